@@ -1,0 +1,255 @@
+//! Plain data that one step of the pipeline looks at: pixels, depth, the camera and two boxes.
+//! No behaviour beyond what follows from the fields; everything above speaks in these types.
+
+use serde::{Deserialize, Serialize};
+
+/// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BoundingBox {
+    pub x_min: f64,
+    pub y_min: f64,
+    pub x_max: f64,
+    pub y_max: f64,
+}
+
+impl BoundingBox {
+    pub fn new(x_min: f64, y_min: f64, x_max: f64, y_max: f64) -> Self {
+        Self {
+            x_min,
+            y_min,
+            x_max,
+            y_max,
+        }
+    }
+
+    pub fn from_center(center_x: f64, center_y: f64, width: f64, height: f64) -> Self {
+        Self::new(
+            center_x - width / 2.0,
+            center_y - height / 2.0,
+            center_x + width / 2.0,
+            center_y + height / 2.0,
+        )
+    }
+
+    pub fn width(&self) -> f64 {
+        self.x_max - self.x_min
+    }
+
+    pub fn height(&self) -> f64 {
+        self.y_max - self.y_min
+    }
+
+    pub fn center(&self) -> [f64; 2] {
+        [
+            (self.x_min + self.x_max) / 2.0,
+            (self.y_min + self.y_max) / 2.0,
+        ]
+    }
+
+    /// Finite and of positive area.
+    pub fn is_proper(&self) -> bool {
+        [self.x_min, self.y_min, self.x_max, self.y_max]
+            .iter()
+            .all(|v| v.is_finite())
+            && self.width() > 0.0
+            && self.height() > 0.0
+    }
+
+    /// The part inside an image of that size, or `None` if nothing of it is.
+    pub fn clipped(&self, width: u32, height: u32) -> Option<Self> {
+        if !self.is_proper() {
+            return None;
+        }
+        let inside = Self::new(
+            self.x_min.max(0.0),
+            self.y_min.max(0.0),
+            self.x_max.min(f64::from(width)),
+            self.y_max.min(f64::from(height)),
+        );
+        inside.is_proper().then_some(inside)
+    }
+
+    /// The same box after the image was scaled by these factors.
+    pub fn scaled(&self, x: f64, y: f64) -> Self {
+        Self::new(
+            self.x_min * x,
+            self.y_min * y,
+            self.x_max * x,
+            self.y_max * y,
+        )
+    }
+}
+
+/// The lens model of `sensor_msgs/CameraInfo`, with OpenCV's coefficient order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Distortion {
+    None,
+    /// `plumb_bob` and `rational_polynomial`: k1 k2 p1 p2 k3 k4 k5 k6 (the last three 0 for plumb_bob).
+    BrownConrady([f64; 8]),
+    /// `equidistant` (fisheye): k1 k2 k3 k4.
+    Equidistant([f64; 4]),
+}
+
+/// A pinhole camera: pixel = K * ray, lens distortion apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Intrinsics {
+    pub width: u32,
+    pub height: u32,
+    pub fx: f64,
+    pub fy: f64,
+    pub cx: f64,
+    pub cy: f64,
+    pub distortion: Distortion,
+}
+
+impl Intrinsics {
+    /// The same camera's intrinsics for its image resized to `width` x `height`.
+    pub fn resized(&self, width: u32, height: u32) -> Self {
+        let (x, y) = (
+            f64::from(width) / f64::from(self.width),
+            f64::from(height) / f64::from(self.height),
+        );
+        Self {
+            width,
+            height,
+            fx: self.fx * x,
+            fy: self.fy * y,
+            cx: self.cx * x,
+            cy: self.cy * y,
+            distortion: self.distortion,
+        }
+    }
+}
+
+/// Row-major 8-bit RGB pixels, `rgb.len() == width * height * 3`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColorImage {
+    pub width: u32,
+    pub height: u32,
+    pub rgb: Vec<u8>,
+}
+
+/// Row-major depth along the optical axis in metres; NaN where the sensor has no measurement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DepthImage {
+    pub width: u32,
+    pub height: u32,
+    pub depth_m: Vec<f32>,
+}
+
+/// What the camera saw at one instant.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// `header.stamp` of the colour image, in nanoseconds.
+    pub stamp_nanos: i64,
+    pub color: ColorImage,
+    /// Depth registered to the colour image; it may have another resolution.
+    pub depth: Option<DepthImage>,
+    /// Intrinsics of the colour image.
+    pub intrinsics: Option<Intrinsics>,
+}
+
+/// The two regions whose distance is asked for, in pixels of the colour image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Regions {
+    pub fingertip: BoundingBox,
+    pub target: BoundingBox,
+}
+
+/// Which of the three definitions of distance a number is; never compare across kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum DistanceKind {
+    /// Between the 3-D centres of the two objects.
+    Center,
+    /// The robust smallest gap between the two surfaces; 0 at contact.
+    #[default]
+    Surface,
+    /// Mean of nearest-neighbour distances of both clouds, both ways (the Open Spatial Dataset's distance).
+    Cloud,
+}
+
+impl DistanceKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Center => "center",
+            Self::Surface => "surface",
+            Self::Cloud => "cloud",
+        }
+    }
+}
+
+/// What an estimator says about one frame. Distances that it did not measure are `None`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Measurement {
+    pub center_m: Option<f64>,
+    pub surface_m: Option<f64>,
+    pub cloud_m: Option<f64>,
+    /// 0 (no evidence) to 1.
+    pub confidence: f32,
+    /// The text that a language model answered; empty for geometry.
+    pub answer: String,
+}
+
+impl Measurement {
+    pub fn distance_m(&self, kind: DistanceKind) -> Option<f64> {
+        match kind {
+            DistanceKind::Center => self.center_m,
+            DistanceKind::Surface => self.surface_m,
+            DistanceKind::Cloud => self.cloud_m,
+        }
+    }
+}
+
+/// Why a step has no reward. The names are a public interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    NoImage,
+    NoFingertipBox,
+    NoTargetBox,
+    StaleBox,
+    BoxOutsideImage,
+    NoDepth,
+    DepthInvalid,
+    UnparsedAnswer,
+    ImplausibleDistance,
+    ModelError,
+    Late,
+}
+
+impl Reason {
+    pub const ALL: [Self; 11] = [
+        Self::NoImage,
+        Self::NoFingertipBox,
+        Self::NoTargetBox,
+        Self::StaleBox,
+        Self::BoxOutsideImage,
+        Self::NoDepth,
+        Self::DepthInvalid,
+        Self::UnparsedAnswer,
+        Self::ImplausibleDistance,
+        Self::ModelError,
+        Self::Late,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoImage => "no_image",
+            Self::NoFingertipBox => "no_fingertip_box",
+            Self::NoTargetBox => "no_target_box",
+            Self::StaleBox => "stale_box",
+            Self::BoxOutsideImage => "box_outside_image",
+            Self::NoDepth => "no_depth",
+            Self::DepthInvalid => "depth_invalid",
+            Self::UnparsedAnswer => "unparsed_answer",
+            Self::ImplausibleDistance => "implausible_distance",
+            Self::ModelError => "model_error",
+            Self::Late => "late",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}

@@ -1,0 +1,1 @@
+//! Distances between two image regions, measured from depth.

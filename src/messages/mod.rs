@@ -1,0 +1,1 @@
+//! ROS messages decoded from CDR, and their conversion to parts of a frame.

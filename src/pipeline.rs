@@ -1,0 +1,1 @@
+//! From stamped messages to steps, without any IO.

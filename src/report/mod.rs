@@ -1,0 +1,1 @@
+//! What a labelling leaves for people and learners: Parquet, PNG, HTML, metrics.

@@ -1,0 +1,1 @@
+//! Rewards, filters, episodes and success: pure functions and small state machines.

@@ -1,0 +1,66 @@
+//! One labelled step: what a camera frame was worth. Plain data, made by the pipeline and read by
+//! the bag writer, the report and the live node.
+
+use crate::frame::{BoundingBox, DistanceKind, Reason};
+
+/// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Latency {
+    pub decode_s: f64,
+    pub estimate_s: f64,
+    /// From the moment the step's inputs were complete to the finished step.
+    pub total_s: f64,
+}
+
+/// The reward of one frame and everything it was computed from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Position in the whole stream, counted from 0 over all episodes.
+    pub index: u64,
+    pub episode: u64,
+    /// Position in the episode, counted from 0.
+    pub frame: u64,
+    /// `header.stamp` of the colour image.
+    pub stamp_nanos: i64,
+    /// When the colour image was logged (offline) or received (live).
+    pub log_time_nanos: i64,
+    /// `header.frame_id` of the colour image.
+    pub frame_id: String,
+    /// The boxes used, in pixels of the colour image.
+    pub fingertip: Option<BoundingBox>,
+    pub target: Option<BoundingBox>,
+    /// A box of this step was predicted by the tracker, not seen by the detector.
+    pub bridged: bool,
+    pub distance_kind: DistanceKind,
+    /// The raw measured distance of `distance_kind`, before any filter; NaN if the step is invalid.
+    pub distance_m: f64,
+    /// Every kind that the estimator measured; NaN for those it did not.
+    pub center_m: f64,
+    pub surface_m: f64,
+    pub cloud_m: f64,
+    /// The configured reward; NaN if the step is invalid.
+    pub reward: f64,
+    /// The potential-based shaped reward; NaN if the step is invalid.
+    pub shaped_reward: f64,
+    /// Phi of this step; NaN if the step is invalid.
+    pub potential: f64,
+    pub confidence: f32,
+    /// `None` for a valid step.
+    pub reason: Option<Reason>,
+    pub success: bool,
+    /// The episode ended here because the task was solved.
+    pub terminated: bool,
+    pub answer: String,
+    pub latency: Latency,
+}
+
+impl Step {
+    pub fn is_valid(&self) -> bool {
+        self.reason.is_none()
+    }
+
+    /// The public name of the reason, empty for a valid step.
+    pub fn reason_name(&self) -> &'static str {
+        self.reason.map_or("", Reason::name)
+    }
+}
