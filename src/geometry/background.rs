@@ -1,0 +1,194 @@
+//! What the regions stand on and in front of: planes (table, wall, floor) that the surroundings of
+//! a box show and that run on behind it. A plane is linear in disparity: 1/z = a x/z + b y/z + c.
+
+use nalgebra::{Matrix3, Vector3};
+
+use crate::geometry::window::Window;
+
+/// Directions around a box in which its surroundings are looked at.
+const SECTORS: usize = 16;
+/// A background plane shows in at least this many of them; what leaves the box in fewer
+/// directions may be the arm that the fingertip sits on.
+const MIN_SECTORS: usize = 8;
+/// At most this many planes meet around one box (table and two walls).
+const MAX_PLANES: usize = 3;
+const TRIALS: usize = 160;
+/// Ring pixels looked at; more do not make the plane better.
+const MAX_SAMPLES: usize = 900;
+/// Share of the box's pixels that must stand in front of a plane for it to be background.
+const MIN_FRONT_SHARE: f32 = 0.06;
+
+/// A plane in disparity form over rays.
+#[derive(Debug, Clone, Copy)]
+pub struct Plane {
+    coefficients: [f32; 3],
+    /// Depth residual that still belongs to the plane, relative to the depth.
+    tolerance_share: f32,
+}
+
+impl Plane {
+    /// Depth of the plane on that ray; infinite or negative where the ray never meets it.
+    pub fn depth_m(&self, ray: [f32; 2]) -> f32 {
+        let [a, b, c] = self.coefficients;
+        let disparity = a * ray[0] + b * ray[1] + c;
+        if disparity > 0.0 {
+            1.0 / disparity
+        } else {
+            f32::INFINITY
+        }
+    }
+
+    /// Whether a measured depth is on the plane or behind it.
+    pub fn hides(&self, ray: [f32; 2], depth_m: f32) -> bool {
+        depth_m > self.depth_m(ray) - self.tolerance_share * depth_m
+    }
+
+    fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
+        (depth_m - self.depth_m(ray)).abs() <= self.tolerance_share * depth_m
+    }
+}
+
+/// The background planes around one box. `in_box` and `in_ring` are the place bits of its pixels.
+pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec<Plane> {
+    let mut ring = ring_samples(window, in_ring, center);
+    let box_pixels: Vec<usize> = measured(window, in_box).collect();
+    let enough = (ring.len() / 10).max(12);
+    let mut found = Vec::new();
+    let mut random = SplitMix(0x5eed);
+    for _ in 0..MAX_PLANES {
+        if ring.len() < enough {
+            break;
+        }
+        let Some(plane) = fit(window, &ring, &mut random) else {
+            break;
+        };
+        let on_plane = |s: &Sample| plane.contains(window.rays[s.index], window.depth_m[s.index]);
+        let supports = ring.iter().filter(|s| on_plane(s)).count();
+        if supports < enough {
+            break;
+        }
+        let mut seen = [0_usize; SECTORS];
+        let mut all = [0_usize; SECTORS];
+        for sample in &ring {
+            all[sample.sector] += 1;
+            seen[sample.sector] += usize::from(on_plane(sample));
+        }
+        let sectors = (0..SECTORS).filter(|&s| seen[s] > 0 && seen[s] * 3 >= all[s]).count();
+        let front = box_pixels
+            .iter()
+            .filter(|&&i| !plane.hides(window.rays[i], window.depth_m[i]))
+            .count();
+        if sectors >= MIN_SECTORS && front as f32 >= MIN_FRONT_SHARE * box_pixels.len() as f32 {
+            found.push(plane);
+        }
+        ring.retain(|s| !on_plane(s));
+    }
+    found
+}
+
+struct Sample {
+    index: usize,
+    sector: usize,
+}
+
+fn measured(window: &Window, bits: u8) -> impl Iterator<Item = usize> + '_ {
+    (0..window.place.len()).filter(move |&i| window.place[i] & bits != 0 && !window.depth_m[i].is_nan())
+}
+
+fn ring_samples(window: &Window, in_ring: u8, center: [f64; 2]) -> Vec<Sample> {
+    let total = measured(window, in_ring).count();
+    let every = total.div_ceil(MAX_SAMPLES).max(1);
+    measured(window, in_ring)
+        .step_by(every)
+        .map(|index| {
+            let dx = (index % window.width) as f64 + 0.5 - center[0];
+            let dy = (index / window.width) as f64 + 0.5 - center[1];
+            let turn = dy.atan2(dx) / std::f64::consts::TAU + 0.5;
+            Sample {
+                index,
+                sector: ((turn * SECTORS as f64) as usize).min(SECTORS - 1),
+            }
+        })
+        .collect()
+}
+
+/// RANSAC (Fischler & Bolles 1981), then least squares on the inliers, whose spread sets the tolerance.
+fn fit(window: &Window, ring: &[Sample], random: &mut SplitMix) -> Option<Plane> {
+    const TRIAL_TOLERANCE: f32 = 0.008;
+    const MIN_TOLERANCE: f32 = 0.003;
+    let mut best: Option<(usize, Plane)> = None;
+    for _ in 0..TRIALS {
+        let triple = [(); 3].map(|()| ring[random.below(ring.len())].index);
+        let Some(coefficients) = through(window, triple) else {
+            continue;
+        };
+        let plane = Plane {
+            coefficients,
+            tolerance_share: TRIAL_TOLERANCE,
+        };
+        let votes = ring
+            .iter()
+            .filter(|s| plane.contains(window.rays[s.index], window.depth_m[s.index]))
+            .count();
+        if best.is_none_or(|(most, _)| votes > most) {
+            best = Some((votes, plane));
+        }
+    }
+    let (_, mut plane) = best?;
+    for _ in 0..2 {
+        let inliers: Vec<usize> = ring
+            .iter()
+            .map(|s| s.index)
+            .filter(|&i| plane.contains(window.rays[i], window.depth_m[i]))
+            .collect();
+        plane.coefficients = least_squares(window, &inliers)?;
+        let mut residuals: Vec<f32> = inliers
+            .iter()
+            .map(|&i| (window.depth_m[i] - plane.depth_m(window.rays[i])).abs() / window.depth_m[i])
+            .collect();
+        let middle = residuals.len() / 2;
+        let (_, median, _) = residuals.select_nth_unstable_by(middle, f32::total_cmp);
+        // 1.4826 median absolute deviations are one standard deviation.
+        plane.tolerance_share = (4.0 * 1.4826 * *median).clamp(MIN_TOLERANCE, TRIAL_TOLERANCE);
+    }
+    Some(plane)
+}
+
+fn through(window: &Window, triple: [usize; 3]) -> Option<[f32; 3]> {
+    let rows = triple.map(|i| Vector3::new(f64::from(window.rays[i][0]), f64::from(window.rays[i][1]), 1.0));
+    let right = Vector3::from_iterator(triple.iter().map(|&i| 1.0 / f64::from(window.depth_m[i])));
+    let matrix = Matrix3::from_rows(&rows.map(|r| r.transpose()));
+    // Three pixels in a row span no plane.
+    if matrix.determinant().abs() < 1e-7 {
+        return None;
+    }
+    let solution = matrix.lu().solve(&right)?;
+    Some([solution.x as f32, solution.y as f32, solution.z as f32])
+}
+
+fn least_squares(window: &Window, inliers: &[usize]) -> Option<[f32; 3]> {
+    let (mut normal, mut right) = (Matrix3::zeros(), Vector3::zeros());
+    for &i in inliers {
+        let row = Vector3::new(f64::from(window.rays[i][0]), f64::from(window.rays[i][1]), 1.0);
+        let depth = f64::from(window.depth_m[i]);
+        // A disparity error weighs depth squared in metres.
+        let weight = depth * depth;
+        normal += weight * row * row.transpose();
+        right += weight / depth * row;
+    }
+    let solution = normal.cholesky()?.solve(&right);
+    Some([solution.x as f32, solution.y as f32, solution.z as f32])
+}
+
+/// A small deterministic generator (Steele et al. 2014): the same frame gives the same planes.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+}

@@ -1,0 +1,213 @@
+//! The part of a depth image around the two boxes: denoised depth, rays, and which pixel lies in
+//! which box. Everything that geometry does afterwards looks only at this window.
+
+use crate::frame::{ColorImage, BoundingBox, DepthImage, Intrinsics, Regions};
+use crate::geometry::camera;
+
+/// Pixel lies in the fingertip's box.
+pub const IN_FINGERTIP: u8 = 1;
+/// Pixel lies in the target's box.
+pub const IN_TARGET: u8 = 2;
+/// Pixel lies in the ring around the fingertip's box, outside both boxes.
+pub const RING_FINGERTIP: u8 = 4;
+/// Pixel lies in the ring around the target's box, outside both boxes.
+pub const RING_TARGET: u8 = 8;
+pub const IN_ANY_BOX: u8 = IN_FINGERTIP | IN_TARGET;
+
+/// Width of the ring as a share of the box's mean side, and its least width in pixels: enough
+/// surroundings to see what the box stands in front of.
+const RING_SHARE: f64 = 0.5;
+const RING_MIN_PX: f64 = 6.0;
+
+/// Rows run along y. Index of a pixel: `row * width + column`.
+pub struct Window {
+    pub width: usize,
+    pub height: usize,
+    /// Metres along the optical axis, averaged with continuous neighbours; NaN = no measurement.
+    pub depth_m: Vec<f32>,
+    /// `[x/z, y/z]` of each pixel.
+    pub rays: Vec<[f32; 2]>,
+    /// RGB of each pixel; empty if there is no picture to help.
+    pub color: Vec<[u8; 3]>,
+    /// Which boxes and rings the pixel lies in; 0 = none of them, not looked at.
+    pub place: Vec<u8>,
+    /// Both boxes, clipped to the image, in pixels of this window.
+    pub fingertip: BoundingBox,
+    pub target: BoundingBox,
+    /// Mean focal length in pixels of the depth image.
+    pub focal_px: f64,
+}
+
+/// Depth limits within which a measurement counts.
+#[derive(Clone, Copy)]
+pub struct DepthRange {
+    pub min_m: f32,
+    pub max_m: f32,
+}
+
+impl Window {
+    /// Cut the window out of `depth`. The boxes and `intrinsics` speak of the colour image, which
+    /// the depth image is registered to, at whatever resolution. `None` if a box is outside.
+    pub fn cut(
+        picture: &ColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+        range: DepthRange,
+    ) -> Option<Self> {
+        let scale_x = f64::from(depth.width) / f64::from(intrinsics.width);
+        let scale_y = f64::from(depth.height) / f64::from(intrinsics.height);
+        let intrinsics = intrinsics.resized(depth.width, depth.height);
+        let clip = |bbox: &BoundingBox| {
+            bbox.scaled(scale_x, scale_y)
+                .clipped(depth.width, depth.height)
+        };
+        let (fingertip, target) = (clip(&regions.fingertip)?, clip(&regions.target)?);
+        let (ring_fingertip, ring_target) = (ring_of(&fingertip), ring_of(&target));
+
+        let x0 = ring_fingertip.x_min.min(ring_target.x_min).floor().max(0.0) as usize;
+        let y0 = ring_fingertip.y_min.min(ring_target.y_min).floor().max(0.0) as usize;
+        let x1 = (ring_fingertip.x_max.max(ring_target.x_max).ceil() as usize).min(depth.width as usize);
+        let y1 = (ring_fingertip.y_max.max(ring_target.y_max).ceil() as usize).min(depth.height as usize);
+        let (width, height) = (x1.saturating_sub(x0), y1.saturating_sub(y0));
+
+        let mut raw = vec![f32::NAN; width * height];
+        let mut rays = vec![[0.0; 2]; width * height];
+        let mut place = vec![0; width * height];
+        let mut color = vec![[0; 3]; width * height];
+        for row in 0..height {
+            for column in 0..width {
+                let (x, y) = ((x0 + column) as f64, (y0 + row) as f64);
+                let here = place_of(x + 0.5, y + 0.5, &fingertip, &target, &ring_fingertip, &ring_target);
+                if here == 0 {
+                    continue;
+                }
+                let index = row * width + column;
+                place[index] = here;
+                let (u, v) = ((x / scale_x) as usize, (y / scale_y) as usize);
+                let pixel = (v.min(picture.height as usize - 1) * picture.width as usize + u.min(picture.width as usize - 1)) * 3;
+                if let Some(rgb) = picture.rgb.get(pixel..pixel + 3) {
+                    color[index] = [rgb[0], rgb[1], rgb[2]];
+                }
+                let ray = camera::ray(&intrinsics, x, y);
+                rays[index] = [ray.x as f32, ray.y as f32];
+                let value = depth.depth_m[(y0 + row) * depth.width as usize + x0 + column];
+                if value >= range.min_m && value <= range.max_m {
+                    raw[index] = value;
+                }
+            }
+        }
+        let shift = |bbox: BoundingBox| {
+            BoundingBox::new(
+                bbox.x_min - x0 as f64,
+                bbox.y_min - y0 as f64,
+                bbox.x_max - x0 as f64,
+                bbox.y_max - y0 as f64,
+            )
+        };
+        let focal_px = (intrinsics.fx * intrinsics.fy).sqrt();
+        let mut window = Self {
+            width,
+            height,
+            depth_m: raw,
+            rays,
+            color,
+            place,
+            fingertip: shift(fingertip),
+            target: shift(target),
+            focal_px,
+        };
+        window.depth_m = window.denoised();
+        Some(window)
+    }
+
+    /// Two neighbouring pixels whose depths differ by more than this lie on different surfaces:
+    /// a slanted surface (three pixel footprints deep per pixel, 72 degrees) plus sensor noise.
+    pub fn jump_m(&self, depth_m: f32) -> f32 {
+        depth_m * (3.0 / self.focal_px as f32 + 0.003)
+    }
+
+    /// How wide one pixel is at that depth.
+    pub fn footprint_m(&self, depth_m: f32) -> f32 {
+        depth_m / self.focal_px as f32
+    }
+
+    pub fn point(&self, index: usize) -> [f32; 3] {
+        self.point_at(index, self.depth_m[index])
+    }
+
+    pub fn point_at(&self, index: usize, depth_m: f32) -> [f32; 3] {
+        let [x, y] = self.rays[index];
+        [x * depth_m, y * depth_m, depth_m]
+    }
+
+    /// The up to eight neighbours of a pixel.
+    pub fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+        let (row, column) = ((index / self.width) as isize, (index % self.width) as isize);
+        (-1..=1_isize)
+            .flat_map(move |dy| (-1..=1_isize).map(move |dx| (row + dy, column + dx)))
+            .filter(move |&(y, x)| {
+                (y, x) != (row, column)
+                    && y >= 0
+                    && x >= 0
+                    && (y as usize) < self.height
+                    && (x as usize) < self.width
+            })
+            .map(|(y, x)| y as usize * self.width + x as usize)
+    }
+
+    /// Average each pixel with its continuous neighbours; drop pixels that hang between two
+    /// surfaces (flying pixels), which have next to no continuous neighbour.
+    fn denoised(&self) -> Vec<f32> {
+        let mut out = vec![f32::NAN; self.depth_m.len()];
+        for (index, slot) in out.iter_mut().enumerate() {
+            let depth = self.depth_m[index];
+            if depth.is_nan() {
+                continue;
+            }
+            let jump = self.jump_m(depth);
+            let (mut sum, mut count, mut seen) = (depth, 1_u32, 0_u32);
+            for neighbour in self.neighbours(index) {
+                let other = self.depth_m[neighbour];
+                if other.is_nan() {
+                    continue;
+                }
+                seen += 1;
+                if (other - depth).abs() < jump {
+                    sum += other;
+                    count += 1;
+                }
+            }
+            if count > 2 || seen <= 2 {
+                *slot = sum / count as f32;
+            }
+        }
+        out
+    }
+}
+
+fn ring_of(bbox: &BoundingBox) -> BoundingBox {
+    let margin = (RING_SHARE * (bbox.width() + bbox.height()) / 2.0).max(RING_MIN_PX);
+    BoundingBox::new(
+        bbox.x_min - margin,
+        bbox.y_min - margin,
+        bbox.x_max + margin,
+        bbox.y_max + margin,
+    )
+}
+
+fn place_of(
+    x: f64,
+    y: f64,
+    fingertip: &BoundingBox,
+    target: &BoundingBox,
+    ring_fingertip: &BoundingBox,
+    ring_target: &BoundingBox,
+) -> u8 {
+    let within = |b: &BoundingBox| x >= b.x_min && x < b.x_max && y >= b.y_min && y < b.y_max;
+    let boxes = u8::from(within(fingertip)) * IN_FINGERTIP + u8::from(within(target)) * IN_TARGET;
+    if boxes != 0 {
+        return boxes;
+    }
+    u8::from(within(ring_fingertip)) * RING_FINGERTIP + u8::from(within(ring_target)) * RING_TARGET
+}
