@@ -193,26 +193,31 @@ float64 size_x
 float64 size_y
 ";
 
-/// Every variant of a type: what to call it, its definition, and how it is read.
+impl Kind {
+    /// What a type's name says alone: of a Detection2DArray not which layout it has.
+    fn by_name(short_type_name: &str) -> Option<Self> {
+        Some(match short_type_name {
+            "sensor_msgs/Image" => Self::Image,
+            "sensor_msgs/CompressedImage" => Self::CompressedImage,
+            "sensor_msgs/CameraInfo" => Self::CameraInfo,
+            "sensor_msgs/RegionOfInterest" => Self::RegionOfInterest,
+            "vision_msgs/Detection2DArray" => Self::Detections(None),
+            "geometry_msgs/PointStamped" => Self::PointStamped,
+            "std_msgs/Float64" => Self::Float64,
+            "std_msgs/String" => Self::String,
+            "spatial_reward/StepReward" => Self::StepReward,
+            _ => return None,
+        })
+    }
+}
+
+/// One layout of a type: what to call it, its definition beyond `COMMON`, and how it is read.
 type Variant = (&'static str, &'static str, Kind);
 
-fn variants(short_type_name: &str) -> Option<Vec<Variant>> {
-    let one = |kind| Some(vec![("the standard definition", "", kind)]);
+fn variants(kind: Kind) -> Vec<Variant> {
     let vision = |layout| Kind::Detections(Some(layout));
-    match short_type_name {
-        "sensor_msgs/Image" => one(Kind::Image),
-        "sensor_msgs/CompressedImage" => one(Kind::CompressedImage),
-        "sensor_msgs/CameraInfo" => one(Kind::CameraInfo),
-        "sensor_msgs/RegionOfInterest" => one(Kind::RegionOfInterest),
-        "geometry_msgs/PointStamped" => one(Kind::PointStamped),
-        "std_msgs/Float64" => one(Kind::Float64),
-        "std_msgs/String" => one(Kind::String),
-        "spatial_reward/StepReward" => Some(vec![(
-            "this version's definition",
-            step_reward::DEFINITION,
-            Kind::StepReward,
-        )]),
-        "vision_msgs/Detection2DArray" => Some(vec![
+    match kind {
+        Kind::Detections(_) => vec![
             ("vision_msgs 4", VISION_MSGS_4, vision(VisionMsgs::V3)),
             ("vision_msgs 3", VISION_MSGS_3, vision(VisionMsgs::V3)),
             ("vision_msgs 2", VISION_MSGS_2, vision(VisionMsgs::V2)),
@@ -222,8 +227,9 @@ fn variants(short_type_name: &str) -> Option<Vec<Variant>> {
                 VISION_MSGS_0,
                 vision(VisionMsgs::V0),
             ),
-        ]),
-        _ => None,
+        ],
+        Kind::StepReward => vec![("this version's", step_reward::DEFINITION, kind)],
+        _ => vec![("the standard definition", "", kind)],
     }
 }
 
@@ -233,17 +239,14 @@ fn variants(short_type_name: &str) -> Option<Vec<Variant>> {
 /// `Error::Decode` for a type that this program has no use for, `Error::UnknownLayout` for a
 /// definition that differs from every known one, naming the first difference from the nearest.
 pub(super) fn kind_of(type_name: &str, definition: Option<&str>) -> Result<Kind> {
-    let variants = variants(&short_name(type_name)).ok_or_else(|| {
+    let kind = Kind::by_name(&short_name(type_name)).ok_or_else(|| {
         Error::decode(
             type_name,
             "messages of this type are not read by this program",
         )
     })?;
     let Some(definition) = definition.filter(|text| describes_layout(text)) else {
-        return Ok(match variants.first() {
-            Some((_, _, Kind::Detections(_))) | None => Kind::Detections(None),
-            Some((_, _, kind)) => *kind,
-        });
+        return Ok(kind);
     };
     let unknown = |detail: String| Error::UnknownLayout {
         type_name: type_name.to_owned(),
@@ -251,7 +254,7 @@ pub(super) fn kind_of(type_name: &str, definition: Option<&str>) -> Result<Kind>
     };
     let layout = Layout::parse(type_name, definition, COMMON).map_err(unknown)?;
     let mut nearest: Option<(usize, String)> = None;
-    for (label, known, kind) in variants {
+    for (label, known, kind) in variants(kind) {
         let known = Layout::parse(type_name, known, COMMON).map_err(unknown)?;
         match layout.difference(&known) {
             None => return Ok(kind),
@@ -299,7 +302,7 @@ mod tests {
             "spatial_reward/msg/StepReward",
             "vision_msgs/msg/Detection2DArray",
         ] {
-            for (label, definition, kind) in variants(&short_name(name)).unwrap() {
+            for (label, definition, kind) in variants(Kind::by_name(&short_name(name)).unwrap()) {
                 let text = format!("{definition}\n{COMMON}");
                 assert_eq!(kind_of(name, Some(&text)).unwrap(), kind, "{name} {label}");
             }
