@@ -1,1 +1,156 @@
-//! ROS messages decoded from CDR, and their conversion to parts of a frame.
+//! ROS messages decoded from CDR, and their conversion to parts of a frame. No ROS installation is
+//! involved: the layouts are compiled in and compared with the definitions that a bag carries.
+
+mod bayer;
+mod camera_info;
+pub mod cdr;
+mod color;
+mod compressed;
+mod depth;
+mod detections;
+mod layouts;
+mod raster;
+mod rvl;
+mod schema;
+pub mod step_reward;
+mod types;
+
+pub use detections::{Detection, Detections};
+pub use step_reward::StepReward;
+pub use types::{
+    CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,
+    StringMessage, Time,
+};
+
+use layouts::Kind;
+
+use crate::error::{Error, Result};
+use crate::frame::{ColorImage, DepthImage, Intrinsics};
+
+/// Reads the messages of one channel, whose layout was checked once.
+///
+/// A method that does not fit the channel's type returns `Error::Decode`.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    type_name: String,
+    kind: Kind,
+}
+
+impl Decoder {
+    /// `type_name` is `package/msg/Type`; `definition` is the bag's, with its dependencies
+    /// (`ros2msg` text). Without one, with an empty one or with OMG IDL the type's name decides
+    /// alone, and the layout of a Detection2DArray is found by what fits its bytes.
+    ///
+    /// # Errors
+    /// `Error::Decode` for a type that this program does not read; `Error::UnknownLayout` for a
+    /// definition that differs from those it knows.
+    pub fn for_channel(type_name: &str, definition: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            type_name: type_name.to_owned(),
+            kind: layouts::kind_of(type_name, definition)?,
+        })
+    }
+
+    /// The header of an Image or a CompressedImage; the pixels are not looked at.
+    pub fn image_header(&self, bytes: &[u8]) -> Result<Header> {
+        match self.kind {
+            Kind::Image | Kind::CompressedImage => {
+                Ok(cdr::decode_prefix::<Header>(&self.type_name, bytes)?.0)
+            }
+            _ => Err(self.not("an image")),
+        }
+    }
+
+    /// The pixels of an Image or a CompressedImage as 8-bit RGB.
+    ///
+    /// # Errors
+    /// `Error::Encoding` for an encoding that is no colour, `Error::Decode` for a broken message.
+    pub fn color(&self, bytes: &[u8]) -> Result<ColorImage> {
+        match self.kind {
+            Kind::Image => color::decode(&self.type_name, &self.message(bytes)?),
+            Kind::CompressedImage => {
+                compressed::decode_color(&self.type_name, &self.message(bytes)?)
+            }
+            _ => Err(self.not("an image")),
+        }
+    }
+
+    /// The pixels of an Image or a CompressedImage as depth in metres.
+    ///
+    /// # Errors
+    /// `Error::Encoding` for an encoding that is no depth, `Error::Decode` for a broken message.
+    pub fn depth(&self, bytes: &[u8]) -> Result<DepthImage> {
+        match self.kind {
+            Kind::Image => depth::decode(&self.type_name, &self.message(bytes)?),
+            Kind::CompressedImage => {
+                depth::decode_compressed(&self.type_name, &self.message(bytes)?)
+            }
+            _ => Err(self.not("an image")),
+        }
+    }
+
+    /// The intrinsics of the published image: region of interest and binning are applied.
+    ///
+    /// # Errors
+    /// `Error::Decode` for an uncalibrated camera, an unsupported lens model or a broken message.
+    pub fn camera_info(&self, bytes: &[u8]) -> Result<(Header, Intrinsics)> {
+        let Kind::CameraInfo = self.kind else {
+            return Err(self.not("a camera info"));
+        };
+        let info: CameraInfo = self.message(bytes)?;
+        let intrinsics = camera_info::intrinsics(&self.type_name, &info)?;
+        Ok((info.header, intrinsics))
+    }
+
+    /// The boxes of a Detection2DArray or a RegionOfInterest.
+    ///
+    /// # Errors
+    /// `Error::UnknownLayout` if no known layout fits, `Error::Decode` for a broken message.
+    pub fn detections(&self, bytes: &[u8]) -> Result<Detections> {
+        match self.kind {
+            Kind::Detections(layout) => detections::decode(&self.type_name, layout, bytes),
+            Kind::RegionOfInterest => Ok(detections::from_region(&self.message(bytes)?)),
+            _ => Err(self.not("a list of boxes")),
+        }
+    }
+
+    /// The text of a std_msgs/String.
+    pub fn string(&self, bytes: &[u8]) -> Result<String> {
+        match self.kind {
+            Kind::String => Ok(self.message::<StringMessage>(bytes)?.data),
+            _ => Err(self.not("a string")),
+        }
+    }
+
+    /// A geometry_msgs/PointStamped, in metres.
+    pub fn point(&self, bytes: &[u8]) -> Result<PointStamped> {
+        match self.kind {
+            Kind::PointStamped => self.message(bytes),
+            _ => Err(self.not("a stamped point")),
+        }
+    }
+
+    /// The number of a std_msgs/Float64.
+    pub fn float64(&self, bytes: &[u8]) -> Result<f64> {
+        match self.kind {
+            Kind::Float64 => Ok(self.message::<Float64>(bytes)?.data),
+            _ => Err(self.not("a number")),
+        }
+    }
+
+    /// A step reward that an earlier run wrote.
+    pub fn step_reward(&self, bytes: &[u8]) -> Result<StepReward> {
+        match self.kind {
+            Kind::StepReward => self.message(bytes),
+            _ => Err(self.not("a step reward")),
+        }
+    }
+
+    fn message<'a, T: serde::Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T> {
+        cdr::decode(&self.type_name, bytes)
+    }
+
+    fn not(&self, role: &str) -> Error {
+        Error::decode(&self.type_name, format!("this type is not {role}"))
+    }
+}

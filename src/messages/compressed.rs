@@ -1,0 +1,174 @@
+//! `sensor_msgs/CompressedImage`: JPEG and PNG pictures, recognised by their content because the
+//! format string is free text, with memory bounded before anything is decoded.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use super::bayer::{self, Mosaic};
+use super::types::CompressedImage;
+use super::{color, raster};
+use crate::error::{Error, Result};
+use crate::frame::ColorImage;
+
+/// What a decoder may allocate for one picture: 16-bit RGBA at the largest size, with room for its own work.
+const MAX_DECODER_BYTES: u64 = raster::MAX_PIXELS * 8 * 2;
+
+/// The picture's colours, red first whatever order the camera had: transports convert before they compress.
+pub(super) fn decode_color(type_name: &str, image: &CompressedImage<'_>) -> Result<ColorImage> {
+    if image.format.contains("compressedDepth") {
+        return Err(color::unsupported(image.format));
+    }
+    let picture = decode_picture(type_name, image.data)?;
+    let (width, height) = (picture.width(), picture.height());
+    // A transport compresses a mosaic as if it were a grey picture.
+    let mosaic = Mosaic::from_encoding(raw_encoding(image.format));
+    if let (DynamicImage::ImageLuma8(samples), Some((mosaic, 8))) = (&picture, mosaic) {
+        return bayer::demosaic(type_name, width, height, samples.as_raw(), mosaic);
+    }
+    Ok(ColorImage {
+        width,
+        height,
+        rgb: picture.into_rgb8().into_raw(),
+    })
+}
+
+/// What the image's encoding was before it was compressed: the format string up to its `;`.
+pub(super) fn raw_encoding(format: &str) -> &str {
+    format
+        .split_once(';')
+        .map_or(format, |(encoding, _)| encoding)
+        .trim()
+}
+
+/// Decodes a JPEG or PNG file held in memory.
+pub(super) fn decode_picture(type_name: &str, data: &[u8]) -> Result<DynamicImage> {
+    let broken = |error: image::ImageError| {
+        Error::decode(
+            type_name,
+            format!("its picture of {} bytes is broken: {error}", data.len()),
+        )
+    };
+    let format = match image::guess_format(data) {
+        Ok(ImageFormat::Jpeg) if is_cut_jpeg(data) => {
+            return Err(Error::decode(
+                type_name,
+                format!(
+                    "its JPEG of {} bytes is broken: it is cut before its end marker",
+                    data.len()
+                ),
+            ));
+        }
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+        _ => return Err(no_picture(type_name, data)),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(data), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    raster::checked_pixels(type_name, width, height)?;
+    DynamicImage::from_decoder(decoder).map_err(broken)
+}
+
+/// Whether no end marker (`EOI`) follows the last scan (`SOS`). The decoder would fill up a cut
+/// picture with grey, which no one could tell from what the camera saw. Neither pair of bytes can
+/// occur within a scan.
+fn is_cut_jpeg(data: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| data.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) < last([0xff, 0xda])
+}
+
+fn no_picture(type_name: &str, data: &[u8]) -> Error {
+    let begin = data
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    Error::decode(
+        type_name,
+        format!(
+            "its {} bytes of data begin with [{begin}], which is neither JPEG nor PNG",
+            data.len()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(format: ImageFormat) -> Vec<u8> {
+        let pixels = image::RgbImage::from_fn(64, 48, |x, y| {
+            image::Rgb([(x * 4) as u8, (y * 5) as u8, (x * y) as u8])
+        });
+        let mut file = Cursor::new(Vec::new());
+        pixels.write_to(&mut file, format).unwrap();
+        file.into_inner()
+    }
+
+    #[test]
+    fn a_cut_jpeg_is_not_filled_up_with_grey() {
+        let whole = picture(ImageFormat::Jpeg);
+        assert!(decode_picture("CompressedImage", &whole).is_ok());
+        for length in 0..whole.len() {
+            assert!(
+                decode_picture("CompressedImage", &whole[..length]).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_png_is_refused() {
+        let whole = picture(ImageFormat::Png);
+        for length in (0..whole.len() - 16).step_by(7) {
+            assert!(
+                decode_picture("CompressedImage", &whole[..length]).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_after_a_jpeg_s_end_do_no_harm() {
+        let mut padded = picture(ImageFormat::Jpeg);
+        padded.extend_from_slice(&[0; 100]);
+        assert!(decode_picture("CompressedImage", &padded).is_ok());
+    }
+
+    #[test]
+    fn a_picture_of_absurd_size_is_refused_before_it_is_decoded() {
+        // Given a PNG whose header claims 65535 x 65535 pixels
+        let mut png = picture(ImageFormat::Png);
+        png[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
+        let checksum = crc32(&png[12..29]).to_be_bytes();
+        png[29..33].copy_from_slice(&checksum);
+        let text = decode_picture("CompressedImage", &png)
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("65535x65535"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_with_its_first_bytes() {
+        let text = decode_picture("CompressedImage", b"H.264 stream")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("[48 2e 32 36 34 20 73 74]") && text.contains("neither JPEG nor PNG"),
+            "{text}"
+        );
+    }
+
+    /// The checksum of PNG's chunks.
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
+            })
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! Boxes from `vision_msgs/Detection2DArray`, in every layout that it has had, and from
+//! `sensor_msgs/RegionOfInterest`, as one plain list.
+
+use serde::Deserialize;
+
+use super::cdr;
+use super::layouts::VisionMsgs;
+use super::types::{Header, Image, RegionOfInterest};
+use crate::error::{Error, Result};
+use crate::frame::BoundingBox;
+
+/// CDR pads a message to a multiple of 4 bytes.
+const MAX_ALIGNMENT_PADDING_BYTES: usize = 3;
+
+/// The boxes of one message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detections {
+    /// `header.stamp`; 0 where the message has none, and the log time must do.
+    pub stamp_nanos: i64,
+    pub frame_id: String,
+    /// One entry for each hypothesis of each detection, in the message's order.
+    pub boxes: Vec<Detection>,
+}
+
+/// A box and one hypothesis of what it holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// Empty where the detector did not say.
+    pub class_id: String,
+    /// As sent; 1 where the detector did not say.
+    pub score: f64,
+    /// The smallest upright box around the detection's, which may be turned. As sent: it may be
+    /// empty, not finite, or outside the image.
+    pub bbox: BoundingBox,
+}
+
+/// Boxes of a Detection2DArray. Without a known layout the first that fits the bytes, newest first.
+pub(super) fn decode(
+    type_name: &str,
+    layout: Option<VisionMsgs>,
+    bytes: &[u8],
+) -> Result<Detections> {
+    match layout {
+        Some(VisionMsgs::V3) => Ok(cdr::decode::<ArrayV3>(type_name, bytes)?.into()),
+        Some(VisionMsgs::V2) => Ok(cdr::decode::<ArrayV2<'_>>(type_name, bytes)?.into()),
+        Some(VisionMsgs::V1) => Ok(cdr::decode::<ArrayV1<'_>>(type_name, bytes)?.into()),
+        Some(VisionMsgs::V0) => Ok(cdr::decode::<ArrayV0<'_>>(type_name, bytes)?.into()),
+        None => fitting::<ArrayV3>(type_name, bytes)
+            .or_else(|_| fitting::<ArrayV2<'_>>(type_name, bytes))
+            .or_else(|_| fitting::<ArrayV0<'_>>(type_name, bytes))
+            .or_else(|_| fitting::<ArrayV1<'_>>(type_name, bytes))
+            .map_err(|_| no_layout_fits(type_name, bytes)),
+    }
+}
+
+fn fitting<'a, A: Deserialize<'a> + Into<Detections>>(
+    type_name: &str,
+    bytes: &'a [u8],
+) -> Result<Detections> {
+    let (array, left_over) = cdr::decode_prefix::<A>(type_name, bytes)?;
+    if left_over > MAX_ALIGNMENT_PADDING_BYTES {
+        return Err(Error::decode(
+            type_name,
+            format!("{left_over} bytes are left over"),
+        ));
+    }
+    Ok(array.into())
+}
+
+fn no_layout_fits(type_name: &str, bytes: &[u8]) -> Error {
+    let newest = match fitting::<ArrayV3>(type_name, bytes) {
+        Err(Error::Decode { message, .. }) => message,
+        Err(other) => other.to_string(),
+        Ok(_) => String::new(),
+    };
+    Error::UnknownLayout {
+        type_name: type_name.to_owned(),
+        detail: format!(
+            "the bag has no definition of it, and a message fits none of vision_msgs 0 to 4; with the newest: {newest}"
+        ),
+    }
+}
+
+/// The box of a message without header, class and score.
+pub(super) fn from_region(region: &RegionOfInterest) -> Detections {
+    let (x, y) = (f64::from(region.x_offset), f64::from(region.y_offset));
+    Detections {
+        stamp_nanos: 0,
+        frame_id: String::new(),
+        boxes: vec![Detection {
+            class_id: String::new(),
+            score: 1.0,
+            bbox: BoundingBox::new(
+                x,
+                y,
+                x + f64::from(region.width),
+                y + f64::from(region.height),
+            ),
+        }],
+    }
+}
+
+type ArrayV3 = Array<Hypothesis<String, PoseWithCovariance>, String>;
+type ArrayV2<'a> = Array<Hypothesis<String, PoseWithCovariance>, SourceAndTracking<'a>>;
+type ArrayV1<'a> = Array<Hypothesis<i64, Pose>, Image<'a>>;
+type ArrayV0<'a> = Array<Hypothesis<i64, PoseWithCovariance>, Image<'a>>;
+
+/// Detection2DArray, generic over what has changed: the hypotheses and what follows the box.
+#[derive(Deserialize)]
+struct Array<H, Rest> {
+    header: Header,
+    detections: Vec<WireDetection<H, Rest>>,
+}
+
+#[derive(Deserialize)]
+struct WireDetection<H, Rest> {
+    _header: Header,
+    results: Vec<H>,
+    bbox: WireBox,
+    _rest: Rest,
+}
+
+#[derive(Deserialize)]
+struct Hypothesis<Id, P> {
+    id: Id,
+    score: f64,
+    _pose: P,
+}
+
+/// Position, then orientation.
+type Pose = [f64; 7];
+
+#[derive(Deserialize)]
+struct PoseWithCovariance {
+    _pose: Pose,
+    _covariance: [[f64; 6]; 6],
+}
+
+#[derive(Deserialize)]
+struct SourceAndTracking<'a> {
+    #[serde(borrow)]
+    _source_img: Image<'a>,
+    _is_tracking: bool,
+    _tracking_id: &'a str,
+}
+
+#[derive(Deserialize)]
+struct WireBox {
+    center_x: f64,
+    center_y: f64,
+    theta: f64,
+    size_x: f64,
+    size_y: f64,
+}
+
+impl WireBox {
+    fn upright(&self) -> BoundingBox {
+        let (width, height) = if self.theta == 0.0 {
+            (self.size_x, self.size_y)
+        } else {
+            let (sin, cos) = self.theta.sin_cos();
+            (
+                cos.abs() * self.size_x + sin.abs() * self.size_y,
+                sin.abs() * self.size_x + cos.abs() * self.size_y,
+            )
+        };
+        BoundingBox::from_center(self.center_x, self.center_y, width, height)
+    }
+}
+
+impl<Id: ToString, P, Rest> From<Array<Hypothesis<Id, P>, Rest>> for Detections {
+    fn from(array: Array<Hypothesis<Id, P>, Rest>) -> Self {
+        let mut boxes = Vec::new();
+        for detection in &array.detections {
+            let bbox = detection.bbox.upright();
+            if detection.results.is_empty() {
+                boxes.push(Detection {
+                    class_id: String::new(),
+                    score: 1.0,
+                    bbox,
+                });
+            }
+            boxes.extend(detection.results.iter().map(|hypothesis| Detection {
+                class_id: hypothesis.id.to_string(),
+                score: hypothesis.score,
+                bbox,
+            }));
+        }
+        Self {
+            stamp_nanos: array.header.stamp_nanos(),
+            frame_id: array.header.frame_id,
+            boxes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_turned_by_a_quarter_swaps_its_sides() {
+        let turned = WireBox {
+            center_x: 10.0,
+            center_y: 20.0,
+            theta: std::f64::consts::FRAC_PI_2,
+            size_x: 8.0,
+            size_y: 2.0,
+        };
+        let upright = turned.upright();
+        assert!((upright.width() - 2.0).abs() < 1e-9 && (upright.height() - 8.0).abs() < 1e-9);
+        assert_eq!(upright.center(), [10.0, 20.0]);
+    }
+
+    #[test]
+    fn a_region_of_interest_is_one_certain_box_without_class() {
+        let region = RegionOfInterest {
+            x_offset: 3,
+            y_offset: 4,
+            height: 20,
+            width: 10,
+            do_rectify: false,
+        };
+        let detections = from_region(&region);
+        assert_eq!(detections.stamp_nanos, 0);
+        assert_eq!(
+            detections.boxes,
+            [Detection {
+                class_id: String::new(),
+                score: 1.0,
+                bbox: BoundingBox::new(3.0, 4.0, 13.0, 24.0),
+            }]
+        );
+    }
+}
