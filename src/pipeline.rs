@@ -119,7 +119,7 @@ impl FrameInfo {
 }
 
 /// An image with everything that belongs to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MatchedFrame {
     pub info: FrameInfo,
     /// The encoded colour image, as it was pushed.

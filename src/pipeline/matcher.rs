@@ -341,7 +341,7 @@ impl Matcher {
         }
     }
 
-    fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         self.pending_bytes
             + self.depth.bytes()
             + self.camera_info.bytes()
