@@ -68,7 +68,7 @@ pub mod error;
 pub mod estimator;
 pub mod frame;
 pub mod geometry;
-mod kalman;
+pub mod kalman;
 pub mod messages;
 pub mod pipeline;
 #[cfg(test)]

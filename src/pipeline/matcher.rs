@@ -270,7 +270,7 @@ impl Matcher {
             depth,
             intrinsics: intrinsics.copied(),
         });
-        self.forget();
+        self.forget_before(moment);
         true
     }
 
@@ -306,20 +306,13 @@ impl Matcher {
         }
     }
 
-    /// Forget the messages that no frame to come can ask for.
-    fn forget(&mut self) {
-        let next_pending = self
-            .pending
-            .first_key_value()
-            .map(|((moment, _), _)| *moment);
-        let Some(oldest) = next_pending.or(self.last_settled) else {
-            return;
-        };
-        self.fingertip.forget_before(oldest);
-        self.target.forget_before(oldest);
-        self.camera_info.forget_before(oldest, true);
+    /// Forget the messages that no frame from this moment on can ask for.
+    fn forget_before(&mut self, moment: Moment) {
+        self.fingertip.forget_before(moment);
+        self.target.forget_before(moment);
+        self.camera_info.forget_before(moment, true);
         self.depth
-            .forget_before(oldest.shifted(-self.tolerance_nanos), false);
+            .forget_before(moment.shifted(-self.tolerance_nanos), false);
     }
 
     /// Keep the held bytes under the bound: settle early, and where no image waits, forget.

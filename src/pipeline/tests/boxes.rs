@@ -119,6 +119,13 @@ fn a_box_is_used_within_the_tolerance_then_within_its_age() {
 }
 
 #[test]
+fn an_age_of_zero_forbids_older_boxes_but_not_the_images_own() {
+    let yaml = "matching: {box_max_age_s: 0}";
+    assert_eq!(reason_with(yaml, &[(980, &[BOX])]), None);
+    assert_eq!(reason_with(yaml, &[(979, &[BOX])]), Some(Reason::StaleBox));
+}
+
+#[test]
 fn an_empty_message_says_that_there_is_no_box() {
     // given a box 50 ms ago, but a detector that has since looked and seen nothing
     let gone: &[(i64, &[BoundingBox])] = &[(950, &[BOX]), (990, &[])];

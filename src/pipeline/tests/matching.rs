@@ -30,6 +30,17 @@ fn the_nearest_depth_within_the_tolerance_is_taken_the_earlier_of_two() {
 }
 
 #[test]
+fn one_depth_image_serves_every_image_it_is_near_to() {
+    let mut script = with_depth("");
+    for ms in [90, 110, 130] {
+        script.push(ms, image(ms));
+    }
+    script.push(130, depth(110));
+    let expected = Some(payload(110));
+    assert!(script.flushed().iter().all(|frame| frame.depth == expected));
+}
+
+#[test]
 fn a_missing_box_is_reported_before_missing_depth() {
     let mut script = Script::new("", Streams::ALL, true);
     script.image(0);

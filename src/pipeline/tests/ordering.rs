@@ -189,6 +189,29 @@ fn one_wild_stamp_in_a_stream_spoils_one_message_only() {
 }
 
 #[test]
+fn a_stream_that_starts_over_alone_is_not_hoarded() {
+    // given depth whose clock is set back to 0 while the images go on
+    let streams = Streams {
+        camera_info: false,
+        ..Streams::ALL
+    };
+    let mut script = Script::new("", streams, true);
+    let mut most = 0;
+    for ms in (0..60_000).step_by(50) {
+        script.image(ms);
+        script.both(ms);
+        script.push(ms, depth(if ms < 5000 { ms } else { ms - 5000 }));
+        most = most.max(script.matcher.held_bytes());
+        for frame in script.settled() {
+            let lost = frame.info.stamp_nanos >= 5000 * MS;
+            let expected = lost.then_some(Reason::NoDepth);
+            assert_eq!(frame.info.reason, expected, "{:?}", frame.info);
+        }
+    }
+    assert!(most < 10_000, "{most} bytes held");
+}
+
+#[test]
 fn hostile_stamps_neither_panic_nor_lose_an_image() {
     let extremes = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
     let mut random = Random(3);
