@@ -80,6 +80,16 @@ impl BoundingBox {
     }
 }
 
+/// What a detector says about one object in one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// As the detector names it; empty where the message has no class (RegionOfInterest).
+    pub class_id: String,
+    /// Higher is surer; 1 where the message has none.
+    pub score: f64,
+    pub bbox: BoundingBox,
+}
+
 /// The lens model of `sensor_msgs/CameraInfo`, with OpenCV's coefficient order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Distortion {

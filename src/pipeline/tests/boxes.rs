@@ -1,0 +1,224 @@
+//! Which detection counts, which message it is taken from, and what the tracker bridges.
+
+use super::*;
+
+fn shared(ms: i64, boxes: Vec<Detection>) -> Input {
+    Input::Boxes {
+        role: BoxRole::Both,
+        stamp_nanos: ms * MS,
+        boxes,
+    }
+}
+
+/// The boxes that a shared topic's one message gives.
+fn chosen(
+    yaml: &str,
+    detections: Vec<Detection>,
+) -> (Option<BoundingBox>, Option<BoundingBox>, Option<Reason>) {
+    let mut script = Script::boxes_only(yaml);
+    script.image(0);
+    script.push(0, shared(0, detections));
+    let info = script.only().info;
+    (info.fingertip, info.target, info.reason)
+}
+
+#[test]
+fn a_shared_topic_is_told_apart_by_class() {
+    let (fingertip, target, reason) = chosen(
+        "",
+        vec![
+            detection("cup", 1.0, box_at(9.0)),
+            detection("target", 0.5, box_at(20.0)),
+            detection("fingertip", 0.5, box_at(10.0)),
+        ],
+    );
+    assert_eq!(
+        (fingertip, target),
+        (Some(box_at(10.0)), Some(box_at(20.0)))
+    );
+    assert_eq!(reason, None);
+}
+
+#[test]
+fn configured_classes_replace_the_default_ones() {
+    let yaml = "topics: {fingertip_class: [gripper, hand], target_class: [cup]}";
+    let (fingertip, target, reason) = chosen(
+        yaml,
+        vec![
+            detection("target", 1.0, box_at(1.0)),
+            detection("hand", 0.4, box_at(2.0)),
+            detection("gripper", 0.6, box_at(3.0)),
+        ],
+    );
+    assert_eq!((fingertip, target), (Some(box_at(3.0)), None));
+    assert_eq!(reason, Some(Reason::NoTargetBox));
+}
+
+#[test]
+fn the_best_score_wins_the_first_of_equals_and_the_minimum_counts() {
+    let yaml = "matching: {min_score: 0.5}";
+    let best = |scores: [f64; 3]| {
+        let detections = (1u8..)
+            .zip(scores)
+            .map(|(i, score)| detection("fingertip", score, box_at(f64::from(i))))
+            .collect();
+        chosen(yaml, detections).0.map(|b| b.center()[0])
+    };
+    assert_eq!(best([0.6, 0.9, 0.7]), Some(2.0));
+    assert_eq!(best([0.8, 0.8, 0.7]), Some(1.0));
+    assert_eq!(best([0.49, 0.5, f64::NAN]), Some(2.0));
+    assert_eq!(best([0.1, 0.2, f64::NAN]), None);
+}
+
+#[test]
+fn a_topic_of_its_own_takes_any_class() {
+    let mut script = Script::boxes_only("");
+    script.image(0);
+    script.both(0);
+    assert_eq!(script.only().info.reason, None);
+}
+
+#[test]
+fn two_messages_of_one_stamp_count_as_one() {
+    // given a detector that sends one message for each class, and depth that comes later
+    let streams = Streams {
+        camera_info: false,
+        ..Streams::ALL
+    };
+    let mut script = Script::new("", streams, true);
+    script.image(0);
+    script.push(1, shared(0, vec![detection("fingertip", 0.9, box_at(1.0))]));
+    script.push(2, shared(0, vec![detection("target", 0.9, box_at(2.0))]));
+    script.push(3, depth(0));
+    assert_eq!(script.only().info.reason, None);
+}
+
+/// The reason of an image at 1000 ms whose target is there and whose fingertip messages are these.
+fn reason_with(yaml: &str, fingertips: &[(i64, &[BoundingBox])]) -> Option<Reason> {
+    let mut script = Script::boxes_only(yaml);
+    for (ms, seen) in fingertips {
+        script.push(*ms, fingertip(*ms, seen));
+    }
+    script.image(1000);
+    script.push(1000, target(1000, &[BOX]));
+    script.only().info.reason
+}
+
+#[test]
+fn a_box_is_used_within_the_tolerance_then_within_its_age() {
+    // defaults: tolerance 20 ms, box_max_age 100 ms
+    assert_eq!(reason_with("", &[(1020, &[BOX])]), None);
+    assert_eq!(
+        reason_with("", &[(1021, &[BOX])]),
+        Some(Reason::NoFingertipBox),
+        "a later box is not from this image"
+    );
+    assert_eq!(reason_with("", &[(900, &[BOX])]), None);
+    assert_eq!(reason_with("", &[(899, &[BOX])]), Some(Reason::StaleBox));
+    assert_eq!(reason_with("", &[]), Some(Reason::NoFingertipBox));
+}
+
+#[test]
+fn an_age_of_zero_forbids_older_boxes_but_not_the_images_own() {
+    let yaml = "matching: {box_max_age_s: 0}";
+    assert_eq!(reason_with(yaml, &[(980, &[BOX])]), None);
+    assert_eq!(reason_with(yaml, &[(979, &[BOX])]), Some(Reason::StaleBox));
+}
+
+#[test]
+fn an_empty_message_says_that_there_is_no_box() {
+    // given a box 50 ms ago, but a detector that has since looked and seen nothing
+    let gone: &[(i64, &[BoundingBox])] = &[(950, &[BOX]), (990, &[])];
+    assert_eq!(reason_with("", gone), Some(Reason::NoFingertipBox));
+    let gone_before: &[(i64, &[BoundingBox])] = &[(920, &[BOX]), (950, &[])];
+    assert_eq!(reason_with("", gone_before), Some(Reason::NoFingertipBox));
+}
+
+#[test]
+fn the_fingertip_is_reported_before_the_target() {
+    let mut script = Script::boxes_only("");
+    script.push(0, target(0, &[BOX]));
+    script.image(500);
+    let info = script.only().info;
+    assert_eq!(info.reason, Some(Reason::NoFingertipBox), "not stale_box");
+    assert_eq!(info.regions(), Err(Reason::NoFingertipBox));
+}
+
+#[test]
+fn the_other_box_is_kept_for_the_record() {
+    let mut script = Script::boxes_only("");
+    script.image(0);
+    script.push(0, target(0, &[BOX]));
+    let info = script.only().info;
+    assert_eq!((info.fingertip, info.target), (None, Some(BOX)));
+}
+
+const TRACKING: &str = "tracker: {enabled: true, max_bridged_frames: 2}";
+
+#[test]
+fn the_tracker_bridges_missing_boxes_marks_them_and_gives_up() {
+    // given a fingertip seen in two images and missed in the next three
+    let mut script = Script::boxes_only(TRACKING);
+    for ms in [0, 50, 100, 150, 200, 250] {
+        let seen: &[BoundingBox] = match ms {
+            0 => &[box_at(100.0)],
+            50 => &[box_at(105.0)],
+            250 => &[box_at(125.0)],
+            _ => &[],
+        };
+        script.image(ms);
+        script.push(ms, fingertip(ms, seen));
+        script.push(ms, target(ms, &[BOX]));
+    }
+    let frames = script.flushed();
+    // then two are bridged, moving on, and the third has the original reason
+    let gone = Some(Reason::NoFingertipBox);
+    assert_eq!(reasons(&frames), [None, None, None, None, gone, None]);
+    let bridged: Vec<bool> = frames.iter().map(|f| f.info.bridged).collect();
+    assert_eq!(bridged, [false, false, true, true, false, false]);
+    let x = |i: usize| frames[i].info.fingertip.unwrap().center()[0];
+    assert!(x(2) > 105.0 && x(3) > x(2));
+    assert_eq!(x(5), 125.0, "a detection passes through as it is");
+}
+
+#[test]
+fn the_tracker_bridges_a_detector_that_fell_silent() {
+    let mut script = Script::boxes_only(TRACKING);
+    script.both(0);
+    for ms in [0, 200, 400, 600] {
+        script.image(ms);
+    }
+    let stale = Some(Reason::StaleBox);
+    assert_eq!(reasons(&script.flushed()), [None, None, None, stale]);
+}
+
+#[test]
+fn without_the_tracker_nothing_is_bridged() {
+    let mut script = Script::boxes_only("");
+    script.both(0);
+    script.image(0);
+    script.image(200);
+    let frames = script.flushed();
+    assert_eq!(reasons(&frames), [None, Some(Reason::StaleBox)]);
+    assert!(frames.iter().all(|f| !f.info.bridged));
+}
+
+#[test]
+fn regions_are_clipped_to_the_image_or_refused() {
+    let check = |fingertip, target| check_regions(&Regions { fingertip, target }, 64, 48);
+    let reaching_out = BoundingBox::new(-5.0, 40.0, 10.0, 60.0);
+    let inside = BoundingBox::new(0.0, 40.0, 10.0, 48.0);
+    assert_eq!(check(BOX, reaching_out).unwrap().target, inside);
+    assert_eq!(check(BOX, BOX).unwrap().fingertip, BOX);
+    for outside in [
+        BoundingBox::new(64.0, 0.0, 70.0, 10.0), // begins where the image ends
+        BoundingBox::new(-9.0, 0.0, 0.0, 10.0),
+        BoundingBox::new(5.0, 5.0, 5.0, 9.0), // no area
+        BoundingBox::new(9.0, 5.0, 5.0, 9.0), // inside out
+        BoundingBox::new(f64::NAN, 5.0, 9.0, 9.0),
+        BoundingBox::new(5.0, 5.0, f64::INFINITY, 9.0),
+    ] {
+        assert_eq!(check(outside, BOX), Err(Reason::BoxOutsideImage));
+        assert_eq!(check(BOX, outside), Err(Reason::BoxOutsideImage));
+    }
+}
