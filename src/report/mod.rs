@@ -1,1 +1,4 @@
 //! What a labelling leaves for people and learners: Parquet, PNG, HTML, metrics.
+
+pub mod metrics;
+pub mod statistics;
