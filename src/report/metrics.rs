@@ -256,7 +256,14 @@ impl Metrics {
     /// The figures of one column as people read them: name, unit, value.
     pub(super) fn rows(figures: &Figures) -> [(&'static str, &'static str, String); 13] {
         let scaled = |value: Option<f64>, factor: f64, decimals: usize| match value {
-            Some(value) => format!("{:.decimals$}", value * factor),
+            // Adding 0 makes a value that rounds to -0.0 print without its sign.
+            Some(value) => {
+                let round = 10f64.powi(decimals as i32);
+                format!(
+                    "{:.decimals$}",
+                    (value * factor * round).round() / round + 0.0
+                )
+            }
             None => "n/a".to_owned(),
         };
         let millimetres = |value| scaled(value, 1e3, 1);
