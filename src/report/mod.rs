@@ -71,3 +71,36 @@ pub fn write_all(dir: &Path, name: &str, report: &Report) -> Result<Files> {
     html::write(&files.html, report, &[&parquet, &png, &html])?;
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_three_files_named_after_the_labelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::default();
+        let provenance = fixtures::provenance(&config);
+        let steps = fixtures::approach(5);
+        let report = Report {
+            steps: &steps,
+            truth_m: &[],
+            frames: &[],
+            config: &config,
+            provenance: &provenance,
+            metrics: None,
+            command: "",
+        };
+        let files = write_all(folder.path(), "pick", &report).unwrap();
+        for (path, name) in [
+            (&files.parquet, "pick_reward.parquet"),
+            (&files.png, "pick_reward.png"),
+            (&files.html, "pick_reward.html"),
+        ] {
+            assert_eq!(path, &folder.path().join(name));
+            assert!(path.metadata().unwrap().len() > 0);
+        }
+        let error = write_all(&folder.path().join("gone"), "pick", &report).unwrap_err();
+        assert!(error.to_string().contains("gone"), "{error}");
+    }
+}

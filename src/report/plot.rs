@@ -111,3 +111,105 @@ fn encode(pixmap: &Pixmap) -> std::result::Result<Vec<u8>, String> {
     .map_err(|error| error.to_string())?;
     Ok(png)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::frame::{ColorImage, Reason};
+    use crate::report::film_strip::{StripFrame, StripPlan};
+    use crate::report::fixtures;
+    use crate::step::Step;
+
+    const GREEN: [u8; 3] = [0, 200, 0];
+
+    fn png_of(steps: &[Step], frames: &[StripFrame]) -> Vec<u8> {
+        let config = Config::default();
+        let provenance = fixtures::provenance(&config);
+        let report = Report {
+            steps,
+            truth_m: &[],
+            frames,
+            config: &config,
+            provenance: &provenance,
+            metrics: None,
+            command: "",
+        };
+        png(&report).unwrap()
+    }
+
+    fn pixels(png: &[u8]) -> image::RgbImage {
+        image::load_from_memory(png).unwrap().to_rgb8()
+    }
+
+    fn count(picture: &image::RgbImage, color: [u8; 3]) -> usize {
+        picture.pixels().filter(|pixel| pixel.0 == color).count()
+    }
+
+    /// A frame of plain green for each of these steps.
+    fn green_frames(steps: &[u64]) -> Vec<StripFrame> {
+        let color = ColorImage {
+            width: 64,
+            height: 48,
+            rgb: GREEN.repeat(64 * 48),
+        };
+        let plan = StripPlan::new(8, None);
+        let frames = steps.iter().map(|step| plan.shrink(*step, &color).unwrap());
+        frames.collect()
+    }
+
+    #[test]
+    fn is_1600_wide_and_the_same_every_time() {
+        let steps = fixtures::approach(30);
+        let png = png_of(&steps, &green_frames(&[0, 10]));
+        assert_eq!(png, png_of(&steps, &green_frames(&[0, 10])));
+        assert_eq!(pixels(&png).width(), 1600);
+    }
+
+    #[test]
+    fn shows_the_curve_and_the_frames_of_known_steps_only() {
+        let steps = fixtures::approach(30);
+        let [none, two, unknown] = [&[][..], &[0, 10], &[0, 10, 999]]
+            .map(|frames| pixels(&png_of(&steps, &green_frames(frames))));
+        let curve = [0, 0x72, 0xb2];
+        assert!(count(&none, curve) > 500, "the distance line is missing");
+        assert_eq!(count(&none, GREEN), 0);
+        assert!(count(&two, GREEN) > 50_000, "the frames are missing");
+        assert_eq!(two, unknown);
+    }
+
+    #[test]
+    fn shows_text_in_the_embedded_font() {
+        let ink = [0x1f, 0x24, 0x30];
+        let picture = pixels(&png_of(&fixtures::approach(3), &[]));
+        let title = image::imageops::crop_imm(&picture, 0, 0, 1600, 50).to_image();
+        assert!(count(&title, ink) > 200, "the title is missing");
+    }
+
+    #[test]
+    fn invalid_steps_are_shaded_in_the_color_of_their_reason() {
+        let steps: Vec<Step> = (0..4)
+            .map(|index| fixtures::invalid(index, Reason::DepthInvalid))
+            .collect();
+        let picture = pixels(&png_of(&steps, &[]));
+        assert!(count(&picture, [0xcc, 0x66, 0x77]) > 1000, "the lane");
+    }
+
+    #[test]
+    fn any_number_of_steps_is_drawn() {
+        for steps in [0, 1, 2, 5000] {
+            let picture = pixels(&png_of(&fixtures::approach(steps), &[]));
+            assert_eq!(picture.width(), 1600);
+        }
+    }
+
+    #[test]
+    fn stamps_that_run_backwards_or_wild_are_drawn() {
+        let mut steps = fixtures::approach(10);
+        steps[4].stamp_nanos = i64::MIN;
+        steps[5].stamp_nanos = i64::MAX;
+        steps[6].distance_m = f64::INFINITY;
+        steps[7].distance_m = 1e300;
+        assert_eq!(pixels(&png_of(&steps, &[])).width(), 1600);
+    }
+}

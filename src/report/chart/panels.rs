@@ -194,10 +194,14 @@ impl Panel {
             "c-reward" => ("c-reward-dot", 2.2, roomy),
             _ => ("c-muted", 1.3, false),
         };
+        let class = match points as f64 > 2.0 * self.rect.width {
+            true => format!("{} c-fine", curve.class),
+            false => curve.class.to_owned(),
+        };
         let mut free_from = f64::NEG_INFINITY;
         for run in thinned(&curve.runs, self.time.per_unit()) {
             if run.len() > 1 {
-                svg.polyline(curve.class, run.iter().map(|point| self.at(*point)));
+                svg.polyline(&class, run.iter().map(|point| self.at(*point)));
             }
             for point in run.iter().filter(|_| roomy || run.len() == 1) {
                 let at = self.at(*point);

@@ -119,6 +119,7 @@ impl Palette {
 .c-fingertip-tag{{fill:{FINGERTIP}}}
 .c-target-tag{{fill:{TARGET}}}
 .c-tag-text{{fill:#000}}
+.c-fine{{stroke-width:1.1}}
 .c-shade{{fill-opacity:.17}}
 .c-valid{{fill:{valid}}}
 .c-success{{fill:{success}}}
