@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::config;
 use crate::frame::{DistanceKind, Reason};
 use crate::report::Report;
 use crate::report::chart::style;
@@ -146,13 +147,17 @@ pub fn reading(report: &Report) -> String {
         }
     };
     let success = &report.config.success;
+    let votes = success.votes.map_or(String::new(), |votes| {
+        let config::Votes { needed, of } = votes;
+        format!(" by the vote of {needed} of the last {of} valid steps")
+    });
     format!(
         "<h2>How to read it</h2>\n<ul>\n\
          <li>Distances are in metres and of the kind {kind}. Never compare distances of different kinds.</li>\n\
          <li>Times are seconds since the first frame, by the stamp in the camera's message header.</li>\n\
          <li>A step that is not valid has no distance and no reward: NaN in the table, never 0. It is shaded \
          in the colour of its reason, and it moves neither filters nor success.</li>\n\
-         <li>Success: the distance stays at or below {enter} m for {hold} s, and is lost above {exit} m.</li>\n\
+         <li>Success: the distance stays at or below {enter} m for {hold} s{votes}, and is lost above {exit} m.</li>\n\
          <li>A dashed box and a hollow dot: the tracker bridged a frame without a detection.</li>\n</ul>\n",
         enter = success.enter_m,
         exit = success.exit_m,
