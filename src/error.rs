@@ -93,6 +93,14 @@ impl Error {
         }
     }
 
+    /// Shorthand for a file that cannot be written.
+    pub fn output(path: impl Into<PathBuf>, message: impl ToString) -> Self {
+        Self::Output {
+            path: path.into(),
+            message: message.to_string(),
+        }
+    }
+
     /// Shorthand for a message that does not decode.
     pub fn decode(type_name: impl Into<String>, message: impl ToString) -> Self {
         Self::Decode {
