@@ -7,6 +7,7 @@ mod catalog;
 mod extra;
 mod read;
 mod segment;
+mod walk;
 mod write;
 
 pub(super) use catalog::McapCatalog;

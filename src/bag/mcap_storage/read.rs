@@ -11,6 +11,7 @@ use super::catalog::McapCatalog;
 use super::segment::{Segment, SegmentRecords};
 use crate::bag::info::StoredMessage;
 use crate::bag::loss::{LossItem, Place};
+use crate::bag::storage::StorageReader;
 use crate::bag::stored_file::StoredFile;
 use crate::error::Result;
 
@@ -64,6 +65,25 @@ impl Ord for Waiting {
     }
 }
 
+impl StorageReader for McapReader {
+    fn next(&mut self) -> Option<StoredMessage> {
+        while self.wants_more() {
+            if self.open.is_some() {
+                self.read_record();
+            } else if let Some(segment) = self.segments.pop_front() {
+                self.open_segment(segment);
+            }
+        }
+        let Reverse(next) = self.waiting.pop()?;
+        self.waiting_bytes -= next.message.data.len();
+        Some(next.message)
+    }
+
+    fn take_damage(&mut self) -> Vec<LossItem> {
+        std::mem::take(&mut self.damage)
+    }
+}
+
 impl McapReader {
     pub fn new(file: Arc<StoredFile>, catalog: &McapCatalog) -> Result<Self> {
         let mut segments = catalog.segments.clone();
@@ -78,25 +98,6 @@ impl McapReader {
             read_count: 0,
             damage: catalog.damage.clone(),
         })
-    }
-
-    /// What was found damaged since the last call.
-    pub fn take_damage(&mut self) -> Vec<LossItem> {
-        std::mem::take(&mut self.damage)
-    }
-
-    /// The next message; `None` at the end of what can be read.
-    pub fn next(&mut self) -> Option<StoredMessage> {
-        while self.wants_more() {
-            if self.open.is_some() {
-                self.read_record();
-            } else if let Some(segment) = self.segments.pop_front() {
-                self.open_segment(segment);
-            }
-        }
-        let Reverse(next) = self.waiting.pop()?;
-        self.waiting_bytes -= next.message.data.len();
-        Some(next.message)
     }
 
     /// Whether a message that must come out first may still be unread.
