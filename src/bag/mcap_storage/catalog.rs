@@ -9,6 +9,7 @@ use mcap::McapError;
 use mcap::records::{self, Record, Statistics, op};
 
 use super::extra::{Extra, ExtraKind};
+use super::record;
 use super::segment::{RECORD_HEAD_BYTES, Segment, SegmentRecords, read_u64};
 use super::walk::Walk;
 use super::{QOS_KEY, ROSBAG2_RECORD, SERIALIZED_METADATA, TYPE_HASH_KEY};
@@ -81,7 +82,7 @@ impl McapCatalog {
         if !known {
             return Ok(());
         }
-        match mcap::parse_record(opcode, body)? {
+        match record::parse(opcode, body)? {
             Record::Schema { header, data } => {
                 let schema = Schema {
                     name: header.name,

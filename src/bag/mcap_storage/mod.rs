@@ -6,6 +6,7 @@
 mod catalog;
 mod extra;
 mod read;
+mod record;
 mod segment;
 mod walk;
 mod write;

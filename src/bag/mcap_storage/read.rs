@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mcap::records::{Record, op};
 
 use super::catalog::McapCatalog;
+use super::record;
 use super::segment::{Segment, SegmentRecords};
 use crate::bag::info::StoredMessage;
 use crate::bag::loss::{LossItem, Place};
@@ -170,7 +171,7 @@ fn stored_message(opcode: u8, body: &[u8]) -> std::result::Result<Option<StoredM
     if opcode != op::MESSAGE {
         return Ok(None);
     }
-    let (header, data) = match mcap::parse_record(opcode, body) {
+    let (header, data) = match record::parse(opcode, body) {
         Ok(Record::Message { header, data }) => (header, data),
         Ok(_) => return Ok(None),
         Err(error) => return Err(format!("a message cannot be read ({error})")),
