@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::info::{BagInfo, BagMessage, Compression, StoredMessage, TopicInfo, plausible_size};
 use super::loss::{Loss, LossItem, Place};
 use super::open;
-use super::storage::{Catalog, StorageReader};
+use super::storage::{self, Catalog, StorageReader};
 use super::stored_file::{StoredFile, ZSTD_MAGIC};
 use crate::error::Result;
 
@@ -46,7 +46,7 @@ struct BegunFile {
     source: PathBuf,
     topics: HashMap<i64, usize>,
     expected_count: Option<u64>,
-    reader: StorageReader,
+    reader: Box<dyn StorageReader>,
     /// The message that comes out next; `None` at the file's end.
     head: Option<StoredMessage>,
     delivered: u64,
@@ -137,7 +137,7 @@ impl BagReader {
         };
         let unpacking_damage = stored.damage.clone();
         let mut begun = BegunFile {
-            reader: StorageReader::new(stored, &file.catalog)?,
+            reader: storage::reader(stored, &file.catalog)?,
             source: file.source,
             topics: file.topics,
             expected_count: file.expected_count,

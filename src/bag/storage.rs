@@ -31,32 +31,18 @@ impl Catalog {
     }
 }
 
-pub(super) enum StorageReader {
-    Mcap(McapReader),
-    Sqlite(SqliteReader),
-}
-
-impl StorageReader {
-    pub fn new(file: Arc<StoredFile>, catalog: &Catalog) -> Result<Self> {
-        Ok(match catalog {
-            Catalog::Mcap(catalog) => Self::Mcap(McapReader::new(file, catalog)?),
-            Catalog::Sqlite(catalog) => Self::Sqlite(SqliteReader::new(file, catalog)?),
-        })
-    }
-
+/// The messages of one file. Damage ends or interrupts them but is no error: it is noted.
+pub(super) trait StorageReader: Send {
     /// The next message; `None` at the end of what can be read.
-    pub fn next(&mut self) -> Option<StoredMessage> {
-        match self {
-            Self::Mcap(reader) => reader.next(),
-            Self::Sqlite(reader) => reader.next(),
-        }
-    }
+    fn next(&mut self) -> Option<StoredMessage>;
 
     /// What was found damaged since the last call.
-    pub fn take_damage(&mut self) -> Vec<LossItem> {
-        match self {
-            Self::Mcap(reader) => reader.take_damage(),
-            Self::Sqlite(reader) => reader.take_damage(),
-        }
-    }
+    fn take_damage(&mut self) -> Vec<LossItem>;
+}
+
+pub(super) fn reader(file: Arc<StoredFile>, catalog: &Catalog) -> Result<Box<dyn StorageReader>> {
+    Ok(match catalog {
+        Catalog::Mcap(catalog) => Box::new(McapReader::new(file, catalog)?),
+        Catalog::Sqlite(catalog) => Box::new(SqliteReader::new(file, catalog)?),
+    })
 }

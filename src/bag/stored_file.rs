@@ -25,7 +25,7 @@ pub(super) struct StoredFile {
     /// What was wrong with the source already when it was unpacked.
     pub damage: Option<LossItem>,
     /// Removes the unpacked copy when the last user of the file is gone.
-    _temporary: Option<tempfile::TempDir>,
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl StoredFile {
@@ -34,30 +34,66 @@ impl StoredFile {
         let start = first_bytes(source)?;
         if !start.starts_with(&ZSTD_MAGIC) {
             let storage = storage_of(source, &start)?;
-            return match storage {
-                Storage::Sqlite3 if has_write_ahead_log(source) => Self::with_log_applied(source),
-                _ => Ok(Self {
-                    source: source.to_owned(),
-                    path: source.to_owned(),
-                    storage,
-                    compressed: false,
-                    damage: None,
-                    _temporary: None,
-                }),
-            };
+            if storage == Storage::Sqlite3 && has_write_ahead_log(source) {
+                return Self::with_log_applied(source);
+            }
+            return Self {
+                source: source.to_owned(),
+                path: source.to_owned(),
+                storage,
+                compressed: false,
+                damage: None,
+                temporary: None,
+            }
+            .with_whole_pages();
         }
         let folder = temporary_folder()?;
         let path = folder.path().join("unpacked");
         let damage = unpack(source, &path)?;
         let storage = storage_of(source, &first_bytes(&path)?)?;
-        Ok(Self {
+        Self {
             source: source.to_owned(),
             path,
             storage,
             compressed: true,
             damage,
-            _temporary: Some(folder),
-        })
+            temporary: Some(folder),
+        }
+        .with_whole_pages()
+    }
+
+    /// sqlite reads what is missing of a cut page as zeros, and would give messages with a part
+    /// of them zeroed as whole ones: a cut page is left out.
+    fn with_whole_pages(mut self) -> Result<Self> {
+        if self.storage != Storage::Sqlite3 {
+            return Ok(self);
+        }
+        let length = self.len()?;
+        let mut header = Vec::new();
+        let read = self.reader()?.take(HEADER_BYTES).read_to_end(&mut header);
+        read.map_err(Error::io("read", &self.source))?;
+        let excess = length % page_bytes(&header).max(1);
+        if excess == 0 {
+            return Ok(self);
+        }
+        let failed = |action| Error::io(action, self.source.clone());
+        let path = match &self.temporary {
+            Some(_) => self.path.clone(),
+            None => {
+                let folder = temporary_folder()?;
+                let path = folder.path().join("whole_pages.db3");
+                std::fs::copy(&self.path, &path).map_err(failed("copy"))?;
+                self.temporary = Some(folder);
+                path
+            }
+        };
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_len(length - excess))
+            .map_err(failed("shorten the copy of"))?;
+        self.path = path;
+        Ok(self)
     }
 
     /// A recorder that was killed leaves its last messages in a write-ahead log beside the bag.
@@ -88,7 +124,7 @@ impl StoredFile {
             storage: Storage::Sqlite3,
             compressed: false,
             damage,
-            _temporary: Some(folder),
+            temporary: Some(folder),
         })
     }
 
@@ -100,6 +136,17 @@ impl StoredFile {
 
     pub fn reader(&self) -> Result<File> {
         File::open(&self.path).map_err(Error::io("open", &self.source))
+    }
+}
+
+const HEADER_BYTES: u64 = 100;
+
+/// The size of a database's pages by its header, 0 if that is cut.
+pub(super) fn page_bytes(header: &[u8]) -> u64 {
+    match header.get(16..18) {
+        Some(&[0, 1]) => 65536,
+        Some(&[high, low]) => u64::from(u16::from_be_bytes([high, low])),
+        _ => 0,
     }
 }
 

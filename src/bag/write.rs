@@ -36,7 +36,7 @@ struct WrittenTopic {
 }
 
 enum Sink {
-    Mcap(McapSink),
+    Mcap(Box<McapSink>),
     Sqlite(SqliteSink),
 }
 
@@ -66,7 +66,7 @@ impl BagWriter {
         let file_name = format!("{name}_0.{}", storage.extension());
         let path = folder.join(&file_name);
         let sink = match storage {
-            Storage::Mcap => Sink::Mcap(McapSink::create(&path)?),
+            Storage::Mcap => Sink::Mcap(Box::new(McapSink::create(&path)?)),
             Storage::Sqlite3 => Sink::Sqlite(SqliteSink::create(&path, &source.ros_distro)?),
         };
         let mut writer = Self {

@@ -94,6 +94,15 @@ pub fn mcap_bytes(options: WriteOptions, messages: &[Sent]) -> Vec<u8> {
     finish_mcap(writer)
 }
 
+/// An MCAP file that breaks off before its first message: header, schemas and channels.
+pub fn mcap_start() -> Vec<u8> {
+    const DATA_END_BYTES: u64 = 1 + 8 + 4;
+    let mut bytes = mcap_bytes(mcap_options().use_chunks(false), &[]);
+    let footer = mcap::read::footer(&bytes).unwrap();
+    bytes.truncate((footer.summary_start - DATA_END_BYTES) as usize);
+    bytes
+}
+
 /// The layouts of sqlite3 bags over the years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mcap::records::{AttachmentHeader, Metadata, op};
 
+use super::record;
 use super::segment::{RECORD_HEAD_BYTES, read_u32, read_u64};
 use crate::bag::stored_file::StoredFile;
 
@@ -52,7 +53,7 @@ impl Extra {
         }
         let mut body = Vec::new();
         self.body(op::METADATA)?.read_to_end(&mut body)?;
-        match mcap::parse_record(op::METADATA, &body) {
+        match record::parse(op::METADATA, &body) {
             Ok(mcap::records::Record::Metadata(metadata)) => Ok(metadata),
             Ok(_) => Err(invalid("the record is no metadata")),
             Err(error) => Err(invalid(&error.to_string())),

@@ -6,7 +6,9 @@
 mod catalog;
 mod extra;
 mod read;
+mod record;
 mod segment;
+mod walk;
 mod write;
 
 pub(super) use catalog::McapCatalog;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use mcap::records::{Record, op};
 
 use super::catalog::McapCatalog;
+use super::record;
 use super::segment::{Segment, SegmentRecords};
 use crate::bag::info::StoredMessage;
 use crate::bag::loss::{LossItem, Place};
+use crate::bag::storage::StorageReader;
 use crate::bag::stored_file::StoredFile;
 use crate::error::Result;
 
@@ -64,6 +66,25 @@ impl Ord for Waiting {
     }
 }
 
+impl StorageReader for McapReader {
+    fn next(&mut self) -> Option<StoredMessage> {
+        while self.wants_more() {
+            if self.open.is_some() {
+                self.read_record();
+            } else if let Some(segment) = self.segments.pop_front() {
+                self.open_segment(segment);
+            }
+        }
+        let Reverse(next) = self.waiting.pop()?;
+        self.waiting_bytes -= next.message.data.len();
+        Some(next.message)
+    }
+
+    fn take_damage(&mut self) -> Vec<LossItem> {
+        std::mem::take(&mut self.damage)
+    }
+}
+
 impl McapReader {
     pub fn new(file: Arc<StoredFile>, catalog: &McapCatalog) -> Result<Self> {
         let mut segments = catalog.segments.clone();
@@ -78,25 +99,6 @@ impl McapReader {
             read_count: 0,
             damage: catalog.damage.clone(),
         })
-    }
-
-    /// What was found damaged since the last call.
-    pub fn take_damage(&mut self) -> Vec<LossItem> {
-        std::mem::take(&mut self.damage)
-    }
-
-    /// The next message; `None` at the end of what can be read.
-    pub fn next(&mut self) -> Option<StoredMessage> {
-        while self.wants_more() {
-            if self.open.is_some() {
-                self.read_record();
-            } else if let Some(segment) = self.segments.pop_front() {
-                self.open_segment(segment);
-            }
-        }
-        let Reverse(next) = self.waiting.pop()?;
-        self.waiting_bytes -= next.message.data.len();
-        Some(next.message)
     }
 
     /// Whether a message that must come out first may still be unread.
@@ -169,7 +171,7 @@ fn stored_message(opcode: u8, body: &[u8]) -> std::result::Result<Option<StoredM
     if opcode != op::MESSAGE {
         return Ok(None);
     }
-    let (header, data) = match mcap::parse_record(opcode, body) {
+    let (header, data) = match record::parse(opcode, body) {
         Ok(Record::Message { header, data }) => (header, data),
         Ok(_) => return Ok(None),
         Err(error) => return Err(format!("a message cannot be read ({error})")),

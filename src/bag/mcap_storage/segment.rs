@@ -13,15 +13,15 @@ use crate::bag::info::plausible_size;
 /// Opcode and length in front of each record.
 pub(super) const RECORD_HEAD_BYTES: u64 = 9;
 
-/// Where a stretch of whole records lies, and the log times in it.
+/// Where a stretch of whole records lies, and when its messages begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Segment {
     /// One chunk, not a run of messages outside of chunks.
     pub is_chunk: bool,
     pub offset: u64,
     pub length: u64,
+    /// Log time of its first message.
     pub start_time: u64,
-    pub end_time: u64,
 }
 
 /// The records of one segment.
@@ -127,7 +127,6 @@ fn feed(reader: &mut LinearReader, bytes: &mut impl Read, wanted: usize) -> io::
 /// The fields of a chunk record that lie in front of its compressed records.
 pub(super) struct ChunkHead {
     pub start_time: u64,
-    pub end_time: u64,
     /// Bytes of the record's body, had it no padding.
     pub body_bytes: u64,
 }
@@ -138,7 +137,7 @@ impl ChunkHead {
         const FIXED_BYTES: u64 = 8 + 8 + 8 + 4 + 4 + 8;
         const LONGEST_NAME: u32 = 64;
         let start_time = read_u64(body)?;
-        let end_time = read_u64(body)?;
+        let _end_time = read_u64(body)?;
         let _uncompressed_size = read_u64(body)?;
         let _uncompressed_crc = read_u32(body)?;
         let name_bytes = read_u32(body)?;
@@ -149,7 +148,6 @@ impl ChunkHead {
         let compressed_size = read_u64(body)?;
         Ok(Self {
             start_time,
-            end_time,
             body_bytes: (FIXED_BYTES + u64::from(name_bytes)).saturating_add(compressed_size),
         })
     }

@@ -183,17 +183,14 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_an_error_that_names_the_file() {
-        let mut sink = McapSink::create(Path::new("/dev/full")).unwrap();
-        let topic = TopicInfo::cdr("/chatter", "std_msgs/msg/String", "string data", "");
-        sink.add_topic(&topic).unwrap();
-        let incompressible: Vec<u8> = (0..1_u32 << 20)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
-            .collect();
+        let written = McapSink::create(Path::new("/dev/full")).and_then(|mut sink| {
+            sink.add_topic(&TopicInfo::cdr("/chatter", "std_msgs/msg/String", "", ""))?;
+            sink.write(0, (1, 1), 0, &[7; 100])?;
+            sink.finish()
+        });
 
-        let failed = (0..64).try_for_each(|i| sink.write(0, (i, i), 0, &incompressible));
-        let error = failed.and_then(|()| sink.finish()).unwrap_err();
-
-        assert!(error.to_string().contains("/dev/full"), "{error}");
-        assert!(error.to_string().contains("No space left"), "{error}");
+        let error = written.unwrap_err().to_string();
+        assert!(error.contains("/dev/full"), "{error}");
+        assert!(error.contains("No space left"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use super::database::{Database, bytes, columns, text, unreadable};
 use super::walk::walk_rows;
 use crate::bag::info::{FileCatalog, Schema, TopicInfo};
 use crate::bag::loss::{LossItem, Place};
-use crate::bag::stored_file::StoredFile;
+use crate::bag::stored_file::{StoredFile, page_bytes};
 use crate::error::{Error, Result};
 
 /// MCAP can tell no more apart; a forged table could list them without end.
@@ -199,17 +199,11 @@ fn cut(file: &StoredFile) -> Result<Option<LossItem>> {
         .take(100)
         .read_to_end(&mut header)
         .map_err(Error::io("read", &file.source))?;
-    let big_endian = |bytes: Option<&[u8]>| {
-        bytes
-            .unwrap_or_default()
-            .iter()
-            .fold(0_u64, |number, &byte| (number << 8) | u64::from(byte))
-    };
-    let page_bytes = match big_endian(header.get(16..18)) {
-        1 => 65536,
-        bytes => bytes,
-    };
-    let stated = page_bytes * big_endian(header.get(28..32));
+    let pages = header
+        .get(28..32)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, u32::from_be_bytes);
+    let stated = page_bytes(&header) * u64::from(pages);
     let length = file.len()?;
     Ok((length < stated).then(|| {
         let what = format!("the file ends here, as if cut: it should have {stated} bytes");

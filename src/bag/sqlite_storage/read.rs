@@ -11,6 +11,7 @@ use super::database::{self, Database};
 use super::walk::walk_rows;
 use crate::bag::info::StoredMessage;
 use crate::bag::loss::{LossItem, Place};
+use crate::bag::storage::StorageReader;
 use crate::bag::stored_file::StoredFile;
 use crate::error::Result;
 
@@ -30,6 +31,31 @@ enum Position {
     List(std::vec::IntoIter<(i64, i64)>),
 }
 
+impl StorageReader for SqliteReader {
+    fn next(&mut self) -> Option<StoredMessage> {
+        if let Some(message) = self.page.pop_front() {
+            return Some(message);
+        }
+        if let Position::Index { time, id } = self.position {
+            match self.read_page(time, id) {
+                Ok(()) => return self.page.pop_front(),
+                Err(error) => {
+                    self.note(Place::File, format!("its index breaks off ({error})"));
+                    self.recover();
+                    if let Some(message) = self.page.pop_front() {
+                        return Some(message);
+                    }
+                }
+            }
+        }
+        self.next_listed()
+    }
+
+    fn take_damage(&mut self) -> Vec<LossItem> {
+        std::mem::take(&mut self.damage)
+    }
+}
+
 impl SqliteReader {
     pub fn new(file: Arc<StoredFile>, catalog: &SqliteCatalog) -> Result<Self> {
         let database = Database::open(&file)?;
@@ -47,31 +73,6 @@ impl SqliteReader {
             reader.collect_rows_after(i64::MIN, i64::MIN);
         }
         Ok(reader)
-    }
-
-    /// What was found damaged since the last call.
-    pub fn take_damage(&mut self) -> Vec<LossItem> {
-        std::mem::take(&mut self.damage)
-    }
-
-    /// The next message; `None` at the end of what can be read.
-    pub fn next(&mut self) -> Option<StoredMessage> {
-        if let Some(message) = self.page.pop_front() {
-            return Some(message);
-        }
-        if let Position::Index { time, id } = self.position {
-            match self.read_page(time, id) {
-                Ok(()) => return self.page.pop_front(),
-                Err(error) => {
-                    self.note(Place::File, format!("its index breaks off ({error})"));
-                    self.recover();
-                    if let Some(message) = self.page.pop_front() {
-                        return Some(message);
-                    }
-                }
-            }
-        }
-        self.next_listed()
     }
 
     /// Goes on behind the last message that was read through the index.
