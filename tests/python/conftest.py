@@ -48,7 +48,7 @@ def sample_bag():
 @pytest.fixture(scope="session")
 def labelled(run, sample_bag, tmp_path_factory):
     """The sample bag labelled with the defaults. Read it, never write into it."""
-    out = tmp_path_factory.mktemp("labelled") / "sample"
+    out = tmp_path_factory.mktemp("sample") / "labelled"
     result = run("label", sample_bag, "-o", out)
     assert result.returncode == 0, result.stderr
     return out
