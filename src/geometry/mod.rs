@@ -19,17 +19,23 @@ pub fn measure_debug(color: &ColorImage, depth: &DepthImage, intrinsics: &Intrin
     if segments.target.len() < min_pixels || segments.fingertip_parts.iter().map(Vec::len).sum::<usize>() < min_pixels {
         return Err(Reason::DepthInvalid);
     }
-    let target = shape::object(&window, &segments.target, &window.target);
+    let target = shape::object(&window, &segments.target, &window.target, &shape::mask(&window, &segments.fingertip_parts.concat()));
     let axes: Vec<Option<Point>> = segments.fingertip_parts.iter().map(|p| shape::finger_axis(&window, p)).collect();
     let common = axes.iter().flatten().sum::<Point>();
     let parts: Vec<shape::Solid> = segments.fingertip_parts.iter().zip(&axes).map(|(p, a)| {
         match a.or((common.norm() > 1e-6).then(|| common.normalize())) {
             Some(axis) => shape::finger(&window, p, axis),
-            None => shape::object(&window, p, &bounds(&window, p)),
+            None => shape::object(&window, p, &bounds(&window, p), &shape::mask(&window, &segments.target)),
         }
     }).collect();
     let largest = segments.fingertip_parts.iter().map(Vec::len).max().unwrap_or(0);
-    let main: Vec<Point> = segments.fingertip_parts.iter().zip(&parts).filter(|(p, _)| p.len() * 4 >= largest).map(|(_, s)| s.center).collect();
+    let mut reached = 0;
+    let main: Vec<Point> = segments.fingertip_parts.iter().zip(&parts).filter(|(p, _)| {
+        let sides = segment::sides_mask(&window, p, &window.fingertip);
+        let keep = p.len() * 4 >= largest || sides & !reached != 0;
+        reached |= sides;
+        keep
+    }).map(|(_, s)| s.center).collect();
     let center = main.iter().sum::<Point>() / main.len() as f32;
     let fc: Vec<Point> = parts.iter().flat_map(|s| s.surface.iter().copied()).collect();
     let visible = |pixels: Vec<usize>| distance::thin(&pixels.iter().map(|&i| Point::from(window.point(i))).collect::<Vec<_>>(), 600);

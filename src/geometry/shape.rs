@@ -23,13 +23,13 @@ pub struct Solid {
 }
 
 /// Complete an object that its box holds whole.
-pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> Solid {
+pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &[bool]) -> Solid {
     let inside = mask(window, pixels);
     let [cx, cy] = bbox.center();
     let front = front_depth(pixels.iter().map(|&i| window.depth_m[i]).collect());
     let thickness = bbox.width().min(bbox.height()).min(1.1 * minor_width_px(window, pixels));
     let compact = front + 0.5 * thickness as f32 * window.footprint_m(front);
-    let outline = outline_depth(window, &inside, cx, cy, bbox.width().hypot(bbox.height()));
+    let outline = outline_depth(window, &inside, occluder, cx, cy, bbox.width().hypot(bbox.height()));
     let depth = outline.map_or(compact, |z| z.max(compact));
     let center = point_at_pixel(window, cx, cy, depth);
     let mirrored = |p: Point| 2.0 * center - p;
@@ -107,7 +107,7 @@ fn point(window: &Window, index: usize) -> Point {
     Point::from(window.point(index))
 }
 
-fn mask(window: &Window, pixels: &[usize]) -> Vec<bool> {
+pub fn mask(window: &Window, pixels: &[usize]) -> Vec<bool> {
     let mut inside = vec![false; window.place.len()];
     for &i in pixels {
         inside[i] = true;
@@ -136,7 +136,7 @@ fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
 
 /// Depth of the centre from opposite points of the outline: for a body symmetric about its centre
 /// their mean lies at the centre's depth. `None` if too few pairs show.
-fn outline_depth(window: &Window, inside: &[bool], cx: f64, cy: f64, reach_px: f64) -> Option<f32> {
+fn outline_depth(window: &Window, inside: &[bool], occluder: &[bool], cx: f64, cy: f64, reach_px: f64) -> Option<f32> {
     let outermost = |dx: f64, dy: f64| -> Option<(f64, f32)> {
         let mut last = None;
         let mut r = 0.0;
@@ -145,6 +145,8 @@ fn outline_depth(window: &Window, inside: &[bool], cx: f64, cy: f64, reach_px: f
             if x < 0.0 || y < 0.0 || x >= window.width as f64 || y >= window.height as f64 { break; }
             let i = y as usize * window.width + x as usize;
             if inside[i] { last = Some((r, window.depth_m[i])); }
+            // Behind something: this is no end of the object.
+            else if occluder[i] && last.is_some_and(|(at, _)| r - at < 4.0) { return None; }
             r += 0.7;
         }
         last
