@@ -73,9 +73,7 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
             all[sample.sector] += 1;
             seen[sample.sector] += usize::from(on_plane(sample));
         }
-        let sectors = (0..SECTORS)
-            .filter(|&s| seen[s] > 0 && seen[s] * 3 >= all[s])
-            .count();
+        let sectors = (0..SECTORS).filter(|&s| seen[s] > 0 && seen[s] * 3 >= all[s]).count();
         let front = box_pixels
             .iter()
             .filter(|&&i| !plane.hides(window.rays[i], window.depth_m[i]))
@@ -94,8 +92,7 @@ struct Sample {
 }
 
 fn measured(window: &Window, bits: u8) -> impl Iterator<Item = usize> + '_ {
-    (0..window.place.len())
-        .filter(move |&i| window.place[i] & bits != 0 && !window.depth_m[i].is_nan())
+    (0..window.place.len()).filter(move |&i| window.place[i] & bits != 0 && !window.depth_m[i].is_nan())
 }
 
 fn ring_samples(window: &Window, in_ring: u8, center: [f64; 2]) -> Vec<Sample> {
@@ -158,13 +155,7 @@ fn fit(window: &Window, ring: &[Sample], random: &mut SplitMix) -> Option<Plane>
 }
 
 fn through(window: &Window, triple: [usize; 3]) -> Option<[f32; 3]> {
-    let rows = triple.map(|i| {
-        Vector3::new(
-            f64::from(window.rays[i][0]),
-            f64::from(window.rays[i][1]),
-            1.0,
-        )
-    });
+    let rows = triple.map(|i| Vector3::new(f64::from(window.rays[i][0]), f64::from(window.rays[i][1]), 1.0));
     let right = Vector3::from_iterator(triple.iter().map(|&i| 1.0 / f64::from(window.depth_m[i])));
     let matrix = Matrix3::from_rows(&rows.map(|r| r.transpose()));
     // Three pixels in a row span no plane.
@@ -178,11 +169,7 @@ fn through(window: &Window, triple: [usize; 3]) -> Option<[f32; 3]> {
 fn least_squares(window: &Window, inliers: &[usize]) -> Option<[f32; 3]> {
     let (mut normal, mut right) = (Matrix3::zeros(), Vector3::zeros());
     for &i in inliers {
-        let row = Vector3::new(
-            f64::from(window.rays[i][0]),
-            f64::from(window.rays[i][1]),
-            1.0,
-        );
+        let row = Vector3::new(f64::from(window.rays[i][0]), f64::from(window.rays[i][1]), 1.0);
         let depth = f64::from(window.depth_m[i]);
         // A disparity error weighs depth squared in metres.
         let weight = depth * depth;

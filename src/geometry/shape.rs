@@ -23,16 +23,13 @@ pub struct Solid {
 }
 
 /// Complete an object that its box holds whole.
-pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> Solid {
+pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &[bool]) -> Solid {
     let inside = mask(window, pixels);
     let [cx, cy] = bbox.center();
     let front = front_depth(pixels.iter().map(|&i| window.depth_m[i]).collect());
-    let thickness = bbox
-        .width()
-        .min(bbox.height())
-        .min(1.1 * minor_width_px(window, pixels));
+    let thickness = bbox.width().min(bbox.height()).min(1.1 * minor_width_px(window, pixels));
     let compact = front + 0.5 * thickness as f32 * window.footprint_m(front);
-    let outline = outline_depth(window, &inside, cx, cy, bbox.width().hypot(bbox.height()));
+    let outline = outline_depth(window, &inside, occluder, cx, cy, bbox.width().hypot(bbox.height()));
     let depth = outline.map_or(compact, |z| z.max(compact));
     let center = point_at_pixel(window, cx, cy, depth);
     let mirrored = |p: Point| 2.0 * center - p;
@@ -56,26 +53,15 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
     let (du, dv) = (ahead.x / ahead.z - u0, ahead.y / ahead.z - v0);
     let length = du.hypot(dv).max(1e-9);
     let (du, dv) = (du / length, dv / length);
-    let mut slices: std::collections::BTreeMap<i32, (f32, usize, f32, usize)> =
-        std::collections::BTreeMap::new();
+    let mut slices: std::collections::BTreeMap<i32, (f32, usize, f32, usize)> = std::collections::BTreeMap::new();
     for &i in pixels {
         let [x, y] = window.rays[i];
-        let (t, n) = (
-            (x * du + y * dv) * window.focal_px as f32,
-            (-x * dv + y * du) * window.focal_px as f32,
-        );
+        let (t, n) = ((x * du + y * dv) * window.focal_px as f32, (-x * dv + y * du) * window.focal_px as f32);
         let slot = slices.entry(t.round() as i32).or_insert((n, i, n, i));
-        if n < slot.0 {
-            (slot.0, slot.1) = (n, i);
-        }
-        if n > slot.2 {
-            (slot.2, slot.3) = (n, i);
-        }
+        if n < slot.0 { (slot.0, slot.1) = (n, i); }
+        if n > slot.2 { (slot.2, slot.3) = (n, i); }
     }
-    let middles: Vec<Point> = slices
-        .values()
-        .map(|s| across(&((point(window, s.1) + point(window, s.3)) * 0.5)))
-        .collect();
+    let middles: Vec<Point> = slices.values().map(|s| across(&((point(window, s.1) + point(window, s.3)) * 0.5))).collect();
     let mut middle = median_point(&middles);
     let mut widths: Vec<f32> = slices.values().map(|s| s.2 - s.0 + 1.0).collect();
     let half = widths.len() / 2;
@@ -86,12 +72,7 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
     let sight = view_across.norm();
     if sight > 0.2 {
         let direction = view_across / sight;
-        let front = front_depth(
-            pixels
-                .iter()
-                .map(|&i| across(&point(window, i)).dot(&direction))
-                .collect(),
-        );
+        let front = front_depth(pixels.iter().map(|&i| across(&point(window, i)).dot(&direction)).collect());
         let compact = front + 0.5 * width_px * window.footprint_m(origin.z);
         let now = middle.dot(&direction);
         middle += direction * (compact - now).max(0.0);
@@ -109,18 +90,12 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
 /// Which way a part of the fingertip runs: from where it leaves the fingertip's box to its middle.
 pub fn finger_axis(window: &Window, pixels: &[usize]) -> Option<Point> {
     use crate::geometry::window::IN_FINGERTIP;
-    let exits: Vec<usize> = pixels
-        .iter()
-        .copied()
-        .filter(|&i| {
-            window.neighbours(i).any(|j| {
-                window.place[j] != 0
-                    && window.place[j] & IN_FINGERTIP == 0
-                    && (window.depth_m[j] - window.depth_m[i]).abs()
-                        < window.jump_m(window.depth_m[i])
-            })
+    let exits: Vec<usize> = pixels.iter().copied().filter(|&i| {
+        window.neighbours(i).any(|j| {
+            window.place[j] != 0 && window.place[j] & IN_FINGERTIP == 0
+                && (window.depth_m[j] - window.depth_m[i]).abs() < window.jump_m(window.depth_m[i])
         })
-        .collect();
+    }).collect();
     if exits.len() < 3 {
         return None;
     }
@@ -132,7 +107,7 @@ fn point(window: &Window, index: usize) -> Point {
     Point::from(window.point(index))
 }
 
-fn mask(window: &Window, pixels: &[usize]) -> Vec<bool> {
+pub fn mask(window: &Window, pixels: &[usize]) -> Vec<bool> {
     let mut inside = vec![false; window.place.len()];
     for &i in pixels {
         inside[i] = true;
@@ -151,14 +126,9 @@ fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
     let (mut mx, mut my, mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &i in pixels {
         let (x, y) = ((i % window.width) as f64, (i / window.width) as f64);
-        mx += x;
-        my += y;
-        xx += x * x;
-        yy += y * y;
-        xy += x * y;
+        mx += x; my += y; xx += x * x; yy += y * y; xy += x * y;
     }
-    mx /= n;
-    my /= n;
+    mx /= n; my /= n;
     let (xx, yy, xy) = (xx / n - mx * mx, yy / n - my * my, xy / n - mx * my);
     let minor = (xx + yy) / 2.0 - (((xx - yy) / 2.0).powi(2) + xy * xy).sqrt();
     (12.0 * minor.max(0.0)).sqrt()
@@ -166,33 +136,27 @@ fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
 
 /// Depth of the centre from opposite points of the outline: for a body symmetric about its centre
 /// their mean lies at the centre's depth. `None` if too few pairs show.
-fn outline_depth(window: &Window, inside: &[bool], cx: f64, cy: f64, reach_px: f64) -> Option<f32> {
+fn outline_depth(window: &Window, inside: &[bool], occluder: &[bool], cx: f64, cy: f64, reach_px: f64) -> Option<f32> {
     let outermost = |dx: f64, dy: f64| -> Option<(f64, f32)> {
         let mut last = None;
         let mut r = 0.0;
         while r < reach_px {
             let (x, y) = (cx + r * dx, cy + r * dy);
-            if x < 0.0 || y < 0.0 || x >= window.width as f64 || y >= window.height as f64 {
-                break;
-            }
+            if x < 0.0 || y < 0.0 || x >= window.width as f64 || y >= window.height as f64 { break; }
             let i = y as usize * window.width + x as usize;
-            if inside[i] {
-                last = Some((r, window.depth_m[i]));
-            }
+            if inside[i] { last = Some((r, window.depth_m[i])); }
+            // Behind something: this is no end of the object.
+            else if occluder[i] && last.is_some_and(|(at, _)| r - at < 4.0) { return None; }
             r += 0.7;
         }
         last
     };
-    let mut depths: Vec<f32> = (0..DIRECTIONS)
-        .filter_map(|k| {
-            let (dy, dx) = (std::f64::consts::PI * k as f64 / DIRECTIONS as f64).sin_cos();
-            let ((ra, za), (rb, zb)) = (outermost(dx, dy)?, outermost(-dx, -dy)?);
-            (ra.min(rb) > PAIR_BALANCE * ra.max(rb)).then_some((za + zb) / 2.0)
-        })
-        .collect();
-    if depths.len() < DIRECTIONS / 6 {
-        return None;
-    }
+    let mut depths: Vec<f32> = (0..DIRECTIONS).filter_map(|k| {
+        let (dy, dx) = (std::f64::consts::PI * k as f64 / DIRECTIONS as f64).sin_cos();
+        let ((ra, za), (rb, zb)) = (outermost(dx, dy)?, outermost(-dx, -dy)?);
+        (ra.min(rb) > PAIR_BALANCE * ra.max(rb)).then_some((za + zb) / 2.0)
+    }).collect();
+    if depths.len() < DIRECTIONS / 6 { return None; }
     let middle = depths.len() / 2;
     Some(*depths.select_nth_unstable_by(middle, f32::total_cmp).1)
 }
@@ -217,12 +181,7 @@ fn median_point(points: &[Point]) -> Point {
 }
 
 /// The seen points, their mirror images, and between outline points and theirs the hidden sides.
-fn completed(
-    window: &Window,
-    pixels: &[usize],
-    inside: &[bool],
-    mirrored: impl Fn(Point) -> Point,
-) -> Vec<Point> {
+fn completed(window: &Window, pixels: &[usize], inside: &[bool], mirrored: impl Fn(Point) -> Point) -> Vec<Point> {
     let mut surface = Vec::with_capacity(4 * pixels.len());
     for &i in pixels {
         let seen = point(window, i);
@@ -230,9 +189,7 @@ fn completed(
         surface.push(seen);
         // A mirror image in front of the skin would have been seen: the symmetry is broken there.
         let behind = hidden - seen;
-        if behind.dot(&seen) <= 0.0 {
-            continue;
-        }
+        if behind.dot(&seen) <= 0.0 { continue; }
         surface.push(hidden);
         if window.neighbours(i).any(|j| !inside[j]) {
             let step = 2.0 * window.footprint_m(seen.z);

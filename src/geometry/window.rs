@@ -1,7 +1,7 @@
 //! The part of a depth image around the two boxes: denoised depth, rays, and which pixel lies in
 //! which box. Everything that geometry does afterwards looks only at this window.
 
-use crate::frame::{BoundingBox, ColorImage, DepthImage, Intrinsics, Regions};
+use crate::frame::{ColorImage, BoundingBox, DepthImage, Intrinsics, Regions};
 use crate::geometry::camera;
 
 /// Pixel lies in the fingertip's box.
@@ -67,10 +67,8 @@ impl Window {
 
         let x0 = ring_fingertip.x_min.min(ring_target.x_min).floor().max(0.0) as usize;
         let y0 = ring_fingertip.y_min.min(ring_target.y_min).floor().max(0.0) as usize;
-        let x1 =
-            (ring_fingertip.x_max.max(ring_target.x_max).ceil() as usize).min(depth.width as usize);
-        let y1 = (ring_fingertip.y_max.max(ring_target.y_max).ceil() as usize)
-            .min(depth.height as usize);
+        let x1 = (ring_fingertip.x_max.max(ring_target.x_max).ceil() as usize).min(depth.width as usize);
+        let y1 = (ring_fingertip.y_max.max(ring_target.y_max).ceil() as usize).min(depth.height as usize);
         let (width, height) = (x1.saturating_sub(x0), y1.saturating_sub(y0));
 
         let mut raw = vec![f32::NAN; width * height];
@@ -80,23 +78,14 @@ impl Window {
         for row in 0..height {
             for column in 0..width {
                 let (x, y) = ((x0 + column) as f64, (y0 + row) as f64);
-                let here = place_of(
-                    x + 0.5,
-                    y + 0.5,
-                    &fingertip,
-                    &target,
-                    &ring_fingertip,
-                    &ring_target,
-                );
+                let here = place_of(x + 0.5, y + 0.5, &fingertip, &target, &ring_fingertip, &ring_target);
                 if here == 0 {
                     continue;
                 }
                 let index = row * width + column;
                 place[index] = here;
                 let (u, v) = ((x / scale_x) as usize, (y / scale_y) as usize);
-                let pixel = (v.min(picture.height as usize - 1) * picture.width as usize
-                    + u.min(picture.width as usize - 1))
-                    * 3;
+                let pixel = (v.min(picture.height as usize - 1) * picture.width as usize + u.min(picture.width as usize - 1)) * 3;
                 if let Some(rgb) = picture.rgb.get(pixel..pixel + 3) {
                     color[index] = [rgb[0], rgb[1], rgb[2]];
                 }

@@ -1,0 +1,54 @@
+"""Finds the built program and labels the sample bag once for the tests that only read the result.
+
+`pytest tests/python` builds the program in the profile that `cargo test` uses, so nothing is compiled
+twice; `--program PATH` tests another build.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def pytest_addoption(parser):
+    parser.addoption("--program", type=Path, help="a built spatial-reward (built with cargo if not given)")
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig):
+    """Path of the spatial-reward program under test."""
+    given = pytestconfig.getoption("--program")
+    if given:
+        return given.resolve(strict=True)
+    build = subprocess.run(
+        ["cargo", "build", "--locked", "--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    messages = map(json.loads, build.stdout.splitlines())
+    return Path(next(message["executable"] for message in messages if message.get("executable")))
+
+
+@pytest.fixture(scope="session")
+def run(program):
+    """Runs the program: run("label", bag, ...) gives the completed process, its output as text."""
+
+    def run(*arguments):
+        return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sample_bag():
+    return ROOT / "data" / "fetch_approach"
+
+
+@pytest.fixture(scope="session")
+def labelled(run, sample_bag, tmp_path_factory):
+    """The sample bag labelled with the defaults. Read it, never write into it."""
+    out = tmp_path_factory.mktemp("sample") / "labelled"
+    result = run("label", sample_bag, "-o", out)
+    assert result.returncode == 0, result.stderr
+    return out
