@@ -114,22 +114,18 @@ fn is_bag_folder(folder: &Path) -> Result<bool> {
     if folder.join("metadata.yaml").is_file() {
         return Ok(true);
     }
-    let files = bag_files(&entries(folder)?);
-    Ok(!files.is_empty() && are_parts(&files))
+    Ok(are_parts(&bag_files(&entries(folder)?)))
 }
 
-/// Splits of one bag are called NAME_0, NAME_1, ... A single file is a bag without its metadata.
+/// Recorders call the files of one bag NAME_0, NAME_1, ...
 fn are_parts(files: &[PathBuf]) -> bool {
-    let mut stems = files.iter().map(|file| {
+    let stem = |file: &PathBuf| {
         let name = bag_name(file);
         let (stem, number) = name.rsplit_once('_')?;
         number.parse::<u32>().ok().map(|_| stem.to_owned())
-    });
-    match (files.len(), stems.next().flatten()) {
-        (1, _) => true,
-        (_, None) => false,
-        (_, first) => stems.all(|stem| stem == first),
-    }
+    };
+    let first = files.first().and_then(stem);
+    first.is_some() && files.iter().all(|file| stem(file) == first)
 }
 
 fn bags_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -237,6 +233,7 @@ mod tests {
             &[
                 "all/monday/pick/metadata.yaml",
                 "all/monday/pick/pick_0.mcap",
+                "all/single/c.mcap",
                 "all/split/run_0.mcap",
                 "all/split/run_1.mcap",
                 "all/loose/a.mcap",
@@ -253,6 +250,7 @@ mod tests {
                 pair("all/loose/a.mcap", "out/a_labelled"),
                 pair("all/loose/b.mcap", "out/b_labelled"),
                 pair("all/monday/pick", "out/pick_labelled"),
+                pair("all/single/c.mcap", "out/c_labelled"),
                 pair("all/split", "out/split_labelled"),
             ]
         );

@@ -92,10 +92,20 @@ impl Intake {
         match self.input(reader, message) {
             Ok(Some(input)) => matcher.push(message.log_time_nanos, input),
             Ok(None) => {}
-            Err(error) if is_fatal(&error) => return Err(error),
+            Err(error) if self.is_fatal(reader.role, &error) => return Err(error),
             Err(error) => self.note_unreadable(reader.role, &error),
         }
         Ok(())
+    }
+
+    /// One broken message is an accident; these errors hold for every message of the topic.
+    fn is_fatal(&self, role: Role, error: &Error) -> bool {
+        match error {
+            Error::Encoding { .. } | Error::SizesDiffer { .. } | Error::NothingToDo { .. } => true,
+            // A layout that fitted an earlier message is the topic's, and this message is broken.
+            Error::UnknownLayout { .. } => !self.classes.contains_key(&role),
+            _ => false,
+        }
     }
 
     fn note_unreadable(&mut self, role: Role, error: &Error) {
@@ -259,15 +269,4 @@ fn stamp_or(stamp_nanos: i64, log_time_nanos: i64) -> i64 {
     } else {
         stamp_nanos
     }
-}
-
-/// One broken message is an accident; these hold for every message of the topic.
-fn is_fatal(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Encoding { .. }
-            | Error::UnknownLayout { .. }
-            | Error::SizesDiffer { .. }
-            | Error::NothingToDo { .. }
-    )
 }
