@@ -31,7 +31,7 @@ pub struct Cli {
 pub enum Command {
     Label(Box<Label>),
     Evaluate(Evaluate),
-    Inspect(Inspect),
+    Inspect(Box<Inspect>),
     Node(Node),
 }
 

@@ -20,7 +20,7 @@ pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
         Command::Label(options) => label::run(*options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
-        Command::Inspect(options) => inspect::run(options, terminal),
+        Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Node(options) => {
             node::run(&config_file(options.config.as_deref())?)?;
             Ok(Outcome::Fine)

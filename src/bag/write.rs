@@ -1,9 +1,12 @@
 //! Writing a bag: everything of the source, added topics, and a metadata.yaml in the version that
 //! the source has, so that whatever reads the source reads the copy.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use mcap::records::Metadata;
 
 use super::info::{BagInfo, BagMessage, Storage, TopicInfo};
 use super::mcap_storage::McapSink;
@@ -129,6 +132,28 @@ impl BagWriter {
             }
         }
         Ok(())
+    }
+
+    /// Writes down how the bag was made: under `custom_data` in metadata.yaml (which has it from
+    /// version 6 on) and, in MCAP, as a metadata record with that name.
+    ///
+    /// Errors: [`Error::Output`] if it cannot be written.
+    pub fn annotate(&mut self, name: &str, entries: BTreeMap<String, String>) -> Result<()> {
+        if self.custom_data.is_null() {
+            self.custom_data = serde_yaml::Value::Mapping(serde_yaml::Mapping::new());
+        }
+        if let Some(custom_data) = self.custom_data.as_mapping_mut() {
+            for (key, value) in &entries {
+                custom_data.insert(key.as_str().into(), value.as_str().into());
+            }
+        }
+        match &mut self.sink {
+            Sink::Mcap(sink) => sink.write_metadata(&Metadata {
+                name: name.to_owned(),
+                metadata: entries,
+            }),
+            Sink::Sqlite(_) => Ok(()),
+        }
     }
 
     /// Writes a message. `topic` is an index into the source's topics, or, from their number on,

@@ -281,7 +281,7 @@ impl<'a> Recording<'a> {
 
     /// Close the bag and write the report beside it.
     fn finish(
-        self,
+        mut self,
         job: &Job<'_>,
         folder: &PartialFolder,
         name: &str,
@@ -296,15 +296,19 @@ impl<'a> Recording<'a> {
         if self.steps.is_empty() {
             return Err(no_steps(info, roles));
         }
+        let topics = roles.topic_names(info);
+        let provenance =
+            Provenance::new(request.config, job.estimator, &info.name, topics.clone())?;
+        self.writer.annotate(
+            "spatial_reward",
+            provenance.key_values().into_iter().collect(),
+        )?;
         self.writer.finish()?;
         for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
             tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
         }
         let truth_m = truth_of(&self.steps, &mut intake, request.config);
         let metrics = metrics_of(&self.steps, &truth_m, request.config.estimator.distance);
-        let topics = roles.topic_names(info);
-        let provenance =
-            Provenance::new(request.config, job.estimator, &info.name, topics.clone())?;
         let report = Report {
             steps: &self.steps,
             truth_m: &truth_m,
@@ -387,9 +391,7 @@ fn truth_of(steps: &[Step], intake: &mut Intake, config: &Config) -> Vec<Option<
 
 /// `None` without truth: a report of a robot's own recording should not pretend to be an evaluation.
 fn metrics_of(steps: &[Step], truth_m: &[Option<f64>], kind: DistanceKind) -> Option<Metrics> {
-    if truth_m.iter().flatten().next().is_none() {
-        return None;
-    }
+    truth_m.iter().flatten().next()?;
     let samples = Sample::of_steps(steps, truth_m);
     let latency_s: Vec<f64> = steps.iter().map(|step| step.latency.total_s).collect();
     // Offline every frame is looked at.

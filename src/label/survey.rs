@@ -10,7 +10,7 @@ use super::intake::{Intake, Unreadable, matcher};
 use super::roles::{Role, Roles, TruthTopics};
 use crate::bag::{BagInfo, BagReader, Loss};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::Reason;
 use crate::pipeline::Matcher;
 
@@ -53,11 +53,11 @@ pub fn survey(
     let info = reader.info().clone();
     let roles = Roles::find(&info, config, truth)?;
     let missing = roles.missing(&info, config);
-    let mut obstacles: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let mut obstacles: Vec<String> = missing.iter().map(obstacle).collect();
     let mut rehearsal = match Intake::new(&info, &roles) {
         Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, config))),
         Err(error) => {
-            obstacles.push(error.to_string());
+            obstacles.push(obstacle(&error));
             None
         }
     };
@@ -72,7 +72,7 @@ pub fn survey(
             && !rehearsal.stopped
             && let Err(error) = rehearsal.intake.take(&message, &mut rehearsal.matcher)
         {
-            obstacles.push(error.to_string());
+            obstacles.push(obstacle(&error));
             rehearsal.stopped = true;
         }
         let frames = rehearsal.as_mut().map_or(0, Rehearsal::count_frames);
@@ -103,6 +103,16 @@ pub fn survey(
         rehearsal.finish(&mut survey);
     }
     Ok(survey)
+}
+
+/// The error in words, without the list of topics that the survey has anyway.
+fn obstacle(error: &Error) -> String {
+    match error {
+        Error::NoTopic {
+            role, why, option, ..
+        } => format!("no topic for the {role}: {why}. Name one with {option}"),
+        other => other.to_string(),
+    }
 }
 
 struct Rehearsal {

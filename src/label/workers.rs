@@ -159,3 +159,106 @@ fn no_worker() -> Error {
         message: "the worker threads are gone".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::estimator::Estimator;
+    use crate::frame::{BoundingBox, Frame, Measurement, Reason, Regions};
+    use crate::messages::Decoder;
+    use crate::pipeline::FrameInfo;
+    use crate::report::film_strip::StripPlan;
+
+    /// Slow with even stamps, so that later frames overtake; panics at one stamp.
+    struct Unruly {
+        panics_at: i64,
+    }
+
+    impl Estimator for Unruly {
+        fn name(&self) -> &'static str {
+            "unruly"
+        }
+
+        fn estimate(&self, frame: &Frame, _: &Regions) -> std::result::Result<Measurement, Reason> {
+            assert_ne!(frame.stamp_nanos, self.panics_at, "no such luck");
+            if frame.stamp_nanos % 2 == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Ok(Measurement::default())
+        }
+    }
+
+    /// The pipeline's answer to 40 frames: the stamps in the order of delivery.
+    fn measured(estimator: &Unruly) -> Result<Vec<i64>> {
+        let measurer = Measurer {
+            estimator,
+            image: Decoder::for_channel("sensor_msgs/msg/Image", None).unwrap(),
+            depth: None,
+            strip: StripPlan::new(2, Some(1000)),
+        };
+        let mut stamps = Vec::new();
+        let mut sink = |measured: Measured| {
+            stamps.push(measured.info.stamp_nanos);
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, 4, &measurer);
+            for stamp_nanos in 1..=40 {
+                workers.submit(frame(stamp_nanos), &mut sink)?;
+                assert!(workers.submitted - workers.delivered <= workers.max_in_flight);
+            }
+            workers.finish(&mut sink)
+        })?;
+        Ok(stamps)
+    }
+
+    fn frame(stamp_nanos: i64) -> MatchedFrame {
+        // A grey picture of 4 x 4 pixels in CDR: an empty header, height, width, encoding, order,
+        // step, data.
+        let mut image = vec![0, 1, 0, 0];
+        image.extend([0_u8; 8]);
+        image.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [4_u32, 4, 6] {
+            image.extend(number.to_le_bytes());
+        }
+        image.extend(*b"mono8\0");
+        image.extend([0, 0]);
+        image.extend(4_u32.to_le_bytes());
+        image.extend(16_u32.to_le_bytes());
+        image.extend([128; 16]);
+        let bbox = Some(BoundingBox::new(0.0, 0.0, 2.0, 2.0));
+        MatchedFrame {
+            info: FrameInfo {
+                stamp_nanos,
+                log_time_nanos: stamp_nanos,
+                frame_id: String::new(),
+                episode: 0,
+                fingertip: bbox,
+                target: bbox,
+                bridged: false,
+                reason: None,
+            },
+            image: image.into(),
+            depth: None,
+            intrinsics: None,
+        }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_frames() {
+        let stamps = measured(&Unruly { panics_at: 0 }).unwrap();
+        assert_eq!(stamps, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_of_the_estimator_is_an_error_and_no_one_waits_for_ever() {
+        let error = measured(&Unruly { panics_at: 7 }).unwrap_err().to_string();
+        assert!(
+            error.contains("no such luck") && error.contains("stamped 7 ns"),
+            "{error}"
+        );
+    }
+}

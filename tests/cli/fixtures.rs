@@ -44,11 +44,14 @@ struct Detections {
 #[derive(Serialize)]
 struct Detection {
     header: Header,
-    results: Vec<(String, f64, [f64; 7], [[f64; 6]; 6])>,
+    results: Vec<Hypothesis>,
     /// Centre x, y, angle, width, height.
     bbox: [f64; 5],
     id: String,
 }
+
+/// Class id, score, pose, covariance.
+type Hypothesis = (String, f64, [f64; 7], [[f64; 6]; 6]);
 
 /// A box in pixels: left, top, right, bottom.
 pub type Pixels = [f64; 4];

@@ -261,3 +261,22 @@ fn ground_truth_in_the_bag_shows_in_the_report() {
     let page = fs::read_to_string(folder.join("out/out_reward.html")).unwrap();
     assert!(page.contains("mean absolute error") && page.contains("ground truth"));
 }
+
+#[test]
+fn the_new_bag_says_how_it_was_made() {
+    let (_guard, folder) = folder_with(&approach(3));
+    run(&folder, &["label", "pick.mcap", "-o", "out"]).expect_code(0);
+
+    let file = fs::read(folder.join("out/out_0.mcap")).unwrap();
+    let summary = mcap::Summary::read(&file).unwrap().unwrap();
+    let index = summary
+        .metadata_indexes
+        .iter()
+        .find(|index| index.name == "spatial_reward");
+    let record = mcap::read::metadata(&file, index.unwrap()).unwrap();
+    assert_eq!(record.metadata["spatial_reward.source_bag"], "pick");
+    assert_eq!(record.metadata["spatial_reward.config_digest"].len(), 64);
+
+    let metadata = fs::read_to_string(folder.join("out/metadata.yaml")).unwrap();
+    assert!(metadata.contains(&record.metadata["spatial_reward.config_digest"]));
+}

@@ -124,7 +124,7 @@ impl McapSink {
         })
     }
 
-    fn write_metadata(&mut self, record: &Metadata) -> Result<()> {
+    pub fn write_metadata(&mut self, record: &Metadata) -> Result<()> {
         self.writer
             .write_metadata(record)
             .map_err(|error| mcap_error(&self.path, error))

@@ -336,9 +336,9 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
         _ => format!("no {types} with messages has a fitting name"),
     };
     match role {
-        Role::Depth => format!("the geometry estimator measures in depth images, but {what}"),
+        Role::Depth => format!("{what}, and the geometry estimator measures in depth only"),
         Role::CameraInfo => {
-            format!("the geometry estimator needs the camera's intrinsics, but {what}")
+            format!("{what}, and the geometry estimator needs the camera's intrinsics")
         }
         _ => what,
     }
