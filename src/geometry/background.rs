@@ -51,7 +51,7 @@ impl Plane {
         depth_m - self.depth_m(ray) > 3.0 * self.tolerance_share * depth_m
     }
 
-    fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
+    pub fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
         (depth_m - self.depth_m(ray)).abs() <= self.tolerance_share * depth_m
     }
 }

@@ -294,8 +294,37 @@ fn main_piece(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
     all.pixels.into_iter().filter(|&i| (window.depth_m[i] - z).abs() < size).collect()
 }
 
+/// A side that is seen at a grazing angle is a few pixels wide and steep: it goes with the face that
+/// it borders on.
+fn with_slivers(window: &Window, mut parts: Vec<Piece>) -> Vec<Piece> {
+    const SLIVER_SHARE: f32 = 0.3;
+    const STEEPER: f32 = 2.5;
+    parts.sort_by_key(|p| std::cmp::Reverse(p.pixels.len()));
+    let mut whole: Vec<Piece> = Vec::new();
+    let mut owner = vec![usize::MAX; window.place.len()];
+    for part in parts {
+        let host = part.pixels.iter().find_map(|&i| {
+            window.neighbours(i).find_map(|j| {
+                let host = owner[j];
+                (host != usize::MAX && continuous(window, i, j, STEEPER)
+                    && part.pixels.len() as f32 <= SLIVER_SHARE * whole[host].pixels.len() as f32).then_some(host)
+            })
+        });
+        let at = host.unwrap_or(whole.len());
+        for &i in &part.pixels { owner[i] = at; }
+        match host {
+            Some(host) => {
+                let pixels = [std::mem::take(&mut whole[host].pixels), part.pixels].concat();
+                whole[host] = Piece::new(window, pixels);
+            }
+            None => whole.push(part),
+        }
+    }
+    whole
+}
+
 fn fingertip_parts(window: &Window, pixels: &[usize], min_pixels: usize) -> Vec<Vec<usize>> {
-    let mut parts = pieces(window, pixels, |a, b| continuous(window, a, b, 2.5));
+    let mut parts = with_slivers(window, pieces(window, pixels, |a, b| continuous(window, a, b, 1.0)));
     let largest = parts.iter().map(|p| p.pixels.len()).max().unwrap_or(0);
     parts.sort_by_key(|p| std::cmp::Reverse(p.pixels.len()));
     // A sliver counts when it alone explains why the box reaches so far.

@@ -113,9 +113,10 @@ pub fn finger_ends(window: &Window, parts: &[Vec<usize>], axes: &[Option<Point>]
         let Some(axis) = axis else { return (f32::NEG_INFINITY, false) };
         let mut reach: Vec<(f32, usize)> = part.iter().map(|&i| (point(window, i).dot(axis), i)).collect();
         reach.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let tip = &reach[..reach.len().div_ceil(8)];
-        let behind = tip.iter().filter(|(_, i)| window.neighbours(*i).any(|j| target[j])).count();
-        (reach[reach.len() / 50].0, behind * 3 > tip.len())
+        // The half towards the end borders on the target.
+        let half = &reach[..reach.len().div_ceil(2)];
+        let behind = half.iter().any(|(_, i)| window.neighbours(*i).any(|j| target[j]));
+        (reach[reach.len() / 50].0, behind)
     }).collect();
     own.iter().zip(axes).map(|(&(end, hidden), axis)| {
         if !hidden { return end; }
