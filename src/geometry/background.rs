@@ -18,6 +18,9 @@ const MAX_SAMPLES: usize = 900;
 /// Share of the box's pixels that must stand in front of a plane for it to be background.
 const MIN_FRONT_SHARE: f32 = 0.06;
 
+/// Share of the box's pixels that may lie behind it: beyond a table's edge there is a floor.
+const MAX_BEHIND_SHARE: f32 = 0.25;
+
 /// A plane in disparity form over rays.
 #[derive(Debug, Clone, Copy)]
 pub struct Plane {
@@ -43,7 +46,12 @@ impl Plane {
         depth_m > self.depth_m(ray) - self.tolerance_share * depth_m
     }
 
-    fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
+    /// Whether a measured depth is clearly behind the plane: then the plane is no background there.
+    fn is_far_in_front_of(&self, ray: [f32; 2], depth_m: f32) -> bool {
+        depth_m - self.depth_m(ray) > 3.0 * self.tolerance_share * depth_m
+    }
+
+    pub fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
         (depth_m - self.depth_m(ray)).abs() <= self.tolerance_share * depth_m
     }
 }
@@ -78,7 +86,13 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
             .iter()
             .filter(|&&i| !plane.hides(window.rays[i], window.depth_m[i]))
             .count();
-        if sectors >= MIN_SECTORS && front as f32 >= MIN_FRONT_SHARE * box_pixels.len() as f32 {
+        let behind = box_pixels
+            .iter()
+            .filter(|&&i| plane.is_far_in_front_of(window.rays[i], window.depth_m[i]))
+            .count();
+        if sectors >= MIN_SECTORS
+            && behind as f32 <= MAX_BEHIND_SHARE * box_pixels.len() as f32
+            && front as f32 >= MIN_FRONT_SHARE * box_pixels.len() as f32 {
             found.push(plane);
         }
         ring.retain(|s| !on_plane(s));

@@ -20,11 +20,12 @@ pub fn measure_debug(color: &ColorImage, depth: &DepthImage, intrinsics: &Intrin
         return Err(Reason::DepthInvalid);
     }
     let target = shape::object(&window, &segments.target, &window.target, &shape::mask(&window, &segments.fingertip_parts.concat()));
-    let axes: Vec<Option<Point>> = segments.fingertip_parts.iter().map(|p| shape::finger_axis(&window, p)).collect();
-    let common = axes.iter().flatten().sum::<Point>();
-    let parts: Vec<shape::Solid> = segments.fingertip_parts.iter().zip(&axes).map(|(p, a)| {
-        match a.or((common.norm() > 1e-6).then(|| common.normalize())) {
-            Some(axis) => shape::finger(&window, p, axis),
+    let axes = shape::finger_axes(&window, &segments.fingertip_parts);
+    let target_mask = shape::mask(&window, &segments.target);
+    let ends = shape::finger_ends(&window, &segments.fingertip_parts, &axes, &target_mask);
+    let parts: Vec<shape::Solid> = segments.fingertip_parts.iter().zip(&axes).zip(&ends).map(|((p, a), e)| {
+        match a {
+            Some(axis) => shape::finger(&window, p, *axis, *e),
             None => shape::object(&window, p, &bounds(&window, p), &shape::mask(&window, &segments.target)),
         }
     }).collect();
@@ -41,6 +42,9 @@ pub fn measure_debug(color: &ColorImage, depth: &DepthImage, intrinsics: &Intrin
     let visible = |pixels: Vec<usize>| distance::thin(&pixels.iter().map(|&i| Point::from(window.point(i))).collect::<Vec<_>>(), 600);
     let visible_t = visible(segments.target.clone());
     let visible_f = visible(segments.fingertip_parts.concat());
+    if std::env::var("DBG").is_ok() { for (k, (part, px)) in parts.iter().zip(&segments.fingertip_parts).enumerate() { let (mut best, mut pa, mut pb) = (9.0, Point::zeros(), Point::zeros()); for a in &part.surface { for b in &target.surface { let d=(a-b).norm(); if d<best {best=d;pa=*a;pb=*b;} } }
+        let vis = |p: &Point, set: &[usize]| set.iter().map(|&i| (Point::from(window.point(i))-p).norm()).fold(9.0,f32::min)*1e3;
+        eprintln!("part {k} gap {:.1} a-T {:.1?} (vis {:.1}) b-T {:.1?} (vis {:.1}) axis {:.2?} center-T {:.1?} n {}", best*1e3, ((pa-target.center)*1e3).as_slice(), vis(&pa,px), ((pb-target.center)*1e3).as_slice(), vis(&pb,&segments.target), axes[k].map(|a| [a.x,a.y,a.z]), ((part.center-target.center)*1e3).as_slice(), px.len()); } }
     let gap = distance::gap(&fc, &target.surface, 8);
     let mean = |v: Vec<f32>| v.iter().sum::<f32>() / v.len() as f32;
     let cloud = (mean(distance::nearest(&visible_f, &visible_t)) + mean(distance::nearest(&visible_t, &visible_f))) / 2.0;

@@ -127,10 +127,12 @@ pub fn sides_mask(window: &Window, pixels: &[usize], bbox: &crate::frame::Boundi
 }
 
 fn classify(window: &Window, all: &[&Piece], label: &mut [Label], min_pixels: usize, share: bool) {
+    let most_in_target = all.iter().map(|p| p.in_target).max().unwrap_or(0);
     let mut fingers: Vec<&Piece> = Vec::new();
     for piece in all {
         let in_target = piece.share(piece.in_target) >= CONTAINED_SHARE;
-        let is_target = in_target && !(share && piece.share(piece.in_fingertip) >= CONTAINED_SHARE && sides_touched(window, &piece.pixels, &window.target) < sides_touched(window, &piece.pixels, &window.fingertip));
+        let fills_fingertip = piece.in_fingertip as f64 >= 0.5 * window.fingertip.width() * window.fingertip.height();
+        let is_target = in_target && !(share && (fills_fingertip && piece.in_target < most_in_target || piece.share(piece.in_fingertip) >= CONTAINED_SHARE && sides_touched(window, &piece.pixels, &window.target) < sides_touched(window, &piece.pixels, &window.fingertip)));
         if is_target {
             paint(label, &piece.pixels, Label::Target);
         } else if piece.in_fingertip >= min_pixels {
@@ -280,17 +282,49 @@ fn by_boxes(window: &Window, pixels: &[usize], label: &mut [Label]) {
     }
 }
 
-/// Drop what lies far in front of or behind the bulk of the target.
+/// The target's bulk: specks elsewhere and what lies far in front or behind are none of it.
 fn main_piece(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
     if pixels.is_empty() { return pixels; }
-    let all = Piece::new(window, pixels);
+    let mut bulk = pieces(window, &pixels, |a, b| continuous(window, a, b, 1.0));
+    let largest = bulk.iter().map(|p| p.pixels.len()).max().unwrap_or(0);
+    bulk.retain(|p| p.pixels.len() as f32 >= MIN_PART_SHARE * largest as f32);
+    let all = Piece::new(window, bulk.into_iter().flat_map(|p| p.pixels).collect());
     let z = all.median_depth_m(window);
     let size = window.footprint_m(z) * window.target.width().max(window.target.height()) as f32;
     all.pixels.into_iter().filter(|&i| (window.depth_m[i] - z).abs() < size).collect()
 }
 
+/// A side that is seen at a grazing angle is a few pixels wide and steep: it goes with the face that
+/// it borders on.
+fn with_slivers(window: &Window, mut parts: Vec<Piece>) -> Vec<Piece> {
+    const SLIVER_SHARE: f32 = 0.3;
+    const STEEPER: f32 = 2.5;
+    parts.sort_by_key(|p| std::cmp::Reverse(p.pixels.len()));
+    let mut whole: Vec<Piece> = Vec::new();
+    let mut owner = vec![usize::MAX; window.place.len()];
+    for part in parts {
+        let host = part.pixels.iter().find_map(|&i| {
+            window.neighbours(i).find_map(|j| {
+                let host = owner[j];
+                (host != usize::MAX && continuous(window, i, j, STEEPER)
+                    && part.pixels.len() as f32 <= SLIVER_SHARE * whole[host].pixels.len() as f32).then_some(host)
+            })
+        });
+        let at = host.unwrap_or(whole.len());
+        for &i in &part.pixels { owner[i] = at; }
+        match host {
+            Some(host) => {
+                let pixels = [std::mem::take(&mut whole[host].pixels), part.pixels].concat();
+                whole[host] = Piece::new(window, pixels);
+            }
+            None => whole.push(part),
+        }
+    }
+    whole
+}
+
 fn fingertip_parts(window: &Window, pixels: &[usize], min_pixels: usize) -> Vec<Vec<usize>> {
-    let mut parts = pieces(window, pixels, |a, b| continuous(window, a, b, 1.0));
+    let mut parts = with_slivers(window, pieces(window, pixels, |a, b| continuous(window, a, b, 1.0)));
     let largest = parts.iter().map(|p| p.pixels.len()).max().unwrap_or(0);
     parts.sort_by_key(|p| std::cmp::Reverse(p.pixels.len()));
     // A sliver counts when it alone explains why the box reaches so far.

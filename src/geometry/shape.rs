@@ -14,6 +14,9 @@ const PAIR_BALANCE: f64 = 0.6;
 /// The nearest points, a few flying pixels left aside, as a share of all.
 const FRONT_SHARE: f32 = 0.03;
 
+/// Cosine of the angle up to which two fingers count as parallel (30 degrees).
+const SAME_DIRECTION: f32 = 0.866;
+
 pub type Point = Vector3<f32>;
 
 /// A region's solid: centre in the camera frame, and points on its surface, seen and completed.
@@ -27,10 +30,15 @@ pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &
     let inside = mask(window, pixels);
     let [cx, cy] = bbox.center();
     let front = front_depth(pixels.iter().map(|&i| window.depth_m[i]).collect());
-    let thickness = bbox.width().min(bbox.height()).min(1.1 * minor_width_px(window, pixels));
+    // Of an object that something hides a part of, only its box tells the size.
+    let hidden = pixels.iter().filter(|&&i| window.neighbours(i).any(|j| occluder[j])).count();
+    let mut thickness = bbox.width().min(bbox.height());
+    if (hidden as f64) < 0.1 * (bbox.width() + bbox.height()) {
+        thickness = thickness.min(1.1 * minor_width_px(window, pixels));
+    }
     let compact = front + 0.5 * thickness as f32 * window.footprint_m(front);
     let outline = outline_depth(window, &inside, occluder, cx, cy, bbox.width().hypot(bbox.height()));
-    let depth = outline.map_or(compact, |z| z.max(compact));
+    let depth = outline.map_or(compact, |z| thickness_rule(front, z, compact));
     let center = point_at_pixel(window, cx, cy, depth);
     let mirrored = |p: Point| 2.0 * center - p;
     Solid {
@@ -41,7 +49,7 @@ pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &
 
 /// Complete a finger: `axis` is the unit vector along it, away from the arm. Its centre is the
 /// middle of the cross-section at its end, for that does not move with where the box cuts it off.
-pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
+pub fn finger(window: &Window, pixels: &[usize], axis: Point, end_along: f32) -> Solid {
     let inside = mask(window, pixels);
     let origin = mean_point(window, pixels);
     let along = |p: &Point| (p - origin).dot(&axis);
@@ -61,11 +69,12 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
         if n < slot.0 { (slot.0, slot.1) = (n, i); }
         if n > slot.2 { (slot.2, slot.3) = (n, i); }
     }
-    let middles: Vec<Point> = slices.values().map(|s| across(&((point(window, s.1) + point(window, s.3)) * 0.5))).collect();
-    let mut middle = median_point(&middles);
-    let mut widths: Vec<f32> = slices.values().map(|s| s.2 - s.0 + 1.0).collect();
-    let half = widths.len() / 2;
-    let width_px = *widths.select_nth_unstable_by(half, f32::total_cmp).1;
+    let (nx, ny) = ((-dv).round() as isize, du.round() as isize);
+    let edge = |i: usize, side: isize| rim(window, i, (side * nx, side * ny), &inside).unwrap_or_else(|| point(window, i));
+    let middles: Vec<Point> = slices.values().map(|s| across(&((edge(s.1, -1) + edge(s.3, 1)) * 0.5))).collect();
+    let coordinate = |k: usize| middle_mean(middles.iter().map(|p| p[k]).collect());
+    let mut middle = Point::new(coordinate(0), coordinate(1), coordinate(2));
+    let width_px = middle_mean(slices.values().map(|s| s.2 - s.0 + 1.0).collect());
 
     let view = origin.normalize();
     let view_across = view - axis * view.dot(&axis);
@@ -75,11 +84,9 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
         let front = front_depth(pixels.iter().map(|&i| across(&point(window, i)).dot(&direction)).collect());
         let compact = front + 0.5 * width_px * window.footprint_m(origin.z);
         let now = middle.dot(&direction);
-        middle += direction * (compact - now).max(0.0);
+        middle += direction * (thickness_rule(front, now, compact) - now);
     }
-    let mut reach: Vec<f32> = pixels.iter().map(|&i| along(&point(window, i))).collect();
-    reach.sort_unstable_by(f32::total_cmp);
-    let end = reach[reach.len() - 1 - reach.len() / 50];
+    let end = end_along - origin.dot(&axis);
     let mirrored = |p: Point| 2.0 * (middle + axis * along(&p)) - p;
     Solid {
         center: middle + axis * end,
@@ -87,20 +94,90 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Point) -> Solid {
     }
 }
 
-/// Which way a part of the fingertip runs: from where it leaves the fingertip's box to its middle.
-pub fn finger_axis(window: &Window, pixels: &[usize]) -> Option<Point> {
-    use crate::geometry::window::IN_FINGERTIP;
-    let exits: Vec<usize> = pixels.iter().copied().filter(|&i| {
-        window.neighbours(i).any(|j| {
-            window.place[j] != 0 && window.place[j] & IN_FINGERTIP == 0
-                && (window.depth_m[j] - window.depth_m[i]).abs() < window.jump_m(window.depth_m[i])
-        })
+/// Which way each part of the fingertip runs, away from the arm; `None` where nothing tells.
+/// Fingers that run nearly the same way share one axis, for a gripper's fingers are parallel.
+pub fn finger_axes(window: &Window, parts: &[Vec<usize>]) -> Vec<Option<Point>> {
+    let own: Vec<Option<Point>> = parts.iter().map(|part| finger_axis(window, part)).collect();
+    let weighted: Vec<(Point, f32)> = own.iter().zip(parts).filter_map(|(axis, part)| Some(((*axis)?, part.len() as f32))).collect();
+    let shared = |axis: &Point| -> Point {
+        weighted.iter().filter(|(other, _)| other.dot(axis) > SAME_DIRECTION).map(|(other, weight)| other * *weight).sum::<Point>().normalize()
+    };
+    let strongest = weighted.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(axis, _)| shared(axis));
+    own.iter().map(|axis| axis.as_ref().map(shared).or(strongest)).collect()
+}
+
+/// How far each part reaches along its axis (the camera's origin is 0). A finger whose end is behind
+/// the target reaches as far as its parallel neighbour, for a gripper's fingertips are level.
+pub fn finger_ends(window: &Window, parts: &[Vec<usize>], axes: &[Option<Point>], target: &[bool]) -> Vec<f32> {
+    let own: Vec<(f32, bool)> = parts.iter().zip(axes).map(|(part, axis)| {
+        let Some(axis) = axis else { return (f32::NEG_INFINITY, false) };
+        let mut reach: Vec<(f32, usize)> = part.iter().map(|&i| (point(window, i).dot(axis), i)).collect();
+        reach.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        // The half towards the end borders on the target.
+        let half = &reach[..reach.len().div_ceil(2)];
+        let behind = half.iter().any(|(_, i)| window.neighbours(*i).any(|j| target[j]));
+        (reach[reach.len() / 50].0, behind)
     }).collect();
-    if exits.len() < 3 {
+    own.iter().zip(axes).map(|(&(end, hidden), axis)| {
+        if !hidden { return end; }
+        own.iter().zip(axes).filter(|(_, other)| match (axis, other) {
+            (Some(a), Some(b)) => a.dot(b) > SAME_DIRECTION,
+            _ => false,
+        }).map(|(&(end, _), _)| end).fold(end, f32::max)
+    }).collect()
+}
+
+/// From where a part leaves the fingertip's box to its middle.
+fn finger_axis(window: &Window, pixels: &[usize]) -> Option<Point> {
+    use crate::geometry::window::IN_FINGERTIP;
+    let b = &window.fingertip;
+    let side_of = |i: usize| -> [f64; 4] {
+        let (x, y) = ((i % window.width) as f64 + 0.5, (i / window.width) as f64 + 0.5);
+        [x - b.x_min, b.x_max - x, y - b.y_min, b.y_max - y]
+    };
+    // It leaves for good, not by the pixel or two that a detector's box is off.
+    const OUTWARD: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
+    const BEYOND_PX: isize = 4;
+    let continues = |from: usize, side: usize| -> bool {
+        let (column, row) = ((from % window.width) as isize, (from / window.width) as isize);
+        let (dx, dy) = OUTWARD[side];
+        let mut last = from;
+        for step in 1..=BEYOND_PX {
+            let (x, y) = (column + dx * step, row + dy * step);
+            if x < 0 || y < 0 || x >= window.width as isize || y >= window.height as isize { return false; }
+            let next = y as usize * window.width + x as usize;
+            let gap = (window.depth_m[next] - window.depth_m[last]).abs();
+            if window.place[next] == 0 || gap.is_nan() || gap > window.jump_m(window.depth_m[last]) { return false; }
+            last = next;
+        }
+        true
+    };
+    let mut crossings = [0_usize; 4];
+    for &i in pixels {
+        let distances = side_of(i);
+        for side in 0..4 {
+            if distances[side] < 1.5 && continues(i, side) { crossings[side] += 1; }
+        }
+    }
+    let most = *crossings.iter().max()?;
+    if most < 3 {
         return None;
     }
+    // The whole cut through the finger, not only where the arm's side is seen to continue.
+    let exits: Vec<usize> = pixels.iter().copied().filter(|&i| {
+        let distances = side_of(i);
+        (0..4).any(|side| crossings[side] * 3 >= most && distances[side] < 2.0)
+    }).collect();
     let axis = mean_point(window, pixels) - mean_point(window, &exits);
     (axis.norm() > 1e-4).then(|| axis.normalize())
+}
+
+/// Depth of the centre. A body of which two or more sides show has its outline's mean depth; of a
+/// body that turns one flat side to the camera the outline says nothing, and it is taken to be as
+/// deep as it is wide.
+fn thickness_rule(front: f32, outline: f32, compact: f32) -> f32 {
+    const SIDES_SHOW: f32 = 0.5;
+    if outline - front > SIDES_SHOW * (compact - front) { outline } else { compact }
 }
 
 fn point(window: &Window, index: usize) -> Point {
@@ -144,7 +221,12 @@ fn outline_depth(window: &Window, inside: &[bool], occluder: &[bool], cx: f64, c
             let (x, y) = (cx + r * dx, cy + r * dy);
             if x < 0.0 || y < 0.0 || x >= window.width as f64 || y >= window.height as f64 { break; }
             let i = y as usize * window.width + x as usize;
-            if inside[i] { last = Some((r, window.depth_m[i])); }
+            if inside[i] {
+                // Half a pixel on, the surface ends.
+                let jump = window.jump_m(window.depth_m[i]);
+                let slope = window.beside(i, -dx.round() as isize, -dy.round() as isize).filter(|&j| inside[j]).map_or(0.0, |j| (window.depth_m[i] - window.depth_m[j]).clamp(-jump, jump));
+                last = Some((r, window.depth_m[i] + 0.5 * slope));
+            }
             // Behind something: this is no end of the object.
             else if occluder[i] && last.is_some_and(|(at, _)| r - at < 4.0) { return None; }
             r += 0.7;
@@ -171,31 +253,53 @@ fn mean_point(window: &Window, pixels: &[usize]) -> Point {
     pixels.iter().map(|&i| point(window, i)).sum::<Point>() / pixels.len() as f32
 }
 
-fn median_point(points: &[Point]) -> Point {
-    let axis = |k: usize| {
-        let mut values: Vec<f32> = points.iter().map(|p| p[k]).collect();
-        let middle = values.len() / 2;
-        *values.select_nth_unstable_by(middle, f32::total_cmp).1
-    };
-    Point::new(axis(0), axis(1), axis(2))
+/// Mean of the middle half of the values: finer than the median where pixels quantise, as robust.
+fn middle_mean(mut values: Vec<f32>) -> f32 {
+    values.sort_unstable_by(f32::total_cmp);
+    let cut = values.len() / 4;
+    let kept = &values[cut..values.len() - cut];
+    kept.iter().sum::<f32>() / kept.len() as f32
 }
 
 /// The seen points, their mirror images, and between outline points and theirs the hidden sides.
 fn completed(window: &Window, pixels: &[usize], inside: &[bool], mirrored: impl Fn(Point) -> Point) -> Vec<Point> {
-    let mut surface = Vec::with_capacity(4 * pixels.len());
+    let mut surface = Vec::with_capacity(6 * pixels.len());
     for &i in pixels {
         let seen = point(window, i);
-        let hidden = mirrored(seen);
         surface.push(seen);
+        let hidden = mirrored(seen);
         // A mirror image in front of the skin would have been seen: the symmetry is broken there.
-        let behind = hidden - seen;
-        if behind.dot(&seen) <= 0.0 { continue; }
-        surface.push(hidden);
-        if window.neighbours(i).any(|j| !inside[j]) {
-            let step = 2.0 * window.footprint_m(seen.z);
+        if (hidden - seen).dot(&seen) > 0.0 {
+            surface.push(hidden);
+        }
+        for rim in rims(window, i, inside) {
+            surface.push(rim);
+            let behind = mirrored(rim) - rim;
+            if behind.dot(&rim) <= 0.0 { continue; }
+            let step = 2.0 * window.footprint_m(rim.z);
             let steps = (behind.norm() / step) as usize;
-            surface.extend((1..steps.min(60)).map(|k| seen + behind * (k as f32 / steps as f32)));
+            surface.extend((1..=steps.min(60)).map(|k| rim + behind * (k as f32 / steps as f32)));
         }
     }
     surface
+}
+
+/// Where the surface ends beside an outline pixel, on each side that it ends on.
+fn rims(window: &Window, index: usize, inside: &[bool]) -> impl Iterator<Item = Point> {
+    [(-1, 0), (1, 0), (0, -1), (0, 1)].into_iter().filter_map(move |side| rim(window, index, side, inside))
+}
+
+/// On average the surface ends half a pixel beyond its last pixel's middle, and a whole pixel where
+/// the sensor saw nothing beside it. `None` where it does not end on that side.
+fn rim(window: &Window, index: usize, (dx, dy): (isize, isize), inside: &[bool]) -> Option<Point> {
+    let next = window.beside(index, dx, dy)?;
+    if inside[next] || window.place[next] == 0 {
+        return None;
+    }
+    let beyond = if window.depth_m[next].is_nan() { 1.0 } else { 0.5 };
+    let slope = window.beside(index, -dx, -dy).filter(|&j| inside[j]).map_or(0.0, |j| window.depth_m[index] - window.depth_m[j]);
+    let jump = window.jump_m(window.depth_m[index]);
+    let depth = window.depth_m[index] + beyond * slope.clamp(-jump, jump);
+    let ([x, y], [nx, ny]) = (window.rays[index], window.rays[next]);
+    Some(Point::new((x + beyond * (nx - x)) * depth, (y + beyond * (ny - y)) * depth, depth))
 }

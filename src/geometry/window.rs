@@ -156,9 +156,11 @@ impl Window {
             .map(|(y, x)| y as usize * self.width + x as usize)
     }
 
-    /// Average each pixel with its continuous neighbours; drop pixels that hang between two
-    /// surfaces (flying pixels), which have next to no continuous neighbour.
+    /// Average each pixel with those neighbours that it lies between, so that a slanted surface
+    /// keeps its depth up to its very edge; drop pixels that hang between two surfaces (flying
+    /// pixels), which have next to no continuous neighbour.
     fn denoised(&self) -> Vec<f32> {
+        const HALF_RING: [(isize, isize); 4] = [(1, 0), (1, 1), (0, 1), (-1, 1)];
         let mut out = vec![f32::NAN; self.depth_m.len()];
         for (index, slot) in out.iter_mut().enumerate() {
             let depth = self.depth_m[index];
@@ -166,23 +168,33 @@ impl Window {
                 continue;
             }
             let jump = self.jump_m(depth);
-            let (mut sum, mut count, mut seen) = (depth, 1_u32, 0_u32);
-            for neighbour in self.neighbours(index) {
-                let other = self.depth_m[neighbour];
-                if other.is_nan() {
-                    continue;
-                }
-                seen += 1;
-                if (other - depth).abs() < jump {
-                    sum += other;
-                    count += 1;
+            let (mut sum, mut count, mut continuous, mut seen) = (depth, 1_u32, 0_u32, 0_u32);
+            for (dx, dy) in HALF_RING {
+                let sides = [self.beside(index, dx, dy), self.beside(index, -dx, -dy)].map(|side| {
+                    let other = side.map_or(f32::NAN, |i| self.depth_m[i]);
+                    seen += u32::from(!other.is_nan());
+                    let near = (other - depth).abs() < jump;
+                    continuous += u32::from(near);
+                    near.then_some(other)
+                });
+                if let [Some(one), Some(opposite)] = sides {
+                    sum += one + opposite;
+                    count += 2;
                 }
             }
-            if count > 2 || seen <= 2 {
+            if continuous >= 2 || seen <= 2 {
                 *slot = sum / count as f32;
             }
         }
         out
+    }
+
+    /// The pixel that far away, if the window has it.
+    pub fn beside(&self, index: usize, dx: isize, dy: isize) -> Option<usize> {
+        let x = (index % self.width) as isize + dx;
+        let y = (index / self.width) as isize + dy;
+        (x >= 0 && y >= 0 && (x as usize) < self.width && (y as usize) < self.height)
+            .then(|| y as usize * self.width + x as usize)
     }
 }
 
