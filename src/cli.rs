@@ -71,7 +71,7 @@ pub struct Logging {
 /// (*_reward.parquet), a picture (*_reward.png) and a self-contained report (*_reward.html). The
 /// source is never changed; the new folder appears under its name when it is complete.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
+#[command(after_help = "\
 Examples:
   spatial-reward label pick                         writes pick_labelled beside it
   spatial-reward label pick -o out/pick --reward tanh
@@ -88,8 +88,9 @@ was damaged and labelled as far as it goes.")]
 pub struct Label {
     /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags.
     ///
-    /// A folder without metadata.yaml and without bag files of its own is searched for bags, two
-    /// levels deep; labelled bags and hidden folders in it are passed over.
+    /// A folder is a bag if it has a metadata.yaml, or if all its bag files are parts of one
+    /// (NAME_0.mcap, NAME_1.mcap, ...). Any other is searched for bags, two levels deep; labelled
+    /// bags and hidden folders in it are passed over.
     #[arg(required = true, value_name = "BAG")]
     pub bags: Vec<PathBuf>,
     /// Where to write [default: <BAG>_labelled beside the bag].
@@ -100,8 +101,6 @@ pub struct Label {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
-    #[command(flatten)]
-    pub truth: TruthOptions,
     /// The row of the table that a frame's reward goes to.
     #[arg(long, value_name = "ALIGNMENT", value_enum)]
     pub alignment: Option<Alignment>,
@@ -123,6 +122,9 @@ pub struct Label {
     /// Print a summary as JSON instead of text.
     #[arg(long, help_heading = "Runs")]
     pub json: bool,
+    // Last: its heading would go on over options without one.
+    #[command(flatten)]
+    pub truth: TruthOptions,
 }
 
 /// Compare a labelled bag with its ground truth, and with plain baselines.
@@ -131,7 +133,7 @@ pub struct Label {
 /// The truth of `surface` is a Float64 topic; that of `center` the distance of two PointStamped
 /// topics; `cloud` has none, so only what time alone can judge is given.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
+#[command(after_help = "\
 Examples:
   spatial-reward evaluate pick_labelled
   spatial-reward evaluate pick_labelled --json | jq .mae_m
@@ -140,11 +142,11 @@ pub struct Evaluate {
     /// A bag that `spatial-reward label` wrote, as a folder or its file.
     #[arg(value_name = "LABELLED")]
     pub bag: PathBuf,
-    #[command(flatten)]
-    pub truth: TruthOptions,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub truth: TruthOptions,
 }
 
 /// Show what a bag holds, and what `label` would make of it.
@@ -152,7 +154,7 @@ pub struct Evaluate {
 /// Reads the whole bag: topics, the role that each would play and why, what is missing or damaged,
 /// and how many frames could be measured. Writes nothing.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
+#[command(after_help = "\
 Examples:
   spatial-reward inspect pick
   spatial-reward inspect pick.mcap --json | jq .roles
@@ -165,11 +167,11 @@ pub struct Inspect {
     pub bag: PathBuf,
     #[command(flatten)]
     pub settings: Settings,
-    #[command(flatten)]
-    pub truth: TruthOptions,
     /// Print JSON instead of text.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub truth: TruthOptions,
 }
 
 /// Publish rewards live from ROS 2 topics.

@@ -299,10 +299,10 @@ impl<'a> Recording<'a> {
         let topics = roles.topic_names(info);
         let provenance =
             Provenance::new(request.config, job.estimator, &info.name, topics.clone())?;
-        self.writer.annotate(
-            "spatial_reward",
-            provenance.key_values().into_iter().collect(),
-        )?;
+        // The settings in full are in the table and the page; the bag has their digest.
+        let made_by = provenance.key_values().into_iter();
+        let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
+        self.writer.annotate("spatial_reward", made_by.collect())?;
         self.writer.finish()?;
         for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
             tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
