@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use spatial_reward::label::Progress;
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -59,6 +60,15 @@ impl Terminal {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(name.to_owned());
         bar
+    }
+
+    /// Move a bar to where a bag's reading is.
+    pub fn show(bar: &ProgressBar, progress: Progress, unit: &str) {
+        if let Some(messages) = progress.messages {
+            bar.set_length(messages);
+        }
+        bar.set_position(progress.messages_read);
+        bar.set_message(format!("{} {unit}", progress.steps));
     }
 
     /// The one place that tells of an error which ends a command or a bag.

@@ -11,11 +11,7 @@ pub fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let bar = terminal.bar(&options.bag.display().to_string());
     let truth = options.truth.clone().into();
     let evaluated = evaluate(&options.bag, &truth, &mut |progress| {
-        if let Some(messages) = progress.messages {
-            bar.set_length(messages);
-        }
-        bar.set_position(progress.messages_read);
-        bar.set_message(format!("{} steps", progress.steps));
+        Terminal::show(&bar, progress, "steps")
     });
     bar.finish_and_clear();
     let Evaluation {

@@ -20,13 +20,7 @@ pub fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
         &options.bag,
         &config,
         &options.truth.into(),
-        &mut |progress| {
-            if let Some(messages) = progress.messages {
-                bar.set_length(messages);
-            }
-            bar.set_position(progress.messages_read);
-            bar.set_message(format!("{} images", progress.steps));
-        },
+        &mut |progress| Terminal::show(&bar, progress, "images"),
     );
     bar.finish_and_clear();
     let survey = surveyed?;

@@ -123,11 +123,7 @@ impl Run<'_> {
         tracing::info!("labelling {}", job.source.display());
         let bar = self.terminal.bar(&job.source.display().to_string());
         let labelled = label::label(&request, self.estimator, &mut |progress| {
-            if let Some(messages) = progress.messages {
-                bar.set_length(messages);
-            }
-            bar.set_position(progress.messages_read);
-            bar.set_message(format!("{} steps", progress.steps));
+            Terminal::show(&bar, progress, "steps")
         });
         bar.finish_and_clear();
         labelled.with_context(|| format!("{} is not labelled", job.source.display()))
