@@ -114,7 +114,7 @@ pub enum EstimatorKind {
     /// From the depth image, no model.
     #[default]
     Geometry,
-    /// The vision-language model (feature `torch`).
+    /// The vision-language model (feature `torch`; not in this version yet).
     Spatialrgpt,
 }
 
@@ -194,6 +194,7 @@ impl RewardKind {
 /// To which row of a table of steps a frame's reward belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum Alignment {
     /// Row t is the frame that the action of step t led to: its own distance, its own reward.
     #[default]

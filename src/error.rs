@@ -63,6 +63,41 @@ pub enum Error {
         supported: &'static str,
     },
 
+    /// Two topics that should show one scene through one camera have sizes that cannot belong together.
+    #[error(
+        "{first} has {first_width}x{first_height} pixels, but {second} has {second_width}x{second_height}, which is no scaling of it: they are of two cameras or differently cropped. Name those that belong together with --image-topic, --depth-topic and --camera-info-topic"
+    )]
+    SizesDiffer {
+        first: String,
+        first_width: u32,
+        first_height: u32,
+        second: String,
+        second_width: u32,
+        second_height: u32,
+    },
+
+    /// The bag has nothing that could be labelled or evaluated.
+    #[error("{path}: {message}", path = path.display())]
+    NothingToDo { path: PathBuf, message: String },
+
+    /// A finished output that `--resume` meets was made with other settings.
+    #[error("{path} was labelled with other settings (config digest {found} there, {expected} now): give --overwrite to label it anew, or another -o", path = path.display())]
+    OtherSettings {
+        path: PathBuf,
+        found: String,
+        expected: String,
+    },
+
+    /// Someone asked the program to stop.
+    #[error("interrupted; the unfinished {path} was removed", path = path.display())]
+    Interrupted { path: PathBuf },
+
+    /// A bug of this program, caught at a thread's boundary.
+    #[error(
+        "a bug of this program stopped the work on the image stamped {stamp_nanos} ns: {message}. Please report it, with the image if you can"
+    )]
+    Panicked { stamp_nanos: i64, message: String },
+
     /// The output exists and neither --overwrite nor --resume was given.
     #[error("{path} exists already: give --overwrite to replace it, --resume to skip what is finished, or another -o", path = path.display())]
     OutputExists { path: PathBuf },
@@ -90,6 +125,14 @@ impl Error {
             action,
             path,
             source,
+        }
+    }
+
+    /// Shorthand for a file that cannot be written.
+    pub fn output(path: impl Into<PathBuf>, message: impl ToString) -> Self {
+        Self::Output {
+            path: path.into(),
+            message: message.to_string(),
         }
     }
 

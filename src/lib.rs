@@ -69,13 +69,17 @@ pub mod estimator;
 pub mod frame;
 pub mod geometry;
 pub mod kalman;
+pub mod label;
 pub mod messages;
+pub mod node;
 pub mod pipeline;
 #[cfg(test)]
 mod random;
 pub mod report;
 pub mod reward;
+pub mod spatialrgpt;
 pub mod stamp;
 pub mod step;
+pub mod truth;
 
 pub use error::{Error, Result};

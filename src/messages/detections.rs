@@ -7,7 +7,7 @@ use super::cdr;
 use super::layouts::VisionMsgs;
 use super::types::{Header, Image, RegionOfInterest};
 use crate::error::{Error, Result};
-use crate::frame::BoundingBox;
+use crate::frame::{BoundingBox, Detection};
 
 /// CDR pads a message to a multiple of 4 bytes.
 const MAX_ALIGNMENT_PADDING_BYTES: usize = 3;
@@ -18,20 +18,10 @@ pub struct Detections {
     /// `header.stamp`; 0 where the message has none, and the log time must do.
     pub stamp_nanos: i64,
     pub frame_id: String,
-    /// One entry for each hypothesis of each detection, in the message's order.
+    /// One entry for each hypothesis of each detection, in the message's order. A turned detection's
+    /// box is the smallest upright one around it. As sent: boxes may be empty, not finite, or outside
+    /// the image.
     pub boxes: Vec<Detection>,
-}
-
-/// A box and one hypothesis of what it holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Detection {
-    /// Empty where the detector did not say.
-    pub class_id: String,
-    /// As sent; 1 where the detector did not say.
-    pub score: f64,
-    /// The smallest upright box around the detection's, which may be turned. As sent: it may be
-    /// empty, not finite, or outside the image.
-    pub bbox: BoundingBox,
 }
 
 /// Boxes of a Detection2DArray. Without a known layout the first that fits the bytes, newest first.

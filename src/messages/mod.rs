@@ -15,7 +15,8 @@ mod schema;
 pub mod step_reward;
 mod types;
 
-pub use detections::{Detection, Detections};
+pub use crate::frame::Detection;
+pub use detections::Detections;
 pub use step_reward::StepReward;
 pub use types::{
     CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,

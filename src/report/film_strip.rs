@@ -91,8 +91,13 @@ pub struct FilmStrip {
 impl FilmStrip {
     /// A strip of at most `frames` frames; see `StripPlan::new`.
     pub fn new(frames: u32, expected_steps: Option<u64>) -> Self {
+        Self::of_plan(frames, StripPlan::new(frames, expected_steps))
+    }
+
+    /// A strip of at most `frames` frames that others have shrunk by the same plan.
+    pub fn of_plan(frames: u32, plan: StripPlan) -> Self {
         Self {
-            plan: StripPlan::new(frames, expected_steps),
+            plan,
             frames,
             newest: 0,
             kept: vec![],

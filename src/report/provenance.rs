@@ -1,7 +1,10 @@
 //! Where a labelling's numbers come from: enough to make them again, and to tell two labellings apart.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Alignment, Config, RewardKind};
@@ -89,6 +92,25 @@ impl Provenance {
         .map(|(key, value)| (format!("spatial_reward.{key}"), value))
         .collect()
     }
+}
+
+/// The digest of the settings that a table (`*_reward.parquet`) was made with.
+///
+/// # Errors
+/// `Error::Io` if it cannot be read, `Error::NothingToDo` if it has no provenance of ours.
+pub fn read_config_digest(table: &Path) -> Result<String> {
+    let foreign = |message: String| Error::NothingToDo {
+        path: table.into(),
+        message: format!("{message}; is it a table that this program wrote?"),
+    };
+    let file = File::open(table).map_err(Error::io("open", table))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| foreign(error.to_string()))?;
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let key = "spatial_reward.config_digest";
+    let entry = metadata.and_then(|entries| entries.iter().find(|entry| entry.key == key));
+    entry
+        .and_then(|entry| entry.value.clone())
+        .ok_or_else(|| foreign(format!("it has no {key} in its metadata")))
 }
 
 fn alignment_name(alignment: Alignment) -> &'static str {

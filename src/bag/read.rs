@@ -1,0 +1,269 @@
+//! Reading a bag: its files one after the other or interleaved as their times demand, their
+//! messages unpacked, and an account of what a damaged bag has lost.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::info::{BagInfo, BagMessage, Compression, StoredMessage, TopicInfo, plausible_size};
+use super::loss::{Loss, LossItem, Place};
+use super::open;
+use super::storage::{self, Catalog, StorageReader};
+use super::stored_file::{StoredFile, ZSTD_MAGIC};
+use crate::error::Result;
+
+/// Streams a bag's messages in log-time order, in memory that does not grow with the bag.
+pub struct BagReader {
+    info: BagInfo,
+    /// Not yet begun, the latest first.
+    files: Vec<BagFile>,
+    begun: Vec<BegunFile>,
+    loss: Loss,
+    messages_lost: u64,
+    lost_unknown: bool,
+}
+
+/// One file of the bag, ready to be read.
+pub(super) struct BagFile {
+    pub source: PathBuf,
+    /// `None` for a file whose unpacked copy was given up until its turn comes.
+    pub stored: Option<Arc<StoredFile>>,
+    pub catalog: Catalog,
+    /// From the file's own numbers to [`BagInfo::topics`].
+    pub topics: HashMap<i64, usize>,
+    pub start_nanos: Option<i64>,
+    pub expected_count: Option<u64>,
+}
+
+/// A file that cannot be read at all, among others that can.
+pub(super) struct MissingFile {
+    pub damage: LossItem,
+    pub expected_count: Option<u64>,
+}
+
+struct BegunFile {
+    source: PathBuf,
+    topics: HashMap<i64, usize>,
+    expected_count: Option<u64>,
+    reader: Box<dyn StorageReader>,
+    /// The message that comes out next; `None` at the file's end.
+    head: Option<StoredMessage>,
+    delivered: u64,
+    damaged: bool,
+}
+
+impl BagReader {
+    /// Opens a rosbag2 folder (with or without metadata.yaml) or a bare `.mcap` or `.db3` file,
+    /// zstd-compressed or not. A damaged bag opens as long as anything of it can be found.
+    ///
+    /// Errors: [`Error::Io`](crate::Error::Io) if the path cannot be read,
+    /// [`Error::NotABag`](crate::Error::NotABag) if it is something else,
+    /// [`Error::BagFormat`](crate::Error::BagFormat) if nothing can be read of it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let open::OpenedBag {
+            info,
+            mut files,
+            missing,
+        } = open::open(path)?;
+        files.reverse();
+        let mut reader = Self {
+            info,
+            files,
+            begun: Vec::new(),
+            loss: Loss::default(),
+            messages_lost: 0,
+            lost_unknown: false,
+        };
+        for file in missing {
+            reader.loss.add(file.damage);
+            reader.account(file.expected_count, 0);
+        }
+        Ok(reader)
+    }
+
+    pub fn info(&self) -> &BagInfo {
+        &self.info
+    }
+
+    /// What was lost so far; complete once [`Self::next_message`] has returned `None`.
+    pub fn loss(&self) -> Option<&Loss> {
+        (!self.loss.items.is_empty()).then_some(&self.loss)
+    }
+
+    /// The next message in the order of log times, or `None` at the end of what can be read of
+    /// the bag: then [`Self::loss`] tells what is missing.
+    ///
+    /// Errors: none that a damaged bag causes, only the machine's, such as a full temporary folder.
+    pub fn next_message(&mut self) -> Result<Option<BagMessage>> {
+        loop {
+            self.begin_due_files()?;
+            let Some(index) = self.earliest() else {
+                self.loss.messages_lost = (!self.lost_unknown).then_some(self.messages_lost);
+                return Ok(None);
+            };
+            let message = self.take_from(index);
+            self.end_if_done(index);
+            if message.is_some() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// The begun file whose next message is the earliest.
+    fn earliest(&self) -> Option<usize> {
+        let times = self.begun.iter().map(BegunFile::head_time).enumerate();
+        times.min_by_key(|&(_, time)| time).map(|(index, _)| index)
+    }
+
+    /// Files of a split bag hardly overlap in time: each is opened when its first message is due.
+    fn begin_due_files(&mut self) -> Result<()> {
+        loop {
+            let earliest = self.begun.iter().map(BegunFile::head_time).min();
+            let is_due = |next: &mut BagFile| {
+                earliest.is_none_or(|time| next.start_nanos.is_none_or(|start| start <= time))
+            };
+            let Some(file) = self.files.pop_if(is_due) else {
+                return Ok(());
+            };
+            self.begin(file)?;
+        }
+    }
+
+    fn begin(&mut self, file: BagFile) -> Result<()> {
+        let stored = match file.stored {
+            Some(stored) => stored,
+            None => Arc::new(StoredFile::open(&file.source)?),
+        };
+        let unpacking_damage = stored.damage.clone();
+        let mut begun = BegunFile {
+            reader: storage::reader(stored, &file.catalog)?,
+            source: file.source,
+            topics: file.topics,
+            expected_count: file.expected_count,
+            head: None,
+            delivered: 0,
+            damaged: false,
+        };
+        if let Some(item) = unpacking_damage {
+            begun.damaged = true;
+            self.loss.add(item);
+        }
+        begun.advance(&mut self.loss);
+        self.begun.push(begun);
+        self.end_if_done(self.begun.len() - 1);
+        Ok(())
+    }
+
+    /// Takes the head of a begun file; `None` if that message turns out to be unreadable.
+    fn take_from(&mut self, index: usize) -> Option<BagMessage> {
+        let begun = self.begun.get_mut(index)?;
+        let stored = begun.advance(&mut self.loss)?;
+        let readable = match begun.topics.get(&stored.channel) {
+            None => Err("a message is of a topic that the file does not name".to_owned()),
+            Some(&topic) => match self.info.topics.get(topic) {
+                None => Err("a message is of no topic of the bag".to_owned()),
+                Some(info) => {
+                    unpacked(&stored.data, info, self.info.compression).map(|data| (topic, data))
+                }
+            },
+        };
+        match readable {
+            Ok((topic, data)) => {
+                begun.delivered += 1;
+                Some(BagMessage {
+                    topic,
+                    log_time_nanos: stored.log_time_nanos,
+                    publish_time_nanos: stored.publish_time_nanos,
+                    sequence: stored.sequence,
+                    data,
+                })
+            }
+            Err(what) => {
+                begun.damaged = true;
+                let what = format!("{what} (log time {} ns)", stored.log_time_nanos);
+                self.loss
+                    .add(LossItem::new(&begun.source, Place::File, what));
+                None
+            }
+        }
+    }
+
+    /// Closes a file that has no more messages, and counts what it lacks.
+    fn end_if_done(&mut self, index: usize) {
+        if self.begun.get(index).is_none_or(|file| file.head.is_some()) {
+            return;
+        }
+        let file = self.begun.remove(index);
+        let lacking = file
+            .expected_count
+            .filter(|&expected| expected > file.delivered);
+        if let (Some(expected), false) = (lacking, file.damaged) {
+            let what = format!(
+                "{} messages could be read, but the bag says there are {expected}",
+                file.delivered
+            );
+            self.loss
+                .add(LossItem::new(&file.source, Place::File, what));
+        }
+        if file.damaged || lacking.is_some() {
+            self.account(file.expected_count, file.delivered);
+        }
+    }
+
+    fn account(&mut self, expected: Option<u64>, delivered: u64) {
+        match expected {
+            Some(expected) => self.messages_lost += expected.saturating_sub(delivered),
+            None => self.lost_unknown = true,
+        }
+    }
+}
+
+impl BegunFile {
+    fn head_time(&self) -> i64 {
+        self.head
+            .as_ref()
+            .map_or(i64::MAX, |head| head.log_time_nanos)
+    }
+
+    /// Reads the next head and returns the last one.
+    fn advance(&mut self, loss: &mut Loss) -> Option<StoredMessage> {
+        let next = self.reader.next();
+        for item in self.reader.take_damage() {
+            self.damaged = true;
+            loss.add(item);
+        }
+        std::mem::replace(&mut self.head, next)
+    }
+}
+
+/// A message's bytes as they were before rosbag2 compressed them, which shows by zstd's magic
+/// where a CDR message would begin with `00`.
+fn unpacked(
+    data: &Arc<[u8]>,
+    topic: &TopicInfo,
+    compression: Compression,
+) -> std::result::Result<Arc<[u8]>, String> {
+    let may_be_compressed =
+        compression == Compression::Message || topic.serialization_format == "cdr";
+    if !may_be_compressed || !data.starts_with(&ZSTD_MAGIC) {
+        return Ok(Arc::clone(data));
+    }
+    let largest = plausible_size(data.len() as u64);
+    let mut unpacked = Vec::new();
+    zstd::Decoder::with_buffer(&**data)
+        .and_then(|decoder| decoder.take(largest as u64 + 1).read_to_end(&mut unpacked))
+        .map_err(|error| {
+            format!(
+                "a compressed message on {} is damaged ({error})",
+                topic.name
+            )
+        })?;
+    if unpacked.len() > largest {
+        return Err(format!(
+            "a compressed message on {} unpacks to more than {largest} bytes",
+            topic.name
+        ));
+    }
+    Ok(unpacked.into())
+}

@@ -1,0 +1,276 @@
+//! What can be typed: clap types and their help, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use spatial_reward::config::{Alignment, EstimatorKind, RewardKind, Storage};
+use spatial_reward::frame::DistanceKind;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "spatial-reward",
+    version,
+    about = "Dense, trustworthy rewards for robot learning, measured from a camera",
+    after_help = "\
+Examples:
+  spatial-reward inspect recordings/pick        what is in a bag, and what label would make of it
+  spatial-reward label recordings/pick          label it: a new bag, a table and a report beside it
+  spatial-reward evaluate recordings/pick_labelled
+
+Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but the input had lost data.
+No ROS installation is needed for bags."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub logging: Logging,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Label(Box<Label>),
+    Evaluate(Evaluate),
+    Inspect(Box<Inspect>),
+    Node(Node),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people, and progress bars where stderr is a terminal.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging (to stderr)")]
+pub struct Logging {
+    /// How log lines look.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    pub log_format: LogFormat,
+    /// Say more: -v why each topic was chosen, -vv everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// Label bags with dense rewards.
+///
+/// Reads rosbag2 bags (MCAP or sqlite3) and writes, for each, one new folder: a bag with everything
+/// of the source and the rewards on a topic of their own, and beside its files a table
+/// (*_reward.parquet), a picture (*_reward.png) and a self-contained report (*_reward.html). The
+/// source is never changed; the new folder appears under its name when it is complete.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward label pick                         writes pick_labelled beside it
+  spatial-reward label pick -o out/pick --reward tanh
+  spatial-reward label a.mcap b.db3 -o out          writes out/a_labelled and out/b_labelled
+  spatial-reward label recordings -o out --resume   every bag in the folder that is not done yet
+  spatial-reward label recordings -o out --shard 2/4
+                                                    the second quarter of them, on this machine
+  spatial-reward label pick --config rig.yaml --fingertip-topic /yolo --target-topic /yolo \\
+      --fingertip-class gripper --target-class mug,cup
+
+A step that cannot be measured is never given a number: its reward is NaN, and it says why.
+Exit codes: 0 fine, 1 error (the other bags are still labelled), 2 usage, 3 finished, but a bag
+was damaged and labelled as far as it goes.")]
+pub struct Label {
+    /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags.
+    ///
+    /// A folder is a bag if it has a metadata.yaml, or if all its bag files are parts of one
+    /// (NAME_0.mcap, NAME_1.mcap, ...). Any other is searched for bags, two levels deep; labelled
+    /// bags and hidden folders in it are passed over.
+    #[arg(required = true, value_name = "BAG")]
+    pub bags: Vec<PathBuf>,
+    /// Where to write [default: <BAG>_labelled beside the bag].
+    ///
+    /// For a single BAG that is a bag, the new bag's folder. Otherwise a folder that gets
+    /// one <BAG>_labelled for each.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The row of the table that a frame's reward goes to.
+    #[arg(long, value_name = "ALIGNMENT", value_enum)]
+    pub alignment: Option<Alignment>,
+    /// The storage of the new bag [default: mcap].
+    #[arg(long, value_name = "STORAGE", value_enum)]
+    pub storage: Option<Storage>,
+    /// Replace labelled bags that exist, each once its new one is complete.
+    #[arg(long, help_heading = "Runs", conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Skip bags that are labelled already; clear away what a killed run left unfinished.
+    #[arg(long, help_heading = "Runs")]
+    pub resume: bool,
+    /// Label only the i-th of n parts of the bags (1/n to n/n), e.g. one part a machine.
+    #[arg(long, help_heading = "Runs", value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
+    /// Threads that decode and measure [default: one a processor].
+    #[arg(long, help_heading = "Runs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Print a summary as JSON instead of text.
+    #[arg(long, help_heading = "Runs")]
+    pub json: bool,
+    // Last: its heading would go on over options without one.
+    #[command(flatten)]
+    pub truth: TruthOptions,
+}
+
+/// Compare a labelled bag with its ground truth, and with plain baselines.
+///
+/// Prints errors, correlations, the order of the rewards over time and the rate of invalid steps.
+/// The truth of `surface` is a Float64 topic; that of `center` the distance of two PointStamped
+/// topics; `cloud` has none, so only what time alone can judge is given.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward evaluate pick_labelled
+  spatial-reward evaluate pick_labelled --json | jq .mae_m
+  spatial-reward evaluate pick_labelled --truth-surface /sim/gap")]
+pub struct Evaluate {
+    /// A bag that `spatial-reward label` wrote, as a folder or its file.
+    #[arg(value_name = "LABELLED")]
+    pub bag: PathBuf,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub truth: TruthOptions,
+}
+
+/// Show what a bag holds, and what `label` would make of it.
+///
+/// Reads the whole bag: topics, the role that each would play and why, what is missing or damaged,
+/// and how many frames could be measured. Writes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward inspect pick
+  spatial-reward inspect pick.mcap --json | jq .roles
+  spatial-reward inspect pick --fingertip-topic /yolo --target-topic /yolo
+
+Exit code 3: the bag is damaged, and this is what can be read of it.")]
+pub struct Inspect {
+    /// A bag folder or a bag file.
+    #[arg(value_name = "BAG")]
+    pub bag: PathBuf,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub truth: TruthOptions,
+}
+
+/// Publish rewards live from ROS 2 topics.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// Settings; see config/default.yaml for all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What is measured and rewarded, and on which topics. Options win over the config file.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Settings as YAML; see config/default.yaml for all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Who measures the distance [default: geometry].
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub estimator: Option<EstimatorKind>,
+    /// The distance that is rewarded [default: surface].
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub distance: Option<DistanceKind>,
+    /// The form of the reward [default: dense].
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub reward: Option<RewardKind>,
+    /// sensor_msgs/Image or CompressedImage, in colour.
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub image_topic: Option<String>,
+    /// sensor_msgs/Image or CompressedImage, registered to the colour image.
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub depth_topic: Option<String>,
+    /// sensor_msgs/CameraInfo of the colour image.
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub camera_info_topic: Option<String>,
+    /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest.
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub fingertip_topic: Option<String>,
+    /// The same for the target; may be the fingertip's topic too.
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub target_topic: Option<String>,
+    /// Class ids of the fingertip [default: any, or `fingertip` where both share a topic].
+    #[arg(long, help_heading = TOPICS, value_name = "ID", value_delimiter = ',')]
+    pub fingertip_class: Vec<String>,
+    /// Class ids of the target [default: any, or `target` where both share a topic].
+    #[arg(long, help_heading = TOPICS, value_name = "ID", value_delimiter = ',')]
+    pub target_class: Vec<String>,
+    /// std_msgs/String with the task in words.
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub task_prompt_topic: Option<String>,
+}
+
+const TOPICS: &str = "Topics (found by type and name if not given; `inspect` shows them)";
+
+/// Topics with the truth, if they are not found among /ground_truth.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Ground truth (only judged with, never measured with)")]
+pub struct TruthOptions {
+    /// geometry_msgs/PointStamped: where the fingertip is.
+    #[arg(long, value_name = "TOPIC")]
+    pub truth_fingertip: Option<String>,
+    /// geometry_msgs/PointStamped: where the target's centre is.
+    #[arg(long, value_name = "TOPIC")]
+    pub truth_target: Option<String>,
+    /// std_msgs/Float64: the gap between both surfaces in metres.
+    #[arg(long, value_name = "TOPIC")]
+    pub truth_surface: Option<String>,
+}
+
+/// Part `part` (from 1) of `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    pub part: usize,
+    pub of: usize,
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let shard = text.split_once('/').and_then(|(part, of)| {
+        let (part, of) = (part.parse().ok()?, of.parse().ok()?);
+        (1..=of).contains(&part).then_some(Shard { part, of })
+    });
+    shard.ok_or_else(|| "must be I/N with 1 <= I <= N, such as 2/4".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_shard_is_a_part_of_a_whole() {
+        assert_eq!(parse_shard("2/4"), Ok(Shard { part: 2, of: 4 }));
+        for wrong in ["0/4", "5/4", "2", "a/b", "1/0", "-1/2"] {
+            assert!(parse_shard(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One file a command; here only the dispatch and what the commands share.
+
+mod discover;
+mod evaluate;
+mod inspect;
+mod label;
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use spatial_reward::config::Config;
+use spatial_reward::label::roles::TruthTopics;
+use spatial_reward::node;
+
+use crate::cli::{Command, Settings, TruthOptions};
+use crate::logging::Terminal;
+use crate::outcome::Outcome;
+
+pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Label(options) => label::run(*options, terminal),
+        Command::Evaluate(options) => evaluate::run(&options, terminal),
+        Command::Inspect(options) => inspect::run(*options, terminal),
+        Command::Node(options) => {
+            node::run(&config_file(options.config.as_deref())?)?;
+            Ok(Outcome::Fine)
+        }
+    }
+}
+
+fn config_file(path: Option<&Path>) -> spatial_reward::Result<Config> {
+    path.map_or_else(|| Ok(Config::default()), Config::from_file)
+}
+
+impl Settings {
+    /// The settings in force: the file's, with what was typed in their place.
+    fn into_config(self) -> spatial_reward::Result<Config> {
+        fn set<T>(setting: &mut T, typed: Option<T>) {
+            if let Some(typed) = typed {
+                *setting = typed;
+            }
+        }
+        fn name(setting: &mut Option<String>, typed: Option<String>) {
+            if typed.is_some() {
+                *setting = typed;
+            }
+        }
+        let mut config = config_file(self.config.as_deref())?;
+        set(&mut config.estimator.kind, self.estimator);
+        set(&mut config.estimator.distance, self.distance);
+        set(&mut config.reward.kind, self.reward);
+        let topics = &mut config.topics;
+        name(&mut topics.image, self.image_topic);
+        name(&mut topics.depth, self.depth_topic);
+        name(&mut topics.camera_info, self.camera_info_topic);
+        name(&mut topics.fingertip, self.fingertip_topic);
+        name(&mut topics.target, self.target_topic);
+        name(&mut topics.task_prompt, self.task_prompt_topic);
+        let given = |classes: Vec<String>| Some(classes).filter(|classes| !classes.is_empty());
+        set(&mut topics.fingertip_class, given(self.fingertip_class));
+        set(&mut topics.target_class, given(self.target_class));
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl From<TruthOptions> for TruthTopics {
+    fn from(options: TruthOptions) -> Self {
+        Self {
+            fingertip: options.truth_fingertip,
+            target: options.truth_target,
+            surface: options.truth_surface,
+        }
+    }
+}
+
+/// Print a result. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write the result to stdout"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}

@@ -1,0 +1,304 @@
+//! Which bags the arguments of `label` stand for, where each one's result goes, and whose turn
+//! they are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use spatial_reward::label::output::is_labelled_bag;
+use spatial_reward::{Error, Result};
+
+use crate::cli::Shard;
+
+/// Folders of bags are often sorted by day or robot, hardly deeper.
+const MAX_DEPTH: usize = 2;
+const FILE_ENDINGS: [&str; 4] = [".mcap", ".db3", ".mcap.zstd", ".db3.zstd"];
+
+/// One bag to label.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Job {
+    pub source: PathBuf,
+    pub target: PathBuf,
+}
+
+/// Every bag with its target, sorted by source.
+///
+/// # Errors
+/// `Error::NotABag` for a folder that holds none, `Error::Output` for two bags with one target.
+pub fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<Job>> {
+    let mut sources = BTreeMap::new();
+    let mut is_single = arguments.len() == 1;
+    for argument in arguments {
+        let found = if holds_bags(argument)? {
+            is_single = false;
+            bags_in(argument)?
+        } else {
+            vec![argument.clone()]
+        };
+        for bag in found {
+            // The same bag by two ways is one bag. One that does not exist fails when its turn comes.
+            let identity = bag.canonicalize().unwrap_or_else(|_| bag.clone());
+            sources.entry(identity).or_insert(bag);
+        }
+    }
+    let jobs: Vec<Job> = sources
+        .into_iter()
+        .map(|(identity, source)| Job {
+            target: target_of(&identity, &source, output, is_single),
+            source,
+        })
+        .collect();
+    check_clashes(&jobs)?;
+    Ok(jobs)
+}
+
+/// The jobs of one part, the same on every machine that sees the same bags.
+pub fn part_of(jobs: Vec<Job>, shard: Shard) -> Vec<Job> {
+    let turns = (0..shard.of).cycle();
+    jobs.into_iter()
+        .zip(turns)
+        .filter(|(_, turn)| *turn == shard.part - 1)
+        .map(|(job, _)| job)
+        .collect()
+}
+
+fn target_of(identity: &Path, source: &Path, output: Option<&Path>, is_single: bool) -> PathBuf {
+    // `.` and `..` have no name of their own, but what they stand for has.
+    let named = if source.file_name().is_some() {
+        source
+    } else {
+        identity
+    };
+    let name = format!("{}_labelled", bag_name(named));
+    match output {
+        Some(output) if is_single => output.to_owned(),
+        Some(output) => output.join(name),
+        None => named.with_file_name(name),
+    }
+}
+
+/// The folder's name, or the file's without its endings.
+fn bag_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let ending = FILE_ENDINGS.iter().find(|ending| name.ends_with(**ending));
+    match ending {
+        Some(ending) if !path.is_dir() => name[..name.len() - ending.len()].to_owned(),
+        _ => name.into_owned(),
+    }
+}
+
+fn check_clashes(jobs: &[Job]) -> Result<()> {
+    let mut taken: BTreeMap<&Path, &Path> = BTreeMap::new();
+    for job in jobs {
+        if let Some(other) = taken.insert(&job.target, &job.source) {
+            return Err(Error::output(
+                &job.target,
+                format!(
+                    "it would be the result of two bags, {} and {}: label them one by one, each with its own -o",
+                    other.display(),
+                    job.source.display()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A folder that is not itself a bag.
+fn holds_bags(path: &Path) -> Result<bool> {
+    Ok(path.is_dir() && !is_bag_folder(path)?)
+}
+
+/// It has a metadata.yaml, or its bag files are the parts of one bag.
+fn is_bag_folder(folder: &Path) -> Result<bool> {
+    if folder.join("metadata.yaml").is_file() {
+        return Ok(true);
+    }
+    Ok(are_parts(&bag_files(&entries(folder)?)))
+}
+
+/// Recorders call the files of one bag NAME_0, NAME_1, ...
+fn are_parts(files: &[PathBuf]) -> bool {
+    let stem = |file: &PathBuf| {
+        let name = bag_name(file);
+        let (stem, number) = name.rsplit_once('_')?;
+        number.parse::<u32>().ok().map(|_| stem.to_owned())
+    };
+    let first = files.first().and_then(stem);
+    first.is_some() && files.iter().all(|file| stem(file) == first)
+}
+
+fn bags_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut bags = Vec::new();
+    search(folder, MAX_DEPTH, &mut bags)?;
+    if bags.is_empty() {
+        return Err(Error::NotABag {
+            path: folder.to_owned(),
+            found: format!(
+                "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
+                 {MAX_DEPTH} levels deep"
+            ),
+        });
+    }
+    Ok(bags)
+}
+
+fn search(folder: &Path, depth_left: usize, bags: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = entries(folder)?;
+    bags.extend(bag_files(&entries));
+    for path in entries.into_iter().filter(|path| path.is_dir()) {
+        if is_labelled_bag(&path) {
+            tracing::debug!("{} is labelled already and passed over", path.display());
+        } else if is_bag_folder(&path)? {
+            bags.push(path);
+        } else if depth_left > 1 {
+            search(&path, depth_left - 1, bags)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder and not hidden.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn bag_files(entries: &[PathBuf]) -> Vec<PathBuf> {
+    let is_bag_file = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.is_file() && FILE_ENDINGS.iter().any(|ending| name.ends_with(ending))
+    };
+    entries.iter().filter(is_bag_file).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(folder: &Path, files: &[&str]) {
+        for file in files {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+    }
+
+    /// Source and target of each job, relative to the folder.
+    fn found(folder: &Path, arguments: &[&str], output: Option<&str>) -> Vec<(String, String)> {
+        let arguments: Vec<PathBuf> = arguments.iter().map(|name| folder.join(name)).collect();
+        let output = output.map(|name| folder.join(name));
+        let relative = |path: &Path| path.strip_prefix(folder).unwrap().display().to_string();
+        jobs(&arguments, output.as_deref())
+            .unwrap()
+            .iter()
+            .map(|job| (relative(&job.source), relative(&job.target)))
+            .collect()
+    }
+
+    fn pair(source: &str, target: &str) -> (String, String) {
+        (source.to_owned(), target.to_owned())
+    }
+
+    #[test]
+    fn a_single_bag_goes_to_the_output_itself_and_else_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["pick/metadata.yaml", "place.db3.zstd"]);
+        assert_eq!(
+            found(folder.path(), &["pick"], None),
+            [pair("pick", "pick_labelled")]
+        );
+        assert_eq!(
+            found(folder.path(), &["pick"], Some("out")),
+            [pair("pick", "out")]
+        );
+        assert_eq!(
+            found(folder.path(), &["place.db3.zstd"], None),
+            [pair("place.db3.zstd", "place_labelled")]
+        );
+    }
+
+    #[test]
+    fn a_folder_of_bags_is_searched_and_its_results_are_not_taken_for_bags() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(
+            folder.path(),
+            &[
+                "all/monday/pick/metadata.yaml",
+                "all/monday/pick/pick_0.mcap",
+                "all/single/c.mcap",
+                "all/split/run_0.mcap",
+                "all/split/run_1.mcap",
+                "all/loose/a.mcap",
+                "all/loose/b.mcap",
+                "all/notes/readme.txt",
+                "all/pick_labelled/metadata.yaml",
+                "all/pick_labelled/pick_labelled_reward.parquet",
+                "all/.pick_labelled.partial/metadata.yaml",
+            ],
+        );
+        assert_eq!(
+            found(folder.path(), &["all"], Some("out")),
+            [
+                pair("all/loose/a.mcap", "out/a_labelled"),
+                pair("all/loose/b.mcap", "out/b_labelled"),
+                pair("all/monday/pick", "out/pick_labelled"),
+                pair("all/single/c.mcap", "out/c_labelled"),
+                pair("all/split", "out/split_labelled"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_same_bag_twice_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["all/pick/metadata.yaml"]);
+        assert_eq!(found(folder.path(), &["all", "all/pick"], None).len(), 1);
+    }
+
+    #[test]
+    fn two_bags_with_one_target_are_both_named() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(
+            folder.path(),
+            &["monday/pick/metadata.yaml", "tuesday/pick/metadata.yaml"],
+        );
+        let arguments = ["monday/pick", "tuesday/pick"].map(|name| folder.path().join(name));
+        let error = jobs(&arguments, Some(Path::new("out")))
+            .unwrap_err()
+            .to_string();
+        for expected in ["monday/pick", "tuesday/pick", "out/pick_labelled"] {
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_parts_make_up_the_whole() {
+        let job = |number: usize| Job {
+            source: number.to_string().into(),
+            target: PathBuf::new(),
+        };
+        let all: Vec<Job> = (0..7).map(job).collect();
+        let mut together: Vec<Job> = (1..=3)
+            .flat_map(|part| part_of(all.clone(), Shard { part, of: 3 }))
+            .collect();
+        together.sort();
+        assert_eq!(together, all);
+    }
+
+    #[test]
+    fn a_folder_without_bags_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = jobs(&[folder.path().to_owned()], None)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("no bag to label in it"), "{error}");
+    }
+}

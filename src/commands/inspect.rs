@@ -1,0 +1,341 @@
+//! `inspect`: what a bag holds, which topic would play which role and why, and what labelling would
+//! meet, as text or JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+use spatial_reward::label::roles::{Choice, Role};
+use spatial_reward::label::{Survey, survey};
+
+use super::{print, print_json};
+use crate::cli::Inspect;
+use crate::logging::Terminal;
+use crate::outcome::Outcome;
+
+pub fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    let config = options.settings.into_config()?;
+    let bar = terminal.bar(&options.bag.display().to_string());
+    let surveyed = survey(
+        &options.bag,
+        &config,
+        &options.truth.into(),
+        &mut |progress| {
+            if let Some(messages) = progress.messages {
+                bar.set_length(messages);
+            }
+            bar.set_position(progress.messages_read);
+            bar.set_message(format!("{} images", progress.steps));
+        },
+    );
+    bar.finish_and_clear();
+    let survey = surveyed?;
+    let findings = Findings::new(&survey);
+    if options.json {
+        print_json(&findings)?;
+    } else {
+        print(&findings.to_text())?;
+    }
+    Ok(if survey.loss.is_some() {
+        Outcome::DataLoss
+    } else {
+        Outcome::Fine
+    })
+}
+
+/// What `--json` prints. The keys are a public interface.
+#[derive(Debug, Serialize)]
+struct Findings {
+    path: String,
+    storage: &'static str,
+    files: usize,
+    ros_distro: String,
+    duration_s: Option<f64>,
+    messages: u64,
+    topics: Vec<Topic>,
+    roles: BTreeMap<&'static str, Found>,
+    task_prompt: Option<String>,
+    label: Rehearsed,
+    /// What of the bag cannot be read; null if all can.
+    loss: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Topic {
+    name: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    messages: u64,
+    /// The bag has the type's definition.
+    has_definition: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    topic: String,
+    why: String,
+    /// Others that fit, best first.
+    others: Vec<String>,
+    ambiguous: bool,
+}
+
+/// What labelling would meet.
+#[derive(Debug, Serialize)]
+struct Rehearsed {
+    /// Nothing stands in its way.
+    possible: bool,
+    obstacles: Vec<String>,
+    /// Things that labelling gets over, but the user may want to know.
+    remarks: Vec<String>,
+    frames: u64,
+    /// Frames with everything to be measured from; pictures and estimates may still fail.
+    complete: u64,
+    /// Reason to count, for the others.
+    incomplete: BTreeMap<&'static str, u64>,
+    episodes: u64,
+    /// Width and height in pixels.
+    image_size: Option<(u32, u32)>,
+    depth_size: Option<(u32, u32)>,
+    camera_info_size: Option<(u32, u32)>,
+    fingertip_classes: Vec<String>,
+    target_classes: Vec<String>,
+}
+
+impl Findings {
+    fn new(survey: &Survey) -> Self {
+        let info = &survey.info;
+        let topics = info.topics.iter().zip(&survey.counts);
+        Self {
+            path: info.path.display().to_string(),
+            storage: info.storage.name(),
+            files: info.files.len(),
+            ros_distro: info.ros_distro.clone(),
+            duration_s: (info.start_nanos.zip(info.end_nanos))
+                .map(|(start, end)| end.saturating_sub(start) as f64 / 1e9),
+            messages: survey.counts.iter().sum(),
+            topics: topics
+                .map(|(topic, count)| Topic {
+                    name: topic.name.clone(),
+                    type_name: topic.type_name.clone(),
+                    messages: *count,
+                    has_definition: topic
+                        .schema
+                        .as_ref()
+                        .is_some_and(|schema| !schema.data.is_empty()),
+                })
+                .collect(),
+            roles: (survey.roles.iter())
+                .map(|(role, choice)| (role.key(), Found::new(survey, choice)))
+                .collect(),
+            task_prompt: survey.task_prompt.clone(),
+            label: Rehearsed::new(survey),
+            loss: survey.loss.as_ref().map(ToString::to_string),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write_bag(&mut text);
+        let _ = self.write_roles(&mut text);
+        let _ = self.write_label(&mut text);
+        text.trim_end().to_owned()
+    }
+
+    fn write_bag(&self, text: &mut String) -> std::fmt::Result {
+        let duration = self
+            .duration_s
+            .map_or("no time".to_owned(), |s| format!("{s:.2} s"));
+        writeln!(
+            text,
+            "{}: {} in {} file{}, {duration}, {} messages, ROS distribution {}",
+            self.path,
+            self.storage,
+            self.files,
+            if self.files == 1 { "" } else { "s" },
+            self.messages,
+            self.ros_distro
+        )?;
+        if let Some(loss) = &self.loss {
+            writeln!(text, "DAMAGED: {}", loss.replace('\n', "\n  "))?;
+        }
+        writeln!(text, "\nTopics")?;
+        let width = self
+            .topics
+            .iter()
+            .map(|topic| topic.name.len())
+            .max()
+            .unwrap_or(0);
+        let type_width = self
+            .topics
+            .iter()
+            .map(|topic| topic.type_name.len())
+            .max()
+            .unwrap_or(0);
+        for topic in &self.topics {
+            let definition = if topic.has_definition {
+                ""
+            } else {
+                "  (no definition in the bag)"
+            };
+            writeln!(
+                text,
+                "  {:width$}  {:type_width$}  {:>6}{definition}",
+                topic.name, topic.type_name, topic.messages
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_roles(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "\nRoles")?;
+        for role in Role::ALL {
+            match self.roles.get(role.key()) {
+                Some(found) => {
+                    let doubt = if found.ambiguous { "  AMBIGUOUS" } else { "" };
+                    writeln!(text, "  {:21}  {}{doubt}", role.name(), found.topic)?;
+                    writeln!(text, "  {:21}    it {}", "", found.why)?;
+                    if !found.others.is_empty() {
+                        let others = found.others.join(", ");
+                        writeln!(
+                            text,
+                            "  {:21}    {} would choose {others}",
+                            "",
+                            role.option()
+                        )?;
+                    }
+                }
+                None => writeln!(
+                    text,
+                    "  {:21}  none ({} names one)",
+                    role.name(),
+                    role.option()
+                )?,
+            }
+        }
+        if let Some(prompt) = &self.task_prompt {
+            writeln!(text, "  {:21}  \"{prompt}\"", "the task")?;
+        }
+        Ok(())
+    }
+
+    fn write_label(&self, text: &mut String) -> std::fmt::Result {
+        let label = &self.label;
+        writeln!(text, "\nLabelling")?;
+        for obstacle in &label.obstacles {
+            writeln!(text, "  not possible: {}", obstacle.replace('\n', "\n  "))?;
+        }
+        for remark in &label.remarks {
+            writeln!(text, "  note: {remark}")?;
+        }
+        if !label.possible {
+            return Ok(());
+        }
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(text, "  {} image{}", label.frames, plural(label.frames))?;
+        if let Some((width, height)) = label.image_size {
+            write!(text, " of {width}x{height}")?;
+        }
+        if let Some((width, height)) = label.depth_size {
+            write!(text, " with depth of {width}x{height}")?;
+        }
+        writeln!(
+            text,
+            " in {} episode{}",
+            label.episodes,
+            plural(label.episodes)
+        )?;
+        let incomplete: Vec<String> = (label.incomplete.iter())
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
+        let rest = if incomplete.is_empty() {
+            String::new()
+        } else {
+            format!("; the others: {}", incomplete.join(", "))
+        };
+        writeln!(text, "  {} of them can be measured{rest}", label.complete)?;
+        writeln!(text, "  next: spatial-reward label {}", self.path)
+    }
+}
+
+impl Found {
+    fn new(survey: &Survey, choice: &Choice) -> Self {
+        let name = |topic: usize| {
+            survey
+                .info
+                .topics
+                .get(topic)
+                .map_or_else(String::new, |topic| topic.name.clone())
+        };
+        Self {
+            topic: name(choice.topic),
+            why: choice.why.clone(),
+            others: choice.others.iter().map(|topic| name(*topic)).collect(),
+            ambiguous: choice.ambiguous,
+        }
+    }
+}
+
+impl Rehearsed {
+    fn new(survey: &Survey) -> Self {
+        let incomplete: u64 = survey.unmatched.values().sum();
+        Self {
+            possible: survey.obstacles.is_empty() && survey.frames > 0,
+            obstacles: obstacles(survey),
+            remarks: remarks(survey),
+            frames: survey.frames,
+            complete: survey.frames - incomplete,
+            incomplete: survey
+                .unmatched
+                .iter()
+                .map(|(reason, count)| (reason.name(), *count))
+                .collect(),
+            episodes: survey.episodes,
+            image_size: survey.image_size,
+            depth_size: survey.depth_size,
+            camera_info_size: survey.camera_info_size,
+            fingertip_classes: survey.fingertip_classes.clone(),
+            target_classes: survey.target_classes.clone(),
+        }
+    }
+}
+
+fn obstacles(survey: &Survey) -> Vec<String> {
+    let mut obstacles = survey.obstacles.clone();
+    if obstacles.is_empty() && survey.frames == 0 {
+        obstacles.push("there is not one image".to_owned());
+    }
+    obstacles
+}
+
+fn remarks(survey: &Survey) -> Vec<String> {
+    let mut remarks: Vec<String> = (survey.unreadable.iter())
+        .map(|(role, found)| {
+            format!(
+                "{} messages with the {} cannot be read: {}",
+                found.count,
+                role.name(),
+                found.first
+            )
+        })
+        .collect();
+    let classes = |classes: &[String]| classes.join(", ");
+    if survey.roles.shares_boxes() {
+        remarks.push(format!(
+            "one topic has both objects' boxes; its class ids are: {}",
+            classes(&survey.fingertip_classes)
+        ));
+    }
+    for (name, seen) in [
+        ("fingertip", &survey.fingertip_classes),
+        ("target", &survey.target_classes),
+    ] {
+        if seen.len() > 1 && !survey.roles.shares_boxes() {
+            remarks.push(format!(
+                "the {name}'s topic has boxes of several classes ({}); --{name}-class chooses",
+                classes(seen)
+            ));
+        }
+    }
+    remarks
+}

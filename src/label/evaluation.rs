@@ -1,0 +1,244 @@
+//! Reads a labelled bag back and judges its rewards: against ground truth where the bag has it,
+//! and against time alone where it does not.
+
+use std::path::Path;
+
+use super::Progress;
+use super::intake::decoder;
+use super::roles::{Role, Roles, TruthTopics, reward_topic};
+use crate::bag::{BagInfo, BagMessage, BagReader, Loss};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::frame::DistanceKind;
+use crate::messages::{Decoder, StepReward};
+use crate::report::metrics::{Metrics, Sample};
+use crate::stamp::nanos_from_seconds;
+use crate::truth::{StepTime, Truth};
+
+/// The estimator's name in the rewards of depth geometry.
+const GEOMETRY: &str = "geometry";
+
+/// A labelled bag, judged.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    pub metrics: Metrics,
+    pub steps_with_truth: u64,
+    /// Why there is no truth, if there is none.
+    pub note: Option<String>,
+    /// What of the labelled bag could not be read.
+    pub loss: Option<Loss>,
+}
+
+/// Read the bag and judge it.
+///
+/// # Errors
+/// `Error::NothingToDo` for a bag without rewards, `Error::NoTopic` for a named truth topic that it
+/// does not have, and what makes a bag unreadable.
+pub fn evaluate(
+    path: &Path,
+    truth: &TruthTopics,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Evaluation> {
+    let mut reader = BagReader::open(path)?;
+    let info = reader.info().clone();
+    let roles = Roles::find(&info, &Config::default(), truth)?;
+    let mut collected = Collected::new(&info, &roles)?;
+    let mut messages_read = 0;
+    while let Some(message) = reader.next_message()? {
+        collected.take(&message)?;
+        messages_read += 1;
+        progress(Progress {
+            messages_read,
+            messages: info.message_count,
+            steps: collected.rewards.len() as u64,
+        });
+    }
+    collected.judge(&info, &roles, reader.loss().cloned())
+}
+
+struct Collected {
+    reward_topic: usize,
+    reward: Decoder,
+    truth_readers: Vec<(usize, Role, Decoder)>,
+    rewards: Vec<(i64, StepReward)>,
+    truth: Truth,
+}
+
+impl Collected {
+    fn new(info: &BagInfo, roles: &Roles) -> Result<Self> {
+        let reward_topic = reward_topic(info)?;
+        let type_name = info
+            .topics
+            .get(reward_topic)
+            .map_or("", |topic| topic.type_name.as_str());
+        let definition = info
+            .topics
+            .get(reward_topic)
+            .and_then(|topic| topic.ros2msg());
+        let mut truth_readers = Vec::new();
+        for role in [Role::TruthFingertip, Role::TruthTarget, Role::TruthSurface] {
+            if let Some(topic) = roles.topic(role)
+                && let Some(decoder) = decoder(info, role, topic)?
+            {
+                truth_readers.push((topic, role, decoder));
+            }
+        }
+        Ok(Self {
+            reward_topic,
+            reward: Decoder::for_channel(type_name, definition)?,
+            truth_readers,
+            rewards: Vec::new(),
+            truth: Truth::default(),
+        })
+    }
+
+    fn take(&mut self, message: &BagMessage) -> Result<()> {
+        let log_time = message.log_time_nanos;
+        if message.topic == self.reward_topic {
+            self.rewards
+                .push((log_time, self.reward.step_reward(&message.data)?));
+        }
+        let readers = self
+            .truth_readers
+            .iter()
+            .filter(|(topic, _, _)| *topic == message.topic);
+        for (_, role, decoder) in readers {
+            match role {
+                Role::TruthSurface => {
+                    let distance_m = decoder.float64(&message.data)?;
+                    self.truth.push_surface_distance(log_time, distance_m);
+                }
+                _ => {
+                    let point = decoder.point(&message.data)?;
+                    self.truth
+                        .push_point(*role == Role::TruthTarget, log_time, point);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(mut self, info: &BagInfo, roles: &Roles, loss: Option<Loss>) -> Result<Evaluation> {
+        let kind = self.distance_kind(info)?;
+        // Steps were written in their order, but may share a log time.
+        self.rewards
+            .sort_by_key(|(_, reward)| (reward.episode_id, reward.step));
+        let times: Vec<StepTime> = (self.rewards.iter())
+            .map(|(log_time_nanos, reward)| StepTime {
+                stamp_nanos: reward.header.stamp_nanos(),
+                log_time_nanos: *log_time_nanos,
+            })
+            .collect();
+        let tolerance_nanos = nanos_from_seconds(Config::default().matching.tolerance_s);
+        let truth_m = self.truth.at(kind, &times, tolerance_nanos);
+        let steps_with_truth = truth_m.iter().flatten().count() as u64;
+        let rewards = || self.rewards.iter().map(|(_, reward)| reward).zip(&truth_m);
+        let samples: Vec<Sample> = rewards()
+            .map(|(reward, truth_m)| annotated(reward, *truth_m))
+            .collect();
+        let geometry: Vec<Sample> = rewards()
+            .map(|(reward, truth_m)| by_geometry(reward, kind, *truth_m))
+            .collect();
+        let has_geometry = geometry.iter().any(|sample| sample.predicted_m.is_finite());
+        let latency_s: Vec<f64> = rewards()
+            .map(|(reward, _)| reward.latency_total_s)
+            .collect();
+        Ok(Evaluation {
+            metrics: Metrics::new(
+                kind,
+                &samples,
+                has_geometry.then_some(&*geometry),
+                &latency_s,
+                None,
+            ),
+            steps_with_truth,
+            note: (steps_with_truth == 0).then(|| why_no_truth(kind, roles)),
+            loss,
+        })
+    }
+
+    /// The kind that all rewards share.
+    fn distance_kind(&self, info: &BagInfo) -> Result<DistanceKind> {
+        let unusable = |message: String| Error::NothingToDo {
+            path: info.path.clone(),
+            message,
+        };
+        let Some((_, first)) = self.rewards.first() else {
+            return Err(unusable("the reward topic holds no message".to_owned()));
+        };
+        let other = self
+            .rewards
+            .iter()
+            .find(|(_, reward)| reward.distance_kind != first.distance_kind);
+        if let Some((_, other)) = other {
+            return Err(unusable(format!(
+                "its rewards are of '{}' and of '{}' distances, which are never compared",
+                first.distance_kind, other.distance_kind
+            )));
+        }
+        let kinds = [
+            DistanceKind::Center,
+            DistanceKind::Surface,
+            DistanceKind::Cloud,
+        ];
+        let kind = kinds
+            .into_iter()
+            .find(|kind| kind.name() == first.distance_kind);
+        kind.ok_or_else(|| {
+            unusable(format!(
+                "its rewards are of an unknown distance '{}'",
+                first.distance_kind
+            ))
+        })
+    }
+}
+
+fn annotated(reward: &StepReward, truth_m: Option<f64>) -> Sample {
+    Sample {
+        episode: u64::try_from(reward.episode_id).unwrap_or(0),
+        stamp_nanos: reward.header.stamp_nanos(),
+        predicted_m: if reward.valid {
+            reward.distance_m
+        } else {
+            f64::NAN
+        },
+        reward: reward.reward,
+        truth_m,
+    }
+}
+
+/// What geometry measured at a step whose reward is a model's; nothing where geometry made the reward.
+fn by_geometry(reward: &StepReward, kind: DistanceKind, truth_m: Option<f64>) -> Sample {
+    let measured = match kind {
+        _ if reward.estimator == GEOMETRY => f64::NAN,
+        DistanceKind::Center => reward.center_m,
+        DistanceKind::Surface => reward.surface_m,
+        DistanceKind::Cloud => reward.cloud_m,
+    };
+    Sample {
+        predicted_m: measured,
+        reward: -measured,
+        ..annotated(reward, truth_m)
+    }
+}
+
+fn why_no_truth(kind: DistanceKind, roles: &Roles) -> String {
+    let has = |role| roles.get(role).is_some();
+    let judged = "the rewards are judged by their order in time alone";
+    match kind {
+        DistanceKind::Cloud => {
+            format!("there is no ground truth of the cloud distance, so {judged}")
+        }
+        DistanceKind::Surface if !has(Role::TruthSurface) => {
+            format!(
+                "the bag has no true surface distance (name one with --truth-surface), so {judged}"
+            )
+        }
+        DistanceKind::Center if !has(Role::TruthFingertip) || !has(Role::TruthTarget) => format!(
+            "the bag lacks a true point (name them with --truth-fingertip and --truth-target), so {judged}"
+        ),
+        _ => format!(
+            "no ground truth is within 20 ms of a step, or its points differ in their frames, so {judged}"
+        ),
+    }
+}

@@ -1,0 +1,272 @@
+//! Recorded messages to pipeline inputs: decodes what is light (headers, boxes, intrinsics, truth)
+//! and hands pixels along as they are. Looks at the first pictures closely, so that a bag that
+//! cannot be labelled is refused at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::first_look::FirstLook;
+use super::roles::{Role, Roles};
+use crate::bag::{BagInfo, BagMessage};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::messages::Decoder;
+use crate::pipeline::{BoxRole, Input, Matcher, Streams};
+use crate::truth::Truth;
+
+/// A detector with more classes than this is not listed in full.
+const MAX_CLASSES: usize = 50;
+
+/// Turns one bag's messages into pipeline inputs.
+pub struct Intake {
+    /// By topic index: what to do with its messages. A topic may have several roles.
+    readers: BTreeMap<usize, Vec<Reader>>,
+    first_look: FirstLook,
+    truth: Truth,
+    task_prompt: Option<String>,
+    classes: BTreeMap<Role, BTreeSet<String>>,
+    unreadable: BTreeMap<Role, Unreadable>,
+}
+
+/// Messages of a role that did not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub count: u64,
+    /// What was wrong with the first.
+    pub first: String,
+}
+
+struct Reader {
+    role: Role,
+    decoder: Option<Decoder>,
+    boxes_of: BoxRole,
+}
+
+impl Intake {
+    /// # Errors
+    /// `Error::UnknownLayout` for a definition in the bag that this program does not know.
+    pub fn new(info: &BagInfo, roles: &Roles) -> Result<Self> {
+        let mut readers: BTreeMap<usize, Vec<Reader>> = BTreeMap::new();
+        for (role, choice) in roles.iter() {
+            if role == Role::Target && roles.shares_boxes() {
+                continue;
+            }
+            let reader = Reader {
+                role,
+                decoder: decoder(info, role, choice.topic)?,
+                boxes_of: match role {
+                    Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
+                    Role::Target => BoxRole::Target,
+                    _ => BoxRole::Fingertip,
+                },
+            };
+            readers.entry(choice.topic).or_default().push(reader);
+        }
+        Ok(Self {
+            readers,
+            first_look: FirstLook::new(info, roles),
+            truth: Truth::default(),
+            task_prompt: None,
+            classes: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+        })
+    }
+
+    /// Take one message in.
+    ///
+    /// # Errors
+    /// What the first pictures and intrinsics show about the whole bag: an unsupported encoding, an
+    /// uncalibrated camera, sizes that do not belong together. Later messages that do not decode are
+    /// counted and left out.
+    pub fn take(&mut self, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+        let Some(readers) = self.readers.remove(&message.topic) else {
+            return Ok(());
+        };
+        let taken = readers
+            .iter()
+            .try_for_each(|reader| self.read(reader, message, matcher));
+        self.readers.insert(message.topic, readers);
+        taken
+    }
+
+    fn read(&mut self, reader: &Reader, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+        match self.input(reader, message) {
+            Ok(Some(input)) => matcher.push(message.log_time_nanos, input),
+            Ok(None) => {}
+            Err(error) if self.is_fatal(reader.role, &error) => return Err(error),
+            Err(error) => self.note_unreadable(reader.role, &error),
+        }
+        Ok(())
+    }
+
+    /// One broken message is an accident; these errors hold for every message of the topic.
+    fn is_fatal(&self, role: Role, error: &Error) -> bool {
+        match error {
+            Error::Encoding { .. } | Error::SizesDiffer { .. } | Error::NothingToDo { .. } => true,
+            // A layout that fitted an earlier message is the topic's, and this message is broken.
+            Error::UnknownLayout { .. } => !self.classes.contains_key(&role),
+            _ => false,
+        }
+    }
+
+    fn note_unreadable(&mut self, role: Role, error: &Error) {
+        let noted = self.unreadable.entry(role).or_insert_with(|| {
+            tracing::warn!("a message with the {} is left out: {error}", role.name());
+            Unreadable {
+                count: 0,
+                first: error.to_string(),
+            }
+        });
+        noted.count += 1;
+    }
+
+    fn input(&mut self, reader: &Reader, message: &BagMessage) -> Result<Option<Input>> {
+        let log_time = message.log_time_nanos;
+        let Some(decoder) = &reader.decoder else {
+            return Ok(Some(Input::EpisodeSplit));
+        };
+        Ok(match reader.role {
+            Role::Image => Some(self.image(decoder, message)?),
+            Role::Depth => {
+                let header = decoder.image_header(&message.data)?;
+                self.first_look
+                    .depth(decoder, &header.frame_id, &message.data)?;
+                Some(Input::Depth {
+                    stamp_nanos: stamp_or(header.stamp_nanos(), log_time),
+                    payload: message.data.clone(),
+                })
+            }
+            Role::CameraInfo => {
+                let (stamp_nanos, intrinsics) =
+                    self.first_look.camera_info(decoder, &message.data)?;
+                Some(Input::CameraInfo {
+                    stamp_nanos: stamp_or(stamp_nanos, log_time),
+                    intrinsics,
+                })
+            }
+            Role::Fingertip | Role::Target => {
+                let detections = decoder.detections(&message.data)?;
+                let seen = self.classes.entry(reader.role).or_default();
+                for detection in &detections.boxes {
+                    if seen.len() < MAX_CLASSES && !seen.contains(&detection.class_id) {
+                        seen.insert(detection.class_id.clone());
+                    }
+                }
+                Some(Input::Boxes {
+                    role: reader.boxes_of,
+                    stamp_nanos: stamp_or(detections.stamp_nanos, log_time),
+                    boxes: detections.boxes,
+                })
+            }
+            Role::TaskPrompt => {
+                self.task_prompt = Some(decoder.string(&message.data)?);
+                None
+            }
+            Role::TruthFingertip | Role::TruthTarget => {
+                let point = decoder.point(&message.data)?;
+                self.truth
+                    .push_point(reader.role == Role::TruthTarget, log_time, point);
+                None
+            }
+            Role::TruthSurface => {
+                self.truth
+                    .push_surface_distance(log_time, decoder.float64(&message.data)?);
+                None
+            }
+            Role::EpisodeSplit => Some(Input::EpisodeSplit),
+        })
+    }
+
+    /// An image whose header is broken is still a step, though one with no image to look at.
+    fn image(&mut self, decoder: &Decoder, message: &BagMessage) -> Result<Input> {
+        let (stamp_nanos, frame_id) = match decoder.image_header(&message.data) {
+            Ok(header) => {
+                self.first_look
+                    .image(decoder, &header.frame_id, &message.data)?;
+                (
+                    stamp_or(header.stamp_nanos(), message.log_time_nanos),
+                    header.frame_id,
+                )
+            }
+            Err(_) => (message.log_time_nanos, String::new()),
+        };
+        Ok(Input::Image {
+            stamp_nanos,
+            frame_id,
+            payload: message.data.clone(),
+        })
+    }
+
+    /// The truth seen so far, taken out.
+    pub fn take_truth(&mut self) -> Truth {
+        std::mem::take(&mut self.truth)
+    }
+
+    /// What the first pictures looked like.
+    pub fn first_look(&self) -> &FirstLook {
+        &self.first_look
+    }
+
+    /// The newest task prompt.
+    pub fn task_prompt(&self) -> Option<&str> {
+        self.task_prompt.as_deref()
+    }
+
+    /// The class ids seen in a role's boxes; one topic for both objects has them under the fingertip.
+    pub fn classes(&self, role: Role) -> impl Iterator<Item = &str> {
+        self.classes
+            .get(&role)
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
+    /// The messages that did not decode. Pictures are not among them: they are looked at later.
+    pub fn unreadable(&self) -> &BTreeMap<Role, Unreadable> {
+        &self.unreadable
+    }
+}
+
+/// The streams that a matcher of these roles should wait for.
+pub fn streams(roles: &Roles) -> Streams {
+    let has = |role| roles.get(role).is_some();
+    Streams {
+        depth: has(Role::Depth),
+        camera_info: has(Role::CameraInfo),
+        fingertip: has(Role::Fingertip),
+        target: has(Role::Target),
+    }
+}
+
+/// A matcher for a bag with these roles.
+pub fn matcher(roles: &Roles, config: &Config) -> Matcher {
+    let needs_depth = config.estimator.kind == crate::config::EstimatorKind::Geometry;
+    Matcher::new(config, streams(roles), needs_depth)
+}
+
+/// The decoder of a role's topic; `None` for an episode split, whose content does not matter.
+pub fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decoder>> {
+    let Some(topic) = info
+        .topics
+        .get(topic)
+        .filter(|_| role != Role::EpisodeSplit)
+    else {
+        return Ok(None);
+    };
+    let decoder = Decoder::for_channel(&topic.type_name, topic.ros2msg());
+    decoder.map(Some).map_err(|error| match error {
+        Error::UnknownLayout { type_name, detail } => Error::UnknownLayout {
+            type_name: format!("topic {}: {type_name}", topic.name),
+            detail,
+        },
+        other => other,
+    })
+}
+
+/// A header that was never stamped has the time of its logging.
+fn stamp_or(stamp_nanos: i64, log_time_nanos: i64) -> i64 {
+    if stamp_nanos == 0 {
+        log_time_nanos
+    } else {
+        stamp_nanos
+    }
+}

@@ -1,0 +1,450 @@
+//! Labels a recorded bag: the driver that carries messages from a file through the pipeline into a
+//! new bag with a report beside it, streaming, in one pass, on several threads.
+
+pub mod evaluation;
+mod first_look;
+mod intake;
+mod measure;
+pub mod output;
+pub mod roles;
+mod survey;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crate::bag::{BagInfo, BagReader, BagWriter, Loss, Storage, TopicInfo};
+use crate::config::{self, Config, EstimatorKind};
+use crate::error::{Error, Result};
+use crate::estimator::Estimator;
+use crate::frame::{DistanceKind, Reason};
+use crate::geometry::GeometryEstimator;
+use crate::messages::step_reward::{self, StepMeta};
+use crate::pipeline::{Matcher, Rewarder};
+use crate::report::film_strip::{FilmStrip, StripPlan};
+use crate::report::metrics::{Metrics, Sample};
+use crate::report::provenance::Provenance;
+use crate::report::{self, Report};
+use crate::spatialrgpt;
+use crate::stamp::nanos_from_seconds;
+use crate::step::Step;
+use crate::truth::StepTime;
+
+use self::intake::{Intake, decoder, matcher};
+use self::measure::{Measured, Measurer};
+use self::output::{PartialFolder, check_apart, name_of};
+use self::roles::{Role, Roles, TruthTopics};
+use self::workers::Workers;
+
+pub use self::intake::Unreadable;
+pub use self::survey::{Survey, survey};
+
+/// What to label, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// A bag folder or a bag file.
+    pub source: &'a Path,
+    /// The folder to make; its name becomes the bag's.
+    pub target: &'a Path,
+    pub config: &'a Config,
+    pub truth: &'a TruthTopics,
+    /// Threads that decode and measure; at least one.
+    pub jobs: usize,
+    /// The command line, for the report.
+    pub command: &'a str,
+    /// Set from elsewhere to stop: what was begun is removed.
+    pub stop: &'a AtomicBool,
+}
+
+/// How far a labelling is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub messages_read: u64,
+    /// What the bag says it holds.
+    pub messages: Option<u64>,
+    pub steps: u64,
+}
+
+/// What came of a labelling.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    /// The new bag's folder.
+    pub folder: PathBuf,
+    /// The table, picture and page in it.
+    pub files: report::Files,
+    pub steps: u64,
+    /// Steps without a reward, by their reason.
+    pub invalid: BTreeMap<Reason, u64>,
+    pub distance_kind: DistanceKind,
+    /// Role to topic.
+    pub topics: BTreeMap<String, String>,
+    /// Messages that could not be read though the bag's container could, by role.
+    pub unreadable: BTreeMap<Role, Unreadable>,
+    /// What the source had lost.
+    pub loss: Option<Loss>,
+    /// Against ground truth, where the bag has it.
+    pub metrics: Option<Metrics>,
+    pub seconds: f64,
+}
+
+/// The estimator that a configuration asks for.
+///
+/// # Errors
+/// `Error::NotInThisBuild` for one that this build does not have.
+pub fn estimator(config: &Config) -> Result<Box<dyn Estimator>> {
+    match config.estimator.kind {
+        EstimatorKind::Geometry => Ok(Box::new(GeometryEstimator::new(&config.geometry))),
+        EstimatorKind::Spatialrgpt => spatialrgpt::estimator(config),
+    }
+}
+
+/// Label one bag. The configuration is taken as valid and the target as free or to be replaced
+/// (see [`output::check_target`]).
+///
+/// Every message of the source is copied as it is; each step's reward is written with its image's
+/// log time, a little later in the file than the image itself.
+///
+/// # Errors
+/// What the source, its topics or the target make impossible; nothing is left under the target's
+/// name then, and an older output is untouched.
+pub fn label(
+    request: &Request<'_>,
+    estimator: &dyn Estimator,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Labelled> {
+    let begin = Instant::now();
+    let mut reader = BagReader::open(request.source)?;
+    let info = reader.info().clone();
+    let roles = Roles::find(&info, request.config, request.truth)?;
+    roles.require(&info, request.config)?;
+    tell_choices(&info, &roles);
+    let measurer = measurer(&info, &roles, request.config, estimator)?;
+    let intake = Intake::new(&info, &roles)?;
+    check_apart(request.target, &info)?;
+
+    let folder = PartialFolder::create(request.target)?;
+    let name = name_of(request.target);
+    let job = Job {
+        request,
+        info: &info,
+        roles: &roles,
+        estimator: estimator.name(),
+    };
+    let mut recording = Recording::begin(&job, &folder, &name, &measurer)?;
+    let intake = job.stream(&mut reader, intake, &mut recording, &measurer, progress)?;
+    let loss = reader.loss().cloned();
+    let mut labelled = recording.finish(&job, &folder, &name, intake)?;
+    stop_if_asked(request)?;
+    folder.finish()?;
+    labelled.loss = loss;
+    labelled.seconds = begin.elapsed().as_secs_f64();
+    Ok(labelled)
+}
+
+/// What stays the same from the first message to the last.
+struct Job<'a> {
+    request: &'a Request<'a>,
+    info: &'a BagInfo,
+    roles: &'a Roles,
+    estimator: &'static str,
+}
+
+impl Job<'_> {
+    /// Carry every message through the pipeline.
+    fn stream(
+        &self,
+        reader: &mut BagReader,
+        mut intake: Intake,
+        recording: &mut Recording<'_>,
+        measurer: &Measurer<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Intake> {
+        let mut matcher = matcher(self.roles, self.request.config);
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, self.request.jobs, measurer);
+            let mut messages_read = 0;
+            while let Some(message) = reader.next_message()? {
+                stop_if_asked(self.request)?;
+                recording.writer.write_message(&message)?;
+                intake.take(&message, &mut matcher)?;
+                submit_ready(&mut matcher, &mut workers, recording)?;
+                messages_read += 1;
+                progress(Progress {
+                    messages_read,
+                    messages: self.info.message_count,
+                    steps: recording.steps.len() as u64,
+                });
+            }
+            matcher.flush();
+            submit_ready(&mut matcher, &mut workers, recording)?;
+            workers.finish(&mut |measured| recording.push(measured))
+        })?;
+        Ok(intake)
+    }
+}
+
+fn submit_ready(
+    matcher: &mut Matcher,
+    workers: &mut Workers,
+    recording: &mut Recording<'_>,
+) -> Result<()> {
+    while let Some(frame) = matcher.next_frame() {
+        workers.submit(frame, &mut |measured| recording.push(measured))?;
+    }
+    Ok(())
+}
+
+fn stop_if_asked(request: &Request<'_>) -> Result<()> {
+    if request.stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted {
+            path: request.target.into(),
+        });
+    }
+    Ok(())
+}
+
+/// The output as it grows: the bag on disk, the steps and the film strip in memory.
+struct Recording<'a> {
+    writer: BagWriter,
+    reward_topic: usize,
+    meta: StepMeta<'a>,
+    rewarder: Rewarder,
+    steps: Vec<Step>,
+    strip: FilmStrip,
+    broken: BTreeMap<&'static str, u64>,
+}
+
+impl<'a> Recording<'a> {
+    fn begin(
+        job: &Job<'a>,
+        folder: &PartialFolder,
+        name: &str,
+        measurer: &Measurer<'_>,
+    ) -> Result<Self> {
+        let config = job.request.config;
+        let reward = TopicInfo::cdr(
+            &config.output.reward_topic,
+            step_reward::TYPE_NAME,
+            step_reward::DEFINITION,
+            step_reward::TYPE_HASH,
+        );
+        let storage = match config.output.storage {
+            config::Storage::Mcap => Storage::Mcap,
+            config::Storage::Sqlite3 => Storage::Sqlite3,
+        };
+        Ok(Self {
+            writer: BagWriter::create(folder.path(), name, storage, job.info, &[reward])?,
+            reward_topic: job.info.topics.len(),
+            meta: StepMeta {
+                reward_kind: config.reward.kind.name(),
+                estimator: job.estimator,
+            },
+            rewarder: Rewarder::new(config),
+            steps: Vec::new(),
+            strip: FilmStrip::of_plan(config.output.film_strip_frames, measurer.strip),
+            broken: BTreeMap::new(),
+        })
+    }
+
+    /// Take the next step's measurement.
+    fn push(&mut self, measured: Measured) -> Result<()> {
+        if let Some(broken) = measured.broken {
+            let count = self.broken.entry(broken.what).or_default();
+            if *count == 0 {
+                let stamp_nanos = measured.info.stamp_nanos;
+                tracing::warn!(
+                    stamp_nanos,
+                    "a {} cannot be used: {}",
+                    broken.what,
+                    broken.why
+                );
+            }
+            *count += 1;
+        }
+        let step = self
+            .rewarder
+            .push(measured.info, measured.measurement, measured.latency);
+        let data = step_reward::encode(&step, &self.meta)?;
+        let sequence = u32::try_from(step.index).unwrap_or(u32::MAX);
+        let time = step.log_time_nanos;
+        self.writer
+            .write(self.reward_topic, time, time, sequence, &data)?;
+        if let Some(frame) = measured.strip {
+            self.strip.push(frame);
+        }
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Close the bag and write the report beside it.
+    fn finish(
+        mut self,
+        job: &Job<'_>,
+        folder: &PartialFolder,
+        name: &str,
+        mut intake: Intake,
+    ) -> Result<Labelled> {
+        let Job {
+            request,
+            info,
+            roles,
+            ..
+        } = *job;
+        if self.steps.is_empty() {
+            return Err(no_steps(info, roles));
+        }
+        let topics = roles.topic_names(info);
+        let provenance =
+            Provenance::new(request.config, job.estimator, &info.name, topics.clone())?;
+        // The settings in full are in the table and the page; the bag has their digest.
+        let made_by = provenance.key_values().into_iter();
+        let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
+        self.writer.annotate("spatial_reward", made_by.collect())?;
+        self.writer.finish()?;
+        for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
+            tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
+        }
+        let truth_m = truth_of(&self.steps, &mut intake, request.config);
+        let metrics = metrics_of(&self.steps, &truth_m, request.config.estimator.distance);
+        let report = Report {
+            steps: &self.steps,
+            truth_m: &truth_m,
+            frames: &self.strip.finish(),
+            config: request.config,
+            provenance: &provenance,
+            metrics: metrics.as_ref(),
+            command: request.command,
+        };
+        let written = report::write_all(folder.path(), name, &report)?;
+        let invalid = count_invalid(&self.steps);
+        tell_if_none_is_valid(&self.steps, &invalid, &intake);
+        Ok(Labelled {
+            folder: request.target.to_owned(),
+            files: moved(&written, request.target),
+            steps: self.steps.len() as u64,
+            invalid,
+            distance_kind: request.config.estimator.distance,
+            topics,
+            unreadable: intake.unreadable().clone(),
+            loss: None,
+            metrics,
+            seconds: 0.0,
+        })
+    }
+}
+
+fn measurer<'a>(
+    info: &BagInfo,
+    roles: &Roles,
+    config: &Config,
+    estimator: &'a dyn Estimator,
+) -> Result<Measurer<'a>> {
+    let decoder_of = |role| match roles.topic(role) {
+        Some(topic) => decoder(info, role, topic),
+        None => Ok(None),
+    };
+    let expected = roles
+        .topic(Role::Image)
+        .and_then(|topic| info.topics.get(topic));
+    let expected = expected.and_then(|topic| topic.message_count);
+    Ok(Measurer {
+        estimator,
+        image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
+        depth: decoder_of(Role::Depth)?,
+        strip: StripPlan::new(config.output.film_strip_frames, expected),
+    })
+}
+
+fn no_steps(info: &BagInfo, roles: &Roles) -> Error {
+    let topic = roles
+        .topic(Role::Image)
+        .and_then(|topic| info.topics.get(topic));
+    let topic = topic.map_or("the image topic", |topic| topic.name.as_str());
+    Error::NothingToDo {
+        path: info.path.clone(),
+        message: format!("there is not one image on {topic}, so there is nothing to label"),
+    }
+}
+
+/// The files as they are called once the folder has its final name.
+fn moved(files: &report::Files, target: &Path) -> report::Files {
+    let there = |path: &Path| target.join(path.file_name().unwrap_or_default());
+    report::Files {
+        parquet: there(&files.parquet),
+        png: there(&files.png),
+        html: there(&files.html),
+    }
+}
+
+fn truth_of(steps: &[Step], intake: &mut Intake, config: &Config) -> Vec<Option<f64>> {
+    let truth = intake.take_truth();
+    if truth.is_empty() {
+        return Vec::new();
+    }
+    let times: Vec<StepTime> = steps.iter().map(StepTime::of).collect();
+    let tolerance_nanos = nanos_from_seconds(config.matching.tolerance_s);
+    truth.at(config.estimator.distance, &times, tolerance_nanos)
+}
+
+/// `None` without truth: a report of a robot's own recording should not pretend to be an evaluation.
+fn metrics_of(steps: &[Step], truth_m: &[Option<f64>], kind: DistanceKind) -> Option<Metrics> {
+    truth_m.iter().flatten().next()?;
+    let samples = Sample::of_steps(steps, truth_m);
+    let latency_s: Vec<f64> = steps.iter().map(|step| step.latency.total_s).collect();
+    // Offline every frame is looked at.
+    Some(Metrics::new(kind, &samples, None, &latency_s, Some(0)))
+}
+
+fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {
+    let mut counts = BTreeMap::new();
+    for reason in steps.iter().filter_map(|step| step.reason) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts
+}
+
+/// Say which topics were taken, and where the user may have meant others.
+fn tell_choices(info: &BagInfo, roles: &Roles) {
+    let name = |topic: usize| {
+        info.topics
+            .get(topic)
+            .map_or("", |topic| topic.name.as_str())
+    };
+    for (role, choice) in roles.iter() {
+        let chosen = name(choice.topic);
+        tracing::debug!("{}: {chosen}, it {}", role.name(), choice.why);
+        if choice.ambiguous {
+            let others: Vec<&str> = choice.others.iter().map(|topic| name(*topic)).collect();
+            tracing::warn!(
+                "{}: {chosen} is taken, because it {}; {} would fit too, {} chooses",
+                role.name(),
+                choice.why,
+                others.join(", "),
+                role.option(),
+            );
+        }
+    }
+}
+
+/// A bag without a single reward is hardly what the user wanted: say what to look at.
+fn tell_if_none_is_valid(steps: &[Step], invalid: &BTreeMap<Reason, u64>, intake: &Intake) {
+    let count: u64 = invalid.values().sum();
+    if count < steps.len() as u64 {
+        return;
+    }
+    let reasons: Vec<String> = invalid
+        .iter()
+        .map(|(reason, count)| format!("{} {count}", reason.name()))
+        .collect();
+    let classes = |role| intake.classes(role).collect::<Vec<_>>().join(", ");
+    tracing::warn!(
+        "not one of {count} steps is valid ({}). Classes seen in the fingertip's boxes: [{}], in the \
+         target's: [{}]; see --fingertip-class, --target-class and `spatial-reward inspect`",
+        reasons.join(", "),
+        classes(Role::Fingertip),
+        classes(Role::Target),
+    );
+}

@@ -1,0 +1,345 @@
+//! Which topic of a bag plays which role. A topic that the user names is taken or refused; the
+//! others are found by type and name, always the same ones for the same bag, and with the reason.
+
+mod find;
+mod names;
+
+use std::collections::BTreeMap;
+
+use crate::bag::{BagInfo, TopicInfo};
+use crate::config::{Config, EstimatorKind, Topics};
+use crate::error::{Error, Result};
+use crate::messages::step_reward;
+
+/// What a topic is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Image,
+    Depth,
+    CameraInfo,
+    Fingertip,
+    Target,
+    TaskPrompt,
+    EpisodeSplit,
+    TruthFingertip,
+    TruthTarget,
+    TruthSurface,
+}
+
+const IMAGES: &[&str] = &["sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"];
+const DETECTIONS: &str = "vision_msgs/msg/Detection2DArray";
+const BOXES: &[&str] = &[DETECTIONS, "sensor_msgs/msg/RegionOfInterest"];
+
+impl Role {
+    pub const ALL: [Self; 10] = [
+        Self::Image,
+        Self::Depth,
+        Self::CameraInfo,
+        Self::Fingertip,
+        Self::Target,
+        Self::TaskPrompt,
+        Self::EpisodeSplit,
+        Self::TruthFingertip,
+        Self::TruthTarget,
+        Self::TruthSurface,
+    ];
+
+    /// In words, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "colour image",
+            Self::Depth => "depth image",
+            Self::CameraInfo => "camera info",
+            Self::Fingertip => "fingertip boxes",
+            Self::Target => "target boxes",
+            Self::TaskPrompt => "task prompt",
+            Self::EpisodeSplit => "episode split",
+            Self::TruthFingertip => "true fingertip",
+            Self::TruthTarget => "true target",
+            Self::TruthSurface => "true surface distance",
+        }
+    }
+
+    /// As a key of the provenance and of JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Depth => "depth",
+            Self::CameraInfo => "camera_info",
+            Self::Fingertip => "fingertip",
+            Self::Target => "target",
+            Self::TaskPrompt => "task_prompt",
+            Self::EpisodeSplit => "episode_split",
+            Self::TruthFingertip => "truth_fingertip",
+            Self::TruthTarget => "truth_target",
+            Self::TruthSurface => "truth_surface",
+        }
+    }
+
+    /// What names its topic.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Image => "--image-topic",
+            Self::Depth => "--depth-topic",
+            Self::CameraInfo => "--camera-info-topic",
+            Self::Fingertip => "--fingertip-topic",
+            Self::Target => "--target-topic",
+            Self::TaskPrompt => "--task-prompt-topic",
+            Self::EpisodeSplit => "episodes.split_topic in the config file",
+            Self::TruthFingertip => "--truth-fingertip",
+            Self::TruthTarget => "--truth-target",
+            Self::TruthSurface => "--truth-surface",
+        }
+    }
+
+    /// The message types that fit; empty where any does.
+    pub fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Image | Self::Depth => IMAGES,
+            Self::CameraInfo => &["sensor_msgs/msg/CameraInfo"],
+            Self::Fingertip | Self::Target => BOXES,
+            Self::TaskPrompt => &["std_msgs/msg/String"],
+            Self::EpisodeSplit => &[],
+            Self::TruthFingertip | Self::TruthTarget => &["geometry_msgs/msg/PointStamped"],
+            Self::TruthSurface => &["std_msgs/msg/Float64"],
+        }
+    }
+
+    fn fits(self, topic: &TopicInfo) -> bool {
+        let types = self.types();
+        types.is_empty() || types.contains(&topic.type_name.as_str())
+    }
+}
+
+/// The topics that hold the truth, where the user names them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TruthTopics {
+    pub fingertip: Option<String>,
+    pub target: Option<String>,
+    pub surface: Option<String>,
+}
+
+/// A topic chosen for a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Index into `BagInfo::topics`.
+    pub topic: usize,
+    /// Why this one, as the end of a sentence: "it ...".
+    pub why: String,
+    /// The user named it.
+    pub named: bool,
+    /// Others that fit, best first.
+    pub others: Vec<usize>,
+    /// Another one fits as well, so the user may have meant that.
+    pub ambiguous: bool,
+}
+
+/// The roles of a bag that have a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roles {
+    choices: BTreeMap<Role, Choice>,
+}
+
+impl Roles {
+    /// Find every role's topic. A role without one is missing from the result.
+    ///
+    /// # Errors
+    /// `Error::NoTopic` for a named topic that the bag lacks or that has another type.
+    pub fn find(info: &BagInfo, config: &Config, truth: &TruthTopics) -> Result<Self> {
+        let mut roles = Self::default();
+        for role in Role::ALL {
+            if let Some(name) = named(role, config, truth) {
+                let topic = named_topic(info, role, name)?;
+                roles.choices.insert(role, Choice::named(topic));
+            }
+        }
+        find::fill(info, &mut roles);
+        Ok(roles)
+    }
+
+    pub fn get(&self, role: Role) -> Option<&Choice> {
+        self.choices.get(&role)
+    }
+
+    pub fn topic(&self, role: Role) -> Option<usize> {
+        self.get(role).map(|choice| choice.topic)
+    }
+
+    /// In the order of `Role::ALL`.
+    pub fn iter(&self) -> impl Iterator<Item = (Role, &Choice)> {
+        self.choices.iter().map(|(role, choice)| (*role, choice))
+    }
+
+    /// One topic carries both objects' boxes.
+    pub fn shares_boxes(&self) -> bool {
+        let fingertip = self.topic(Role::Fingertip);
+        fingertip.is_some() && fingertip == self.topic(Role::Target)
+    }
+
+    /// What labelling with this configuration needs and the bag does not have, worst first.
+    pub fn missing(&self, info: &BagInfo, config: &Config) -> Vec<Error> {
+        let needs_depth = config.estimator.kind == EstimatorKind::Geometry;
+        let mut needed = vec![Role::Image];
+        if needs_depth {
+            needed.extend([Role::Depth, Role::CameraInfo]);
+        }
+        needed.extend([Role::Fingertip, Role::Target]);
+        needed
+            .into_iter()
+            .filter(|role| self.get(*role).is_none())
+            .map(|role| no_topic(info, role, why_needed(info, role)))
+            .collect()
+    }
+
+    /// # Errors
+    /// The first of [`Roles::missing`].
+    pub fn require(&self, info: &BagInfo, config: &Config) -> Result<()> {
+        match self.missing(info, config).into_iter().next() {
+            Some(missing) => Err(missing),
+            None => Ok(()),
+        }
+    }
+
+    /// Role to topic name, of the roles whose messages the labelling reads.
+    pub fn topic_names(&self, info: &BagInfo) -> BTreeMap<String, String> {
+        self.iter()
+            .filter_map(|(role, choice)| {
+                let topic = info.topics.get(choice.topic)?;
+                Some((role.key().to_owned(), topic.name.clone()))
+            })
+            .collect()
+    }
+}
+
+impl Choice {
+    fn named(topic: usize) -> Self {
+        Self {
+            topic,
+            why: "it was named".to_owned(),
+            named: true,
+            others: Vec::new(),
+            ambiguous: false,
+        }
+    }
+}
+
+/// The topic of step rewards in a labelled bag, the one with the most messages first.
+///
+/// # Errors
+/// `Error::NothingToDo` if the bag is not labelled.
+pub fn reward_topic(info: &BagInfo) -> Result<usize> {
+    let topics = info.topics.iter().enumerate();
+    topics
+        .filter(|(_, topic)| topic.type_name == step_reward::TYPE_NAME)
+        .max_by_key(|(index, topic)| (topic.message_count, usize::MAX - index))
+        .map(|(index, _)| index)
+        .ok_or_else(|| Error::NothingToDo {
+            path: info.path.clone(),
+            message: format!(
+                "the bag has no rewards (no topic of type {}). Label it first: spatial-reward label {}",
+                step_reward::TYPE_NAME,
+                info.path.display()
+            ),
+        })
+}
+
+/// The bag's topics, one a line, for people.
+pub fn available(info: &BagInfo) -> String {
+    if info.topics.is_empty() {
+        return "  (no topics at all)".to_owned();
+    }
+    let width = |text: fn(&TopicInfo) -> &str| info.topics.iter().map(|t| text(t).len()).max();
+    let name_width = width(|topic| &topic.name).unwrap_or(0);
+    let type_width = width(|topic| &topic.type_name).unwrap_or(0);
+    let mut lines: Vec<String> = (info.topics.iter())
+        .map(|topic| {
+            let (name, type_name) = (&topic.name, &topic.type_name);
+            let count = topic
+                .message_count
+                .map_or("?".to_owned(), |count| count.to_string());
+            format!("  {name:name_width$}  {type_name:type_width$}  {count:>6} messages")
+        })
+        .collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+fn named<'a>(role: Role, config: &'a Config, truth: &'a TruthTopics) -> Option<&'a str> {
+    let Topics {
+        image,
+        depth,
+        camera_info,
+        fingertip,
+        target,
+        fingertip_class: _,
+        target_class: _,
+        task_prompt,
+    } = &config.topics;
+    let name = match role {
+        Role::Image => image,
+        Role::Depth => depth,
+        Role::CameraInfo => camera_info,
+        Role::Fingertip => fingertip,
+        Role::Target => target,
+        Role::TaskPrompt => task_prompt,
+        Role::EpisodeSplit => &config.episodes.split_topic,
+        Role::TruthFingertip => &truth.fingertip,
+        Role::TruthTarget => &truth.target,
+        Role::TruthSurface => &truth.surface,
+    };
+    name.as_deref()
+}
+
+fn named_topic(info: &BagInfo, role: Role, name: &str) -> Result<usize> {
+    let of_name = || {
+        info.topics
+            .iter()
+            .enumerate()
+            .filter(|(_, topic)| topic.name == name)
+    };
+    let fitting = of_name().filter(|(_, topic)| role.fits(topic));
+    // A topic recorded with two types appears twice.
+    if let Some((index, _)) = fitting.max_by_key(|(_, topic)| topic.message_count) {
+        return Ok(index);
+    }
+    let why = match of_name().next() {
+        None => format!("the bag has no topic '{name}'"),
+        Some((_, topic)) => format!(
+            "'{name}' is a {}, but must be a {}",
+            topic.type_name,
+            role.types().join(" or ")
+        ),
+    };
+    Err(no_topic(info, role, why))
+}
+
+fn no_topic(info: &BagInfo, role: Role, why: String) -> Error {
+    Error::NoTopic {
+        role: role.name(),
+        why,
+        available: available(info),
+        option: role.option(),
+    }
+}
+
+/// Why the search found nothing, and what wants it.
+fn why_needed(info: &BagInfo, role: Role) -> String {
+    let types = role.types().join(" or ");
+    let fitting = info
+        .topics
+        .iter()
+        .filter(|topic| role.fits(topic) && !names::is_truth(&topic.name));
+    let what = match (role, fitting.count()) {
+        (_, 0) => format!("no topic is a {types}"),
+        (Role::Depth, _) => "no image topic with messages has 'depth' in its name".to_owned(),
+        (Role::Image, _) => "no image topic with messages looks like colour by its name".to_owned(),
+        _ => format!("no {types} with messages has a fitting name"),
+    };
+    match role {
+        Role::Depth => format!("{what}, and the geometry estimator measures in depth only"),
+        Role::CameraInfo => {
+            format!("{what}, and the geometry estimator needs the camera's intrinsics")
+        }
+        _ => what,
+    }
+}

@@ -1,0 +1,264 @@
+//! Measures frames on several threads and gives the results back in the order in which the frames
+//! were submitted. The number of frames in flight is bounded, so memory does not grow with the bag.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::Scope;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
+use super::measure::{Measured, Measurer};
+use crate::error::{Error, Result};
+use crate::pipeline::MatchedFrame;
+
+/// Frames in flight for each worker: one at work, and enough waiting that none idles.
+const FRAMES_PER_WORKER: u64 = 3;
+
+/// The workers, seen from the thread that submits frames and takes results.
+pub struct Workers {
+    /// Dropping it ends the threads.
+    tasks: Sender<Task>,
+    results: Receiver<Answer>,
+    /// Finished, but not yet their turn.
+    early: BTreeMap<u64, Measured>,
+    submitted: u64,
+    delivered: u64,
+    max_in_flight: u64,
+}
+
+struct Task {
+    index: u64,
+    frame: MatchedFrame,
+    complete: Instant,
+}
+
+struct Answer {
+    index: u64,
+    measured: std::result::Result<Measured, Panic>,
+}
+
+struct Panic {
+    stamp_nanos: i64,
+    message: String,
+}
+
+impl Workers {
+    /// Start `count` threads in the scope; they end when the `Workers` are dropped.
+    pub fn start<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        count: usize,
+        measurer: &'env Measurer<'env>,
+    ) -> Self {
+        let count = count.max(1);
+        let max_in_flight = FRAMES_PER_WORKER * count as u64;
+        // Neither channel ever blocks: `submit` keeps the number in flight below their capacity.
+        let (tasks, inbox) = bounded::<Task>(FRAMES_PER_WORKER as usize * count);
+        let (outbox, results) = unbounded();
+        for _ in 0..count {
+            let (inbox, outbox) = (inbox.clone(), outbox.clone());
+            scope.spawn(move || {
+                for task in inbox {
+                    if outbox.send(work(measurer, task)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Self {
+            tasks,
+            results,
+            early: BTreeMap::new(),
+            submitted: 0,
+            delivered: 0,
+            max_in_flight,
+        }
+    }
+
+    /// Hand over the frame of the next step. Waits while too many are in flight: the caller takes
+    /// what is finished with `sink`, in order.
+    pub fn submit(
+        &mut self,
+        frame: MatchedFrame,
+        sink: &mut dyn FnMut(Measured) -> Result<()>,
+    ) -> Result<()> {
+        let task = Task {
+            index: self.submitted,
+            frame,
+            complete: Instant::now(),
+        };
+        self.tasks.send(task).map_err(|_| no_worker())?;
+        self.submitted += 1;
+        self.deliver(self.max_in_flight - 1, sink)
+    }
+
+    /// Wait for everything that was submitted.
+    pub fn finish(mut self, sink: &mut dyn FnMut(Measured) -> Result<()>) -> Result<()> {
+        self.deliver(0, sink)
+    }
+
+    /// Give results to the sink, in order, until no more than so many frames are in flight.
+    fn deliver(
+        &mut self,
+        in_flight: u64,
+        sink: &mut dyn FnMut(Measured) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            while let Some(measured) = self.early.remove(&self.delivered) {
+                self.delivered += 1;
+                sink(measured)?;
+            }
+            let answer = if self.submitted - self.delivered > in_flight {
+                self.results.recv().map_err(|_| no_worker())?
+            } else if let Ok(answer) = self.results.try_recv() {
+                answer
+            } else {
+                return Ok(());
+            };
+            let measured = answer.measured.map_err(|panic| Error::Panicked {
+                stamp_nanos: panic.stamp_nanos,
+                message: panic.message,
+            })?;
+            self.early.insert(answer.index, measured);
+        }
+    }
+}
+
+/// A panic stays inside: it becomes an answer, so nobody waits for a frame that never comes.
+fn work(measurer: &Measurer<'_>, task: Task) -> Answer {
+    let Task {
+        index,
+        frame,
+        complete,
+    } = task;
+    let stamp_nanos = frame.info.stamp_nanos;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut measured = measurer.measure(index, frame);
+        measured.latency.total_s = complete.elapsed().as_secs_f64();
+        measured
+    }));
+    Answer {
+        index,
+        measured: result.map_err(|payload| Panic {
+            stamp_nanos,
+            message: panic_message(payload.as_ref()),
+        }),
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}
+
+fn no_worker() -> Error {
+    Error::Panicked {
+        stamp_nanos: 0,
+        message: "the worker threads are gone".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::estimator::Estimator;
+    use crate::frame::{BoundingBox, Frame, Measurement, Reason, Regions};
+    use crate::messages::Decoder;
+    use crate::pipeline::FrameInfo;
+    use crate::report::film_strip::StripPlan;
+
+    /// Slow with even stamps, so that later frames overtake; panics at one stamp.
+    struct Unruly {
+        panics_at: i64,
+    }
+
+    impl Estimator for Unruly {
+        fn name(&self) -> &'static str {
+            "unruly"
+        }
+
+        fn estimate(&self, frame: &Frame, _: &Regions) -> std::result::Result<Measurement, Reason> {
+            assert_ne!(frame.stamp_nanos, self.panics_at, "no such luck");
+            if frame.stamp_nanos % 2 == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Ok(Measurement::default())
+        }
+    }
+
+    /// The pipeline's answer to 40 frames: the stamps in the order of delivery.
+    fn measured(estimator: &Unruly) -> Result<Vec<i64>> {
+        let measurer = Measurer {
+            estimator,
+            image: Decoder::for_channel("sensor_msgs/msg/Image", None).unwrap(),
+            depth: None,
+            strip: StripPlan::new(2, Some(1000)),
+        };
+        let mut stamps = Vec::new();
+        let mut sink = |measured: Measured| {
+            stamps.push(measured.info.stamp_nanos);
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, 4, &measurer);
+            for stamp_nanos in 1..=40 {
+                workers.submit(frame(stamp_nanos), &mut sink)?;
+                assert!(workers.submitted - workers.delivered <= workers.max_in_flight);
+            }
+            workers.finish(&mut sink)
+        })?;
+        Ok(stamps)
+    }
+
+    fn frame(stamp_nanos: i64) -> MatchedFrame {
+        // A grey picture of 4 x 4 pixels in CDR: an empty header, height, width, encoding, order,
+        // step, data.
+        let mut image = vec![0, 1, 0, 0];
+        image.extend([0_u8; 8]);
+        image.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [4_u32, 4, 6] {
+            image.extend(number.to_le_bytes());
+        }
+        image.extend(*b"mono8\0");
+        image.extend([0, 0]);
+        image.extend(4_u32.to_le_bytes());
+        image.extend(16_u32.to_le_bytes());
+        image.extend([128; 16]);
+        let bbox = Some(BoundingBox::new(0.0, 0.0, 2.0, 2.0));
+        MatchedFrame {
+            info: FrameInfo {
+                stamp_nanos,
+                log_time_nanos: stamp_nanos,
+                frame_id: String::new(),
+                episode: 0,
+                fingertip: bbox,
+                target: bbox,
+                bridged: false,
+                reason: None,
+            },
+            image: image.into(),
+            depth: None,
+            intrinsics: None,
+        }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_frames() {
+        let stamps = measured(&Unruly { panics_at: 0 }).unwrap();
+        assert_eq!(stamps, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_of_the_estimator_is_an_error_and_no_one_waits_for_ever() {
+        let error = measured(&Unruly { panics_at: 7 }).unwrap_err().to_string();
+        assert!(
+            error.contains("no such luck") && error.contains("stamped 7 ns"),
+            "{error}"
+        );
+    }
+}

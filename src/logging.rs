@@ -1,0 +1,95 @@
+//! What goes to stderr: log lines for people or as JSON, progress bars, and the last word on an
+//! error. stdout is left to results.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::Level;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::{LogFormat, Logging};
+
+/// stderr, shared between log lines and progress bars.
+#[derive(Clone)]
+pub struct Terminal {
+    bars: MultiProgress,
+    format: LogFormat,
+}
+
+/// Set up logging for the process.
+pub fn start(options: &Logging) -> Terminal {
+    let bars_are_welcome =
+        io::stderr().is_terminal() && options.log_format == LogFormat::Human && !options.quiet;
+    let target = if bars_are_welcome {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let terminal = Terminal {
+        bars: MultiProgress::with_draw_target(target),
+        format: options.log_format,
+    };
+    let level = match (options.quiet, options.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::INFO,
+        (false, 1) => Level::DEBUG,
+        (false, _) => Level::TRACE,
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(terminal.clone());
+    match options.log_format {
+        LogFormat::Human => lines
+            .with_target(false)
+            .without_time()
+            .with_ansi(io::stderr().is_terminal())
+            .init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    terminal
+}
+
+impl Terminal {
+    /// A progress bar; invisible where stderr is no terminal.
+    pub fn bar(&self, name: &str) -> ProgressBar {
+        let style = ProgressStyle::with_template(
+            "{prefix} {wide_bar} {percent:>3} %  {msg}  {elapsed_precise}<{eta_precise}",
+        );
+        let bar = self.bars.add(ProgressBar::no_length());
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(name.to_owned());
+        bar
+    }
+
+    /// The one place that tells of an error which ends a command or a bag.
+    pub fn report_error(&self, error: &anyhow::Error) {
+        match self.format {
+            LogFormat::Json => tracing::error!("{error:#}"),
+            LogFormat::Human => {
+                let line = format!("error: {error:#}\n");
+                // Without stderr there is nobody to tell.
+                let _ = self.clone().write_all(line.as_bytes());
+            }
+        }
+    }
+}
+
+impl Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Bars are taken away while the line is written, so that it does not tear them.
+        self.bars.suspend(|| io::stderr().lock().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Terminal {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

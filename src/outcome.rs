@@ -1,0 +1,32 @@
+//! How a command ended, as a process says it.
+
+use std::process::ExitCode;
+
+/// The exit codes are a public interface; 2 (usage) is clap's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    Fine,
+    /// Finished, but the input had lost something.
+    DataLoss,
+    Failed,
+}
+
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::DataLoss => "data_loss",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Fine => Self::SUCCESS,
+            Outcome::Failed => Self::from(1),
+            Outcome::DataLoss => Self::from(3),
+        }
+    }
+}
