@@ -81,7 +81,9 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
             all[sample.sector] += 1;
             seen[sample.sector] += usize::from(on_plane(sample));
         }
-        let sectors = (0..SECTORS).filter(|&s| seen[s] > 0 && seen[s] * 3 >= all[s]).count();
+        let sectors = (0..SECTORS)
+            .filter(|&s| seen[s] > 0 && seen[s] * 3 >= all[s])
+            .count();
         let front = box_pixels
             .iter()
             .filter(|&&i| !plane.hides(window.rays[i], window.depth_m[i]))
@@ -92,7 +94,8 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
             .count();
         if sectors >= MIN_SECTORS
             && behind as f32 <= MAX_BEHIND_SHARE * box_pixels.len() as f32
-            && front as f32 >= MIN_FRONT_SHARE * box_pixels.len() as f32 {
+            && front as f32 >= MIN_FRONT_SHARE * box_pixels.len() as f32
+        {
             found.push(plane);
         }
         ring.retain(|s| !on_plane(s));
@@ -106,7 +109,8 @@ struct Sample {
 }
 
 fn measured(window: &Window, bits: u8) -> impl Iterator<Item = usize> + '_ {
-    (0..window.place.len()).filter(move |&i| window.place[i] & bits != 0 && !window.depth_m[i].is_nan())
+    (0..window.place.len())
+        .filter(move |&i| window.place[i] & bits != 0 && !window.depth_m[i].is_nan())
 }
 
 fn ring_samples(window: &Window, in_ring: u8, center: [f64; 2]) -> Vec<Sample> {
@@ -169,7 +173,13 @@ fn fit(window: &Window, ring: &[Sample], random: &mut SplitMix) -> Option<Plane>
 }
 
 fn through(window: &Window, triple: [usize; 3]) -> Option<[f32; 3]> {
-    let rows = triple.map(|i| Vector3::new(f64::from(window.rays[i][0]), f64::from(window.rays[i][1]), 1.0));
+    let rows = triple.map(|i| {
+        Vector3::new(
+            f64::from(window.rays[i][0]),
+            f64::from(window.rays[i][1]),
+            1.0,
+        )
+    });
     let right = Vector3::from_iterator(triple.iter().map(|&i| 1.0 / f64::from(window.depth_m[i])));
     let matrix = Matrix3::from_rows(&rows.map(|r| r.transpose()));
     // Three pixels in a row span no plane.
@@ -183,7 +193,11 @@ fn through(window: &Window, triple: [usize; 3]) -> Option<[f32; 3]> {
 fn least_squares(window: &Window, inliers: &[usize]) -> Option<[f32; 3]> {
     let (mut normal, mut right) = (Matrix3::zeros(), Vector3::zeros());
     for &i in inliers {
-        let row = Vector3::new(f64::from(window.rays[i][0]), f64::from(window.rays[i][1]), 1.0);
+        let row = Vector3::new(
+            f64::from(window.rays[i][0]),
+            f64::from(window.rays[i][1]),
+            1.0,
+        );
         let depth = f64::from(window.depth_m[i]);
         // A disparity error weighs depth squared in metres.
         let weight = depth * depth;

@@ -35,8 +35,8 @@ fn undistort_brown_conrady(distorted: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64
     for _ in 0..MAX_ITERATIONS {
         let (x, y) = (ideal.x, ideal.y);
         let r2 = x * x + y * y;
-        let radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)))
-            / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
+        let radial =
+            (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
         let tangential = Vector2::new(
             2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
             p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
@@ -65,7 +65,8 @@ fn undistort_equidistant(distorted: Vector2<f64>, k: &[f64; 4]) -> Vector2<f64> 
     for _ in 0..MAX_ITERATIONS {
         let t2 = theta * theta;
         let series = t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3])));
-        let slope = 1.0 + t2 * (3.0 * k[0] + t2 * (5.0 * k[1] + t2 * (7.0 * k[2] + t2 * 9.0 * k[3])));
+        let slope =
+            1.0 + t2 * (3.0 * k[0] + t2 * (5.0 * k[1] + t2 * (7.0 * k[2] + t2 * 9.0 * k[3])));
         let step = (theta * (1.0 + series) - theta_distorted) / slope;
         if !step.is_finite() {
             break;
@@ -136,16 +137,25 @@ mod tests {
             for (x, y) in [(0.3, -0.2), (-0.45, 0.35), (0.01, 0.0), (0.0, 0.39)] {
                 let (xd, yd) = distort(distortion, x, y);
                 // when that pixel is turned back into a ray
-                let ray = ray(&camera, xd * camera.fx + camera.cx, yd * camera.fy + camera.cy);
+                let ray = ray(
+                    &camera,
+                    xd * camera.fx + camera.cx,
+                    yd * camera.fy + camera.cy,
+                );
                 // then it is the ray we began with
-                assert!((ray.x - x).abs() < 1e-6 && (ray.y - y).abs() < 1e-6, "{distortion:?}: {ray:?} for ({x}, {y})");
+                assert!(
+                    (ray.x - x).abs() < 1e-6 && (ray.y - y).abs() < 1e-6,
+                    "{distortion:?}: {ray:?} for ({x}, {y})"
+                );
             }
         }
     }
 
     #[test]
     fn a_lens_that_folds_over_still_gives_a_finite_ray() {
-        let camera = camera(Distortion::BrownConrady([-5.0, 3.0, 0.1, 0.1, -9.0, 0.0, 0.0, 0.0]));
+        let camera = camera(Distortion::BrownConrady([
+            -5.0, 3.0, 0.1, 0.1, -9.0, 0.0, 0.0, 0.0,
+        ]));
         let ray = ray(&camera, 1e4, -1e4);
         assert!(ray.x.is_finite() && ray.y.is_finite());
     }

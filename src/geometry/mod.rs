@@ -1,70 +1,36 @@
-//! Distances between two image regions, measured from depth.
+//! Distances between two image regions, measured from depth: `center`, `surface` and `cloud`.
+//!
+//! In four steps, each a module: cut the window around the boxes out of the depth image and denoise
+//! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
+//! regions apart (`segment`, `surfaces`); complete each region's hidden half by symmetry (`solid`,
+//! `finger`); measure between the completed clouds (`cloud`).
+//!
+//! Lengths that the code calls constants are shares of the box, the depth or the pixel's footprint;
+//! nothing is fitted to a robot or a camera.
 
-pub mod background;
+mod background;
 pub mod camera;
-pub mod distance;
-pub mod segment;
-pub mod shape;
-pub mod window;
+mod cloud;
+mod finger;
+mod segment;
+mod solid;
+mod surfaces;
+mod window;
 
-use crate::frame::{ColorImage, DepthImage, Intrinsics, Measurement, Reason, Regions};
-use shape::Point;
-use window::{DepthRange, Window};
+use crate::config;
+use crate::estimator::Estimator;
+use crate::frame::{ColorImage, DepthImage, Frame, Intrinsics, Measurement, Reason, Regions};
+use segment::{FULL_SCORE, Segments};
+use solid::{Point, Solid};
+use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
 
-pub struct Debug { pub window: Window, pub segments: segment::Segments, pub centers: Vec<Point>, pub target_center: Point }
-
-pub fn measure_debug(color: &ColorImage, depth: &DepthImage, intrinsics: &Intrinsics, regions: &Regions, range: DepthRange, min_pixels: usize) -> Result<(Measurement, Debug), Reason> {
-    let window = Window::cut(color, depth, intrinsics, regions, range).ok_or(Reason::BoxOutsideImage)?;
-    let segments = segment::segment(&window, min_pixels);
-    if segments.target.len() < min_pixels || segments.fingertip_parts.iter().map(Vec::len).sum::<usize>() < min_pixels {
-        return Err(Reason::DepthInvalid);
-    }
-    let target = shape::object(&window, &segments.target, &window.target, &shape::mask(&window, &segments.fingertip_parts.concat()));
-    let axes = shape::finger_axes(&window, &segments.fingertip_parts);
-    let target_mask = shape::mask(&window, &segments.target);
-    let ends = shape::finger_ends(&window, &segments.fingertip_parts, &axes, &target_mask);
-    let parts: Vec<shape::Solid> = segments.fingertip_parts.iter().zip(&axes).zip(&ends).map(|((p, a), e)| {
-        match a {
-            Some(axis) => shape::finger(&window, p, *axis, *e),
-            None => shape::object(&window, p, &bounds(&window, p), &shape::mask(&window, &segments.target)),
-        }
-    }).collect();
-    let largest = segments.fingertip_parts.iter().map(Vec::len).max().unwrap_or(0);
-    let mut reached = 0;
-    let main: Vec<Point> = segments.fingertip_parts.iter().zip(&parts).filter(|(p, _)| {
-        let sides = segment::sides_mask(&window, p, &window.fingertip);
-        let keep = p.len() * 4 >= largest || sides & !reached != 0;
-        reached |= sides;
-        keep
-    }).map(|(_, s)| s.center).collect();
-    let center = main.iter().sum::<Point>() / main.len() as f32;
-    let fc: Vec<Point> = parts.iter().flat_map(|s| s.surface.iter().copied()).collect();
-    let visible = |pixels: Vec<usize>| distance::thin(&pixels.iter().map(|&i| Point::from(window.point(i))).collect::<Vec<_>>(), 600);
-    let visible_t = visible(segments.target.clone());
-    let visible_f = visible(segments.fingertip_parts.concat());
-    if std::env::var("DBG").is_ok() { for (k, (part, px)) in parts.iter().zip(&segments.fingertip_parts).enumerate() { let (mut best, mut pa, mut pb) = (9.0, Point::zeros(), Point::zeros()); for a in &part.surface { for b in &target.surface { let d=(a-b).norm(); if d<best {best=d;pa=*a;pb=*b;} } }
-        let vis = |p: &Point, set: &[usize]| set.iter().map(|&i| (Point::from(window.point(i))-p).norm()).fold(9.0,f32::min)*1e3;
-        eprintln!("part {k} gap {:.1} a-T {:.1?} (vis {:.1}) b-T {:.1?} (vis {:.1}) axis {:.2?} center-T {:.1?} n {}", best*1e3, ((pa-target.center)*1e3).as_slice(), vis(&pa,px), ((pb-target.center)*1e3).as_slice(), vis(&pb,&segments.target), axes[k].map(|a| [a.x,a.y,a.z]), ((part.center-target.center)*1e3).as_slice(), px.len()); } }
-    let gap = distance::gap(&fc, &target.surface, 8);
-    let mean = |v: Vec<f32>| v.iter().sum::<f32>() / v.len() as f32;
-    let cloud = (mean(distance::nearest(&visible_f, &visible_t)) + mean(distance::nearest(&visible_t, &visible_f))) / 2.0;
-    let d = (center - target.center).norm();
-    Ok((Measurement { center_m: Some(d.into()), surface_m: Some(gap.into()), cloud_m: Some(cloud.into()), confidence: 1.0, answer: String::new() },
-        Debug { window, segments, centers: parts.iter().map(|p| p.center).collect(), target_center: target.center }))
-}
-fn bounds(window: &Window, pixels: &[usize]) -> crate::frame::BoundingBox {
-    let (mut x0, mut y0, mut x1, mut y1) = (f64::INFINITY, f64::INFINITY, 0.0_f64, 0.0_f64);
-    for &i in pixels {
-        let (x, y) = ((i % window.width) as f64, (i / window.width) as f64);
-        x0 = x0.min(x); y0 = y0.min(y); x1 = x1.max(x + 1.0); y1 = y1.max(y + 1.0);
-    }
-    crate::frame::BoundingBox::new(x0, y0, x1, y1)
-}
-pub fn last_debug(color: &ColorImage, depth: &DepthImage, intrinsics: &Intrinsics, regions: &Regions) -> Option<(Window, segment::Segments)> {
-    let window = Window::cut(color, depth, intrinsics, regions, DepthRange{min_m:0.05,max_m:20.0})?;
-    let segments = segment::segment(&window, 6);
-    Some((window, segments))
-}
+/// A part smaller than this share of the largest one tells nothing of the fingertip's centre, unless
+/// it alone explains a side of the box.
+const MIN_CENTER_SHARE: f32 = 0.25;
+/// Depth noise at which confidence is halved: what blurs a fingertip.
+const NOISE_SCALE_M: f32 = 0.01;
+/// Pixels of the smaller region at which confidence is halved.
+const PIXELS_SCALE: f32 = 20.0;
 
 /// Measures the distance from depth, without any model.
 pub struct GeometryEstimator {
@@ -73,22 +39,121 @@ pub struct GeometryEstimator {
 }
 
 impl GeometryEstimator {
-    pub fn new(settings: &crate::config::Geometry) -> Self {
+    pub fn new(settings: &config::Geometry) -> Self {
         Self {
-            range: DepthRange { min_m: settings.min_depth_m as f32, max_m: settings.max_depth_m as f32 },
+            range: DepthRange {
+                min_m: settings.min_depth_m as f32,
+                max_m: settings.max_depth_m as f32,
+            },
             min_pixels: settings.min_pixels as usize,
         }
     }
+
+    /// All three distances and a confidence from the evidence.
+    ///
+    /// `color` helps to tell touching surfaces apart; `depth` must be registered to it, at whatever
+    /// resolution; `intrinsics` and `regions` speak of the colour image.
+    ///
+    /// # Errors
+    /// `box_outside_image` if a box has no part inside the image, `depth_invalid` if a region has too
+    /// few pixels with usable depth.
+    pub fn measure(
+        &self,
+        color: &ColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+    ) -> Result<Measurement, Reason> {
+        let window = Window::cut(color, depth, intrinsics, regions, self.range)
+            .ok_or(Reason::BoxOutsideImage)?;
+        let segments = segment::segment(&window, self.min_pixels);
+        let fingertip_pixels: usize = segments.fingertip_parts.iter().map(Vec::len).sum();
+        if segments.target.len().min(fingertip_pixels) < self.min_pixels {
+            return Err(Reason::DepthInvalid);
+        }
+        let fingertip_mask = solid::mask(&window, &segments.fingertip_parts.concat());
+        let target = solid::object(&window, &segments.target, &window.target, &fingertip_mask);
+        let parts = fingertip_solids(&window, &segments);
+        let center = fingertip_center(&window, &segments, &parts);
+        let surface: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
+        let seen = |pixels: &[usize]| -> Vec<Point> {
+            pixels.iter().map(|&i| solid::point(&window, i)).collect()
+        };
+        let seen_fingertip = seen(&segments.fingertip_parts.concat());
+        Ok(Measurement {
+            center_m: Some((center - target.center).norm().into()),
+            surface_m: Some(cloud::gap_m(&surface, &target.surface).into()),
+            cloud_m: Some(cloud::mean_nearest_m(&seen_fingertip, &seen(&segments.target)).into()),
+            confidence: confidence(&window, &segments),
+            answer: String::new(),
+        })
+    }
 }
 
-impl crate::estimator::Estimator for GeometryEstimator {
+impl Estimator for GeometryEstimator {
     fn name(&self) -> &'static str {
         "geometry"
     }
 
-    fn estimate(&self, frame: &crate::frame::Frame, regions: &Regions) -> Result<Measurement, Reason> {
+    fn estimate(&self, frame: &Frame, regions: &Regions) -> Result<Measurement, Reason> {
         let depth = frame.depth.as_ref().ok_or(Reason::NoDepth)?;
-        let intrinsics = frame.intrinsics.as_ref().ok_or(Reason::NoDepth)?;
-        measure_debug(&frame.color, depth, intrinsics, regions, self.range, self.min_pixels).map(|(m, _)| m)
+        // Without a calibration, depth cannot be turned into points.
+        let intrinsics = frame.intrinsics.as_ref().ok_or(Reason::DepthInvalid)?;
+        self.measure(&frame.color, depth, intrinsics, regions)
     }
+}
+
+fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
+    let target_mask = solid::mask(window, &segments.target);
+    let axes = finger::axes(window, &segments.fingertip_parts, &target_mask);
+    let complete = |(part, axis): (&Vec<usize>, Option<finger::Axis>)| match axis {
+        Some(axis) => finger::finger(window, part, axis),
+        None => solid::object(window, part, &window.extent(part), &target_mask),
+    };
+    segments
+        .fingertip_parts
+        .iter()
+        .zip(axes)
+        .map(complete)
+        .collect()
+}
+
+/// The mean of the parts' centres, each finger counted once however much of it shows.
+fn fingertip_center(window: &Window, segments: &Segments, parts: &[Solid]) -> Point {
+    let largest = segments
+        .fingertip_parts
+        .iter()
+        .map(Vec::len)
+        .max()
+        .unwrap_or(0);
+    let mut reached = 0;
+    let counted = segments
+        .fingertip_parts
+        .iter()
+        .zip(parts)
+        .filter(|(pixels, _)| {
+            let sides = segment::sides_touched(window, pixels, &window.fingertip);
+            let large = pixels.len() as f32 >= MIN_CENTER_SHARE * largest as f32;
+            let counts = large || sides & !reached != 0;
+            reached |= sides;
+            counts
+        });
+    let centers: Vec<Point> = counted.map(|(_, part)| part.center).collect();
+    centers.iter().sum::<Point>() / centers.len() as f32
+}
+
+/// 0 to 1 from the evidence: how much of the boxes has depth, how well the pixels found explain
+/// them, how many there are, and how noisy their depth is.
+fn confidence(window: &Window, segments: &Segments) -> f32 {
+    let fingertip = segments.fingertip_parts.concat();
+    let measured = window
+        .measured_share(IN_FINGERTIP)
+        .min(window.measured_share(IN_TARGET));
+    let explained = segments.score as f32 / FULL_SCORE as f32;
+    let pixels = fingertip.len().min(segments.target.len()) as f32;
+    let noise_m = window
+        .noise_m(&fingertip)
+        .max(window.noise_m(&segments.target));
+    let evidence = measured * explained * pixels / (pixels + PIXELS_SCALE);
+    (evidence / (1.0 + noise_m / NOISE_SCALE_M)).clamp(0.0, 1.0)
 }

@@ -1,29 +1,71 @@
 //! A box is not an object. This separates, inside the two boxes, the pixels of the fingertip and of
 //! the target from what shows behind and between them, and from each other.
 //!
-//! What surrounds a box in the image decides what is in it: an object lies inside its tight box,
-//! background runs on all around, a fingertip leaves its box towards the arm.
+//! The surroundings decide: a plane that runs on behind a box is background; an object lies inside
+//! its tight box; what reaches into the fingertip's box from outside is the fingertip, for it hangs
+//! on an arm. Where the two touch and are one connected surface, it is cut along creases, then along
+//! edges of colour, and the cut that explains best why both boxes are where they are is taken.
 
-use crate::geometry::background::{self, Plane};
+use crate::frame::BoundingBox;
+use crate::geometry::background;
+use crate::geometry::surfaces::{Borders, connected, continuous};
 use crate::geometry::window::{
     IN_ANY_BOX, IN_FINGERTIP, IN_TARGET, RING_FINGERTIP, RING_TARGET, Window,
 };
 
+/// An object lies inside its tight box but for its edge pixels.
+const CONTAINED_SHARE: f32 = 0.85;
+/// A part of a region has at least this share of its largest part's pixels.
+const MIN_PART_SHARE: f32 = 0.08;
+/// Share of the target's box that the target must fill to count as found.
+const MIN_TARGET_SHARE: f64 = 0.02;
+/// A fingertip that is all in front of the target fills this share of its own box.
+const FILLED_SHARE: f64 = 0.5;
+/// Inside a piece of a touching surface depth is steadier than between any two neighbours.
+const STRICT: f32 = 0.7;
+/// Parts of one fingertip lie within this many times their box's diagonal behind the nearest part,
+/// and that diagonal is taken as at least `MIN_SPREAD_M`.
+const SPREAD: f32 = 1.5;
+const MIN_SPREAD_M: f32 = 0.07;
+/// Explanation points when both regions were found and touch all four sides of their boxes.
+pub const FULL_SCORE: u32 = 10;
+
 /// The pixels of the two regions, as indices into the window.
+#[derive(Default)]
 pub struct Segments {
     /// The fingertip may be several parts (two fingers of a gripper), the largest first.
     pub fingertip_parts: Vec<Vec<usize>>,
     pub target: Vec<usize>,
-    /// The regions are one connected surface that only their boxes tell apart.
-    pub touching: bool,
+    /// How well the pixels explain the boxes: 0 to `FULL_SCORE`.
+    pub score: u32,
 }
 
-/// An object lies inside its tight box but for its edge pixels.
-const CONTAINED_SHARE: f32 = 0.85;
-/// A part of the fingertip has at least this share of the largest part's pixels.
-const MIN_PART_SHARE: f32 = 0.08;
-/// Share of the target's box that a piece must fill to be looked at.
-const MIN_TARGET_SHARE: f32 = 0.02;
+/// How surfaces that touch are cut, most trusted first.
+#[derive(Clone, Copy)]
+struct Cut {
+    along_creases: bool,
+    along_colors: bool,
+    /// Look for the fingertip among the pieces that lie wholly inside the target's box, too.
+    fingertip_inside_target: bool,
+}
+
+const CUTS: [Cut; 6] = {
+    const fn cut(along_creases: bool, along_colors: bool, fingertip_inside_target: bool) -> Cut {
+        Cut {
+            along_creases,
+            along_colors,
+            fingertip_inside_target,
+        }
+    }
+    [
+        cut(true, false, false),
+        cut(false, true, false),
+        cut(true, true, false),
+        cut(true, false, true),
+        cut(false, true, true),
+        cut(true, true, true),
+    ]
+};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Label {
@@ -34,7 +76,51 @@ enum Label {
     Other,
 }
 
-/// A connected set of pixels and how it lies relative to the boxes.
+/// Find both regions. Either may come out empty.
+pub fn segment(window: &Window, min_pixels: usize) -> Segments {
+    let (sure, touching) = pieces(window, min_pixels);
+    if touching.is_empty() {
+        return segments(
+            window,
+            &label(window, &sure, &[], min_pixels, false),
+            min_pixels,
+        );
+    }
+    let borders = Borders::find(window);
+    let mut best = Segments::default();
+    for cut in CUTS {
+        let fine = cut_up(window, &touching, &borders, cut, min_pixels);
+        let all: Vec<Piece> = sure.iter().cloned().chain(fine).collect();
+        let labels = label(
+            window,
+            &all,
+            &touching,
+            min_pixels,
+            cut.fingertip_inside_target,
+        );
+        let found = segments(window, &labels, min_pixels);
+        if found.score > best.score {
+            best = found;
+        }
+        if best.score == FULL_SCORE {
+            return best;
+        }
+    }
+    // Last resort: only the boxes tell them apart. It must explain clearly more to be believed.
+    let by_boxes = segments(
+        window,
+        &label_by_boxes(window, &sure, &touching),
+        min_pixels,
+    );
+    let score = by_boxes.score.saturating_sub(2);
+    if score > best.score {
+        best = Segments { score, ..by_boxes };
+    }
+    best
+}
+
+/// A connected set of pixels and how many of them lie in which box.
+#[derive(Clone)]
 struct Piece {
     pixels: Vec<usize>,
     in_fingertip: usize,
@@ -43,210 +129,150 @@ struct Piece {
 
 impl Piece {
     fn new(window: &Window, pixels: Vec<usize>) -> Self {
-        let count = |bit: u8| pixels.iter().filter(|&&i| window.place[i] & bit != 0).count();
-        let (in_fingertip, in_target) = (count(IN_FINGERTIP), count(IN_TARGET));
-        Self { pixels, in_fingertip, in_target }
+        let count = |bit: u8| {
+            pixels
+                .iter()
+                .filter(|&&i| window.place[i] & bit != 0)
+                .count()
+        };
+        Self {
+            in_fingertip: count(IN_FINGERTIP),
+            in_target: count(IN_TARGET),
+            pixels,
+        }
     }
+
     fn share(&self, count: usize) -> f32 {
         count as f32 / self.pixels.len() as f32
     }
-    fn median_depth_m(&self, window: &Window) -> f32 {
-        let mut depths: Vec<f32> = self.pixels.iter().filter(|&&i| window.place[i] & IN_ANY_BOX != 0).map(|&i| window.depth_m[i]).collect();
-        if depths.is_empty() { return f32::NAN; }
+
+    /// Median over the pixels inside the boxes; NaN if there are none.
+    fn depth_m(&self, window: &Window) -> f32 {
+        let inside = self
+            .pixels
+            .iter()
+            .filter(|&&i| window.place[i] & IN_ANY_BOX != 0);
+        let mut depths: Vec<f32> = inside.map(|&i| window.depth_m[i]).collect();
+        if depths.is_empty() {
+            return f32::NAN;
+        }
         let middle = depths.len() / 2;
-        let (_, median, _) = depths.select_nth_unstable_by(middle, f32::total_cmp);
-        *median
+        *depths.select_nth_unstable_by(middle, f32::total_cmp).1
     }
 }
 
-pub fn segment(window: &Window, min_pixels: usize) -> Segments {
-    let background = background_mask(window);
-    let usable: Vec<usize> = (0..window.place.len())
-        .filter(|&i| window.place[i] != 0 && !background[i] && !window.depth_m[i].is_nan())
-        .collect();
-    let target_min = (MIN_TARGET_SHARE * (window.target.width() * window.target.height()) as f32).max(min_pixels as f32) as usize;
-    let mut sure: Vec<Piece> = Vec::new();
-    let mut ambiguous: Vec<Piece> = Vec::new();
-    for mut piece in pieces(window, &usable, |a, b| continuous(window, a, b, 1.0)) {
+/// The foreground's connected pieces: those that clearly are one thing, and those that may be both
+/// regions (or region and arm) touching. The latter's pixels are sorted.
+fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
+    let mut planes = background::planes(
+        window,
+        IN_FINGERTIP,
+        RING_FINGERTIP,
+        window.fingertip.center(),
+    );
+    planes.extend(background::planes(
+        window,
+        IN_TARGET,
+        RING_TARGET,
+        window.target.center(),
+    ));
+    let foreground = |i: &usize| {
+        let depth = window.depth_m[*i];
+        window.place[*i] != 0
+            && !depth.is_nan()
+            && !planes
+                .iter()
+                .any(|plane| plane.hides(window.rays[*i], depth))
+    };
+    let pixels: Vec<usize> = (0..window.place.len()).filter(foreground).collect();
+    let (mut sure, mut touching) = (Vec::new(), Vec::new());
+    for pixels in connected(window, &pixels, |a, b| continuous(window, a, b, 1.0)) {
+        let mut piece = Piece::new(window, pixels);
         if piece.in_fingertip + piece.in_target == 0 {
             continue;
         }
-        piece.pixels.sort_unstable();
-        let clear = (piece.share(piece.in_target) >= CONTAINED_SHARE && piece.in_fingertip == 0) || piece.in_target == 0 && piece.share(piece.in_fingertip) > 0.5;
-        if clear || piece.pixels.len() < 3 * min_pixels { sure.push(piece); } else { ambiguous.push(piece); }
+        let only_target =
+            piece.in_fingertip == 0 && piece.share(piece.in_target) >= CONTAINED_SHARE;
+        let only_fingertip = piece.in_target == 0 && piece.share(piece.in_fingertip) > 0.5;
+        if only_target || only_fingertip || piece.pixels.len() < 3 * min_pixels {
+            sure.push(piece);
+        } else {
+            piece.pixels.sort_unstable();
+            touching.push(piece);
+        }
     }
-    let normals = normals(window);
-    let crease = edges(window, 2, |a, b| !smooth(&normals, a, b));
-    let colour_edge = edges(window, 1, |a, b| !same_colour(window, a, b));
-    let split = |with_normals: bool, with_colour: bool| -> Vec<Piece> {
-        ambiguous.iter().flat_map(|piece| pieces(window, &piece.pixels, |a, b| {
-            continuous(window, a, b, 0.7) && (!with_normals || !(crease[a] || crease[b])) && (!with_colour || !(colour_edge[a] || colour_edge[b]))
-        })).filter(|p| p.pixels.len() >= min_pixels).collect()
+    (sure, touching)
+}
+
+fn cut_up(
+    window: &Window,
+    touching: &[Piece],
+    borders: &Borders,
+    cut: Cut,
+    min_pixels: usize,
+) -> Vec<Piece> {
+    let on_border = |i: usize| {
+        (cut.along_creases && borders.crease[i]) || (cut.along_colors && borders.color[i])
     };
-    let mut best: Option<(u32, Segments)> = None;
-    for (attempt, (with_normals, with_colour, share)) in [(true, false, false), (false, true, false), (true, true, false), (true, false, true), (false, true, true), (true, true, true), (false, false, false)].into_iter().enumerate() {
-        let by_box = attempt == 6;
-        let mut label = vec![Label::Unknown; window.place.len()];
-        if by_box {
-            for piece in sure.iter().chain(&ambiguous) { by_boxes(window, &piece.pixels, &mut label); }
-        } else {
-            let fine = split(with_normals, with_colour);
-            let all: Vec<&Piece> = sure.iter().chain(&fine).collect();
-            classify(window, &all, &mut label, min_pixels, share);
-            for piece in &ambiguous { propagate(window, piece, &mut label); }
-        }
-        let target: Vec<usize> = main_piece(window, (0..label.len()).filter(|&i| label[i] == Label::Target && window.place[i] & IN_TARGET != 0).collect());
-        let fingertip: Vec<usize> = (0..label.len()).filter(|&i| label[i] == Label::Fingertip && window.place[i] & IN_FINGERTIP != 0).collect();
-        let parts = fingertip_parts(window, &fingertip, min_pixels);
-        let mut score = 0;
-        if target.len() >= target_min { score += 1 + sides_touched(window, &target, &window.target); }
-        let all_parts = parts.concat();
-        if all_parts.len() >= min_pixels { score += 1 + sides_touched(window, &all_parts, &window.fingertip); }
-        if by_box { score = score.saturating_sub(2); }
-        if std::env::var("DBG").is_ok() { eprintln!("attempt {attempt} score {score} T {} F {:?} sure {} amb {}", target.len(), parts.iter().map(Vec::len).collect::<Vec<_>>(), sure.len(), ambiguous.len()); }
-        if best.as_ref().is_none_or(|(s, _)| score > *s) {
-            best = Some((score, Segments { fingertip_parts: parts, target, touching: by_box }));
-        }
-        if score == 10 || ambiguous.is_empty() { break; }
-    }
-    best.map(|(_, s)| s).unwrap_or(Segments { fingertip_parts: Vec::new(), target: Vec::new(), touching: false })
+    let joined =
+        |a: usize, b: usize| continuous(window, a, b, STRICT) && !on_border(a) && !on_border(b);
+    touching
+        .iter()
+        .flat_map(|piece| connected(window, &piece.pixels, joined))
+        .filter(|pixels| pixels.len() >= min_pixels)
+        .map(|pixels| Piece::new(window, pixels))
+        .collect()
 }
 
-fn sides_touched(window: &Window, pixels: &[usize], bbox: &crate::frame::BoundingBox) -> u32 {
-    sides_mask(window, pixels, bbox).count_ones()
-}
-
-pub fn sides_mask(window: &Window, pixels: &[usize], bbox: &crate::frame::BoundingBox) -> u8 {
-    let (mut x0, mut y0, mut x1, mut y1) = (f64::INFINITY, f64::INFINITY, 0.0_f64, 0.0_f64);
-    for &i in pixels {
-        let (x, y) = ((i % window.width) as f64, (i / window.width) as f64);
-        x0 = x0.min(x); y0 = y0.min(y); x1 = x1.max(x + 1.0); y1 = y1.max(y + 1.0);
-    }
-    let (tx, ty) = (2.0 + 0.06 * bbox.width(), 2.0 + 0.06 * bbox.height());
-    u8::from((x0 - bbox.x_min).abs() < tx) | u8::from((x1 - bbox.x_max).abs() < tx) << 1 | u8::from((y0 - bbox.y_min).abs() < ty) << 2 | u8::from((y1 - bbox.y_max).abs() < ty) << 3
-}
-
-fn classify(window: &Window, all: &[&Piece], label: &mut [Label], min_pixels: usize, share: bool) {
-    let most_in_target = all.iter().map(|p| p.in_target).max().unwrap_or(0);
-    let mut fingers: Vec<&Piece> = Vec::new();
-    for piece in all {
-        let in_target = piece.share(piece.in_target) >= CONTAINED_SHARE;
-        let fills_fingertip = piece.in_fingertip as f64 >= 0.5 * window.fingertip.width() * window.fingertip.height();
-        let is_target = in_target && !(share && (fills_fingertip && piece.in_target < most_in_target || piece.share(piece.in_fingertip) >= CONTAINED_SHARE && sides_touched(window, &piece.pixels, &window.target) < sides_touched(window, &piece.pixels, &window.fingertip)));
-        if is_target {
-            paint(label, &piece.pixels, Label::Target);
+fn label(
+    window: &Window,
+    pieces: &[Piece],
+    touching: &[Piece],
+    min_pixels: usize,
+    fingertip_inside_target: bool,
+) -> Vec<Label> {
+    let most_in_target = pieces.iter().map(|p| p.in_target).max().unwrap_or(0);
+    let fingertip_area = window.fingertip.width() * window.fingertip.height();
+    let in_front_of_target = |piece: &Piece| {
+        let fills = piece.in_fingertip as f64 >= FILLED_SHARE * fingertip_area;
+        let contained = piece.share(piece.in_fingertip) >= CONTAINED_SHARE;
+        let sides = |bbox| sides_touched(window, &piece.pixels, bbox).count_ones();
+        fills && piece.in_target < most_in_target
+            || contained && sides(&window.target) < sides(&window.fingertip)
+    };
+    let mut labels = vec![Label::Unknown; window.place.len()];
+    for piece in pieces {
+        let inside_target = piece.share(piece.in_target) >= CONTAINED_SHARE;
+        let label = if inside_target && !(fingertip_inside_target && in_front_of_target(piece)) {
+            Label::Target
         } else if piece.in_fingertip >= min_pixels {
-            fingers.push(piece);
+            Label::Fingertip
         } else {
-            paint(label, &piece.pixels, Label::Other);
+            Label::Other
+        };
+        for &i in &piece.pixels {
+            labels[i] = label;
         }
     }
-    for piece in fingers {
-        paint(label, &piece.pixels, Label::Fingertip);
+    for piece in touching {
+        spread(window, piece, &mut labels);
     }
+    labels
 }
 
-fn paint(label: &mut [Label], pixels: &[usize], with: Label) {
-    for &i in pixels { label[i] = with; }
-}
-
-fn continuous(window: &Window, a: usize, b: usize, factor: f32) -> bool {
-    (window.depth_m[a] - window.depth_m[b]).abs() < factor * window.jump_m(window.depth_m[a])
-}
-
-fn smooth(normals: &[[f32; 3]], a: usize, b: usize) -> bool {
-    let (n, m) = (&normals[a], &normals[b]);
-    let dot = n[0] * m[0] + n[1] * m[1] + n[2] * m[2];
-    dot > 0.9
-}
-
-fn same_colour(window: &Window, a: usize, b: usize) -> bool {
-    let (c, d) = (window.color[a], window.color[b]);
-    let difference: i32 = (0..3).map(|k| (i32::from(c[k]) - i32::from(d[k])).pow(2)).sum();
-    difference < 45 * 45
-}
-
-/// Pixels whose neighbours `reach` pixels to either side differ: the border between two surfaces.
-fn edges(window: &Window, reach: usize, differ: impl Fn(usize, usize) -> bool) -> Vec<bool> {
-    let (w, h) = (window.width, window.height);
-    let mut out = vec![false; window.place.len()];
-    let there = |i: usize| window.place[i] != 0 && !window.depth_m[i].is_nan();
-    for row in 0..h {
-        for column in 0..w {
-            let i = row * w + column;
-            if !there(i) { continue; }
-            let across = column >= reach && column + reach < w && there(i - reach) && there(i + reach) && differ(i - reach, i + reach);
-            let along = row >= reach && row + reach < h && there(i - reach * w) && there(i + reach * w) && differ(i - reach * w, i + reach * w);
-            out[i] = across || along;
-        }
-    }
-    out
-}
-
-/// Unit normals from depth differences two pixels apart; zero where there is none.
-fn normals(window: &Window) -> Vec<[f32; 3]> {
-    let mut out = vec![[0.0; 3]; window.depth_m.len()];
-    let (w, h) = (window.width as isize, window.height as isize);
-    for row in 0..h {
-        for column in 0..w {
-            let i = (row * w + column) as usize;
-            if window.depth_m[i].is_nan() { continue; }
-            let side = |dx: isize, dy: isize| -> [f32; 3] {
-                let mut best = i;
-                for r in 1..=2 {
-                    let (x, y) = (column + dx * r, row + dy * r);
-                    if x < 0 || y < 0 || x >= w || y >= h { break; }
-                    let j = (y * w + x) as usize;
-                    if window.depth_m[j].is_nan() || !continuous(window, best, j, 1.0) { break; }
-                    best = j;
-                }
-                window.point(best)
-            };
-            let sub = |a: [f32; 3], b: [f32; 3]| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-            let dx = sub(side(1, 0), side(-1, 0));
-            let dy = sub(side(0, 1), side(0, -1));
-            let n = [dx[1] * dy[2] - dx[2] * dy[1], dx[2] * dy[0] - dx[0] * dy[2], dx[0] * dy[1] - dx[1] * dy[0]];
-            let length = (n[0] * n[0] + n[1] * n[1] + n[2] * n[2]).sqrt();
-            if length > 1e-12 { out[i] = [n[0] / length, n[1] / length, n[2] / length]; }
-        }
-    }
-    out
-}
-
-/// Connected pieces of `pixels` under a neighbour relation.
-fn pieces(window: &Window, pixels: &[usize], joined: impl Fn(usize, usize) -> bool) -> Vec<Piece> {
-    let mut open = vec![false; window.place.len()];
-    for &i in pixels { open[i] = true; }
-    let mut found = Vec::new();
-    for &start in pixels {
-        if !open[start] { continue; }
-        open[start] = false;
-        let mut members = vec![start];
-        let mut next = 0;
-        while next < members.len() {
-            let index = members[next];
-            next += 1;
-            for neighbour in window.neighbours(index) {
-                if open[neighbour] && joined(index, neighbour) {
-                    open[neighbour] = false;
-                    members.push(neighbour);
-                }
-            }
-        }
-        found.push(Piece::new(window, members));
-    }
-    found
-}
-
-/// Pixels too few to judge (edges between faces) go with the nearest labelled surface they continue.
-fn propagate(window: &Window, piece: &Piece, label: &mut [Label]) {
-    let mut frontier: Vec<usize> = piece.pixels.iter().copied().filter(|&i| label[i] != Label::Unknown).collect();
+/// Border pixels, in no piece themselves, go with the nearest labelled surface that they continue.
+fn spread(window: &Window, piece: &Piece, labels: &mut [Label]) {
+    let mut frontier: Vec<usize> = piece.pixels.clone();
+    frontier.retain(|&i| labels[i] != Label::Unknown);
     while !frontier.is_empty() {
         let mut grown = Vec::new();
         for &i in &frontier {
             for j in window.neighbours(i) {
-                if label[j] == Label::Unknown && window.place[j] != 0 && !window.depth_m[j].is_nan() && continuous(window, i, j, 1.0) && piece_contains(piece, j) {
-                    label[j] = label[i];
+                if labels[j] == Label::Unknown
+                    && piece.pixels.binary_search(&j).is_ok()
+                    && continuous(window, i, j, 1.0)
+                {
+                    labels[j] = labels[i];
                     grown.push(j);
                 }
             }
@@ -255,101 +281,143 @@ fn propagate(window: &Window, piece: &Piece, label: &mut [Label]) {
     }
 }
 
-fn piece_contains(piece: &Piece, index: usize) -> bool {
-    piece.pixels.binary_search(&index).is_ok()
+/// Each pixel to the box that it is in; in both, to the nearer of the pixels that are in one only.
+fn label_by_boxes(window: &Window, sure: &[Piece], touching: &[Piece]) -> Vec<Label> {
+    const SEEDS: usize = 150;
+    let mut labels = vec![Label::Unknown; window.place.len()];
+    for piece in sure.iter().chain(touching) {
+        let seeds = |bit: u8| -> Vec<[f32; 3]> {
+            let only = |i: &usize| window.place[*i] & IN_ANY_BOX == bit;
+            let all: Vec<usize> = piece.pixels.iter().copied().filter(only).collect();
+            let every = all.len().div_ceil(SEEDS).max(1);
+            all.into_iter()
+                .step_by(every)
+                .map(|i| window.point(i))
+                .collect()
+        };
+        let (fingertip, target) = (seeds(IN_FINGERTIP), seeds(IN_TARGET));
+        let nearest = |p: [f32; 3], seeds: &[[f32; 3]]| -> f32 {
+            let squared = |s: &[f32; 3]| (0..3).map(|k| (s[k] - p[k]).powi(2)).sum::<f32>();
+            seeds.iter().map(squared).fold(f32::INFINITY, f32::min)
+        };
+        for &i in &piece.pixels {
+            let point = window.point(i);
+            labels[i] = match window.place[i] & IN_ANY_BOX {
+                IN_FINGERTIP => Label::Fingertip,
+                IN_TARGET => Label::Target,
+                IN_ANY_BOX if nearest(point, &fingertip) < nearest(point, &target) => {
+                    Label::Fingertip
+                }
+                IN_ANY_BOX => Label::Target,
+                _ => Label::Other,
+            };
+        }
+    }
+    labels
 }
 
-fn by_boxes(window: &Window, pixels: &[usize], label: &mut [Label]) {
-    let seeds = |bit: u8| -> Vec<[f32; 3]> {
-        let all: Vec<usize> = pixels.iter().copied().filter(|&i| window.place[i] & IN_ANY_BOX == bit).collect();
-        let step = all.len().div_ceil(150).max(1);
-        all.into_iter().step_by(step).map(|i| window.point(i)).collect()
+fn segments(window: &Window, labels: &[Label], min_pixels: usize) -> Segments {
+    let inside = |label: Label, bit: u8| -> Vec<usize> {
+        let fits = |i: &usize| labels[*i] == label && window.place[*i] & bit != 0;
+        (0..labels.len()).filter(fits).collect()
     };
-    let (seed_f, seed_t) = (seeds(IN_FINGERTIP), seeds(IN_TARGET));
-    let nearest = |p: [f32; 3], seeds: &[[f32; 3]]| -> f32 {
-        seeds.iter().map(|s| (0..3).map(|k| (s[k] - p[k]).powi(2)).sum::<f32>()).fold(f32::INFINITY, f32::min)
-    };
-    for &i in pixels {
-        label[i] = match window.place[i] & IN_ANY_BOX {
-            IN_FINGERTIP => Label::Fingertip,
-            IN_TARGET => Label::Target,
-            IN_ANY_BOX => {
-                let p = window.point(i);
-                if nearest(p, &seed_f) < nearest(p, &seed_t) { Label::Fingertip } else { Label::Target }
-            }
-            _ => Label::Other,
-        };
+    let target = bulk(window, inside(Label::Target, IN_TARGET));
+    let parts = fingertip_parts(window, &inside(Label::Fingertip, IN_FINGERTIP), min_pixels);
+    let target_area = window.target.width() * window.target.height();
+    let enough = (MIN_TARGET_SHARE * target_area).max(min_pixels as f64);
+    let fingertip = parts.concat();
+    let mut score = 0;
+    if target.len() as f64 >= enough {
+        score += 1 + sides_touched(window, &target, &window.target).count_ones();
+    }
+    if fingertip.len() >= min_pixels {
+        score += 1 + sides_touched(window, &fingertip, &window.fingertip).count_ones();
+    }
+    Segments {
+        fingertip_parts: parts,
+        target,
+        score,
     }
 }
 
-/// The target's bulk: specks elsewhere and what lies far in front or behind are none of it.
-fn main_piece(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
-    if pixels.is_empty() { return pixels; }
-    let mut bulk = pieces(window, &pixels, |a, b| continuous(window, a, b, 1.0));
-    let largest = bulk.iter().map(|p| p.pixels.len()).max().unwrap_or(0);
-    bulk.retain(|p| p.pixels.len() as f32 >= MIN_PART_SHARE * largest as f32);
-    let all = Piece::new(window, bulk.into_iter().flat_map(|p| p.pixels).collect());
-    let z = all.median_depth_m(window);
-    let size = window.footprint_m(z) * window.target.width().max(window.target.height()) as f32;
-    all.pixels.into_iter().filter(|&i| (window.depth_m[i] - z).abs() < size).collect()
+/// The target without specks elsewhere and without what lies far in front or behind.
+fn bulk(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
+    let mut parts = connected(window, &pixels, |a, b| continuous(window, a, b, 1.0));
+    let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
+    parts.retain(|part| part.len() as f32 >= MIN_PART_SHARE * largest as f32);
+    let all = Piece::new(window, parts.concat());
+    let depth = all.depth_m(window);
+    let size = window.footprint_m(depth) * window.target.width().max(window.target.height()) as f32;
+    let mut pixels = all.pixels;
+    pixels.retain(|&i| (window.depth_m[i] - depth).abs() < size);
+    pixels
 }
 
-/// A side that is seen at a grazing angle is a few pixels wide and steep: it goes with the face that
-/// it borders on.
-fn with_slivers(window: &Window, mut parts: Vec<Piece>) -> Vec<Piece> {
+/// The fingertip's parts, the largest first, without specks and without what is far behind.
+fn fingertip_parts(window: &Window, pixels: &[usize], min_pixels: usize) -> Vec<Vec<usize>> {
+    let mut parts = with_slivers(
+        window,
+        connected(window, pixels, |a, b| continuous(window, a, b, 1.0)),
+    );
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let largest = parts.first().map_or(0, Vec::len);
+    let mut reached = 0;
+    parts.retain(|part| {
+        let sides = sides_touched(window, part, &window.fingertip);
+        // A sliver counts when it alone explains why the box reaches so far.
+        let large = part.len() as f32 >= MIN_PART_SHARE * largest as f32;
+        let keep = part.len() >= min_pixels.min(largest) && (large || sides & !reached != 0);
+        reached |= if keep { sides } else { 0 };
+        keep
+    });
+    let depths: Vec<f32> = parts
+        .iter()
+        .map(|part| Piece::new(window, part.clone()).depth_m(window))
+        .collect();
+    let nearest = depths.iter().copied().fold(f32::INFINITY, f32::min);
+    let diagonal = window.fingertip.width().hypot(window.fingertip.height()) as f32;
+    let spread = SPREAD * (window.footprint_m(nearest) * diagonal).max(MIN_SPREAD_M);
+    let kept = parts
+        .into_iter()
+        .zip(depths)
+        .filter(|(_, depth)| depth - nearest < spread);
+    kept.map(|(part, _)| part).collect()
+}
+
+/// A side seen at a grazing angle is a few pixels wide and steep: it goes with the face it borders on.
+fn with_slivers(window: &Window, mut parts: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
     const SLIVER_SHARE: f32 = 0.3;
     const STEEPER: f32 = 2.5;
-    parts.sort_by_key(|p| std::cmp::Reverse(p.pixels.len()));
-    let mut whole: Vec<Piece> = Vec::new();
-    let mut owner = vec![usize::MAX; window.place.len()];
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let mut whole: Vec<Vec<usize>> = Vec::new();
+    let mut owner: Vec<Option<usize>> = vec![None; window.place.len()];
     for part in parts {
-        let host = part.pixels.iter().find_map(|&i| {
+        let host = part.iter().find_map(|&i| {
             window.neighbours(i).find_map(|j| {
-                let host = owner[j];
-                (host != usize::MAX && continuous(window, i, j, STEEPER)
-                    && part.pixels.len() as f32 <= SLIVER_SHARE * whole[host].pixels.len() as f32).then_some(host)
+                let small =
+                    |host: &usize| part.len() as f32 <= SLIVER_SHARE * whole[*host].len() as f32;
+                owner[j].filter(|host| continuous(window, i, j, STEEPER) && small(host))
             })
         });
         let at = host.unwrap_or(whole.len());
-        for &i in &part.pixels { owner[i] = at; }
+        for &i in &part {
+            owner[i] = Some(at);
+        }
         match host {
-            Some(host) => {
-                let pixels = [std::mem::take(&mut whole[host].pixels), part.pixels].concat();
-                whole[host] = Piece::new(window, pixels);
-            }
+            Some(host) => whole[host].extend(part),
             None => whole.push(part),
         }
     }
     whole
 }
 
-fn fingertip_parts(window: &Window, pixels: &[usize], min_pixels: usize) -> Vec<Vec<usize>> {
-    let mut parts = with_slivers(window, pieces(window, pixels, |a, b| continuous(window, a, b, 1.0)));
-    let largest = parts.iter().map(|p| p.pixels.len()).max().unwrap_or(0);
-    parts.sort_by_key(|p| std::cmp::Reverse(p.pixels.len()));
-    // A sliver counts when it alone explains why the box reaches so far.
-    let mut reached = 0;
-    parts.retain(|p| {
-        let sides = sides_mask(window, &p.pixels, &window.fingertip);
-        let keep = p.pixels.len() >= min_pixels.min(largest) && (p.pixels.len() as f32 >= MIN_PART_SHARE * largest as f32 || sides & !reached != 0);
-        if keep { reached |= sides; }
-        keep
-    });
-    let nearest = parts.iter().map(|p| p.median_depth_m(window)).fold(f32::INFINITY, f32::min);
-    let size = window.footprint_m(nearest) * window.fingertip.width().hypot(window.fingertip.height()) as f32;
-    parts.retain(|p| p.median_depth_m(window) - nearest < 1.5 * size.max(0.07));
-    parts.into_iter().map(|p| p.pixels).collect()
-}
-
-/// Pixels that lie on a plane which runs on behind either box, or behind such a plane.
-fn background_mask(window: &Window) -> Vec<bool> {
-    let mut planes: Vec<Plane> =
-        background::planes(window, IN_FINGERTIP, RING_FINGERTIP, window.fingertip.center());
-    planes.extend(background::planes(window, IN_TARGET, RING_TARGET, window.target.center()));
-    (0..window.place.len())
-        .map(|i| {
-            let depth = window.depth_m[i];
-            planes.iter().any(|plane| plane.hides(window.rays[i], depth))
-        })
-        .collect()
+/// Which sides of its box a set of pixels reaches (left, right, top, bottom as bits 0 to 3).
+pub fn sides_touched(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> u8 {
+    let extent = window.extent(pixels);
+    let tolerance = |side: f64| 2.0 + 0.06 * side;
+    let (x, y) = (tolerance(bbox.width()), tolerance(bbox.height()));
+    u8::from((extent.x_min - bbox.x_min).abs() < x)
+        | u8::from((extent.x_max - bbox.x_max).abs() < x) << 1
+        | u8::from((extent.y_min - bbox.y_min).abs() < y) << 2
+        | u8::from((extent.y_max - bbox.y_max).abs() < y) << 3
 }

@@ -1,7 +1,7 @@
 //! The part of a depth image around the two boxes: denoised depth, rays, and which pixel lies in
 //! which box. Everything that geometry does afterwards looks only at this window.
 
-use crate::frame::{ColorImage, BoundingBox, DepthImage, Intrinsics, Regions};
+use crate::frame::{BoundingBox, ColorImage, DepthImage, Intrinsics, Regions};
 use crate::geometry::camera;
 
 /// Pixel lies in the fingertip's box.
@@ -23,11 +23,13 @@ const RING_MIN_PX: f64 = 6.0;
 pub struct Window {
     pub width: usize,
     pub height: usize,
-    /// Metres along the optical axis, averaged with continuous neighbours; NaN = no measurement.
+    /// Metres along the optical axis, denoised; NaN = no measurement.
     pub depth_m: Vec<f32>,
+    /// The same as measured.
+    raw_depth_m: Vec<f32>,
     /// `[x/z, y/z]` of each pixel.
     pub rays: Vec<[f32; 2]>,
-    /// RGB of each pixel; empty if there is no picture to help.
+    /// RGB of each pixel.
     pub color: Vec<[u8; 3]>,
     /// Which boxes and rings the pixel lies in; 0 = none of them, not looked at.
     pub place: Vec<u8>,
@@ -67,8 +69,10 @@ impl Window {
 
         let x0 = ring_fingertip.x_min.min(ring_target.x_min).floor().max(0.0) as usize;
         let y0 = ring_fingertip.y_min.min(ring_target.y_min).floor().max(0.0) as usize;
-        let x1 = (ring_fingertip.x_max.max(ring_target.x_max).ceil() as usize).min(depth.width as usize);
-        let y1 = (ring_fingertip.y_max.max(ring_target.y_max).ceil() as usize).min(depth.height as usize);
+        let x1 =
+            (ring_fingertip.x_max.max(ring_target.x_max).ceil() as usize).min(depth.width as usize);
+        let y1 = (ring_fingertip.y_max.max(ring_target.y_max).ceil() as usize)
+            .min(depth.height as usize);
         let (width, height) = (x1.saturating_sub(x0), y1.saturating_sub(y0));
 
         let mut raw = vec![f32::NAN; width * height];
@@ -78,14 +82,23 @@ impl Window {
         for row in 0..height {
             for column in 0..width {
                 let (x, y) = ((x0 + column) as f64, (y0 + row) as f64);
-                let here = place_of(x + 0.5, y + 0.5, &fingertip, &target, &ring_fingertip, &ring_target);
+                let here = place_of(
+                    x + 0.5,
+                    y + 0.5,
+                    &fingertip,
+                    &target,
+                    &ring_fingertip,
+                    &ring_target,
+                );
                 if here == 0 {
                     continue;
                 }
                 let index = row * width + column;
                 place[index] = here;
                 let (u, v) = ((x / scale_x) as usize, (y / scale_y) as usize);
-                let pixel = (v.min(picture.height as usize - 1) * picture.width as usize + u.min(picture.width as usize - 1)) * 3;
+                let pixel = (v.min(picture.height as usize - 1) * picture.width as usize
+                    + u.min(picture.width as usize - 1))
+                    * 3;
                 if let Some(rgb) = picture.rgb.get(pixel..pixel + 3) {
                     color[index] = [rgb[0], rgb[1], rgb[2]];
                 }
@@ -109,7 +122,8 @@ impl Window {
         let mut window = Self {
             width,
             height,
-            depth_m: raw,
+            depth_m: Vec::new(),
+            raw_depth_m: raw,
             rays,
             color,
             place,
@@ -161,22 +175,23 @@ impl Window {
     /// pixels), which have next to no continuous neighbour.
     fn denoised(&self) -> Vec<f32> {
         const HALF_RING: [(isize, isize); 4] = [(1, 0), (1, 1), (0, 1), (-1, 1)];
-        let mut out = vec![f32::NAN; self.depth_m.len()];
+        let mut out = vec![f32::NAN; self.raw_depth_m.len()];
         for (index, slot) in out.iter_mut().enumerate() {
-            let depth = self.depth_m[index];
+            let depth = self.raw_depth_m[index];
             if depth.is_nan() {
                 continue;
             }
             let jump = self.jump_m(depth);
             let (mut sum, mut count, mut continuous, mut seen) = (depth, 1_u32, 0_u32, 0_u32);
             for (dx, dy) in HALF_RING {
-                let sides = [self.beside(index, dx, dy), self.beside(index, -dx, -dy)].map(|side| {
-                    let other = side.map_or(f32::NAN, |i| self.depth_m[i]);
-                    seen += u32::from(!other.is_nan());
-                    let near = (other - depth).abs() < jump;
-                    continuous += u32::from(near);
-                    near.then_some(other)
-                });
+                let sides =
+                    [self.beside(index, dx, dy), self.beside(index, -dx, -dy)].map(|side| {
+                        let other = side.map_or(f32::NAN, |i| self.raw_depth_m[i]);
+                        seen += u32::from(!other.is_nan());
+                        let near = (other - depth).abs() < jump;
+                        continuous += u32::from(near);
+                        near.then_some(other)
+                    });
                 if let [Some(one), Some(opposite)] = sides {
                     sum += one + opposite;
                     count += 2;
@@ -187,6 +202,35 @@ impl Window {
             }
         }
         out
+    }
+
+    /// Share of the pixels with one of these place bits that have a measurement.
+    pub fn measured_share(&self, bits: u8) -> f32 {
+        let inside = (0..self.place.len()).filter(|&i| self.place[i] & bits != 0);
+        let (all, measured) = inside.fold((0_u32, 0_u32), |(all, measured), i| {
+            (all + 1, measured + u32::from(!self.raw_depth_m[i].is_nan()))
+        });
+        measured as f32 / all.max(1) as f32
+    }
+
+    /// Mean absolute difference of measured and denoised depth, in metres.
+    pub fn noise_m(&self, pixels: &[usize]) -> f32 {
+        let difference = |&i: &usize| (self.raw_depth_m[i] - self.depth_m[i]).abs();
+        pixels.iter().map(difference).sum::<f32>() / pixels.len().max(1) as f32
+    }
+
+    /// The bounding box of some pixels; improper if there are none.
+    pub fn extent(&self, pixels: &[usize]) -> BoundingBox {
+        let empty = BoundingBox::new(f64::INFINITY, f64::INFINITY, 0.0, 0.0);
+        pixels.iter().fold(empty, |b, &i| {
+            let (x, y) = ((i % self.width) as f64, (i / self.width) as f64);
+            BoundingBox::new(
+                b.x_min.min(x),
+                b.y_min.min(y),
+                b.x_max.max(x + 1.0),
+                b.y_max.max(y + 1.0),
+            )
+        })
     }
 
     /// The pixel that far away, if the window has it.

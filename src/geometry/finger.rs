@@ -1,0 +1,250 @@
+//! Fingers: unlike an object, a finger runs on out of its box towards the arm. It is taken as
+//! symmetric about its axis, and its centre is the middle of the cross-section at its end, for that
+//! does not move with where a detector's box happens to cut the finger off.
+
+use std::collections::BTreeMap;
+
+use crate::geometry::solid::{
+    Point, Solid, completed, depth_of_center, front_of, mask, point, rim,
+};
+use crate::geometry::window::{IN_FINGERTIP, Window};
+
+/// Cosine of the angle up to which two fingers count as parallel (30 degrees).
+const SAME_DIRECTION: f32 = 0.866;
+/// A finger leaves its box by at least this much: a detector's box is a pixel or two off.
+const BEYOND_PX: isize = 4;
+/// Fewer crossings of the box's side than this are no arm.
+const MIN_CROSSINGS: usize = 3;
+/// Farthest points that are left aside, as a divisor of all.
+const END_OUTLIERS: usize = 50;
+/// Sine of the smallest angle between axis and line of sight at which a cross-section shows.
+const MIN_SIGHT: f32 = 0.2;
+
+/// One straight finger: a unit vector along it, away from the arm, and how far it reaches along it,
+/// measured from the camera.
+#[derive(Clone, Copy)]
+pub struct Axis {
+    pub direction: Point,
+    pub end_m: f32,
+}
+
+/// The axis of each part of the fingertip; `None` where nothing tells. Fingers that run nearly the
+/// same way share one direction, for a gripper's fingers are parallel; and one whose end the target
+/// hides reaches as far as its neighbour, for a gripper's fingertips are level.
+pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[bool]) -> Vec<Option<Axis>> {
+    let own: Vec<Option<Point>> = parts.iter().map(|part| direction(window, part)).collect();
+    let weighted: Vec<(Point, f32)> = own
+        .iter()
+        .zip(parts)
+        .filter_map(|(own, part)| Some(((*own)?, part.len() as f32)))
+        .collect();
+    let shared = |direction: &Point| -> Point {
+        let parallel = weighted
+            .iter()
+            .filter(|(other, _)| other.dot(direction) > SAME_DIRECTION);
+        parallel
+            .map(|(other, weight)| other * *weight)
+            .sum::<Point>()
+            .normalize()
+    };
+    let strongest = weighted
+        .iter()
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(d, _)| shared(d));
+    let seen: Vec<Option<(Axis, bool)>> = own
+        .iter()
+        .zip(parts)
+        .map(|(own, part)| {
+            let direction = own.as_ref().map(shared).or(strongest)?;
+            let (end_m, hidden) = end(window, part, &direction, target);
+            Some((Axis { direction, end_m }, hidden))
+        })
+        .collect();
+    let level_with = |axis: Axis| {
+        let parallel = seen
+            .iter()
+            .flatten()
+            .filter(|(other, _)| other.direction.dot(&axis.direction) > SAME_DIRECTION);
+        parallel
+            .map(|(other, _)| other.end_m)
+            .fold(axis.end_m, f32::max)
+    };
+    seen.iter()
+        .map(|seen| {
+            let (axis, hidden) = (*seen)?;
+            let end_m = if hidden { level_with(axis) } else { axis.end_m };
+            Some(Axis { end_m, ..axis })
+        })
+        .collect()
+}
+
+/// How far a part reaches along its direction, and whether the target may hide its end.
+fn end(window: &Window, part: &[usize], direction: &Point, target: &[bool]) -> (f32, bool) {
+    let along = |i: usize| point(window, i).dot(direction);
+    let mut reach: Vec<(f32, usize)> = part.iter().map(|&i| (along(i), i)).collect();
+    reach.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let far_half = reach.iter().take(reach.len().div_ceil(2));
+    let hidden = far_half
+        .into_iter()
+        .any(|&(_, i)| window.neighbours(i).any(|j| target[j]));
+    let end = reach
+        .get(reach.len() / END_OUTLIERS)
+        .map_or(0.0, |&(reach, _)| reach);
+    (end, hidden)
+}
+
+/// From where a part leaves the fingertip's box for good to its middle.
+fn direction(window: &Window, part: &[usize]) -> Option<Point> {
+    const OUTWARD: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
+    let bbox = &window.fingertip;
+    let to_sides = |i: usize| -> [f64; 4] {
+        let (x, y) = (
+            (i % window.width) as f64 + 0.5,
+            (i / window.width) as f64 + 0.5,
+        );
+        [
+            x - bbox.x_min,
+            bbox.x_max - x,
+            y - bbox.y_min,
+            bbox.y_max - y,
+        ]
+    };
+    let mut crossings = [0_usize; 4];
+    for &i in part {
+        for (side, distance) in to_sides(i).into_iter().enumerate() {
+            crossings[side] += usize::from(distance < 1.5 && runs_on(window, i, OUTWARD[side]));
+        }
+    }
+    let most = crossings
+        .into_iter()
+        .max()
+        .filter(|&most| most >= MIN_CROSSINGS)?;
+    // The whole cut through the finger, not only where the arm's side is seen to continue.
+    let on_cut = |i: &usize| {
+        let distances = to_sides(*i);
+        (0..4).any(|side| crossings[side] * 3 >= most && distances[side] < 2.0)
+    };
+    let cut: Vec<usize> = part.iter().copied().filter(on_cut).collect();
+    debug_assert!(cut.iter().all(|&i| window.place[i] & IN_FINGERTIP != 0));
+    let direction = mean(window, part) - mean(window, &cut);
+    (direction.norm() > 1e-4).then(|| direction.normalize())
+}
+
+/// Whether the surface continues from a pixel for `BEYOND_PX` pixels in one direction.
+fn runs_on(window: &Window, from: usize, (dx, dy): (isize, isize)) -> bool {
+    let mut last = from;
+    (1..=BEYOND_PX).all(|step| {
+        let Some(next) = window.beside(from, dx * step, dy * step) else {
+            return false;
+        };
+        let gap = (window.depth_m[next] - window.depth_m[last]).abs();
+        let continues = window.place[next] != 0 && gap <= window.jump_m(window.depth_m[last]);
+        last = next;
+        continues
+    })
+}
+
+/// Complete a finger.
+pub fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
+    let inside = mask(window, pixels);
+    let direction = axis.direction;
+    let along = |p: &Point| p.dot(&direction);
+    let across = |p: &Point| p - direction * along(p);
+    let origin = mean(window, pixels);
+
+    let slices = slices(window, pixels, &origin, &direction);
+    let middles: Vec<Point> = slices
+        .iter()
+        .map(|slice| across(&slice.middle(window, &inside)))
+        .collect();
+    let coordinate = |k: usize| middle_mean(middles.iter().map(|p| p[k]).collect());
+    let mut middle = Point::new(coordinate(0), coordinate(1), coordinate(2));
+
+    // Along the line of sight, as far as it is across the finger.
+    let view = origin.normalize();
+    let sight = across(&view);
+    if sight.norm() > MIN_SIGHT {
+        let sight = sight.normalize();
+        let front = front_of(
+            pixels
+                .iter()
+                .map(|&i| point(window, i).dot(&sight))
+                .collect(),
+        );
+        let width_px = middle_mean(
+            slices
+                .iter()
+                .map(|slice| slice.right.0 - slice.left.0 + 1.0)
+                .collect(),
+        );
+        let compact = front + 0.5 * width_px * window.footprint_m(origin.z);
+        let outline = middle.dot(&sight);
+        middle += sight * (depth_of_center(front, outline, compact) - outline);
+    }
+    let mirrored = |p: Point| 2.0 * (middle + direction * along(&p)) - p;
+    Solid {
+        center: middle + direction * axis.end_m,
+        surface: completed(window, pixels, &inside, mirrored),
+    }
+}
+
+/// A one-pixel slice across the finger in the picture: its outermost pixels, each with its position
+/// across the finger in pixels.
+struct Slice {
+    left: (f32, usize),
+    right: (f32, usize),
+    /// The step of one pixel across the finger.
+    step: (isize, isize),
+}
+
+impl Slice {
+    fn middle(&self, window: &Window, inside: &[bool]) -> Point {
+        let (dx, dy) = self.step;
+        let edge = |i: usize, side: (isize, isize)| {
+            rim(window, i, side, inside).unwrap_or_else(|| point(window, i))
+        };
+        (edge(self.left.1, (-dx, -dy)) + edge(self.right.1, (dx, dy))) * 0.5
+    }
+}
+
+fn slices(window: &Window, pixels: &[usize], origin: &Point, direction: &Point) -> Vec<Slice> {
+    // The axis in the picture, from two points on it.
+    const APART_M: f32 = 0.01;
+    let ahead = origin + direction * APART_M;
+    let (du, dv) = (
+        ahead.x / ahead.z - origin.x / origin.z,
+        ahead.y / ahead.z - origin.y / origin.z,
+    );
+    let length = du.hypot(dv).max(1e-9);
+    let (du, dv) = (du / length, dv / length);
+    let step = ((-dv).round() as isize, du.round() as isize);
+    let mut slices: BTreeMap<i32, Slice> = BTreeMap::new();
+    for &i in pixels {
+        let [x, y] = window.rays[i].map(|k| k * window.focal_px as f32);
+        let (along, across) = (x * du + y * dv, -x * dv + y * du);
+        let slice = slices.entry(along.round() as i32).or_insert(Slice {
+            left: (across, i),
+            right: (across, i),
+            step,
+        });
+        if across < slice.left.0 {
+            slice.left = (across, i);
+        }
+        if across > slice.right.0 {
+            slice.right = (across, i);
+        }
+    }
+    slices.into_values().collect()
+}
+
+fn mean(window: &Window, pixels: &[usize]) -> Point {
+    pixels.iter().map(|&i| point(window, i)).sum::<Point>() / pixels.len() as f32
+}
+
+/// Mean of the middle half of the values: finer than the median where pixels quantise, as robust.
+fn middle_mean(mut values: Vec<f32>) -> f32 {
+    values.sort_unstable_by(f32::total_cmp);
+    let cut = values.len() / 4;
+    let kept = &values[cut..values.len() - cut];
+    kept.iter().sum::<f32>() / kept.len() as f32
+}

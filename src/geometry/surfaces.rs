@@ -1,0 +1,123 @@
+//! Which pixels lie on one surface: connected pieces under a neighbour relation, and the borders
+//! between surfaces that touch (steps in depth, creases, edges of colour).
+
+use crate::geometry::window::Window;
+
+/// Cosine between the normals of one smooth surface's pixels (25 degrees).
+const SMOOTH: f32 = 0.9;
+/// Euclidean distance in 8-bit RGB, two pixels apart, from which on it is an edge.
+const COLOR_EDGE: i32 = 45;
+/// How far to either side normals are compared and measured, in pixels.
+const CREASE_REACH: isize = 2;
+
+/// Whether two neighbouring pixels can lie on one surface; `strictness` scales the allowed step.
+pub fn continuous(window: &Window, a: usize, b: usize, allowance: f32) -> bool {
+    let depth = window.depth_m[a];
+    (depth - window.depth_m[b]).abs() < allowance * window.jump_m(depth)
+}
+
+/// The connected sets of `pixels` under a neighbour relation, in the order of their first pixel.
+pub fn connected(
+    window: &Window,
+    pixels: &[usize],
+    joined: impl Fn(usize, usize) -> bool,
+) -> Vec<Vec<usize>> {
+    let mut open = vec![false; window.place.len()];
+    for &i in pixels {
+        open[i] = true;
+    }
+    let mut found = Vec::new();
+    for &start in pixels {
+        if !open[start] {
+            continue;
+        }
+        open[start] = false;
+        let mut members = vec![start];
+        let mut next = 0;
+        while let Some(&index) = members.get(next) {
+            next += 1;
+            for neighbour in window.neighbours(index) {
+                if open[neighbour] && joined(index, neighbour) {
+                    open[neighbour] = false;
+                    members.push(neighbour);
+                }
+            }
+        }
+        found.push(members);
+    }
+    found
+}
+
+/// Pixels on the borders between surfaces that may touch, for each of two cues.
+pub struct Borders {
+    pub crease: Vec<bool>,
+    pub color: Vec<bool>,
+}
+
+impl Borders {
+    pub fn find(window: &Window) -> Self {
+        let normals = normals(window);
+        let bent = |a: usize, b: usize| {
+            let (n, m) = (&normals[a], &normals[b]);
+            n[0] * m[0] + n[1] * m[1] + n[2] * m[2] <= SMOOTH
+        };
+        let recolored = |a: usize, b: usize| {
+            let (c, d) = (&window.color[a], &window.color[b]);
+            let squares = (0..3).map(|k| (i32::from(c[k]) - i32::from(d[k])).pow(2));
+            squares.sum::<i32>() >= COLOR_EDGE.pow(2)
+        };
+        Self {
+            crease: between(window, CREASE_REACH, bent),
+            color: between(window, 1, recolored),
+        }
+    }
+}
+
+/// Pixels whose opposite neighbours, `reach` pixels to either side, differ.
+fn between(window: &Window, reach: isize, differ: impl Fn(usize, usize) -> bool) -> Vec<bool> {
+    let seen = |i: &usize| window.place[*i] != 0 && !window.depth_m[*i].is_nan();
+    let differs_along = |i: usize, dx: isize, dy: isize| {
+        let ends = [-reach, reach].map(|r| window.beside(i, dx * r, dy * r).filter(&seen));
+        matches!(ends, [Some(a), Some(b)] if differ(a, b))
+    };
+    (0..window.place.len())
+        .map(|i| seen(&i) && (differs_along(i, 1, 0) || differs_along(i, 0, 1)))
+        .collect()
+}
+
+/// Unit normals from the depth on both sides; zero where nothing continuous is beside a pixel.
+fn normals(window: &Window) -> Vec<[f32; 3]> {
+    let farthest = |i: usize, dx: isize, dy: isize| -> [f32; 3] {
+        let mut last = i;
+        for step in 1..=CREASE_REACH {
+            match window.beside(i, dx * step, dy * step) {
+                Some(next) if continuous(window, last, next, 1.0) => last = next,
+                _ => break,
+            }
+        }
+        window.point(last)
+    };
+    let span = |i: usize, dx: isize, dy: isize| {
+        let (a, b) = (farthest(i, dx, dy), farthest(i, -dx, -dy));
+        [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+    };
+    (0..window.depth_m.len())
+        .map(|i| {
+            if window.depth_m[i].is_nan() {
+                return [0.0; 3];
+            }
+            let (u, v) = (span(i, 1, 0), span(i, 0, 1));
+            let n = [
+                u[1] * v[2] - u[2] * v[1],
+                u[2] * v[0] - u[0] * v[2],
+                u[0] * v[1] - u[1] * v[0],
+            ];
+            let length = (n[0] * n[0] + n[1] * n[1] + n[2] * n[2]).sqrt();
+            if length > 1e-12 {
+                n.map(|k| k / length)
+            } else {
+                [0.0; 3]
+            }
+        })
+        .collect()
+}
