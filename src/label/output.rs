@@ -135,10 +135,12 @@ impl PartialFolder {
         let path = hidden_sibling(target, "partial");
         remove_stale(target, &path)?;
         restore_replaced(target)?;
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(|error| Error::output(parent, error))?;
-        }
-        fs::create_dir(&path).map_err(|error| Error::output(&path, error))?;
+        fs::create_dir_all(parent_of(target))
+            .and_then(|()| fs::create_dir(&path))
+            .map_err(|error| {
+                let what = format!("its folder cannot be made ({error}): give another -o");
+                Error::output(target, what)
+            })?;
         let lock = File::open(&path).ok();
         // A file system without locks has no protection against two processes at once.
         if let Some(lock) = &lock {

@@ -187,6 +187,18 @@ fn corrupt_depth_costs_one_step() {
 }
 
 #[test]
+fn a_picture_of_another_camera_among_the_others_is_not_measured() {
+    let recording = approach(3).with_data(IMAGE, "sensor_msgs/msg/Image", |index| {
+        let stamp = START + index * PERIOD;
+        match index {
+            1 => raw_image(stamp, "mono8", 200, 100, &[90; 20_000]),
+            _ => color_image(stamp, &instant(index, 3).color),
+        }
+    });
+    assert_eq!(reasons_of(&recording), ["", "depth_invalid", ""]);
+}
+
+#[test]
 fn corrupt_boxes_cost_one_step_and_are_counted() {
     let recording = approach(3).with_data(TARGET, DETECTION_TYPE, |index| {
         let whole = detections(

@@ -12,7 +12,11 @@ use crate::fixtures::*;
 fn an_output_below_a_file_is_an_error_that_names_it() {
     let (_guard, folder) = folder_with(&approach(3));
     fs::write(folder.join("file"), "").unwrap();
-    run(&folder, &["label", "pick.mcap", "-o", "file/out"]).expect_error(&["cannot write", "file"]);
+    run(&folder, &["label", "pick.mcap", "-o", "file/out"]).expect_error(&[
+        "cannot write file/out",
+        "its folder cannot be made",
+        "another -o",
+    ]);
     assert_eq!(names_in(&folder), ["file", "pick.mcap"]);
 }
 
