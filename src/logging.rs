@@ -74,14 +74,27 @@ impl Terminal {
     /// The one place that tells of an error which ends a command or a bag.
     pub fn report_error(&self, error: &anyhow::Error) {
         match self.format {
-            LogFormat::Json => tracing::error!("{error:#}"),
+            LogFormat::Json => tracing::error!("{}", in_words(error)),
             LogFormat::Human => {
-                let line = format!("error: {error:#}\n");
+                let line = format!("error: {}\n", in_words(error));
                 // Without stderr there is nobody to tell.
                 let _ = self.clone().write_all(line.as_bytes());
             }
         }
     }
+}
+
+/// An error with what led to it, leaving out causes that the words before already tell.
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.ends_with(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 impl Write for Terminal {
@@ -101,5 +114,21 @@ impl<'a> MakeWriter<'a> for Terminal {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let cause = io::Error::other("the disk is on fire");
+        let error = spatial_reward::Error::io("open", "pick.mcap")(cause);
+        let error = anyhow::Error::new(error).context("pick.mcap is not labelled");
+        assert_eq!(
+            in_words(&error),
+            "pick.mcap is not labelled: cannot open pick.mcap: the disk is on fire"
+        );
     }
 }

@@ -18,7 +18,7 @@ use spatial_reward::label::{self, Labelled, Request};
 use super::discover::{self, Job};
 use super::{print, print_json};
 use crate::cli::Label;
-use crate::logging::Terminal;
+use crate::logging::{Terminal, in_words};
 use crate::outcome::Outcome;
 
 /// What all bags of a run share.
@@ -244,7 +244,7 @@ impl BagReport {
     fn new(job: &Job, lot: &Lot, config: &Config) -> Self {
         let (status, error, done) = match lot {
             Lot::Skipped => ("skipped", None, None),
-            Lot::Failed(error) => ("failed", Some(format!("{error:#}")), None),
+            Lot::Failed(error) => ("failed", Some(in_words(error)), None),
             Lot::Labelled(labelled) => ("labelled", None, Some(Done::new(labelled, config))),
         };
         Self {
