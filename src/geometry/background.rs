@@ -12,9 +12,9 @@ const SECTORS: usize = 16;
 const MIN_SECTORS: usize = 8;
 /// At most this many planes meet around one box (table and two walls).
 const MAX_PLANES: usize = 3;
-const TRIALS: usize = 160;
+const TRIALS: usize = 100;
 /// Ring pixels looked at; more do not make the plane better.
-const MAX_SAMPLES: usize = 900;
+const MAX_SAMPLES: usize = 600;
 /// Share of the box's pixels that must stand in front of a plane for it to be background.
 const MIN_FRONT_SHARE: f32 = 0.06;
 

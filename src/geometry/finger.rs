@@ -11,6 +11,9 @@ use crate::geometry::window::{IN_FINGERTIP, Window};
 
 /// Cosine of the angle up to which two fingers count as parallel (30 degrees).
 const SAME_DIRECTION: f32 = 0.866;
+/// What is left in sight of a hidden finger, smaller than this share of the largest part, tells no
+/// direction.
+const MIN_DIRECTION_SHARE: f32 = 0.25;
 /// A finger leaves its box by at least this much: a detector's box is a pixel or two off.
 const BEYOND_PX: isize = 4;
 /// Fewer crossings of the box's side than this are no arm.
@@ -31,8 +34,14 @@ pub struct Axis {
 /// The axis of each part of the fingertip; `None` where nothing tells. Fingers that run nearly the
 /// same way share one direction, for a gripper's fingers are parallel; and one whose end the target
 /// hides reaches as far as its neighbour, for a gripper's fingertips are level.
-pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[bool]) -> Vec<Option<Axis>> {
-    let own: Vec<Option<Point>> = parts.iter().map(|part| direction(window, part)).collect();
+pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> Vec<Option<Axis>> {
+    let near_target = surroundings(window, target);
+    let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
+    let tells = |part: &Vec<usize>| part.len() as f32 >= MIN_DIRECTION_SHARE * largest as f32;
+    let own: Vec<Option<Point>> = parts
+        .iter()
+        .map(|part| direction(window, part).filter(|_| tells(part)))
+        .collect();
     let weighted: Vec<(Point, f32)> = own
         .iter()
         .zip(parts)
@@ -56,7 +65,7 @@ pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[bool]) -> Vec<Optio
         .zip(parts)
         .map(|(own, part)| {
             let direction = own.as_ref().map(shared).or(strongest)?;
-            let (end_m, hidden) = end(window, part, &direction, target);
+            let (end_m, hidden) = end(window, part, &direction, &near_target);
             Some((Axis { direction, end_m }, hidden))
         })
         .collect();
@@ -79,18 +88,29 @@ pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[bool]) -> Vec<Optio
 }
 
 /// How far a part reaches along its direction, and whether the target may hide its end.
-fn end(window: &Window, part: &[usize], direction: &Point, target: &[bool]) -> (f32, bool) {
-    let along = |i: usize| point(window, i).dot(direction);
-    let mut reach: Vec<(f32, usize)> = part.iter().map(|&i| (along(i), i)).collect();
-    reach.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    let far_half = reach.iter().take(reach.len().div_ceil(2));
-    let hidden = far_half
-        .into_iter()
-        .any(|&(_, i)| window.neighbours(i).any(|j| target[j]));
-    let end = reach
-        .get(reach.len() / END_OUTLIERS)
-        .map_or(0.0, |&(reach, _)| reach);
-    (end, hidden)
+fn end(window: &Window, part: &[usize], direction: &Point, near_target: &[bool]) -> (f32, bool) {
+    let along = |i: &usize| point(window, *i).dot(direction);
+    let mut reach: Vec<f32> = part.iter().map(along).collect();
+    reach.sort_unstable_by(|a, b| b.total_cmp(a));
+    let hidden = part.iter().any(|&i| near_target[i]);
+    let end = reach.get(reach.len() / END_OUTLIERS).copied();
+    (end.unwrap_or(0.0), hidden)
+}
+
+/// The pixels themselves and those beside them, across the few that a sensor loses at an edge.
+fn surroundings(window: &Window, pixels: &[usize]) -> Vec<bool> {
+    const LOST_PX: isize = 3;
+    let mut near = vec![false; window.place.len()];
+    for &i in pixels {
+        for dy in -LOST_PX..=LOST_PX {
+            for dx in -LOST_PX..=LOST_PX {
+                if let Some(beside) = window.beside(i, dx, dy) {
+                    near[beside] = true;
+                }
+            }
+        }
+    }
+    near
 }
 
 /// From where a part leaves the fingertip's box for good to its middle.

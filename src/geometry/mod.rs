@@ -105,7 +105,7 @@ impl Estimator for GeometryEstimator {
 
 fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
     let target_mask = solid::mask(window, &segments.target);
-    let axes = finger::axes(window, &segments.fingertip_parts, &target_mask);
+    let axes = finger::axes(window, &segments.fingertip_parts, &segments.target);
     let complete = |(part, axis): (&Vec<usize>, Option<finger::Axis>)| match axis {
         Some(axis) => finger::finger(window, part, axis),
         None => solid::object(window, part, &window.extent(part), &target_mask),

@@ -40,32 +40,27 @@ pub struct Segments {
     pub score: u32,
 }
 
-/// How surfaces that touch are cut, most trusted first.
+/// Along what surfaces that touch are cut, most trusted first.
 #[derive(Clone, Copy)]
 struct Cut {
-    along_creases: bool,
-    along_colors: bool,
-    /// Look for the fingertip among the pieces that lie wholly inside the target's box, too.
-    fingertip_inside_target: bool,
+    creases: bool,
+    colors: bool,
 }
 
-const CUTS: [Cut; 6] = {
-    const fn cut(along_creases: bool, along_colors: bool, fingertip_inside_target: bool) -> Cut {
-        Cut {
-            along_creases,
-            along_colors,
-            fingertip_inside_target,
-        }
-    }
-    [
-        cut(true, false, false),
-        cut(false, true, false),
-        cut(true, true, false),
-        cut(true, false, true),
-        cut(false, true, true),
-        cut(true, true, true),
-    ]
-};
+const CUTS: [Cut; 3] = [
+    Cut {
+        creases: true,
+        colors: false,
+    },
+    Cut {
+        creases: false,
+        colors: true,
+    },
+    Cut {
+        creases: true,
+        colors: true,
+    },
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Label {
@@ -87,23 +82,29 @@ pub fn segment(window: &Window, min_pixels: usize) -> Segments {
         );
     }
     let borders = Borders::find(window);
+    let mut cuts: Vec<Vec<Piece>> = Vec::new();
     let mut best = Segments::default();
-    for cut in CUTS {
-        let fine = cut_up(window, &touching, &borders, cut, min_pixels);
-        let all: Vec<Piece> = sure.iter().cloned().chain(fine).collect();
-        let labels = label(
-            window,
-            &all,
-            &touching,
-            min_pixels,
-            cut.fingertip_inside_target,
-        );
-        let found = segments(window, &labels, min_pixels);
-        if found.score > best.score {
-            best = found;
-        }
-        if best.score == FULL_SCORE {
-            return best;
+    // A fingertip that lies wholly in front of the target is looked for only if nothing else will do.
+    for fingertip_inside_target in [false, true] {
+        for (at, &cut) in CUTS.iter().enumerate() {
+            if cuts.len() == at {
+                let fine = cut_up(window, &touching, &borders, cut, min_pixels);
+                cuts.push(sure.iter().cloned().chain(fine).collect());
+            }
+            let labels = label(
+                window,
+                &cuts[at],
+                &touching,
+                min_pixels,
+                fingertip_inside_target,
+            );
+            let found = segments(window, &labels, min_pixels);
+            if found.score > best.score {
+                best = found;
+            }
+            if best.score == FULL_SCORE {
+                return best;
+            }
         }
     }
     // Last resort: only the boxes tell them apart. It must explain clearly more to be believed.
@@ -211,9 +212,8 @@ fn cut_up(
     cut: Cut,
     min_pixels: usize,
 ) -> Vec<Piece> {
-    let on_border = |i: usize| {
-        (cut.along_creases && borders.crease[i]) || (cut.along_colors && borders.color[i])
-    };
+    let on_border =
+        |i: usize| (cut.creases && borders.crease[i]) || (cut.colors && borders.color[i]);
     let joined =
         |a: usize, b: usize| continuous(window, a, b, STRICT) && !on_border(a) && !on_border(b);
     touching

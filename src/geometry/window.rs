@@ -156,18 +156,25 @@ impl Window {
     }
 
     /// The up to eight neighbours of a pixel.
-    pub fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
-        let (row, column) = ((index / self.width) as isize, (index % self.width) as isize);
-        (-1..=1_isize)
-            .flat_map(move |dy| (-1..=1_isize).map(move |dx| (row + dy, column + dx)))
-            .filter(move |&(y, x)| {
-                (y, x) != (row, column)
-                    && y >= 0
-                    && x >= 0
-                    && (y as usize) < self.height
-                    && (x as usize) < self.width
-            })
-            .map(|(y, x)| y as usize * self.width + x as usize)
+    pub fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> + use<> {
+        let (row, column, width) = (index / self.width, index % self.width, self.width);
+        let (left, right) = (column > 0, column + 1 < width);
+        let (above, below) = (row > 0, row + 1 < self.height);
+        // Wrapping only where the flag beside it says that there is no such pixel.
+        let up = index.wrapping_sub(width);
+        let down = index + width;
+        [
+            (above && left, up.wrapping_sub(1)),
+            (above, up),
+            (above && right, up.wrapping_add(1)),
+            (left, index.wrapping_sub(1)),
+            (right, index + 1),
+            (below && left, down.wrapping_sub(1)),
+            (below, down),
+            (below && right, down + 1),
+        ]
+        .into_iter()
+        .filter_map(|(there, neighbour)| there.then_some(neighbour))
     }
 
     /// Average each pixel with those neighbours that it lies between, so that a slanted surface
