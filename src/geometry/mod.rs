@@ -15,6 +15,8 @@ mod finger;
 mod segment;
 mod solid;
 mod surfaces;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use crate::config;
