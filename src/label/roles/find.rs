@@ -169,7 +169,7 @@ fn depth(info: &BagInfo, roles: &Roles) -> Vec<Candidate> {
                 why.push("shares the image's namespace");
             }
             why.push(if registered {
-                "is registered to another camera by its name"
+                "is registered to the colour image by its name"
             } else {
                 "does not say in its name that it is registered to the colour image, which it must be"
             });
