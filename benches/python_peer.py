@@ -29,7 +29,9 @@ import pyarrow.parquet as pq
 from peer_geometry import Box, Measurement, Picture, measure
 from PIL import Image
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.store import Typestore
+from rosbags.typesys.stores import ros2_jazzy
 
 TOLERANCE_NANOS = 20_000_000
 WAIT_NANOS = 500_000_000
@@ -48,6 +50,8 @@ def main() -> None:
     if arguments.jobs > 1:
         with multiprocessing.get_context("fork").Pool(arguments.jobs) as pool:
             rows = label(arguments.bag, arguments.out, Workers(pool, arguments.jobs))
+            pool.close()
+            pool.join()
     else:
         rows = label(arguments.bag, arguments.out, None)
     pq.write_table(table(rows), arguments.out / f"{arguments.out.name}_reward.parquet", compression="zstd")
@@ -78,7 +82,7 @@ def label(bag: Path, out: Path, workers: "Workers | None") -> list[tuple]:
 
 
 def typestore(reader):
-    store = get_typestore(Stores.ROS2_JAZZY)
+    store = Typestore(ros2_jazzy)
     for connection in reader.connections:
         if connection.msgtype not in store.fielddefs:
             types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
@@ -222,7 +226,8 @@ def decode_color(message) -> np.ndarray:
         pixels = message.data.reshape(message.height, message.step)[:, : message.width * 3]
         pixels = pixels.reshape(message.height, message.width, 3)
         return pixels[..., ::-1] if message.encoding == "bgr8" else pixels
-    return np.asarray(Image.open(io.BytesIO(message.data)).convert("RGB"))
+    image = Image.open(io.BytesIO(message.data))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def decode_depth(message) -> tuple[np.ndarray, float]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 GAP_RANK = 8
+BLOCK = 64
 COARSE_POINTS, FINE_POINTS, MEAN_POINTS = 200, 1500, 600
 
 
@@ -29,7 +29,20 @@ def mean_nearest_m(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _nearest(origins: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return cKDTree(others, balanced_tree=False, compact_nodes=False).query(origins)[0]
+    """The distance from each point to its nearest among the others. At these sizes |a - b|^2 as a
+    product of matrices, a block at a time that stays in the cache, takes half of a k-d tree's time."""
+    middle = others.mean(axis=0)  # small numbers keep the differences of squares exact enough in float32
+    origins, others = origins - middle, others - middle
+    left = np.ones((len(origins), 4), np.float32)
+    left[:, :3] = origins
+    right = np.empty((4, len(others)), np.float32)
+    np.multiply(others.T, -2, out=right[:3])
+    np.einsum("ij,ij->i", others, others, out=right[3])
+    squared = np.einsum("ij,ij->i", left[:, :3], left[:, :3])
+    for start in range(0, len(left), BLOCK):
+        block = np.s_[start : start + BLOCK]
+        squared[block] += (left[block] @ right).min(axis=1)
+    return np.sqrt(np.maximum(squared, 0))
 
 
 def _thinned(points: np.ndarray, most: int) -> np.ndarray:

@@ -59,7 +59,7 @@ def connected(window: Window, mask: np.ndarray, links: np.ndarray) -> Parts:
         sources.append(run[source])
         sinks.append(run[source + ahead])
     source, sink = np.concatenate(sources), np.concatenate(sinks)
-    graph = coo_array((np.ones(len(source), bool), (source, sink)), shape=(count, count))
+    graph = coo_array((np.ones(len(source)), (source, sink)), shape=(count, count))
     part_of_run = connected_components(graph, directed=False)[1] if count else np.zeros(0, int)
     part = part_of_run[run[pixels]]
     return Parts(pixels, part, np.bincount(part))
