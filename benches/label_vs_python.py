@@ -67,7 +67,7 @@ def check(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
 
 def speed(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
     bag, out = lengthened(arguments, scratch), scratch / "out"
-    names = ["spatial-reward", *(f"Python, {jobs} jobs" for jobs in arguments.jobs)]
+    names = ["spatial-reward", *(f"Python --jobs {jobs}" for jobs in arguments.jobs)]
     rates, cpu = {name: [] for name in names}, {name: [] for name in names}
     for repeat in range(arguments.repeats):
         ours = run([program, "label", bag, "-o", out])
@@ -81,12 +81,16 @@ def speed(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
             cpu[name].append(theirs.cpu_seconds / frames)
         rates[names[0]].append(frames / ours.seconds)
         cpu[names[0]].append(ours.cpu_seconds / frames)
-        print(f"run {repeat + 1}: " + "   ".join(f"{name} {rates[name][-1]:.1f} frames/s" for name in names), flush=True)
+        figures = (f"{name} {rates[name][-1]:.1f} frames/s" for name in names)
+        print(f"run {repeat + 1}: {',   '.join(figures)}", flush=True)
     print(f"{frames} frames, median of {arguments.repeats} runs:")
+    rate = {name: median(values) for name, values in rates.items()}
+    cost = {name: median(values) for name, values in cpu.items()}
     for name in names:
-        rate, cost = median(rates[name]), median(cpu[name])
-        print(f"{name:16} {rate:7.1f} frames/s, ours is {median(rates[names[0]]) / rate:4.1f} times as fast;   "
-              f"{cost * 1000:5.1f} ms of processor time a frame, {cost / median(cpu[names[0]]):4.1f} times ours")  # fmt: skip
+        print(f"{name:16} {rate[name]:7.1f} frames/s   {cost[name] * 1000:6.1f} ms of processor time a frame")
+    for name in names[1:]:
+        print(f"spatial-reward against {name}: {rate[names[0]] / rate[name]:.1f} times the frames/s, "
+              f"1/{cost[name] / cost[names[0]]:.1f} of the processor time")  # fmt: skip
 
 
 def memory(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
@@ -98,8 +102,9 @@ def memory(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
             remove(out)
     # A child's peak counts from the fork on, so this program must stay smaller than what it measures.
     assert min(short) > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "the measuring program is the larger one"
-    print(f"peak memory, median of {arguments.repeats} runs: {median(short) / 1024:.1f} MiB once, "
-          f"{median(long) / 1024:.1f} MiB {arguments.times} times in a row, ratio {median(long) / median(short):.2f}")  # fmt: skip
+    once, repeated = median(short) / 1024, median(long) / 1024
+    print(f"peak memory, median of {arguments.repeats} runs: {once:.1f} MiB once, "
+          f"{repeated:.1f} MiB {arguments.times} times in a row, ratio {repeated / once:.2f}")  # fmt: skip
 
 
 def lengthened(arguments: argparse.Namespace, scratch: Path) -> Path:
@@ -129,9 +134,9 @@ def python(script: str, *arguments) -> list:
 
 def build() -> Path:
     """The release build's program, as cargo names it."""
-    run = subprocess.run(["cargo", "build", "--release", "--locked", "--message-format=json"],
-                         cwd=ROOT, stdout=subprocess.PIPE, check=True)  # fmt: skip
-    messages = map(json.loads, run.stdout.splitlines())
+    built = subprocess.run(["cargo", "build", "--release", "--locked", "--message-format=json"],
+                           cwd=ROOT, stdout=subprocess.PIPE, check=True)  # fmt: skip
+    messages = map(json.loads, built.stdout.splitlines())
     return next(m["executable"] for m in messages if m.get("executable"))
 
 

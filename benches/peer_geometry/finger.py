@@ -47,7 +47,8 @@ def axes(window: Window, parts: list[np.ndarray], target: np.ndarray) -> list[Ax
     seen = [Axis(d, end) for d, (end, _) in zip(directions, ends, strict=True)]
 
     def level(axis: Axis) -> Axis:
-        return Axis(axis.direction, max(other.end_m for other in seen if other.direction @ axis.direction > SAME_DIRECTION))
+        parallel = (other for other in seen if other.direction @ axis.direction > SAME_DIRECTION)
+        return axis._replace(end_m=max(other.end_m for other in parallel))
 
     return [level(axis) if hidden else axis for axis, (_, hidden) in zip(seen, ends, strict=True)]
 

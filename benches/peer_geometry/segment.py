@@ -89,9 +89,10 @@ def _pieces(window: Window, min_pixels: int) -> tuple[list[Piece], list[Piece]]:
     foreground = window.measured.copy()
     pixels = np.flatnonzero(foreground)
     points = background.homogeneous(window, pixels)
-    for in_box, in_ring, box in ((IN_FINGERTIP, RING_FINGERTIP, window.fingertip), (IN_TARGET, RING_TARGET, window.target)):
-        for plane in background.planes(window, in_box, in_ring, box.center):
-            foreground[pixels[plane.hides(points)]] = False
+    planes = background.planes(window, IN_FINGERTIP, RING_FINGERTIP, window.fingertip.center)
+    planes += background.planes(window, IN_TARGET, RING_TARGET, window.target.center)
+    for plane in planes:
+        foreground[pixels[plane.hides(points)]] = False
     sure, touching = [], []
     for pixels in _in_boxes(window, connected(window, foreground, window.links)):
         piece = Piece.of(window, pixels)
@@ -111,7 +112,8 @@ def _in_boxes(window: Window, parts: Parts) -> list[np.ndarray]:
     return Parts(parts.pixels[keep], renumbered, parts.sizes[reaching]).split() if keep.any() else []
 
 
-def _cut_up(window: Window, touching: np.ndarray, links: np.ndarray, borders: Borders, cut: Cut, min_pixels: int) -> list[Piece]:
+def _cut_up(window: Window, touching: np.ndarray, links: np.ndarray, borders: Borders, cut: Cut,
+            min_pixels: int) -> list[Piece]:  # fmt: skip
     inner = touching.copy()
     if cut.along_creases:
         inner &= ~borders.crease
