@@ -181,13 +181,13 @@ def _label_by_boxes(window: Window, pieces: list[Piece]) -> np.ndarray:
             for bit in (IN_FINGERTIP, IN_TARGET):
                 seeds = piece.pixels[place == bit]
                 seeds = window.points[seeds[:: max(-(-len(seeds) // SEEDS), 1)]]
-                distances.append(_least_squared(points, seeds))
+                distances.append(_squared_to_nearest(points, seeds))
             own[both[distances[0] < distances[1]]] = FINGERTIP
         labels[piece.pixels] = own
     return labels
 
 
-def _least_squared(points: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def _squared_to_nearest(points: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Squared distance of each point to the nearest seed."""
     if len(seeds) == 0:
         return np.full(len(points), np.inf, np.float32)
