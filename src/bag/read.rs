@@ -22,6 +22,8 @@ pub struct BagReader {
     loss: Loss,
     messages_lost: u64,
     lost_unknown: bool,
+    /// The latest log time that has come out.
+    newest_nanos: i64,
 }
 
 /// One file of the bag, ready to be read.
@@ -51,6 +53,8 @@ struct BegunFile {
     head: Option<StoredMessage>,
     delivered: u64,
     damaged: bool,
+    /// That one of its messages came too late is said once.
+    late: bool,
 }
 
 impl BagReader {
@@ -74,6 +78,7 @@ impl BagReader {
             loss: Loss::default(),
             messages_lost: 0,
             lost_unknown: false,
+            newest_nanos: i64::MIN,
         };
         for file in missing {
             reader.loss.add(file.damage);
@@ -92,7 +97,8 @@ impl BagReader {
     }
 
     /// The next message in the order of log times, or `None` at the end of what can be read of
-    /// the bag: then [`Self::loss`] tells what is missing.
+    /// the bag: then [`Self::loss`] tells what is missing, and whether a wrong index made messages
+    /// come out late.
     ///
     /// Errors: none that a damaged bag causes, only the machine's, such as a full temporary folder.
     pub fn next_message(&mut self) -> Result<Option<BagMessage>> {
@@ -144,6 +150,7 @@ impl BagReader {
             head: None,
             delivered: 0,
             damaged: false,
+            late: false,
         };
         if let Some(item) = unpacking_damage {
             begun.damaged = true;
@@ -159,6 +166,10 @@ impl BagReader {
     fn take_from(&mut self, index: usize) -> Option<BagMessage> {
         let begun = self.begun.get_mut(index)?;
         let stored = begun.advance(&mut self.loss)?;
+        if stored.log_time_nanos < self.newest_nanos {
+            begun.note_late(stored.log_time_nanos, &mut self.loss);
+        }
+        self.newest_nanos = self.newest_nanos.max(stored.log_time_nanos);
         let readable = match begun.topics.get(&stored.channel) {
             None => Err("a message is of a topic that the file does not name".to_owned()),
             Some(&topic) => match self.info.topics.get(topic) {
@@ -224,6 +235,20 @@ impl BegunFile {
         self.head
             .as_ref()
             .map_or(i64::MAX, |head| head.log_time_nanos)
+    }
+
+    /// Files and chunks are opened when the first message that they state is due; one that they
+    /// do not state comes behind its turn.
+    fn note_late(&mut self, log_time_nanos: i64, loss: &mut Loss) {
+        if std::mem::replace(&mut self.late, true) {
+            return;
+        }
+        self.damaged = true;
+        let what = format!(
+            "messages come out late, the first with log time {log_time_nanos} ns: the times in the \
+             file's index are wrong, or too many of its chunks overlap in time"
+        );
+        loss.add(LossItem::new(&self.source, Place::File, what));
     }
 
     /// Reads the next head and returns the last one.

@@ -193,6 +193,62 @@ fn mcap_index_that_names_one_chunk_twice_is_not_believed() {
 }
 
 #[test]
+fn mcap_chunk_that_states_a_later_start_than_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(2, 10);
+    let [early, late] = [0, 1].map(|i| {
+        let mut bytes = message_record(22 + 4, &[0, 1, 0, 0]);
+        let time = sent[i].time.to_le_bytes();
+        bytes[15..23].copy_from_slice(&time);
+        bytes
+    });
+    // Given a chunk with the later message in front of one whose head states an even later start
+    let mut forged = chunk(early.len() as u64, "", early.len() as u64, &early);
+    forged[9..17].copy_from_slice(&(sent[1].time + 1).to_le_bytes());
+    let front = chunk(late.len() as u64, "", late.len() as u64, &late);
+    let bytes = [mcap_start(), front, forged].concat();
+    let path = write_file(folder.path(), "bag.mcap", &bytes);
+
+    let mut reader = BagReader::open(&path).unwrap();
+    let times: Vec<_> = read_all(&mut reader)
+        .iter()
+        .map(|message| message.log_time_nanos)
+        .collect();
+
+    // Then, there being no index, the messages themselves decide
+    assert_eq!(times, [sent[0].time, sent[1].time]);
+}
+
+#[test]
+fn mcap_index_that_states_later_starts_than_the_chunks_have_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(40, 300);
+    let whole = mcap_bytes(mcap_options().calculate_summary_section_crc(false), &sent);
+    let summary = mcap::Summary::read(&whole).unwrap().unwrap();
+    let first = &summary.chunk_indexes[0];
+    // The chunk's own head begins with the same two times; the index stands behind it.
+    let at = whole
+        .windows(16)
+        .rposition(|window| {
+            window[..8] == first.message_start_time.to_le_bytes()
+                && window[8..] == first.message_end_time.to_le_bytes()
+        })
+        .unwrap();
+    let mut bytes = whole.clone();
+    bytes[at..at + 8].copy_from_slice(&(START + 200_000_000).to_le_bytes());
+    let path = write_file(folder.path(), "bag.mcap", &bytes);
+
+    let (read, reader) = read_bag(&path);
+
+    assert_eq!(read.len(), sent.len());
+    assert!(!read.is_sorted_by_key(|message| message.time));
+    let loss = reader.loss().unwrap();
+    assert_eq!(loss.messages_lost, Some(0));
+    assert_eq!(loss.items.len(), 1);
+    assert!(loss.items[0].what.contains("come out late"), "{loss}");
+}
+
+#[test]
 fn db3_columns_of_other_types() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bag.db3");

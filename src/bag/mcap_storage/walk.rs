@@ -127,7 +127,11 @@ impl<'a> Walk<'a> {
         // Whatever ends the chunk early is noted when its messages are read.
         if let Ok(mut records) = SegmentRecords::open(file, &segment, self.length) {
             while let Some(Ok(())) = records.next(|opcode, body| match opcode {
-                op::MESSAGE => catalog.count_message(body),
+                // The head's time may be wrong, and then the chunk would be read too late.
+                op::MESSAGE => {
+                    catalog.count_message(body);
+                    segment.start_time = segment.start_time.min(log_time(body));
+                }
                 op::SCHEMA | op::CHANNEL => drop(catalog.add(opcode, body)),
                 _ => {}
             }) {}
@@ -160,10 +164,6 @@ impl<'a> Walk<'a> {
                 .map_err(|error| format!("a channel or schema cannot be read ({error})"));
         }
         self.catalog.count_message(&body);
-        let log_time = body
-            .get(6..14)
-            .and_then(|mut bytes| read_u64(&mut bytes).ok())
-            .unwrap_or(0);
         let end = record.offset + record.length;
         if self
             .run
@@ -174,7 +174,15 @@ impl<'a> Walk<'a> {
         }
         let run = self.run.get_or_insert(record);
         run.length = end - run.offset;
-        run.start_time = run.start_time.min(log_time);
+        run.start_time = run.start_time.min(log_time(&body));
         Ok(())
     }
+}
+
+/// The log time in a message record's body, 0 if that is cut.
+fn log_time(body: &[u8]) -> u64 {
+    let field = body.get(6..14);
+    field
+        .and_then(|mut bytes| read_u64(&mut bytes).ok())
+        .unwrap_or(0)
 }

@@ -1,0 +1,100 @@
+//! Any bytes as a message of any type, decoded in every role, pictures and depth included.
+//!
+//! An input is: which type (1 byte), which definition the bag has of it (1 byte: none, the right
+//! one, or the input's own), the own definition if so (length as u16, text), and the message.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use spatial_reward::messages::{Decoder, step_reward};
+
+macro_rules! definition {
+    ($name:literal) => {
+        include_str!(concat!("../../tests/fixtures/cdr/", $name, ".msg"))
+    };
+}
+
+const ARRAY: &str = "vision_msgs/msg/Detection2DArray";
+
+/// `seed.py` counts on this order.
+const TYPES: [(&str, &str); 14] = [
+    ("sensor_msgs/msg/Image", definition!("Image")),
+    (
+        "sensor_msgs/msg/CompressedImage",
+        definition!("CompressedImage"),
+    ),
+    ("sensor_msgs/msg/CameraInfo", definition!("CameraInfo")),
+    (
+        "sensor_msgs/msg/RegionOfInterest",
+        definition!("RegionOfInterest"),
+    ),
+    ("std_msgs/msg/String", definition!("String")),
+    ("std_msgs/msg/Float64", definition!("Float64")),
+    (
+        "geometry_msgs/msg/PointStamped",
+        definition!("PointStamped"),
+    ),
+    (step_reward::TYPE_NAME, definition!("StepReward")),
+    (ARRAY, definition!("vision0")),
+    (ARRAY, definition!("vision1")),
+    (ARRAY, definition!("vision2")),
+    (ARRAY, definition!("vision3")),
+    (ARRAY, definition!("vision4")),
+    (ARRAY, definition!("vision_fork")),
+];
+
+fuzz_target!(|input: &[u8]| {
+    let [type_index, definition_index, rest @ ..] = input else {
+        return;
+    };
+    let (type_name, right_definition) = TYPES[usize::from(*type_index) % TYPES.len()];
+    let (own_definition, message);
+    let definition = match definition_index % 3 {
+        0 => {
+            message = rest;
+            None
+        }
+        1 => {
+            message = rest;
+            Some(right_definition)
+        }
+        _ => {
+            let Some((own, rest)) = split_own_definition(rest) else {
+                return;
+            };
+            message = rest;
+            own_definition = String::from_utf8_lossy(own);
+            Some(&*own_definition)
+        }
+    };
+    if let Ok(decoder) = Decoder::for_channel(type_name, definition) {
+        decode_in_every_role(&decoder, message);
+    }
+});
+
+fn split_own_definition(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = input.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
+}
+
+fn decode_in_every_role(decoder: &Decoder, message: &[u8]) {
+    let _ = decoder.image_header(message);
+    let _ = decoder.string(message);
+    let _ = decoder.point(message);
+    let _ = decoder.float64(message);
+    let _ = decoder.step_reward(message);
+    let _ = decoder.detections(message);
+    if let Ok((_, intrinsics)) = decoder.camera_info(message) {
+        assert!(intrinsics.fx > 0.0 && intrinsics.fy > 0.0, "{intrinsics:?}");
+    }
+    if let Ok(color) = decoder.color(message) {
+        let pixels = color.width as usize * color.height as usize;
+        assert_eq!(color.rgb.len(), pixels * 3);
+    }
+    if let Ok(depth) = decoder.depth(message) {
+        let pixels = depth.width as usize * depth.height as usize;
+        assert_eq!(depth.depth_m.len(), pixels);
+        let is_depth = |value: &f32| value.is_nan() || (value.is_finite() && *value > 0.0);
+        assert!(depth.depth_m.iter().all(is_depth), "a depth is no distance");
+    }
+}
