@@ -12,6 +12,7 @@ mod background;
 pub mod camera;
 mod cloud;
 mod finger;
+mod parts;
 mod segment;
 mod solid;
 mod surfaces;
@@ -121,7 +122,7 @@ fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
 }
 
 /// The mean of the parts' centres, each finger counted once however much of it shows.
-fn fingertip_center(window: &Window, segments: &Segments, parts: &[Solid]) -> Point {
+fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> Point {
     let largest = segments
         .fingertip_parts
         .iter()
@@ -132,9 +133,9 @@ fn fingertip_center(window: &Window, segments: &Segments, parts: &[Solid]) -> Po
     let counted = segments
         .fingertip_parts
         .iter()
-        .zip(parts)
+        .zip(solids)
         .filter(|(pixels, _)| {
-            let sides = segment::sides_touched(window, pixels, &window.fingertip);
+            let sides = parts::sides_touched(window, pixels, &window.fingertip);
             let large = pixels.len() as f32 >= MIN_CENTER_SHARE * largest as f32;
             let counts = large || sides & !reached != 0;
             reached |= sides;

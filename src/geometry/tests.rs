@@ -125,7 +125,7 @@ impl Scene {
                 let mut nearest = (if table > 0.0 { table } else { f64::NAN }, None);
                 for (k, body) in [self.finger, self.target].iter().enumerate() {
                     if let Some(t) = enter(body, &eye, &direction)
-                        && !(nearest.0 <= t)
+                        && (nearest.0.is_nan() || t < nearest.0)
                     {
                         nearest = (t, Some(k));
                     }

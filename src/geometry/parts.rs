@@ -1,0 +1,104 @@
+//! What of the pixels that were found for a region belongs to it: the target's bulk, the fingertip's
+//! parts. Specks, and what lies far in front or behind, do not.
+
+use crate::frame::BoundingBox;
+use crate::geometry::surfaces::{connected, continuous};
+use crate::geometry::window::Window;
+
+/// A part of a region has at least this share of its largest part's pixels.
+const MIN_PART_SHARE: f32 = 0.08;
+/// Parts of one fingertip lie within this many times their box's diagonal behind the nearest part,
+/// and that diagonal is taken as at least `MIN_SPREAD_M`.
+const SPREAD: f32 = 1.5;
+const MIN_SPREAD_M: f32 = 0.07;
+
+/// The target without specks elsewhere and without what lies far in front or behind.
+pub fn bulk(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
+    let mut parts = connected(window, &pixels, |a, b| continuous(window, a, b, 1.0));
+    let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
+    parts.retain(|part| part.len() as f32 >= MIN_PART_SHARE * largest as f32);
+    let mut pixels = parts.concat();
+    let depth = median_depth_m(window, &pixels);
+    let size = window.footprint_m(depth) * window.target.width().max(window.target.height()) as f32;
+    pixels.retain(|&i| (window.depth_m[i] - depth).abs() < size);
+    pixels
+}
+
+/// The fingertip's parts, the largest first, without specks and without what is far behind.
+pub fn fingertip_parts(window: &Window, pixels: &[usize], min_pixels: usize) -> Vec<Vec<usize>> {
+    let mut parts = with_slivers(
+        window,
+        connected(window, pixels, |a, b| continuous(window, a, b, 1.0)),
+    );
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let largest = parts.first().map_or(0, Vec::len);
+    let mut reached = 0;
+    parts.retain(|part| {
+        let sides = sides_touched(window, part, &window.fingertip);
+        // A sliver counts when it alone explains why the box reaches so far.
+        let large = part.len() as f32 >= MIN_PART_SHARE * largest as f32;
+        let keep = part.len() >= min_pixels.min(largest) && (large || sides & !reached != 0);
+        reached |= if keep { sides } else { 0 };
+        keep
+    });
+    let depths: Vec<f32> = parts
+        .iter()
+        .map(|part| median_depth_m(window, part))
+        .collect();
+    let nearest = depths.iter().copied().fold(f32::INFINITY, f32::min);
+    let diagonal = window.fingertip.width().hypot(window.fingertip.height()) as f32;
+    let spread = SPREAD * (window.footprint_m(nearest) * diagonal).max(MIN_SPREAD_M);
+    let kept = parts
+        .into_iter()
+        .zip(depths)
+        .filter(|(_, depth)| depth - nearest < spread);
+    kept.map(|(part, _)| part).collect()
+}
+
+/// A side seen at a grazing angle is a few pixels wide and steep: it goes with the face it borders on.
+fn with_slivers(window: &Window, mut parts: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    const SLIVER_SHARE: f32 = 0.3;
+    const STEEPER: f32 = 2.5;
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let mut whole: Vec<Vec<usize>> = Vec::new();
+    let mut owner: Vec<Option<usize>> = vec![None; window.place.len()];
+    for part in parts {
+        let host = part.iter().find_map(|&i| {
+            window.neighbours(i).find_map(|j| {
+                let small =
+                    |host: &usize| part.len() as f32 <= SLIVER_SHARE * whole[*host].len() as f32;
+                owner[j].filter(|host| continuous(window, i, j, STEEPER) && small(host))
+            })
+        });
+        let at = host.unwrap_or(whole.len());
+        for &i in &part {
+            owner[i] = Some(at);
+        }
+        match host {
+            Some(host) => whole[host].extend(part),
+            None => whole.push(part),
+        }
+    }
+    whole
+}
+
+/// Which sides of its box a set of pixels reaches (left, right, top, bottom as bits 0 to 3).
+pub fn sides_touched(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> u8 {
+    let extent = window.extent(pixels);
+    let tolerance = |side: f64| 2.0 + 0.06 * side;
+    let (x, y) = (tolerance(bbox.width()), tolerance(bbox.height()));
+    u8::from((extent.x_min - bbox.x_min).abs() < x)
+        | u8::from((extent.x_max - bbox.x_max).abs() < x) << 1
+        | u8::from((extent.y_min - bbox.y_min).abs() < y) << 2
+        | u8::from((extent.y_max - bbox.y_max).abs() < y) << 3
+}
+
+/// NaN if there are none.
+fn median_depth_m(window: &Window, pixels: &[usize]) -> f32 {
+    let mut depths: Vec<f32> = pixels.iter().map(|&i| window.depth_m[i]).collect();
+    if depths.is_empty() {
+        return f32::NAN;
+    }
+    let middle = depths.len() / 2;
+    *depths.select_nth_unstable_by(middle, f32::total_cmp).1
+}
