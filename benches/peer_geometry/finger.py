@@ -13,6 +13,8 @@ from .solid import Solid, completed, depth_of_center, front_of, rim
 from .window import Window
 
 SAME_DIRECTION = 0.866
+MIN_DIRECTION_SHARE = 0.25
+LOST_PX = 3
 BEYOND_PX = 4
 MIN_CROSSINGS = 3
 END_OUTLIERS = 50
@@ -31,7 +33,9 @@ class Axis(NamedTuple):
 def axes(window: Window, parts: list[np.ndarray], target: np.ndarray) -> list[Axis | None]:
     """The axis of each part of the fingertip; None where nothing tells. Parallel fingers share one
     direction, and one whose end the target hides reaches as far as its neighbour."""
-    own = [_direction(window, part) for part in parts]
+    near_target = _surroundings(window, target)
+    largest = max(map(len, parts))
+    own = [_direction(window, part) if len(part) >= MIN_DIRECTION_SHARE * largest else None for part in parts]
     weighted = [(d, len(part)) for d, part in zip(own, parts, strict=True) if d is not None]
     if not weighted:
         return [None] * len(parts)
@@ -43,7 +47,7 @@ def axes(window: Window, parts: list[np.ndarray], target: np.ndarray) -> list[Ax
     # Of equally large parts the last one, as in the original.
     strongest = shared(max(reversed(weighted), key=lambda pair: pair[1])[0])
     directions = [strongest if d is None else shared(d) for d in own]
-    ends = [_end(window, part, d, target) for part, d in zip(parts, directions, strict=True)]
+    ends = [_end(window, part, d, near_target) for part, d in zip(parts, directions, strict=True)]
     seen = [Axis(d, end) for d, (end, _) in zip(directions, ends, strict=True)]
 
     def level(axis: Axis) -> Axis:
@@ -53,12 +57,22 @@ def axes(window: Window, parts: list[np.ndarray], target: np.ndarray) -> list[Ax
     return [level(axis) if hidden else axis for axis, (_, hidden) in zip(seen, ends, strict=True)]
 
 
-def _end(window: Window, part: np.ndarray, direction: np.ndarray, target: np.ndarray) -> tuple[float, bool]:
+def _end(window: Window, part: np.ndarray, direction: np.ndarray, near_target: np.ndarray) -> tuple[float, bool]:
     """How far a part reaches along its direction, and whether the target may hide its end."""
     reach = window.points[part] @ direction
-    order = np.argsort(-reach)
-    far_half = part[order[: -(-len(part) // 2)]]
-    return float(reach[order[len(part) // END_OUTLIERS]]), bool(window.borders_on(far_half, target).any())
+    rank = len(part) - 1 - len(part) // END_OUTLIERS
+    return float(np.partition(reach, rank)[rank]), bool(near_target[part].any())
+
+
+def _surroundings(window: Window, mask: np.ndarray) -> np.ndarray:
+    """The mask's pixels and those beside them, across the few that a sensor loses at an edge."""
+    for step in (1, window.width):
+        near = mask.copy()
+        for away in range(step, LOST_PX * step + 1, step):
+            near[away:] |= mask[:-away]
+            near[:-away] |= mask[away:]
+        mask = near
+    return mask
 
 
 def _direction(window: Window, part: np.ndarray) -> np.ndarray | None:

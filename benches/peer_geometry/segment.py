@@ -5,6 +5,7 @@ src/geometry/segment.rs.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -35,14 +36,13 @@ class Segments(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """How surfaces that touch are cut."""
+    """Along what surfaces that touch are cut."""
 
-    along_creases: bool
-    along_colors: bool
-    fingertip_inside_target: bool
+    creases: bool
+    colors: bool
 
 
-CUTS = [Cut(*edges, inside) for inside in (False, True) for edges in ((True, False), (False, True), (True, True))]
+CUTS = (Cut(True, False), Cut(False, True), Cut(True, True))
 
 
 class Piece(NamedTuple):
@@ -70,9 +70,11 @@ def segment(window: Window, min_pixels: int) -> Segments:
     touching_mask = window.mask(np.concatenate([piece.pixels for piece in touching]))
     strict_links = window.steps < STRICT
     best = Segments([], np.zeros(0, int), 0)
-    for cut in CUTS:
-        fine = _cut_up(window, touching_mask, strict_links, borders, cut, min_pixels)
-        labels = _label(window, sure + fine, touching_mask, min_pixels, cut.fingertip_inside_target)
+    cuts: dict[Cut, list[Piece]] = {}
+    for fingertip_inside_target, cut in product((False, True), CUTS):
+        if cut not in cuts:
+            cuts[cut] = sure + _cut_up(window, touching_mask, strict_links, borders, cut, min_pixels)
+        labels = _label(window, cuts[cut], touching_mask, min_pixels, fingertip_inside_target)
         found = _segments(window, labels, min_pixels)
         if found.score > best.score:
             best = found
@@ -115,9 +117,9 @@ def _in_boxes(window: Window, parts: Parts) -> list[np.ndarray]:
 def _cut_up(window: Window, touching: np.ndarray, links: np.ndarray, borders: Borders, cut: Cut,
             min_pixels: int) -> list[Piece]:  # fmt: skip
     inner = touching.copy()
-    if cut.along_creases:
+    if cut.creases:
         inner &= ~borders.crease
-    if cut.along_colors:
+    if cut.colors:
         inner &= ~borders.color
     return [Piece.of(window, pixels) for pixels in connected(window, inner, links).split(min_pixels)]
 
