@@ -194,6 +194,27 @@ fn db3_with_overwritten_pages_gives_the_rows_on_both_sides() {
 }
 
 #[test]
+fn db3_row_that_a_search_by_its_id_does_not_find_is_reported_and_no_other_comes_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(60, 20);
+    let mut bytes = db3_bytes(folder.path(), Layout::Dashing, &sent);
+    // Given a second row 30 with the earliest time, where row 10 was
+    let time = sent[9].time.to_be_bytes();
+    let at = bytes.windows(8).position(|it| it == time).unwrap();
+    // In front of the time: the row's id and five bytes about the types of its columns.
+    assert_eq!(bytes[at - 6], 10);
+    bytes[at - 6] = 30;
+    bytes[at..at + 8].copy_from_slice(&(START - 1).to_be_bytes());
+    let path = write_file(folder.path(), "bag.db3", &bytes);
+
+    let (read, reader) = recovered(&path, &sent);
+
+    assert!(read.len() > 30, "{}", read.len());
+    let loss = reader.loss().unwrap().to_string();
+    assert!(loss.contains("at row 30: is another row"), "{loss}");
+}
+
+#[test]
 fn missing_file_of_a_split_bag_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let sent = messages(90, 300);

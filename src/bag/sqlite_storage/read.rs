@@ -118,7 +118,7 @@ impl SqliteReader {
             let Position::List(rows) = &mut self.position else {
                 return None;
             };
-            let (_, id) = rows.next()?;
+            let (time, id) = rows.next()?;
             self.database.progressed();
             let query = "SELECT timestamp, id, topic_id, data FROM messages WHERE id = ?1";
             let fetched = self
@@ -126,8 +126,12 @@ impl SqliteReader {
                 .prepare_cached(query)
                 .and_then(|mut it| it.query_row([id], stored_message).optional());
             match fetched {
-                Ok(Some(message)) => return Some(message),
-                Ok(None) => {}
+                // In a damaged tree, a search by id can end elsewhere than the walk along the ids.
+                Ok(Some(message)) if message.log_time_nanos == time => return Some(message),
+                Ok(_) => self.note(
+                    Place::Row(id),
+                    "is another row or none when it is looked up",
+                ),
                 Err(error) => self.note(Place::Row(id), format!("cannot be read ({error})")),
             }
         }
