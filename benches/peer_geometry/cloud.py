@@ -6,7 +6,7 @@ import numpy as np
 
 GAP_RANK = 8
 BLOCK = 64
-COARSE_POINTS, FINE_POINTS, MEAN_POINTS = 200, 1000, 600
+COARSE_POINTS, FINE_POINTS, MEAN_POINTS = 200, 800, 400
 
 
 def gap_m(a: np.ndarray, b: np.ndarray) -> float:

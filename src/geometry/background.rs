@@ -30,29 +30,27 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Depth of the plane on that ray; infinite or negative where the ray never meets it.
-    pub fn depth_m(&self, ray: [f32; 2]) -> f32 {
+    /// A measured depth over the plane's depth on that ray: 1 on the plane, more behind it; 0 or less
+    /// where the ray never meets the plane. No division, for this runs for every pixel and trial.
+    fn relative_depth(&self, [x, y]: [f32; 2], depth_m: f32) -> f32 {
         let [a, b, c] = self.coefficients;
-        let disparity = a * ray[0] + b * ray[1] + c;
-        if disparity > 0.0 {
-            1.0 / disparity
-        } else {
-            f32::INFINITY
-        }
+        depth_m * (a * x + b * y + c)
     }
 
     /// Whether a measured depth is on the plane or behind it.
     pub fn hides(&self, ray: [f32; 2], depth_m: f32) -> bool {
-        depth_m > self.depth_m(ray) - self.tolerance_share * depth_m
+        self.relative_depth(ray, depth_m) * (1.0 + self.tolerance_share) > 1.0
     }
 
     /// Whether a measured depth is clearly behind the plane: then the plane is no background there.
     fn is_far_in_front_of(&self, ray: [f32; 2], depth_m: f32) -> bool {
-        depth_m - self.depth_m(ray) > 3.0 * self.tolerance_share * depth_m
+        self.relative_depth(ray, depth_m) * (1.0 - 3.0 * self.tolerance_share) > 1.0
     }
 
-    pub fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
-        (depth_m - self.depth_m(ray)).abs() <= self.tolerance_share * depth_m
+    fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
+        let relative = self.relative_depth(ray, depth_m);
+        relative * (1.0 + self.tolerance_share) >= 1.0
+            && relative * (1.0 - self.tolerance_share) <= 1.0
     }
 }
 
@@ -70,7 +68,7 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
         let Some(plane) = fit(window, &ring, &mut random) else {
             break;
         };
-        let on_plane = |s: &Sample| plane.contains(window.rays[s.index], window.depth_m[s.index]);
+        let on_plane = |s: &Sample| plane.contains(s.ray, s.depth_m);
         let supports = ring.iter().filter(|s| on_plane(s)).count();
         if supports < enough {
             break;
@@ -105,6 +103,8 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
 
 struct Sample {
     index: usize,
+    ray: [f32; 2],
+    depth_m: f32,
     sector: usize,
 }
 
@@ -124,6 +124,8 @@ fn ring_samples(window: &Window, in_ring: u8, center: [f64; 2]) -> Vec<Sample> {
             let turn = dy.atan2(dx) / std::f64::consts::TAU + 0.5;
             Sample {
                 index,
+                ray: window.rays[index],
+                depth_m: window.depth_m[index],
                 sector: ((turn * SECTORS as f64) as usize).min(SECTORS - 1),
             }
         })
@@ -146,7 +148,7 @@ fn fit(window: &Window, ring: &[Sample], random: &mut SplitMix) -> Option<Plane>
         };
         let votes = ring
             .iter()
-            .filter(|s| plane.contains(window.rays[s.index], window.depth_m[s.index]))
+            .filter(|s| plane.contains(s.ray, s.depth_m))
             .count();
         if best.is_none_or(|(most, _)| votes > most) {
             best = Some((votes, plane));
@@ -162,7 +164,7 @@ fn fit(window: &Window, ring: &[Sample], random: &mut SplitMix) -> Option<Plane>
         plane.coefficients = least_squares(window, &inliers)?;
         let mut residuals: Vec<f32> = inliers
             .iter()
-            .map(|&i| (window.depth_m[i] - plane.depth_m(window.rays[i])).abs() / window.depth_m[i])
+            .map(|&i| (1.0 - plane.relative_depth(window.rays[i], window.depth_m[i])).abs())
             .collect();
         let middle = residuals.len() / 2;
         let (_, median, _) = residuals.select_nth_unstable_by(middle, f32::total_cmp);

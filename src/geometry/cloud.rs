@@ -7,8 +7,8 @@ use crate::geometry::solid::Point;
 const GAP_RANK: usize = 8;
 /// Points of each cloud that take part in a search, at most.
 const COARSE_POINTS: usize = 200;
-const FINE_POINTS: usize = 1000;
-const MEAN_POINTS: usize = 600;
+const FINE_POINTS: usize = 800;
+const MEAN_POINTS: usize = 400;
 
 /// Robust smallest gap between two non-empty clouds, in metres.
 pub fn gap_m(a: &[Point], b: &[Point]) -> f32 {

@@ -68,14 +68,20 @@ enum Label {
 /// Find both regions. Either may come out empty.
 pub fn segment(window: &Window, min_pixels: usize) -> Segments {
     let (sure, touching) = pieces(window, min_pixels);
+    let mut among = vec![false; window.place.len()];
+    for piece in &touching {
+        for &i in &piece.pixels {
+            among[i] = true;
+        }
+    }
     if touching.is_empty() {
         return segments(
             window,
-            &label(window, &sure, &[], min_pixels, false),
+            &label(window, &sure, &among, min_pixels, false),
             min_pixels,
         );
     }
-    let borders = Borders::find(window);
+    let borders = Borders::find(window, &among);
     let mut cuts: Vec<Vec<Piece>> = Vec::new();
     let mut best = Segments::default();
     // A fingertip that lies wholly in front of the target is looked for only if nothing else will do.
@@ -88,7 +94,7 @@ pub fn segment(window: &Window, min_pixels: usize) -> Segments {
             let labels = label(
                 window,
                 &cuts[at],
-                &touching,
+                &among,
                 min_pixels,
                 fingertip_inside_target,
             );
@@ -143,7 +149,7 @@ impl Piece {
 }
 
 /// The foreground's connected pieces: those that clearly are one thing, and those that may be both
-/// regions (or region and arm) touching. The latter's pixels are sorted.
+/// regions (or region and arm) touching.
 fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
     let mut planes = background::planes(
         window,
@@ -168,7 +174,7 @@ fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
     let pixels: Vec<usize> = (0..window.place.len()).filter(foreground).collect();
     let (mut sure, mut touching) = (Vec::new(), Vec::new());
     for pixels in connected(window, &pixels, |a, b| continuous(window, a, b, 1.0)) {
-        let mut piece = Piece::new(window, pixels);
+        let piece = Piece::new(window, pixels);
         if piece.in_fingertip + piece.in_target == 0 {
             continue;
         }
@@ -178,7 +184,6 @@ fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
         if only_target || only_fingertip || piece.pixels.len() < 3 * min_pixels {
             sure.push(piece);
         } else {
-            piece.pixels.sort_unstable();
             touching.push(piece);
         }
     }
@@ -207,7 +212,7 @@ fn cut_up(
 fn label(
     window: &Window,
     pieces: &[Piece],
-    touching: &[Piece],
+    among: &[bool],
     min_pixels: usize,
     fingertip_inside_target: bool,
 ) -> Vec<Label> {
@@ -234,24 +239,19 @@ fn label(
             labels[i] = label;
         }
     }
-    for piece in touching {
-        spread(window, piece, &mut labels);
-    }
+    spread(window, among, &mut labels);
     labels
 }
 
 /// Border pixels, in no piece themselves, go with the nearest labelled surface that they continue.
-fn spread(window: &Window, piece: &Piece, labels: &mut [Label]) {
-    let mut frontier: Vec<usize> = piece.pixels.clone();
-    frontier.retain(|&i| labels[i] != Label::Unknown);
+fn spread(window: &Window, among: &[bool], labels: &mut [Label]) {
+    let labelled = |i: &usize| among[*i] && labels[*i] != Label::Unknown;
+    let mut frontier: Vec<usize> = (0..labels.len()).filter(labelled).collect();
     while !frontier.is_empty() {
         let mut grown = Vec::new();
         for &i in &frontier {
             for j in window.neighbours(i) {
-                if labels[j] == Label::Unknown
-                    && piece.pixels.binary_search(&j).is_ok()
-                    && continuous(window, i, j, 1.0)
-                {
+                if labels[j] == Label::Unknown && among[j] && continuous(window, i, j, 1.0) {
                     labels[j] = labels[i];
                     grown.push(j);
                 }

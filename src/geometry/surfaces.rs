@@ -55,8 +55,9 @@ pub struct Borders {
 }
 
 impl Borders {
-    pub fn find(window: &Window) -> Self {
-        let normals = normals(window);
+    /// Looked for among the wanted pixels only.
+    pub fn find(window: &Window, wanted: &[bool]) -> Self {
+        let normals = normals(window, wanted);
         let bent = |a: usize, b: usize| {
             let (n, m) = (&normals[a], &normals[b]);
             n[0] * m[0] + n[1] * m[1] + n[2] * m[2] <= SMOOTH
@@ -67,15 +68,20 @@ impl Borders {
             squares.sum::<i32>() >= COLOR_EDGE.pow(2)
         };
         Self {
-            crease: between(window, CREASE_REACH, bent),
-            color: between(window, 1, recolored),
+            crease: between(window, wanted, CREASE_REACH, bent),
+            color: between(window, wanted, 1, recolored),
         }
     }
 }
 
 /// Pixels whose opposite neighbours, `reach` pixels to either side, differ.
-fn between(window: &Window, reach: isize, differ: impl Fn(usize, usize) -> bool) -> Vec<bool> {
-    let seen = |i: &usize| window.place[*i] != 0 && !window.depth_m[*i].is_nan();
+fn between(
+    window: &Window,
+    wanted: &[bool],
+    reach: isize,
+    differ: impl Fn(usize, usize) -> bool,
+) -> Vec<bool> {
+    let seen = |i: &usize| wanted[*i];
     let differs_along = |i: usize, dx: isize, dy: isize| {
         let ends = [-reach, reach].map(|r| window.beside(i, dx * r, dy * r).filter(&seen));
         matches!(ends, [Some(a), Some(b)] if differ(a, b))
@@ -86,7 +92,7 @@ fn between(window: &Window, reach: isize, differ: impl Fn(usize, usize) -> bool)
 }
 
 /// Unit normals from the depth on both sides; zero where nothing continuous is beside a pixel.
-fn normals(window: &Window) -> Vec<[f32; 3]> {
+fn normals(window: &Window, wanted: &[bool]) -> Vec<[f32; 3]> {
     let farthest = |i: usize, dx: isize, dy: isize| -> [f32; 3] {
         let mut last = i;
         for step in 1..=CREASE_REACH {
@@ -103,7 +109,7 @@ fn normals(window: &Window) -> Vec<[f32; 3]> {
     };
     (0..window.depth_m.len())
         .map(|i| {
-            if window.depth_m[i].is_nan() {
+            if !wanted[i] {
                 return [0.0; 3];
             }
             let (u, v) = (span(i, 1, 0), span(i, 0, 1));

@@ -77,39 +77,7 @@ impl Window {
 
         let mut raw = vec![f32::NAN; width * height];
         let mut rays = vec![[0.0; 2]; width * height];
-        let mut place = vec![0; width * height];
         let mut color = vec![[0; 3]; width * height];
-        for row in 0..height {
-            for column in 0..width {
-                let (x, y) = ((x0 + column) as f64, (y0 + row) as f64);
-                let here = place_of(
-                    x + 0.5,
-                    y + 0.5,
-                    &fingertip,
-                    &target,
-                    &ring_fingertip,
-                    &ring_target,
-                );
-                if here == 0 {
-                    continue;
-                }
-                let index = row * width + column;
-                place[index] = here;
-                let (u, v) = ((x / scale_x) as usize, (y / scale_y) as usize);
-                let pixel = (v.min(picture.height as usize - 1) * picture.width as usize
-                    + u.min(picture.width as usize - 1))
-                    * 3;
-                if let Some(rgb) = picture.rgb.get(pixel..pixel + 3) {
-                    color[index] = [rgb[0], rgb[1], rgb[2]];
-                }
-                let ray = camera::ray(&intrinsics, x, y);
-                rays[index] = [ray.x as f32, ray.y as f32];
-                let value = depth.depth_m[(y0 + row) * depth.width as usize + x0 + column];
-                if value >= range.min_m && value <= range.max_m {
-                    raw[index] = value;
-                }
-            }
-        }
         let shift = |bbox: BoundingBox| {
             BoundingBox::new(
                 bbox.x_min - x0 as f64,
@@ -118,6 +86,22 @@ impl Window {
                 bbox.y_max - y0 as f64,
             )
         };
+        let place = places(
+            (width, height),
+            [shift(fingertip), shift(target)],
+            [shift(ring_fingertip), shift(ring_target)],
+        );
+        for index in (0..place.len()).filter(|&i| place[i] != 0) {
+            let (column, row) = (x0 + index % width, y0 + index / width);
+            let (x, y) = (column as f64, row as f64);
+            color[index] = nearest_color(picture, x / scale_x, y / scale_y);
+            let ray = camera::ray(&intrinsics, x, y);
+            rays[index] = [ray.x as f32, ray.y as f32];
+            let value = depth.depth_m[row * depth.width as usize + column];
+            if value >= range.min_m && value <= range.max_m {
+                raw[index] = value;
+            }
+        }
         let focal_px = (intrinsics.fx * intrinsics.fy).sqrt();
         let mut window = Self {
             width,
@@ -183,29 +167,35 @@ impl Window {
     fn denoised(&self) -> Vec<f32> {
         const HALF_RING: [(isize, isize); 4] = [(1, 0), (1, 1), (0, 1), (-1, 1)];
         let mut out = vec![f32::NAN; self.raw_depth_m.len()];
-        for (index, slot) in out.iter_mut().enumerate() {
+        let width = self.width as isize;
+        for index in (0..out.len()).filter(|&i| !self.raw_depth_m[i].is_nan()) {
             let depth = self.raw_depth_m[index];
-            if depth.is_nan() {
-                continue;
-            }
             let jump = self.jump_m(depth);
+            let (column, row) = (index % self.width, index / self.width);
+            let inner = column > 0 && row > 0 && column + 1 < self.width && row + 1 < self.height;
             let (mut sum, mut count, mut continuous, mut seen) = (depth, 1_u32, 0_u32, 0_u32);
             for (dx, dy) in HALF_RING {
-                let sides =
-                    [self.beside(index, dx, dy), self.beside(index, -dx, -dy)].map(|side| {
-                        let other = side.map_or(f32::NAN, |i| self.raw_depth_m[i]);
-                        seen += u32::from(!other.is_nan());
-                        let near = (other - depth).abs() < jump;
-                        continuous += u32::from(near);
-                        near.then_some(other)
-                    });
-                if let [Some(one), Some(opposite)] = sides {
-                    sum += one + opposite;
+                let sides = [(dx, dy), (-dx, -dy)].map(|(dx, dy)| {
+                    let side = if inner {
+                        Some(index.wrapping_add_signed(dy * width + dx))
+                    } else {
+                        self.beside(index, dx, dy)
+                    };
+                    side.map_or(f32::NAN, |i| self.raw_depth_m[i])
+                });
+                let near = sides.map(|other| (other - depth).abs() < jump);
+                seen += sides
+                    .iter()
+                    .map(|other| u32::from(!other.is_nan()))
+                    .sum::<u32>();
+                continuous += near.iter().map(|&near| u32::from(near)).sum::<u32>();
+                if near == [true, true] {
+                    sum += sides[0] + sides[1];
                     count += 2;
                 }
             }
             if continuous >= 2 || seen <= 2 {
-                *slot = sum / count as f32;
+                out[index] = sum / count as f32;
             }
         }
         out
@@ -259,18 +249,40 @@ fn ring_of(bbox: &BoundingBox) -> BoundingBox {
     )
 }
 
-fn place_of(
-    x: f64,
-    y: f64,
-    fingertip: &BoundingBox,
-    target: &BoundingBox,
-    ring_fingertip: &BoundingBox,
-    ring_target: &BoundingBox,
-) -> u8 {
-    let within = |b: &BoundingBox| x >= b.x_min && x < b.x_max && y >= b.y_min && y < b.y_max;
-    let boxes = u8::from(within(fingertip)) * IN_FINGERTIP + u8::from(within(target)) * IN_TARGET;
-    if boxes != 0 {
-        return boxes;
+/// Which boxes and rings each pixel's middle lies in; a ring is what is in neither box.
+fn places(
+    (width, height): (usize, usize),
+    boxes: [BoundingBox; 2],
+    rings: [BoundingBox; 2],
+) -> Vec<u8> {
+    let mut place = vec![0; width * height];
+    // A pixel's middle is half a pixel beyond its corner.
+    let first = |edge: f64, most: usize| ((edge - 0.5).ceil().max(0.0) as usize).min(most);
+    let mut mark = |bbox: &BoundingBox, bit: u8| {
+        let columns = first(bbox.x_min, width)..first(bbox.x_max, width);
+        for row in first(bbox.y_min, height)..first(bbox.y_max, height) {
+            for pixel in &mut place[row * width..][columns.clone()] {
+                *pixel |= bit;
+            }
+        }
+    };
+    mark(&boxes[0], IN_FINGERTIP);
+    mark(&boxes[1], IN_TARGET);
+    mark(&rings[0], RING_FINGERTIP);
+    mark(&rings[1], RING_TARGET);
+    for pixel in &mut place {
+        if *pixel & IN_ANY_BOX != 0 {
+            *pixel &= IN_ANY_BOX;
+        }
     }
-    u8::from(within(ring_fingertip)) * RING_FINGERTIP + u8::from(within(ring_target)) * RING_TARGET
+    place
+}
+
+/// The colour at a position, or black beyond the picture.
+fn nearest_color(picture: &ColorImage, x: f64, y: f64) -> [u8; 3] {
+    let at = (y as usize * picture.width as usize + x as usize) * 3;
+    match picture.rgb.get(at..at + 3) {
+        Some(&[r, g, b]) => [r, g, b],
+        _ => [0; 3],
+    }
 }
