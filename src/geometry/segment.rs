@@ -8,6 +8,7 @@
 
 use crate::geometry::background;
 use crate::geometry::parts::{bulk, fingertip_parts, sides_touched};
+use crate::geometry::solid::front_of;
 use crate::geometry::surfaces::{Borders, connected, continuous};
 use crate::geometry::window::{
     IN_ANY_BOX, IN_FINGERTIP, IN_TARGET, RING_FINGERTIP, RING_TARGET, Window,
@@ -65,8 +66,20 @@ enum Label {
     Other,
 }
 
-/// Find both regions. Either may come out empty.
+/// Find both regions. One comes out empty only if its box holds next to no depth.
 pub fn segment(window: &Window, min_pixels: usize) -> Segments {
+    let found = by_surroundings(window, min_pixels);
+    let fingertip: usize = found.fingertip_parts.iter().map(Vec::len).sum();
+    if found.target.len().min(fingertip) >= min_pixels {
+        return found;
+    }
+    // One hides nearly all of the other. The score keeps the confidence as low as the evidence.
+    let nearness = segments(window, &label_by_nearness(window), min_pixels);
+    let score = nearness.score.min(1);
+    Segments { score, ..nearness }
+}
+
+fn by_surroundings(window: &Window, min_pixels: usize) -> Segments {
     let (sure, touching) = pieces(window, min_pixels);
     let mut among = vec![false; window.place.len()];
     for piece in &touching {
@@ -294,6 +307,33 @@ fn label_by_boxes(window: &Window, sure: &[Piece], touching: &[Piece]) -> Vec<La
         }
     }
     labels
+}
+
+/// The nearest surface in the fingertip's box is the fingertip, the rest of the target's box the target.
+fn label_by_nearness(window: &Window) -> Vec<Label> {
+    let measured = |i: usize, bit: u8| window.place[i] & bit != 0 && !window.depth_m[i].is_nan();
+    let depths = |bit: u8| -> Vec<f32> {
+        let inside = (0..window.place.len()).filter(|&i| measured(i, bit));
+        inside.map(|i| window.depth_m[i]).collect()
+    };
+    let in_fingertip = depths(IN_FINGERTIP);
+    if in_fingertip.is_empty() {
+        return vec![Label::Unknown; window.place.len()];
+    }
+    let front = front_of(in_fingertip);
+    let side = window.fingertip.width().min(window.fingertip.height()) as f32;
+    let back = front + 0.5 * side * window.footprint_m(front);
+    (0..window.place.len())
+        .map(|i| {
+            if measured(i, IN_FINGERTIP) && window.depth_m[i] <= back {
+                Label::Fingertip
+            } else if measured(i, IN_TARGET) {
+                Label::Target
+            } else {
+                Label::Other
+            }
+        })
+        .collect()
 }
 
 fn segments(window: &Window, labels: &[Label], min_pixels: usize) -> Segments {

@@ -320,3 +320,20 @@ fn boxes_that_overlap_near_contact_do_not_swap_their_pixels() {
     // then what shows of both and their completion bound it
     assert!((measured - gap).abs() < 0.01, "{measured}");
 }
+
+#[test]
+fn a_target_hidden_but_for_its_box_is_a_guess_that_says_so() {
+    // given boxes of which the target's lies all on the finger
+    let mut cast = Scene::finger_above_cube(0.0).cast();
+    let finger = cast.regions.fingertip;
+    let [x, y] = finger.center();
+    cast.regions.target =
+        BoundingBox::from_center(x, y, finger.width() * 0.6, finger.height() * 0.6);
+    // when it is measured
+    let outcome = measure(&cast);
+    // then either the depth is refused or the confidence is next to nothing
+    match outcome {
+        Ok(measurement) => assert!(measurement.confidence < 0.5, "{measurement:?}"),
+        Err(reason) => assert_eq!(reason, Reason::DepthInvalid),
+    }
+}
