@@ -72,8 +72,9 @@ class Borders(NamedTuple):
     color: np.ndarray
 
     @staticmethod
-    def find(window: Window) -> Borders:
-        normals = _normals(window)
+    def find(window: Window, wanted: np.ndarray) -> Borders:
+        """Looked for among the wanted pixels only."""
+        normals = _normals(window, wanted)
         color = np.zeros((window.height, window.width, 3), np.int16)
         color[MARGIN:-MARGIN, MARGIN:-MARGIN] = window.color_crop
         channels = color.reshape(-1, 3).T.astype(np.float32, order="C")
@@ -85,21 +86,21 @@ class Borders(NamedTuple):
             change = channels[:, apart:] - channels[:, :-apart]
             return np.einsum("ki,ki->i", change, change) >= COLOR_EDGE**2
 
-        return Borders(_between(window, CREASE_REACH, bent), _between(window, 1, recolored))
+        return Borders(_between(window, wanted, CREASE_REACH, bent), _between(window, wanted, 1, recolored))
 
 
-def _between(window: Window, reach: int, differ) -> np.ndarray:
+def _between(window: Window, wanted: np.ndarray, reach: int, differ) -> np.ndarray:
     """Pixels whose opposite neighbours, `reach` pixels to either side, differ."""
-    seen = window.measured
+    seen = wanted
     found = np.zeros_like(seen)
     for off in (reach, reach * window.width):
         found[off:-off] |= seen[: -2 * off] & seen[2 * off :] & differ(2 * off)
     return found & seen
 
 
-def _normals(window: Window) -> np.ndarray:
+def _normals(window: Window, wanted: np.ndarray) -> np.ndarray:
     """(3, N) unit normals from the depth on both sides; zero where nothing continuous is beside."""
-    pixels = np.flatnonzero(window.measured)
+    pixels = np.flatnonzero(wanted)
     # Rows as contiguous arrays: the cross product runs over them.
     points = np.ascontiguousarray(window.points.T)
 
