@@ -5,8 +5,8 @@
 //! regions apart (`segment`, `surfaces`); complete each region's hidden half by symmetry (`solid`,
 //! `finger`); measure between the completed clouds (`cloud`).
 //!
-//! Lengths that the code calls constants are shares of the box, the depth or the pixel's footprint;
-//! nothing is fitted to a robot or a camera.
+//! Constants are shares of the box, the depth or the pixel's footprint, but for two lengths of a hand's
+//! scale (`MIN_SPREAD_M`, `NOISE_SCALE_M`); nothing is fitted to a robot or a camera.
 
 mod background;
 pub mod camera;
