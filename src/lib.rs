@@ -73,7 +73,6 @@ pub mod label;
 pub mod messages;
 pub mod node;
 pub mod pipeline;
-#[cfg(test)]
 mod random;
 pub mod report;
 pub mod reward;

@@ -1,4 +1,5 @@
-//! A tiny deterministic generator for property-like tests (SplitMix64, Steele et al. 2014).
+//! A tiny deterministic generator (SplitMix64, Steele et al. 2014): the same seed gives the same
+//! planes in a frame, and the same cases in a test.
 
 pub(crate) struct Random(pub u64);
 
@@ -17,6 +18,7 @@ impl Random {
     }
 
     /// In [0, 1).
+    #[cfg(test)]
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }

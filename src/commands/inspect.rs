@@ -7,6 +7,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use spatial_reward::label::roles::{Choice, Role};
 use spatial_reward::label::{Survey, survey};
+use spatial_reward::stamp::seconds_between;
 
 use super::{print, print_json};
 use crate::cli::Inspect;
@@ -105,7 +106,7 @@ impl Findings {
             files: info.files.len(),
             ros_distro: info.ros_distro.clone(),
             duration_s: (info.start_nanos.zip(info.end_nanos))
-                .map(|(start, end)| end.saturating_sub(start) as f64 / 1e9),
+                .map(|(start, end)| seconds_between(start, end)),
             messages: survey.counts.iter().sum(),
             topics: topics
                 .map(|(topic, count)| Topic {

@@ -4,6 +4,7 @@
 use nalgebra::{Matrix3, Vector3};
 
 use crate::geometry::window::Window;
+use crate::random::Random;
 
 /// Directions around a box in which its surroundings are looked at.
 const SECTORS: usize = 16;
@@ -60,7 +61,7 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
     let box_pixels: Vec<usize> = measured(window, in_box).collect();
     let enough = (ring.len() / 10).max(12);
     let mut found = Vec::new();
-    let mut random = SplitMix(0x5eed);
+    let mut random = Random(0x5eed);
     for _ in 0..MAX_PLANES {
         if ring.len() < enough {
             break;
@@ -133,12 +134,12 @@ fn ring_samples(window: &Window, in_ring: u8, center: [f64; 2]) -> Vec<Sample> {
 }
 
 /// RANSAC (Fischler & Bolles 1981), then least squares on the inliers, whose spread sets the tolerance.
-fn fit(window: &Window, ring: &[Sample], random: &mut SplitMix) -> Option<Plane> {
+fn fit(window: &Window, ring: &[Sample], random: &mut Random) -> Option<Plane> {
     const TRIAL_TOLERANCE: f32 = 0.008;
     const MIN_TOLERANCE: f32 = 0.003;
     let mut best: Option<(usize, Plane)> = None;
     for _ in 0..TRIALS {
-        let triple = [(); 3].map(|()| ring[random.below(ring.len())].index);
+        let triple = [(); 3].map(|()| ring[random.below(ring.len() as u64) as usize].index);
         let Some(coefficients) = through(window, triple) else {
             continue;
         };
@@ -208,17 +209,4 @@ fn least_squares(window: &Window, inliers: &[usize]) -> Option<[f32; 3]> {
     }
     let solution = normal.cholesky()?.solve(&right);
     Some([solution.x as f32, solution.y as f32, solution.z as f32])
-}
-
-/// A small deterministic generator (Steele et al. 2014): the same frame gives the same planes.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
 }

@@ -1,7 +1,7 @@
 //! The pinhole camera: from pixels to rays to points, lens distortion removed point by point.
 //! Only the points that matter are undistorted, never the picture.
 
-use nalgebra::{Point3, Vector2};
+use nalgebra::Vector2;
 
 use crate::frame::{Distortion, Intrinsics};
 
@@ -20,12 +20,6 @@ pub fn ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
         Distortion::BrownConrady(coefficients) => undistort_brown_conrady(distorted, &coefficients),
         Distortion::Equidistant(coefficients) => undistort_equidistant(distorted, &coefficients),
     }
-}
-
-/// The point at `depth_m` along the optical axis on the ray through pixel (u, v).
-pub fn point_in_camera(intrinsics: &Intrinsics, u: f64, v: f64, depth_m: f64) -> Point3<f64> {
-    let ray = ray(intrinsics, u, v);
-    Point3::new(ray.x * depth_m, ray.y * depth_m, depth_m)
 }
 
 /// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6) by fixed-point iteration.

@@ -4,10 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::geometry::solid::{
-    Point, Solid, completed, depth_of_center, front_of, mask, point, rim,
-};
-use crate::geometry::window::{IN_FINGERTIP, Window};
+use crate::geometry::solid::{Point, Solid, completed, depth_of_center, front_of, point, rim};
+use crate::geometry::window::Window;
 
 /// Cosine of the angle up to which two fingers count as parallel (30 degrees).
 const SAME_DIRECTION: f32 = 0.866;
@@ -145,7 +143,6 @@ fn direction(window: &Window, part: &[usize]) -> Option<Point> {
         (0..4).any(|side| crossings[side] * 3 >= most && distances[side] < 2.0)
     };
     let cut: Vec<usize> = part.iter().copied().filter(on_cut).collect();
-    debug_assert!(cut.iter().all(|&i| window.place[i] & IN_FINGERTIP != 0));
     let direction = mean(window, part) - mean(window, &cut);
     (direction.norm() > 1e-4).then(|| direction.normalize())
 }
@@ -166,7 +163,7 @@ fn runs_on(window: &Window, from: usize, (dx, dy): (isize, isize)) -> bool {
 
 /// Complete a finger.
 pub fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
-    let inside = mask(window, pixels);
+    let inside = window.mask(pixels);
     let direction = axis.direction;
     let along = |p: &Point| p.dot(&direction);
     let across = |p: &Point| p - direction * along(p);

@@ -70,11 +70,11 @@ impl GeometryEstimator {
         let window = Window::cut(color, depth, intrinsics, regions, self.range)
             .ok_or(Reason::BoxOutsideImage)?;
         let segments = segment::segment(&window, self.min_pixels);
-        let fingertip_pixels: usize = segments.fingertip_parts.iter().map(Vec::len).sum();
-        if segments.target.len().min(fingertip_pixels) < self.min_pixels {
+        if !segments.holds(self.min_pixels) {
             return Err(Reason::DepthInvalid);
         }
-        let fingertip_mask = solid::mask(&window, &segments.fingertip_parts.concat());
+        let fingertip = segments.fingertip();
+        let fingertip_mask = window.mask(&fingertip);
         let target = solid::object(&window, &segments.target, &window.target, &fingertip_mask);
         let parts = fingertip_solids(&window, &segments);
         let center = fingertip_center(&window, &segments, &parts);
@@ -82,12 +82,11 @@ impl GeometryEstimator {
         let seen = |pixels: &[usize]| -> Vec<Point> {
             pixels.iter().map(|&i| solid::point(&window, i)).collect()
         };
-        let seen_fingertip = seen(&segments.fingertip_parts.concat());
         Ok(Measurement {
             center_m: Some((center - target.center).norm().into()),
             surface_m: Some(cloud::gap_m(&surface, &target.surface).into()),
-            cloud_m: Some(cloud::mean_nearest_m(&seen_fingertip, &seen(&segments.target)).into()),
-            confidence: confidence(&window, &segments),
+            cloud_m: Some(cloud::mean_nearest_m(&seen(&fingertip), &seen(&segments.target)).into()),
+            confidence: confidence(&window, &segments, &fingertip),
             answer: String::new(),
         })
     }
@@ -107,7 +106,7 @@ impl Estimator for GeometryEstimator {
 }
 
 fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
-    let target_mask = solid::mask(window, &segments.target);
+    let target_mask = window.mask(&segments.target);
     let axes = finger::axes(window, &segments.fingertip_parts, &segments.target);
     let complete = |(part, axis): (&Vec<usize>, Option<finger::Axis>)| match axis {
         Some(axis) => finger::finger(window, part, axis),
@@ -123,12 +122,8 @@ fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
 
 /// The mean of the parts' centres, each finger counted once however much of it shows.
 fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> Point {
-    let largest = segments
-        .fingertip_parts
-        .iter()
-        .map(Vec::len)
-        .max()
-        .unwrap_or(0);
+    // The largest comes first.
+    let largest = segments.fingertip_parts.first().map_or(0, Vec::len);
     let mut reached = 0;
     let counted = segments
         .fingertip_parts
@@ -147,15 +142,14 @@ fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> P
 
 /// 0 to 1 from the evidence: how much of the boxes has depth, how well the pixels found explain
 /// them, how many there are, and how noisy their depth is.
-fn confidence(window: &Window, segments: &Segments) -> f32 {
-    let fingertip = segments.fingertip_parts.concat();
+fn confidence(window: &Window, segments: &Segments, fingertip: &[usize]) -> f32 {
     let measured = window
         .measured_share(IN_FINGERTIP)
         .min(window.measured_share(IN_TARGET));
     let explained = segments.score as f32 / FULL_SCORE as f32;
     let pixels = fingertip.len().min(segments.target.len()) as f32;
     let noise_m = window
-        .noise_m(&fingertip)
+        .noise_m(fingertip)
         .max(window.noise_m(&segments.target));
     let evidence = measured * explained * pixels / (pixels + PIXELS_SCALE);
     (evidence / (1.0 + noise_m / NOISE_SCALE_M)).clamp(0.0, 1.0)

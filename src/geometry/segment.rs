@@ -35,6 +35,19 @@ pub struct Segments {
     pub score: u32,
 }
 
+impl Segments {
+    /// The fingertip's pixels, of all its parts.
+    pub fn fingertip(&self) -> Vec<usize> {
+        self.fingertip_parts.concat()
+    }
+
+    /// Whether both regions have so many pixels.
+    pub fn holds(&self, min_pixels: usize) -> bool {
+        let fingertip: usize = self.fingertip_parts.iter().map(Vec::len).sum();
+        self.target.len().min(fingertip) >= min_pixels
+    }
+}
+
 /// Along what surfaces that touch are cut, most trusted first.
 #[derive(Clone, Copy)]
 struct Cut {
@@ -69,8 +82,7 @@ enum Label {
 /// Find both regions. One comes out empty only if its box holds next to no depth.
 pub fn segment(window: &Window, min_pixels: usize) -> Segments {
     let found = by_surroundings(window, min_pixels);
-    let fingertip: usize = found.fingertip_parts.iter().map(Vec::len).sum();
-    if found.target.len().min(fingertip) >= min_pixels {
+    if found.holds(min_pixels) {
         return found;
     }
     // One hides nearly all of the other. The score keeps the confidence as low as the evidence.
@@ -81,12 +93,11 @@ pub fn segment(window: &Window, min_pixels: usize) -> Segments {
 
 fn by_surroundings(window: &Window, min_pixels: usize) -> Segments {
     let (sure, touching) = pieces(window, min_pixels);
-    let mut among = vec![false; window.place.len()];
-    for piece in &touching {
-        for &i in &piece.pixels {
-            among[i] = true;
-        }
-    }
+    let touching_pixels: Vec<usize> = touching
+        .iter()
+        .flat_map(|piece| piece.pixels.iter().copied())
+        .collect();
+    let among = window.mask(&touching_pixels);
     if touching.is_empty() {
         return segments(
             window,

@@ -32,7 +32,7 @@ pub struct Solid {
 
 /// Complete an object that its box holds whole. `occluder` marks pixels of what may hide a part.
 pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &[bool]) -> Solid {
-    let inside = mask(window, pixels);
+    let inside = window.mask(pixels);
     let front = front_of(pixels.iter().map(|&i| window.depth_m[i]).collect());
     let mut width = bbox.width().min(bbox.height());
     let borders_on_occluder = |i: &&usize| window.neighbours(**i).any(|j| occluder[j]);
@@ -214,13 +214,4 @@ fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
 
 pub fn point(window: &Window, index: usize) -> Point {
     Point::from(window.point(index))
-}
-
-/// Which of the window's pixels are in the list.
-pub fn mask(window: &Window, pixels: &[usize]) -> Vec<bool> {
-    let mut inside = vec![false; window.place.len()];
-    for &i in pixels {
-        inside[i] = true;
-    }
-    inside
 }

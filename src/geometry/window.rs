@@ -216,6 +216,15 @@ impl Window {
         pixels.iter().map(difference).sum::<f32>() / pixels.len().max(1) as f32
     }
 
+    /// Which of the window's pixels are in the list.
+    pub fn mask(&self, pixels: &[usize]) -> Vec<bool> {
+        let mut inside = vec![false; self.place.len()];
+        for &i in pixels {
+            inside[i] = true;
+        }
+        inside
+    }
+
     /// The bounding box of some pixels; improper if there are none.
     pub fn extent(&self, pixels: &[usize]) -> BoundingBox {
         let empty = BoundingBox::new(f64::INFINITY, f64::INFINITY, 0.0, 0.0);

@@ -1,9 +1,8 @@
 //! The ROS 2 messages this program reads, field by field in wire order. Pixels and encoding names
 //! are borrowed from the message's bytes.
 
+use crate::stamp::NANOS_PER_SECOND;
 use serde::{Deserialize, Serialize};
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// `builtin_interfaces/msg/Time`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
