@@ -67,7 +67,12 @@ if [ -z "${AMENT_PREFIX_PATH:-}" ]; then
   done
 fi
 
-# A libtorch of the user's: programs linked to it must find its libraries.
+# libtorch: the user's own, else the one that scripts/setup --model made.
+SPATIAL_REWARD_LIBTORCH=$SPATIAL_REWARD_CACHE/libtorch-2.13.0-cpu
+if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ -e "$SPATIAL_REWARD_LIBTORCH/lib/libtorch.so" ]; then
+  export LIBTORCH="$SPATIAL_REWARD_LIBTORCH"
+fi
+# Programs linked to it must find its libraries.
 if [ -n "${LIBTORCH:-}" ]; then
   case ":${LD_LIBRARY_PATH:-}:" in
     *":$LIBTORCH/lib:"*) ;;
@@ -75,6 +80,6 @@ if [ -n "${LIBTORCH:-}" ]; then
   esac
 fi
 
-export PATH CARGO_TARGET_DIR SPATIAL_REWARD_ROOT SPATIAL_REWARD_CACHE
+export PATH CARGO_TARGET_DIR SPATIAL_REWARD_ROOT SPATIAL_REWARD_CACHE SPATIAL_REWARD_LIBTORCH
 unset _sr_file _sr_shell _sr_cargo_bin _sr_version _sr_distro _sr_flags
 unset -f _sr_checksum _sr_prepend_path
