@@ -132,6 +132,47 @@ pub enum Error {
         what: String,
         remedy: String,
     },
+
+    /// A picture without pixels has nothing to resize.
+    #[error(
+        "a picture of {width}x{height} pixels cannot be resized: both sides must be at least 1"
+    )]
+    EmptyPicture { width: u32, height: u32 },
+
+    /// A picture's bytes are more or fewer than its size says.
+    #[error(
+        "a picture of {width}x{height} pixels with {channels} channels has {expected} values, but {found} were given"
+    )]
+    PixelCount {
+        width: u32,
+        height: u32,
+        channels: usize,
+        expected: usize,
+        found: usize,
+    },
+
+    /// A file that should be a picture does not decode.
+    #[error("{path} cannot be read as a picture: {message}. Give a PNG or JPEG file", path = path.display())]
+    Picture { path: PathBuf, message: String },
+
+    /// A mask and the image it belongs to have different sizes.
+    #[error("the mask {path} has {width}x{height} pixels, but its image has {image_width}x{image_height}: a mask covers the whole image, pixel by pixel", path = path.display())]
+    MaskSize {
+        path: PathBuf,
+        width: u32,
+        height: u32,
+        image_width: u32,
+        image_height: u32,
+    },
+
+    /// An image processor's settings ask for something this program does not do.
+    #[error("{path}: {field} is {value}, but must be {expected}", path = path.display())]
+    Preprocessor {
+        path: PathBuf,
+        field: &'static str,
+        value: String,
+        expected: &'static str,
+    },
 }
 
 impl Error {

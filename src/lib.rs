@@ -68,6 +68,7 @@ pub mod error;
 pub mod estimator;
 pub mod frame;
 pub mod geometry;
+pub mod imaging;
 pub mod kalman;
 pub mod label;
 pub mod messages;

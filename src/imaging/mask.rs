@@ -1,0 +1,131 @@
+//! Regions as masks: boxes drawn into the picture's grid, masks given as pictures, and the two
+//! ways of bringing them to the model's size, OpenCV's nearest neighbour and Pillow's resize.
+
+use std::path::Path;
+
+use super::resize::{Kernel, Resizer};
+use crate::frame::BoundingBox;
+use crate::{Error, Result};
+
+/// Which pixels of a picture belong to a region; row-major, 1 inside and 0 outside,
+/// `data.len() == width * height`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    pub width: u32,
+    pub height: u32,
+    pub data: Vec<u8>,
+}
+
+impl Mask {
+    /// The box's pixels in a picture of that size: corners truncated towards zero, the far edges
+    /// left out, clipped to the picture. A box of less than a pixel gives a mask of zeros, as in
+    /// the original; whether that is an error is the caller's to say.
+    ///
+    /// Negative corners are clamped, as the original's training code does. (Its demo would count
+    /// them from the far edge, but cannot draw them.)
+    pub fn from_box(region: &BoundingBox, width: u32, height: u32) -> Self {
+        // A saturating cast, which takes NaN for 0.
+        let cut = |corner: f64, side: u32| (corner.trunc() as u32).min(side) as usize;
+        let (left, right) = (cut(region.x_min, width), cut(region.x_max, width));
+        let (top, bottom) = (cut(region.y_min, height), cut(region.y_max, height));
+        let mut data = vec![0; width as usize * height as usize];
+        if left < right && top < bottom {
+            let rows = data.chunks_exact_mut(width as usize);
+            for row in rows.take(bottom).skip(top) {
+                row[left..right].fill(1);
+            }
+        }
+        Self {
+            width,
+            height,
+            data,
+        }
+    }
+
+    /// A mask from a picture's bytes (PNG or JPEG): a pixel is inside if any of its channels is
+    /// not zero; transparency does not count. `file` is only named in errors.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] if the bytes are no such picture, [`Error::MaskSize`] if it is not of the
+    /// size (width, height) of the image it belongs to.
+    pub fn from_encoded(bytes: &[u8], image: (u32, u32), file: &Path) -> Result<Self> {
+        let picture = image::load_from_memory(bytes).map_err(|error| Error::Picture {
+            path: file.to_path_buf(),
+            message: error.to_string(),
+        })?;
+        let (width, height) = (picture.width(), picture.height());
+        if (width, height) != image {
+            return Err(Error::MaskSize {
+                path: file.to_path_buf(),
+                width,
+                height,
+                image_width: image.0,
+                image_height: image.1,
+            });
+        }
+        // 16 bits, so that faint pixels of 16-bit masks are not rounded away.
+        let data = picture
+            .to_rgb16()
+            .pixels()
+            .map(|pixel| u8::from(pixel.0 != [0; 3]))
+            .collect();
+        Ok(Self {
+            width,
+            height,
+            data,
+        })
+    }
+
+    /// Whether no pixel is inside.
+    pub fn is_empty(&self) -> bool {
+        self.data.iter().all(|&inside| inside == 0)
+    }
+
+    /// The mask at another size by nearest neighbour as OpenCV picks it: pixel i comes from
+    /// floor(i * (1 / (output / input))), all in double precision. That is not always the exact
+    /// floor(i * input / output).
+    ///
+    /// # Errors
+    /// [`Error::EmptyPicture`] if a side of either size is zero.
+    pub fn resize_nearest(&self, width: u32, height: u32) -> Result<Self> {
+        for (width, height) in [(self.width, self.height), (width, height)] {
+            if width == 0 || height == 0 {
+                return Err(Error::EmptyPicture { width, height });
+            }
+        }
+        let columns = nearest(self.width, width);
+        let row_bytes = self.width as usize;
+        let mut data = Vec::with_capacity(width as usize * height as usize);
+        for y in nearest(self.height, height) {
+            let row = &self.data[y * row_bytes..][..row_bytes];
+            data.extend(columns.iter().map(|&x| row[x]));
+        }
+        Ok(Self {
+            width,
+            height,
+            data,
+        })
+    }
+
+    /// The mask at another size by Pillow's resize of its zeros and ones, rounded to zeros and ones.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPicture`] if a side of either size is zero.
+    pub fn resize_pillow(&self, width: u32, height: u32, kernel: Kernel) -> Result<Self> {
+        let resizer = Resizer::new((self.width, self.height), (width, height), kernel)?;
+        Ok(Self {
+            width,
+            height,
+            data: resizer.resize_gray(&self.data)?,
+        })
+    }
+}
+
+/// For each output pixel along one axis, the input pixel OpenCV's nearest neighbour takes.
+pub(super) fn nearest(input: u32, output: u32) -> Vec<usize> {
+    let step = 1.0 / (f64::from(output) / f64::from(input));
+    let last = input as usize - 1;
+    (0..output)
+        .map(|i| ((f64::from(i) * step).floor() as usize).min(last))
+        .collect()
+}

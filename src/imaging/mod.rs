@@ -1,0 +1,36 @@
+//! Pictures as the vision-language model sees them: Pillow's and OpenCV's resizes bit for bit,
+//! masks from boxes, relative depth, and the image processors of the checkpoints.
+//! Bytes and floats only: no tensors, so all of it builds and tests without libtorch.
+
+pub mod mask;
+mod normalize;
+mod pixels;
+pub mod processor;
+mod processor_config;
+pub mod resize;
+
+pub use mask::Mask;
+pub use processor::{AspectMode, ImageProcessor};
+pub use resize::{Kernel, Resizer};
+
+/// Row-major bytes of one channel, `values.len() == width * height`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrayImage {
+    pub width: u32,
+    pub height: u32,
+    pub values: Vec<u8>,
+}
+
+impl GrayImage {
+    /// The same picture with three equal channels.
+    pub fn to_color(&self) -> crate::frame::ColorImage {
+        crate::frame::ColorImage {
+            width: self.width,
+            height: self.height,
+            rgb: self.values.iter().flat_map(|&value| [value; 3]).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! `preprocessor_config.json` as SigLIP's and CLIP's image processors write it, in its old and new
+//! spellings. What this program cannot reproduce is refused by the field's name.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::resize::Kernel;
+use crate::{Error, Result};
+
+/// The settings of an image processor, checked.
+#[derive(Debug, Clone)]
+pub(super) struct ProcessorConfig {
+    pub size: ProcessorSize,
+    /// (width, height) cut out of the middle after the resize.
+    pub center_crop: Option<(u32, u32)>,
+    /// `crop_size` whether or not anything is cropped: the aspect mode `resize` aims at it.
+    pub crop_size: Option<(u32, u32)>,
+    pub kernel: Kernel,
+    /// 1 where the processor does not rescale.
+    pub rescale_factor: f64,
+    pub mean: [f64; 3],
+    pub std: [f64; 3],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProcessorSize {
+    /// The shorter side becomes this long, the other keeps the shape.
+    ShortestEdge(u32),
+    Exact(u32, u32),
+}
+
+/// What a processor's class assumes where the file is silent.
+struct Defaults {
+    size: ProcessorSize,
+    crop_size: Option<(u32, u32)>,
+    mean: [f64; 3],
+    std: [f64; 3],
+}
+
+const SIGLIP: Defaults = Defaults {
+    size: ProcessorSize::Exact(224, 224),
+    crop_size: None,
+    mean: [0.5; 3],
+    std: [0.5; 3],
+};
+
+const CLIP: Defaults = Defaults {
+    size: ProcessorSize::ShortestEdge(224),
+    crop_size: Some((224, 224)),
+    mean: [0.48145466, 0.4578275, 0.40821073],
+    std: [0.26862954, 0.26130258, 0.27577711],
+};
+
+impl ProcessorConfig {
+    /// # Errors
+    /// [`Error::Preprocessor`] naming the field.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let json: Value = serde_json::from_str(text).map_err(|error| Error::Preprocessor {
+            path: path.to_path_buf(),
+            field: "the file",
+            value: format!("no JSON ({error})"),
+            expected: "a JSON object",
+        })?;
+        let fields = Fields { json: &json, path };
+        let is_clip = fields.is_clip()?;
+        let defaults = if is_clip { CLIP } else { SIGLIP };
+        if !fields.flag("do_resize", true)? {
+            return Err(fields.refused("do_resize", "true"));
+        }
+        let crop_size = fields.pair("crop_size")?.or(defaults.crop_size);
+        let crops = is_clip && fields.flag("do_center_crop", true)?;
+        let normalizes = fields.flag("do_normalize", true)?;
+        let config = Self {
+            size: fields.size(is_clip)?.unwrap_or(defaults.size),
+            center_crop: crop_size.filter(|_| crops),
+            crop_size,
+            kernel: fields.kernel()?,
+            rescale_factor: fields.rescale_factor()?,
+            mean: fields.channels("image_mean", defaults.mean, normalizes, 0.0)?,
+            std: fields.channels("image_std", defaults.std, normalizes, 1.0)?,
+        };
+        config.check_shape(&fields)?;
+        Ok(config)
+    }
+
+    /// (width, height) of every processed picture.
+    pub fn output(&self) -> (u32, u32) {
+        match (self.center_crop, self.size) {
+            (Some(crop), _) => crop,
+            (None, ProcessorSize::Exact(width, height)) => (width, height),
+            (None, ProcessorSize::ShortestEdge(side)) => (side, side),
+        }
+    }
+
+    fn check_shape(&self, fields: &Fields) -> Result<()> {
+        if self.center_crop.is_none() && matches!(self.size, ProcessorSize::ShortestEdge(_)) {
+            let expected = "true, because size.shortest_edge alone leaves pictures of any shape";
+            return Err(fields.refused("do_center_crop", expected));
+        }
+        let square = "as high as wide, as a vision tower's grid is";
+        if self
+            .crop_size
+            .is_some_and(|(width, height)| width != height)
+        {
+            return Err(fields.refused("crop_size", square));
+        }
+        let (width, height) = self.output();
+        if width != height {
+            return Err(fields.refused("size", square));
+        }
+        if self.std.contains(&0.0) {
+            return Err(fields.refused("image_std", "three numbers other than zero"));
+        }
+        Ok(())
+    }
+}
+
+/// Access to the file's fields by name; a null counts as absent.
+struct Fields<'a> {
+    json: &'a Value,
+    path: &'a Path,
+}
+
+impl Fields<'_> {
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.json.get(field).filter(|value| !value.is_null())
+    }
+
+    fn refused(&self, field: &'static str, expected: &'static str) -> Error {
+        let value = self.get(field).map(Value::to_string);
+        Error::Preprocessor {
+            path: self.path.to_path_buf(),
+            field,
+            value: value.unwrap_or_else(|| "missing".to_string()),
+            expected,
+        }
+    }
+
+    /// Whether it is CLIP's processor and not SigLIP's; a file that names none is CLIP's if it crops.
+    fn is_clip(&self) -> Result<bool> {
+        let expected = "SiglipImageProcessor or CLIPImageProcessor";
+        let named = ["image_processor_type", "feature_extractor_type"]
+            .into_iter()
+            .find_map(|field| Some((field, self.get(field)?)));
+        let Some((field, name)) = named else {
+            return Ok(self.get("crop_size").is_some());
+        };
+        match name.as_str() {
+            Some("CLIPImageProcessor" | "CLIPImageProcessorFast" | "CLIPImageProcessorPil") => {
+                Ok(true)
+            }
+            Some("CLIPFeatureExtractor") => Ok(true),
+            Some("SiglipImageProcessor" | "SiglipImageProcessorFast") => Ok(false),
+            Some("SiglipImageProcessorPil") => Ok(false),
+            _ => Err(self.refused(field, expected)),
+        }
+    }
+
+    fn flag(&self, field: &'static str, default: bool) -> Result<bool> {
+        match self.get(field) {
+            None => Ok(default),
+            Some(value) => value
+                .as_bool()
+                .ok_or_else(|| self.refused(field, "true or false")),
+        }
+    }
+
+    fn size(&self, is_clip: bool) -> Result<Option<ProcessorSize>> {
+        let expected = "{\"height\": H, \"width\": W}, {\"shortest_edge\": S} or a number";
+        let Some(value) = self.get("size") else {
+            return Ok(None);
+        };
+        let number = side(Some(value));
+        let shortest = side(value.get("shortest_edge")).or(number.filter(|_| is_clip));
+        if let Some(shortest) = shortest.filter(|_| is_clip) {
+            return Ok(Some(ProcessorSize::ShortestEdge(shortest)));
+        }
+        self.pair("size")?
+            .map(|(width, height)| ProcessorSize::Exact(width, height))
+            .ok_or_else(|| self.refused("size", expected))
+            .map(Some)
+    }
+
+    /// (width, height) out of `{"height": H, "width": W}` or one number for both.
+    fn pair(&self, field: &'static str) -> Result<Option<(u32, u32)>> {
+        let Some(value) = self.get(field) else {
+            return Ok(None);
+        };
+        let number = side(Some(value)).map(|side| (side, side));
+        let pair = || Some((side(value.get("width"))?, side(value.get("height"))?));
+        number.or_else(pair).map(Some).ok_or_else(|| {
+            let expected = "{\"height\": H, \"width\": W} or a number, each from 1 to 16384 pixels";
+            self.refused(field, expected)
+        })
+    }
+
+    fn kernel(&self) -> Result<Kernel> {
+        let Some(value) = self.get("resample") else {
+            return Ok(Kernel::Bicubic);
+        };
+        value.as_i64().and_then(Kernel::from_pillow).ok_or_else(|| {
+            let expected = "1 (Lanczos), 2 (bilinear) or 3 (bicubic), Pillow's numbers";
+            self.refused("resample", expected)
+        })
+    }
+
+    fn rescale_factor(&self) -> Result<f64> {
+        if !self.flag("do_rescale", true)? {
+            return Ok(1.0);
+        }
+        match self.get("rescale_factor") {
+            None => Ok(1.0 / 255.0),
+            Some(value) => value
+                .as_f64()
+                .ok_or_else(|| self.refused("rescale_factor", "a number")),
+        }
+    }
+
+    /// Three numbers, `neutral` ones if the processor does not normalise.
+    fn channels(
+        &self,
+        field: &'static str,
+        default: [f64; 3],
+        normalizes: bool,
+        neutral: f64,
+    ) -> Result<[f64; 3]> {
+        let Some(value) = self.get(field).filter(|_| normalizes) else {
+            return Ok(if normalizes { default } else { [neutral; 3] });
+        };
+        let numbers: Option<Vec<f64>> = value
+            .as_array()
+            .and_then(|values| values.iter().map(Value::as_f64).collect());
+        numbers
+            .and_then(|numbers| <[f64; 3]>::try_from(numbers).ok())
+            .ok_or_else(|| self.refused(field, "three numbers"))
+    }
+}
+
+/// A length in pixels that pictures can sensibly have.
+fn side(value: Option<&Value>) -> Option<u32> {
+    let side = u32::try_from(value?.as_u64()?).ok()?;
+    (1..=16_384).contains(&side).then_some(side)
+}
