@@ -121,6 +121,10 @@ pub enum Error {
         remedy: String,
     },
 
+    /// The checkpoint's tokenizer is missing, broken, or lacks what the prompt needs.
+    #[error("tokenizer {path}: {message}", path = path.display())]
+    Tokenizer { path: PathBuf, message: String },
+
     /// libtorch refused an operation; `message` is its own first line.
     #[error("libtorch cannot {action}: {message}")]
     Torch { action: String, message: String },

@@ -1,6 +1,24 @@
 //! The door to the vision-language model that measures without depth (feature `torch`).
 
 #[cfg(feature = "torch")]
+pub mod config;
+#[cfg(feature = "torch")]
+pub mod generate;
+#[cfg(feature = "torch")]
+mod layers;
+#[cfg(feature = "torch")]
+mod llama;
+#[cfg(feature = "torch")]
+pub mod model;
+#[cfg(feature = "torch")]
+mod projector;
+#[cfg(feature = "torch")]
+mod region_extractor;
+#[cfg(feature = "torch")]
+pub mod tokenizer;
+#[cfg(feature = "torch")]
+mod vision_tower;
+#[cfg(feature = "torch")]
 pub mod weights;
 
 use crate::config::Config;

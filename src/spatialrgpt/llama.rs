@@ -1,0 +1,345 @@
+//! The language model: LLaMA 1, 2 or 3 (Touvron et al. 2023, Grattafiori et al. 2024): rotary
+//! positions, grouped-query attention, a key-value cache. Fields are named as in the checkpoint.
+
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::LlamaConfig;
+use super::layers::{Linear, TchResult};
+use super::weights::{Placement, Scope, Weights};
+use crate::error::Result;
+
+#[derive(Debug)]
+pub struct Llama {
+    embed_tokens: Tensor,
+    layers: Vec<DecoderLayer>,
+    norm: RmsNorm,
+    lm_head: Linear,
+    rope: RotaryEmbedding,
+    config: LlamaConfig,
+}
+
+impl Llama {
+    /// `tokens` is the tokenizer's length, to which the tables of embeddings are cut.
+    pub fn load(folder: &Path, placement: Placement, config: &LlamaConfig, tokens: i64) -> Result<Self> {
+        let weights = Weights::open(folder, placement)?;
+        let scope = weights.scope();
+        let model = scope.sub("model");
+        let (c, rows) = (config.hidden_size, config.vocab_size);
+        // A table may have more rows than there are tokens (padding for speed); the original cuts it.
+        let cut = |table: Tensor| table.narrow(0, 0, tokens.min(rows));
+        let embed_tokens = cut(model.sub("embed_tokens").get("weight", &[rows, c])?);
+        let head = scope.sub("lm_head");
+        let lm_head = match config.tie_word_embeddings {
+            true => embed_tokens.shallow_clone(),
+            false => cut(head.get("weight", &[rows, c])?),
+        };
+        let llama = Self {
+            lm_head: Linear::from_parts(lm_head, None),
+            layers: (0..config.num_hidden_layers)
+                .map(|i| DecoderLayer::load(&model.sub("layers").sub(i), config))
+                .collect::<Result<_>>()?,
+            norm: RmsNorm::load(&model.sub("norm"), c, config.rms_norm_eps)?,
+            rope: RotaryEmbedding::new(config, embed_tokens.kind(), embed_tokens.device()),
+            embed_tokens,
+            config: config.clone(),
+        };
+        drop((scope, model, head));
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| format!("model.layers.{i}.self_attn.rotary_emb.inv_freq"));
+        // Older files carry the rotary frequencies; tied tables may be stored twice.
+        let mut unused: Vec<_> = layers.collect();
+        if config.tie_word_embeddings {
+            unused.push("lm_head.weight".into());
+        }
+        weights.finish_ignoring(&unused.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(llama)
+    }
+
+    /// Token ids (B, T) -> embeddings (B, T, C).
+    pub fn embed(&self, ids: &Tensor) -> TchResult<Tensor> {
+        Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)
+    }
+
+    /// A cache for `batch` sequences of at most `length` positions.
+    pub fn cache(&self, batch: i64, length: i64) -> TchResult<Cache> {
+        let config = &self.config;
+        let size = [batch, config.key_value_heads(), length, config.head_dim()];
+        let options = (self.embed_tokens.kind(), self.embed_tokens.device());
+        let layers = self.layers.iter().map(|_| {
+            Ok(KeyValue {
+                key: Tensor::f_empty(size, options)?,
+                value: Tensor::f_empty(size, options)?,
+            })
+        });
+        Ok(Cache {
+            layers: layers.collect::<TchResult<_>>()?,
+            length: 0,
+        })
+    }
+
+    /// Embeddings (B, T, C) of the next T positions -> logits (B, V) of the token after the last.
+    /// With T > 1 the cache must be empty. `hidden` collects every layer's output at the last position.
+    pub fn forward(
+        &self,
+        embeds: &Tensor,
+        cache: &mut Cache,
+        mut hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Tensor> {
+        let (_, t, _) = embeds.size3()?;
+        let rotation = self.rope.at(cache.length, t)?;
+        let mut x = embeds.shallow_clone();
+        for (layer, key_value) in self.layers.iter().zip(&mut cache.layers) {
+            x = layer.forward(&x, &rotation, key_value, cache.length)?;
+            if let Some(hidden) = hidden.as_deref_mut() {
+                hidden.push(x.f_select(1, -1)?);
+            }
+        }
+        cache.length += t;
+        let last = x.f_select(1, -1)?; // (B, C)
+        self.lm_head.forward(&self.norm.forward(&last)?)
+    }
+
+    /// Tokens that the language model knows.
+    pub fn tokens(&self) -> i64 {
+        self.embed_tokens.size()[0]
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.embed_tokens.kind()
+    }
+
+    pub fn device(&self) -> Device {
+        self.embed_tokens.device()
+    }
+}
+
+/// Keys and values of all positions so far.
+#[derive(Debug)]
+pub struct Cache {
+    layers: Vec<KeyValue>,
+    length: i64,
+}
+
+/// One layer's share: (B, key-value heads, room, D) each.
+#[derive(Debug)]
+struct KeyValue {
+    key: Tensor,
+    value: Tensor,
+}
+
+impl KeyValue {
+    /// Writes keys and values (B, H, T, D) at `position` and gives all up to there.
+    fn append(&mut self, key: &Tensor, value: &Tensor, position: i64) -> TchResult<(Tensor, Tensor)> {
+        let t = key.size4()?.2;
+        self.key.f_narrow(2, position, t)?.f_copy_(key)?;
+        self.value.f_narrow(2, position, t)?.f_copy_(value)?;
+        let upto = position + t;
+        Ok((
+            self.key.f_narrow(2, 0, upto)?,
+            self.value.f_narrow(2, 0, upto)?,
+        ))
+    }
+}
+
+#[derive(Debug)]
+struct DecoderLayer {
+    input_layernorm: RmsNorm,
+    self_attn: Attention,
+    post_attention_layernorm: RmsNorm,
+    mlp: Mlp,
+}
+
+impl DecoderLayer {
+    fn load(scope: &Scope, config: &LlamaConfig) -> Result<Self> {
+        let (c, eps) = (config.hidden_size, config.rms_norm_eps);
+        Ok(Self {
+            input_layernorm: RmsNorm::load(&scope.sub("input_layernorm"), c, eps)?,
+            self_attn: Attention::load(&scope.sub("self_attn"), config)?,
+            post_attention_layernorm: RmsNorm::load(&scope.sub("post_attention_layernorm"), c, eps)?,
+            mlp: Mlp::load(&scope.sub("mlp"), config)?,
+        })
+    }
+
+    /// (B, T, C) -> (B, T, C)
+    fn forward(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        key_value: &mut KeyValue,
+        position: i64,
+    ) -> TchResult<Tensor> {
+        let normed = self.input_layernorm.forward(x)?;
+        let attended = self.self_attn.forward(&normed, rotation, key_value, position)?;
+        let x = x.f_add(&attended)?;
+        let normed = self.post_attention_layernorm.forward(&x)?;
+        x.f_add(&self.mlp.forward(&normed)?)
+    }
+}
+
+#[derive(Debug)]
+struct Attention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    o_proj: Linear,
+    heads: i64,
+    key_value_heads: i64,
+    head_dim: i64,
+}
+
+impl Attention {
+    fn load(scope: &Scope, config: &LlamaConfig) -> Result<Self> {
+        let (c, d) = (config.hidden_size, config.head_dim());
+        let (heads, key_value_heads) = (config.num_attention_heads, config.key_value_heads());
+        let bias = config.attention_bias;
+        Ok(Self {
+            q_proj: Linear::load(&scope.sub("q_proj"), c, heads * d, bias)?,
+            k_proj: Linear::load(&scope.sub("k_proj"), c, key_value_heads * d, bias)?,
+            v_proj: Linear::load(&scope.sub("v_proj"), c, key_value_heads * d, bias)?,
+            o_proj: Linear::load(&scope.sub("o_proj"), heads * d, c, bias)?,
+            heads,
+            key_value_heads,
+            head_dim: d,
+        })
+    }
+
+    /// (B, T, C) -> (B, T, C)
+    fn forward(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        key_value: &mut KeyValue,
+        position: i64,
+    ) -> TchResult<Tensor> {
+        let (b, t, _) = x.size3()?;
+        let split = |y: Tensor, heads| {
+            y.f_view([b, t, heads, self.head_dim])?
+                .f_transpose(1, 2) // (B, heads, T, D)
+        };
+        let q = split(self.q_proj.forward(x)?, self.heads)?;
+        let k = split(self.k_proj.forward(x)?, self.key_value_heads)?;
+        let v = split(self.v_proj.forward(x)?, self.key_value_heads)?;
+        let q = rotation.apply(&q)?;
+        let (k, v) = key_value.append(&rotation.apply(&k)?, &v, position)?;
+        // One new position sees everything; several see what is before them.
+        let causal = t > 1;
+        let grouped = self.heads != self.key_value_heads;
+        let y = Tensor::f_scaled_dot_product_attention(
+            &q,
+            &k,
+            &v,
+            None::<&Tensor>,
+            0.0,
+            causal,
+            None,
+            grouped,
+        )?; // (B, heads, T, D)
+        let y = y
+            .f_transpose(1, 2)?
+            .f_reshape([b, t, self.heads * self.head_dim])?;
+        self.o_proj.forward(&y)
+    }
+}
+
+/// down(silu(gate(x)) * up(x))
+#[derive(Debug)]
+struct Mlp {
+    gate_proj: Linear,
+    up_proj: Linear,
+    down_proj: Linear,
+}
+
+impl Mlp {
+    fn load(scope: &Scope, config: &LlamaConfig) -> Result<Self> {
+        let (c, inner) = (config.hidden_size, config.intermediate_size);
+        Ok(Self {
+            gate_proj: Linear::load(&scope.sub("gate_proj"), c, inner, false)?,
+            up_proj: Linear::load(&scope.sub("up_proj"), c, inner, false)?,
+            down_proj: Linear::load(&scope.sub("down_proj"), inner, c, false)?,
+        })
+    }
+
+    /// (B, T, C) -> (B, T, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        let gate = self.gate_proj.forward(x)?.f_silu_()?;
+        self.down_proj
+            .forward(&gate.f_mul(&self.up_proj.forward(x)?)?)
+    }
+}
+
+/// x / rms(x) * weight, the mean square taken in float32.
+#[derive(Debug)]
+struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    fn load(scope: &Scope, size: i64, eps: f64) -> Result<Self> {
+        let weight = scope.get("weight", &[size])?;
+        Ok(Self { weight, eps })
+    }
+
+    /// (..., C) -> (..., C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        x.f_rms_norm(self.weight.size(), Some(&self.weight), self.eps)
+    }
+}
+
+/// Rotary position embedding (Su et al. 2021). The frequencies stay in float32: in bfloat16 they are
+/// off by up to a percent, which moves the logits by ten.
+#[derive(Debug)]
+struct RotaryEmbedding {
+    /// (D / 2)
+    inv_freq: Tensor,
+    /// Positions are divided by it (linear scaling).
+    factor: f64,
+    kind: Kind,
+}
+
+impl RotaryEmbedding {
+    fn new(config: &LlamaConfig, kind: Kind, device: Device) -> Self {
+        let d = config.head_dim();
+        let exponent = Tensor::arange_start_step(0, d, 2, (Kind::Float, device)) / (d as f64);
+        // In float32 all the way, as the original computes them.
+        let base = Tensor::from(config.rope_theta as f32).to_device(device);
+        Self {
+            inv_freq: base.pow(&exponent).reciprocal(),
+            factor: config.rope_factor(),
+            kind,
+        }
+    }
+
+    /// The rotation of `count` positions from `start` on.
+    fn at(&self, start: i64, count: i64) -> TchResult<Rotation> {
+        let options = (Kind::Float, self.inv_freq.device());
+        let positions = Tensor::f_arange_start(start, start + count, options)?;
+        let angles = positions
+            .f_div_scalar(self.factor)?
+            .f_outer(&self.inv_freq)?; // (T, D / 2)
+        let angles = Tensor::f_cat(&[&angles, &angles], 1)?; // (T, D)
+        Ok(Rotation {
+            cos: angles.f_cos()?.f_to_kind(self.kind)?,
+            sin: angles.f_sin()?.f_to_kind(self.kind)?,
+        })
+    }
+}
+
+/// Cosine and sine of each position's angles, (T, D).
+#[derive(Debug)]
+struct Rotation {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Rotation {
+    /// Rotates the pairs (i, i + D/2) of (B, heads, T, D).
+    fn apply(&self, x: &Tensor) -> TchResult<Tensor> {
+        let half = x.size4()?.3 / 2;
+        let (first, second) = (x.f_narrow(3, 0, half)?, x.f_narrow(3, half, half)?);
+        let turned = Tensor::f_cat(&[&second.f_neg()?, &first], 3)?;
+        x.f_mul(&self.cos)?.f_add(&turned.f_mul(&self.sin)?)
+    }
+}

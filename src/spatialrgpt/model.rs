@@ -1,0 +1,272 @@
+//! SpatialRGPT (Cheng et al. 2024, arXiv 2406.01584): a picture and its relative depth go through one
+//! vision tower; the picture becomes tokens, each region a token of colour and one of depth, and the
+//! language model reads them where the prompt says `<image>`, `<mask>` and `<depth>`.
+
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+
+use super::config::ModelConfig;
+use super::layers::TchResult;
+use super::llama::Llama;
+use super::projector::Projector;
+use super::region_extractor::{Refined, RegionExtractor};
+use super::tokenizer::{IMAGE_TOKEN, Tokenizer};
+use super::vision_tower::VisionTower;
+use super::weights::{Placement, torch_error};
+use crate::error::{Error, Result};
+use crate::imaging::Mask;
+
+pub struct SpatialRgpt {
+    pub config: ModelConfig,
+    pub tokenizer: Tokenizer,
+    /// Ids that regions' embeddings replace; `None` where the checkpoint has no use for them.
+    mask_id: Option<i64>,
+    depth_id: Option<i64>,
+    vision_tower: VisionTower,
+    /// `None` where the checkpoint was trained without regions.
+    region_extractor: Option<RegionExtractor>,
+    mm_projector: Projector,
+    pub(super) llm: Llama,
+    pub(super) placement: Placement,
+}
+
+/// What the vision tower is shown of one frame: normalised pixels, channel by channel, of the square
+/// picture it takes, and one mask a region of the same size.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// 3 * S * S values.
+    pub color: Vec<f32>,
+    /// The relative depth, coloured and normalised like the picture.
+    pub depth: Option<Vec<f32>>,
+    /// S x S pixels a region.
+    pub masks: Vec<Mask>,
+}
+
+/// What the language model reads of one frame.
+#[derive(Debug)]
+pub struct Seen {
+    /// (tokens, hidden)
+    image_features: Tensor,
+    /// (M, hidden), a row a region; `None` without regions.
+    mask_embeds: Option<Tensor>,
+    /// (M, hidden); `None` without depth or regions.
+    depth_embeds: Option<Tensor>,
+}
+
+impl SpatialRgpt {
+    /// Loads the checkpoint in `folder`.
+    ///
+    /// # Errors
+    /// What is missing, unexpected, of another shape or not implemented, by name.
+    pub fn load(folder: &Path, placement: Placement) -> Result<Self> {
+        let config = ModelConfig::read(folder)?;
+        let tokenizer = Tokenizer::load(&folder.join("llm"))?;
+        check_vocabulary(folder, &config, &tokenizer)?;
+        let part = |name: &str| folder.join(name);
+        let tokens = tokenizer.len() as i64;
+        let (regions, depth) = (config.top.enable_region, config.takes_depth());
+        Ok(Self {
+            mask_id: regions.then(|| tokenizer.mask_id()).transpose()?,
+            depth_id: depth.then(|| tokenizer.depth_id()).transpose()?,
+            vision_tower: VisionTower::load(&part("vision_tower"), placement, &config)?,
+            region_extractor: match config.top.enable_region {
+                true => Some(RegionExtractor::load(&part("region_extractor"), placement, &config)?),
+                false => None,
+            },
+            mm_projector: Projector::load(&part("mm_projector"), placement, &config)?,
+            llm: Llama::load(&part("llm"), placement, &config.llm, tokens)?,
+            tokenizer,
+            config,
+            placement,
+        })
+    }
+
+    /// Whether the checkpoint takes relative depth beside the picture.
+    pub fn takes_depth(&self) -> bool {
+        self.config.takes_depth()
+    }
+
+    /// Runs the vision half on frames together.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect.
+    pub fn look(&self, views: &[View]) -> Result<Vec<Seen>> {
+        tch::no_grad(|| self.look_inner(views)).map_err(torch_error("look at the frame"))
+    }
+
+    fn look_inner(&self, views: &[View]) -> TchResult<Vec<Seen>> {
+        let vision = self.vision(views, None)?;
+        views
+            .iter()
+            .enumerate()
+            .map(|(frame, view)| {
+                let image_features = vision.image_features.f_select(0, frame as i64)?;
+                let regions = self.regions(&vision, frame, view)?;
+                let (mask_embeds, depth_embeds) = regions;
+                Ok(Seen {
+                    image_features,
+                    mask_embeds,
+                    depth_embeds,
+                })
+            })
+            .collect()
+    }
+
+    /// The towers' features of all views. Colour and depth pictures go through in one batch.
+    pub(super) fn vision(&self, views: &[View], hidden: Option<&mut Vec<Tensor>>) -> TchResult<Vision> {
+        let wants_depth = self.takes_depth();
+        let mut pictures: Vec<&[f32]> = views.iter().map(|view| view.color.as_slice()).collect();
+        // Which row of the batch is whose depth.
+        let depth_rows = views.iter().map(|view| {
+            let depth = view.depth.as_deref().filter(|_| wants_depth)?;
+            pictures.push(depth);
+            Some(pictures.len() as i64 - 1)
+        });
+        let depth_rows: Vec<Option<i64>> = depth_rows.collect();
+        let features = self.vision_tower.forward(&self.pixels(&pictures)?, hidden)?; // (P, N, C)
+        let tower_features = features.f_narrow(0, 0, views.len() as i64)?; // (B, N, C)
+        let refined = match &self.region_extractor {
+            Some(extractor) => Some(extractor.refine(&tower_features)?),
+            None => None,
+        };
+        let lres_features = match &refined {
+            Some(refined) => refined.pooled()?,
+            None => tower_features.shallow_clone(),
+        };
+        Ok(Vision {
+            image_features: self.mm_projector.forward(&lres_features)?,
+            depth_tower_features: depth_rows
+                .into_iter()
+                .map(|row| row.map(|row| features.f_select(0, row)).transpose())
+                .collect::<TchResult<_>>()?,
+            tower_features,
+            refined,
+            lres_features,
+        })
+    }
+
+    /// The regions' embeddings of colour and of depth, (M, hidden) each.
+    pub(super) fn regions(
+        &self,
+        vision: &Vision,
+        frame: usize,
+        view: &View,
+    ) -> TchResult<(Option<Tensor>, Option<Tensor>)> {
+        let (Some(extractor), Some(refined)) = (&self.region_extractor, &vision.refined) else {
+            return Ok((None, None));
+        };
+        if view.masks.is_empty() {
+            return Ok((None, None));
+        }
+        let masks = self.masks(&view.masks)?;
+        let mask_embeds = extractor.color_regions(refined, frame as i64, &masks)?;
+        let depth_embeds = match vision.depth_tower_features.get(frame).and_then(Option::as_ref) {
+            Some(features) => extractor.depth_regions(features, &masks)?,
+            None => None,
+        };
+        Ok((Some(mask_embeds), depth_embeds))
+    }
+
+    /// Pictures of 3 * S * S values -> (P, 3, S, S), where the network lives.
+    fn pixels(&self, pictures: &[&[f32]]) -> TchResult<Tensor> {
+        let side = self.config.image_size();
+        self.stacked(pictures, &[3, side, side], self.placement.kind)
+    }
+
+    /// Masks of S x S pixels -> (M, S, S), 0 or 1.
+    fn masks(&self, masks: &[Mask]) -> TchResult<Tensor> {
+        let side = self.config.image_size();
+        let masks: Vec<&[u8]> = masks.iter().map(|mask| mask.data.as_slice()).collect();
+        self.stacked(&masks, &[side, side], Kind::Float)
+    }
+
+    fn stacked<T: tch::kind::Element>(&self, rows: &[&[T]], shape: &[i64], kind: Kind) -> TchResult<Tensor> {
+        let rows = rows
+            .iter()
+            .map(|row| Tensor::f_from_slice(row)?.f_reshape(shape))
+            .collect::<TchResult<Vec<_>>>()?;
+        Tensor::f_stack(&rows, 0)?
+            .f_to_device(self.placement.device)?
+            .f_to_kind(kind)
+    }
+
+    /// The prompt's embeddings: token ids with what was seen put in place of `<image>`, `<mask>` and
+    /// `<depth>` -> (1, T, hidden). `mentions` are the regions in the order in which the prompt names
+    /// them. What is longer than the model takes is cut on the right, as in the original.
+    pub(super) fn splice(&self, ids: &[i64], seen: &Seen, mentions: &[usize]) -> TchResult<Tensor> {
+        let device = self.placement.device;
+        // The image's placeholder has no row in the table; any other stands in until it is replaced.
+        let known: Vec<i64> = ids.iter().map(|&id| id.max(0)).collect();
+        let text = self.llm.embed(&Tensor::f_from_slice(&known)?.f_to_device(device)?)?; // (T, hidden)
+        let regions: Vec<i64> = mentions.iter().map(|&region| region as i64).collect();
+        let regions = Tensor::f_from_slice(&regions)?.f_to_device(device)?;
+        let text = self.replaced(text, ids, self.mask_id, &seen.mask_embeds, &regions)?;
+        let text = self.replaced(text, ids, self.depth_id, &seen.depth_embeds, &regions)?;
+
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for (at, &id) in ids.iter().enumerate() {
+            if id == IMAGE_TOKEN {
+                pieces.push(text.f_narrow(0, start, at as i64 - start)?);
+                pieces.push(seen.image_features.f_to_kind(text.kind())?);
+                start = at as i64 + 1;
+            }
+        }
+        pieces.push(text.f_narrow(0, start, ids.len() as i64 - start)?);
+        let spliced = Tensor::f_cat(&pieces, 0)?;
+        let length = spliced.size2()?.0.min(self.config.llm.max_prompt());
+        spliced.f_narrow(0, 0, length)?.f_unsqueeze(0)
+    }
+
+    /// Rows of `text` whose id is `placeholder`, replaced in order by the embeddings of `regions`.
+    fn replaced(
+        &self,
+        text: Tensor,
+        ids: &[i64],
+        placeholder: Option<i64>,
+        embeds: &Option<Tensor>,
+        regions: &Tensor,
+    ) -> TchResult<Tensor> {
+        let (Some(placeholder), Some(embeds)) = (placeholder, embeds) else {
+            return Ok(text);
+        };
+        let rows = ids.iter().zip(0_i64..).filter(|&(&id, _)| id == placeholder);
+        let rows: Vec<i64> = rows.map(|(_, row)| row).collect();
+        let count = (rows.len() as i64).min(regions.size1()?);
+        if count == 0 {
+            return Ok(text);
+        }
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(text.device())?;
+        let embeds = embeds
+            .f_index_select(0, &regions.f_narrow(0, 0, count)?)?
+            .f_to_kind(text.kind())?;
+        text.f_index_copy(0, &rows.f_narrow(0, 0, count)?, &embeds)
+    }
+}
+
+/// What the vision half makes of a batch of views.
+pub(super) struct Vision {
+    /// (B, N, C)
+    pub tower_features: Tensor,
+    /// One a view, (N, C).
+    pub depth_tower_features: Vec<Option<Tensor>>,
+    pub refined: Option<Refined>,
+    /// (B, 27 * 27, C)
+    pub lres_features: Tensor,
+    /// (B, tokens, hidden)
+    pub image_features: Tensor,
+}
+
+/// Every token that the tokenizer may give must have an embedding.
+fn check_vocabulary(folder: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
+    let (tokens, rows) = (tokenizer.len() as i64, config.llm.vocab_size);
+    if tokens <= rows {
+        return Ok(());
+    }
+    Err(Error::checkpoint(
+        folder.join("llm"),
+        format!("the tokenizer has {tokens} tokens, but config.json's vocab_size is {rows}"),
+        "The two belong to different models: take both from one checkpoint",
+    ))
+}
