@@ -112,6 +112,10 @@ pub enum Error {
         what: &'static str,
         remedy: &'static str,
     },
+
+    /// The checkpoint's tokenizer is missing, broken, or lacks what the prompt needs.
+    #[error("tokenizer {path}: {message}", path = path.display())]
+    Tokenizer { path: PathBuf, message: String },
 }
 
 impl Error {
