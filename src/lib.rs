@@ -73,6 +73,7 @@ pub mod label;
 pub mod messages;
 pub mod node;
 pub mod pipeline;
+pub mod prompt;
 mod random;
 pub mod report;
 pub mod reward;
