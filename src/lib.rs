@@ -62,6 +62,7 @@
 //! # Ok::<(), spatial_reward::Error>(())
 //! ```
 
+pub mod answer;
 pub mod bag;
 pub mod config;
 pub mod error;
