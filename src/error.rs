@@ -177,6 +177,33 @@ pub enum Error {
         value: String,
         expected: &'static str,
     },
+    /// A question mentions a region that nobody marked.
+    #[error(
+        "the question mentions <region{region}>, but there are {regions} regions, numbered from 0"
+    )]
+    RegionWithoutBox { region: String, regions: usize },
+
+    /// Regions are marked, but the model would be shown none of them.
+    #[error(
+        "there are {regions} regions, but the question mentions none: write <region0> where it means the first one, or mark no regions"
+    )]
+    NoRegionMentioned { regions: usize },
+
+    /// A question contains what only the prompt around it may contain.
+    #[error(
+        "the question contains {text}, which the prompt keeps for features of the image: write <region0>, <region1> and so on for regions, and nothing for the image"
+    )]
+    ReservedText { text: &'static str },
+
+    /// No conversation template has this name.
+    #[error("there is no template '{name}'; there are {known}")]
+    UnknownTemplate { name: String, known: String },
+
+    /// A follow-up question in a template that was made for one question.
+    #[error(
+        "the template {template} takes one question and no follow-up: start anew or choose another template"
+    )]
+    SingleQuestionTemplate { template: &'static str },
 }
 
 impl Error {

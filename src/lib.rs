@@ -62,6 +62,7 @@
 //! # Ok::<(), spatial_reward::Error>(())
 //! ```
 
+pub mod answer;
 pub mod bag;
 pub mod config;
 pub mod error;
@@ -74,6 +75,7 @@ pub mod label;
 pub mod messages;
 pub mod node;
 pub mod pipeline;
+pub mod prompt;
 mod random;
 pub mod report;
 pub mod reward;
