@@ -141,18 +141,21 @@ impl Shard {
     }
 
     /// Gives back the pages of a piece that was copied, so that the mapping never counts as this process's
-    /// memory for more than a piece.
+    /// memory for more than a few pieces.
     fn release(&self, piece: &[u8]) {
         #[cfg(unix)]
         {
-            let offset = piece.as_ptr().addr() - self.map.as_ptr().addr();
+            // Reading a page maps its neighbours too, also those behind it that were given back before.
+            let start = piece.as_ptr().addr() - self.map.as_ptr().addr();
+            let end = (start + piece.len() + PIECE_BYTES).min(self.map.len());
+            let start = start.saturating_sub(PIECE_BYTES);
             // SAFETY: the mapping is of a file and read-only, so pages given back hold nothing that the file
             // does not, and come back from it when read again. Refusal costs memory, nothing else.
             let _ = unsafe {
                 self.map.unchecked_advise_range(
                     memmap2::UncheckedAdvice::DontNeed,
-                    offset,
-                    piece.len(),
+                    start,
+                    end - start,
                 )
             };
         }
