@@ -169,6 +169,16 @@ pub enum Error {
         image_height: u32,
     },
 
+    /// A depth network's output holds what is no number.
+    #[error(
+        "the depth network's output is {value} at column {column}, row {row}: its numbers overflowed. Try it in float32"
+    )]
+    DepthNotFinite {
+        column: usize,
+        row: usize,
+        value: f32,
+    },
+
     /// An image processor's settings ask for something this program does not do.
     #[error("{path}: {field} is {value}, but must be {expected}", path = path.display())]
     Preprocessor {

@@ -129,3 +129,79 @@ pub(super) fn nearest(input: u32, output: u32) -> Vec<usize> {
         .map(|i| ((f64::from(i) * step).floor() as usize).min(last))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(mask: &Mask) -> Vec<String> {
+        let rows = mask.data.chunks(mask.width as usize);
+        rows.map(|row| row.iter().map(|v| v.to_string()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn corners_are_truncated_and_the_far_edges_left_out() {
+        let mask = Mask::from_box(&BoundingBox::new(1.9, 0.2, 3.9, 2.0), 5, 3);
+        assert_eq!(rows(&mask), ["01100", "01100", "00000"]);
+    }
+
+    #[test]
+    fn boxes_are_clipped_to_the_picture() {
+        let mask = Mask::from_box(&BoundingBox::new(-7.0, 1.0, 2.0, 1e12), 4, 3);
+        assert_eq!(rows(&mask), ["0000", "1100", "1100"]);
+    }
+
+    #[test]
+    fn boxes_of_less_than_a_pixel_or_outside_are_empty() {
+        for corners in [
+            [1.1, 1.0, 1.9, 2.0],
+            [9.0, 0.0, 12.0, 2.0],
+            [3.0, 0.0, 1.0, 2.0],
+        ] {
+            let [left, top, right, bottom] = corners;
+            let mask = Mask::from_box(&BoundingBox::new(left, top, right, bottom), 4, 3);
+            assert!(mask.is_empty(), "{corners:?}: {mask:?}");
+        }
+    }
+
+    fn png(picture: image::DynamicImage) -> Vec<u8> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn in_a_mask_given_as_a_picture_all_but_black_is_inside() {
+        let gray = image::GrayImage::from_raw(3, 1, vec![0, 1, 255]).unwrap();
+        let deep = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(3, 1, vec![0, 1, 300]);
+        let color = image::RgbImage::from_raw(3, 1, vec![0, 0, 0, 0, 0, 1, 9, 9, 9]).unwrap();
+        for picture in [
+            gray.into(),
+            deep.unwrap().into(),
+            image::DynamicImage::from(color),
+        ] {
+            let mask = Mask::from_encoded(&png(picture), (3, 1), Path::new("m.png")).unwrap();
+            assert_eq!(mask.data, [0, 1, 1]);
+        }
+    }
+
+    #[test]
+    fn a_mask_of_another_size_is_an_error_naming_both() {
+        let picture = image::GrayImage::new(3, 2).into();
+        let error = Mask::from_encoded(&png(picture), (640, 480), Path::new("m.png")).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("m.png has 3x2") && text.contains("640x480"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_mask_that_is_no_picture_is_an_error_naming_the_file() {
+        let error = Mask::from_encoded(b"text", (1, 1), Path::new("m.png")).unwrap_err();
+        assert!(error.to_string().contains("m.png"), "{error}");
+    }
+}

@@ -2,6 +2,8 @@
 //! masks from boxes, relative depth, and the image processors of the checkpoints.
 //! Bytes and floats only: no tensors, so all of it builds and tests without libtorch.
 
+pub mod depth_anything;
+pub mod depth_image;
 pub mod mask;
 mod normalize;
 mod pixels;
@@ -9,6 +11,8 @@ pub mod processor;
 mod processor_config;
 pub mod resize;
 
+pub use depth_anything::{DepthAnythingProcessor, NetworkInput};
+pub use depth_image::{Disparity, DisparityRange};
 pub use mask::Mask;
 pub use processor::{AspectMode, ImageProcessor};
 pub use resize::{Kernel, Resizer};

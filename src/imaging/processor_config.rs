@@ -56,13 +56,7 @@ impl ProcessorConfig {
     /// # Errors
     /// [`Error::Preprocessor`] naming the field.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let json: Value = serde_json::from_str(text).map_err(|error| Error::Preprocessor {
-            path: path.to_path_buf(),
-            field: "the file",
-            value: format!("no JSON ({error})"),
-            expected: "a JSON object",
-        })?;
-        let fields = Fields { json: &json, path };
+        let fields = Fields::parse(text, path)?;
         let is_clip = fields.is_clip()?;
         let defaults = if is_clip { CLIP } else { SIGLIP };
         if !fields.flag("do_resize", true)? {
@@ -117,17 +111,33 @@ impl ProcessorConfig {
 }
 
 /// Access to the file's fields by name; a null counts as absent.
-struct Fields<'a> {
-    json: &'a Value,
+pub(super) struct Fields<'a> {
+    json: Value,
     path: &'a Path,
 }
 
-impl Fields<'_> {
-    fn get(&self, field: &str) -> Option<&Value> {
+impl<'a> Fields<'a> {
+    /// # Errors
+    /// [`Error::Preprocessor`] if the text is no JSON object.
+    pub fn parse(text: &str, path: &'a Path) -> Result<Self> {
+        let refused = |value| Error::Preprocessor {
+            path: path.to_path_buf(),
+            field: "its content",
+            value,
+            expected: "a JSON object",
+        };
+        match serde_json::from_str(text) {
+            Ok(json @ Value::Object(_)) => Ok(Self { json, path }),
+            Ok(_) => Err(refused("another kind of JSON".to_string())),
+            Err(error) => Err(refused(format!("no JSON ({error})"))),
+        }
+    }
+
+    pub fn get(&self, field: &str) -> Option<&Value> {
         self.json.get(field).filter(|value| !value.is_null())
     }
 
-    fn refused(&self, field: &'static str, expected: &'static str) -> Error {
+    pub fn refused(&self, field: &'static str, expected: &'static str) -> Error {
         let value = self.get(field).map(Value::to_string);
         Error::Preprocessor {
             path: self.path.to_path_buf(),
@@ -137,27 +147,31 @@ impl Fields<'_> {
         }
     }
 
+    /// The class of processor that the file names, without the endings that tell backends apart.
+    pub fn processor_name(&self) -> Option<(&'static str, &str)> {
+        ["image_processor_type", "feature_extractor_type"]
+            .into_iter()
+            .find_map(|field| Some((field, self.get(field)?.as_str()?)))
+            .map(|(field, name)| {
+                let name = name.trim_end_matches("Fast").trim_end_matches("Pil");
+                (field, name.trim_end_matches("ImageProcessor"))
+            })
+            .map(|(field, name)| (field, name.trim_end_matches("FeatureExtractor")))
+    }
+
     /// Whether it is CLIP's processor and not SigLIP's; a file that names none is CLIP's if it crops.
     fn is_clip(&self) -> Result<bool> {
-        let expected = "SiglipImageProcessor or CLIPImageProcessor";
-        let named = ["image_processor_type", "feature_extractor_type"]
-            .into_iter()
-            .find_map(|field| Some((field, self.get(field)?)));
-        let Some((field, name)) = named else {
-            return Ok(self.get("crop_size").is_some());
-        };
-        match name.as_str() {
-            Some("CLIPImageProcessor" | "CLIPImageProcessorFast" | "CLIPImageProcessorPil") => {
-                Ok(true)
+        match self.processor_name() {
+            None => Ok(self.get("crop_size").is_some()),
+            Some((_, "CLIP")) => Ok(true),
+            Some((_, "Siglip")) => Ok(false),
+            Some((field, _)) => {
+                Err(self.refused(field, "SiglipImageProcessor or CLIPImageProcessor"))
             }
-            Some("CLIPFeatureExtractor") => Ok(true),
-            Some("SiglipImageProcessor" | "SiglipImageProcessorFast") => Ok(false),
-            Some("SiglipImageProcessorPil") => Ok(false),
-            _ => Err(self.refused(field, expected)),
         }
     }
 
-    fn flag(&self, field: &'static str, default: bool) -> Result<bool> {
+    pub fn flag(&self, field: &'static str, default: bool) -> Result<bool> {
         match self.get(field) {
             None => Ok(default),
             Some(value) => value
@@ -183,7 +197,7 @@ impl Fields<'_> {
     }
 
     /// (width, height) out of `{"height": H, "width": W}` or one number for both.
-    fn pair(&self, field: &'static str) -> Result<Option<(u32, u32)>> {
+    pub fn pair(&self, field: &'static str) -> Result<Option<(u32, u32)>> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
@@ -195,7 +209,18 @@ impl Fields<'_> {
         })
     }
 
-    fn kernel(&self) -> Result<Kernel> {
+    /// A number of pixels.
+    pub fn length(&self, field: &'static str) -> Result<Option<u32>> {
+        match self.get(field) {
+            None => Ok(None),
+            value => match side(value) {
+                None => Err(self.refused(field, "a number of pixels from 1 to 16384")),
+                length => Ok(length),
+            },
+        }
+    }
+
+    pub fn kernel(&self) -> Result<Kernel> {
         let Some(value) = self.get("resample") else {
             return Ok(Kernel::Bicubic);
         };
@@ -205,7 +230,7 @@ impl Fields<'_> {
         })
     }
 
-    fn rescale_factor(&self) -> Result<f64> {
+    pub fn rescale_factor(&self) -> Result<f64> {
         if !self.flag("do_rescale", true)? {
             return Ok(1.0);
         }
@@ -218,7 +243,7 @@ impl Fields<'_> {
     }
 
     /// Three numbers, `neutral` ones if the processor does not normalise.
-    fn channels(
+    pub fn channels(
         &self,
         field: &'static str,
         default: [f64; 3],

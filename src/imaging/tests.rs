@@ -98,6 +98,14 @@ fn siglip(aspect: AspectMode) -> ImageProcessor {
     ImageProcessor::from_json(text, Path::new("preprocessor_config.json"), aspect).unwrap()
 }
 
+fn clip(aspect: AspectMode) -> ImageProcessor {
+    let text = r#"{"image_processor_type": "CLIPImageProcessor", "do_center_crop": true,
+        "do_convert_rgb": true, "crop_size": {"height": 336, "width": 336},
+        "image_mean": [0.48145466, 0.4578275, 0.40821073],
+        "image_std": [0.26862954, 0.26130258, 0.27577711], "size": {"shortest_edge": 336}}"#;
+    ImageProcessor::from_json(text, Path::new("preprocessor_config.json"), aspect).unwrap()
+}
+
 #[test]
 fn resizes_are_pillows_to_the_byte() {
     #[derive(Deserialize)]
@@ -197,4 +205,126 @@ fn golden_inputs_become_the_originals_tensors() {
         }
     }
     assert!(compared > 24, "the table compares {compared} tensors only");
+}
+
+#[test]
+fn other_processors_and_aspect_modes_are_those_of_the_transformers_library() {
+    #[derive(Deserialize)]
+    struct Processed {
+        processor: String,
+        aspect: String,
+        case: usize,
+        sha256: String,
+    }
+    let inputs = golden_inputs();
+    for expected in table::<Processed>("imaging/processors.json") {
+        let aspect = AspectMode::from_name(Some(&expected.aspect));
+        let processor = match expected.processor.as_str() {
+            "clip" => clip(aspect),
+            _ => siglip(aspect),
+        };
+        let input = &inputs[expected.case];
+        let pixels = processor.process(&input.image).unwrap();
+        let what = format!(
+            "{} {} case {}",
+            expected.processor, expected.aspect, expected.case
+        );
+        assert_eq!(sha256(&float_bytes(&pixels)), expected.sha256, "{what}");
+
+        let gray = processor.process_gray(&input.depth).unwrap();
+        let color = processor.process(&input.depth.to_color()).unwrap();
+        assert!(gray == color, "grey of {what}");
+    }
+}
+
+#[test]
+fn padded_masks_lie_where_the_padded_picture_does() {
+    // Given a picture twice as wide as high and a box over its lower right quarter
+    let mask = Mask::from_box(&BoundingBox::new(384.0, 192.0, 768.0, 384.0), 768, 384);
+    // When it is padded to 768 x 768 and halved
+    let padded = siglip(AspectMode::Pad).mask(&mask).unwrap();
+    // Then the quarter is at rows 192..288 of the right half
+    let expected = Mask::from_box(&BoundingBox::new(192.0, 192.0, 384.0, 288.0), 384, 384);
+    assert_eq!(padded, expected);
+}
+
+#[test]
+fn a_raised_resolution_changes_size_and_crop() {
+    let picture = &golden_inputs()[4].image;
+    for processor in [siglip(AspectMode::Pad), clip(AspectMode::Processor)] {
+        let raised = processor.with_side(448);
+        assert_eq!(raised.side(), 448);
+        assert_eq!(raised.process(picture).unwrap().len(), 3 * 448 * 448);
+    }
+}
+
+#[test]
+fn old_and_new_spellings_of_clips_settings_agree() {
+    let old = r#"{"crop_size": 336, "do_center_crop": true, "do_normalize": true, "do_resize": true,
+        "feature_extractor_type": "CLIPFeatureExtractor", "resample": 3, "size": 336}"#;
+    let old = ImageProcessor::from_json(old, Path::new("p.json"), AspectMode::Processor).unwrap();
+    let picture = &golden_inputs()[1].image;
+    let new = clip(AspectMode::Processor);
+    assert!(old.process(picture).unwrap() == new.process(picture).unwrap());
+}
+
+#[test]
+fn settings_that_are_not_supported_are_refused_by_name() {
+    let cases = [
+        (r#"[]"#, "JSON object"),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor"}"#,
+            "image_processor_type",
+        ),
+        (r#"{"do_resize": false}"#, "do_resize"),
+        (r#"{"do_normalize": 1}"#, "do_normalize"),
+        (r#"{"resample": 0}"#, "resample"),
+        (r#"{"size": {"height": 384, "width": 336}}"#, "size"),
+        (r#"{"size": {"height": 0, "width": 0}}"#, "size"),
+        (r#"{"size": {"longest_edge": 384}}"#, "size"),
+        (r#"{"image_mean": [0.5, 0.5]}"#, "image_mean"),
+        (r#"{"image_std": [0.5, 0.5, 0.0]}"#, "image_std"),
+        (r#"{"rescale_factor": "1/255"}"#, "rescale_factor"),
+        (
+            r#"{"image_processor_type": "CLIPImageProcessor", "do_center_crop": false}"#,
+            "do_center_crop",
+        ),
+    ];
+    for (text, field) in cases {
+        let path = Path::new("tower/preprocessor_config.json");
+        let error = ImageProcessor::from_json(text, path, AspectMode::Resize).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(field), "{text}: {message}");
+        assert!(
+            message.contains("tower/preprocessor_config.json"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn pictures_that_lack_pixels_are_errors() {
+    let processor = siglip(AspectMode::Pad);
+    let picture = |width, height, bytes| ColorImage {
+        width,
+        height,
+        rgb: vec![0; bytes],
+    };
+    let empty = processor.process(&picture(0, 5, 0));
+    assert!(
+        matches!(empty, Err(Error::EmptyPicture { .. })),
+        "{empty:?}"
+    );
+    let short = processor.process(&picture(2, 2, 11));
+    assert!(
+        matches!(
+            short,
+            Err(Error::PixelCount {
+                expected: 12,
+                found: 11,
+                ..
+            })
+        ),
+        "{short:?}"
+    );
 }
