@@ -1,6 +1,9 @@
 //! Plain data that one step of the pipeline looks at: pixels, depth, the camera and two boxes.
 //! No behaviour beyond what follows from the fields; everything above speaks in these types.
 
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
@@ -139,6 +142,55 @@ pub struct ColorImage {
     pub rgb: Vec<u8>,
 }
 
+/// A colour image whose pixels are decoded when they are first asked for: its size alone is enough
+/// for most measurements, and decoding takes longer than they do.
+#[derive(Clone)]
+pub struct Picture {
+    pub width: u32,
+    pub height: u32,
+    pixels: Arc<LazyLock<Option<ColorImage>, Decode>>,
+}
+
+type Decode = Box<dyn FnOnce() -> Option<ColorImage> + Send>;
+
+impl Picture {
+    /// `decode` gives an image of `width` x `height` pixels, or `None` if it cannot; it is called at
+    /// most once.
+    pub fn new(
+        width: u32,
+        height: u32,
+        decode: impl FnOnce() -> Option<ColorImage> + Send + 'static,
+    ) -> Self {
+        Self {
+            width,
+            height,
+            pixels: Arc::new(LazyLock::new(Box::new(decode))),
+        }
+    }
+
+    /// The decoded image.
+    ///
+    /// # Errors
+    /// `no_image` if it does not decode.
+    pub fn pixels(&self) -> Result<&ColorImage, Reason> {
+        LazyLock::force(&self.pixels)
+            .as_ref()
+            .ok_or(Reason::NoImage)
+    }
+}
+
+impl From<ColorImage> for Picture {
+    fn from(image: ColorImage) -> Self {
+        Self::new(image.width, image.height, || Some(image))
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Picture({} x {})", self.width, self.height)
+    }
+}
+
 /// Row-major depth along the optical axis in metres; NaN where the sensor has no measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DepthImage {
@@ -152,7 +204,7 @@ pub struct DepthImage {
 pub struct Frame {
     /// `header.stamp` of the colour image, in nanoseconds.
     pub stamp_nanos: i64,
-    pub color: ColorImage,
+    pub color: Picture,
     /// Depth registered to the colour image; it may have another resolution.
     pub depth: Option<DepthImage>,
     /// Intrinsics of the colour image.
