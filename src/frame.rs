@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
@@ -142,24 +144,23 @@ pub struct ColorImage {
     pub rgb: Vec<u8>,
 }
 
-/// A colour image whose pixels are decoded when they are first asked for: its size alone is enough
-/// for most measurements, and decoding takes longer than they do.
+/// A colour image of which only the size is known until somebody asks for its pixels: decoding takes
+/// longer than most measurements, and few of them look at colour.
 #[derive(Clone)]
-pub struct Picture {
+pub struct LazyColorImage {
     pub width: u32,
     pub height: u32,
-    pixels: Arc<LazyLock<Option<ColorImage>, Decode>>,
+    pixels: Arc<LazyLock<Result<ColorImage>, Decode>>,
 }
 
-type Decode = Box<dyn FnOnce() -> Option<ColorImage> + Send>;
+type Decode = Box<dyn FnOnce() -> Result<ColorImage> + Send>;
 
-impl Picture {
-    /// `decode` gives an image of `width` x `height` pixels, or `None` if it cannot; it is called at
-    /// most once.
+impl LazyColorImage {
+    /// `decode` gives an image of `width` x `height` pixels; it is called at most once.
     pub fn new(
         width: u32,
         height: u32,
-        decode: impl FnOnce() -> Option<ColorImage> + Send + 'static,
+        decode: impl FnOnce() -> Result<ColorImage> + Send + 'static,
     ) -> Self {
         Self {
             width,
@@ -171,23 +172,21 @@ impl Picture {
     /// The decoded image.
     ///
     /// # Errors
-    /// `no_image` if it does not decode.
-    pub fn pixels(&self) -> Result<&ColorImage, Reason> {
-        LazyLock::force(&self.pixels)
-            .as_ref()
-            .ok_or(Reason::NoImage)
+    /// Why it does not decode, each time anew.
+    pub fn pixels(&self) -> std::result::Result<&ColorImage, &Error> {
+        LazyLock::force(&self.pixels).as_ref()
     }
 }
 
-impl From<ColorImage> for Picture {
+impl From<ColorImage> for LazyColorImage {
     fn from(image: ColorImage) -> Self {
-        Self::new(image.width, image.height, || Some(image))
+        Self::new(image.width, image.height, || Ok(image))
     }
 }
 
-impl fmt::Debug for Picture {
+impl fmt::Debug for LazyColorImage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Picture({} x {})", self.width, self.height)
+        write!(formatter, "LazyColorImage({}x{})", self.width, self.height)
     }
 }
 
@@ -204,7 +203,7 @@ pub struct DepthImage {
 pub struct Frame {
     /// `header.stamp` of the colour image, in nanoseconds.
     pub stamp_nanos: i64,
-    pub color: Picture,
+    pub color: LazyColorImage,
     /// Depth registered to the colour image; it may have another resolution.
     pub depth: Option<DepthImage>,
     /// Intrinsics of the colour image.

@@ -41,7 +41,9 @@ pub fn mean_nearest_m(a: &[Point], b: &[Point]) -> f32 {
 /// The distance from each point of `from` to its nearest in `to`.
 fn nearest(from: &[Point], to: &[Point]) -> Vec<f32> {
     let mut distances = squared_to_nearest(from, to, None);
-    distances.iter_mut().for_each(|squared| *squared = squared.sqrt());
+    distances
+        .iter_mut()
+        .for_each(|squared| *squared = squared.sqrt());
     distances
 }
 
@@ -63,7 +65,9 @@ fn squared_to_nearest(from: &[Point], to: &[Point], mut back: Option<&mut Vec<f3
     from.iter()
         .map(|p| {
             let lanes = xs.as_chunks::<LANES>().0.iter();
-            let lanes = lanes.zip(ys.as_chunks::<LANES>().0).zip(zs.as_chunks::<LANES>().0);
+            let lanes = lanes
+                .zip(ys.as_chunks::<LANES>().0)
+                .zip(zs.as_chunks::<LANES>().0);
             let squared = lanes.map(|((x, y), z)| {
                 std::array::from_fn::<f32, LANES, _>(|k| {
                     let (dx, dy, dz) = (x[k] - p.x, y[k] - p.y, z[k] - p.z);

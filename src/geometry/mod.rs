@@ -22,7 +22,7 @@ mod window;
 
 use crate::config;
 use crate::estimator::Estimator;
-use crate::frame::{DepthImage, Frame, Intrinsics, Measurement, Picture, Reason, Regions};
+use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use segment::{FULL_SCORE, Segments};
 use solid::{Point, Solid};
 use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
@@ -62,7 +62,7 @@ impl GeometryEstimator {
     /// few pixels with usable depth, `no_image` if colour is needed and does not decode.
     pub fn measure(
         &self,
-        color: &Picture,
+        color: &LazyColorImage,
         depth: &DepthImage,
         intrinsics: &Intrinsics,
         regions: &Regions,

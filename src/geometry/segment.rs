@@ -171,7 +171,9 @@ struct Piece {
 impl Piece {
     fn new(window: &Window, pixels: Vec<usize>) -> Self {
         let count = |bit: u8| {
-            let inside = pixels.iter().map(|&i| usize::from(window.place[i] & bit != 0));
+            let inside = pixels
+                .iter()
+                .map(|&i| usize::from(window.place[i] & bit != 0));
             inside.sum()
         };
         Self {
@@ -284,7 +286,10 @@ fn label(
 /// Border pixels, in no piece themselves, go with the nearest labelled surface that they continue.
 fn spread(window: &Window, among: Among<'_>, labels: &mut [Label]) {
     let is_labelled = |i: usize| among.mask[i] && labels[i] != Label::Unknown;
-    let open = among.pixels.iter().filter(|&&i| labels[i] == Label::Unknown);
+    let open = among
+        .pixels
+        .iter()
+        .filter(|&&i| labels[i] == Label::Unknown);
     let beside_open = open.flat_map(|&i| window.neighbours(i));
     let mut frontier: Vec<usize> = beside_open.filter(|&i| is_labelled(i)).collect();
     frontier.sort_unstable();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use nalgebra::Vector2;
 
 use crate::frame::{
-    BoundingBox, ColorImage, DepthImage, Distortion, Intrinsics, Picture, Reason, Regions,
+    BoundingBox, ColorImage, DepthImage, Distortion, Intrinsics, LazyColorImage, Reason, Regions,
 };
 use crate::geometry::camera;
 
@@ -49,7 +49,7 @@ pub struct Window<'a> {
     pub focal_px: f64,
     /// See `jump_m`.
     jump_share: f32,
-    picture: &'a Picture,
+    picture: &'a LazyColorImage,
     /// Where the window's first pixel lies in the depth image, and that image's pixels per pixel of the
     /// picture.
     origin: [f64; 2],
@@ -67,7 +67,7 @@ impl<'a> Window<'a> {
     /// Cut the window out of `depth`. The boxes and `intrinsics` speak of the colour image, which
     /// the depth image is registered to, at whatever resolution. `None` if a box is outside.
     pub fn cut(
-        picture: &'a Picture,
+        picture: &'a LazyColorImage,
         depth: &DepthImage,
         intrinsics: &Intrinsics,
         regions: &Regions,
@@ -188,7 +188,7 @@ impl<'a> Window<'a> {
     /// # Errors
     /// `no_image` if the picture does not decode.
     pub fn colors(&self, wanted: &[usize]) -> Result<Vec<[u8; 3]>, Reason> {
-        let picture = self.picture.pixels()?;
+        let picture = self.picture.pixels().map_err(|_| Reason::NoImage)?;
         let mut colors = vec![[0; 3]; self.place.len()];
         for &index in wanted {
             let x = (self.origin[0] + (index % self.width) as f64) / self.scale[0];
@@ -299,10 +299,16 @@ impl<'a> Window<'a> {
     /// The bounding box of some pixels; improper if there are none.
     pub fn extent(&self, pixels: &[usize]) -> BoundingBox {
         let empty = [usize::MAX, 0, usize::MAX, 0];
-        let [left, right, first, last] = pixels.iter().fold(empty, |[left, right, first, last], &i| {
-            let column = i % self.width;
-            [left.min(column), right.max(column), first.min(i), last.max(i)]
-        });
+        let [left, right, first, last] =
+            pixels.iter().fold(empty, |[left, right, first, last], &i| {
+                let column = i % self.width;
+                [
+                    left.min(column),
+                    right.max(column),
+                    first.min(i),
+                    last.max(i),
+                ]
+            });
         if pixels.is_empty() {
             return BoundingBox::new(f64::INFINITY, f64::INFINITY, 0.0, 0.0);
         }
@@ -339,9 +345,8 @@ fn places(
 ) -> Vec<u8> {
     let mut place = vec![0; width * height];
     // A pixel's middle is half a pixel beyond its corner.
-    let first = |edge: f64, length: usize| {
-        ((edge - 0.5).ceil() as usize).clamp(MARGIN, length - MARGIN)
-    };
+    let first =
+        |edge: f64, length: usize| ((edge - 0.5).ceil() as usize).clamp(MARGIN, length - MARGIN);
     let mut mark = |bbox: &BoundingBox, bit: u8| {
         let columns = first(bbox.x_min, width)..first(bbox.x_max, width);
         for row in first(bbox.y_min, height)..first(bbox.y_max, height) {
