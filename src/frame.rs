@@ -1,7 +1,12 @@
 //! Plain data that one step of the pipeline looks at: pixels, depth, the camera and two boxes.
 //! No behaviour beyond what follows from the fields; everything above speaks in these types.
 
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,6 +144,52 @@ pub struct ColorImage {
     pub rgb: Vec<u8>,
 }
 
+/// A colour image of which only the size is known until somebody asks for its pixels: decoding takes
+/// longer than most measurements, and few of them look at colour.
+#[derive(Clone)]
+pub struct LazyColorImage {
+    pub width: u32,
+    pub height: u32,
+    pixels: Arc<LazyLock<Result<ColorImage>, Decode>>,
+}
+
+type Decode = Box<dyn FnOnce() -> Result<ColorImage> + Send>;
+
+impl LazyColorImage {
+    /// `decode` gives an image of `width` x `height` pixels; it is called at most once.
+    pub fn new(
+        width: u32,
+        height: u32,
+        decode: impl FnOnce() -> Result<ColorImage> + Send + 'static,
+    ) -> Self {
+        Self {
+            width,
+            height,
+            pixels: Arc::new(LazyLock::new(Box::new(decode))),
+        }
+    }
+
+    /// The decoded image.
+    ///
+    /// # Errors
+    /// Why it does not decode, each time anew.
+    pub fn pixels(&self) -> std::result::Result<&ColorImage, &Error> {
+        LazyLock::force(&self.pixels).as_ref()
+    }
+}
+
+impl From<ColorImage> for LazyColorImage {
+    fn from(image: ColorImage) -> Self {
+        Self::new(image.width, image.height, || Ok(image))
+    }
+}
+
+impl fmt::Debug for LazyColorImage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "LazyColorImage({}x{})", self.width, self.height)
+    }
+}
+
 /// Row-major depth along the optical axis in metres; NaN where the sensor has no measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DepthImage {
@@ -152,7 +203,7 @@ pub struct DepthImage {
 pub struct Frame {
     /// `header.stamp` of the colour image, in nanoseconds.
     pub stamp_nanos: i64,
-    pub color: ColorImage,
+    pub color: LazyColorImage,
     /// Depth registered to the colour image; it may have another resolution.
     pub depth: Option<DepthImage>,
     /// Intrinsics of the colour image.

@@ -45,7 +45,7 @@
 //!         let color = ColorImage { width: 64, height: 48, rgb: vec![0; 64 * 48 * 3] };
 //!         let frame = Frame {
 //!             stamp_nanos: matched.info.stamp_nanos,
-//!             color,
+//!             color: color.into(),
 //!             depth: None,
 //!             intrinsics: matched.intrinsics,
 //!         };

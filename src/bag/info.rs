@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::mcap_storage::Extra;
+use super::mcap_storage::{Definitions, Extra, WholeChunk};
 
 /// The file format of a bag's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,6 +143,16 @@ pub struct BagInfo {
     pub(super) embeds_metadata: bool,
     /// Attachments and metadata records of MCAP files, where they lie.
     pub(super) extras: Vec<Extra>,
+    /// Of a bag that is one MCAP file, whose numbers a copy can keep.
+    pub(super) numbering: Option<Numbering>,
+}
+
+/// How an MCAP file numbers its topics.
+#[derive(Debug, Clone)]
+pub(super) struct Numbering {
+    pub definitions: Arc<Definitions>,
+    /// Channels of the topics, by place in [`BagInfo::topics`].
+    pub channels: BTreeMap<usize, u16>,
 }
 
 /// One message, as it was recorded.
@@ -157,6 +167,8 @@ pub struct BagMessage {
     pub sequence: u32,
     /// The serialised message (for CDR with its 4-byte encapsulation header), not compressed.
     pub data: Arc<[u8]>,
+    /// The chunk that it comes from, if a copy of the bag can take that over as it is.
+    pub(super) chunk: Option<Arc<WholeChunk>>,
 }
 
 /// A message of one file: `channel` is the file's own number of the topic.
@@ -167,6 +179,8 @@ pub(super) struct StoredMessage {
     pub publish_time_nanos: i64,
     pub sequence: u32,
     pub data: Arc<[u8]>,
+    /// See [`BagMessage::chunk`].
+    pub chunk: Option<Arc<WholeChunk>>,
 }
 
 /// What one file says about itself before its messages are read.

@@ -1,11 +1,12 @@
 //! Opening a bag: which files it has, what each holds, and one picture of it all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::info::{BagInfo, Compression, FileCatalog, Storage, TopicInfo};
+use super::info::{BagInfo, Compression, FileCatalog, Numbering, Storage, TopicInfo};
 use super::loss::{LossItem, Place};
+use super::mcap_storage::McapCatalog;
 use super::metadata::{FileEntry, Metadata, NEWEST, UNKNOWN_DISTRO};
 use super::read::{BagFile, MissingFile};
 use super::storage::Catalog;
@@ -180,6 +181,7 @@ impl Picture {
             custom_data: serde_yaml::Value::Null,
             embeds_metadata: false,
             extras: Vec::new(),
+            numbering: None,
         };
         Self {
             info,
@@ -216,6 +218,9 @@ impl Picture {
         let keep = is_only || !stored.compressed;
         let start_nanos = found.start_nanos;
         let topics = self.add_contents(found);
+        if let (Catalog::Mcap(catalog), true) = (&catalog, is_only) {
+            self.info.numbering = Some(numbering(catalog, &topics));
+        }
         self.files.push(BagFile {
             source: source.to_owned(),
             stored: keep.then_some(stored),
@@ -317,6 +322,21 @@ impl Picture {
                 None => topics.push(topic.clone()),
             }
         }
+    }
+}
+
+/// Of two channels that say the same of their topic, the copy uses the one with the smaller number.
+fn numbering(catalog: &McapCatalog, topics: &HashMap<i64, usize>) -> Numbering {
+    let mut channels = BTreeMap::new();
+    for (&channel, &topic) in topics {
+        if let Ok(channel) = u16::try_from(channel) {
+            let smallest = channels.entry(topic).or_insert(channel);
+            *smallest = channel.min(*smallest);
+        }
+    }
+    Numbering {
+        definitions: Arc::new(catalog.definitions().clone()),
+        channels,
     }
 }
 

@@ -188,6 +188,7 @@ impl BagReader {
                     publish_time_nanos: stored.publish_time_nanos,
                     sequence: stored.sequence,
                     data,
+                    chunk: stored.chunk,
                 })
             }
             Err(what) => {

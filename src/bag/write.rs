@@ -44,9 +44,9 @@ enum Sink {
 }
 
 impl Sink {
-    fn add_topic(&mut self, topic: &TopicInfo) -> Result<()> {
+    fn add_topic(&mut self, topic: &TopicInfo, channel_id: Option<u16>) -> Result<()> {
         match self {
-            Self::Mcap(sink) => sink.add_topic(topic),
+            Self::Mcap(sink) => sink.add_topic(topic, channel_id),
             Self::Sqlite(sink) => sink.add_topic(topic),
         }
     }
@@ -69,7 +69,10 @@ impl BagWriter {
         let file_name = format!("{name}_0.{}", storage.extension());
         let path = folder.join(&file_name);
         let sink = match storage {
-            Storage::Mcap => Sink::Mcap(Box::new(McapSink::create(&path)?)),
+            Storage::Mcap => {
+                let definitions = source.numbering.as_ref().map(|it| &it.definitions);
+                Sink::Mcap(Box::new(McapSink::create(&path, definitions)?))
+            }
             Storage::Sqlite3 => Sink::Sqlite(SqliteSink::create(&path, &source.ros_distro)?),
         };
         let mut writer = Self {
@@ -100,7 +103,9 @@ impl BagWriter {
                     "the source's topic is replaced by a new one"
                 );
             } else {
-                self.sink.add_topic(topic)?;
+                let channels = source.numbering.as_ref().map(|it| &it.channels);
+                let channel_id = channels.and_then(|channels| channels.get(&index).copied());
+                self.sink.add_topic(topic, channel_id)?;
             }
             self.topics.push(WrittenTopic {
                 info: topic.clone(),
@@ -169,7 +174,7 @@ impl BagWriter {
         sequence: u32,
         data: &[u8],
     ) -> Result<()> {
-        let Some(written) = self.topics.get_mut(topic) else {
+        let Some(written) = self.topics.get(topic) else {
             let path = self.folder.join(&self.file_name);
             return Err(Error::output(&path, format!("there is no topic {topic}")));
         };
@@ -182,14 +187,30 @@ impl BagWriter {
             }
             Sink::Sqlite(sink) => sink.write(place, log_time_nanos, data)?,
         }
-        written.message_count += 1;
-        let (start, end) = self.times.unwrap_or((log_time_nanos, log_time_nanos));
-        self.times = Some((start.min(log_time_nanos), end.max(log_time_nanos)));
+        self.note(topic, log_time_nanos);
         Ok(())
     }
 
-    /// Writes a message of the source as it is.
+    /// Counts a message that was written.
+    fn note(&mut self, topic: usize, log_time_nanos: i64) {
+        if let Some(written) = self.topics.get_mut(topic) {
+            written.message_count += 1;
+        }
+        let (start, end) = self.times.unwrap_or((log_time_nanos, log_time_nanos));
+        self.times = Some((start.min(log_time_nanos), end.max(log_time_nanos)));
+    }
+
+    /// Writes a message of the source as it is; at once with all others of its chunk if that is
+    /// compressed and can be taken over: they are then expected to follow.
+    ///
+    /// Errors: as [`Self::write`].
     pub fn write_message(&mut self, message: &BagMessage) -> Result<()> {
+        if let (Sink::Mcap(sink), Some(chunk)) = (&mut self.sink, &message.chunk)
+            && sink.take_over(chunk)?
+        {
+            self.note(message.topic, message.log_time_nanos);
+            return Ok(());
+        }
         self.write(
             message.topic,
             message.log_time_nanos,

@@ -50,15 +50,16 @@ impl Plane {
 
     fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
         let relative = self.relative_depth(ray, depth_m);
-        relative * (1.0 + self.tolerance_share) >= 1.0
-            && relative * (1.0 - self.tolerance_share) <= 1.0
+        // Both sides at once, not one after the other, for several pixels at a time.
+        (relative * (1.0 + self.tolerance_share) >= 1.0)
+            & (relative * (1.0 - self.tolerance_share) <= 1.0)
     }
 }
 
 /// The background planes around one box. `in_box` and `in_ring` are the place bits of its pixels.
 pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec<Plane> {
-    let mut ring = ring_samples(window, in_ring, center);
-    let box_pixels: Vec<usize> = measured(window, in_box).collect();
+    let mut ring = Samples::of_ring(window, in_ring, center);
+    let in_box = Samples::new(window, &measured(window, in_box));
     let enough = (ring.len() / 10).max(12);
     let mut found = Vec::new();
     let mut random = Random(0x5eed);
@@ -66,106 +67,146 @@ pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec
         if ring.len() < enough {
             break;
         }
-        let Some(plane) = fit(window, &ring, &mut random) else {
+        let Some(plane) = fit(&ring, &mut random) else {
             break;
         };
-        let on_plane = |s: &Sample| plane.contains(s.ray, s.depth_m);
-        let supports = ring.iter().filter(|s| on_plane(s)).count();
-        if supports < enough {
+        let on_plane = ring.all(|ray, depth_m| plane.contains(ray, depth_m));
+        if on_plane.iter().filter(|&&on_plane| on_plane).count() < enough {
             break;
         }
         let mut seen = [0_usize; SECTORS];
         let mut all = [0_usize; SECTORS];
-        for sample in &ring {
-            all[sample.sector] += 1;
-            seen[sample.sector] += usize::from(on_plane(sample));
+        for (&sector, &on_plane) in ring.sector.iter().zip(&on_plane) {
+            all[sector] += 1;
+            seen[sector] += usize::from(on_plane);
         }
         let sectors = (0..SECTORS)
             .filter(|&s| seen[s] > 0 && seen[s] * 3 >= all[s])
             .count();
-        let front = box_pixels
-            .iter()
-            .filter(|&&i| !plane.hides(window.rays[i], window.depth_m[i]))
-            .count();
-        let behind = box_pixels
-            .iter()
-            .filter(|&&i| plane.is_far_in_front_of(window.rays[i], window.depth_m[i]))
-            .count();
+        let front = in_box.len() - in_box.count(|ray, depth_m| plane.hides(ray, depth_m));
+        let behind = in_box.count(|ray, depth_m| plane.is_far_in_front_of(ray, depth_m));
         if sectors >= MIN_SECTORS
-            && behind as f32 <= MAX_BEHIND_SHARE * box_pixels.len() as f32
-            && front as f32 >= MIN_FRONT_SHARE * box_pixels.len() as f32
+            && behind as f32 <= MAX_BEHIND_SHARE * in_box.len() as f32
+            && front as f32 >= MIN_FRONT_SHARE * in_box.len() as f32
         {
             found.push(plane);
         }
-        ring.retain(|s| !on_plane(s));
+        ring.drop_all(&on_plane);
     }
     found
 }
 
-struct Sample {
-    index: usize,
-    ray: [f32; 2],
-    depth_m: f32,
-    sector: usize,
+/// The measured pixels with one of these place bits.
+fn measured(window: &Window, bits: u8) -> Vec<usize> {
+    let is_measured = |i: &usize| window.place[*i] & bits != 0 && !window.depth_m[*i].is_nan();
+    (0..window.place.len()).filter(is_measured).collect()
 }
 
-fn measured(window: &Window, bits: u8) -> impl Iterator<Item = usize> + '_ {
-    (0..window.place.len())
-        .filter(move |&i| window.place[i] & bits != 0 && !window.depth_m[i].is_nan())
+/// Rays and depths of some pixels, one array a coordinate, so that the compiler compares several
+/// pixels at a time with a plane.
+struct Samples {
+    ray_x: Vec<f32>,
+    ray_y: Vec<f32>,
+    depth_m: Vec<f32>,
+    /// Seen from a box's centre; empty for pixels that are no ring.
+    sector: Vec<usize>,
 }
 
-fn ring_samples(window: &Window, in_ring: u8, center: [f64; 2]) -> Vec<Sample> {
-    let total = measured(window, in_ring).count();
-    let every = total.div_ceil(MAX_SAMPLES).max(1);
-    measured(window, in_ring)
-        .step_by(every)
-        .map(|index| {
+impl Samples {
+    fn new(window: &Window, pixels: &[usize]) -> Self {
+        Self {
+            ray_x: pixels.iter().map(|&i| window.rays[i][0]).collect(),
+            ray_y: pixels.iter().map(|&i| window.rays[i][1]).collect(),
+            depth_m: pixels.iter().map(|&i| window.depth_m[i]).collect(),
+            sector: Vec::new(),
+        }
+    }
+
+    fn of_ring(window: &Window, in_ring: u8, center: [f64; 2]) -> Self {
+        let mut pixels = measured(window, in_ring);
+        let every = pixels.len().div_ceil(MAX_SAMPLES).max(1);
+        pixels = pixels.into_iter().step_by(every).collect();
+        let sector = |&index: &usize| {
             let dx = (index % window.width) as f64 + 0.5 - center[0];
             let dy = (index / window.width) as f64 + 0.5 - center[1];
             let turn = dy.atan2(dx) / std::f64::consts::TAU + 0.5;
-            Sample {
-                index,
-                ray: window.rays[index],
-                depth_m: window.depth_m[index],
-                sector: ((turn * SECTORS as f64) as usize).min(SECTORS - 1),
-            }
-        })
-        .collect()
+            ((turn * SECTORS as f64) as usize).min(SECTORS - 1)
+        };
+        Self {
+            sector: pixels.iter().map(sector).collect(),
+            ..Self::new(window, &pixels)
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.depth_m.len()
+    }
+
+    /// What a test of ray and depth says of each sample.
+    fn all(&self, test: impl Fn([f32; 2], f32) -> bool) -> Vec<bool> {
+        let rays = self.ray_x.iter().zip(&self.ray_y);
+        let samples = rays.zip(&self.depth_m);
+        samples.map(|((&x, &y), &z)| test([x, y], z)).collect()
+    }
+
+    /// How many pass a test.
+    fn count(&self, test: impl Fn([f32; 2], f32) -> bool) -> usize {
+        let rays = self.ray_x.iter().zip(&self.ray_y);
+        let samples = rays.zip(&self.depth_m);
+        // The count is as wide as a coordinate, for the compiler's sake; a picture has less than 2^32.
+        let passed = samples.map(|((&x, &y), &z)| u32::from(test([x, y], z)));
+        passed.sum::<u32>() as usize
+    }
+
+    fn drop_all(&mut self, drop: &[bool]) {
+        for values in [&mut self.ray_x, &mut self.ray_y, &mut self.depth_m] {
+            retain(values, drop);
+        }
+        retain(&mut self.sector, drop);
+    }
+
+    /// The sample as a row of the linear equation `row . coefficients = 1 / depth`, and its depth.
+    fn equation(&self, index: usize) -> (Vector3<f64>, f64) {
+        let (x, y) = (self.ray_x[index].into(), self.ray_y[index].into());
+        (Vector3::new(x, y, 1.0), self.depth_m[index].into())
+    }
+}
+
+fn retain<T>(values: &mut Vec<T>, drop: &[bool]) {
+    let mut drop = drop.iter();
+    values.retain(|_| drop.next() != Some(&true));
 }
 
 /// RANSAC (Fischler & Bolles 1981), then least squares on the inliers, whose spread sets the tolerance.
-fn fit(window: &Window, ring: &[Sample], random: &mut Random) -> Option<Plane> {
+fn fit(ring: &Samples, random: &mut Random) -> Option<Plane> {
     const TRIAL_TOLERANCE: f32 = 0.008;
     const MIN_TOLERANCE: f32 = 0.003;
     let mut best: Option<(usize, Plane)> = None;
     for _ in 0..TRIALS {
-        let triple = [(); 3].map(|()| ring[random.below(ring.len() as u64) as usize].index);
-        let Some(coefficients) = through(window, triple) else {
+        let triple = [(); 3].map(|()| random.below(ring.len() as u64) as usize);
+        let Some(coefficients) = through(triple.map(|i| ring.equation(i))) else {
             continue;
         };
         let plane = Plane {
             coefficients,
             tolerance_share: TRIAL_TOLERANCE,
         };
-        let votes = ring
-            .iter()
-            .filter(|s| plane.contains(s.ray, s.depth_m))
-            .count();
+        let votes = ring.count(|ray, depth_m| plane.contains(ray, depth_m));
         if best.is_none_or(|(most, _)| votes > most) {
             best = Some((votes, plane));
         }
     }
     let (_, mut plane) = best?;
     for _ in 0..2 {
-        let inliers: Vec<usize> = ring
-            .iter()
-            .map(|s| s.index)
-            .filter(|&i| plane.contains(window.rays[i], window.depth_m[i]))
-            .collect();
-        plane.coefficients = least_squares(window, &inliers)?;
+        let is_inlier = ring.all(|ray, depth_m| plane.contains(ray, depth_m));
+        let inliers: Vec<usize> = (0..ring.len()).filter(|&i| is_inlier[i]).collect();
+        plane.coefficients = least_squares(ring, &inliers)?;
         let mut residuals: Vec<f32> = inliers
             .iter()
-            .map(|&i| (1.0 - plane.relative_depth(window.rays[i], window.depth_m[i])).abs())
+            .map(|&i| {
+                let ray = [ring.ray_x[i], ring.ray_y[i]];
+                (1.0 - plane.relative_depth(ray, ring.depth_m[i])).abs()
+            })
             .collect();
         let middle = residuals.len() / 2;
         let (_, median, _) = residuals.select_nth_unstable_by(middle, f32::total_cmp);
@@ -175,33 +216,22 @@ fn fit(window: &Window, ring: &[Sample], random: &mut Random) -> Option<Plane> {
     Some(plane)
 }
 
-fn through(window: &Window, triple: [usize; 3]) -> Option<[f32; 3]> {
-    let rows = triple.map(|i| {
-        Vector3::new(
-            f64::from(window.rays[i][0]),
-            f64::from(window.rays[i][1]),
-            1.0,
-        )
-    });
-    let right = Vector3::from_iterator(triple.iter().map(|&i| 1.0 / f64::from(window.depth_m[i])));
-    let matrix = Matrix3::from_rows(&rows.map(|r| r.transpose()));
+/// The plane through three samples, by Cramer's rule.
+fn through([(a, za), (b, zb), (c, zc)]: [(Vector3<f64>, f64); 3]) -> Option<[f32; 3]> {
+    let (bc, ca, ab) = (b.cross(&c), c.cross(&a), a.cross(&b));
+    let determinant = a.dot(&bc);
     // Three pixels in a row span no plane.
-    if matrix.determinant().abs() < 1e-7 {
+    if determinant.abs() < 1e-7 {
         return None;
     }
-    let solution = matrix.lu().solve(&right)?;
+    let solution = (bc / za + ca / zb + ab / zc) / determinant;
     Some([solution.x as f32, solution.y as f32, solution.z as f32])
 }
 
-fn least_squares(window: &Window, inliers: &[usize]) -> Option<[f32; 3]> {
+fn least_squares(ring: &Samples, inliers: &[usize]) -> Option<[f32; 3]> {
     let (mut normal, mut right) = (Matrix3::zeros(), Vector3::zeros());
     for &i in inliers {
-        let row = Vector3::new(
-            f64::from(window.rays[i][0]),
-            f64::from(window.rays[i][1]),
-            1.0,
-        );
-        let depth = f64::from(window.depth_m[i]);
+        let (row, depth) = ring.equation(i);
         // A disparity error weighs depth squared in metres.
         let weight = depth * depth;
         normal += weight * row * row.transpose();

@@ -11,15 +11,20 @@ const CONVERGED: f64 = 1e-10;
 
 /// The ray through pixel (u, v) as `[x/z, y/z]` in the optical frame (x right, y down, z forward).
 pub fn ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
-    let distorted = Vector2::new(
-        (u - intrinsics.cx) / intrinsics.fx,
-        (v - intrinsics.cy) / intrinsics.fy,
-    );
+    let distorted = straight_ray(intrinsics, u, v);
     match intrinsics.distortion {
         Distortion::None => distorted,
         Distortion::BrownConrady(coefficients) => undistort_brown_conrady(distorted, &coefficients),
         Distortion::Equidistant(coefficients) => undistort_equidistant(distorted, &coefficients),
     }
+}
+
+/// The same of a lens without distortion.
+pub fn straight_ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
+    Vector2::new(
+        (u - intrinsics.cx) / intrinsics.fx,
+        (v - intrinsics.cy) / intrinsics.fy,
+    )
 }
 
 /// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6) by fixed-point iteration.

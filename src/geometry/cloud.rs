@@ -32,41 +32,66 @@ pub fn gap_m(a: &[Point], b: &[Point]) -> f32 {
 /// Open Spatial Dataset calls distance (arXiv 2406.01584).
 pub fn mean_nearest_m(a: &[Point], b: &[Point]) -> f32 {
     let (a, b) = (thinned(a, MEAN_POINTS), thinned(b, MEAN_POINTS));
-    let distances = [nearest(&a, &b), nearest(&b, &a)].concat();
-    distances.iter().sum::<f32>() / distances.len() as f32
+    let mut nearest_of_b = vec![f32::INFINITY; b.len().next_multiple_of(LANES)];
+    let nearest_of_a = squared_to_nearest(&a, &b, Some(&mut nearest_of_b));
+    let squared = nearest_of_a.iter().chain(&nearest_of_b[..b.len()]);
+    squared.map(|squared| squared.sqrt()).sum::<f32>() / (a.len() + b.len()) as f32
 }
 
 /// The distance from each point of `from` to its nearest in `to`.
 fn nearest(from: &[Point], to: &[Point]) -> Vec<f32> {
+    let mut distances = squared_to_nearest(from, to, None);
+    distances
+        .iter_mut()
+        .for_each(|squared| *squared = squared.sqrt());
+    distances
+}
+
+/// Points compared at a time.
+const LANES: usize = 8;
+
+/// The squared distance from each point of `from` to its nearest in `to`; and, in `back`, from each
+/// point of `to` (and the few that fill up its last lanes) to its nearest in `from`.
+fn squared_to_nearest(from: &[Point], to: &[Point], mut back: Option<&mut Vec<f32>>) -> Vec<f32> {
     // One array a coordinate, so that the compiler compares eight points at a time.
-    const LANES: usize = 8;
     let coordinate = |k: usize| -> Vec<f32> {
-        let padded = to.len().next_multiple_of(LANES);
         let last = to.last().map_or(f32::INFINITY, |p| p[k]);
         let mut values: Vec<f32> = to.iter().map(|p| p[k]).collect();
-        values.resize(padded, last);
+        values.resize(to.len().next_multiple_of(LANES), last);
         values
     };
+    let least = |a: f32, b: f32| if a < b { a } else { b };
     let (xs, ys, zs) = (coordinate(0), coordinate(1), coordinate(2));
     from.iter()
         .map(|p| {
-            let mut least = [f32::INFINITY; LANES];
-            let lanes = xs
-                .chunks_exact(LANES)
-                .zip(ys.chunks_exact(LANES))
-                .zip(zs.chunks_exact(LANES));
-            for ((x, y), z) in lanes {
-                for k in 0..LANES {
+            let lanes = xs.as_chunks::<LANES>().0.iter();
+            let lanes = lanes
+                .zip(ys.as_chunks::<LANES>().0)
+                .zip(zs.as_chunks::<LANES>().0);
+            let squared = lanes.map(|((x, y), z)| {
+                std::array::from_fn::<f32, LANES, _>(|k| {
                     let (dx, dy, dz) = (x[k] - p.x, y[k] - p.y, z[k] - p.z);
-                    let squared = dx * dx + dy * dy + dz * dz;
-                    least[k] = if squared < least[k] {
-                        squared
-                    } else {
-                        least[k]
-                    };
+                    dx * dx + dy * dy + dz * dz
+                })
+            });
+            let mut nearest = [f32::INFINITY; LANES];
+            let mut take = |squared: &[f32; LANES]| {
+                for k in 0..LANES {
+                    nearest[k] = least(squared[k], nearest[k]);
+                }
+            };
+            match &mut back {
+                None => squared.for_each(|squared| take(&squared)),
+                Some(back) => {
+                    for (back, squared) in back.as_chunks_mut::<LANES>().0.iter_mut().zip(squared) {
+                        take(&squared);
+                        for k in 0..LANES {
+                            back[k] = least(squared[k], back[k]);
+                        }
+                    }
                 }
             }
-            least.into_iter().fold(f32::INFINITY, f32::min).sqrt()
+            nearest.into_iter().fold(f32::INFINITY, f32::min)
         })
         .collect()
 }

@@ -2,8 +2,6 @@
 //! symmetric about its axis, and its centre is the middle of the cross-section at its end, for that
 //! does not move with where a detector's box happens to cut the finger off.
 
-use std::collections::BTreeMap;
-
 use crate::geometry::solid::{Point, Solid, completed, depth_of_center, front_of, point, rim};
 use crate::geometry::window::Window;
 
@@ -89,10 +87,13 @@ pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> Vec<Opti
 fn end(window: &Window, part: &[usize], direction: &Point, near_target: &[bool]) -> (f32, bool) {
     let along = |i: &usize| point(window, *i).dot(direction);
     let mut reach: Vec<f32> = part.iter().map(along).collect();
-    reach.sort_unstable_by(|a, b| b.total_cmp(a));
     let hidden = part.iter().any(|&i| near_target[i]);
-    let end = reach.get(reach.len() / END_OUTLIERS).copied();
-    (end.unwrap_or(0.0), hidden)
+    if reach.is_empty() {
+        return (0.0, hidden);
+    }
+    let rank = reach.len() / END_OUTLIERS;
+    let (_, end, _) = reach.select_nth_unstable_by(rank, |a, b| b.total_cmp(a));
+    (*end, hidden)
 }
 
 /// The pixels themselves and those beside them, across the few that a sensor loses at an edge.
@@ -101,11 +102,8 @@ fn surroundings(window: &Window, pixels: &[usize]) -> Vec<bool> {
     let mut near = vec![false; window.place.len()];
     for &i in pixels {
         for dy in -LOST_PX..=LOST_PX {
-            for dx in -LOST_PX..=LOST_PX {
-                if let Some(beside) = window.beside(i, dx, dy) {
-                    near[beside] = true;
-                }
-            }
+            let first = window.beside(i, -LOST_PX, dy);
+            near[first..=first + 2 * LOST_PX.unsigned_abs()].fill(true);
         }
     }
     near
@@ -151,9 +149,7 @@ fn direction(window: &Window, part: &[usize]) -> Option<Point> {
 fn runs_on(window: &Window, from: usize, (dx, dy): (isize, isize)) -> bool {
     let mut last = from;
     (1..=BEYOND_PX).all(|step| {
-        let Some(next) = window.beside(from, dx * step, dy * step) else {
-            return false;
-        };
+        let next = window.beside(from, dx * step, dy * step);
         let gap = (window.depth_m[next] - window.depth_m[last]).abs();
         let continues = window.place[next] != 0 && gap <= window.jump_m(window.depth_m[last]);
         last = next;
@@ -235,11 +231,20 @@ fn slices(window: &Window, pixels: &[usize], origin: &Point, direction: &Point) 
     let length = du.hypot(dv).max(1e-9);
     let (du, dv) = (du / length, dv / length);
     let step = ((-dv).round() as isize, du.round() as isize);
-    let mut slices: BTreeMap<i32, Slice> = BTreeMap::new();
-    for &i in pixels {
-        let [x, y] = window.rays[i].map(|k| k * window.focal_px as f32);
-        let (along, across) = (x * du + y * dv, -x * dv + y * du);
-        let slice = slices.entry(along.round() as i32).or_insert(Slice {
+    let focal_px = window.focal_px as f32;
+    let positions = pixels.iter().map(|&i| {
+        let [x, y] = window.rays[i].map(|k| k * focal_px);
+        ((x * du + y * dv).round() as i32, -x * dv + y * du, i)
+    });
+    let positions: Vec<(i32, f32, usize)> = positions.collect();
+    let first = positions.iter().map(|&(along, ..)| along).min();
+    let last = positions.iter().map(|&(along, ..)| along).max();
+    let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
+    // One place for each pixel along the axis; a finger is no longer than the window's diagonal.
+    let mut slices: Vec<Option<Slice>> = Vec::new();
+    slices.resize_with((last - first + 1).unsigned_abs() as usize, || None);
+    for (along, across, i) in positions {
+        let slice = slices[(along - first).unsigned_abs() as usize].get_or_insert(Slice {
             left: (across, i),
             right: (across, i),
             step,
@@ -251,7 +256,7 @@ fn slices(window: &Window, pixels: &[usize], origin: &Point, direction: &Point) 
             slice.right = (across, i);
         }
     }
-    slices.into_values().collect()
+    slices.into_iter().flatten().collect()
 }
 
 fn mean(window: &Window, pixels: &[usize]) -> Point {

@@ -22,7 +22,7 @@ mod window;
 
 use crate::config;
 use crate::estimator::Estimator;
-use crate::frame::{ColorImage, DepthImage, Frame, Intrinsics, Measurement, Reason, Regions};
+use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use segment::{FULL_SCORE, Segments};
 use solid::{Point, Solid};
 use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
@@ -54,22 +54,22 @@ impl GeometryEstimator {
 
     /// All three distances and a confidence from the evidence.
     ///
-    /// `color` helps to tell touching surfaces apart; `depth` must be registered to it, at whatever
-    /// resolution; `intrinsics` and `regions` speak of the colour image.
+    /// `color` helps to tell touching surfaces apart where depth alone does not; `depth` must be
+    /// registered to it, at whatever resolution; `intrinsics` and `regions` speak of the colour image.
     ///
     /// # Errors
     /// `box_outside_image` if a box has no part inside the image, `depth_invalid` if a region has too
-    /// few pixels with usable depth.
+    /// few pixels with usable depth, `no_image` if colour is needed and does not decode.
     pub fn measure(
         &self,
-        color: &ColorImage,
+        color: &LazyColorImage,
         depth: &DepthImage,
         intrinsics: &Intrinsics,
         regions: &Regions,
     ) -> Result<Measurement, Reason> {
         let window = Window::cut(color, depth, intrinsics, regions, self.range)
             .ok_or(Reason::BoxOutsideImage)?;
-        let segments = segment::segment(&window, self.min_pixels);
+        let segments = segment::segment(&window, self.min_pixels)?;
         if !segments.holds(self.min_pixels) {
             return Err(Reason::DepthInvalid);
         }

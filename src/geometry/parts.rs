@@ -63,8 +63,10 @@ fn with_slivers(window: &Window, mut parts: Vec<Vec<usize>>) -> Vec<Vec<usize>> 
     let mut whole: Vec<Vec<usize>> = Vec::new();
     let mut owner: Vec<Option<usize>> = vec![None; window.place.len()];
     for part in parts {
-        let host = part.iter().find_map(|&i| {
-            window.neighbours(i).find_map(|j| {
+        // The first part has nobody to go with.
+        let to_look_at = if whole.is_empty() { &[][..] } else { &part };
+        let host = to_look_at.iter().find_map(|&i| {
+            window.neighbours(i).into_iter().find_map(|j| {
                 let small =
                     |host: &usize| part.len() as f32 <= SLIVER_SHARE * whole[*host].len() as f32;
                 owner[j].filter(|host| continuous(window, i, j, STEEPER) && small(host))

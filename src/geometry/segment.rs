@@ -6,10 +6,11 @@
 //! on an arm. Where the two touch and are one connected surface, it is cut along creases, then along
 //! edges of colour, and the cut that explains best why both boxes are where they are is taken.
 
+use crate::frame::Reason;
 use crate::geometry::background;
 use crate::geometry::parts::{bulk, fingertip_parts, sides_touched};
 use crate::geometry::solid::front_of;
-use crate::geometry::surfaces::{Borders, connected, continuous};
+use crate::geometry::surfaces::{color_edges, connected, continuous, creases};
 use crate::geometry::window::{
     IN_ANY_BOX, IN_FINGERTIP, IN_TARGET, RING_FINGERTIP, RING_TARGET, Window,
 };
@@ -80,54 +81,62 @@ enum Label {
 }
 
 /// Find both regions. One comes out empty only if its box holds next to no depth.
-pub fn segment(window: &Window, min_pixels: usize) -> Segments {
-    let found = by_surroundings(window, min_pixels);
+///
+/// # Errors
+/// `no_image` if only colour can tell them apart and the picture does not decode.
+pub fn segment(window: &Window, min_pixels: usize) -> Result<Segments, Reason> {
+    let found = by_surroundings(window, min_pixels)?;
     if found.holds(min_pixels) {
-        return found;
+        return Ok(found);
     }
     // One hides nearly all of the other. The score keeps the confidence as low as the evidence.
     let nearness = segments(window, &label_by_nearness(window), min_pixels);
     let score = nearness.score.min(1);
-    Segments { score, ..nearness }
+    Ok(Segments { score, ..nearness })
 }
 
-fn by_surroundings(window: &Window, min_pixels: usize) -> Segments {
+fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reason> {
     let (sure, touching) = pieces(window, min_pixels);
     let touching_pixels: Vec<usize> = touching
         .iter()
         .flat_map(|piece| piece.pixels.iter().copied())
         .collect();
-    let among = window.mask(&touching_pixels);
+    let touching_mask = window.mask(&touching_pixels);
+    let among = Among {
+        pixels: &touching_pixels,
+        mask: &touching_mask,
+    };
     if touching.is_empty() {
-        return segments(
-            window,
-            &label(window, &sure, &among, min_pixels, false),
-            min_pixels,
-        );
+        let labels = label(window, &sure, among, min_pixels, false);
+        return Ok(segments(window, &labels, min_pixels));
     }
-    let borders = Borders::find(window, &among);
+    let crease = creases(window, among.pixels, among.mask);
+    // Looked for only if creases do not explain everything.
+    let mut color = None;
     let mut cuts: Vec<Vec<Piece>> = Vec::new();
     let mut best = Segments::default();
     // A fingertip that lies wholly in front of the target is looked for only if nothing else will do.
     for fingertip_inside_target in [false, true] {
-        for (at, &cut) in CUTS.iter().enumerate() {
+        for (at, cut) in CUTS.iter().enumerate() {
             if cuts.len() == at {
-                let fine = cut_up(window, &touching, &borders, cut, min_pixels);
+                if cut.colors && color.is_none() {
+                    color = Some(color_edges(window, among.pixels, among.mask)?);
+                }
+                let borders = [
+                    cut.creases.then_some(&crease),
+                    color.as_ref().filter(|_| cut.colors),
+                ];
+                let fine = cut_up(window, &touching, borders, min_pixels);
                 cuts.push(sure.iter().cloned().chain(fine).collect());
             }
-            let labels = label(
-                window,
-                &cuts[at],
-                &among,
-                min_pixels,
-                fingertip_inside_target,
-            );
+            let pieces = &cuts[at];
+            let labels = label(window, pieces, among, min_pixels, fingertip_inside_target);
             let found = segments(window, &labels, min_pixels);
             if found.score > best.score {
                 best = found;
             }
             if best.score == FULL_SCORE {
-                return best;
+                return Ok(best);
             }
         }
     }
@@ -141,7 +150,14 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Segments {
     if score > best.score {
         best = Segments { score, ..by_boxes };
     }
-    best
+    Ok(best)
+}
+
+/// The pixels of the surfaces that may be both regions, as a list and as a mask.
+#[derive(Clone, Copy)]
+struct Among<'a> {
+    pixels: &'a [usize],
+    mask: &'a [bool],
 }
 
 /// A connected set of pixels and how many of them lie in which box.
@@ -155,10 +171,10 @@ struct Piece {
 impl Piece {
     fn new(window: &Window, pixels: Vec<usize>) -> Self {
         let count = |bit: u8| {
-            pixels
+            let inside = pixels
                 .iter()
-                .filter(|&&i| window.place[i] & bit != 0)
-                .count()
+                .map(|&i| usize::from(window.place[i] & bit != 0));
+            inside.sum()
         };
         Self {
             in_fingertip: count(IN_FINGERTIP),
@@ -189,8 +205,7 @@ fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
     ));
     let foreground = |i: &usize| {
         let depth = window.depth_m[*i];
-        window.place[*i] != 0
-            && !depth.is_nan()
+        !depth.is_nan()
             && !planes
                 .iter()
                 .any(|plane| plane.hides(window.rays[*i], depth))
@@ -217,14 +232,15 @@ fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
 fn cut_up(
     window: &Window,
     touching: &[Piece],
-    borders: &Borders,
-    cut: Cut,
+    borders: [Option<&Vec<bool>>; 2],
     min_pixels: usize,
 ) -> Vec<Piece> {
-    let on_border =
-        |i: usize| (cut.creases && borders.crease[i]) || (cut.colors && borders.color[i]);
-    let joined =
-        |a: usize, b: usize| continuous(window, a, b, STRICT) && !on_border(a) && !on_border(b);
+    let inner: Vec<bool> = match borders {
+        [Some(a), Some(b)] => a.iter().zip(b).map(|(&a, &b)| !(a || b)).collect(),
+        [Some(border), None] | [None, Some(border)] => border.iter().map(|&b| !b).collect(),
+        [None, None] => vec![true; window.place.len()],
+    };
+    let joined = |a: usize, b: usize| inner[a] && inner[b] && continuous(window, a, b, STRICT);
     touching
         .iter()
         .flat_map(|piece| connected(window, &piece.pixels, joined))
@@ -236,7 +252,7 @@ fn cut_up(
 fn label(
     window: &Window,
     pieces: &[Piece],
-    among: &[bool],
+    among: Among<'_>,
     min_pixels: usize,
     fingertip_inside_target: bool,
 ) -> Vec<Label> {
@@ -268,14 +284,21 @@ fn label(
 }
 
 /// Border pixels, in no piece themselves, go with the nearest labelled surface that they continue.
-fn spread(window: &Window, among: &[bool], labels: &mut [Label]) {
-    let labelled = |i: &usize| among[*i] && labels[*i] != Label::Unknown;
-    let mut frontier: Vec<usize> = (0..labels.len()).filter(labelled).collect();
+fn spread(window: &Window, among: Among<'_>, labels: &mut [Label]) {
+    let is_labelled = |i: usize| among.mask[i] && labels[i] != Label::Unknown;
+    let open = among
+        .pixels
+        .iter()
+        .filter(|&&i| labels[i] == Label::Unknown);
+    let beside_open = open.flat_map(|&i| window.neighbours(i));
+    let mut frontier: Vec<usize> = beside_open.filter(|&i| is_labelled(i)).collect();
+    frontier.sort_unstable();
+    frontier.dedup();
     while !frontier.is_empty() {
         let mut grown = Vec::new();
         for &i in &frontier {
             for j in window.neighbours(i) {
-                if labels[j] == Label::Unknown && among[j] && continuous(window, i, j, 1.0) {
+                if labels[j] == Label::Unknown && among.mask[j] && continuous(window, i, j, 1.0) {
                     labels[j] = labels[i];
                     grown.push(j);
                 }

@@ -35,7 +35,7 @@ pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &
     let inside = window.mask(pixels);
     let front = front_of(pixels.iter().map(|&i| window.depth_m[i]).collect());
     let mut width = bbox.width().min(bbox.height());
-    let borders_on_occluder = |i: &&usize| window.neighbours(**i).any(|j| occluder[j]);
+    let borders_on_occluder = |i: &&usize| window.neighbours(**i).iter().any(|&j| occluder[j]);
     let hidden = pixels.iter().filter(borders_on_occluder).count();
     // Of an object that something hides a part of, only its box tells the size.
     if (hidden as f64) < OCCLUDED_SHARE * (bbox.width() + bbox.height()) {
@@ -113,7 +113,7 @@ pub fn rim(
     (dx, dy): (isize, isize),
     inside: &[bool],
 ) -> Option<Point> {
-    let next = window.beside(index, dx, dy)?;
+    let next = window.beside(index, dx, dy);
     if inside[next] || window.place[next] == 0 {
         return None;
     }
@@ -134,10 +134,12 @@ pub fn rim(
 /// How much deeper the surface gets per pixel towards a side, from the pixel on the other side.
 fn slope(window: &Window, index: usize, (dx, dy): (isize, isize), inside: &[bool]) -> f32 {
     let jump = window.jump_m(window.depth_m[index]);
-    let opposite = window.beside(index, -dx, -dy).filter(|&j| inside[j]);
-    opposite.map_or(0.0, |j| {
-        (window.depth_m[index] - window.depth_m[j]).clamp(-jump, jump)
-    })
+    let opposite = window.beside(index, -dx, -dy);
+    if inside[opposite] {
+        (window.depth_m[index] - window.depth_m[opposite]).clamp(-jump, jump)
+    } else {
+        0.0
+    }
 }
 
 /// For a body symmetric about its centre, opposite points of the outline lie on both sides of the
@@ -196,18 +198,15 @@ fn outermost(
 
 /// Width of the region across its long side: sqrt(12) standard deviations of a uniform strip.
 fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
-    let n = pixels.len() as f64;
-    let position = |i: usize| ((i % window.width) as f64, (i / window.width) as f64);
-    let (sx, sy) = pixels.iter().fold((0.0, 0.0), |(sx, sy), &i| {
-        let (x, y) = position(i);
-        (sx + x, sy + y)
-    });
-    let (mx, my) = (sx / n, sy / n);
-    let (xx, yy, xy) = pixels.iter().fold((0.0, 0.0, 0.0), |(xx, yy, xy), &i| {
-        let (x, y) = position(i);
-        let (x, y) = (x - mx, y - my);
-        (xx + x * x / n, yy + y * y / n, xy + x * y / n)
-    });
+    let mut sums = [0; 5];
+    for &i in pixels {
+        let (x, y) = ((i % window.width) as u64, (i / window.width) as u64);
+        for (sum, term) in sums.iter_mut().zip([x, y, x * x, y * y, x * y]) {
+            *sum += term;
+        }
+    }
+    let [mx, my, xx, yy, xy] = sums.map(|sum| sum as f64 / pixels.len() as f64);
+    let (xx, yy, xy) = (xx - mx * mx, yy - my * my, xy - mx * my);
     let minor = (xx + yy) / 2.0 - (((xx - yy) / 2.0).powi(2) + xy * xy).sqrt();
     (12.0 * minor.max(0.0)).sqrt()
 }

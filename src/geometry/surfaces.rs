@@ -1,6 +1,7 @@
 //! Which pixels lie on one surface: connected pieces under a neighbour relation, and the borders
 //! between surfaces that touch (steps in depth, creases, edges of colour).
 
+use crate::frame::Reason;
 use crate::geometry::window::Window;
 
 /// Cosine between the normals of one smooth surface's pixels (25 degrees).
@@ -22,10 +23,7 @@ pub fn connected(
     pixels: &[usize],
     joined: impl Fn(usize, usize) -> bool,
 ) -> Vec<Vec<usize>> {
-    let mut open = vec![false; window.place.len()];
-    for &i in pixels {
-        open[i] = true;
-    }
+    let mut open = window.mask(pixels);
     let mut found = Vec::new();
     for &start in pixels {
         if !open[start] {
@@ -48,58 +46,63 @@ pub fn connected(
     found
 }
 
-/// Pixels on the borders between surfaces that may touch, for each of two cues.
-pub struct Borders {
-    pub crease: Vec<bool>,
-    pub color: Vec<bool>,
+/// The wanted pixels on creases between surfaces that may touch: where the surface to one side runs in
+/// another direction than that to the other.
+pub fn creases(window: &Window, wanted: &[usize], is_wanted: &[bool]) -> Vec<bool> {
+    let normals = normals(window, wanted);
+    between(window, wanted, is_wanted, CREASE_REACH, |a, b| {
+        let (n, m) = (&normals[a], &normals[b]);
+        n[0] * m[0] + n[1] * m[1] + n[2] * m[2] <= SMOOTH
+    })
 }
 
-impl Borders {
-    /// Looked for among the wanted pixels only.
-    pub fn find(window: &Window, wanted: &[bool]) -> Self {
-        let normals = normals(window, wanted);
-        let bent = |a: usize, b: usize| {
-            let (n, m) = (&normals[a], &normals[b]);
-            n[0] * m[0] + n[1] * m[1] + n[2] * m[2] <= SMOOTH
-        };
-        let recolored = |a: usize, b: usize| {
-            let (c, d) = (&window.color[a], &window.color[b]);
-            let squares = (0..3).map(|k| (i32::from(c[k]) - i32::from(d[k])).pow(2));
-            squares.sum::<i32>() >= COLOR_EDGE.pow(2)
-        };
-        Self {
-            crease: between(window, wanted, CREASE_REACH, bent),
-            color: between(window, wanted, 1, recolored),
-        }
-    }
+/// The wanted pixels on edges of colour.
+///
+/// # Errors
+/// `no_image` if there is no colour to look at.
+pub fn color_edges(
+    window: &Window,
+    wanted: &[usize],
+    is_wanted: &[bool],
+) -> Result<Vec<bool>, Reason> {
+    let colors = window.colors(wanted)?;
+    Ok(between(window, wanted, is_wanted, 1, |a, b| {
+        let (c, d) = (&colors[a], &colors[b]);
+        let squares = (0..3).map(|k| (i32::from(c[k]) - i32::from(d[k])).pow(2));
+        squares.sum::<i32>() >= COLOR_EDGE.pow(2)
+    }))
 }
 
-/// Pixels whose opposite neighbours, `reach` pixels to either side, differ.
+/// Wanted pixels whose opposite neighbours, `reach` pixels to either side, are wanted and differ.
 fn between(
     window: &Window,
-    wanted: &[bool],
+    wanted: &[usize],
+    is_wanted: &[bool],
     reach: isize,
     differ: impl Fn(usize, usize) -> bool,
 ) -> Vec<bool> {
-    let seen = |i: &usize| wanted[*i];
     let differs_along = |i: usize, dx: isize, dy: isize| {
-        let ends = [-reach, reach].map(|r| window.beside(i, dx * r, dy * r).filter(&seen));
-        matches!(ends, [Some(a), Some(b)] if differ(a, b))
+        let [a, b] = [-reach, reach].map(|r| window.beside(i, dx * r, dy * r));
+        is_wanted[a] && is_wanted[b] && differ(a, b)
     };
-    (0..window.place.len())
-        .map(|i| seen(&i) && (differs_along(i, 1, 0) || differs_along(i, 0, 1)))
-        .collect()
+    let mut found = vec![false; window.place.len()];
+    for &i in wanted {
+        found[i] = differs_along(i, 1, 0) || differs_along(i, 0, 1);
+    }
+    found
 }
 
-/// Unit normals from the depth on both sides; zero where nothing continuous is beside a pixel.
-fn normals(window: &Window, wanted: &[bool]) -> Vec<[f32; 3]> {
+/// Unit normals of the wanted pixels from the depth on both sides; zero where nothing continuous is
+/// beside a pixel.
+fn normals(window: &Window, wanted: &[usize]) -> Vec<[f32; 3]> {
     let farthest = |i: usize, dx: isize, dy: isize| -> [f32; 3] {
         let mut last = i;
         for step in 1..=CREASE_REACH {
-            match window.beside(i, dx * step, dy * step) {
-                Some(next) if continuous(window, last, next, 1.0) => last = next,
-                _ => break,
+            let next = window.beside(i, dx * step, dy * step);
+            if !continuous(window, last, next, 1.0) {
+                break;
             }
+            last = next;
         }
         window.point(last)
     };
@@ -107,23 +110,18 @@ fn normals(window: &Window, wanted: &[bool]) -> Vec<[f32; 3]> {
         let (a, b) = (farthest(i, dx, dy), farthest(i, -dx, -dy));
         [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
     };
-    (0..window.depth_m.len())
-        .map(|i| {
-            if !wanted[i] {
-                return [0.0; 3];
-            }
-            let (u, v) = (span(i, 1, 0), span(i, 0, 1));
-            let n = [
-                u[1] * v[2] - u[2] * v[1],
-                u[2] * v[0] - u[0] * v[2],
-                u[0] * v[1] - u[1] * v[0],
-            ];
-            let length = (n[0] * n[0] + n[1] * n[1] + n[2] * n[2]).sqrt();
-            if length > 1e-12 {
-                n.map(|k| k / length)
-            } else {
-                [0.0; 3]
-            }
-        })
-        .collect()
+    let mut normals = vec![[0.0; 3]; window.place.len()];
+    for &i in wanted {
+        let (u, v) = (span(i, 1, 0), span(i, 0, 1));
+        let n = [
+            u[1] * v[2] - u[2] * v[1],
+            u[2] * v[0] - u[0] * v[2],
+            u[0] * v[1] - u[1] * v[0],
+        ];
+        let length = (n[0] * n[0] + n[1] * n[1] + n[2] * n[2]).sqrt();
+        if length > 1e-12 {
+            normals[i] = n.map(|k| k / length);
+        }
+    }
+    normals
 }

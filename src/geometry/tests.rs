@@ -187,7 +187,7 @@ fn box_of(
 
 fn measure(cast: &Cast) -> Result<Measurement, Reason> {
     GeometryEstimator::new(&config::Geometry::default()).measure(
-        &cast.color,
+        &cast.color.clone().into(),
         &cast.depth,
         &cast.intrinsics,
         &cast.regions,

@@ -1,7 +1,13 @@
 //! The part of a depth image around the two boxes: denoised depth, rays, and which pixel lies in
 //! which box. Everything that geometry does afterwards looks only at this window.
 
-use crate::frame::{BoundingBox, ColorImage, DepthImage, Intrinsics, Regions};
+use std::ops::Range;
+
+use nalgebra::Vector2;
+
+use crate::frame::{
+    BoundingBox, ColorImage, DepthImage, Distortion, Intrinsics, LazyColorImage, Reason, Regions,
+};
 use crate::geometry::camera;
 
 /// Pixel lies in the fingertip's box.
@@ -19,18 +25,21 @@ pub const IN_ANY_BOX: u8 = IN_FINGERTIP | IN_TARGET;
 const RING_SHARE: f64 = 0.5;
 const RING_MIN_PX: f64 = 6.0;
 
+/// Pixels of nothing around the window (place 0, no depth), as many as anything looks beside a pixel:
+/// so nobody has to ask whether there is such a pixel.
+const MARGIN: usize = 4;
+
 /// Rows run along y. Index of a pixel: `row * width + column`.
-pub struct Window {
+pub struct Window<'a> {
+    /// Pixels in a row and in a column, with the margins.
     pub width: usize,
     pub height: usize,
     /// Metres along the optical axis, denoised; NaN = no measurement.
     pub depth_m: Vec<f32>,
     /// The same as measured.
     raw_depth_m: Vec<f32>,
-    /// `[x/z, y/z]` of each pixel.
+    /// `[x/z, y/z]` of each pixel that has a place.
     pub rays: Vec<[f32; 2]>,
-    /// RGB of each pixel.
-    pub color: Vec<[u8; 3]>,
     /// Which boxes and rings the pixel lies in; 0 = none of them, not looked at.
     pub place: Vec<u8>,
     /// Both boxes, clipped to the image, in pixels of this window.
@@ -38,6 +47,13 @@ pub struct Window {
     pub target: BoundingBox,
     /// Mean focal length in pixels of the depth image.
     pub focal_px: f64,
+    /// See `jump_m`.
+    jump_share: f32,
+    picture: &'a LazyColorImage,
+    /// Where the window's first pixel lies in the depth image, and that image's pixels per pixel of the
+    /// picture.
+    origin: [f64; 2],
+    scale: [f64; 2],
 }
 
 /// Depth limits within which a measurement counts.
@@ -47,11 +63,11 @@ pub struct DepthRange {
     pub max_m: f32,
 }
 
-impl Window {
+impl<'a> Window<'a> {
     /// Cut the window out of `depth`. The boxes and `intrinsics` speak of the colour image, which
     /// the depth image is registered to, at whatever resolution. `None` if a box is outside.
     pub fn cut(
-        picture: &ColorImage,
+        picture: &'a LazyColorImage,
         depth: &DepthImage,
         intrinsics: &Intrinsics,
         regions: &Regions,
@@ -73,56 +89,119 @@ impl Window {
             (ring_fingertip.x_max.max(ring_target.x_max).ceil() as usize).min(depth.width as usize);
         let y1 = (ring_fingertip.y_max.max(ring_target.y_max).ceil() as usize)
             .min(depth.height as usize);
-        let (width, height) = (x1.saturating_sub(x0), y1.saturating_sub(y0));
-
-        let mut raw = vec![f32::NAN; width * height];
-        let mut rays = vec![[0.0; 2]; width * height];
-        let mut color = vec![[0; 3]; width * height];
+        let size = (
+            x1.saturating_sub(x0) + 2 * MARGIN,
+            y1.saturating_sub(y0) + 2 * MARGIN,
+        );
+        let origin = [x0 as f64 - MARGIN as f64, y0 as f64 - MARGIN as f64];
         let shift = |bbox: BoundingBox| {
             BoundingBox::new(
-                bbox.x_min - x0 as f64,
-                bbox.y_min - y0 as f64,
-                bbox.x_max - x0 as f64,
-                bbox.y_max - y0 as f64,
+                bbox.x_min - origin[0],
+                bbox.y_min - origin[1],
+                bbox.x_max - origin[0],
+                bbox.y_max - origin[1],
             )
         };
+        let (fingertip, target) = (shift(fingertip), shift(target));
         let place = places(
-            (width, height),
-            [shift(fingertip), shift(target)],
+            size,
+            [fingertip, target],
             [shift(ring_fingertip), shift(ring_target)],
         );
-        for index in (0..place.len()).filter(|&i| place[i] != 0) {
-            let (column, row) = (x0 + index % width, y0 + index / width);
-            let (x, y) = (column as f64, row as f64);
-            color[index] = nearest_color(picture, x / scale_x, y / scale_y);
-            let ray = camera::ray(&intrinsics, x, y);
-            rays[index] = [ray.x as f32, ray.y as f32];
-            let value = depth.depth_m[row * depth.width as usize + column];
-            if value >= range.min_m && value <= range.max_m {
-                raw[index] = value;
-            }
-        }
         let focal_px = (intrinsics.fx * intrinsics.fy).sqrt();
         let mut window = Self {
-            width,
-            height,
-            depth_m: Vec::new(),
-            raw_depth_m: raw,
-            rays,
-            color,
+            width: size.0,
+            height: size.1,
+            depth_m: vec![f32::NAN; place.len()],
+            raw_depth_m: vec![f32::NAN; place.len()],
+            rays: vec![[0.0; 2]; place.len()],
             place,
-            fingertip: shift(fingertip),
-            target: shift(target),
+            fingertip,
+            target,
             focal_px,
+            jump_share: 3.0 / focal_px as f32 + 0.003,
+            picture,
+            origin,
+            scale: [scale_x, scale_y],
         };
-        window.depth_m = window.denoised();
+        window.cast_rays(&intrinsics);
+        window.measure(depth, range);
+        window.denoise();
         Some(window)
+    }
+
+    /// The rays of the pixels that have a place.
+    fn cast_rays(&mut self, intrinsics: &Intrinsics) {
+        let [x0, y0] = self.origin;
+        let single = |ray: Vector2<f64>| [ray.x as f32, ray.y as f32];
+        // Without distortion a row's rays share one coordinate, and a column's the other.
+        let is_straight = intrinsics.distortion == Distortion::None;
+        let first_row: Vec<f32> = (0..self.width)
+            .map(|column| camera::straight_ray(intrinsics, x0 + column as f64, 0.0).x as f32)
+            .collect();
+        for row in 0..self.height {
+            let Some(span) = self.span(row) else {
+                continue;
+            };
+            let y = y0 + row as f64;
+            let ray_y = camera::straight_ray(intrinsics, 0.0, y).y as f32;
+            for column in span {
+                let ray = &mut self.rays[row * self.width + column];
+                *ray = if is_straight {
+                    [first_row[column], ray_y]
+                } else {
+                    single(camera::ray(intrinsics, x0 + column as f64, y))
+                };
+            }
+        }
+    }
+
+    /// The columns of a row from its first pixel that has a place to its last.
+    fn span(&self, row: usize) -> Option<Range<usize>> {
+        let places = &self.place[row * self.width..][..self.width];
+        let first = places.iter().position(|&place| place != 0)?;
+        let last = places.iter().rposition(|&place| place != 0)?;
+        Some(first..last + 1)
+    }
+
+    /// Take over the depth of the pixels that have a place, where it is within the range.
+    fn measure(&mut self, depth: &DepthImage, range: DepthRange) {
+        let [x0, y0] = self.origin.map(|origin| origin as isize);
+        for row in 0..self.height {
+            let Some(span) = self.span(row) else {
+                continue;
+            };
+            let at = row * self.width;
+            let source = (y0 + row as isize) * depth.width as isize + x0 + span.start as isize;
+            let source = &depth.depth_m[source.cast_unsigned()..][..span.len()];
+            let places = &self.place[at..][span.clone()];
+            let raw = &mut self.raw_depth_m[at..][span];
+            for ((raw, &value), &place) in raw.iter_mut().zip(source).zip(places) {
+                let counts = place != 0 && value >= range.min_m && value <= range.max_m;
+                *raw = if counts { value } else { f32::NAN };
+            }
+        }
+    }
+
+    /// RGB of the wanted pixels, black elsewhere and beyond the picture.
+    ///
+    /// # Errors
+    /// `no_image` if the picture does not decode.
+    pub fn colors(&self, wanted: &[usize]) -> Result<Vec<[u8; 3]>, Reason> {
+        let picture = self.picture.pixels().map_err(|_| Reason::NoImage)?;
+        let mut colors = vec![[0; 3]; self.place.len()];
+        for &index in wanted {
+            let x = (self.origin[0] + (index % self.width) as f64) / self.scale[0];
+            let y = (self.origin[1] + (index / self.width) as f64) / self.scale[1];
+            colors[index] = nearest_color(picture, x, y);
+        }
+        Ok(colors)
     }
 
     /// Two neighbouring pixels whose depths differ by more than this lie on different surfaces:
     /// a slanted surface (three pixel footprints deep per pixel, 72 degrees) plus sensor noise.
     pub fn jump_m(&self, depth_m: f32) -> f32 {
-        depth_m * (3.0 / self.focal_px as f32 + 0.003)
+        depth_m * self.jump_share
     }
 
     /// How wide one pixel is at that depth.
@@ -139,66 +218,58 @@ impl Window {
         [x * depth_m, y * depth_m, depth_m]
     }
 
-    /// The up to eight neighbours of a pixel.
-    pub fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> + use<> {
-        let (row, column, width) = (index / self.width, index % self.width, self.width);
-        let (left, right) = (column > 0, column + 1 < width);
-        let (above, below) = (row > 0, row + 1 < self.height);
-        // Wrapping only where the flag beside it says that there is no such pixel.
-        let up = index.wrapping_sub(width);
-        let down = index + width;
+    /// The eight neighbours of a pixel outside the margin, row by row.
+    pub fn neighbours(&self, index: usize) -> [usize; 8] {
+        let (up, down) = (index - self.width, index + self.width);
         [
-            (above && left, up.wrapping_sub(1)),
-            (above, up),
-            (above && right, up.wrapping_add(1)),
-            (left, index.wrapping_sub(1)),
-            (right, index + 1),
-            (below && left, down.wrapping_sub(1)),
-            (below, down),
-            (below && right, down + 1),
+            up - 1,
+            up,
+            up + 1,
+            index - 1,
+            index + 1,
+            down - 1,
+            down,
+            down + 1,
         ]
-        .into_iter()
-        .filter_map(|(there, neighbour)| there.then_some(neighbour))
     }
 
     /// Average each pixel with those neighbours that it lies between, so that a slanted surface
     /// keeps its depth up to its very edge; drop pixels that hang between two surfaces (flying
     /// pixels), which have next to no continuous neighbour.
-    fn denoised(&self) -> Vec<f32> {
-        const HALF_RING: [(isize, isize); 4] = [(1, 0), (1, 1), (0, 1), (-1, 1)];
-        let mut out = vec![f32::NAN; self.raw_depth_m.len()];
-        let width = self.width as isize;
-        for index in (0..out.len()).filter(|&i| !self.raw_depth_m[i].is_nan()) {
-            let depth = self.raw_depth_m[index];
-            let jump = self.jump_m(depth);
-            let (column, row) = (index % self.width, index / self.width);
-            let inner = column > 0 && row > 0 && column + 1 < self.width && row + 1 < self.height;
-            let (mut sum, mut count, mut continuous, mut seen) = (depth, 1_u32, 0_u32, 0_u32);
-            for (dx, dy) in HALF_RING {
-                let sides = [(dx, dy), (-dx, -dy)].map(|(dx, dy)| {
-                    let side = if inner {
-                        Some(index.wrapping_add_signed(dy * width + dx))
-                    } else {
-                        self.beside(index, dx, dy)
-                    };
-                    side.map_or(f32::NAN, |i| self.raw_depth_m[i])
-                });
-                let near = sides.map(|other| (other - depth).abs() < jump);
-                seen += sides
-                    .iter()
-                    .map(|other| u32::from(!other.is_nan()))
-                    .sum::<u32>();
-                continuous += near.iter().map(|&near| u32::from(near)).sum::<u32>();
-                if near == [true, true] {
-                    sum += sides[0] + sides[1];
-                    count += 2;
+    fn denoise(&mut self) {
+        for row in MARGIN..self.height - MARGIN {
+            let Some(span) = self.span(row) else {
+                continue;
+            };
+            // Each line begins one pixel before the span and ends one behind it. Without branches, so
+            // that the compiler looks at several pixels at a time.
+            let line = |row: usize| {
+                &self.raw_depth_m[row * self.width + span.start - 1..][..span.len() + 2]
+            };
+            let (above, here, below) = (line(row - 1), line(row), line(row + 1));
+            let out = &mut self.depth_m[row * self.width..][span];
+            for (k, out) in out.iter_mut().enumerate() {
+                let depth = here[k + 1];
+                let jump = depth * self.jump_share;
+                let (mut sum, mut count, mut continuous, mut seen) = (depth, 1.0, 0, 0);
+                let opposite = [
+                    (here[k + 2], here[k]),
+                    (below[k + 2], above[k]),
+                    (below[k + 1], above[k + 1]),
+                    (below[k], above[k + 2]),
+                ];
+                for (a, b) in opposite {
+                    let (near_a, near_b) = ((a - depth).abs() < jump, (b - depth).abs() < jump);
+                    seen += i32::from(!a.is_nan()) + i32::from(!b.is_nan());
+                    continuous += i32::from(near_a) + i32::from(near_b);
+                    let between = near_a & near_b;
+                    sum += if between { a + b } else { 0.0 };
+                    count += if between { 2.0 } else { 0.0 };
                 }
-            }
-            if continuous >= 2 || seen <= 2 {
-                out[index] = sum / count as f32;
+                let keeps = (continuous >= 2) | (seen <= 2);
+                *out = if keeps { sum / count } else { f32::NAN };
             }
         }
-        out
     }
 
     /// Share of the pixels with one of these place bits that have a measurement.
@@ -227,24 +298,32 @@ impl Window {
 
     /// The bounding box of some pixels; improper if there are none.
     pub fn extent(&self, pixels: &[usize]) -> BoundingBox {
-        let empty = BoundingBox::new(f64::INFINITY, f64::INFINITY, 0.0, 0.0);
-        pixels.iter().fold(empty, |b, &i| {
-            let (x, y) = ((i % self.width) as f64, (i / self.width) as f64);
-            BoundingBox::new(
-                b.x_min.min(x),
-                b.y_min.min(y),
-                b.x_max.max(x + 1.0),
-                b.y_max.max(y + 1.0),
-            )
-        })
+        let empty = [usize::MAX, 0, usize::MAX, 0];
+        let [left, right, first, last] =
+            pixels.iter().fold(empty, |[left, right, first, last], &i| {
+                let column = i % self.width;
+                [
+                    left.min(column),
+                    right.max(column),
+                    first.min(i),
+                    last.max(i),
+                ]
+            });
+        if pixels.is_empty() {
+            return BoundingBox::new(f64::INFINITY, f64::INFINITY, 0.0, 0.0);
+        }
+        let (top, bottom) = (first / self.width, last / self.width);
+        BoundingBox::new(
+            left as f64,
+            top as f64,
+            (right + 1) as f64,
+            (bottom + 1) as f64,
+        )
     }
 
-    /// The pixel that far away, if the window has it.
-    pub fn beside(&self, index: usize, dx: isize, dy: isize) -> Option<usize> {
-        let x = (index % self.width) as isize + dx;
-        let y = (index / self.width) as isize + dy;
-        (x >= 0 && y >= 0 && (x as usize) < self.width && (y as usize) < self.height)
-            .then(|| y as usize * self.width + x as usize)
+    /// The pixel that far away from one outside the margin, at most the margin's width in each direction.
+    pub fn beside(&self, index: usize, dx: isize, dy: isize) -> usize {
+        index.wrapping_add_signed(dy * self.width.cast_signed() + dx)
     }
 }
 
@@ -266,7 +345,8 @@ fn places(
 ) -> Vec<u8> {
     let mut place = vec![0; width * height];
     // A pixel's middle is half a pixel beyond its corner.
-    let first = |edge: f64, most: usize| ((edge - 0.5).ceil().max(0.0) as usize).min(most);
+    let first =
+        |edge: f64, length: usize| ((edge - 0.5).ceil() as usize).clamp(MARGIN, length - MARGIN);
     let mut mark = |bbox: &BoundingBox, bit: u8| {
         let columns = first(bbox.x_min, width)..first(bbox.x_max, width);
         for row in first(bbox.y_min, height)..first(bbox.y_max, height) {

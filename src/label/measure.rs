@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::first_look::is_scaling;
 use crate::error::Error;
 use crate::estimator::Estimator;
-use crate::frame::{ColorImage, DepthImage, Frame, Intrinsics, Measurement, Reason, Regions};
+use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use crate::messages::Decoder;
 use crate::pipeline::{self, FrameInfo, MatchedFrame};
 use crate::report::film_strip::{StripFrame, StripPlan};
@@ -56,17 +56,20 @@ impl Measurer<'_> {
             return measured;
         }
         let begin = Instant::now();
-        let color = match self.image.color(&frame.image) {
+        let color = match self.image.lazy_color(&frame.image) {
             Ok(color) => color,
             Err(error) => {
                 measured.broken = Some(Broken::new("colour image", &error));
                 return measured;
             }
         };
-        measured.latency.decode_s = begin.elapsed().as_secs_f64();
         if for_strip {
-            measured.strip = self.strip.shrink(index, &color);
+            match color.pixels() {
+                Ok(pixels) => measured.strip = self.strip.shrink(index, pixels),
+                Err(error) => measured.broken = Some(Broken::new("colour image", error)),
+            }
         }
+        measured.latency.decode_s = begin.elapsed().as_secs_f64();
         if let Ok(regions) = regions {
             let frame = DecodedFrame {
                 stamp_nanos: measured.info.stamp_nanos,
@@ -108,6 +111,11 @@ impl Measurer<'_> {
         let begin = Instant::now();
         let measurement = pipeline::estimate(self.estimator, &frame, regions);
         latency.estimate_s = begin.elapsed().as_secs_f64();
+        if measurement == Err(Reason::NoImage)
+            && let Err(error) = frame.color.pixels()
+        {
+            *broken = Some(Broken::new("colour image", error));
+        }
         measurement
     }
 
@@ -124,10 +132,10 @@ impl Measurer<'_> {
     }
 }
 
-/// A frame whose colour is decoded and whose depth is not yet.
+/// A frame whose colour is found sound and whose depth is not looked at yet.
 struct DecodedFrame<'a> {
     stamp_nanos: i64,
-    color: ColorImage,
+    color: LazyColorImage,
     depth: Option<&'a [u8]>,
     intrinsics: Option<Intrinsics>,
 }

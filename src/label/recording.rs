@@ -2,7 +2,9 @@
 //! memory, then the report beside the bag.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 use super::intake::Intake;
 use super::measure::{Measured, Measurer};
@@ -120,7 +122,6 @@ impl<'a> Recording<'a> {
         let made_by = provenance.key_values().into_iter();
         let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
         self.writer.annotate("spatial_reward", made_by.collect())?;
-        self.writer.finish()?;
         for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
             tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
         }
@@ -135,7 +136,15 @@ impl<'a> Recording<'a> {
             metrics: metrics.as_ref(),
             command: request.command,
         };
-        let written = report::write_all(folder.path(), name, &report)?;
+        // Waiting until the bag is on the disk leaves the processor free to draw.
+        let (finished, written) = thread::scope(|scope| {
+            let writer = scope.spawn(|| self.writer.finish());
+            let written = report::write_all(folder.path(), name, &report);
+            let finished = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (finished, written)
+        });
+        finished?;
+        let written = written?;
         let invalid = count_invalid(&self.steps);
         tell_if_none_is_valid(&self.steps, &invalid, &intake);
         Ok(Labelled {

@@ -1,7 +1,8 @@
 //! `sensor_msgs/CompressedImage`: JPEG and PNG pictures, recognised by their content because the
 //! format string is free text, with memory bounded before anything is decoded.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor};
+use std::ops::RangeInclusive;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
@@ -33,6 +34,17 @@ pub(super) fn decode_color(type_name: &str, image: &CompressedImage<'_>) -> Resu
     })
 }
 
+/// The size of a picture that need not be decoded to tell that it is whole; `None` if only decoding tells.
+pub(super) fn size_of_sound(data: &[u8]) -> Option<(u32, u32)> {
+    // A mosaic's size is that of its picture.
+    let is_sound =
+        image::guess_format(data).is_ok_and(|it| it == ImageFormat::Jpeg) && is_sound_jpeg(data);
+    let decoder = is_sound
+        .then(|| decoder("", data, ImageFormat::Jpeg))?
+        .ok()?;
+    Some(decoder.dimensions())
+}
+
 /// What the image's encoding was before it was compressed: the format string up to its `;`.
 pub(super) fn raw_encoding(format: &str) -> &str {
     format
@@ -43,12 +55,6 @@ pub(super) fn raw_encoding(format: &str) -> &str {
 
 /// Decodes a JPEG or PNG file held in memory.
 pub(super) fn decode_picture(type_name: &str, data: &[u8]) -> Result<DynamicImage> {
-    let broken = |error: image::ImageError| {
-        Error::decode(
-            type_name,
-            format!("its picture of {} bytes is broken: {error}", data.len()),
-        )
-    };
     let format = match image::guess_format(data) {
         Ok(ImageFormat::Jpeg) if is_cut_jpeg(data) => {
             return Err(Error::decode(
@@ -62,14 +68,80 @@ pub(super) fn decode_picture(type_name: &str, data: &[u8]) -> Result<DynamicImag
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
         _ => return Err(no_picture(type_name, data)),
     };
+    DynamicImage::from_decoder(decoder(type_name, data, format)?)
+        .map_err(|error| broken(type_name, data, &error))
+}
+
+/// A decoder that has read the head of a picture of plausible size.
+fn decoder<'a>(
+    type_name: &str,
+    data: &'a [u8],
+    format: ImageFormat,
+) -> Result<impl ImageDecoder + use<'a>> {
     let mut reader = ImageReader::with_format(Cursor::new(data), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
+    let decoder = reader
+        .into_decoder()
+        .map_err(|error| broken(type_name, data, &error))?;
     let (width, height) = decoder.dimensions();
     raster::checked_pixels(type_name, width, height)?;
-    DynamicImage::from_decoder(decoder).map_err(broken)
+    Ok(decoder)
+}
+
+fn broken(type_name: &str, data: &[u8], error: &image::ImageError) -> Error {
+    Error::decode(
+        type_name,
+        format!("its picture of {} bytes is broken: {error}", data.len()),
+    )
+}
+
+/// Whether a JPEG's segments follow each other without a gap, with at least one scan, up to its end
+/// marker: the decoder would not stumble but over a scan's own bits.
+fn is_sound_jpeg(data: &[u8]) -> bool {
+    const MARKER: u8 = 0xff;
+    const STUFFED: u8 = 0x00;
+    const RESTARTS: RangeInclusive<u8> = 0xd0..=0xd7;
+    const END: u8 = 0xd9;
+    const SCAN: u8 = 0xda;
+    // Behind the marker that begins the file.
+    let mut rest = data.get(2..).unwrap_or_default();
+    let mut has_scan = false;
+    while let [MARKER, marker, segment @ ..] = rest {
+        match *marker {
+            END => return has_scan,
+            // Reserved, or without a segment, and so nowhere but in a scan.
+            0x00..=0xbf | 0xd0..=0xd8 | MARKER => return false,
+            _ => {}
+        }
+        let length = segment
+            .first_chunk()
+            .map(|length| u16::from_be_bytes(*length));
+        let Some(behind) = length.and_then(|length| segment.get(usize::from(length)..)) else {
+            return false;
+        };
+        rest = behind;
+        if *marker != SCAN {
+            continue;
+        }
+        has_scan = true;
+        // To the first marker that is no part of the scan's own data.
+        loop {
+            let mut unread = rest;
+            // Only fails to find one at the end of the data, where nothing is left.
+            let skipped = unread.skip_until(MARKER).unwrap_or(rest.len());
+            match unread.first() {
+                None => return false,
+                Some(next) if *next == STUFFED || RESTARTS.contains(next) => rest = unread,
+                Some(_) => {
+                    rest = rest.get(skipped - 1..).unwrap_or_default();
+                    break;
+                }
+            }
+        }
+    }
+    false
 }
 
 /// Whether no end marker (`EOI`) follows the last scan (`SOS`). The decoder would fill up a cut
@@ -119,6 +191,24 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn a_sound_jpeg_shows_its_size_undecoded_and_one_with_a_broken_structure_does_not() {
+        let whole = picture(ImageFormat::Jpeg);
+        assert_eq!(size_of_sound(&whole), Some((64, 48)));
+        // Cut anywhere
+        for length in 0..whole.len() {
+            assert_eq!(size_of_sound(&whole[..length]), None, "{length}");
+        }
+        // A marker that cannot be where it is
+        let mut foreign = whole.clone();
+        let last = foreign.len() - 10;
+        foreign[last..last + 2].copy_from_slice(&[0xff, 0x5a]);
+        assert_eq!(size_of_sound(&foreign), None);
+        // No JPEG: only decoding tells
+        assert_eq!(size_of_sound(&picture(ImageFormat::Png)), None);
+        assert_eq!(size_of_sound(b"this is no picture"), None);
     }
 
     #[test]

@@ -23,10 +23,12 @@ pub use types::{
     StringMessage, Time,
 };
 
+use std::sync::Arc;
+
 use layouts::Kind;
 
 use crate::error::{Error, Result};
-use crate::frame::{ColorImage, DepthImage, Intrinsics};
+use crate::frame::{ColorImage, DepthImage, Intrinsics, LazyColorImage};
 
 /// Reads the messages of one channel, whose layout was checked once.
 ///
@@ -74,6 +76,25 @@ impl Decoder {
             }
             _ => Err(self.not("an image")),
         }
+    }
+
+    /// The same, of a JPEG whose structure is sound not before somebody looks at the pixels.
+    ///
+    /// # Errors
+    /// Those of [`color`](Self::color), as far as the structure of the message and its picture tells.
+    pub fn lazy_color(&self, bytes: &Arc<[u8]>) -> Result<LazyColorImage> {
+        if let Kind::CompressedImage = self.kind {
+            let image: CompressedImage<'_> = self.message(bytes)?;
+            let is_depth = image.format.contains("compressedDepth");
+            let size = compressed::size_of_sound(image.data).filter(|_| !is_depth);
+            if let Some((width, height)) = size {
+                let (decoder, bytes) = (self.clone(), Arc::clone(bytes));
+                return Ok(LazyColorImage::new(width, height, move || {
+                    decoder.color(&bytes)
+                }));
+            }
+        }
+        self.color(bytes).map(LazyColorImage::from)
     }
 
     /// The pixels of an Image or a CompressedImage as depth in metres.

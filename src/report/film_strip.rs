@@ -40,7 +40,12 @@ impl StripPlan {
             max_height,
         };
         if let Some(last) = expected_steps.and_then(|steps| steps.checked_sub(1)) {
-            plan.least_stride = plan.stride_at(last);
+            // Twice as many as are shown suffice to choose them evenly.
+            let exact = Self {
+                capacity: 2 * u64::from(frames.max(1)),
+                ..plan
+            };
+            plan.least_stride = exact.stride_at(last);
         }
         plan
     }

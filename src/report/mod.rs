@@ -15,7 +15,9 @@ mod timeline;
 #[cfg(test)]
 mod fixtures;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use self::film_strip::StripFrame;
 use self::metrics::Metrics;
@@ -66,10 +68,15 @@ pub fn write_all(dir: &Path, name: &str, report: &Report) -> Result<Files> {
         alignment: report.config.reward.alignment,
         bridged: report.config.tracker.enabled,
     };
-    parquet::write(&files.parquet, report.steps, report.provenance, layout)?;
-    plot::write(&files.png, report)?;
-    html::write(&files.html, report, &[&parquet, &png, &html])?;
-    Ok(files)
+    // The picture and the page are drawn apart, and each takes about as long as many frames.
+    let drawn = thread::scope(|scope| {
+        let plot = scope.spawn(|| plot::write(&files.png, report));
+        let page = html::write(&files.html, report, &[&parquet, &png, &html]);
+        let table = parquet::write(&files.parquet, report.steps, report.provenance, layout);
+        let plot = plot.join().unwrap_or_else(|panic| resume_unwind(panic));
+        table.and(plot).and(page)
+    });
+    drawn.map(|()| files)
 }
 
 #[cfg(test)]

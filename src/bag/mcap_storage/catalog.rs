@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mcap::McapError;
 use mcap::records::{self, Record, Statistics, op};
 
+use super::chunk::Definitions;
 use super::extra::{Extra, ExtraKind};
 use super::record;
 use super::segment::{RECORD_HEAD_BYTES, Segment, SegmentRecords, read_u64};
@@ -25,8 +26,7 @@ pub(super) const MAGIC_BYTES: u64 = mcap::MAGIC.len() as u64;
 pub(in crate::bag) struct McapCatalog {
     pub(super) segments: Vec<Segment>,
     pub(super) damage: Vec<LossItem>,
-    channels: BTreeMap<u16, records::Channel>,
-    schemas: BTreeMap<u16, Schema>,
+    definitions: Definitions,
     counts: BTreeMap<u16, u64>,
     /// First and last log time.
     times: Option<(u64, u64)>,
@@ -68,6 +68,10 @@ impl McapCatalog {
         Ok(catalog.believable(offset).map(|()| catalog))
     }
 
+    pub fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
     /// Takes what a record of the summary, or of the data section, says about the file.
     pub(super) fn add(&mut self, opcode: u8, body: &[u8]) -> std::result::Result<(), McapError> {
         let known = matches!(
@@ -89,10 +93,10 @@ impl McapCatalog {
                     encoding: header.encoding,
                     data: data.into_owned(),
                 };
-                self.schemas.insert(header.id, schema);
+                self.definitions.schemas.insert(header.id, schema);
             }
             Record::Channel(channel) => {
-                self.channels.insert(channel.id, channel);
+                self.definitions.channels.insert(channel.id, channel);
             }
             Record::Statistics(statistics) => self.statistics = Some(statistics),
             Record::ChunkIndex(index) => self.segments.push(Segment {
@@ -117,9 +121,9 @@ impl McapCatalog {
     /// Checks that a summary which ends the data section at `end` can stand for the whole file.
     fn believable(&mut self, end: u64) -> std::result::Result<(), String> {
         let statistics = self.statistics.as_ref().ok_or("it has no statistics")?;
-        if self.channels.len() as u64 != u64::from(statistics.channel_count)
-            || self.channels.values().any(|channel| {
-                channel.schema_id != 0 && !self.schemas.contains_key(&channel.schema_id)
+        if self.definitions.channels.len() as u64 != u64::from(statistics.channel_count)
+            || self.definitions.channels.values().any(|channel| {
+                channel.schema_id != 0 && !self.definitions.schemas.contains_key(&channel.schema_id)
             })
         {
             return Err("its summary does not repeat the channels and schemas".to_owned());
@@ -197,7 +201,7 @@ impl McapCatalog {
 
     fn topics(&self) -> BTreeMap<i64, TopicInfo> {
         let topic = |channel: &records::Channel| {
-            let schema = self.schemas.get(&channel.schema_id).cloned();
+            let schema = self.definitions.schemas.get(&channel.schema_id).cloned();
             let mut metadata = channel.metadata.clone();
             TopicInfo {
                 name: channel.topic.clone(),
@@ -213,7 +217,8 @@ impl McapCatalog {
                 channel_metadata: metadata,
             }
         };
-        self.channels
+        self.definitions
+            .channels
             .iter()
             .map(|(id, channel)| (i64::from(*id), topic(channel)))
             .collect()

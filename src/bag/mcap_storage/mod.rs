@@ -1,10 +1,13 @@
 //! MCAP files: what they hold, their messages in log-time order, attachments, and writing them.
 //!
-//! Framing, checksums and decompression are the `mcap` crate's; this module adds what a bag needs
-//! on top: recovery of damaged files, log-time order without an index, and bounded memory.
+//! The records, and reading them from files of any kind, are the `mcap` crate's; this module adds what
+//! a bag needs on top: recovery of damaged files, log-time order without an index, bounded memory, and
+//! copies that take over compressed chunks as they are, which the crate's own writer cannot.
 
 mod catalog;
+mod chunk;
 mod extra;
+mod file;
 mod read;
 mod record;
 mod segment;
@@ -12,6 +15,7 @@ mod walk;
 mod write;
 
 pub(super) use catalog::McapCatalog;
+pub(super) use chunk::{Definitions, WholeChunk};
 pub(super) use extra::Extra;
 pub(super) use read::McapReader;
 pub(super) use write::McapSink;

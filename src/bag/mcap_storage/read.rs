@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mcap::records::{Record, op};
 
 use super::catalog::McapCatalog;
+use super::chunk::{ChunkReader, Definitions};
 use super::record;
 use super::segment::{Segment, SegmentRecords};
 use crate::bag::info::StoredMessage;
@@ -26,6 +27,8 @@ pub(in crate::bag) struct McapReader {
     /// Not yet opened, by start time.
     segments: VecDeque<Segment>,
     open: Option<(Segment, SegmentRecords)>,
+    chunks: Option<ChunkReader>,
+    definitions: Definitions,
     waiting: BinaryHeap<Reverse<Waiting>>,
     waiting_bytes: usize,
     /// Messages read so far, which keeps the order of those with the same time.
@@ -94,6 +97,9 @@ impl McapReader {
             file,
             segments: segments.into(),
             open: None,
+            // Without one, chunks are read record by record.
+            chunks: ChunkReader::new().ok(),
+            definitions: catalog.definitions().clone(),
             waiting: BinaryHeap::new(),
             waiting_bytes: 0,
             read_count: 0,
@@ -117,7 +123,16 @@ impl McapReader {
                 .is_some_and(|segment| segment.start_time <= first_time)
     }
 
+    /// Reads a segment whole if that is possible, else prepares to read it record by record.
     fn open_segment(&mut self, segment: Segment) {
+        if let (Some(chunks), Ok(mut file)) = (&mut self.chunks, self.file.reader())
+            && let Some(messages) = chunks.read(&mut file, &segment, &self.definitions)
+        {
+            for message in messages {
+                self.wait(message, segment.offset);
+            }
+            return;
+        }
         let opened = self
             .file
             .reader()
@@ -155,19 +170,26 @@ impl McapReader {
             }
         };
         if let Some(message) = message {
-            self.waiting_bytes += message.data.len();
-            self.waiting.push(Reverse(Waiting {
-                message,
-                segment_offset: offset,
-                index: self.read_count,
-            }));
-            self.read_count += 1;
+            self.wait(message, offset);
         }
+    }
+
+    fn wait(&mut self, message: StoredMessage, segment_offset: u64) {
+        self.waiting_bytes += message.data.len();
+        self.waiting.push(Reverse(Waiting {
+            message,
+            segment_offset,
+            index: self.read_count,
+        }));
+        self.read_count += 1;
     }
 }
 
 /// `None` for a record that is no message.
-fn stored_message(opcode: u8, body: &[u8]) -> std::result::Result<Option<StoredMessage>, String> {
+pub(super) fn stored_message(
+    opcode: u8,
+    body: &[u8],
+) -> std::result::Result<Option<StoredMessage>, String> {
     if opcode != op::MESSAGE {
         return Ok(None);
     }
@@ -185,6 +207,7 @@ fn stored_message(opcode: u8, body: &[u8]) -> std::result::Result<Option<StoredM
         publish_time_nanos: header.publish_time.cast_signed(),
         sequence: header.sequence,
         data: data.as_ref().into(),
+        chunk: None,
     }))
 }
 

@@ -1,72 +1,131 @@
 //! Writing one MCAP file as rosbag2 expects it: a schema for each channel, chunks with checksums,
-//! indexes, statistics.
+//! indexes, statistics. Chunks of the source that can stay as they are are taken over whole.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Read};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use mcap::records::{MessageHeader, Metadata};
-use mcap::{Compression, McapError, WriteOptions, Writer};
+use mcap::records::{Channel, ChunkHeader, MessageHeader, MessageIndexEntry, Metadata, op};
 
-use super::extra::{Extra, ExtraKind, OpenAttachment};
+use super::chunk::{Definitions, WholeChunk};
+use super::extra::{Extra, ExtraKind};
+use super::file::{McapFile, fields};
 use super::{QOS_KEY, ROSBAG2_RECORD, SERIALIZED_METADATA, TYPE_HASH_KEY};
-use crate::bag::info::TopicInfo;
+use crate::bag::info::{Schema, TopicInfo};
 use crate::error::{Error, Result};
+
+/// A chunk is closed once its records have this many bytes, compressed or not.
+const CHUNK_BYTES: usize = 768 << 10;
 
 pub(in crate::bag) struct McapSink {
     path: PathBuf,
-    writer: Writer<BufWriter<File>>,
+    file: McapFile,
+    chunk: OpenChunk,
+    compressor: zstd::bulk::Compressor<'static>,
     /// Channel ids, in the order in which topics were added.
     channels: Vec<u16>,
+    /// Those of the source.
+    source: Arc<Definitions>,
+    /// The source's chunks that were taken over, by their place in its file.
+    taken_over: BTreeSet<u64>,
+}
+
+/// The records of a chunk that is not compressed yet.
+#[derive(Default)]
+struct OpenChunk {
+    records: Vec<u8>,
+    index: BTreeMap<u16, Vec<MessageIndexEntry>>,
 }
 
 impl McapSink {
-    pub fn create(path: &Path) -> Result<Self> {
+    /// With the source's `definitions` its topics keep their numbers, without they get new ones.
+    pub fn create(path: &Path, definitions: Option<&Arc<Definitions>>) -> Result<Self> {
         // Images are compressed already and depth hardly compresses better at higher levels.
-        const COMPRESSION_LEVEL: u32 = 1;
-        let file = File::create(path).map_err(|error| Error::output(path, error))?;
-        let writer = WriteOptions::new()
-            .profile("ros2")
-            .library(concat!("spatial_reward ", env!("CARGO_PKG_VERSION")))
-            .compression(Some(Compression::Zstd))
-            .compression_level(COMPRESSION_LEVEL)
-            .compression_threads(0)
-            .create(BufWriter::new(file))
-            .map_err(|error| mcap_error(path, error))?;
+        const COMPRESSION_LEVEL: i32 = 1;
+        let compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL);
         Ok(Self {
             path: path.to_owned(),
-            writer,
+            file: McapFile::create(path)?,
+            chunk: OpenChunk::default(),
+            compressor: compressor.map_err(|error| Error::output(path, error))?,
             channels: Vec::new(),
+            source: definitions.cloned().unwrap_or_default(),
+            taken_over: BTreeSet::new(),
         })
     }
 
-    pub fn add_topic(&mut self, topic: &TopicInfo) -> Result<()> {
-        let (name, encoding, data) = match &topic.schema {
-            Some(schema) => (&schema.name, schema.encoding.as_str(), &*schema.data),
+    /// `channel_id` is the topic's number in the source, if the source has just one.
+    pub fn add_topic(&mut self, topic: &TopicInfo, channel_id: Option<u16>) -> Result<()> {
+        let known = channel_id.and_then(|id| self.source.channels.get(&id).cloned());
+        let channel = match known.filter(|known| says_the_same(known, topic)) {
+            Some(channel) => {
+                self.keep_schema(channel.schema_id)?;
+                channel
+            }
+            None => self.new_channel(topic)?,
+        };
+        self.channels.push(channel.id);
+        self.file.add_channel(channel)
+    }
+
+    /// A schema of the source under its own number.
+    fn keep_schema(&mut self, id: u16) -> Result<()> {
+        match self.source.schemas.get(&id).cloned() {
+            Some(schema) if !self.file.schemas().contains_key(&id) => {
+                self.file.add_schema(id, schema)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A channel whose number neither this file nor the source uses.
+    fn new_channel(&mut self, topic: &TopicInfo) -> Result<Channel> {
+        let schema = topic.schema.clone().unwrap_or_else(|| {
+            tracing::warn!(
+                topic = topic.name,
+                type_name = topic.type_name,
+                "the source has no definition of this type, the copy's is empty"
+            );
+            Schema {
+                name: topic.type_name.clone(),
+                ..Schema::default()
+            }
+        });
+        let same = self
+            .file
+            .schemas()
+            .iter()
+            .find(|(_, known)| **known == schema);
+        let schema_id = match same {
+            Some((&id, _)) => id,
             None => {
-                tracing::warn!(
-                    topic = topic.name,
-                    type_name = topic.type_name,
-                    "the source has no definition of this type, the copy's is empty"
-                );
-                (&topic.type_name, "", &[][..])
+                let used = self.file.schemas().keys().chain(self.source.schemas.keys());
+                let id = self.next_id(used.max())?;
+                self.file.add_schema(id, schema)?;
+                id
             }
         };
+        let used = self
+            .file
+            .channels()
+            .keys()
+            .chain(self.source.channels.keys());
         let mut metadata = topic.channel_metadata.clone();
         metadata.insert(QOS_KEY.to_owned(), topic.offered_qos_profiles.clone());
         metadata.insert(TYPE_HASH_KEY.to_owned(), topic.type_hash.clone());
-        let channel = self
-            .writer
-            .add_schema(name, encoding, data)
-            .and_then(|schema| {
-                let format = &topic.serialization_format;
-                self.writer
-                    .add_channel(schema, &topic.name, format, &metadata)
-            });
-        self.channels
-            .push(channel.map_err(|error| mcap_error(&self.path, error))?);
-        Ok(())
+        Ok(Channel {
+            id: self.next_id(used.max())?,
+            schema_id,
+            topic: topic.name.clone(),
+            message_encoding: topic.serialization_format.clone(),
+            metadata,
+        })
+    }
+
+    /// Numbers begin at 1, for a schema's number 0 means none.
+    fn next_id(&self, largest: Option<&u16>) -> Result<u16> {
+        let next = largest.copied().unwrap_or(0).checked_add(1);
+        next.ok_or_else(|| Error::output(&self.path, "MCAP has no more numbers for topics"))
     }
 
     /// `topic` counts the topics in the order in which they were added.
@@ -90,15 +149,72 @@ impl McapSink {
                 format!("a log time of {log_time} ns does not fit MCAP"),
             )
         })?;
+        if self.chunk.records.len() > CHUNK_BYTES {
+            self.close_chunk()?;
+        }
         let header = MessageHeader {
             channel_id,
             sequence,
             log_time,
             publish_time: publish_time.cast_unsigned(),
         };
-        self.writer
-            .write_to_known_channel(&header, data)
-            .map_err(|error| mcap_error(&self.path, error))
+        let header = fields(&header).map_err(|error| Error::output(&self.path, error))?;
+        let OpenChunk { records, index } = &mut self.chunk;
+        let offset = records.len() as u64;
+        let body_bytes = (header.len() + data.len()) as u64;
+        records.push(op::MESSAGE);
+        records.extend(body_bytes.to_le_bytes());
+        records.extend(header);
+        records.extend(data);
+        let entry = MessageIndexEntry { log_time, offset };
+        index.entry(channel_id).or_default().push(entry);
+        Ok(())
+    }
+
+    /// Takes over the chunk that a message of the source comes from, unless it has been already.
+    /// False if its messages have to be written one by one, because it has other topics or
+    /// definitions than this file.
+    pub fn take_over(&mut self, chunk: &WholeChunk) -> Result<bool> {
+        if self.taken_over.contains(&chunk.offset) {
+            return Ok(true);
+        }
+        let is_kept = |id: &u16| {
+            let kept = self.file.channels().get(id);
+            kept.is_some() && kept == self.source.channels.get(id)
+        };
+        let has_schema = |id: &u16| *id == 0 || self.file.schemas().contains_key(id);
+        if !chunk.channels.iter().all(is_kept) || !chunk.schemas.iter().all(has_schema) {
+            return Ok(false);
+        }
+        // What came before stands before it.
+        self.close_chunk()?;
+        self.file
+            .add_chunk(&chunk.header, &chunk.compressed, &chunk.index)?;
+        self.taken_over.insert(chunk.offset);
+        Ok(true)
+    }
+
+    fn close_chunk(&mut self) -> Result<()> {
+        let OpenChunk { records, index } = &mut self.chunk;
+        let times = || index.values().flatten().map(|entry| entry.log_time);
+        let (Some(message_start_time), Some(message_end_time)) = (times().min(), times().max())
+        else {
+            return Ok(());
+        };
+        let compressed = self.compressor.compress(records);
+        let compressed = compressed.map_err(|error| Error::output(&self.path, error))?;
+        let header = ChunkHeader {
+            message_start_time,
+            message_end_time,
+            uncompressed_size: records.len() as u64,
+            uncompressed_crc: crc32fast::hash(records),
+            compression: "zstd".to_owned(),
+            compressed_size: compressed.len() as u64,
+        };
+        self.file.add_chunk(&header, &compressed, index)?;
+        records.clear();
+        index.clear();
+        Ok(())
     }
 
     /// Copies an attachment or a metadata record. One that is damaged in its source is left out
@@ -110,7 +226,10 @@ impl McapSink {
                 Err(error) => Ok(Err(error)),
             },
             ExtraKind::Attachment => match extra.attachment() {
-                Ok(attachment) => self.write_attachment(attachment).map(Ok),
+                Ok(it) => self
+                    .file
+                    .add_attachment(it.header, it.data_bytes, it.data)
+                    .map(Ok),
                 Err(error) => Ok(Err(error)),
             },
         }
@@ -125,55 +244,29 @@ impl McapSink {
     }
 
     pub fn write_metadata(&mut self, record: &Metadata) -> Result<()> {
-        self.writer
-            .write_metadata(record)
-            .map_err(|error| mcap_error(&self.path, error))
-    }
-
-    fn write_attachment(&mut self, attachment: OpenAttachment) -> Result<()> {
-        const BLOCK_BYTES: u64 = 1 << 20;
-        let failed = |error| mcap_error(&self.path, error);
-        let OpenAttachment {
-            header,
-            data_bytes,
-            mut data,
-        } = attachment;
-        self.writer
-            .start_attachment(data_bytes, header)
-            .map_err(failed)?;
-        let mut block = Vec::new();
-        loop {
-            block.clear();
-            data.by_ref()
-                .take(BLOCK_BYTES)
-                .read_to_end(&mut block)
-                .map_err(|error| Error::output(&self.path, error))?;
-            if block.is_empty() {
-                break;
-            }
-            self.writer.put_attachment_bytes(&block).map_err(failed)?;
-        }
-        self.writer.finish_attachment().map_err(failed)
+        self.close_chunk()?;
+        self.file.add_metadata(record)
     }
 
     /// Writes index and footer, and waits until everything is on the disk.
     pub fn finish(mut self) -> Result<()> {
-        self.writer
-            .finish()
-            .map_err(|error| mcap_error(&self.path, error))?;
-        let file = self.writer.into_inner().into_inner();
-        file.map_err(std::io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| Error::output(&self.path, error))
+        self.close_chunk()?;
+        self.file.finish()
     }
 }
 
-fn mcap_error(path: &Path, error: McapError) -> Error {
-    match error {
-        // Its own words do not say what the system said.
-        McapError::Io(error) => Error::output(path, error),
-        other => Error::output(path, other),
-    }
+/// Whether a channel of the source says of its topic what a new one would; an entry that is empty says
+/// as little as one that is not there.
+fn says_the_same(channel: &Channel, topic: &TopicInfo) -> bool {
+    let mut metadata = channel.metadata.clone();
+    let qos = metadata.remove(QOS_KEY).unwrap_or_default();
+    let type_hash = metadata.remove(TYPE_HASH_KEY).unwrap_or_default();
+    channel.schema_id != 0
+        && channel.topic == topic.name
+        && channel.message_encoding == topic.serialization_format
+        && qos == topic.offered_qos_profiles
+        && type_hash == topic.type_hash
+        && metadata == topic.channel_metadata
 }
 
 #[cfg(test)]

@@ -168,5 +168,6 @@ fn stored_message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         publish_time_nanos: log_time_nanos,
         sequence: 0,
         data: database::bytes(row, 3)?.into(),
+        chunk: None,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::estimator::Scripted;
-use crate::frame::ColorImage;
+use crate::frame::{ColorImage, LazyColorImage};
 use crate::random::Random;
 
 fn info(ms: i64, episode: u64) -> FrameInfo {
@@ -216,11 +216,11 @@ fn estimate_checks_the_boxes_before_it_asks() {
     let estimator = Scripted::distances([(0, 0.2)]);
     let frame = |stamp_nanos| Frame {
         stamp_nanos,
-        color: ColorImage {
+        color: LazyColorImage::from(ColorImage {
             width: 64,
             height: 48,
             rgb: vec![0; 64 * 48 * 3],
-        },
+        }),
         depth: None,
         intrinsics: None,
     };
