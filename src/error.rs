@@ -112,6 +112,26 @@ pub enum Error {
         what: &'static str,
         remedy: &'static str,
     },
+
+    /// A model's folder or one of its files cannot be used as it is.
+    #[error("{path}: {what}. {remedy}", path = path.display())]
+    Checkpoint {
+        path: PathBuf,
+        what: String,
+        remedy: String,
+    },
+
+    /// libtorch refused an operation; `message` is its own first line.
+    #[error("libtorch cannot {action}: {message}")]
+    Torch { action: String, message: String },
+
+    /// A model's id on a hub cannot be turned into a folder on this machine.
+    #[error("model {model}: {what}. {remedy}")]
+    Hub {
+        model: String,
+        what: String,
+        remedy: String,
+    },
 }
 
 impl Error {
@@ -133,6 +153,20 @@ impl Error {
         Self::Output {
             path: path.into(),
             message: message.to_string(),
+        }
+    }
+
+    /// Shorthand for a checkpoint that cannot be used: what is wrong, and the way out, each a clause
+    /// without a full stop.
+    pub fn checkpoint(
+        path: impl Into<PathBuf>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Checkpoint {
+            path: path.into(),
+            what: what.into(),
+            remedy: remedy.into(),
         }
     }
 

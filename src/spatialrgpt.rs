@@ -1,5 +1,8 @@
 //! The door to the vision-language model that measures without depth (feature `torch`).
 
+#[cfg(feature = "torch")]
+pub mod weights;
+
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
