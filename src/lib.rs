@@ -65,6 +65,8 @@
 pub mod answer;
 pub mod bag;
 pub mod config;
+#[cfg(feature = "torch")]
+pub mod depth;
 pub mod error;
 pub mod estimator;
 pub mod frame;

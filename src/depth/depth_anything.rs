@@ -1,0 +1,228 @@
+//! Depth Anything (arXiv 2401.10891) and its V2 (arXiv 2406.09414): a DINOv2 backbone under a dense
+//! prediction head. Both versions are this one network; which layers it reads is configuration.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use tch::{Kind, Tensor};
+
+use super::dinov2::{Dinov2Backbone, Dinov2Config};
+use super::dpt::{DepthEstimationType, DptConfig, Head, Neck};
+use crate::error::{Error, Result};
+use crate::spatialrgpt::weights::{Placement, Weights, torch_error};
+
+/// The way out of every problem with a configuration.
+const SUPPORTED: &str =
+    "Give a folder with Depth Anything V1 or V2, small, base or large, in the Hugging Face layout";
+
+/// What a failing computation was for.
+const ACTION: &str = "estimate depth";
+
+/// `config.json`: keys that steer only training are not read.
+#[derive(Debug, Clone, Deserialize)]
+struct DepthAnythingConfig {
+    model_type: String,
+    backbone_config: Option<Dinov2Config>,
+    #[serde(default = "fourteen")]
+    patch_size: i64,
+    /// Keys of the same level, read separately: serde's flattening would lose the place of an error.
+    #[serde(skip)]
+    dpt: DptConfig,
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> std::result::Result<T, String> {
+    serde_json::from_slice(text).map_err(|error| error.to_string())
+}
+
+fn fourteen() -> i64 {
+    14
+}
+
+impl DepthAnythingConfig {
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let problem = |what: String| Error::checkpoint(&path, what, SUPPORTED);
+        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let mut config: Self = parse(&text).map_err(problem)?;
+        config.dpt = parse(&text).map_err(problem)?;
+        match config.problem() {
+            Some(what) => Err(problem(what)),
+            None => Ok(config),
+        }
+    }
+
+    /// What keeps this program from running such a model, if anything.
+    fn problem(&self) -> Option<String> {
+        if self.model_type != "depth_anything" {
+            return Some(format!(
+                "model_type is '{}', but must be 'depth_anything'",
+                self.model_type
+            ));
+        }
+        let backbone = self.backbone();
+        if let Some(problem) = backbone.problem() {
+            return Some(format!("backbone_config: {problem}"));
+        }
+        if self.patch_size != backbone.patch_size {
+            return Some(format!(
+                "patch_size is {}, but backbone_config has {}",
+                self.patch_size, backbone.patch_size
+            ));
+        }
+        if self.dpt.reassemble_hidden_size != backbone.hidden_size {
+            return Some(format!(
+                "reassemble_hidden_size is {}, but backbone_config has hidden_size {}",
+                self.dpt.reassemble_hidden_size, backbone.hidden_size
+            ));
+        }
+        self.dpt
+            .problem(backbone.stages().map_or(0, |stages| stages.len()))
+    }
+
+    /// The backbone's configuration; without one it is the small model's.
+    fn backbone(&self) -> Dinov2Config {
+        self.backbone_config
+            .clone()
+            .unwrap_or_else(|| Dinov2Config {
+                image_size: 518,
+                hidden_size: 384,
+                num_attention_heads: 6,
+                out_indices: Some(vec![9, 10, 11, 12]),
+                reshape_hidden_states: false,
+                ..Dinov2Config::default()
+            })
+    }
+}
+
+/// Depth of every pixel of one image, row by row from the top.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DepthMap {
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// `height` x `width`: disparity up to scale and shift or metres, as
+    /// [`DepthAnything::depth_estimation_type`] says.
+    pub depth: Vec<f32>,
+}
+
+/// `DepthAnythingForDepthEstimation`
+#[derive(Debug)]
+pub struct DepthAnything {
+    backbone: Dinov2Backbone,
+    neck: Neck,
+    head: Head,
+    patch_size: i64,
+    depth_estimation_type: DepthEstimationType,
+    placement: Placement,
+}
+
+impl DepthAnything {
+    /// Reads `config.json` and the weights of `folder`, strictly: every tensor that the configuration
+    /// asks for and no other.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a configuration of another or an unsupported model, by key; a
+    /// tensor that is missing, unexpected or of another shape, by name.
+    pub fn load(folder: &Path, placement: Placement) -> Result<Self> {
+        let config = DepthAnythingConfig::read(folder)?;
+        let weights = Weights::open(folder, placement)?;
+        let scope = weights.scope();
+        let model = Self {
+            backbone: Dinov2Backbone::new(&scope.sub("backbone"), &config.backbone())?,
+            neck: Neck::new(&scope.sub("neck"), &config.dpt)?,
+            head: Head::new(&scope.sub("head"), &config.dpt)?,
+            patch_size: config.patch_size,
+            depth_estimation_type: config.dpt.depth_estimation_type,
+            placement,
+        };
+        weights.finish()?;
+        Ok(model)
+    }
+
+    /// Whether larger values are nearer (relative) or farther (metric).
+    pub fn depth_estimation_type(&self) -> DepthEstimationType {
+        self.depth_estimation_type
+    }
+
+    /// Normalised pixels (B, 3, H, W) of any kind and on any device -> `predicted_depth` (B, H', W')
+    /// in the model's, where H' and W' are H and W without what is left over after whole patches.
+    ///
+    /// # Errors
+    /// `Error::Torch` for another shape, an image smaller than a patch, or want of memory.
+    pub fn forward(&self, pixel_values: &Tensor) -> Result<Tensor> {
+        let (_, depth) = self.trace(pixel_values)?;
+        Ok(depth)
+    }
+
+    /// As [`forward`](Self::forward), with the tensors on the way: the backbone's feature maps, one
+    /// (B, 1 + N, C) a stage, and the neck's fused maps (B, F, H_i, W_i), coarse to fine.
+    ///
+    /// # Errors
+    /// As `forward`.
+    pub fn trace(&self, pixel_values: &Tensor) -> Result<(Trace, Tensor)> {
+        let _no_grad = tch::no_grad_guard();
+        let (height, width) = self.patches(pixel_values)?;
+        let patch = self.patch_size;
+        let compute = || {
+            let pixel_values = pixel_values
+                .f_to_device(self.placement.device)?
+                .f_to_kind(self.placement.kind)?;
+            let feature_maps = self.backbone.forward(&pixel_values)?;
+            let fused = self.neck.forward(&feature_maps, (height, width))?;
+            let depth = self.head.forward(&fused, (height * patch, width * patch))?;
+            Ok((
+                Trace {
+                    feature_maps,
+                    fused,
+                },
+                depth,
+            ))
+        };
+        compute().map_err(torch_error(ACTION))
+    }
+
+    /// The image's height and width in whole patches.
+    fn patches(&self, pixel_values: &Tensor) -> Result<(i64, i64)> {
+        let patch = self.patch_size;
+        match pixel_values.size().as_slice() {
+            &[_, 3, height, width] if height >= patch && width >= patch => {
+                Ok((height / patch, width / patch))
+            }
+            shape => Err(Error::Torch {
+                action: ACTION.into(),
+                message: format!(
+                    "pixels of shape {shape:?}, but (images, 3, height, width) with sides of at least \
+                     {patch} are needed"
+                ),
+            }),
+        }
+    }
+
+    /// Depth of one image whose pixels are resized and normalised already, as its
+    /// preprocessor_config.json asks: `pixels` are 3 planes of `height` rows of `width`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and if the number of pixels is not 3 x height x width.
+    pub fn estimate(&self, pixels: &[f32], height: usize, width: usize) -> Result<DepthMap> {
+        let side = |pixels: usize| i64::try_from(pixels).unwrap_or(i64::MAX);
+        let compute = || {
+            Tensor::f_from_slice(pixels)?.f_reshape([1, 3, side(height), side(width)]) // (1, 3, H, W)
+        };
+        let depth = self.forward(&compute().map_err(torch_error(ACTION))?)?;
+        let (_, height, width) = depth.size3().map_err(torch_error(ACTION))?;
+        let read = || Vec::<f32>::try_from(depth.f_to_kind(Kind::Float)?.f_reshape([-1])?);
+        Ok(DepthMap {
+            width: usize::try_from(width).unwrap_or_default(),
+            height: usize::try_from(height).unwrap_or_default(),
+            depth: read().map_err(torch_error(ACTION))?,
+        })
+    }
+}
+
+/// Tensors on the way to the depth, for comparison with another implementation.
+#[derive(Debug)]
+pub struct Trace {
+    pub feature_maps: Vec<Tensor>,
+    pub fused: Vec<Tensor>,
+}

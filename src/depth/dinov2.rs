@@ -1,0 +1,446 @@
+//! DINOv2 (arXiv 2304.07193) as a backbone: an image in, the tokens after chosen layers out.
+//! Fields carry the names of the Hugging Face layout (`backbone.*`); the giant's SwiGLU is left out.
+
+use serde::{Deserialize, Deserializer};
+use tch::{Kind, Tensor};
+
+use super::layers::{Computed, Conv2d, LayerNorm, Linear, Window};
+use crate::error::Result;
+use crate::spatialrgpt::weights::{Scope, torch_error};
+
+/// More than any size in a published checkpoint, little enough that products of them stay far from overflow.
+const LARGEST_SIZE: i64 = 1 << 20;
+
+/// `backbone_config`: keys that steer only training are not read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Dinov2Config {
+    pub model_type: String,
+    pub hidden_size: i64,
+    pub num_hidden_layers: i64,
+    pub num_attention_heads: i64,
+    pub mlp_ratio: i64,
+    pub hidden_act: String,
+    pub layer_norm_eps: f64,
+    /// Side of the square images that the position embeddings belong to, pixels.
+    #[serde(deserialize_with = "square_side")]
+    pub image_size: i64,
+    /// Side of a patch, pixels.
+    #[serde(deserialize_with = "square_side")]
+    pub patch_size: i64,
+    pub num_channels: i64,
+    pub qkv_bias: bool,
+    pub use_swiglu_ffn: bool,
+    pub apply_layernorm: bool,
+    pub reshape_hidden_states: bool,
+    pub out_features: Option<Vec<String>>,
+    pub out_indices: Option<Vec<i64>>,
+}
+
+/// What Hugging Face's `Dinov2Config` fills in for absent keys.
+impl Default for Dinov2Config {
+    fn default() -> Self {
+        Self {
+            model_type: "dinov2".into(),
+            hidden_size: 768,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            mlp_ratio: 4,
+            hidden_act: "gelu".into(),
+            layer_norm_eps: 1e-6,
+            image_size: 224,
+            patch_size: 14,
+            num_channels: 3,
+            qkv_bias: true,
+            use_swiglu_ffn: false,
+            apply_layernorm: true,
+            reshape_hidden_states: true,
+            out_features: None,
+            out_indices: None,
+        }
+    }
+}
+
+/// A side in pixels, written as one number or as two equal ones.
+fn square_side<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<i64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Side {
+        Square(i64),
+        HeightAndWidth(i64, i64),
+    }
+    match Side::deserialize(deserializer)? {
+        Side::Square(side) => Ok(side),
+        Side::HeightAndWidth(height, width) if height == width => Ok(height),
+        Side::HeightAndWidth(height, width) => Err(serde::de::Error::custom(format!(
+            "{height} by {width} is no square, which DINOv2's position embeddings are made for"
+        ))),
+    }
+}
+
+impl Dinov2Config {
+    /// What keeps this program from running such a backbone, if anything: key, value and remedy.
+    pub fn problem(&self) -> Option<String> {
+        let sizes = [
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("mlp_ratio", self.mlp_ratio),
+            ("image_size", self.image_size),
+            ("patch_size", self.patch_size),
+        ];
+        if let Some((key, value)) = sizes.iter().find(|(_, value)| !is_size(*value)) {
+            return Some(format!("{key} is {value}, but must be 1 to {LARGEST_SIZE}"));
+        }
+        if self.model_type != "dinov2" {
+            return Some(format!(
+                "model_type is '{}', but must be 'dinov2'",
+                self.model_type
+            ));
+        }
+        if self.use_swiglu_ffn {
+            return Some(
+                "use_swiglu_ffn is true (the giant model), which is not supported: use small, \
+                 base or large"
+                    .into(),
+            );
+        }
+        if self.hidden_act != "gelu" {
+            return Some(format!(
+                "hidden_act is '{}', but must be 'gelu'",
+                self.hidden_act
+            ));
+        }
+        if self.num_channels != 3 {
+            return Some(format!(
+                "num_channels is {}, but must be 3",
+                self.num_channels
+            ));
+        }
+        if self.reshape_hidden_states {
+            return Some("reshape_hidden_states is true, but Depth Anything needs false".into());
+        }
+        if self.hidden_size % self.num_attention_heads != 0 {
+            return Some(format!(
+                "hidden_size is {}, but must be a multiple of num_attention_heads, {}",
+                self.hidden_size, self.num_attention_heads
+            ));
+        }
+        if self.image_size < self.patch_size {
+            return Some(format!(
+                "image_size is {}, but must be at least patch_size, {}",
+                self.image_size, self.patch_size
+            ));
+        }
+        self.stages().err()
+    }
+
+    /// After how many layers the tokens are taken, ascending: 0 is the embeddings, one entry an output.
+    ///
+    /// # Errors
+    /// A sentence that names the key, if the stages do not exist, repeat, descend or contradict.
+    pub fn stages(&self) -> std::result::Result<Vec<i64>, String> {
+        let last = self.num_hidden_layers;
+        let named = |name: &String| match name.as_str() {
+            "stem" => Ok(0),
+            name => name
+                .strip_prefix("stage")
+                .and_then(|number| number.parse().ok())
+                .filter(|stage| *stage >= 1)
+                .ok_or_else(|| {
+                    format!("out_features has '{name}', but stages are 'stem', 'stage1' …")
+                }),
+        };
+        let from_names: Option<Vec<i64>> = match &self.out_features {
+            Some(names) => Some(
+                names
+                    .iter()
+                    .map(named)
+                    .collect::<std::result::Result<_, _>>()?,
+            ),
+            None => None,
+        };
+        // A negative index counts from the end, -1 being the last layer's tokens.
+        let from_end = |index: &i64| {
+            if *index < 0 {
+                index.saturating_add(last + 1)
+            } else {
+                *index
+            }
+        };
+        let from_indices: Option<Vec<i64>> = self
+            .out_indices
+            .as_ref()
+            .map(|indices| indices.iter().map(from_end).collect());
+        let stages = match (from_indices, from_names) {
+            (Some(indices), Some(names)) if indices != names => {
+                return Err("out_indices and out_features name different stages".into());
+            }
+            (Some(stages), _) | (None, Some(stages)) => stages,
+            (None, None) => vec![last],
+        };
+        let ascending = stages.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || stages.iter().any(|stage| !(0..=last).contains(stage)) {
+            return Err(format!(
+                "out_indices (or out_features) names the stages {stages:?}, but they must ascend \
+                 within 0 to {last}"
+            ));
+        }
+        Ok(stages)
+    }
+}
+
+pub(super) fn is_size(value: i64) -> bool {
+    (1..=LARGEST_SIZE).contains(&value)
+}
+
+/// `backbone.embeddings`
+#[derive(Debug)]
+struct Embeddings {
+    cls_token: Tensor,
+    /// (1, C, G, G): the grid of `position_embeddings` without the class token's row, in float32.
+    patch_positions: Tensor,
+    /// (1, 1, C)
+    cls_position: Tensor,
+    projection: Conv2d,
+    patch_size: i64,
+    /// Patches along each side of the image that the position embeddings were trained for.
+    grid_side: i64,
+}
+
+impl Embeddings {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let grid_side = config.image_size / config.patch_size;
+        let positions = scope.get(
+            "position_embeddings",
+            &[1, grid_side * grid_side + 1, hidden],
+        )?;
+        // Only training masks patches, but published checkpoints keep the token.
+        if scope.has("mask_token") {
+            let _only_read = scope.get("mask_token", &[1, hidden])?;
+        }
+        let (cls_position, patch_positions) = split_positions(&positions, grid_side, hidden)
+            .map_err(torch_error("arrange the backbone's weights"))?;
+        Ok(Self {
+            cls_token: scope.get("cls_token", &[1, 1, hidden])?,
+            patch_positions,
+            cls_position,
+            projection: Conv2d::new(
+                &scope.sub("patch_embeddings").sub("projection"),
+                config.num_channels,
+                hidden,
+                Window::blocks(config.patch_size),
+            )?,
+            patch_size: config.patch_size,
+            grid_side,
+        })
+    }
+
+    /// (1, N, C) for an image of `height` by `width` patches.
+    fn positions(&self, height: i64, width: i64) -> Computed<Tensor> {
+        let grid = if (height, width) == (self.grid_side, self.grid_side) {
+            self.patch_positions.shallow_clone()
+        } else {
+            self.patch_positions
+                .f_upsample_bicubic2d([height, width], false, None, None)?
+        };
+        // (1, C, h, w) -> (1, N, C)
+        grid.f_flatten(2, 3)?
+            .f_transpose(1, 2)?
+            .f_to_kind(self.cls_position.kind())
+    }
+
+    /// (B, 3, H, W) -> (B, 1 + N, C), N = (H / patch) (W / patch)
+    fn forward(&self, pixel_values: &Tensor) -> Computed<Tensor> {
+        let (batch, _, height, width) = pixel_values.size4()?;
+        let patches = self.projection.forward(pixel_values)?; // (B, C, h, w)
+        let patches = patches.f_flatten(2, 3)?.f_transpose(1, 2)?; // (B, N, C)
+        let positions = self.positions(height / self.patch_size, width / self.patch_size)?;
+        let patches = patches.f_add(&positions)?;
+        let cls = self
+            .cls_token
+            .f_add(&self.cls_position)?
+            .f_expand([batch, -1, -1], false)?;
+        Tensor::f_cat(&[cls, patches], 1) // (B, 1 + N, C)
+    }
+}
+
+/// (1, 1 + G G, C) -> the class token's (1, 1, C), and the patches' (1, C, G, G) in float32, because
+/// bicubic interpolation in half precision would shift them.
+fn split_positions(positions: &Tensor, grid_side: i64, hidden: i64) -> Computed<(Tensor, Tensor)> {
+    let cls = positions.f_narrow(1, 0, 1)?;
+    let patches = positions
+        .f_narrow(1, 1, grid_side * grid_side)?
+        .f_to_kind(Kind::Float)?
+        .f_reshape([1, grid_side, grid_side, hidden])? // (1, G, G, C)
+        .f_permute([0, 3, 1, 2])? // (1, C, G, G)
+        .f_contiguous()?;
+    Ok((cls, patches))
+}
+
+/// `attention`: `attention.{query,key,value}` and `output.dense`.
+#[derive(Debug)]
+struct Attention {
+    /// The three as one product: (B, N, C) -> (B, N, 3 C).
+    query_key_value: Linear,
+    output: Linear,
+    num_heads: i64,
+}
+
+impl Attention {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for name in ["query", "key", "value"] {
+            let layer = scope.sub("attention").sub(name);
+            weights.push(layer.get("weight", &[hidden, hidden])?);
+            if config.qkv_bias {
+                biases.push(layer.get("bias", &[hidden])?);
+            }
+        }
+        Ok(Self {
+            query_key_value: Linear::side_by_side(&weights, &biases)
+                .map_err(torch_error("arrange the backbone's weights"))?,
+            output: Linear::new(&scope.sub("output").sub("dense"), hidden, hidden)?,
+            num_heads: config.num_attention_heads,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        let (batch, tokens, hidden) = x.size3()?;
+        let query_key_value = self
+            .query_key_value
+            .forward(x)?
+            .f_reshape([batch, tokens, 3, self.num_heads, hidden / self.num_heads])? // (B, N, 3, nh, hs)
+            .f_permute([2, 0, 3, 1, 4])?; // (3, B, nh, N, hs)
+        let part = |index| query_key_value.f_select(0, index); // (B, nh, N, hs)
+        let attended = Tensor::f_scaled_dot_product_attention(
+            &part(0)?,
+            &part(1)?,
+            &part(2)?,
+            None::<Tensor>,
+            0.0,
+            false,
+            None,
+            false,
+        )?; // (B, nh, N, hs)
+        let attended = attended
+            .f_transpose(1, 2)?
+            .f_reshape([batch, tokens, hidden])?; // (B, N, C)
+        self.output.forward(&attended)
+    }
+}
+
+/// `mlp`
+#[derive(Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Mlp {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let inner = config.hidden_size * config.mlp_ratio;
+        Ok(Self {
+            fc1: Linear::new(&scope.sub("fc1"), config.hidden_size, inner)?,
+            fc2: Linear::new(&scope.sub("fc2"), inner, config.hidden_size)?,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        self.fc2.forward(&self.fc1.forward(x)?.f_gelu("none")?)
+    }
+}
+
+/// `backbone.encoder.layer.*`
+#[derive(Debug)]
+struct Layer {
+    norm1: LayerNorm,
+    attention: Attention,
+    layer_scale1: Tensor,
+    norm2: LayerNorm,
+    mlp: Mlp,
+    layer_scale2: Tensor,
+}
+
+impl Layer {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
+        Ok(Self {
+            norm1: LayerNorm::new(&scope.sub("norm1"), hidden, eps)?,
+            attention: Attention::new(&scope.sub("attention"), config)?,
+            layer_scale1: scope.sub("layer_scale1").get("lambda1", &[hidden])?,
+            norm2: LayerNorm::new(&scope.sub("norm2"), hidden, eps)?,
+            mlp: Mlp::new(&scope.sub("mlp"), config)?,
+            layer_scale2: scope.sub("layer_scale2").get("lambda1", &[hidden])?,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        let attended = self.attention.forward(&self.norm1.forward(x)?)?;
+        let x = attended.f_mul(&self.layer_scale1)?.f_add(x)?;
+        let transformed = self.mlp.forward(&self.norm2.forward(&x)?)?;
+        transformed.f_mul(&self.layer_scale2)?.f_add(&x)
+    }
+}
+
+/// `backbone`
+#[derive(Debug)]
+pub struct Dinov2Backbone {
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+    layernorm: LayerNorm,
+    apply_layernorm: bool,
+    stages: Vec<i64>,
+}
+
+impl Dinov2Backbone {
+    /// Reads the backbone below `scope`; `config` has no [`Dinov2Config::problem`].
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let encoder = scope.sub("encoder").sub("layer");
+        let layers = (0..config.num_hidden_layers)
+            .map(|index| Layer::new(&encoder.sub(index), config))
+            .collect::<Result<_>>()?;
+        let layernorm = scope.sub("layernorm");
+        Ok(Self {
+            embeddings: Embeddings::new(&scope.sub("embeddings"), config)?,
+            layers,
+            layernorm: LayerNorm::new(&layernorm, config.hidden_size, config.layer_norm_eps)?,
+            apply_layernorm: config.apply_layernorm,
+            stages: config.stages().unwrap_or_default(),
+        })
+    }
+
+    /// (B, 3, H, W) -> one (B, 1 + N, C) a stage, the class token first.
+    ///
+    /// # Errors
+    /// libtorch's, for an image smaller than a patch or for want of memory.
+    pub fn forward(&self, pixel_values: &Tensor) -> Computed<Vec<Tensor>> {
+        let mut hidden_state = self.embeddings.forward(pixel_values)?;
+        let mut feature_maps = Vec::new();
+        let mut layers = self.layers.iter();
+        let mut done = 0;
+        for &stage in &self.stages {
+            // Layers after the last stage would not change the output, so they are never run.
+            for layer in layers
+                .by_ref()
+                .take(usize::try_from(stage - done).unwrap_or(0))
+            {
+                hidden_state = layer.forward(&hidden_state)?;
+            }
+            done = stage;
+            feature_maps.push(match self.apply_layernorm {
+                true => self.layernorm.forward(&hidden_state)?,
+                false => hidden_state.shallow_clone(),
+            });
+        }
+        Ok(feature_maps)
+    }
+}

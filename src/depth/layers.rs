@@ -1,0 +1,190 @@
+//! The four layers that Depth Anything is made of, each read from a checkpoint under its own name.
+//! Every call into libtorch is a fallible one, so a failure is a value and not an abort.
+
+use tch::{TchError, Tensor};
+
+use crate::error::Result;
+use crate::spatialrgpt::weights::Scope;
+
+/// What a computation in libtorch gives; the public functions turn its error into ours.
+pub type Computed<T> = std::result::Result<T, TchError>;
+
+/// `y = x W^T + b`.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// Reads `weight` (outputs, inputs) and `bias` (outputs).
+    pub fn new(scope: &Scope<'_>, inputs: i64, outputs: i64) -> Result<Self> {
+        Ok(Self {
+            weight: scope.get("weight", &[outputs, inputs])?,
+            bias: Some(scope.get("bias", &[outputs])?),
+        })
+    }
+
+    /// Several layers that read the same input, as one: their outputs lie side by side.
+    pub fn side_by_side(weights: &[Tensor], biases: &[Tensor]) -> Computed<Self> {
+        let bias = match biases {
+            [] => None,
+            biases => Some(Tensor::f_cat(biases, 0)?),
+        };
+        Ok(Self {
+            weight: Tensor::f_cat(weights, 0)?,
+            bias,
+        })
+    }
+
+    /// (..., inputs) -> (..., outputs)
+    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        x.f_linear(&self.weight, self.bias.as_ref())
+    }
+}
+
+/// Normalisation over the last dimension.
+#[derive(Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    size: i64,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Reads `weight` and `bias`, both of `size`.
+    pub fn new(scope: &Scope<'_>, size: i64, eps: f64) -> Result<Self> {
+        Ok(Self {
+            weight: scope.get("weight", &[size])?,
+            bias: scope.get("bias", &[size])?,
+            size,
+            eps,
+        })
+    }
+
+    /// (..., size) -> (..., size)
+    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        x.f_layer_norm(
+            [self.size],
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            false,
+        )
+    }
+}
+
+/// The side of a square kernel, its stride and the zeros around the image.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    pub kernel: i64,
+    pub stride: i64,
+    pub padding: i64,
+}
+
+impl Window {
+    pub const POINT: Self = Self::padded(1, 1, 0);
+    /// Three by three, which keeps the image's size.
+    pub const NEIGHBOURS: Self = Self::padded(3, 1, 1);
+
+    pub const fn padded(kernel: i64, stride: i64, padding: i64) -> Self {
+        Self {
+            kernel,
+            stride,
+            padding,
+        }
+    }
+
+    /// Blocks that touch and do not overlap.
+    pub const fn blocks(side: i64) -> Self {
+        Self::padded(side, side, 0)
+    }
+}
+
+/// A convolution over an image.
+#[derive(Debug)]
+pub struct Conv2d {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    window: Window,
+}
+
+impl Conv2d {
+    /// Reads `weight` (outputs, inputs, kernel, kernel) and `bias` (outputs).
+    pub fn new(scope: &Scope<'_>, inputs: i64, outputs: i64, window: Window) -> Result<Self> {
+        Ok(Self {
+            bias: Some(scope.get("bias", &[outputs])?),
+            ..Self::without_bias(scope, inputs, outputs, window)?
+        })
+    }
+
+    /// Reads `weight` only.
+    pub fn without_bias(
+        scope: &Scope<'_>,
+        inputs: i64,
+        outputs: i64,
+        window: Window,
+    ) -> Result<Self> {
+        let shape = [outputs, inputs, window.kernel, window.kernel];
+        Ok(Self {
+            weight: scope.get("weight", &shape)?,
+            bias: None,
+            window,
+        })
+    }
+
+    /// (B, inputs, H, W) -> (B, outputs, H', W')
+    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        let Window {
+            stride, padding, ..
+        } = self.window;
+        let bias = self.bias.as_ref();
+        x.f_conv2d(
+            &self.weight,
+            bias,
+            [stride, stride],
+            [padding, padding],
+            [1, 1],
+            1,
+        )
+    }
+}
+
+/// A convolution's transpose whose kernel is its stride: every pixel becomes a block of its own.
+#[derive(Debug)]
+pub struct BlockUpsample {
+    weight: Tensor,
+    bias: Tensor,
+    factor: i64,
+}
+
+impl BlockUpsample {
+    /// Reads `weight` (inputs, outputs, factor, factor) and `bias`, inputs = outputs = `channels`.
+    pub fn new(scope: &Scope<'_>, channels: i64, factor: i64) -> Result<Self> {
+        Ok(Self {
+            weight: scope.get("weight", &[channels, channels, factor, factor])?,
+            bias: scope.get("bias", &[channels])?,
+            factor,
+        })
+    }
+
+    /// (B, C, H, W) -> (B, C, factor H, factor W)
+    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+        let stride = [self.factor, self.factor];
+        x.f_conv_transpose2d(
+            &self.weight,
+            Some(&self.bias),
+            stride,
+            [0, 0],
+            [0, 0],
+            1,
+            [1, 1],
+        )
+    }
+}
+
+/// Bilinear resize whose corner pixels stay in the corners: (B, C, H, W) -> (B, C, size.0, size.1).
+pub fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> Computed<Tensor> {
+    x.f_upsample_bilinear2d([size.0, size.1], true, None, None)
+}
