@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use spatial_reward::config::{Alignment, EstimatorKind, RewardKind, Storage};
-use spatial_reward::frame::DistanceKind;
+use spatial_reward::config::{
+    Alignment, DepthScale, Dtype, EstimatorKind, RelativeDepth, RewardKind, Storage,
+};
+use spatial_reward::frame::{BoundingBox, DistanceKind};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -16,6 +18,7 @@ Examples:
   spatial-reward inspect recordings/pick        what is in a bag, and what label would make of it
   spatial-reward label recordings/pick          label it: a new bag, a table and a report beside it
   spatial-reward evaluate recordings/pick_labelled
+  spatial-reward ask desk.png --model CHECKPOINT --box 120,30,330,250 'How wide is <region0>?'
 
 Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but the input had lost data.
 No ROS installation is needed for bags."
@@ -30,6 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Label(Box<Label>),
+    Ask(Box<Ask>),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
     Node(Node),
@@ -127,6 +131,97 @@ pub struct Label {
     pub truth: TruthOptions,
 }
 
+/// Ask the vision-language model about regions of a picture.
+///
+/// SpatialRGPT answers questions about where things are: distances, sizes, directions, what is in front
+/// of or above what. Regions are boxes or masks, numbered in the order in which they are given (boxes
+/// first), and named <region0>, <region1>, ... in the question. With relative depth (of the camera, or
+/// estimated by Depth Anything) it does better than on colour alone.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward ask desk.png --model CHECKPOINT --box 120,30,330,250 --box 10,200,200,299 \\
+      'How far is <region0> from <region1>?'
+  spatial-reward ask desk.png --model CHECKPOINT --mask mug.png 'How wide is <region0>?' --json
+  spatial-reward ask desk.png --model CHECKPOINT --box 120,30,330,250 --depth desk_depth.png --chat
+
+Exit codes: 0 fine, 1 error, 2 usage.")]
+pub struct Ask {
+    /// A PNG or JPEG picture.
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
+    /// What to ask. With --chat, the first question; more are read from stdin, one a line.
+    #[arg(value_name = "QUESTION", required_unless_present = "chat")]
+    pub question: Option<String>,
+    /// A region as a box in pixels: X_MIN,Y_MIN,X_MAX,Y_MAX. May be given several times.
+    #[arg(long = "box", value_name = "BOX", value_parser = parse_box, allow_hyphen_values = true)]
+    pub boxes: Vec<BoundingBox>,
+    /// A region as a picture of the same size, whose pixels are not black inside. May be given several
+    /// times.
+    #[arg(long = "mask", value_name = "FILE")]
+    pub masks: Vec<PathBuf>,
+    /// Relative depth as a grey picture, brighter is nearer [default: estimated by --depth-model, or
+    /// none].
+    #[arg(long, value_name = "FILE")]
+    pub depth: Option<PathBuf>,
+    /// Read follow-up questions from stdin until it ends; the model remembers what was said.
+    #[arg(long)]
+    pub chat: bool,
+    /// Print one JSON object an answer.
+    #[arg(long)]
+    pub json: bool,
+    /// Settings as YAML; see config/default.yaml for all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelOptions,
+}
+
+fn parse_box(text: &str) -> Result<BoundingBox, String> {
+    let corners: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    match corners.as_deref() {
+        Ok(&[x_min, y_min, x_max, y_max]) => {
+            let bbox = BoundingBox::new(x_min, y_min, x_max, y_max);
+            let proper = bbox.is_proper().then_some(bbox);
+            proper.ok_or_else(|| "must have X_MIN < X_MAX and Y_MIN < Y_MAX".to_owned())
+        }
+        _ => Err("must be four numbers X_MIN,Y_MIN,X_MAX,Y_MAX in pixels".to_owned()),
+    }
+}
+
+/// The vision-language model. Options win over the config file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Vision-language model (builds with the feature torch)")]
+pub struct ModelOptions {
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// The type of its numbers [default: auto, float32 on a processor, bfloat16 on a GPU].
+    #[arg(long, value_name = "DTYPE", value_enum)]
+    pub dtype: Option<Dtype>,
+    /// The conversation template [default: as the checkpoint's tokenizer tells].
+    #[arg(long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// The longest answer in tokens [default: 64].
+    #[arg(long, value_name = "TOKENS")]
+    pub max_new_tokens: Option<u32>,
+    /// Where its relative depth comes from [default: auto, --depth-model if given, else the camera].
+    #[arg(long, value_name = "SOURCE", value_enum)]
+    pub relative_depth: Option<RelativeDepth>,
+    /// A Depth Anything checkpoint: a folder or a hub id.
+    #[arg(long, value_name = "MODEL")]
+    pub depth_model: Option<String>,
+    /// What becomes black and white in the relative depth [default: frame].
+    #[arg(long, value_name = "SCALE", value_enum)]
+    pub depth_scale: Option<DepthScale>,
+    /// Frames that run through it together [default: 8].
+    #[arg(long, value_name = "FRAMES")]
+    pub batch: Option<u32>,
+}
+
 /// Compare a labelled bag with its ground truth, and with plain baselines.
 ///
 /// Prints errors, correlations, the order of the rewards over time and the rate of invalid steps.
@@ -191,9 +286,11 @@ pub struct Settings {
     /// Who measures the distance [default: geometry].
     #[arg(long, value_name = "NAME", value_enum)]
     pub estimator: Option<EstimatorKind>,
-    /// The distance that is rewarded [default: surface].
+    /// The distance that is rewarded [default: surface; cloud for the model].
     #[arg(long, value_name = "KIND", value_enum)]
     pub distance: Option<DistanceKind>,
+    #[command(flatten)]
+    pub model: ModelOptions,
     /// The form of the reward [default: dense].
     #[arg(long, value_name = "NAME", value_enum)]
     pub reward: Option<RewardKind>,
@@ -264,6 +361,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_box_is_four_numbers_with_an_area() {
+        assert_eq!(
+            parse_box("1, 2,3.5,4"),
+            Ok(BoundingBox::new(1.0, 2.0, 3.5, 4.0))
+        );
+        for wrong in ["1,2,3", "1,2,3,4,5", "1,2,1,4", "a,b,c,d", "nan,0,1,1", ""] {
+            assert!(parse_box(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One file a command; here only the dispatch and what the commands share.
 
+mod ask;
 mod discover;
 mod evaluate;
 mod inspect;
@@ -8,16 +9,17 @@ mod label;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use spatial_reward::config::Config;
+use spatial_reward::config::{Config, Model};
 use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::node;
 
-use crate::cli::{Command, Settings, TruthOptions};
+use crate::cli::{Command, ModelOptions, Settings, TruthOptions};
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
 pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
+        Command::Ask(options) => ask::run(*options),
         Command::Label(options) => label::run(*options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
@@ -32,23 +34,41 @@ fn config_file(path: Option<&Path>) -> spatial_reward::Result<Config> {
     path.map_or_else(|| Ok(Config::default()), Config::from_file)
 }
 
+fn set<T>(setting: &mut T, typed: Option<T>) {
+    if let Some(typed) = typed {
+        *setting = typed;
+    }
+}
+
+fn name(setting: &mut Option<String>, typed: Option<String>) {
+    if typed.is_some() {
+        *setting = typed;
+    }
+}
+
+impl ModelOptions {
+    /// What was typed, in the place of the file's settings.
+    fn set(self, model: &mut Model) {
+        name(&mut model.path, self.model);
+        set(&mut model.device, self.device);
+        set(&mut model.dtype, self.dtype);
+        name(&mut model.template, self.template);
+        set(&mut model.max_new_tokens, self.max_new_tokens);
+        set(&mut model.relative_depth, self.relative_depth);
+        name(&mut model.depth_model, self.depth_model);
+        set(&mut model.depth_scale, self.depth_scale);
+        set(&mut model.batch, self.batch);
+    }
+}
+
 impl Settings {
     /// The settings in force: the file's, with what was typed in their place.
     fn into_config(self) -> spatial_reward::Result<Config> {
-        fn set<T>(setting: &mut T, typed: Option<T>) {
-            if let Some(typed) = typed {
-                *setting = typed;
-            }
-        }
-        fn name(setting: &mut Option<String>, typed: Option<String>) {
-            if typed.is_some() {
-                *setting = typed;
-            }
-        }
         let mut config = config_file(self.config.as_deref())?;
         set(&mut config.estimator.kind, self.estimator);
-        set(&mut config.estimator.distance, self.distance);
+        config.estimator.distance = self.distance.or(config.estimator.distance);
         set(&mut config.reward.kind, self.reward);
+        self.model.set(&mut config.model);
         let topics = &mut config.topics;
         name(&mut topics.image, self.image_topic);
         name(&mut topics.depth, self.depth_topic);

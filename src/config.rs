@@ -1,8 +1,11 @@
 //! Every setting in one place: default, unit and bounds. `Config` is what was typed (YAML, unknown
 //! keys refused with their line); `validate()` is the door after which the values are trusted.
 
+mod model;
+
 use std::path::Path;
 
+pub use model::{DepthScale, Dtype, Model, RelativeDepth};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +22,7 @@ pub struct Config {
     pub tracker: Tracker,
     pub estimator: Estimator,
     pub geometry: Geometry,
+    pub model: Model,
     pub reward: Reward,
     pub filter: Filter,
     pub success: Success,
@@ -114,7 +118,7 @@ pub enum EstimatorKind {
     /// From the depth image, no model.
     #[default]
     Geometry,
-    /// The vision-language model (feature `torch`; not in this version yet).
+    /// The vision-language model (feature `torch`).
     Spatialrgpt,
 }
 
@@ -122,8 +126,9 @@ pub enum EstimatorKind {
 #[serde(default, deny_unknown_fields)]
 pub struct Estimator {
     pub kind: EstimatorKind,
-    /// Which distance the reward is computed from.
-    pub distance: DistanceKind,
+    /// Which distance the reward is computed from; none: `surface` for geometry, and `cloud` for the
+    /// model, which was trained to answer that one.
+    pub distance: Option<DistanceKind>,
     /// A measured distance above this is `implausible_distance`. Metres, > 0.
     pub max_distance_m: f64,
 }
@@ -132,7 +137,7 @@ impl Default for Estimator {
     fn default() -> Self {
         Self {
             kind: EstimatorKind::Geometry,
-            distance: DistanceKind::Surface,
+            distance: None,
             max_distance_m: 5.0,
         }
     }
@@ -377,6 +382,7 @@ impl Config {
             tracker,
             estimator,
             geometry,
+            model,
             reward,
             filter,
             success,
@@ -457,6 +463,7 @@ impl Config {
             1..=10_000,
             "in [1, 10000]",
         )?;
+        model.validate()?;
         real(
             "reward.threshold_m",
             reward.threshold_m,
@@ -555,6 +562,23 @@ impl Config {
             2..=60,
             "in [2, 60]",
         )
+    }
+
+    /// Which distance the reward is computed from.
+    pub fn distance(&self) -> DistanceKind {
+        let default = match self.estimator.kind {
+            EstimatorKind::Geometry => DistanceKind::Surface,
+            EstimatorKind::Spatialrgpt => DistanceKind::Cloud,
+        };
+        self.estimator.distance.unwrap_or(default)
+    }
+
+    /// Whether frames without depth cannot be measured.
+    pub fn needs_depth(&self) -> bool {
+        match self.estimator.kind {
+            EstimatorKind::Geometry => true,
+            EstimatorKind::Spatialrgpt => self.model.depth_source() == RelativeDepth::Camera,
+        }
     }
 
     /// SHA-256 of the configuration in force, in hex: the same settings give the same digest,

@@ -187,6 +187,31 @@ pub enum Error {
         value: String,
         expected: &'static str,
     },
+
+    /// A box holds not one pixel of the picture it is drawn in.
+    #[error(
+        "the box {bbox:?} (x_min, y_min, x_max, y_max) holds no pixel of the {width}x{height} picture"
+    )]
+    EmptyBox {
+        bbox: [f64; 4],
+        width: u32,
+        height: u32,
+    },
+
+    /// Nothing says which model to load.
+    #[error("no model is named: give --model FOLDER, or --model ORG/NAME for one on a hub")]
+    NoModel,
+
+    /// Regions are asked about, but the model was trained without.
+    #[error(
+        "this checkpoint knows no regions (enable_region in its config.json is false): it can be asked about whole pictures only"
+    )]
+    NoRegions,
+
+    /// The device asked for is not there.
+    #[error("there is no device {device}: this libtorch sees {gpus} GPUs. Take auto, cpu or one of cuda:0 to cuda:{last}, or set LIBTORCH to a build with CUDA", last = (gpus - 1).max(0))]
+    NoDevice { device: String, gpus: i64 },
+
     /// A question mentions a region that nobody marked.
     #[error(
         "the question mentions <region{region}>, but there are {regions} regions, numbered from 0"

@@ -12,6 +12,36 @@ pub trait Estimator: Send + Sync {
 
     /// Measure, or say why not.
     fn estimate(&self, frame: &Frame, regions: &Regions) -> Result<Measurement, Reason>;
+
+    /// How many frames in a row it likes to be given together. More than one also means: in order,
+    /// and from one thread.
+    fn batch(&self) -> usize {
+        1
+    }
+
+    /// Measure frames together: what [`estimate`](Self::estimate) says of each.
+    fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
+        let each = frames.iter();
+        each.map(|(frame, regions)| self.estimate(frame, regions))
+            .collect()
+    }
+
+    /// Where its numbers come from, for the provenance of every output.
+    ///
+    /// # Errors
+    /// A model whose files cannot be read any more.
+    fn origin(&self) -> crate::Result<Origin> {
+        Ok(Origin::default())
+    }
+}
+
+/// What a model's answers depend on. Empty for an estimator without one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Digest of the model's files.
+    pub model_digest: String,
+    /// All that the model is told of each frame, with placeholders for what it sees.
+    pub prompt: String,
 }
 
 /// Answers from a script by the frame's stamp: for tests, examples and trying a configuration
@@ -38,7 +68,7 @@ impl Scripted {
                 surface_m: Some(distance_m),
                 cloud_m: Some(distance_m),
                 confidence: 1.0,
-                answer: String::new(),
+                answer: None,
             };
             (stamp_nanos, Ok(measurement))
         }))

@@ -201,6 +201,8 @@ pub struct DepthImage {
 /// What the camera saw at one instant.
 #[derive(Debug, Clone)]
 pub struct Frame {
+    /// The stretch of the recording that it belongs to, counted from 0.
+    pub episode: u64,
     /// `header.stamp` of the colour image, in nanoseconds.
     pub stamp_nanos: i64,
     pub color: LazyColorImage,
@@ -248,12 +250,25 @@ pub struct Measurement {
     pub cloud_m: Option<f64>,
     /// 0 (no evidence) to 1.
     pub confidence: f32,
-    /// The text that a language model answered; empty for geometry.
-    pub answer: String,
+    /// What a language model answered, whose distance then counts; the distances above were measured
+    /// beside it. `None` for geometry.
+    pub answer: Option<Answer>,
+}
+
+/// What a language model said about one frame.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer {
+    pub text: String,
+    /// The distance that it states in metres, of the kind that was asked for.
+    pub distance_m: Option<f64>,
 }
 
 impl Measurement {
+    /// The distance that counts, if there is one.
     pub fn distance_m(&self, kind: DistanceKind) -> Option<f64> {
+        if let Some(answer) = &self.answer {
+            return answer.distance_m;
+        }
         match kind {
             DistanceKind::Center => self.center_m,
             DistanceKind::Surface => self.surface_m,

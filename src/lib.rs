@@ -44,6 +44,7 @@
 //!         // A driver decodes `matched.image` here.
 //!         let color = ColorImage { width: 64, height: 48, rgb: vec![0; 64 * 48 * 3] };
 //!         let frame = Frame {
+//!             episode: matched.info.episode,
 //!             stamp_nanos: matched.info.stamp_nanos,
 //!             color: color.into(),
 //!             depth: None,
@@ -63,6 +64,7 @@
 //! ```
 
 pub mod answer;
+pub mod ask;
 pub mod bag;
 pub mod config;
 #[cfg(feature = "torch")]
@@ -81,6 +83,10 @@ pub mod prompt;
 mod random;
 pub mod report;
 pub mod reward;
+#[cfg(feature = "torch")]
+pub mod spatialrgpt;
+#[cfg(not(feature = "torch"))]
+#[path = "spatialrgpt/absent.rs"]
 pub mod spatialrgpt;
 pub mod stamp;
 pub mod step;

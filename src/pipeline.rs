@@ -156,3 +156,23 @@ pub fn estimate(
     let inside = check_regions(regions, frame.color.width, frame.color.height)?;
     estimator.estimate(frame, &inside)
 }
+
+/// Measure decoded frames together: what [`estimate`] says of each.
+pub fn estimate_batch(
+    estimator: &dyn Estimator,
+    frames: &[(Frame, Regions)],
+) -> Vec<Result<Measurement, Reason>> {
+    let inside: Vec<Result<Regions, Reason>> = frames
+        .iter()
+        .map(|(frame, regions)| check_regions(regions, frame.color.width, frame.color.height))
+        .collect();
+    let sound = frames.iter().zip(&inside);
+    let sound = sound.filter_map(|((frame, _), inside)| Some((frame, inside.as_ref().ok()?)));
+    let mut measured = estimator
+        .estimate_batch(&sound.collect::<Vec<_>>())
+        .into_iter();
+    inside
+        .into_iter()
+        .map(|inside| inside.and_then(|_| measured.next().unwrap_or(Err(Reason::ModelError))))
+        .collect()
+}

@@ -1,43 +1,26 @@
-//! The door to the vision-language model that measures without depth (feature `torch`).
+//! The vision-language model (feature `torch`): loading, the network, questions and answers.
 
-#[cfg(feature = "torch")]
 pub mod config;
-#[cfg(feature = "torch")]
-pub mod generate;
-#[cfg(feature = "torch")]
+mod digest;
+mod estimator;
+mod generate;
+pub mod hub;
 mod layers;
-#[cfg(feature = "torch")]
 mod llama;
-#[cfg(feature = "torch")]
-pub mod model;
-#[cfg(feature = "torch")]
+mod model;
+mod open;
 mod projector;
-#[cfg(feature = "torch")]
+mod reasoner;
 mod region_extractor;
-#[cfg(feature = "torch")]
+mod relative_depth;
+mod session;
 pub mod tokenizer;
-#[cfg(feature = "torch")]
+mod trace;
 mod vision_tower;
-#[cfg(feature = "torch")]
 pub mod weights;
 
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::estimator::Estimator;
-
-/// The model as an estimator.
-///
-/// # Errors
-/// `Error::NotInThisBuild`: this version has the door but not yet the model behind it.
-pub fn estimator(_config: &Config) -> Result<Box<dyn Estimator>> {
-    Err(Error::NotInThisBuild {
-        what: "the spatialrgpt estimator",
-        remedy: if cfg!(feature = "torch") {
-            "the feature `torch` is on, but this version does not have the model yet. Use --estimator \
-             geometry with a bag that has depth, or a later version"
-        } else {
-            "this version does not have the model yet; a version that has it needs to be built with \
-             --features torch. Use --estimator geometry with a bag that has depth"
-        },
-    })
-}
+pub use estimator::estimator;
+pub use open::reasoner;
+pub use reasoner::Reasoner;
+pub use session::Session;
+pub use trace::trace;

@@ -4,6 +4,7 @@
 
 pub mod depth_anything;
 pub mod depth_image;
+mod file;
 pub mod mask;
 mod normalize;
 mod pixels;
@@ -13,6 +14,7 @@ pub mod resize;
 
 pub use depth_anything::{DepthAnythingProcessor, NetworkInput};
 pub use depth_image::{Disparity, DisparityRange};
+pub use file::{open_color, open_gray};
 pub use mask::Mask;
 pub use processor::{AspectMode, ImageProcessor};
 pub use resize::{Kernel, Resizer};

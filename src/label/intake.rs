@@ -239,8 +239,7 @@ pub fn streams(roles: &Roles) -> Streams {
 
 /// A matcher for a bag with these roles.
 pub fn matcher(roles: &Roles, config: &Config) -> Matcher {
-    let needs_depth = config.estimator.kind == crate::config::EstimatorKind::Geometry;
-    Matcher::new(config, streams(roles), needs_depth)
+    Matcher::new(config, streams(roles), config.needs_depth())
 }
 
 /// The decoder of a role's topic; `None` for an episode split, whose content does not matter.

@@ -40,9 +40,44 @@ pub struct Broken {
     pub why: String,
 }
 
+/// A frame on its way to the estimator.
+struct Prepared {
+    measured: Measured,
+    /// What to ask it, unless the measurement is settled already.
+    question: Option<(Frame, Regions)>,
+}
+
 impl Measurer<'_> {
-    /// Measure the frame that becomes step `index`.
-    pub fn measure(&self, index: u64, frame: MatchedFrame) -> Measured {
+    /// Measure the frames that become the steps of these indices.
+    pub fn measure(&self, frames: Vec<(u64, MatchedFrame)>) -> Vec<Measured> {
+        let mut measured = Vec::with_capacity(frames.len());
+        let mut questions = Vec::new();
+        let mut asked = Vec::new();
+        for (index, frame) in frames {
+            let prepared = self.prepare(index, frame);
+            if let Some(question) = prepared.question {
+                asked.push(measured.len());
+                questions.push(question);
+            }
+            measured.push(prepared.measured);
+        }
+        let begin = Instant::now();
+        let answers = match questions.as_slice() {
+            [] => Vec::new(),
+            [(frame, regions)] => vec![pipeline::estimate(self.estimator, frame, regions)],
+            several => pipeline::estimate_batch(self.estimator, several),
+        };
+        // Frames that are measured together share the time.
+        let estimate_s = begin.elapsed().as_secs_f64() / questions.len().max(1) as f64;
+        for ((at, (frame, _)), answer) in asked.into_iter().zip(&questions).zip(answers) {
+            if let Some(measured) = measured.get_mut(at) {
+                measured.take(frame, answer, estimate_s);
+            }
+        }
+        measured
+    }
+
+    fn prepare(&self, index: u64, frame: MatchedFrame) -> Prepared {
         let regions = frame.info.regions();
         let mut measured = Measured {
             info: frame.info,
@@ -51,16 +86,17 @@ impl Measurer<'_> {
             latency: Latency::default(),
             broken: None,
         };
+        let mut question = None;
         let for_strip = self.strip.wants(index);
         if regions.is_err() && !for_strip {
-            return measured;
+            return Prepared { measured, question };
         }
         let begin = Instant::now();
         let color = match self.image.lazy_color(&frame.image) {
             Ok(color) => color,
             Err(error) => {
                 measured.broken = Some(Broken::new("colour image", &error));
-                return measured;
+                return Prepared { measured, question };
             }
         };
         if for_strip {
@@ -69,31 +105,32 @@ impl Measurer<'_> {
                 Err(error) => measured.broken = Some(Broken::new("colour image", error)),
             }
         }
-        measured.latency.decode_s = begin.elapsed().as_secs_f64();
         if let Ok(regions) = regions {
             let frame = DecodedFrame {
+                episode: measured.info.episode,
                 stamp_nanos: measured.info.stamp_nanos,
                 color,
                 depth: frame.depth.as_deref(),
                 intrinsics: frame.intrinsics,
             };
-            measured.measurement =
-                self.estimate(frame, &regions, &mut measured.latency, &mut measured.broken);
+            match self.decode(frame, &regions, &mut measured.broken) {
+                Ok(frame) => question = Some((frame, regions)),
+                Err(reason) => measured.measurement = Err(reason),
+            }
         }
-        measured
+        measured.latency.decode_s = begin.elapsed().as_secs_f64();
+        Prepared { measured, question }
     }
 
-    fn estimate(
+    fn decode(
         &self,
         frame: DecodedFrame<'_>,
         regions: &Regions,
-        latency: &mut Latency,
         broken: &mut Option<Broken>,
-    ) -> Result<Measurement, Reason> {
+    ) -> Result<Frame, Reason> {
         let (width, height) = (frame.color.width, frame.color.height);
         // Before the depth is decoded: a box outside the image is that frame's reason.
         pipeline::check_regions(regions, width, height)?;
-        let begin = Instant::now();
         let decoded = self
             .depth(&frame)
             .and_then(|depth| Ok((depth, fitted(&frame)?)));
@@ -101,22 +138,13 @@ impl Measurer<'_> {
             *broken = Some(why);
             Reason::DepthInvalid
         })?;
-        latency.decode_s += begin.elapsed().as_secs_f64();
-        let frame = Frame {
+        Ok(Frame {
+            episode: frame.episode,
             stamp_nanos: frame.stamp_nanos,
             color: frame.color,
             depth,
             intrinsics,
-        };
-        let begin = Instant::now();
-        let measurement = pipeline::estimate(self.estimator, &frame, regions);
-        latency.estimate_s = begin.elapsed().as_secs_f64();
-        if measurement == Err(Reason::NoImage)
-            && let Err(error) = frame.color.pixels()
-        {
-            *broken = Some(Broken::new("colour image", error));
-        }
-        measurement
+        })
     }
 
     /// The depth image, which may have another resolution than the colour but not another shape.
@@ -134,6 +162,7 @@ impl Measurer<'_> {
 
 /// A frame whose colour is found sound and whose depth is not looked at yet.
 struct DecodedFrame<'a> {
+    episode: u64,
     stamp_nanos: i64,
     color: LazyColorImage,
     depth: Option<&'a [u8]>,
@@ -167,6 +196,18 @@ fn check_size(
             size.0, size.1, color.0, color.1
         ),
     })
+}
+
+impl Measured {
+    fn take(&mut self, frame: &Frame, answer: Result<Measurement, Reason>, estimate_s: f64) {
+        if answer == Err(Reason::NoImage)
+            && let Err(error) = frame.color.pixels()
+        {
+            self.broken = Some(Broken::new("colour image", error));
+        }
+        self.measurement = answer;
+        self.latency.estimate_s = estimate_s;
+    }
 }
 
 impl Broken {

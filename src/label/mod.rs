@@ -128,7 +128,7 @@ pub fn label(
         request,
         info: &info,
         roles: &roles,
-        estimator: estimator.name(),
+        estimator,
     };
     let mut recording = Recording::begin(&job, &folder, &name, &measurer)?;
     let intake = job.stream(&mut reader, intake, &mut recording, &measurer, progress)?;
@@ -146,7 +146,7 @@ struct Job<'a> {
     request: &'a Request<'a>,
     info: &'a BagInfo,
     roles: &'a Roles,
-    estimator: &'static str,
+    estimator: &'a dyn Estimator,
 }
 
 impl Job<'_> {

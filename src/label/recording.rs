@@ -59,7 +59,7 @@ impl<'a> Recording<'a> {
             reward_topic: job.info.topics.len(),
             meta: StepMeta {
                 reward_kind: config.reward.kind.name(),
-                estimator: job.estimator,
+                estimator: job.estimator.name(),
             },
             rewarder: Rewarder::new(config),
             steps: Vec::new(),
@@ -116,8 +116,13 @@ impl<'a> Recording<'a> {
             return Err(no_steps(info, roles));
         }
         let topics = roles.topic_names(info);
-        let provenance =
-            Provenance::new(request.config, job.estimator, &info.name, topics.clone())?;
+        let provenance = Provenance::new(
+            request.config,
+            job.estimator.name(),
+            job.estimator.origin()?,
+            &info.name,
+            topics.clone(),
+        )?;
         // The settings in full are in the table and the page; the bag has their digest.
         let made_by = provenance.key_values().into_iter();
         let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
@@ -126,7 +131,7 @@ impl<'a> Recording<'a> {
             tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
         }
         let truth_m = truth_of(&self.steps, &mut intake, request.config);
-        let metrics = metrics_of(&self.steps, &truth_m, request.config.estimator.distance);
+        let metrics = metrics_of(&self.steps, &truth_m, request.config.distance());
         let report = Report {
             steps: &self.steps,
             truth_m: &truth_m,
@@ -152,7 +157,7 @@ impl<'a> Recording<'a> {
             files: moved(&written, request.target),
             steps: self.steps.len() as u64,
             invalid,
-            distance_kind: request.config.estimator.distance,
+            distance_kind: request.config.distance(),
             topics,
             unreadable: intake.unreadable().clone(),
             loss: None,
@@ -179,7 +184,7 @@ fn truth_of(steps: &[Step], intake: &mut Intake, config: &Config) -> Vec<Option<
     }
     let times: Vec<StepTime> = steps.iter().map(StepTime::of).collect();
     let tolerance_nanos = nanos_from_seconds(config.matching.tolerance_s);
-    truth.at(config.estimator.distance, &times, tolerance_nanos)
+    truth.at(config.distance(), &times, tolerance_nanos)
 }
 
 /// `None` without truth: a report of a robot's own recording should not pretend to be an evaluation.

@@ -20,6 +20,10 @@ const FRAMES_PER_WORKER: u64 = 3;
 pub struct Workers {
     /// Dropping it ends the threads.
     tasks: Sender<Task>,
+    /// The frames of the next task.
+    waiting: Vec<Waiting>,
+    /// Frames that a task has, but for the last one.
+    batch: usize,
     results: Receiver<Answer>,
     /// Finished, but not yet their turn.
     early: BTreeMap<u64, Measured>,
@@ -28,15 +32,21 @@ pub struct Workers {
     max_in_flight: u64,
 }
 
+/// Frames that are measured together.
 struct Task {
+    frames: Vec<Waiting>,
+}
+
+struct Waiting {
     index: u64,
     frame: MatchedFrame,
     complete: Instant,
 }
 
 struct Answer {
+    /// Of the first frame; the others follow.
     index: u64,
-    measured: std::result::Result<Measured, Panic>,
+    measured: std::result::Result<Vec<Measured>, Panic>,
 }
 
 struct Panic {
@@ -51,8 +61,10 @@ impl Workers {
         count: usize,
         measurer: &'env Measurer<'env>,
     ) -> Self {
-        let count = count.max(1);
-        let max_in_flight = FRAMES_PER_WORKER * count as u64;
+        let batch = measurer.estimator.batch().max(1);
+        // Frames of a batch stay in order only on one thread.
+        let count = if batch > 1 { 1 } else { count.max(1) };
+        let max_in_flight = FRAMES_PER_WORKER * (count * batch) as u64;
         // Neither channel ever blocks: `submit` keeps the number in flight below their capacity.
         let (tasks, inbox) = bounded::<Task>(FRAMES_PER_WORKER as usize * count);
         let (outbox, results) = unbounded();
@@ -68,6 +80,8 @@ impl Workers {
         }
         Self {
             tasks,
+            waiting: Vec::with_capacity(batch),
+            batch,
             results,
             early: BTreeMap::new(),
             submitted: 0,
@@ -83,18 +97,29 @@ impl Workers {
         frame: MatchedFrame,
         sink: &mut dyn FnMut(Measured) -> Result<()>,
     ) -> Result<()> {
-        let task = Task {
-            index: self.submitted,
+        self.waiting.push(Waiting {
+            index: self.submitted + self.waiting.len() as u64,
             frame,
             complete: Instant::now(),
-        };
-        self.tasks.send(task).map_err(|_| no_worker())?;
-        self.submitted += 1;
-        self.deliver(self.max_in_flight - 1, sink)
+        });
+        if self.waiting.len() < self.batch {
+            return Ok(());
+        }
+        self.send()?;
+        self.deliver(self.max_in_flight - self.batch as u64, sink)
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let frames = std::mem::take(&mut self.waiting);
+        self.submitted += frames.len() as u64;
+        self.tasks.send(Task { frames }).map_err(|_| no_worker())
     }
 
     /// Wait for everything that was submitted.
     pub fn finish(mut self, sink: &mut dyn FnMut(Measured) -> Result<()>) -> Result<()> {
+        if !self.waiting.is_empty() {
+            self.send()?;
+        }
         self.deliver(0, sink)
     }
 
@@ -120,22 +145,25 @@ impl Workers {
                 stamp_nanos: panic.stamp_nanos,
                 message: panic.message,
             })?;
-            self.early.insert(answer.index, measured);
+            self.early.extend((answer.index..).zip(measured));
         }
     }
 }
 
 /// A panic stays inside: it becomes an answer, so nobody waits for a frame that never comes.
 fn work(measurer: &Measurer<'_>, task: Task) -> Answer {
-    let Task {
-        index,
-        frame,
-        complete,
-    } = task;
-    let stamp_nanos = frame.info.stamp_nanos;
+    let first = task.frames.first();
+    let (index, stamp_nanos) = first.map_or((0, 0), |w| (w.index, w.frame.info.stamp_nanos));
+    let complete: Vec<Instant> = task.frames.iter().map(|waiting| waiting.complete).collect();
+    let frames = task
+        .frames
+        .into_iter()
+        .map(|waiting| (waiting.index, waiting.frame));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut measured = measurer.measure(index, frame);
-        measured.latency.total_s = complete.elapsed().as_secs_f64();
+        let mut measured = measurer.measure(frames.collect());
+        for (measured, complete) in measured.iter_mut().zip(complete) {
+            measured.latency.total_s = complete.elapsed().as_secs_f64();
+        }
         measured
     }));
     Answer {

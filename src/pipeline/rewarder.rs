@@ -63,7 +63,7 @@ impl Rewarder {
             fingertip: info.fingertip,
             target: info.target,
             bridged: info.bridged,
-            distance_kind: self.config.estimator.distance,
+            distance_kind: self.config.distance(),
             distance_m: distance.unwrap_or(f64::NAN),
             center_m: kind(DistanceKind::Center),
             surface_m: kind(DistanceKind::Surface),
@@ -75,7 +75,10 @@ impl Rewarder {
             reason: distance.err(),
             success: valid.is_some_and(|outcome| outcome.success),
             terminated: valid.is_some_and(|outcome| outcome.terminated),
-            answer: measured.answer,
+            answer: measured
+                .answer
+                .map(|answer| answer.text)
+                .unwrap_or_default(),
             latency,
         };
         self.terminated = step.terminated;
@@ -112,11 +115,11 @@ impl Rewarder {
             return Err(reason);
         }
         let measured = measured.as_ref().map_err(|reason| *reason)?;
-        match measured.distance_m(self.config.estimator.distance) {
+        match measured.distance_m(self.config.distance()) {
             Some(d) if (0.0..=self.config.estimator.max_distance_m).contains(&d) => Ok(d),
             Some(_) => Err(Reason::ImplausibleDistance),
             // A model that spoke but did not give this distance: the step keeps what it said.
-            None if !measured.answer.is_empty() => Err(Reason::UnparsedAnswer),
+            None if measured.answer.is_some() => Err(Reason::UnparsedAnswer),
             None => Err(Reason::DepthInvalid),
         }
     }

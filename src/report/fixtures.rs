@@ -76,5 +76,12 @@ pub fn provenance(config: &Config) -> Provenance {
         .into_iter()
         .map(|(role, topic)| (role.to_owned(), topic.to_owned()))
         .collect();
-    Provenance::new(config, "geometry", "pick_and_place", topics).unwrap()
+    Provenance::new(
+        config,
+        "geometry",
+        crate::estimator::Origin::default(),
+        "pick_and_place",
+        topics,
+    )
+    .unwrap()
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Alignment, Config, RewardKind};
 use crate::error::{Error, Result};
+use crate::estimator::Origin;
 
 /// What every output says about its origin. Holds no clock, host or path, so the same labelling twice
 /// gives the same bytes.
@@ -39,13 +40,14 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Of a labelling under `config`; the model's fields stay empty for geometry.
+    /// Of a labelling under `config`.
     ///
     /// # Errors
     /// `Error::Output` if the settings cannot be written as YAML.
     pub fn new(
         config: &Config,
         estimator: &str,
+        origin: Origin,
         source_bag: &str,
         topics: BTreeMap<String, String>,
     ) -> Result<Self> {
@@ -56,11 +58,11 @@ impl Provenance {
         Ok(Self {
             crate_version: env!("CARGO_PKG_VERSION").to_owned(),
             estimator: estimator.to_owned(),
-            model_digest: String::new(),
-            prompt: String::new(),
+            model_digest: origin.model_digest,
+            prompt: origin.prompt,
             config_digest: config.digest(),
             config_yaml,
-            distance_kind: config.estimator.distance.name().to_owned(),
+            distance_kind: config.distance().name().to_owned(),
             reward_kind: config.reward.kind.name().to_owned(),
             reward_parameters: reward_parameters(config),
             alignment: alignment_name(config.reward.alignment).to_owned(),
@@ -146,7 +148,14 @@ mod tests {
     #[test]
     fn names_the_parameters_of_its_reward_only() {
         let config = Config::from_yaml("reward: {kind: shaped, base: exp}").unwrap();
-        let made = Provenance::new(&config, "geometry", "pick", BTreeMap::new()).unwrap();
+        let made = Provenance::new(
+            &config,
+            "geometry",
+            Origin::default(),
+            "pick",
+            BTreeMap::new(),
+        )
+        .unwrap();
         let names: Vec<_> = made.reward_parameters.keys().map(String::as_str).collect();
         assert_eq!(names, ["gamma", "kappa", "sigma_m"]);
     }
@@ -154,7 +163,14 @@ mod tests {
     #[test]
     fn settings_can_be_used_again() {
         let config = Config::from_yaml("reward: {alignment: next_frame}").unwrap();
-        let made = Provenance::new(&config, "geometry", "pick", BTreeMap::new()).unwrap();
+        let made = Provenance::new(
+            &config,
+            "geometry",
+            Origin::default(),
+            "pick",
+            BTreeMap::new(),
+        )
+        .unwrap();
         assert_eq!(Config::from_yaml(&made.config_yaml).unwrap(), config);
         assert_eq!(made.alignment, "next_frame");
     }

@@ -281,7 +281,8 @@ impl ModelConfig {
         let vision_tower: VisionConfig = read_json(&folder.join("vision_tower/config.json"))?;
         let projector: ProjectorFile = read_json(&folder.join("mm_projector/config.json"))?;
         if top.enable_region {
-            let file: RegionExtractorFile = read_json(&folder.join("region_extractor/config.json"))?;
+            let file: RegionExtractorFile =
+                read_json(&folder.join("region_extractor/config.json"))?;
             if file.region_extractor_type != "regiongpt" {
                 return Err(unsupported(
                     folder,
@@ -378,10 +379,20 @@ impl ModelConfig {
         self.check_sizes(file, &sizes)?;
         if heads % llm.key_value_heads() != 0 {
             let found = format!("{} for {heads} heads", llm.key_value_heads());
-            return Err(self.unsupported(file, "num_key_value_heads", &found, "a divisor of the heads"));
+            return Err(self.unsupported(
+                file,
+                "num_key_value_heads",
+                &found,
+                "a divisor of the heads",
+            ));
         }
         if llm.head_dim() % 2 != 0 {
-            return Err(self.unsupported(file, "head_dim", &llm.head_dim().to_string(), "an even number"));
+            return Err(self.unsupported(
+                file,
+                "head_dim",
+                &llm.head_dim().to_string(),
+                "an even number",
+            ));
         }
         Ok(())
     }
@@ -406,9 +417,17 @@ impl ModelConfig {
         }
         if vision.hidden_size % vision.num_attention_heads != 0 {
             let found = vision.num_attention_heads.to_string();
-            return Err(self.unsupported(file, "num_attention_heads", &found, "a divisor of hidden_size"));
+            return Err(self.unsupported(
+                file,
+                "num_attention_heads",
+                &found,
+                "a divisor of hidden_size",
+            ));
         }
-        if !self.layers_to_run().is_some_and(|n| (0..=vision.num_hidden_layers).contains(&n)) {
+        if !self
+            .layers_to_run()
+            .is_some_and(|n| (0..=vision.num_hidden_layers).contains(&n))
+        {
             let found = self.top.mm_vision_select_layer.to_string();
             return Err(self.unsupported(
                 "config.json",
@@ -429,7 +448,12 @@ impl ModelConfig {
         }
         if family == VisionFamily::Clip && self.resized_from().is_some() {
             let found = self.top.vision_resolution.to_string();
-            return Err(self.unsupported("config.json", "vision_resolution", &found, "-1 with CLIP"));
+            return Err(self.unsupported(
+                "config.json",
+                "vision_resolution",
+                &found,
+                "-1 with CLIP",
+            ));
         }
         Ok(())
     }
@@ -446,7 +470,13 @@ impl ModelConfig {
     }
 
     /// A value that this program does not implement.
-    pub(super) fn unsupported(&self, file: &str, field: &str, found: &str, supported: &str) -> Error {
+    pub(super) fn unsupported(
+        &self,
+        file: &str,
+        field: &str,
+        found: &str,
+        supported: &str,
+    ) -> Error {
         unsupported(&self.folder, file, field, found, supported)
     }
 
@@ -488,7 +518,6 @@ impl ModelConfig {
         self.layers_to_run().unwrap_or_default()
     }
 }
-
 
 fn unsupported(folder: &Path, file: &str, field: &str, found: &str, supported: &str) -> Error {
     Error::checkpoint(

@@ -36,8 +36,8 @@ pub struct Generated {
     pub stopped: bool,
 }
 
-/// What a step decided: logits (B, V) before it, and the tokens chosen.
-pub(super) type Observer<'a> = &'a mut dyn FnMut(&Tensor, &[i64]);
+/// Sees the logits (B, V) of every step.
+pub(super) type Observer<'a> = &'a mut dyn FnMut(&Tensor);
 
 impl SpatialRgpt {
     /// Continues every prompt. Prompts of one length run together, which costs little more than one.
@@ -56,7 +56,9 @@ impl SpatialRgpt {
         let mut todo: Vec<usize> = (0..requests.len()).collect();
         while let Some(&first) = todo.first() {
             let length = embeds[first].size()[1];
-            let (group, rest) = todo.into_iter().partition(|&i| embeds[i].size()[1] == length);
+            let (group, rest) = todo
+                .into_iter()
+                .partition(|&i| embeds[i].size()[1] == length);
             todo = rest;
             let group: Vec<usize> = group;
             let batch: Vec<&Tensor> = group.iter().map(|&i| &embeds[i]).collect();
@@ -82,7 +84,8 @@ impl SpatialRgpt {
         mut observer: Option<Observer>,
     ) -> TchResult<Vec<Generated>> {
         let (batch, length, _) = prompt.size3()?;
-        let room = (self.config.llm.max_positions() - length).clamp(0, limits.max_new_tokens as i64);
+        let room =
+            (self.config.llm.max_positions() - length).clamp(0, limits.max_new_tokens as i64);
         let mut answers = vec![Generated::default(); batch as usize];
         if room == 0 {
             return Ok(answers);
@@ -93,10 +96,12 @@ impl SpatialRgpt {
             let probabilities = logits.f_to_kind(Kind::Float)?.f_softmax(-1, None::<Kind>)?;
             // The maximum of the logits themselves: probabilities may round to a tie.
             let chosen = logits.f_argmax(-1, true)?; // (B, 1)
-            let probability = probabilities.f_gather(1, &chosen, false)?.f_squeeze_dim(1)?;
+            let probability = probabilities
+                .f_gather(1, &chosen, false)?
+                .f_squeeze_dim(1)?;
             let ids = Vec::<i64>::try_from(&chosen.f_squeeze_dim(1)?)?;
             if let Some(observer) = observer.as_deref_mut() {
-                observer(&logits, &ids);
+                observer(&logits);
             }
             let probability = Vec::<f32>::try_from(&probability)?;
             for ((answer, id), probability) in answers.iter_mut().zip(&ids).zip(probability) {

@@ -22,7 +22,12 @@ pub struct Llama {
 
 impl Llama {
     /// `tokens` is the tokenizer's length, to which the tables of embeddings are cut.
-    pub fn load(folder: &Path, placement: Placement, config: &LlamaConfig, tokens: i64) -> Result<Self> {
+    pub fn load(
+        folder: &Path,
+        placement: Placement,
+        config: &LlamaConfig,
+        tokens: i64,
+    ) -> Result<Self> {
         let weights = Weights::open(folder, placement)?;
         let scope = weights.scope();
         let model = scope.sub("model");
@@ -100,19 +105,6 @@ impl Llama {
         let last = x.f_select(1, -1)?; // (B, C)
         self.lm_head.forward(&self.norm.forward(&last)?)
     }
-
-    /// Tokens that the language model knows.
-    pub fn tokens(&self) -> i64 {
-        self.embed_tokens.size()[0]
-    }
-
-    pub fn kind(&self) -> Kind {
-        self.embed_tokens.kind()
-    }
-
-    pub fn device(&self) -> Device {
-        self.embed_tokens.device()
-    }
 }
 
 /// Keys and values of all positions so far.
@@ -131,7 +123,12 @@ struct KeyValue {
 
 impl KeyValue {
     /// Writes keys and values (B, H, T, D) at `position` and gives all up to there.
-    fn append(&mut self, key: &Tensor, value: &Tensor, position: i64) -> TchResult<(Tensor, Tensor)> {
+    fn append(
+        &mut self,
+        key: &Tensor,
+        value: &Tensor,
+        position: i64,
+    ) -> TchResult<(Tensor, Tensor)> {
         let t = key.size4()?.2;
         self.key.f_narrow(2, position, t)?.f_copy_(key)?;
         self.value.f_narrow(2, position, t)?.f_copy_(value)?;
@@ -157,7 +154,11 @@ impl DecoderLayer {
         Ok(Self {
             input_layernorm: RmsNorm::load(&scope.sub("input_layernorm"), c, eps)?,
             self_attn: Attention::load(&scope.sub("self_attn"), config)?,
-            post_attention_layernorm: RmsNorm::load(&scope.sub("post_attention_layernorm"), c, eps)?,
+            post_attention_layernorm: RmsNorm::load(
+                &scope.sub("post_attention_layernorm"),
+                c,
+                eps,
+            )?,
             mlp: Mlp::load(&scope.sub("mlp"), config)?,
         })
     }
@@ -171,7 +172,9 @@ impl DecoderLayer {
         position: i64,
     ) -> TchResult<Tensor> {
         let normed = self.input_layernorm.forward(x)?;
-        let attended = self.self_attn.forward(&normed, rotation, key_value, position)?;
+        let attended = self
+            .self_attn
+            .forward(&normed, rotation, key_value, position)?;
         let x = x.f_add(&attended)?;
         let normed = self.post_attention_layernorm.forward(&x)?;
         x.f_add(&self.mlp.forward(&normed)?)
@@ -215,8 +218,7 @@ impl Attention {
     ) -> TchResult<Tensor> {
         let (b, t, _) = x.size3()?;
         let split = |y: Tensor, heads| {
-            y.f_view([b, t, heads, self.head_dim])?
-                .f_transpose(1, 2) // (B, heads, T, D)
+            y.f_view([b, t, heads, self.head_dim])?.f_transpose(1, 2) // (B, heads, T, D)
         };
         let q = split(self.q_proj.forward(x)?, self.heads)?;
         let k = split(self.k_proj.forward(x)?, self.key_value_heads)?;

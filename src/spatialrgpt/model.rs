@@ -49,9 +49,9 @@ pub struct Seen {
     /// (tokens, hidden)
     image_features: Tensor,
     /// (M, hidden), a row a region; `None` without regions.
-    mask_embeds: Option<Tensor>,
+    pub(super) mask_embeds: Option<Tensor>,
     /// (M, hidden); `None` without depth or regions.
-    depth_embeds: Option<Tensor>,
+    pub(super) depth_embeds: Option<Tensor>,
 }
 
 impl SpatialRgpt {
@@ -71,7 +71,11 @@ impl SpatialRgpt {
             depth_id: depth.then(|| tokenizer.depth_id()).transpose()?,
             vision_tower: VisionTower::load(&part("vision_tower"), placement, &config)?,
             region_extractor: match config.top.enable_region {
-                true => Some(RegionExtractor::load(&part("region_extractor"), placement, &config)?),
+                true => Some(RegionExtractor::load(
+                    &part("region_extractor"),
+                    placement,
+                    &config,
+                )?),
                 false => None,
             },
             mm_projector: Projector::load(&part("mm_projector"), placement, &config)?,
@@ -114,7 +118,11 @@ impl SpatialRgpt {
     }
 
     /// The towers' features of all views. Colour and depth pictures go through in one batch.
-    pub(super) fn vision(&self, views: &[View], hidden: Option<&mut Vec<Tensor>>) -> TchResult<Vision> {
+    pub(super) fn vision(
+        &self,
+        views: &[View],
+        hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Vision> {
         let wants_depth = self.takes_depth();
         let mut pictures: Vec<&[f32]> = views.iter().map(|view| view.color.as_slice()).collect();
         // Which row of the batch is whose depth.
@@ -124,7 +132,9 @@ impl SpatialRgpt {
             Some(pictures.len() as i64 - 1)
         });
         let depth_rows: Vec<Option<i64>> = depth_rows.collect();
-        let features = self.vision_tower.forward(&self.pixels(&pictures)?, hidden)?; // (P, N, C)
+        let features = self
+            .vision_tower
+            .forward(&self.pixels(&pictures)?, hidden)?; // (P, N, C)
         let tower_features = features.f_narrow(0, 0, views.len() as i64)?; // (B, N, C)
         let refined = match &self.region_extractor {
             Some(extractor) => Some(extractor.refine(&tower_features)?),
@@ -161,7 +171,11 @@ impl SpatialRgpt {
         }
         let masks = self.masks(&view.masks)?;
         let mask_embeds = extractor.color_regions(refined, frame as i64, &masks)?;
-        let depth_embeds = match vision.depth_tower_features.get(frame).and_then(Option::as_ref) {
+        let depth_embeds = match vision
+            .depth_tower_features
+            .get(frame)
+            .and_then(Option::as_ref)
+        {
             Some(features) => extractor.depth_regions(features, &masks)?,
             None => None,
         };
@@ -181,7 +195,12 @@ impl SpatialRgpt {
         self.stacked(&masks, &[side, side], Kind::Float)
     }
 
-    fn stacked<T: tch::kind::Element>(&self, rows: &[&[T]], shape: &[i64], kind: Kind) -> TchResult<Tensor> {
+    fn stacked<T: tch::kind::Element>(
+        &self,
+        rows: &[&[T]],
+        shape: &[i64],
+        kind: Kind,
+    ) -> TchResult<Tensor> {
         let rows = rows
             .iter()
             .map(|row| Tensor::f_from_slice(row)?.f_reshape(shape))
@@ -198,7 +217,9 @@ impl SpatialRgpt {
         let device = self.placement.device;
         // The image's placeholder has no row in the table; any other stands in until it is replaced.
         let known: Vec<i64> = ids.iter().map(|&id| id.max(0)).collect();
-        let text = self.llm.embed(&Tensor::f_from_slice(&known)?.f_to_device(device)?)?; // (T, hidden)
+        let text = self
+            .llm
+            .embed(&Tensor::f_from_slice(&known)?.f_to_device(device)?)?; // (T, hidden)
         let regions: Vec<i64> = mentions.iter().map(|&region| region as i64).collect();
         let regions = Tensor::f_from_slice(&regions)?.f_to_device(device)?;
         let text = self.replaced(text, ids, self.mask_id, &seen.mask_embeds, &regions)?;
@@ -231,7 +252,10 @@ impl SpatialRgpt {
         let (Some(placeholder), Some(embeds)) = (placeholder, embeds) else {
             return Ok(text);
         };
-        let rows = ids.iter().zip(0_i64..).filter(|&(&id, _)| id == placeholder);
+        let rows = ids
+            .iter()
+            .zip(0_i64..)
+            .filter(|&(&id, _)| id == placeholder);
         let rows: Vec<i64> = rows.map(|(_, row)| row).collect();
         let count = (rows.len() as i64).min(regions.size1()?);
         if count == 0 {

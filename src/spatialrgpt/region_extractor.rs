@@ -67,7 +67,12 @@ impl RegionExtractor {
 
     /// One embedding a region of the colour picture: masks (M, S, S) of one frame, that frame's
     /// enlarged map -> (M, hidden).
-    pub fn color_regions(&self, refined: &Refined, frame: i64, masks: &Tensor) -> TchResult<Tensor> {
+    pub fn color_regions(
+        &self,
+        refined: &Refined,
+        frame: i64,
+        masks: &Tensor,
+    ) -> TchResult<Tensor> {
         let g = refined.grid;
         let weights = resized(masks, 4 * g)?; // (M, 4G, 4G)
         let m = weights.size3()?.0;

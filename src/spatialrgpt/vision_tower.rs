@@ -60,7 +60,11 @@ impl VisionTower {
 
     /// Pixels (B, 3, S, S) -> features (B, grid * grid, C), row by row. `hidden` collects the
     /// embeddings and every layer's output.
-    pub fn forward(&self, pixel_values: &Tensor, mut hidden: Option<&mut Vec<Tensor>>) -> TchResult<Tensor> {
+    pub fn forward(
+        &self,
+        pixel_values: &Tensor,
+        mut hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Tensor> {
         let mut x = self.embeddings.forward(pixel_values)?;
         if let Some(norm) = &self.pre_layrnorm {
             x = norm.forward(&x)?;
@@ -100,7 +104,9 @@ impl Embeddings {
         // A convolution whose stride is its kernel sees each patch once, so it is a linear layer:
         // (C, 3, P, P) -> (C, 3 * P * P)
         let patches = scope.sub("patch_embedding");
-        let kernel = patches.get("weight", &[c, 3, p, p])?.reshape([c, 3 * p * p]);
+        let kernel = patches
+            .get("weight", &[c, 3, p, p])?
+            .reshape([c, 3 * p * p]);
         let bias = match family {
             VisionFamily::Siglip => Some(patches.get("bias", &[c])?),
             VisionFamily::Clip => None,
@@ -111,7 +117,9 @@ impl Embeddings {
         };
         let class_tokens = i64::from(class_embedding.is_some());
         let stored = vision.grid() * vision.grid() + class_tokens;
-        let mut positions = scope.sub("position_embedding").get("weight", &[stored, c])?;
+        let mut positions = scope
+            .sub("position_embedding")
+            .get("weight", &[stored, c])?;
         if config.resized_from().is_some() {
             positions = stretched(&positions, config.grid() * config.grid());
         }

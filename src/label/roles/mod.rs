@@ -178,10 +178,12 @@ impl Roles {
 
     /// What labelling with this configuration needs and the bag does not have, worst first.
     pub fn missing(&self, info: &BagInfo, config: &Config) -> Vec<Error> {
-        let needs_depth = config.estimator.kind == EstimatorKind::Geometry;
         let mut needed = vec![Role::Image];
-        if needs_depth {
-            needed.extend([Role::Depth, Role::CameraInfo]);
+        if config.needs_depth() {
+            needed.push(Role::Depth);
+        }
+        if config.estimator.kind == EstimatorKind::Geometry {
+            needed.push(Role::CameraInfo);
         }
         needed.extend([Role::Fingertip, Role::Target]);
         needed
@@ -336,7 +338,10 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
         _ => format!("no {types} with messages has a fitting name"),
     };
     match role {
-        Role::Depth => format!("{what}, and the geometry estimator measures in depth only"),
+        Role::Depth => format!(
+            "{what}; geometry measures in depth only, and the model takes its relative depth from it unless \
+             --relative-depth says otherwise"
+        ),
         Role::CameraInfo => {
             format!("{what}, and the geometry estimator needs the camera's intrinsics")
         }

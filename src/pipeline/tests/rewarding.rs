@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::estimator::Scripted;
-use crate::frame::{ColorImage, LazyColorImage};
+use crate::frame::{Answer, ColorImage, LazyColorImage};
 use crate::random::Random;
 
 fn info(ms: i64, episode: u64) -> FrameInfo {
@@ -95,7 +95,10 @@ fn a_distance_of_another_kind_is_none() {
 #[test]
 fn an_answer_without_the_distance_is_unparsed_and_its_text_is_kept() {
     let spoken = Ok(Measurement {
-        answer: "Quite far.".into(),
+        answer: Some(Answer {
+            text: "Quite far.".into(),
+            distance_m: None,
+        }),
         ..Measurement::default()
     });
     let step = &run("", &[spoken])[0];
@@ -215,6 +218,7 @@ fn an_episode_of_its_own_may_begin_at_the_target() {
 fn estimate_checks_the_boxes_before_it_asks() {
     let estimator = Scripted::distances([(0, 0.2)]);
     let frame = |stamp_nanos| Frame {
+        episode: 0,
         stamp_nanos,
         color: LazyColorImage::from(ColorImage {
             width: 64,

@@ -159,7 +159,7 @@ impl Curves {
     }
 
     fn draw(&self, svg: &mut Svg, report: &Report, timeline: &Timeline) {
-        let name = format!("{} distance (m)", report.config.estimator.distance.name());
+        let name = format!("{} distance (m)", report.config.distance().name());
         self.distance.draw_ground(svg, &self.spans, &name);
         self.reward
             .draw_ground(svg, &self.spans, &reward_axis_name(report));

@@ -48,7 +48,7 @@ impl Curve {
 
 /// The measured distance last, so that it lies on top: the other kinds, the truth, the filtered distance.
 pub fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve> {
-    let kind = report.config.estimator.distance;
+    let kind = report.config.distance();
     let others = [
         ("c-center", DistanceKind::Center),
         ("c-surface", DistanceKind::Surface),

@@ -135,7 +135,7 @@ pub fn metrics(metrics: Option<&Metrics>) -> String {
 
 /// What the numbers mean.
 pub fn reading(report: &Report) -> String {
-    let kind = match report.config.estimator.distance {
+    let kind = match report.config.distance() {
         DistanceKind::Center => {
             "<b>center</b>: between the 3-D centres of the two objects, their hidden halves accounted for"
         }

@@ -1,0 +1,147 @@
+//! `ask`: questions to the model about regions of one picture.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use spatial_reward::ask::{Picture, Reply};
+use spatial_reward::frame::{BoundingBox, ColorImage};
+use spatial_reward::imaging::{self, Mask};
+use spatial_reward::spatialrgpt::Session;
+use spatial_reward::{Error, Result};
+
+use super::{config_file, print};
+use crate::cli::Ask;
+use crate::outcome::Outcome;
+
+pub fn run(options: Ask) -> anyhow::Result<Outcome> {
+    let mut config = config_file(options.config.as_deref())?;
+    options.model.clone().set(&mut config.model);
+    config.validate()?;
+    // The picture first: it is read in no time, the model is not.
+    let picture = picture(&options)?;
+    let mut session = Session::open(&config.model, picture)?;
+    if let Some(question) = &options.question {
+        answer(&mut session, question, options.json)?;
+    }
+    if options.chat {
+        chat(&mut session, options.json)?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn picture(options: &Ask) -> Result<Picture> {
+    let color = imaging::open_color(&options.image)?;
+    let boxes = options.boxes.iter().map(|bbox| box_mask(bbox, &color));
+    let masks = options.masks.iter().map(|file| mask_file(file, &color));
+    let masks = boxes.chain(masks).collect::<Result<_>>()?;
+    let depth = options
+        .depth
+        .as_deref()
+        .map(imaging::open_gray)
+        .transpose()?;
+    if let Some(depth) = &depth
+        && (depth.width, depth.height) != (color.width, color.height)
+    {
+        return Err(Error::SizesDiffer {
+            first: options.image.display().to_string(),
+            first_width: color.width,
+            first_height: color.height,
+            second: "the depth picture".into(),
+            second_width: depth.width,
+            second_height: depth.height,
+        });
+    }
+    Ok(Picture {
+        color,
+        depth,
+        masks,
+    })
+}
+
+fn box_mask(bbox: &BoundingBox, color: &ColorImage) -> Result<Mask> {
+    let mask = Mask::from_box(bbox, color.width, color.height);
+    if mask.is_empty() {
+        return Err(Error::EmptyBox {
+            bbox: [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max],
+            width: color.width,
+            height: color.height,
+        });
+    }
+    Ok(mask)
+}
+
+fn mask_file(file: &Path, color: &ColorImage) -> Result<Mask> {
+    let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
+    Mask::from_encoded(&bytes, (color.width, color.height), file)
+}
+
+/// Follow-up questions until stdin ends. A question that cannot be asked does not end the talk.
+fn chat(session: &mut Session, json: bool) -> anyhow::Result<()> {
+    let stdin = io::stdin();
+    let prompts = stdin.is_terminal();
+    loop {
+        if prompts {
+            eprint!("> ");
+            io::stderr().flush()?;
+        }
+        let mut line = String::new();
+        if stdin.lock().read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        match line.trim() {
+            "" => {}
+            question => {
+                if let Err(error) = answer(session, question, json) {
+                    tracing::error!("{error}");
+                }
+            }
+        }
+    }
+}
+
+fn answer(session: &mut Session, question: &str, json: bool) -> anyhow::Result<()> {
+    let reply = session.ask(question)?;
+    if reply.unknown_regions {
+        tracing::warn!("the answer speaks of a region that the question does not mention");
+    }
+    if !reply.complete {
+        tracing::warn!("the answer was cut off: --max-new-tokens sets how long it may be");
+    }
+    if json {
+        let line = serde_json::to_string(&Answered::new(question, &reply))?;
+        return print(&line);
+    }
+    print(&reply.text)
+}
+
+/// What `--json` prints. The keys are a public interface.
+#[derive(Debug, Serialize)]
+struct Answered<'a> {
+    question: &'a str,
+    answer: &'a str,
+    /// The distance that the answer states; null without one.
+    distance_m: Option<f64>,
+    confidence: Option<f32>,
+    /// The answer names a region that the question does not mention.
+    unknown_regions: bool,
+    /// The model ended by itself.
+    complete: bool,
+    prompt: &'a str,
+    seconds: f64,
+}
+
+impl<'a> Answered<'a> {
+    fn new(question: &'a str, reply: &'a Reply) -> Self {
+        Self {
+            question,
+            answer: &reply.text,
+            distance_m: reply.distance_m,
+            confidence: reply.confidence,
+            unknown_regions: reply.unknown_regions,
+            complete: reply.complete,
+            prompt: &reply.prompt,
+            seconds: reply.seconds,
+        }
+    }
+}

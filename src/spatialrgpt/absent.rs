@@ -1,0 +1,43 @@
+//! Stands in for the vision-language model in a build without the feature `torch`: whoever asks for
+//! it learns how to get it.
+
+use crate::ask::{Picture, Reply};
+use crate::config::{Config, Model};
+use crate::error::{Error, Result};
+use crate::estimator::Estimator;
+
+/// The model as an estimator.
+///
+/// # Errors
+/// `Error::NotInThisBuild`, always.
+pub fn estimator(_config: &Config) -> Result<Box<dyn Estimator>> {
+    Err(not_in_this_build())
+}
+
+/// A conversation with the model about one picture; there are none in this build.
+pub enum Session {}
+
+impl Session {
+    /// # Errors
+    /// `Error::NotInThisBuild`, always.
+    pub fn open(_settings: &Model, _picture: Picture) -> Result<Self> {
+        Err(not_in_this_build())
+    }
+
+    /// Never called: there is no session to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub fn ask(&mut self, _question: &str) -> Result<Reply> {
+        match *self {}
+    }
+}
+
+fn not_in_this_build() -> Error {
+    Error::NotInThisBuild {
+        what: "the spatialrgpt model",
+        remedy: "it needs libtorch. Run scripts/setup --model, then build with \
+                 `. scripts/env.sh && cargo build --release --features torch`. Labelling with --estimator \
+                 geometry needs a bag with depth and no model",
+    }
+}

@@ -1,0 +1,75 @@
+//! A conversation with the model about one picture.
+
+use std::time::Instant;
+
+use super::model::Seen;
+use super::open;
+use super::reasoner::{Reasoner, Utterance};
+use super::relative_depth::DepthNetwork;
+use crate::answer::parse_distance;
+use crate::ask::{Picture, Reply};
+use crate::config::{Model, RelativeDepth};
+use crate::error::{Error, Result};
+use crate::prompt::Conversation;
+
+/// A loaded model that has looked at a picture.
+pub struct Session {
+    reasoner: Reasoner,
+    seen: Seen,
+    conversation: Conversation,
+}
+
+impl Session {
+    /// Loads the model and shows it the picture. Without a depth picture of the caller's, Depth Anything
+    /// estimates it if the settings name one, and the model sees colour alone if they do not.
+    ///
+    /// # Errors
+    /// What is wrong with the model or the picture, by name.
+    pub fn open(settings: &Model, mut picture: Picture) -> Result<Self> {
+        let reasoner = open::reasoner(settings)?;
+        if !picture.masks.is_empty() && !reasoner.takes_regions() {
+            return Err(Error::NoRegions);
+        }
+        let estimates = settings.depth_source() == RelativeDepth::DepthAnything;
+        if picture.depth.is_none() && reasoner.takes_depth() && estimates {
+            let network = DepthNetwork::open(settings)?;
+            let (width, height) = (picture.color.width, picture.color.height);
+            let disparity = network.disparity(&picture.color)?;
+            picture.depth = Some(disparity.relative_depth(width, height, None)?);
+        }
+        let view = reasoner.view(&picture.color, picture.depth.as_ref(), &picture.masks)?;
+        let with_depth = view.depth.is_some();
+        let regions = view.masks.len();
+        let seen = reasoner.look(&[view])?.pop().ok_or(Error::Torch {
+            action: "look at the picture".into(),
+            message: "nothing came out".into(),
+        })?;
+        Ok(Self {
+            conversation: Conversation::new(reasoner.template(), with_depth, regions),
+            reasoner,
+            seen,
+        })
+    }
+
+    /// Asks, with `<regionN>` for region N; earlier questions and answers are remembered.
+    ///
+    /// # Errors
+    /// A question that mentions a region that is not there, or none where there are some; libtorch's.
+    pub fn ask(&mut self, question: &str) -> Result<Reply> {
+        let begin = Instant::now();
+        let prompt = self.conversation.ask(question)?;
+        let said = self.reasoner.answer(&[(&self.seen, &prompt)])?;
+        let said: Utterance = said.into_iter().next().unwrap_or_default();
+        let parsed = parse_distance(&said.text);
+        let answer = self.conversation.hear(&said.text);
+        Ok(Reply {
+            text: answer.text,
+            unknown_regions: answer.unknown_regions,
+            confidence: parsed.as_ref().and_then(|p| said.confidence(&p.numbers)),
+            distance_m: parsed.map(|parsed| parsed.distance_m),
+            complete: said.stopped,
+            prompt: prompt.text,
+            seconds: begin.elapsed().as_secs_f64(),
+        })
+    }
+}
