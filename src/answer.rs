@@ -119,7 +119,9 @@ enum Role {
 
 /// Goes by the word behind a length, else by the nearest telling word since the last one.
 fn role(reader: &Reader, last_end: usize, start: usize, end: usize) -> Role {
-    let after = reader.word(end).unwrap_or_default();
+    // The dot of an abbreviation: "3 in. apart".
+    let dot = usize::from(reader.mark(end) == Some('.'));
+    let after = reader.word(end + dot).unwrap_or_default();
     if AFTER_SIZE.contains(&after) {
         return Role::Size;
     }

@@ -191,6 +191,7 @@ fn the_distance_is_found_among_other_numbers() {
         ("[10] m is 3 m", 3.0, "3"),
         ("Regions 1 and 2 in the image are 3 m apart", 3.0, "3"),
         ("There are 2 in front, 4 in total, 1 m away.", 1.0, "1"),
+        ("[0] is 2 ft. It is 3 in. from [1].", 0.0762, "3"),
         ("The cup is 2 feet wide and 3 feet away.", 0.9144, "3"),
         (
             "[0] is 1.2 m tall and the distance between [0] and [1] is 3 m.",

@@ -41,7 +41,7 @@ const CLEANED: [(&str, &str); 10] = [
 
 enum Backend {
     Fast(Box<tokenizers::Tokenizer>),
-    Slow(SlowTokenizer),
+    Slow(Box<SlowTokenizer>),
 }
 
 /// A checkpoint's tokenizer.
@@ -71,7 +71,7 @@ impl Tokenizer {
             (true, slow_too) if class.ends_with("Fast") || !slow_too => {
                 (Backend::Fast(Box::new(load_fast(&fast, &settings)?)), fast)
             }
-            (_, true) => (Backend::Slow(load_slow(&slow, &settings)?), slow),
+            (_, true) => (Backend::Slow(Box::new(load_slow(&slow, &settings)?)), slow),
             _ => {
                 return Err(Error::Tokenizer {
                     path: llm_folder.to_path_buf(),

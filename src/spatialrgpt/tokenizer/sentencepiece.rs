@@ -358,10 +358,9 @@ fn check_normalizer(message: &[u8]) -> Result<(), String> {
 fn find(message: &[u8], number: u64) -> Result<Option<u64>, String> {
     let mut found = None;
     for field in Fields::of(message) {
-        if let (at, Value::Varint(value)) = field.map_err(|()| "its settings are broken")? {
-            if at == number {
-                found = Some(value);
-            }
+        match field.map_err(|()| "its settings are broken")? {
+            (at, Value::Varint(value)) if at == number => found = Some(value),
+            _ => {}
         }
     }
     Ok(found)

@@ -388,3 +388,33 @@ fn any_text_survives_the_round_trip() {
         }
     }
 }
+
+#[test]
+fn a_sentencepiece_model_with_wrong_bytes_never_panics() {
+    let bytes = std::fs::read(llm("c").join("tokenizer.model")).unwrap();
+    let mut state = 3u64;
+    let mut random = move |bound: usize| {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 33) as usize % bound
+    };
+    let mut readable = 0;
+    for _ in 0..500 {
+        // Given a model of which some bytes are others
+        let mut broken = bytes.clone();
+        for _ in 0..=random(4) {
+            broken[random(bytes.len())] = random(256) as u8;
+        }
+        // When it can be read all the same, then texts can still be encoded, to ids that it has
+        if let Ok(model) = SentencePiece::parse(&broken) {
+            readable += 1;
+            let ids = model.encode("a chat▁ between  a 深 user\u{0}<unk>");
+            assert!(ids.iter().all(|id| model.piece(*id).is_some()));
+        }
+    }
+    assert!(
+        (50..500).contains(&readable),
+        "{readable} of 500 could be read"
+    );
+}
