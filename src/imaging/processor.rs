@@ -7,6 +7,7 @@ use std::path::Path;
 use super::normalize::Normalizer;
 use super::pixels::Pixels;
 use super::processor_config::{ProcessorConfig, ProcessorSize};
+use super::resize::Kernel;
 use super::{GrayImage, Mask};
 use crate::frame::ColorImage;
 use crate::{Error, Result};
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 /// of the checkpoint's config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AspectMode {
-    /// Stretched to the processor's square.
+    /// Stretched to the processor's square, always by the bicubic kernel.
     Resize,
     /// Expanded to a square with the mean colour.
     Pad,
@@ -100,15 +101,15 @@ impl ImageProcessor {
     pub fn process_u8(&self, picture: &ColorImage) -> Result<Vec<u8>> {
         let picture = Pixels::<3>::new(&picture.rgb, picture.width, picture.height)?;
         let shaped = match self.aspect {
-            AspectMode::Resize => picture.resized(self.stretched_size(), self.config.kernel)?,
+            AspectMode::Resize => picture.resized(self.stretched_size(), Kernel::Bicubic)?,
             AspectMode::Pad => picture.squared(self.background()),
             AspectMode::Processor => picture,
         };
         Ok(self.own_steps(shaped)?.bytes.into_owned())
     }
 
-    /// The network's input for a picture with three equal channels, such as relative depth, in a
-    /// third of the time; the same as [`process`](Self::process) gives.
+    /// The network's input for a picture with three equal channels, such as relative depth;
+    /// faster, and the same as [`process`](Self::process) gives.
     ///
     /// # Errors
     /// [`Error::EmptyPicture`], or [`Error::PixelCount`] if the bytes do not match the size.
@@ -119,7 +120,7 @@ impl ImageProcessor {
         }
         let picture = Pixels::<1>::new(&picture.values, picture.width, picture.height)?;
         let shaped = match self.aspect {
-            AspectMode::Resize => picture.resized(self.stretched_size(), self.config.kernel)?,
+            AspectMode::Resize => picture.resized(self.stretched_size(), Kernel::Bicubic)?,
             AspectMode::Pad => picture.squared([red]),
             AspectMode::Processor => picture,
         };
@@ -164,7 +165,7 @@ impl ImageProcessor {
 
     /// The mean colour as the original rounds it: down.
     fn background(&self) -> [u8; 3] {
-        self.config.mean.map(|mean| (mean * 255.0) as u8)
+        self.config.background.map(|mean| (mean * 255.0) as u8)
     }
 
     fn stretched_size(&self) -> (u32, u32) {

@@ -21,6 +21,8 @@ pub(super) struct ProcessorConfig {
     pub rescale_factor: f64,
     pub mean: [f64; 3],
     pub std: [f64; 3],
+    /// The mean whether or not the processor normalises.
+    pub background: [f64; 3],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ impl ProcessorConfig {
             rescale_factor: fields.rescale_factor()?,
             mean: fields.channels("image_mean", defaults.mean, normalizes, 0.0)?,
             std: fields.channels("image_std", defaults.std, normalizes, 1.0)?,
+            background: fields.channels("image_mean", defaults.mean, true, 0.0)?,
         };
         config.check_shape(&fields)?;
         Ok(config)
@@ -242,7 +245,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Three numbers, `neutral` ones if the processor does not normalise.
+    /// The three numbers of the channels; `neutral` ones if the processor does not normalise.
     pub fn channels(
         &self,
         field: &'static str,

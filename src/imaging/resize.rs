@@ -209,41 +209,104 @@ impl Resizer {
     }
 }
 
-/// The horizontal pass: each row on its own.
+/// The horizontal pass. Two rows go through one 64-bit multiplication, a sum in either half: the
+/// pass is bound by the processor's one multiplier, so this saves it half the work.
 fn resize_rows<const CHANNELS: usize>(pixels: &[u8], row_bytes: usize, taps: &Taps) -> Vec<u8> {
-    let rows = pixels.chunks_exact(row_bytes);
-    let mut resized = Vec::with_capacity(rows.len() * taps.runs.len() * CHANNELS);
-    for row in rows {
-        for (run, weights) in taps.iter() {
-            let mut sums = [1 << (WEIGHT_BITS - 1); CHANNELS];
-            let run = &row[run.start * CHANNELS..run.end * CHANNELS];
-            for (pixel, &weight) in run.chunks_exact(CHANNELS).zip(weights) {
-                for (sum, &byte) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(byte) * weight;
-                }
-            }
-            resized.extend(sums.map(byte_of));
+    let resized_bytes = taps.runs.len() * CHANNELS;
+    let mut resized = vec![0; pixels.len() / row_bytes * resized_bytes];
+    let mut pairs = vec![[0_i64; CHANNELS]; row_bytes / CHANNELS];
+    let mut sums = vec![[0_i64; CHANNELS]; taps.runs.len()];
+    let row_pairs = pixels.chunks(2 * row_bytes);
+    for (rows, resized) in row_pairs.zip(resized.chunks_mut(2 * resized_bytes)) {
+        let (upper, lower) = rows.split_at(row_bytes);
+        // A last row without a partner is its own.
+        let lower = if lower.is_empty() { upper } else { lower };
+        let bytes = upper.iter().zip(lower);
+        for (pair, (&upper, &lower)) in pairs.as_flattened_mut().iter_mut().zip(bytes) {
+            *pair = i64::from(upper) | i64::from(lower) << 32;
+        }
+        for (sums, (run, weights)) in sums.iter_mut().zip(taps.iter()) {
+            *sums = weighed_pairs(&pairs[run], weights);
+        }
+        let (upper, lower) = resized.split_at_mut(resized_bytes);
+        for (byte, &sum) in upper.iter_mut().zip(sums.as_flattened()) {
+            *byte = byte_of(sum as i32);
+        }
+        for (byte, &sum) in lower.iter_mut().zip(sums.as_flattened()) {
+            // What a negative lower half borrowed goes back before the upper one is read.
+            *byte = byte_of(((sum - i64::from(sum as i32)) >> 32) as i32);
         }
     }
     resized
 }
 
-/// The vertical pass: whole rows are weighed and added. `first_row` is the picture's row that
-/// `pixels` begins with.
+/// The sums of one output pixel in two rows, each half starting with what rounds it.
+fn weighed_pairs<const CHANNELS: usize>(
+    pairs: &[[i64; CHANNELS]],
+    weights: &[i32],
+) -> [i64; CHANNELS] {
+    let half = 1_i64 << (WEIGHT_BITS - 1);
+    let mut sums = [half | half << 32; CHANNELS];
+    for (pixel, &weight) in pairs.iter().zip(weights) {
+        for (sum, &pair) in sums.iter_mut().zip(pixel) {
+            *sum += pair * i64::from(weight);
+        }
+    }
+    sums
+}
+
+/// How many neighbouring bytes the vertical pass works on at once: as many as keep their sums in
+/// the registers that every x86-64 has.
+const LANES: usize = 16;
+
+/// Bits of the lower part of a weight that is split in two.
+const LOW_BITS: u32 = 11;
+
+/// The vertical pass. `first_row` is the picture's row that `pixels` begins with.
 fn resize_columns(pixels: &[u8], row_bytes: usize, taps: &Taps, first_row: usize) -> Vec<u8> {
     let mut resized = Vec::with_capacity(taps.runs.len() * row_bytes);
-    let mut sums = vec![0_i32; row_bytes];
     for (run, weights) in taps.iter() {
-        sums.fill(1 << (WEIGHT_BITS - 1));
         let rows = &pixels[(run.start - first_row) * row_bytes..(run.end - first_row) * row_bytes];
-        for (row, &weight) in rows.chunks_exact(row_bytes).zip(weights) {
-            for (sum, &byte) in sums.iter_mut().zip(row) {
-                *sum += i32::from(byte) * weight;
-            }
+        let whole = row_bytes / LANES * LANES;
+        for start in (0..whole).step_by(LANES) {
+            let lanes = weighed_lanes::<LANES>(&rows[start..], row_bytes, weights);
+            resized.extend_from_slice(&lanes);
         }
-        resized.extend(sums.iter().map(|&sum| byte_of(sum)));
+        for start in whole..row_bytes {
+            let lane = weighed_lanes::<1>(&rows[start..], row_bytes, weights);
+            resized.extend_from_slice(&lane);
+        }
     }
     resized
+}
+
+/// `COUNT` neighbouring columns of one output row. Weights are split so that each product is one
+/// of two 16-bit numbers, for which there are vector instructions on every x86-64. With thousands
+/// of rows either half may wrap around; what they add up to does not.
+fn weighed_lanes<const COUNT: usize>(
+    rows: &[u8],
+    row_bytes: usize,
+    weights: &[i32],
+) -> [u8; COUNT] {
+    let mut high = [0_i32; COUNT];
+    let mut low = [1_i32 << (WEIGHT_BITS - 1); COUNT];
+    for (row, &weight) in rows.chunks(row_bytes).zip(weights) {
+        let weight_high = i32::from((weight >> LOW_BITS) as i16);
+        let weight_low = i32::from((weight & ((1 << LOW_BITS) - 1)) as i16);
+        // Always there; as an array of known length it becomes vector instructions.
+        let Some(bytes) = row.first_chunk::<COUNT>() else {
+            continue;
+        };
+        for ((high, low), &byte) in high.iter_mut().zip(&mut low).zip(bytes) {
+            *high = high.wrapping_add(i32::from(byte) * weight_high);
+            *low = low.wrapping_add(i32::from(byte) * weight_low);
+        }
+    }
+    let mut bytes = [0; COUNT];
+    for ((byte, high), low) in bytes.iter_mut().zip(high).zip(low) {
+        *byte = byte_of((high << LOW_BITS).wrapping_add(low));
+    }
+    bytes
 }
 
 fn byte_of(sum: i32) -> u8 {

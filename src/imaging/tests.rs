@@ -249,6 +249,42 @@ fn padded_masks_lie_where_the_padded_picture_does() {
 }
 
 #[test]
+fn stretching_is_bicubic_whatever_the_processors_own_kernel() {
+    let bilinear = r#"{"size": {"height": 384, "width": 384}, "resample": 2}"#;
+    let make = |aspect| ImageProcessor::from_json(bilinear, Path::new("p.json"), aspect).unwrap();
+    let picture = &golden_inputs()[4].image;
+
+    let stretched = make(AspectMode::Resize).process_u8(picture).unwrap();
+    assert!(stretched == siglip(AspectMode::Resize).process_u8(picture).unwrap());
+    assert!(stretched != make(AspectMode::Processor).process_u8(picture).unwrap());
+}
+
+#[test]
+fn a_processor_that_does_not_normalise_still_pads_with_its_mean() {
+    let text = r#"{"size": {"height": 4, "width": 4}, "do_normalize": false}"#;
+    let processor = ImageProcessor::from_json(text, Path::new("p.json"), AspectMode::Pad).unwrap();
+    let picture = ColorImage {
+        width: 4,
+        height: 2,
+        rgb: vec![255; 24],
+    };
+    let pixels = processor.process(&picture).unwrap();
+    assert_eq!(
+        pixels[..8],
+        [
+            127.0_f32 / 255.0,
+            127.0 / 255.0,
+            127.0 / 255.0,
+            127.0 / 255.0,
+            1.0,
+            1.0,
+            1.0,
+            1.0
+        ]
+    );
+}
+
+#[test]
 fn a_raised_resolution_changes_size_and_crop() {
     let picture = &golden_inputs()[4].image;
     for processor in [siglip(AspectMode::Pad), clip(AspectMode::Processor)] {
