@@ -300,6 +300,8 @@ fn the_first_run_downloads_and_the_second_needs_no_hub() {
         first
     );
     assert_eq!(hub.state().requests.len(), 1);
+    let reference = cache.path().join("hub/models--org--name/refs/main");
+    assert_eq!(fs::read_to_string(reference).unwrap(), COMMIT);
     // when: the hub is gone
     hub.stop();
     // then

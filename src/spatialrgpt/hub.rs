@@ -186,7 +186,12 @@ fn fetch(
             progress,
         )?;
     }
-    // Last, so that a name never stands for a snapshot that is not complete.
+    // Written last, so that a name never stands for a snapshot that is not complete; and not anew, so that
+    // a cache which this user may only read will do.
+    let config = model.cache.get("config.json");
+    if config.as_deref().and_then(Path::parent) == Some(&snapshot) {
+        return Ok(snapshot);
+    }
     model
         .cache
         .create_ref(&listing.commit)

@@ -302,3 +302,30 @@ fn disk_error(model: &Model, path: &Path, error: io::Error) -> Error {
     }
     Error::io("write", path)(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use hf_hub::{Cache, Repo};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_how_to_make_room_and_any_other_trouble_says_what_it_is() {
+        // given
+        let repo = Repo::model("org/name".into());
+        let model = Model {
+            name: "org/name",
+            cache: Cache::new("cache".into()).repo(repo.clone()),
+            repo,
+            folder: "cache".into(),
+        };
+        let message = |kind: io::ErrorKind| {
+            disk_error(&model, Path::new("cache/blob.part"), kind.into()).to_string()
+        };
+        // when, then
+        let full = message(io::ErrorKind::StorageFull);
+        assert!(full.contains("disk is full at cache/blob.part") && full.contains("HF_HOME"));
+        let denied = message(io::ErrorKind::PermissionDenied);
+        assert!(denied.contains("cannot write cache/blob.part"), "{denied}");
+    }
+}
