@@ -17,6 +17,9 @@ mod session;
 pub mod tokenizer;
 mod trace;
 mod vision_tower;
+#[cfg(feature = "torch")]
+pub mod hub;
+#[cfg(feature = "torch")]
 pub mod weights;
 
 pub use estimator::estimator;

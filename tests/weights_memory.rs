@@ -90,7 +90,7 @@ fn loading_takes_hardly_more_memory_than_the_tensors() {
             started.elapsed().as_secs_f64()
         );
         assert!(ratio >= 1.0, "the tensors are not there: {ratio}");
-        assert!(ratio <= 1.05, "{dtype} to {kind:?}: {ratio}");
+        assert!(ratio <= 1.10, "{dtype} to {kind:?}: {ratio}");
         drop(tensors);
     }
 }

@@ -24,6 +24,9 @@ use tch::{Device, Kind, TchError, Tensor};
 use crate::error::{Error, Result};
 use shard::{Shard, Stored};
 
+/// Characters of a message of libtorch's.
+const LONGEST_MESSAGE: usize = 300;
+
 /// As what and where tensors are wanted, whatever they are stored as.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {
@@ -59,9 +62,10 @@ impl Weights {
     /// # Errors
     /// `Error::Checkpoint` if there are no such files, a shard is missing or lacks a tensor that the index
     /// promises, a tensor is there twice, a file is cut off or no safetensors file, or this machine has not
-    /// the memory free that the tensors will take (for `Device::Cpu`). `Error::Io` for what the operating
-    /// system refuses.
+    /// the memory free that the tensors will take (for `Device::Cpu`). `Error::Torch` for a GPU that is not
+    /// there, `Error::Io` for what the operating system refuses.
     pub fn open(folder: &Path, placement: Placement) -> Result<Self> {
+        check_device(placement.device)?;
         let layout = layout::find(folder)?;
         let mut shards = Vec::with_capacity(layout.files.len());
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
@@ -287,8 +291,26 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// libtorch's own words on a device that is not there are a list of everything it was built with.
+fn check_device(device: Device) -> Result<()> {
+    let Device::Cuda(wanted) = device else {
+        return Ok(());
+    };
+    let present = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    if wanted < present {
+        return Ok(());
+    }
+    Err(Error::Torch {
+        action: format!("use cuda:{wanted}"),
+        message: format!(
+            "it sees {present} CUDA devices. Take another device, or build with a libtorch that has CUDA and \
+             check the driver with nvidia-smi"
+        ),
+    })
+}
+
 /// Makes libtorch's errors ours: `.map_err(torch_error("resize the position embedding"))`. Keeps the first
-/// line of its message; what follows is a trace of C++ calls.
+/// line of its message, and of that what a reader can bear; what follows is a trace of C++ calls.
 pub fn torch_error(action: impl Into<String>) -> impl FnOnce(TchError) -> Error {
     move |error| {
         let text = match &error {
@@ -296,6 +318,7 @@ pub fn torch_error(action: impl Into<String>) -> impl FnOnce(TchError) -> Error 
             other => other.to_string(),
         };
         let first_line = text.lines().next().unwrap_or_default().trim();
+        let shortened: String = first_line.chars().take(LONGEST_MESSAGE).collect();
         let no_room = ["out of memory", "allocate memory"]
             .iter()
             .any(|words| first_line.contains(words));
@@ -306,9 +329,17 @@ pub fn torch_error(action: impl Into<String>) -> impl FnOnce(TchError) -> Error 
         };
         Error::Torch {
             action: action.into(),
-            message: format!("{first_line}{remedy}"),
+            message: format!("{shortened}{remedy}"),
         }
     }
+}
+
+/// Whether the files that `folder`'s weights consist of are there. Reads none of them.
+///
+/// # Errors
+/// `Error::Checkpoint`, as [`Weights::open`] would give it.
+pub(super) fn present(folder: &Path) -> Result<()> {
+    layout::find(folder).map(drop)
 }
 
 fn duplicate(path: &Path, first: Option<&Path>, name: &str) -> Error {

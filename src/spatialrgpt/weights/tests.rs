@@ -447,6 +447,19 @@ fn an_index_is_held_to_its_promises() {
 }
 
 #[test]
+fn a_gpu_that_is_not_there_is_named() {
+    let folder = folder(&[("model.safetensors", &vectors(&[("a", &[1.0])]))]);
+    let placement = Placement {
+        kind: Kind::Float,
+        device: Device::Cuda(99),
+    };
+    let message = Weights::open(folder.path(), placement)
+        .unwrap_err()
+        .to_string();
+    assert_says(&message, &["cannot use cuda:99", "CUDA devices"]);
+}
+
+#[test]
 fn libtorch_speaks_in_one_line() {
     let failure = Tensor::f_zeros([2], (Kind::Float, Device::Cpu))
         .and_then(|tensor| tensor.f_view([3]))
