@@ -56,8 +56,8 @@ PRESETS = {
     "8b": Shape("siglip", 384, 1152, 27, 16, 4304, 4096, 32, 32, 8, 14336, vocabulary=128259, rope_theta=500000.0),
     "tiny-siglip": Shape("siglip", 224, 32, 3, 4, 72, 40, 3, 4, 2, 80),
     "tiny-clip": Shape("clip", 336, 32, 3, 4, 72, 40, 3, 4, 4, 80, projector="mlp2x_gelu"),
-    "tiny-linear": Shape("siglip", 224, 32, 2, 4, 72, 48, 2, 4, 4, 96, projector="linear"),
-    "tiny-identity": Shape("siglip", 224, 48, 2, 4, 72, 48, 2, 4, 4, 96, projector="identity"),
+    "tiny-linear": Shape("siglip", 224, 24, 2, 4, 56, 32, 2, 4, 1, 72, projector="linear"),
+    "tiny-identity": Shape("siglip", 224, 32, 2, 4, 72, 32, 2, 4, 4, 72, projector="identity"),
 }
 
 
@@ -348,7 +348,7 @@ def write_weights(folder: Path, tensors: dict, dtype: torch.dtype, seed: int) ->
 
 
 def drawn(name: str, size: tuple, how: tuple[float, float], dtype: torch.dtype, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) + (seed << 32))
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {name}".encode()))
     mean, deviation = how
     return torch.randn(size, generator=generator).mul_(deviation).add_(mean).to(dtype)
 
