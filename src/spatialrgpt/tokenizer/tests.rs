@@ -52,7 +52,7 @@ fn facts() -> Facts {
 }
 
 fn llm(checkpoint: &str) -> PathBuf {
-    Path::new(FIXTURES).join(checkpoint).join("llm")
+    Path::new(FIXTURES).join(checkpoint).join("checkpoint/llm")
 }
 
 fn load(checkpoint: &str) -> Tokenizer {
