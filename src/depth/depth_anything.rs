@@ -94,16 +94,16 @@ impl DepthAnythingConfig {
     }
 }
 
-/// Depth of every pixel of one image, row by row from the top.
+/// Depth of every pixel of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DepthMap {
     /// Pixels.
-    pub width: usize,
+    pub width: u32,
     /// Pixels.
-    pub height: usize,
-    /// `height` x `width`: disparity up to scale and shift or metres, as
+    pub height: u32,
+    /// Shape (height, width), row by row from the top: disparity up to scale and shift or metres, as
     /// [`DepthAnything::depth_estimation_type`] says.
-    pub depth: Vec<f32>,
+    pub values: Vec<f32>,
 }
 
 /// `DepthAnythingForDepthEstimation`
@@ -147,6 +147,7 @@ impl DepthAnything {
 
     /// Normalised pixels (B, 3, H, W) of any kind and on any device -> `predicted_depth` (B, H', W')
     /// in the model's, where H' and W' are H and W without what is left over after whole patches.
+    /// An image's depth in a batch and alone differs by rounding only (1e-6 of the largest value in float32).
     ///
     /// # Errors
     /// `Error::Torch` for another shape, an image smaller than a patch, or want of memory.
@@ -200,22 +201,26 @@ impl DepthAnything {
     }
 
     /// Depth of one image whose pixels are resized and normalised already, as its
-    /// preprocessor_config.json asks: `pixels` are 3 planes of `height` rows of `width`.
+    /// preprocessor_config.json asks: `pixels` has the shape (3, height, width), row by row.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and if the number of pixels is not 3 x height x width.
-    pub fn estimate(&self, pixels: &[f32], height: usize, width: usize) -> Result<DepthMap> {
-        let side = |pixels: usize| i64::try_from(pixels).unwrap_or(i64::MAX);
-        let compute = || {
-            Tensor::f_from_slice(pixels)?.f_reshape([1, 3, side(height), side(width)]) // (1, 3, H, W)
+    pub fn estimate(&self, width: u32, height: u32, pixels: &[f32]) -> Result<DepthMap> {
+        let read = || {
+            let shape = [1, 3, i64::from(height), i64::from(width)];
+            Tensor::f_from_slice(pixels)?.f_reshape(shape) // (1, 3, H, W)
         };
-        let depth = self.forward(&compute().map_err(torch_error(ACTION))?)?;
-        let (_, height, width) = depth.size3().map_err(torch_error(ACTION))?;
-        let read = || Vec::<f32>::try_from(depth.f_to_kind(Kind::Float)?.f_reshape([-1])?);
+        let depth = self.forward(&read().map_err(torch_error(ACTION))?)?;
+        let write = || {
+            let (_, height, width) = depth.size3()?;
+            let values = Vec::try_from(depth.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+            Ok((height, width, values))
+        };
+        let (height, width, values) = write().map_err(torch_error(ACTION))?;
         Ok(DepthMap {
-            width: usize::try_from(width).unwrap_or_default(),
-            height: usize::try_from(height).unwrap_or_default(),
-            depth: read().map_err(torch_error(ACTION))?,
+            width: u32::try_from(width).unwrap_or_default(),
+            height: u32::try_from(height).unwrap_or_default(),
+            values,
         })
     }
 }

@@ -170,10 +170,11 @@ impl ReassembleLayer {
     /// (B, 1 + h w, C) -> (B, channels, factor h, factor w)
     fn forward(&self, tokens: &Tensor, grid: (i64, i64)) -> Computed<Tensor> {
         let (batch, count, hidden) = tokens.size3()?;
+        // Tokens are pixels with their channels side by side, so this copies nothing.
         let image = tokens
             .f_narrow(1, 1, count - 1)? // (B, h w, C): the class token has no place in an image
-            .f_transpose(1, 2)? // (B, C, h w)
-            .f_reshape([batch, hidden, grid.0, grid.1])?; // (B, C, h, w)
+            .f_reshape([batch, grid.0, grid.1, hidden])? // (B, h, w, C)
+            .f_permute([0, 3, 1, 2])?; // (B, C, h, w)
         let image = self.projection.forward(&image)?; // (B, channels, h, w)
         match &self.resize {
             Resizer::Enlarge(upsample) => upsample.forward(&image),
