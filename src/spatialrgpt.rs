@@ -1,6 +1,8 @@
 //! The door to the vision-language model that measures without depth (feature `torch`).
 
 #[cfg(feature = "torch")]
+pub mod hub;
+#[cfg(feature = "torch")]
 pub mod weights;
 
 use crate::config::Config;

@@ -311,6 +311,14 @@ pub fn torch_error(action: impl Into<String>) -> impl FnOnce(TchError) -> Error 
     }
 }
 
+/// Whether the files that `folder`'s weights consist of are there. Reads none of them.
+///
+/// # Errors
+/// `Error::Checkpoint`, as [`Weights::open`] would give it.
+pub(super) fn present(folder: &Path) -> Result<()> {
+    layout::find(folder).map(drop)
+}
+
 fn duplicate(path: &Path, first: Option<&Path>, name: &str) -> Error {
     let first = first
         .and_then(Path::file_name)

@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{Placement, torch_error};
 use crate::error::{Error, Result};
@@ -19,8 +19,11 @@ use crate::error::{Error, Result};
 const LENGTH_BYTES: usize = 8;
 /// The format's own limit, so that a wrong file does not make us parse all of it.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
-/// Copied at a time; stays in a core's cache between being read and being written.
+/// Copied before its pages are given back.
 const PIECE_BYTES: usize = 1 << 20;
+/// Copied by one call on the CPU: fewer than libtorch shares out among threads, which on a busy machine
+/// spend ten times as long waiting for each other as copying.
+const SERIAL_ELEMENTS: usize = 32_000;
 const FETCH_AGAIN: &str = "Copy or download the file again";
 
 #[derive(Debug)]
@@ -104,17 +107,23 @@ impl Shard {
         let tensor = Tensor::f_empty(&stored.shape, (placement.kind, placement.device))
             .map_err(torch_error(format!("make room for tensor '{name}'")))?;
         let bytes_per_element = kind.elt_size_in_bytes();
+        let bytes_per_call = match placement.device {
+            Device::Cpu => SERIAL_ELEMENTS * bytes_per_element,
+            _ => PIECE_BYTES,
+        };
         let range = self.data_start + stored.begin..self.data_start + stored.end;
         let bytes = self.map.get(range).unwrap_or_default();
         let copy = || {
             let flat = tensor.f_view(-1)?;
             let mut element = 0;
             for piece in bytes.chunks(PIECE_BYTES) {
-                let count = (piece.len() / bytes_per_element) as i64;
-                // Copies the bytes, so it does not matter how they are aligned in the file.
-                let source = Tensor::f_from_data_size(piece, &[count], kind)?;
-                flat.f_narrow(0, element, count)?.f_copy_(&source)?;
-                element += count;
+                for part in piece.chunks(bytes_per_call) {
+                    let count = (part.len() / bytes_per_element) as i64;
+                    // Copies the bytes, so it does not matter how they are aligned in the file.
+                    let source = Tensor::f_from_data_size(part, &[count], kind)?;
+                    flat.f_narrow(0, element, count)?.f_copy_(&source)?;
+                    element += count;
+                }
                 self.release(piece);
             }
             Ok(())
@@ -141,18 +150,21 @@ impl Shard {
     }
 
     /// Gives back the pages of a piece that was copied, so that the mapping never counts as this process's
-    /// memory for more than a piece.
+    /// memory for more than a few pieces.
     fn release(&self, piece: &[u8]) {
         #[cfg(unix)]
         {
-            let offset = piece.as_ptr().addr() - self.map.as_ptr().addr();
+            // Reading a page maps its neighbours too, also those behind it that were given back before.
+            let start = piece.as_ptr().addr() - self.map.as_ptr().addr();
+            let end = (start + piece.len() + PIECE_BYTES).min(self.map.len());
+            let start = start.saturating_sub(PIECE_BYTES);
             // SAFETY: the mapping is of a file and read-only, so pages given back hold nothing that the file
             // does not, and come back from it when read again. Refusal costs memory, nothing else.
             let _ = unsafe {
                 self.map.unchecked_advise_range(
                     memmap2::UncheckedAdvice::DontNeed,
-                    offset,
-                    piece.len(),
+                    start,
+                    end - start,
                 )
             };
         }
