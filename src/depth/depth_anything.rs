@@ -3,96 +3,16 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use tch::{Kind, Tensor};
 
-use super::dinov2::{Dinov2Backbone, Dinov2Config};
-use super::dpt::{DepthEstimationType, DptConfig, Head, Neck};
+use super::config::{DepthAnythingConfig, DepthEstimationType};
+use super::dinov2::Dinov2Backbone;
+use super::dpt::{Head, Neck};
 use crate::error::{Error, Result};
 use crate::spatialrgpt::weights::{Placement, Weights, torch_error};
 
-/// The way out of every problem with a configuration.
-const SUPPORTED: &str =
-    "Give a folder with Depth Anything V1 or V2, small, base or large, in the Hugging Face layout";
-
 /// What a failing computation was for.
 const ACTION: &str = "estimate depth";
-
-/// `config.json`: keys that steer only training are not read.
-#[derive(Debug, Clone, Deserialize)]
-struct DepthAnythingConfig {
-    model_type: String,
-    backbone_config: Option<Dinov2Config>,
-    #[serde(default = "fourteen")]
-    patch_size: i64,
-    /// Keys of the same level, read separately: serde's flattening would lose the place of an error.
-    #[serde(skip)]
-    dpt: DptConfig,
-}
-
-fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> std::result::Result<T, String> {
-    serde_json::from_slice(text).map_err(|error| error.to_string())
-}
-
-fn fourteen() -> i64 {
-    14
-}
-
-impl DepthAnythingConfig {
-    fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        let problem = |what: String| Error::checkpoint(&path, what, SUPPORTED);
-        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        let mut config: Self = parse(&text).map_err(problem)?;
-        config.dpt = parse(&text).map_err(problem)?;
-        match config.problem() {
-            Some(what) => Err(problem(what)),
-            None => Ok(config),
-        }
-    }
-
-    /// What keeps this program from running such a model, if anything.
-    fn problem(&self) -> Option<String> {
-        if self.model_type != "depth_anything" {
-            return Some(format!(
-                "model_type is '{}', but must be 'depth_anything'",
-                self.model_type
-            ));
-        }
-        let backbone = self.backbone();
-        if let Some(problem) = backbone.problem() {
-            return Some(format!("backbone_config: {problem}"));
-        }
-        if self.patch_size != backbone.patch_size {
-            return Some(format!(
-                "patch_size is {}, but backbone_config has {}",
-                self.patch_size, backbone.patch_size
-            ));
-        }
-        if self.dpt.reassemble_hidden_size != backbone.hidden_size {
-            return Some(format!(
-                "reassemble_hidden_size is {}, but backbone_config has hidden_size {}",
-                self.dpt.reassemble_hidden_size, backbone.hidden_size
-            ));
-        }
-        self.dpt
-            .problem(backbone.stages().map_or(0, |stages| stages.len()))
-    }
-
-    /// The backbone's configuration; without one it is the small model's.
-    fn backbone(&self) -> Dinov2Config {
-        self.backbone_config
-            .clone()
-            .unwrap_or_else(|| Dinov2Config {
-                image_size: 518,
-                hidden_size: 384,
-                num_attention_heads: 6,
-                out_indices: Some(vec![9, 10, 11, 12]),
-                reshape_hidden_states: false,
-                ..Dinov2Config::default()
-            })
-    }
-}
 
 /// Depth of every pixel of one image.
 #[derive(Debug, Clone, PartialEq)]
