@@ -8,10 +8,11 @@
 //! 3. resize [`DepthMap`] back to the photo, turn metres into disparity if
 //!    [`DepthAnything::depth_estimation_type`] says so, and scale to 8 bits.
 
+mod config;
 mod depth_anything;
 mod dinov2;
 mod dpt;
 mod layers;
 
+pub use config::DepthEstimationType;
 pub use depth_anything::{DepthAnything, DepthMap, Trace};
-pub use dpt::DepthEstimationType;

@@ -163,11 +163,8 @@ fn an_image_has_the_same_depth_alone_and_in_a_batch() {
     for i in 0..3 {
         let alone = model.forward(&images.narrow(0, i, 1)).unwrap();
 
-        // Then nothing differs
-        assert!(
-            deviation(&together.narrow(0, i, 1), &alone) <= 1e-6,
-            "image {i}"
-        );
+        // Then only rounding differs, as libtorch cuts larger products into other blocks
+        assert_same(&format!("image {i}"), &together.narrow(0, i, 1), &alone);
     }
     assert!(deviation(&together.narrow(0, 0, 1), &together.narrow(0, 1, 1)) > 0.01);
 }
@@ -180,11 +177,11 @@ fn plain_pixels_give_a_plain_depth_map() {
     let pixels: Vec<f32> = (&golden["62x75.pixel_values"].view(-1)).try_into().unwrap();
 
     // When
-    let map = model.estimate(&pixels, 62, 75).unwrap();
+    let map = model.estimate(75, 62, &pixels).unwrap();
 
     // Then it has whole patches' size and transformers' numbers
     assert_eq!((map.height, map.width), (56, 70));
-    let depth = Tensor::from_slice(&map.depth).view([1, 56, 70]);
+    let depth = Tensor::from_slice(&map.values).view([1, 56, 70]);
     assert_same("62x75", &depth, &golden["62x75.predicted_depth"]);
 }
 
@@ -206,9 +203,9 @@ fn images_that_cannot_be_are_errors() {
             "{message}"
         );
     }
-    for (pixels, height, width) in [(3 * 70 * 70 - 1, 70, 70), (0, 0, 0), (12, usize::MAX, 4)] {
+    for (pixels, width, height) in [(3 * 70 * 70 - 1, 70, 70), (0, 0, 0), (12, u32::MAX, 4)] {
         let error = model
-            .estimate(&vec![0.0; pixels], height, width)
+            .estimate(width, height, &vec![0.0; pixels])
             .unwrap_err()
             .to_string();
         assert!(!error.contains('\n'), "{error}");

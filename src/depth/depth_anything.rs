@@ -3,107 +3,27 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use tch::{Kind, Tensor};
 
-use super::dinov2::{Dinov2Backbone, Dinov2Config};
-use super::dpt::{DepthEstimationType, DptConfig, Head, Neck};
+use super::config::{DepthAnythingConfig, DepthEstimationType};
+use super::dinov2::Dinov2Backbone;
+use super::dpt::{Head, Neck};
 use crate::error::{Error, Result};
 use crate::spatialrgpt::weights::{Placement, Weights, torch_error};
-
-/// The way out of every problem with a configuration.
-const SUPPORTED: &str =
-    "Give a folder with Depth Anything V1 or V2, small, base or large, in the Hugging Face layout";
 
 /// What a failing computation was for.
 const ACTION: &str = "estimate depth";
 
-/// `config.json`: keys that steer only training are not read.
-#[derive(Debug, Clone, Deserialize)]
-struct DepthAnythingConfig {
-    model_type: String,
-    backbone_config: Option<Dinov2Config>,
-    #[serde(default = "fourteen")]
-    patch_size: i64,
-    /// Keys of the same level, read separately: serde's flattening would lose the place of an error.
-    #[serde(skip)]
-    dpt: DptConfig,
-}
-
-fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> std::result::Result<T, String> {
-    serde_json::from_slice(text).map_err(|error| error.to_string())
-}
-
-fn fourteen() -> i64 {
-    14
-}
-
-impl DepthAnythingConfig {
-    fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        let problem = |what: String| Error::checkpoint(&path, what, SUPPORTED);
-        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        let mut config: Self = parse(&text).map_err(problem)?;
-        config.dpt = parse(&text).map_err(problem)?;
-        match config.problem() {
-            Some(what) => Err(problem(what)),
-            None => Ok(config),
-        }
-    }
-
-    /// What keeps this program from running such a model, if anything.
-    fn problem(&self) -> Option<String> {
-        if self.model_type != "depth_anything" {
-            return Some(format!(
-                "model_type is '{}', but must be 'depth_anything'",
-                self.model_type
-            ));
-        }
-        let backbone = self.backbone();
-        if let Some(problem) = backbone.problem() {
-            return Some(format!("backbone_config: {problem}"));
-        }
-        if self.patch_size != backbone.patch_size {
-            return Some(format!(
-                "patch_size is {}, but backbone_config has {}",
-                self.patch_size, backbone.patch_size
-            ));
-        }
-        if self.dpt.reassemble_hidden_size != backbone.hidden_size {
-            return Some(format!(
-                "reassemble_hidden_size is {}, but backbone_config has hidden_size {}",
-                self.dpt.reassemble_hidden_size, backbone.hidden_size
-            ));
-        }
-        self.dpt
-            .problem(backbone.stages().map_or(0, |stages| stages.len()))
-    }
-
-    /// The backbone's configuration; without one it is the small model's.
-    fn backbone(&self) -> Dinov2Config {
-        self.backbone_config
-            .clone()
-            .unwrap_or_else(|| Dinov2Config {
-                image_size: 518,
-                hidden_size: 384,
-                num_attention_heads: 6,
-                out_indices: Some(vec![9, 10, 11, 12]),
-                reshape_hidden_states: false,
-                ..Dinov2Config::default()
-            })
-    }
-}
-
-/// Depth of every pixel of one image, row by row from the top.
+/// Depth of every pixel of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DepthMap {
     /// Pixels.
-    pub width: usize,
+    pub width: u32,
     /// Pixels.
-    pub height: usize,
-    /// `height` x `width`: disparity up to scale and shift or metres, as
+    pub height: u32,
+    /// Shape (height, width), row by row from the top: disparity up to scale and shift or metres, as
     /// [`DepthAnything::depth_estimation_type`] says.
-    pub depth: Vec<f32>,
+    pub values: Vec<f32>,
 }
 
 /// `DepthAnythingForDepthEstimation`
@@ -147,6 +67,7 @@ impl DepthAnything {
 
     /// Normalised pixels (B, 3, H, W) of any kind and on any device -> `predicted_depth` (B, H', W')
     /// in the model's, where H' and W' are H and W without what is left over after whole patches.
+    /// An image's depth in a batch and alone differs by rounding only (1e-6 of the largest value in float32).
     ///
     /// # Errors
     /// `Error::Torch` for another shape, an image smaller than a patch, or want of memory.
@@ -200,22 +121,26 @@ impl DepthAnything {
     }
 
     /// Depth of one image whose pixels are resized and normalised already, as its
-    /// preprocessor_config.json asks: `pixels` are 3 planes of `height` rows of `width`.
+    /// preprocessor_config.json asks: `pixels` has the shape (3, height, width), row by row.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and if the number of pixels is not 3 x height x width.
-    pub fn estimate(&self, pixels: &[f32], height: usize, width: usize) -> Result<DepthMap> {
-        let side = |pixels: usize| i64::try_from(pixels).unwrap_or(i64::MAX);
-        let compute = || {
-            Tensor::f_from_slice(pixels)?.f_reshape([1, 3, side(height), side(width)]) // (1, 3, H, W)
+    pub fn estimate(&self, width: u32, height: u32, pixels: &[f32]) -> Result<DepthMap> {
+        let read = || {
+            let shape = [1, 3, i64::from(height), i64::from(width)];
+            Tensor::f_from_slice(pixels)?.f_reshape(shape) // (1, 3, H, W)
         };
-        let depth = self.forward(&compute().map_err(torch_error(ACTION))?)?;
-        let (_, height, width) = depth.size3().map_err(torch_error(ACTION))?;
-        let read = || Vec::<f32>::try_from(depth.f_to_kind(Kind::Float)?.f_reshape([-1])?);
+        let depth = self.forward(&read().map_err(torch_error(ACTION))?)?;
+        let write = || {
+            let (_, height, width) = depth.size3()?;
+            let values = Vec::try_from(depth.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+            Ok((height, width, values))
+        };
+        let (height, width, values) = write().map_err(torch_error(ACTION))?;
         Ok(DepthMap {
-            width: usize::try_from(width).unwrap_or_default(),
-            height: usize::try_from(height).unwrap_or_default(),
-            depth: read().map_err(torch_error(ACTION))?,
+            width: u32::try_from(width).unwrap_or_default(),
+            height: u32::try_from(height).unwrap_or_default(),
+            values,
         })
     }
 }

@@ -1,139 +1,12 @@
 //! The dense prediction transformer's (arXiv 2103.13413) neck and head as Depth Anything uses them:
 //! tokens of four stages in, fused from coarse to fine, one depth a pixel out.
 
-use serde::Deserialize;
 use tch::Tensor;
 
+use super::config::{DepthEstimationType, DptConfig, Resize};
 use super::layers::{BlockUpsample, Computed, Conv2d, Window, resize_between_corners};
 use crate::error::Result;
 use crate::spatialrgpt::weights::Scope;
-
-/// What the network's last layer means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DepthEstimationType {
-    /// Disparity up to an unknown scale and shift: larger is nearer.
-    #[default]
-    Relative,
-    /// Metres: larger is farther.
-    Metric,
-}
-
-/// The part of the configuration that neck and head read.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default)]
-pub struct DptConfig {
-    pub reassemble_hidden_size: i64,
-    /// Enlargement (an integer) or reduction (below 1) of each stage's grid of patches.
-    pub reassemble_factors: Vec<f64>,
-    pub neck_hidden_sizes: Vec<i64>,
-    pub fusion_hidden_size: i64,
-    pub head_in_index: i64,
-    pub head_hidden_size: i64,
-    pub depth_estimation_type: DepthEstimationType,
-    /// What the last activation is multiplied by, metres where depth is metric; absent means 1.
-    pub max_depth: Option<f64>,
-}
-
-/// Depth Anything small's.
-impl Default for DptConfig {
-    fn default() -> Self {
-        Self {
-            reassemble_hidden_size: 384,
-            reassemble_factors: vec![4.0, 2.0, 1.0, 0.5],
-            neck_hidden_sizes: vec![48, 96, 192, 384],
-            fusion_hidden_size: 64,
-            head_in_index: -1,
-            head_hidden_size: 32,
-            depth_estimation_type: DepthEstimationType::Relative,
-            max_depth: None,
-        }
-    }
-}
-
-impl DptConfig {
-    /// What keeps this program from running such a head on `stages` stages, if anything.
-    pub fn problem(&self, stages: usize) -> Option<String> {
-        let sizes = [
-            ("reassemble_hidden_size", self.reassemble_hidden_size, 1),
-            // The head halves this number of channels.
-            ("fusion_hidden_size", self.fusion_hidden_size, 2),
-            ("head_hidden_size", self.head_hidden_size, 1),
-        ];
-        let widths = self
-            .neck_hidden_sizes
-            .iter()
-            .map(|width| ("neck_hidden_sizes", *width, 1));
-        for (key, value, least) in sizes.into_iter().chain(widths) {
-            if !super::dinov2::is_size(value) || value < least {
-                return Some(format!(
-                    "{key} has {value}, but must be at least {least} and sensible"
-                ));
-            }
-        }
-        let (factors, widths) = (self.reassemble_factors.len(), self.neck_hidden_sizes.len());
-        if stages == 0 || factors != stages || widths != stages {
-            return Some(format!(
-                "the backbone gives {stages} stages, but reassemble_factors has {factors} entries and \
-                 neck_hidden_sizes {widths}: they must be as many"
-            ));
-        }
-        if let Some(factor) = self
-            .reassemble_factors
-            .iter()
-            .find(|f| Resize::of(**f).is_none())
-        {
-            return Some(format!(
-                "reassemble_factors has {factor}, but an integer from 1 to 64 or a fraction of at \
-                 least 1/64 is needed"
-            ));
-        }
-        if self.head_index().is_none() {
-            return Some(format!(
-                "head_in_index is {}, but there are {stages} fused maps",
-                self.head_in_index
-            ));
-        }
-        match self.max_depth {
-            Some(max_depth) if !(max_depth.is_finite() && max_depth > 0.0) => Some(format!(
-                "max_depth is {max_depth}, but must be a positive number of metres"
-            )),
-            _ => None,
-        }
-    }
-
-    /// Which fused map the head reads; a negative index counts from the end.
-    fn head_index(&self) -> Option<usize> {
-        let maps = i64::try_from(self.neck_hidden_sizes.len()).ok()?;
-        let index = match self.head_in_index {
-            index if index < 0 => index.checked_add(maps)?,
-            index => index,
-        };
-        usize::try_from(index).ok().filter(|_| index < maps)
-    }
-}
-
-/// How a stage's grid of patches changes its size.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Resize {
-    Enlarge(i64),
-    Keep,
-    Reduce { stride: i64 },
-}
-
-impl Resize {
-    fn of(factor: f64) -> Option<Self> {
-        const LARGEST: f64 = 64.0;
-        match factor {
-            1.0 => Some(Self::Keep),
-            f if (1.0..=LARGEST).contains(&f) && f.fract() == 0.0 => Some(Self::Enlarge(f as i64)),
-            f if (1.0 / LARGEST..1.0).contains(&f) => Some(Self::Reduce {
-                stride: (1.0 / f) as i64,
-            }),
-            _ => None,
-        }
-    }
-}
 
 /// `neck.reassemble_stage.layers.*`
 #[derive(Debug)]
@@ -170,10 +43,11 @@ impl ReassembleLayer {
     /// (B, 1 + h w, C) -> (B, channels, factor h, factor w)
     fn forward(&self, tokens: &Tensor, grid: (i64, i64)) -> Computed<Tensor> {
         let (batch, count, hidden) = tokens.size3()?;
+        // Tokens are pixels with their channels side by side, so this copies nothing.
         let image = tokens
             .f_narrow(1, 1, count - 1)? // (B, h w, C): the class token has no place in an image
-            .f_transpose(1, 2)? // (B, C, h w)
-            .f_reshape([batch, hidden, grid.0, grid.1])?; // (B, C, h, w)
+            .f_reshape([batch, grid.0, grid.1, hidden])? // (B, h, w, C)
+            .f_permute([0, 3, 1, 2])?; // (B, C, h, w)
         let image = self.projection.forward(&image)?; // (B, channels, h, w)
         match &self.resize {
             Resizer::Enlarge(upsample) => upsample.forward(&image),
