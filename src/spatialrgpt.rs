@@ -5,6 +5,8 @@ mod digest;
 mod estimator;
 mod generate;
 pub mod hub;
+#[cfg(feature = "torch")]
+pub mod hub;
 mod layers;
 mod llama;
 mod model;
@@ -14,11 +16,10 @@ mod reasoner;
 mod region_extractor;
 mod relative_depth;
 mod session;
+mod timing;
 pub mod tokenizer;
 mod trace;
 mod vision_tower;
-#[cfg(feature = "torch")]
-pub mod hub;
 #[cfg(feature = "torch")]
 pub mod weights;
 
@@ -26,4 +27,5 @@ pub use estimator::estimator;
 pub use open::reasoner;
 pub use reasoner::Reasoner;
 pub use session::Session;
+pub use timing::{StageSeconds, time_stages};
 pub use trace::trace;

@@ -100,29 +100,15 @@ impl SpatialRgpt {
     }
 
     fn look_inner(&self, views: &[View]) -> TchResult<Vec<Seen>> {
-        let vision = self.vision(views, None)?;
-        views
-            .iter()
-            .enumerate()
-            .map(|(frame, view)| {
-                let image_features = vision.image_features.f_select(0, frame as i64)?;
-                let regions = self.regions(&vision, frame, view)?;
-                let (mask_embeds, depth_embeds) = regions;
-                Ok(Seen {
-                    image_features,
-                    mask_embeds,
-                    depth_embeds,
-                })
-            })
-            .collect()
+        self.describe(&self.tower_features(views, None)?, views)
     }
 
-    /// The towers' features of all views. Colour and depth pictures go through in one batch.
-    pub(super) fn vision(
+    /// What the vision tower makes of all views. Colour and depth pictures go through in one batch.
+    pub(super) fn tower_features(
         &self,
         views: &[View],
         hidden: Option<&mut Vec<Tensor>>,
-    ) -> TchResult<Vision> {
+    ) -> TchResult<Features> {
         let wants_depth = self.takes_depth();
         let mut pictures: Vec<&[f32]> = views.iter().map(|view| view.color.as_slice()).collect();
         // Which row of the batch is whose depth.
@@ -132,38 +118,60 @@ impl SpatialRgpt {
             Some(pictures.len() as i64 - 1)
         });
         let depth_rows: Vec<Option<i64>> = depth_rows.collect();
-        let features = self
-            .vision_tower
-            .forward(&self.pixels(&pictures)?, hidden)?; // (P, N, C)
-        let tower_features = features.f_narrow(0, 0, views.len() as i64)?; // (B, N, C)
+        let pixels = self.pixels(&pictures)?;
+        let features = self.vision_tower.forward(&pixels, hidden)?; // (P, N, C)
+        Ok(Features {
+            color: features.f_narrow(0, 0, views.len() as i64)?, // (B, N, C)
+            depth: depth_rows
+                .into_iter()
+                .map(|row| row.map(|row| features.f_select(0, row)).transpose())
+                .collect::<TchResult<_>>()?,
+        })
+    }
+
+    /// The pictures' enlarged maps and tokens.
+    pub(super) fn refined(&self, features: &Features) -> TchResult<Refinement> {
         let refined = match &self.region_extractor {
-            Some(extractor) => Some(extractor.refine(&tower_features)?),
+            Some(extractor) => Some(extractor.refine(&features.color)?),
             None => None,
         };
         let lres_features = match &refined {
             Some(refined) => refined.pooled()?,
-            None => tower_features.shallow_clone(),
+            None => features.color.shallow_clone(),
         };
-        Ok(Vision {
+        Ok(Refinement {
             image_features: self.mm_projector.forward(&lres_features)?,
-            depth_tower_features: depth_rows
-                .into_iter()
-                .map(|row| row.map(|row| features.f_select(0, row)).transpose())
-                .collect::<TchResult<_>>()?,
-            tower_features,
             refined,
             lres_features,
         })
     }
 
+    /// The embeddings that the language model reads of each view.
+    pub(super) fn describe(&self, features: &Features, views: &[View]) -> TchResult<Vec<Seen>> {
+        let refinement = self.refined(features)?;
+        let frames = views.iter().enumerate();
+        frames
+            .map(|(frame, view)| {
+                let (mask_embeds, depth_embeds) =
+                    self.regions(features, &refinement, frame, view)?;
+                Ok(Seen {
+                    image_features: refinement.image_features.f_select(0, frame as i64)?,
+                    mask_embeds,
+                    depth_embeds,
+                })
+            })
+            .collect()
+    }
+
     /// The regions' embeddings of colour and of depth, (M, hidden) each.
-    pub(super) fn regions(
+    fn regions(
         &self,
-        vision: &Vision,
+        features: &Features,
+        refinement: &Refinement,
         frame: usize,
         view: &View,
     ) -> TchResult<(Option<Tensor>, Option<Tensor>)> {
-        let (Some(extractor), Some(refined)) = (&self.region_extractor, &vision.refined) else {
+        let (Some(extractor), Some(refined)) = (&self.region_extractor, &refinement.refined) else {
             return Ok((None, None));
         };
         if view.masks.is_empty() {
@@ -171,11 +179,7 @@ impl SpatialRgpt {
         }
         let masks = self.masks(&view.masks)?;
         let mask_embeds = extractor.color_regions(refined, frame as i64, &masks)?;
-        let depth_embeds = match vision
-            .depth_tower_features
-            .get(frame)
-            .and_then(Option::as_ref)
-        {
+        let depth_embeds = match features.depth.get(frame).and_then(Option::as_ref) {
             Some(features) => extractor.depth_regions(features, &masks)?,
             None => None,
         };
@@ -269,12 +273,16 @@ impl SpatialRgpt {
     }
 }
 
-/// What the vision half makes of a batch of views.
-pub(super) struct Vision {
+/// The vision tower's features of a batch of views.
+pub(super) struct Features {
     /// (B, N, C)
-    pub tower_features: Tensor,
+    pub color: Tensor,
     /// One a view, (N, C).
-    pub depth_tower_features: Vec<Option<Tensor>>,
+    pub depth: Vec<Option<Tensor>>,
+}
+
+/// What becomes of the colour pictures' features.
+pub(super) struct Refinement {
     pub refined: Option<Refined>,
     /// (B, 27 * 27, C)
     pub lres_features: Tensor,

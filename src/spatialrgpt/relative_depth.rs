@@ -37,16 +37,17 @@ impl DepthNetwork {
     /// An empty picture, numbers that overflowed, or libtorch's.
     pub fn disparity(&self, picture: &ColorImage) -> Result<Disparity> {
         let input = self.processor.process(picture)?;
-        let (width, height) = (input.width as usize, input.height as usize);
-        let map = self.network.estimate(&input.values, height, width)?;
-        let (width, height) = (map.width as u32, map.height as u32);
+        let map = self
+            .network
+            .estimate(input.width, input.height, &input.values)?;
+        let (width, height) = (map.width, map.height);
         match self.network.depth_estimation_type() {
-            DepthEstimationType::Relative => Disparity::from_network(width, height, map.depth),
+            DepthEstimationType::Relative => Disparity::from_network(width, height, map.values),
             DepthEstimationType::Metric => {
                 let depth = DepthImage {
                     width,
                     height,
-                    depth_m: map.depth,
+                    depth_m: map.values,
                 };
                 Disparity::from_depth(&depth).ok_or(Error::EmptyPicture { width, height })
             }

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::generate::{Generated, Limits};
 use super::layers::TchResult;
-use super::model::{Seen, View, Vision};
+use super::model::{Seen, View};
 use super::reasoner::Reasoner;
 use super::weights::torch_error;
 use crate::error::{Error, Result};
@@ -18,13 +18,24 @@ use crate::prompt::{Conversation, Prompt};
 
 /// One entry of the inputs' `meta.json`.
 #[derive(Debug, Deserialize)]
-struct Case {
+pub(super) struct Case {
     image: String,
     /// An 8-bit depth map, larger is nearer. Without it only the run without depth is made.
     depth: Option<String>,
     /// x_min, y_min, x_max, y_max in pixels.
     boxes: Vec<[f64; 4]>,
     turns: Vec<String>,
+}
+
+impl Case {
+    /// The cases that a folder's `meta.json` lists.
+    pub(super) fn read(inputs: &Path) -> Result<Vec<Self>> {
+        super::config::read_json(&inputs.join("meta.json"))
+    }
+
+    pub(super) fn first_turn(&self) -> Option<&str> {
+        self.turns.first().map(String::as_str)
+    }
 }
 
 /// `caseN.json`: what was asked and answered last, with depth (`d1`) and without (`d0`).
@@ -53,7 +64,7 @@ type Tensors = Vec<(String, Tensor)>;
 /// # Errors
 /// What the inputs, the model or the file system refuse.
 pub fn trace(reasoner: &Reasoner, inputs: &Path, out: &Path) -> Result<usize> {
-    let cases: Vec<Case> = super::config::read_json(&inputs.join("meta.json"))?;
+    let cases = Case::read(inputs)?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     for (number, case) in cases.iter().enumerate() {
         let tracer = Tracer::new(reasoner, case, inputs)?;
@@ -68,15 +79,15 @@ pub fn trace(reasoner: &Reasoner, inputs: &Path, out: &Path) -> Result<usize> {
     Ok(cases.len())
 }
 
-struct Tracer<'a> {
-    reasoner: &'a Reasoner,
-    case: &'a Case,
+pub(super) struct Tracer<'a> {
+    pub(super) reasoner: &'a Reasoner,
+    pub(super) case: &'a Case,
     color: ColorImage,
-    depth: Option<GrayImage>,
+    pub(super) depth: Option<GrayImage>,
 }
 
 impl<'a> Tracer<'a> {
-    fn new(reasoner: &'a Reasoner, case: &'a Case, inputs: &Path) -> Result<Self> {
+    pub(super) fn new(reasoner: &'a Reasoner, case: &'a Case, inputs: &Path) -> Result<Self> {
         let depth = case.depth.as_ref().map(|file| inputs.join(file));
         Ok(Self {
             reasoner,
@@ -116,7 +127,7 @@ impl<'a> Tracer<'a> {
             .collect()
     }
 
-    fn view(&self, depth: Option<&GrayImage>) -> Result<View> {
+    pub(super) fn view(&self, depth: Option<&GrayImage>) -> Result<View> {
         self.reasoner.view(&self.color, depth, &self.masks())
     }
 
@@ -156,27 +167,28 @@ impl<'a> Tracer<'a> {
         let model = self.reasoner.model();
         let mut hidden = Vec::new();
         let views = std::slice::from_ref(view);
-        let vision: Vision = tch::no_grad(|| model.vision(views, Some(&mut hidden)))?;
+        let features = tch::no_grad(|| model.tower_features(views, Some(&mut hidden)))?;
+        let refinement = tch::no_grad(|| model.refined(&features))?;
         if all_layers {
             for (layer, hidden) in hidden.iter().enumerate() {
                 // The depth picture's row follows the colour picture's.
                 tensors.push((format!("vision_hidden_{layer}"), hidden.f_narrow(0, 0, 1)?));
             }
         }
-        tensors.push((
-            "tower_features".into(),
-            vision.tower_features.shallow_clone(),
-        ));
-        if let Some(Some(depth)) = vision.depth_tower_features.first() {
+        tensors.push(("tower_features".into(), features.color.shallow_clone()));
+        if let Some(Some(depth)) = features.depth.first() {
             tensors.push(("depth_tower_features".into(), depth.f_unsqueeze(0)?));
         }
-        if let Some(refined) = &vision.refined {
+        if let Some(refined) = &refinement.refined {
             tensors.push(("hres_features".into(), refined.rows()?));
         }
-        tensors.push(("lres_features".into(), vision.lres_features.shallow_clone()));
+        tensors.push((
+            "lres_features".into(),
+            refinement.lres_features.shallow_clone(),
+        ));
         tensors.push((
             "image_features".into(),
-            vision.image_features.shallow_clone(),
+            refinement.image_features.shallow_clone(),
         ));
         Ok(())
     }
