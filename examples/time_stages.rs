@@ -54,7 +54,9 @@ fn main() -> anyhow::Result<()> {
     result["best"] = stages(&runs, options.new_tokens, best);
     result["load_s"] = json!(load_s);
     result["frames"] = json!(runs.len());
-    result["prompt_tokens"] = json!(median(runs.iter().map(|run| run.prompt_tokens as f64)));
+    result["prompt_tokens"] = json!(median(
+        runs.iter().map(|run| run.prompt_tokens as f64).collect()
+    ));
     result["threads"] = json!(options.threads);
     result["peak_rss_mb"] = json!(peak_rss_mb());
     println!("{result}");
@@ -62,11 +64,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// One figure a stage, chosen from all runs.
-fn stages<F>(runs: &[StageSeconds], new_tokens: usize, choose: F) -> serde_json::Value
-where
-    F: Fn(Box<dyn Iterator<Item = f64> + '_>) -> f64,
-{
-    let of = |stage: fn(&StageSeconds) -> f64| choose(Box::new(runs.iter().map(stage)));
+fn stages(
+    runs: &[StageSeconds],
+    new_tokens: usize,
+    choose: fn(Vec<f64>) -> f64,
+) -> serde_json::Value {
+    let of = |stage: fn(&StageSeconds) -> f64| choose(runs.iter().map(stage).collect());
     json!({
         "prepare_ms": 1e3 * of(|run| run.prepare),
         "vision_per_image_ms": 1e3 * of(|run| run.vision) / 2.0,
@@ -77,12 +80,11 @@ where
     })
 }
 
-fn best(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(f64::INFINITY, f64::min)
+fn best(values: Vec<f64>) -> f64 {
+    values.into_iter().fold(f64::INFINITY, f64::min)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,

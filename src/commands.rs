@@ -11,7 +11,7 @@ use std::path::Path;
 
 use spatial_reward::config::{Config, Model};
 use spatial_reward::label::roles::TruthTopics;
-use spatial_reward::node;
+use spatial_reward::{node, spatialrgpt};
 
 use crate::cli::{Command, ModelOptions, Settings, TruthOptions};
 use crate::logging::Terminal;
@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 
 pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
-        Command::Ask(options) => ask::run(*options),
+        Command::Ask(options) => ask::run(*options, terminal),
         Command::Label(options) => label::run(*options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
@@ -28,6 +28,14 @@ pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
             Ok(Outcome::Fine)
         }
     }
+}
+
+/// Finds the model on this machine, or downloads it under a progress bar.
+fn locate(model: &mut Model, terminal: &Terminal) -> spatial_reward::Result<()> {
+    let bar = terminal.download_bar();
+    let located = spatialrgpt::locate(model, |name| std::env::var(name).ok(), &bar);
+    bar.finish_and_clear();
+    located
 }
 
 fn config_file(path: Option<&Path>) -> spatial_reward::Result<Config> {

@@ -62,6 +62,16 @@ impl Terminal {
         bar
     }
 
+    /// A progress bar for files that are fetched; invisible where stderr is no terminal.
+    pub fn download_bar(&self) -> ProgressBar {
+        let style = ProgressStyle::with_template(
+            "{msg} {wide_bar} {bytes}/{total_bytes}  {binary_bytes_per_sec}",
+        );
+        let bar = self.bars.add(ProgressBar::no_length());
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar
+    }
+
     /// Move a bar to where a bag's reading is.
     pub fn show(bar: &ProgressBar, progress: Progress, unit: &str) {
         if let Some(messages) = progress.messages {

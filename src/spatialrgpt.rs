@@ -1,11 +1,10 @@
 //! The vision-language model (feature `torch`): loading, the network, questions and answers.
 
+mod compact;
 pub mod config;
 mod digest;
 mod estimator;
 mod generate;
-pub mod hub;
-#[cfg(feature = "torch")]
 pub mod hub;
 mod layers;
 mod llama;
@@ -20,11 +19,10 @@ mod timing;
 pub mod tokenizer;
 mod trace;
 mod vision_tower;
-#[cfg(feature = "torch")]
 pub mod weights;
 
 pub use estimator::estimator;
-pub use open::reasoner;
+pub use open::{locate, reasoner};
 pub use reasoner::Reasoner;
 pub use session::Session;
 pub use timing::{StageSeconds, time_stages};

@@ -10,16 +10,18 @@ use spatial_reward::imaging::{self, Mask};
 use spatial_reward::spatialrgpt::Session;
 use spatial_reward::{Error, Result};
 
-use super::{config_file, print};
+use super::{config_file, locate, print};
 use crate::cli::Ask;
+use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
-pub fn run(options: Ask) -> anyhow::Result<Outcome> {
+pub fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let mut config = config_file(options.config.as_deref())?;
     options.model.clone().set(&mut config.model);
     config.validate()?;
     // The picture first: it is read in no time, the model is not.
     let picture = picture(&options)?;
+    locate(&mut config.model, terminal)?;
     let mut session = Session::open(&config.model, picture)?;
     if let Some(question) = &options.question {
         answer(&mut session, question, options.json)?;

@@ -9,14 +9,14 @@ use std::thread::available_parallelism;
 
 use anyhow::Context;
 use serde::Serialize;
-use spatial_reward::config::Config;
+use spatial_reward::config::{Config, EstimatorKind};
 use spatial_reward::estimator::Estimator;
 use spatial_reward::label::output::{IfExists, check_target};
 use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::label::{self, Labelled, Request};
 
 use super::discover::{self, Job};
-use super::{print, print_json};
+use super::{locate, print, print_json};
 use crate::cli::Label;
 use crate::logging::{Terminal, in_words};
 use crate::outcome::Outcome;
@@ -48,7 +48,6 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let mut config = options.settings.into_config()?;
     config.reward.alignment = options.alignment.unwrap_or(config.reward.alignment);
     config.output.storage = options.storage.unwrap_or(config.output.storage);
-    let estimator = label::estimator(&config)?;
     let mut jobs = discover::jobs(&options.bags, options.output.as_deref())?;
     if let Some(shard) = options.shard {
         jobs = discover::part_of(jobs, shard);
@@ -59,6 +58,10 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
             check_target(&job.target, if_exists, "")?;
         }
     }
+    if config.estimator.kind == EstimatorKind::Spatialrgpt {
+        locate(&mut config.model, terminal)?;
+    }
+    let estimator = label::estimator(&config)?;
     let stop = stop_on_signal()?;
     let run = Run {
         config: &config,

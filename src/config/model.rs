@@ -1,5 +1,7 @@
 //! Settings of the vision-language model.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::whole;
@@ -29,6 +31,11 @@ pub struct Model {
     pub depth_scale: DepthScale,
     /// Frames that run through the model together when a bag is labelled. [1, 256].
     pub batch: u32,
+    /// Where `path` and `depth_model` lie on this machine, once found; no setting.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
+    #[serde(skip)]
+    pub depth_folder: Option<PathBuf>,
 }
 
 impl Default for Model {
@@ -44,6 +51,8 @@ impl Default for Model {
             depth_model: None,
             depth_scale: DepthScale::Frame,
             batch: 8,
+            folder: None,
+            depth_folder: None,
         }
     }
 }

@@ -14,6 +14,18 @@ pub fn estimator(_config: &Config) -> Result<Box<dyn Estimator>> {
     Err(not_in_this_build())
 }
 
+/// Finds the models that the settings name.
+///
+/// # Errors
+/// `Error::NotInThisBuild`, always.
+pub fn locate(
+    _settings: &mut Model,
+    _variable: impl Fn(&str) -> Option<String>,
+    _bar: &indicatif::ProgressBar,
+) -> Result<()> {
+    Err(not_in_this_build())
+}
+
 /// A conversation with the model about one picture; there are none in this build.
 pub enum Session {}
 

@@ -55,7 +55,7 @@ enum Digest {
 impl ModelEstimator {
     fn open(config: &Config) -> crate::Result<Self> {
         let settings = &config.model;
-        let folder = open::folder(settings.path.as_deref().ok_or(Error::NoModel)?)?;
+        let folder = open::folder(settings)?;
         let reasoner = open::reasoner(settings)?;
         if !reasoner.takes_regions() {
             return Err(Error::NoRegions);

@@ -1,7 +1,10 @@
 //! The two layers that every part of the network is made of, loaded from a checkpoint by name.
 
+use std::cell::OnceCell;
+
 use tch::{TchError, Tensor};
 
+use super::compact::{Compact, MOST_ROWS};
 use super::weights::Scope;
 use crate::error::Result;
 
@@ -14,6 +17,8 @@ pub type TchResult<T> = std::result::Result<T, TchError>;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    /// The weight for a few rows, made when the first come; `None` where there is no gain.
+    compact: OnceCell<Option<Compact>>,
 }
 
 impl Linear {
@@ -24,16 +29,37 @@ impl Linear {
                 true => Some(scope.get("bias", &[outputs])?),
                 false => None,
             },
+            compact: OnceCell::new(),
         })
     }
 
     pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+        Self {
+            weight,
+            bias,
+            compact: OnceCell::new(),
+        }
     }
 
     /// (..., in) -> (..., out)
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        x.f_linear(&self.weight, self.bias.as_ref())
+        let inputs = self.weight.size2()?.1 as usize;
+        if x.numel() > MOST_ROWS * inputs {
+            return x.f_linear(&self.weight, self.bias.as_ref());
+        }
+        match (self.compact()?, &self.bias) {
+            (Some(compact), None) => compact.forward(x),
+            (Some(compact), Some(bias)) => compact.forward(x)?.f_add(bias),
+            (None, bias) => x.f_linear(&self.weight, bias.as_ref()),
+        }
+    }
+
+    fn compact(&self) -> TchResult<Option<&Compact>> {
+        if let Some(compact) = self.compact.get() {
+            return Ok(compact.as_ref());
+        }
+        let compact = Compact::of(&self.weight)?;
+        Ok(self.compact.get_or_init(|| compact).as_ref())
     }
 }
 

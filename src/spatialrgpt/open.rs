@@ -7,7 +7,7 @@ use tch::{Device, Kind};
 use super::hub::{self, HubOptions};
 use super::reasoner::Reasoner;
 use super::weights::Placement;
-use crate::config::{Dtype, Model};
+use crate::config::{Dtype, Model, RelativeDepth};
 use crate::error::{Error, Result};
 use crate::prompt::Template;
 
@@ -16,10 +16,9 @@ use crate::prompt::Template;
 /// # Errors
 /// `Error::NoModel` where they name none; else what is wrong with it, by name.
 pub fn reasoner(settings: &Model) -> Result<Reasoner> {
-    let path = settings.path.as_deref().ok_or(Error::NoModel)?;
+    let folder = folder(settings)?;
     let placement = placement(settings)?;
     let template = settings.template.as_deref().map(Template::from_name);
-    let folder = folder(path)?;
     Reasoner::load(
         &folder,
         placement,
@@ -44,24 +43,48 @@ pub fn placement(settings: &Model) -> Result<Placement> {
     Ok(Placement { kind, device })
 }
 
-/// The folder of a model, from the hub if it is none yet.
+/// Finds the models that the settings name on this machine, downloading what a hub has and this machine
+/// has not; `bar` shows how far that is. `variable` gives the value of an environment variable: those of
+/// the hub's own tools say where the hub is and where its files are kept.
 ///
 /// # Errors
 /// As [`hub::resolve`].
-pub fn folder(model: &str) -> Result<PathBuf> {
-    // The hub's own variables, which every tool around it reads.
-    let options = HubOptions::from_variables(|name| std::env::var(name).ok());
-    let style = indicatif::ProgressStyle::with_template(
-        "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec}",
-    );
-    let bar = indicatif::ProgressBar::hidden();
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-    let folder = hub::resolve(model, &options, &bar);
-    bar.finish_and_clear();
-    folder
+pub fn locate(
+    settings: &mut Model,
+    variable: impl Fn(&str) -> Option<String>,
+    bar: &indicatif::ProgressBar,
+) -> Result<()> {
+    let options = HubOptions::from_variables(variable);
+    let find = |model: &Option<String>| match model {
+        Some(model) => hub::resolve(model, &options, bar).map(Some),
+        None => Ok(None),
+    };
+    settings.folder = find(&settings.path)?;
+    settings.depth_folder = match settings.depth_source() {
+        RelativeDepth::DepthAnything => find(&settings.depth_model)?,
+        _ => None,
+    };
+    Ok(())
+}
+
+/// The folder of the checkpoint: where [`locate`] found it, else its name taken as a path.
+///
+/// # Errors
+/// `Error::NoModel` where the settings name none.
+pub(super) fn folder(settings: &Model) -> Result<PathBuf> {
+    let named = || settings.path.as_ref().map(PathBuf::from);
+    settings.folder.clone().or_else(named).ok_or(Error::NoModel)
+}
+
+/// The same of the depth network.
+pub(super) fn depth_folder(settings: &Model) -> Result<PathBuf> {
+    let named = || settings.depth_model.as_ref().map(PathBuf::from);
+    let folder = settings.depth_folder.clone().or_else(named);
+    folder.ok_or(Error::ConfigValue {
+        key: "model.depth_model",
+        value: "not given".into(),
+        expected: "a Depth Anything checkpoint's folder or hub id",
+    })
 }
 
 /// `auto`, `cpu`, `cuda` or `cuda:N`, checked against what is there.

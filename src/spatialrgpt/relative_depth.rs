@@ -19,12 +19,7 @@ impl DepthNetwork {
     /// # Errors
     /// What is wrong with it, by name.
     pub fn open(settings: &Model) -> Result<Self> {
-        let path = settings.depth_model.as_deref().ok_or(Error::ConfigValue {
-            key: "model.depth_model",
-            value: "not given".into(),
-            expected: "a Depth Anything checkpoint's folder or hub id",
-        })?;
-        let folder = open::folder(path)?;
+        let folder = open::depth_folder(settings)?;
         Ok(Self {
             network: DepthAnything::load(&folder, open::placement(settings)?)?,
             processor: DepthAnythingProcessor::load(&folder.join("preprocessor_config.json"))?,
