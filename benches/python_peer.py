@@ -18,7 +18,7 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 # The matrices are small: several BLAS threads only wait for each other, ten times slower on a busy machine.
@@ -185,7 +185,7 @@ def measured(image, depth, camera: tuple | None, boxes: tuple) -> Measurement | 
         return "no_fingertip_box" if boxes[0] is None else "no_target_box"
     if depth is None or camera is None:
         return "no_depth"
-    return measure(Picture(decode_color(image), *decode_depth(depth), camera), *boxes)
+    return measure(Picture(LazyColor(image), *decode_depth(depth), camera), *boxes)
 
 
 class Rewarder:
@@ -223,14 +223,23 @@ def nanos(header) -> int:
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 
-def decode_color(message) -> np.ndarray:
-    """RGB (H, W, 3) uint8."""
-    if hasattr(message, "encoding"):  # sensor_msgs/Image, rgb8 or bgr8
+class LazyColor:
+    """The colour image of a message: its size from the header, its pixels when they are looked at."""
+
+    def __init__(self, message):
+        self.message = message
+        self.image = None if hasattr(message, "encoding") else Image.open(io.BytesIO(message.data))
+        self.size = self.image.size if self.image else (message.width, message.height)
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """RGB (H, W, 3) uint8."""
+        if self.image:
+            return np.asarray(self.image if self.image.mode == "RGB" else self.image.convert("RGB"))
+        message = self.message  # sensor_msgs/Image, rgb8 or bgr8
         pixels = message.data.reshape(message.height, message.step)[:, : message.width * 3]
         pixels = pixels.reshape(message.height, message.width, 3)
         return pixels[..., ::-1] if message.encoding == "bgr8" else pixels
-    image = Image.open(io.BytesIO(message.data))
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def decode_depth(message) -> tuple[np.ndarray, float]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from . import cloud, finger, solid
 from .segment import FULL_SCORE, Segments, segment, sides_touched
-from .window import IN_FINGERTIP, IN_TARGET, Box, Picture, Window
+from .window import IN_FINGERTIP, IN_TARGET, Box, Color, Picture, Window
 
-__all__ = ["Box", "Measurement", "Picture", "measure"]
+__all__ = ["Box", "Color", "Measurement", "Picture", "measure"]
 
 MIN_PIXELS = 6
 MIN_CENTER_SHARE = 0.25

@@ -67,7 +67,7 @@ def segment(window: Window, min_pixels: int) -> Segments:
     if not touching:
         return _segments(window, _label(window, sure, None, min_pixels, False), min_pixels)
     touching_mask = window.mask(np.concatenate([piece.pixels for piece in touching]))
-    borders = Borders.find(window, touching_mask)
+    borders = Borders(window, touching_mask)
     strict_links = window.steps < STRICT
     best = Segments([], np.zeros(0, int), 0)
     cuts: dict[Cut, list[Piece]] = {}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -65,28 +66,33 @@ def connected(window: Window, mask: np.ndarray, links: np.ndarray) -> Parts:
     return Parts(pixels, part, np.bincount(part))
 
 
-class Borders(NamedTuple):
-    """Pixels on the borders between surfaces that may touch, for each of two cues."""
+class Borders:
+    """Pixels on the borders between surfaces that may touch, among the wanted ones, for each of two cues.
+    A cue is looked for when somebody asks for it."""
 
-    crease: np.ndarray
-    color: np.ndarray
+    def __init__(self, window: Window, wanted: np.ndarray):
+        self.window, self.wanted = window, wanted
 
-    @staticmethod
-    def find(window: Window, wanted: np.ndarray) -> Borders:
-        """Looked for among the wanted pixels only."""
-        normals = _normals(window, wanted)
-        color = np.zeros((window.height, window.width, 3), np.int16)
-        color[MARGIN:-MARGIN, MARGIN:-MARGIN] = window.color_crop
-        channels = color.reshape(-1, 3).T.astype(np.float32, order="C")
+    @cached_property
+    def crease(self) -> np.ndarray:
+        normals = _normals(self.window, self.wanted)
 
         def bent(apart: int) -> np.ndarray:
             return np.einsum("ki,ki->i", normals[:, :-apart], normals[:, apart:]) <= SMOOTH
+
+        return _between(self.window, self.wanted, CREASE_REACH, bent)
+
+    @cached_property
+    def color(self) -> np.ndarray:
+        color = np.zeros((self.window.height, self.window.width, 3), np.int16)
+        color[MARGIN:-MARGIN, MARGIN:-MARGIN] = self.window.color_crop
+        channels = color.reshape(-1, 3).T.astype(np.float32, order="C")
 
         def recolored(apart: int) -> np.ndarray:
             change = channels[:, apart:] - channels[:, :-apart]
             return np.einsum("ki,ki->i", change, change) >= COLOR_EDGE**2
 
-        return Borders(_between(window, wanted, CREASE_REACH, bent), _between(window, wanted, 1, recolored))
+        return _between(self.window, self.wanted, 1, recolored)
 
 
 def _between(window: Window, wanted: np.ndarray, reach: int, differ) -> np.ndarray:

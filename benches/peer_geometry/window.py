@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,10 +48,19 @@ class Box(NamedTuple):
         return Box(self.x_min + x, self.y_min + y, self.x_max + x, self.y_max + y)
 
 
-class Picture(NamedTuple):
-    """One decoded frame: RGB (H, W, 3) uint8, depth (h, w) as it came and its unit, the camera matrix."""
+class Color(Protocol):
+    """A colour image whose pixels are decoded when somebody looks at them."""
 
-    color: np.ndarray
+    size: tuple[int, int]  # width, height
+
+    @property
+    def pixels(self) -> np.ndarray: ...  # RGB (H, W, 3) uint8
+
+
+class Picture(NamedTuple):
+    """One frame: its colour, depth (h, w) as it came and its unit, the camera matrix."""
+
+    color: Color
     depth: np.ndarray
     units_per_metre: float
     camera: tuple[float, float, float, float]  # fx fy cx cy, in pixels of the colour image
@@ -67,7 +76,9 @@ class Window:
     depth_m: np.ndarray
     rays: np.ndarray  # (2, N) x/z and y/z
     place: np.ndarray
-    color_crop: np.ndarray  # (height, width, 3) without the margin
+    color: Color
+    color_columns: np.ndarray  # of each pixel without the margin
+    color_rows: np.ndarray
     fingertip: Box
     target: Box
     focal_px: float
@@ -76,7 +87,7 @@ class Window:
     def cut(picture: Picture, fingertip: Box, target: Box) -> Window | None:
         """The boxes are in pixels of the colour image. None if one of them is outside."""
         full_height, full_width = picture.depth.shape
-        scale_x, scale_y = full_width / picture.color.shape[1], full_height / picture.color.shape[0]
+        scale_x, scale_y = full_width / picture.color.size[0], full_height / picture.color.size[1]
         boxes = [_clipped(box, scale_x, scale_y, full_width, full_height) for box in (fingertip, target)]
         if boxes[0] is None or boxes[1] is None:
             return None
@@ -113,11 +124,21 @@ class Window:
             depth_m=_denoised(raw, _jump_share(focal_px)).ravel(),
             rays=rays.reshape(2, -1),
             place=place.ravel(),
-            color_crop=_crop(picture.color, x[MARGIN:-MARGIN] / scale_x, y[MARGIN:-MARGIN] / scale_y),
+            color=picture.color,
+            color_columns=(x[MARGIN:-MARGIN] / scale_x).astype(int),
+            color_rows=(y[MARGIN:-MARGIN] / scale_y).astype(int),
             fingertip=boxes[0].shifted(*shift),
             target=boxes[1].shifted(*shift),
             focal_px=focal_px,
         )
+
+    @cached_property
+    def color_crop(self) -> np.ndarray:
+        """(height, width, 3) without the margin."""
+        color, x, y = self.color.pixels, self.color_columns, self.color_rows
+        if len(x) == x[-1] - x[0] + 1 and len(y) == y[-1] - y[0] + 1:
+            return color[y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+        return color[y[:, None], x]
 
     @cached_property
     def jump_share(self) -> np.float32:
@@ -212,13 +233,6 @@ def _places(x: np.ndarray, y: np.ndarray, boxes: list[Box], rings: list[Box]) ->
     in_boxes = within(boxes[0]) * np.uint8(IN_FINGERTIP) + within(boxes[1]) * np.uint8(IN_TARGET)
     in_rings = within(rings[0]) * np.uint8(RING_FINGERTIP) + within(rings[1]) * np.uint8(RING_TARGET)
     return np.where(in_boxes != 0, in_boxes, in_rings)
-
-
-def _crop(color: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    x, y = x.astype(int), y.astype(int)
-    if len(x) == x[-1] - x[0] + 1 and len(y) == y[-1] - y[0] + 1:
-        return color[y[0] : y[-1] + 1, x[0] : x[-1] + 1]
-    return color[y[:, None], x]
 
 
 def _jump_share(focal_px: float) -> np.float32:

@@ -119,6 +119,113 @@ fn mcap_copy_is_laid_out_as_rosbag2_expects() {
     assert!(mcap::read::footer(&bytes).unwrap().summary_offset_start > 0);
 }
 
+/// The compressed records of each chunk.
+fn compressed_chunks(bytes: &[u8], summary: &mcap::Summary) -> Vec<Vec<u8>> {
+    let chunk = |index: &mcap::records::ChunkIndex| {
+        let at = index.compressed_data_offset().unwrap() as usize;
+        bytes[at..at + index.compressed_size as usize].to_vec()
+    };
+    summary.chunk_indexes.iter().map(chunk).collect()
+}
+
+#[test]
+fn compressed_chunks_are_taken_over_as_they_are() {
+    // Given a bag in several chunks, compressed harder than ours would be
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(3000, 700);
+    let options = mcap_options()
+        .compression(Some(mcap::Compression::Zstd))
+        .compression_level(9);
+    let source = write_file(folder.path(), "bag.mcap", &mcap_bytes(options, &sent));
+
+    // When it is copied with a message of an added topic after every tenth
+    let mut reader = BagReader::open(&source).unwrap();
+    let added = [TopicInfo::cdr(
+        "/added",
+        "std_msgs/msg/String",
+        "string data",
+        "",
+    )];
+    let target = folder.path().join("copy");
+    let mut writer =
+        BagWriter::create(&target, "copy", Storage::Mcap, reader.info(), &added).unwrap();
+    let added_topic = reader.info().topics.len();
+    let mut count = 0;
+    while let Some(message) = reader.next_message().unwrap() {
+        writer.write_message(&message).unwrap();
+        if count % 10 == 0 {
+            let time = message.log_time_nanos;
+            writer
+                .write(added_topic, time, time, 0, &[0, 1, 0, 0])
+                .unwrap();
+        }
+        count += 1;
+    }
+    writer.finish().unwrap();
+
+    // Then each of its chunks is in the copy, and everything is found by the index
+    let (source_bytes, source_summary) = mcap_summary(&source);
+    let (bytes, summary) = mcap_summary(&target.join("copy_0.mcap"));
+    let original = compressed_chunks(&source_bytes, &source_summary);
+    let copied = compressed_chunks(&bytes, &summary);
+    assert!(original.len() > 1);
+    assert!(original.iter().all(|chunk| copied.contains(chunk)));
+    let mut reader = BagReader::open(&target).unwrap();
+    let (of_added, of_source): (Vec<_>, Vec<_>) = read_all(&mut reader)
+        .into_iter()
+        .partition(|message| reader.info().topics[message.topic].name == "/added");
+    assert_eq!(reader.loss(), None);
+    assert_eq!(of_added.len(), 300);
+    assert!(
+        of_source
+            .iter()
+            .map(|message| (message.log_time_nanos, &*message.data))
+            .eq(sent.iter().map(|message| (message.time, &*message.data)))
+    );
+    let statistics = summary.stats.as_ref().unwrap();
+    assert_eq!(statistics.message_count, 3300);
+    for index in &summary.chunk_indexes {
+        for (channel, entries) in summary.read_message_indexes(&bytes, index).unwrap() {
+            for entry in entries {
+                let message = summary.seek_message(&bytes, index, &entry).unwrap();
+                assert_eq!(message.channel.id, channel.id);
+                assert_eq!(message.log_time, entry.log_time);
+            }
+        }
+    }
+}
+
+#[test]
+fn chunks_with_a_replaced_topic_are_not_taken_over() {
+    // Given a bag one topic of which a new one replaces
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(200, 700);
+    let options = mcap_options().compression(Some(mcap::Compression::Zstd));
+    let source = write_file(folder.path(), "bag.mcap", &mcap_bytes(options, &sent));
+    let mut reader = BagReader::open(&source).unwrap();
+    let replaced = reader.info().topics[0].name.clone();
+    let added = [TopicInfo::cdr(
+        &replaced,
+        "std_msgs/msg/String",
+        "string data",
+        "",
+    )];
+
+    // When it is copied
+    let target = folder.path().join("copy");
+    let mut writer =
+        BagWriter::create(&target, "copy", Storage::Mcap, reader.info(), &added).unwrap();
+    while let Some(message) = reader.next_message().unwrap() {
+        writer.write_message(&message).unwrap();
+    }
+    writer.finish().unwrap();
+
+    // Then the old topic's messages are gone, and only those
+    let (read, _) = read_bag(&target);
+    let rest = sent.into_iter().filter(|message| message.topic != replaced);
+    assert!(read == rest.collect::<Vec<_>>());
+}
+
 #[test]
 fn attachments_and_metadata_records_are_kept_and_the_copy_of_metadata_yaml_renewed() {
     let folder = tempfile::tempdir().unwrap();

@@ -57,7 +57,7 @@ impl McapSink {
     /// `channel_id` is the topic's number in the source, if the source has just one.
     pub fn add_topic(&mut self, topic: &TopicInfo, channel_id: Option<u16>) -> Result<()> {
         let known = channel_id.and_then(|id| self.source.channels.get(&id).cloned());
-        let channel = match known.filter(|known| says_the_same(known, topic)) {
+        let channel = match known.filter(|known| can_stay(known, topic)) {
             Some(channel) => {
                 self.keep_schema(channel.schema_id)?;
                 channel
@@ -255,17 +255,20 @@ impl McapSink {
     }
 }
 
-/// Whether a channel of the source says of its topic what a new one would; an entry that is empty says
-/// as little as one that is not there.
-fn says_the_same(channel: &Channel, topic: &TopicInfo) -> bool {
+/// Whether a channel of the source can stay as it is. What it leaves to metadata.yaml, the copy leaves
+/// to its metadata.yaml too.
+fn can_stay(channel: &Channel, topic: &TopicInfo) -> bool {
     let mut metadata = channel.metadata.clone();
-    let qos = metadata.remove(QOS_KEY).unwrap_or_default();
-    let type_hash = metadata.remove(TYPE_HASH_KEY).unwrap_or_default();
+    let mut agrees = |key, value: &String| {
+        let said = metadata.remove(key).unwrap_or_default();
+        said.is_empty() || said == *value
+    };
+    let agrees =
+        agrees(QOS_KEY, &topic.offered_qos_profiles) && agrees(TYPE_HASH_KEY, &topic.type_hash);
     channel.schema_id != 0
         && channel.topic == topic.name
         && channel.message_encoding == topic.serialization_format
-        && qos == topic.offered_qos_profiles
-        && type_hash == topic.type_hash
+        && agrees
         && metadata == topic.channel_metadata
 }
 
@@ -276,8 +279,11 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_an_error_that_names_the_file() {
-        let written = McapSink::create(Path::new("/dev/full")).and_then(|mut sink| {
-            sink.add_topic(&TopicInfo::cdr("/chatter", "std_msgs/msg/String", "", ""))?;
+        let written = McapSink::create(Path::new("/dev/full"), None).and_then(|mut sink| {
+            sink.add_topic(
+                &TopicInfo::cdr("/chatter", "std_msgs/msg/String", "", ""),
+                None,
+            )?;
             sink.write(0, (1, 1), 0, &[7; 100])?;
             sink.finish()
         });
