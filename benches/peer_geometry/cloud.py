@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-GAP_RANK = 8
+GAP_RANK = 4
 BLOCK = 64
 COARSE_POINTS, FINE_POINTS, MEAN_POINTS = 200, 800, 400
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .window import Box, Window, median
+from .window import IN_ANY_BOX, IN_FINGERTIP, IN_TARGET, Box, Window, median
 
 DIRECTIONS = 24
 PAIR_BALANCE = 0.6
@@ -41,9 +41,7 @@ def complete_object(window: Window, pixels: np.ndarray, box: Box, occluder: np.n
     compact = front + 0.5 * width * window.footprint_m(front)
     outline = _outline_depth(window, inside, box, occluder)
     depth = compact if outline is None else depth_of_center(front, outline, compact)
-    x, y = box.center
-    ray = window.rays[:, int(y) * window.width + int(x)]
-    center = np.array([ray[0] * depth, ray[1] * depth, depth], np.float32)
+    center = np.append(window.ray_at(*box.center), np.float32(1)) * np.float32(depth)
     return Solid(center, completed(window, pixels, inside, lambda points: 2 * center - points))
 
 
@@ -65,6 +63,8 @@ def completed(window: Window, pixels: np.ndarray, inside: np.ndarray, mirrored: 
     hidden = mirrored(seen)
     # A mirror image in front of the skin would have been seen: the symmetry is broken there.
     hidden = hidden[np.einsum("ij,ij->i", hidden - seen, seen) > 0]
+    # And where the camera sees past it, it only shows that the centre is a little off.
+    hidden = hidden[~_seen_through(window, hidden)]
     rims = np.concatenate([rim(window, pixels, dx, dy, inside)[0] for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1))])
     behind = mirrored(rims) - rims
     facing = np.einsum("ij,ij->i", behind, rims) > 0
@@ -75,7 +75,15 @@ def completed(window: Window, pixels: np.ndarray, inside: np.ndarray, mirrored: 
     step = np.arange(1, used.sum() + 1) - np.repeat(np.cumsum(used) - used, used)
     share = (step / np.repeat(steps, used)).astype(np.float32)
     sides = np.repeat(origins, used, axis=0) + np.repeat(behind, used, axis=0) * share[:, None]
+    sides = sides[~_seen_through(window, sides)]
     return np.concatenate([seen, hidden, rims, sides])
+
+
+def _seen_through(window: Window, points: np.ndarray) -> np.ndarray:
+    """Whether the camera sees something behind each point: then no surface is there."""
+    pixels = window.pixels_of(points[:, :2] / points[:, 2:])
+    behind_m = window.depth_m[pixels] - points[:, 2]
+    return behind_m > 0.5 * window.footprint_m(points[:, 2])
 
 
 def rim(window: Window, pixels: np.ndarray, dx: int, dy: int, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,13 +92,31 @@ def rim(window: Window, pixels: np.ndarray, dx: int, dy: int, inside: np.ndarray
     toward = dy * window.width + dx
     ends = ~inside[pixels + toward] & (window.place[pixels + toward] != 0)
     last = pixels[ends]
-    beyond = np.where(window.measured[last + toward], np.float32(0.5), np.float32(1))
+    beyond = _beyond_px(window, last, dx, dy)
     depth = window.depth_m[last] + beyond * _slope(window, last, toward, inside)
     ray = window.rays[:, last]
     points = np.empty((len(last), 3), np.float32)
     points[:, :2] = ((ray + beyond * (window.rays[:, last + toward] - ray)) * depth).T
     points[:, 2] = depth
     return points, ends
+
+
+def _beyond_px(window: Window, last: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    """How many pixels beyond the outline pixels' middles the surface ends: on average half a one, a whole
+    one where the sensor saw nothing beside it, and with the box where that ends in between."""
+    beyond = np.where(window.measured[last + dy * window.width + dx], np.float32(0.5), np.float32(1))
+    if dx and dy:
+        return beyond
+    row, column = np.divmod(last, window.width)
+    place = window.place[last] & IN_ANY_BOX
+    for box, bit in ((window.fingertip, IN_FINGERTIP), (window.target, IN_TARGET)):
+        if dx:
+            to_side = dx * ((box.x_max if dx > 0 else box.x_min) - column - 0.5)
+        else:
+            to_side = dy * ((box.y_max if dy > 0 else box.y_min) - row - 0.5)
+        told = (place == bit) & (to_side >= 0) & (to_side <= 1)
+        beyond = np.where(told, to_side, beyond)
+    return beyond.astype(np.float32)
 
 
 def _slope(window: Window, pixels: np.ndarray, toward: np.ndarray | int, inside: np.ndarray) -> np.ndarray:

@@ -186,6 +186,24 @@ class Window:
         """How wide one pixel is at that depth."""
         return depth_m / np.float32(self.focal_px)
 
+    @cached_property
+    def _straight(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first pixel's ray and the step from one pixel to the next, right and down."""
+        rays = self.rays.reshape(2, self.height, self.width)
+        return rays[:, 0, 0], rays[:, 1, 1] - rays[:, 0, 0]
+
+    def ray_at(self, x: float, y: float) -> np.ndarray:
+        """x/z and y/z of a place that is not a pixel's middle: middles lie half a pixel from corners."""
+        first, step = self._straight
+        return first + step * np.array([x - 0.5, y - 0.5], np.float32)
+
+    def pixels_of(self, rays: np.ndarray) -> np.ndarray:
+        """The pixel that each ray, (N, 2), goes through; pixel 0, which is margin, outside the window."""
+        first, step = self._straight
+        columns, rows = np.rint((rays - first) / step).astype(int).T
+        within = (columns >= 0) & (rows >= 0) & (columns < self.width) & (rows < self.height)
+        return np.where(within, rows * self.width + columns, 0)
+
     def extent(self, pixels: np.ndarray) -> Box:
         """The bounding box of some pixels; improper if there are none."""
         if len(pixels) == 0:

@@ -4,7 +4,7 @@ use crate::geometry::solid::Point;
 
 /// The gap is the mean of this many smallest nearest-neighbour distances: one stray point does not
 /// make a contact.
-const GAP_RANK: usize = 8;
+const GAP_RANK: usize = 4;
 /// Points of each cloud that take part in a search, at most.
 const COARSE_POINTS: usize = 200;
 const FINE_POINTS: usize = 800;

@@ -4,7 +4,7 @@
 use nalgebra::Vector3;
 
 use crate::frame::BoundingBox;
-use crate::geometry::window::Window;
+use crate::geometry::window::{IN_ANY_BOX, IN_FINGERTIP, IN_TARGET, Window};
 
 /// Directions in which opposite points of the outline are looked for.
 const DIRECTIONS: usize = 24;
@@ -44,10 +44,8 @@ pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &
     let compact = front + 0.5 * width as f32 * window.footprint_m(front);
     let outline = outline_depth(window, &inside, bbox, occluder);
     let depth = outline.map_or(compact, |outline| depth_of_center(front, outline, compact));
-    let [x, y] = bbox.center();
-    let column = (x as usize).min(window.width - 1);
-    let row = (y as usize).min(window.height - 1);
-    let center = Point::from(window.point_at(row * window.width + column, depth));
+    let [x, y] = window.ray_at(bbox.center());
+    let center = Point::new(x, y, 1.0) * depth;
     Solid {
         center,
         surface: completed(window, pixels, &inside, |p| 2.0 * center - p),
@@ -85,8 +83,9 @@ pub fn completed(
         let seen = point(window, i);
         surface.push(seen);
         let hidden = mirrored(seen);
-        // A mirror image in front of the skin would have been seen: the symmetry is broken there.
-        if (hidden - seen).dot(&seen) > 0.0 {
+        // A mirror image in front of the skin would have been seen: the symmetry is broken there. Where
+        // the camera sees past it, it only shows that the centre is a little off.
+        if (hidden - seen).dot(&seen) > 0.0 && !seen_through(window, i, &hidden) {
             surface.push(hidden);
         }
         for side in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
@@ -97,16 +96,26 @@ pub fn completed(
             let behind = mirrored(rim) - rim;
             if behind.dot(&rim) > 0.0 {
                 let steps = (behind.norm() / (2.0 * window.footprint_m(rim.z))) as usize;
-                let share = |k: usize| k as f32 / steps as f32;
-                surface.extend((1..=steps.min(MOST_STEPS)).map(|k| rim + behind * share(k)));
+                let side = |k: usize| rim + behind * (k as f32 / steps as f32);
+                let sides = (1..=steps.min(MOST_STEPS)).map(side);
+                surface.extend(sides.filter(|p| !seen_through(window, i, p)));
             }
         }
     }
     surface
 }
 
-/// Where the surface ends beside an outline pixel: on average half a pixel beyond its middle, and a
-/// whole pixel where the sensor saw nothing beside it. `None` where it does not end on that side.
+/// Whether the camera sees something behind a point: then no surface is there. `near` is a pixel to
+/// start looking from for the point's own.
+fn seen_through(window: &Window, near: usize, point: &Point) -> bool {
+    let ray = [point.x / point.z, point.y / point.z];
+    let behind_m = |pixel: usize| window.depth_m[pixel] - point.z;
+    // A surface that goes by half a pixel from where it is measured is no more than that behind it.
+    let least_m = 0.5 * window.footprint_m(point.z);
+    (window.pixel_of(ray, near)).is_some_and(|pixel| behind_m(pixel) > least_m)
+}
+
+/// Where the surface ends beside an outline pixel. `None` where it does not end on that side.
 pub fn rim(
     window: &Window,
     index: usize,
@@ -117,11 +126,7 @@ pub fn rim(
     if inside[next] || window.place[next] == 0 {
         return None;
     }
-    let beyond = if window.depth_m[next].is_nan() {
-        1.0
-    } else {
-        0.5
-    };
+    let beyond = beyond_px(window, index, next, (dx, dy));
     let depth = window.depth_m[index] + beyond * slope(window, index, (dx, dy), inside);
     let ([x, y], [nx, ny]) = (window.rays[index], window.rays[next]);
     Some(Point::new(
@@ -129,6 +134,30 @@ pub fn rim(
         (y + beyond * (ny - y)) * depth,
         depth,
     ))
+}
+
+/// How many pixels beyond an outline pixel's middle the surface ends: on average half a one, and a whole
+/// one where the sensor saw nothing beside it. Where the pixel's box ends in between, it ends with it: a
+/// detector's box has no pixels to keep to.
+fn beyond_px(window: &Window, index: usize, next: usize, (dx, dy): (isize, isize)) -> f32 {
+    let bbox = match window.place[index] & IN_ANY_BOX {
+        IN_FINGERTIP => Some(&window.fingertip),
+        IN_TARGET => Some(&window.target),
+        _ => None,
+    };
+    let x = (index % window.width) as f64 + 0.5;
+    let y = (index / window.width) as f64 + 0.5;
+    let to_side = bbox.and_then(|bbox| match (dx, dy) {
+        (-1, 0) => Some(x - bbox.x_min),
+        (1, 0) => Some(bbox.x_max - x),
+        (0, -1) => Some(y - bbox.y_min),
+        (0, 1) => Some(bbox.y_max - y),
+        _ => None,
+    });
+    let unseen = window.depth_m[next].is_nan();
+    to_side
+        .filter(|to_side| (0.0..=1.0).contains(to_side))
+        .map_or(if unseen { 1.0 } else { 0.5 }, |to_side| to_side as f32)
 }
 
 /// How much deeper the surface gets per pixel towards a side, from the pixel on the other side.
@@ -213,4 +242,122 @@ fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
 
 pub fn point(window: &Window, index: usize) -> Point {
     Point::from(window.point(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+    use crate::frame::{ColorImage, DepthImage, Distortion, Intrinsics, LazyColorImage, Regions};
+    use crate::geometry::window::DepthRange;
+
+    const WIDTH: u32 = 80;
+    const HEIGHT: u32 = 60;
+    const FOCAL_PX: f32 = 100.0;
+    /// Columns and rows of the pixels that see the plate.
+    const PLATE: Range<u32> = 30..50;
+    const NO_LENS: Distortion = Distortion::None;
+
+    /// A wall at 1 m and a plate half a metre in front of it, whose box ends `beyond` pixels behind its
+    /// last pixels. `look` is given the window and the plate's pixels.
+    fn with_plate(beyond: f64, distortion: Distortion, look: impl FnOnce(&Window, &[usize])) {
+        let (start, end) = (f64::from(PLATE.start), f64::from(PLATE.end));
+        let on_plate = |i: u32| PLATE.contains(&(i % WIDTH)) && PLATE.contains(&(i / WIDTH));
+        let depth = (0..WIDTH * HEIGHT).map(|i| if on_plate(i) { 0.5 } else { 1.0 });
+        let color = ColorImage {
+            width: WIDTH,
+            height: HEIGHT,
+            rgb: vec![0; (WIDTH * HEIGHT * 3) as usize],
+        };
+        let depth = DepthImage {
+            width: WIDTH,
+            height: HEIGHT,
+            depth_m: depth.collect(),
+        };
+        let intrinsics = Intrinsics {
+            width: WIDTH,
+            height: HEIGHT,
+            fx: FOCAL_PX.into(),
+            fy: FOCAL_PX.into(),
+            cx: 40.0,
+            cy: 30.0,
+            distortion,
+        };
+        let regions = Regions {
+            fingertip: BoundingBox::new(5.0, 5.0, 15.0, 15.0),
+            target: BoundingBox::new(start, start, end + beyond, end + beyond),
+        };
+        let range = DepthRange {
+            min_m: 0.1,
+            max_m: 10.0,
+        };
+        let color = LazyColorImage::from(color);
+        let window = Window::cut(&color, &depth, &intrinsics, &regions, range).unwrap();
+        let plate: Vec<usize> = (0..window.place.len())
+            .filter(|&i| window.depth_m[i] < 0.7)
+            .collect();
+        look(&window, &plate);
+    }
+
+    #[test]
+    fn a_centre_that_is_off_adds_nothing_where_the_camera_sees_past() {
+        with_plate(0.0, NO_LENS, |window, plate| {
+            // given a centre 4 pixels to the right of the plate's
+            let center = Point::new(0.02, 0.0475, 0.52);
+            // when the plate is completed
+            let inside = window.mask(plate);
+            let surface = completed(window, plate, &inside, |p| 2.0 * center - p);
+            // then it has a hidden side, and nothing to the right of what is seen but half a pixel
+            assert!(surface.iter().any(|p| p.z > 0.53));
+            let last = (PLATE.end as f32 - 1.0 - 40.0 + 0.51) / FOCAL_PX;
+            let beyond: Vec<_> = surface.iter().filter(|p| p.x / p.z > last).collect();
+            assert!(beyond.is_empty(), "{beyond:?}");
+        });
+    }
+
+    #[test]
+    fn a_surface_ends_with_its_box_where_that_ends_beside_it() {
+        for (beyond, expected_px) in [(0.0, 0.5), (0.3, 0.8), (-0.4, 0.1), (3.0, 0.5)] {
+            with_plate(beyond, NO_LENS, |window, plate| {
+                // given the box's edge so far from the last pixels of a row in the plate's middle
+                let inside = window.mask(plate);
+                let row = plate[plate.len() / 2] / window.width;
+                let in_row = plate.iter().filter(|&&i| i / window.width == row);
+                let last = *in_row.max().unwrap();
+                // when its rim is looked for
+                let rim = rim(window, last, (1, 0), &inside).unwrap();
+                // then it is there if that is within a pixel, or else half a pixel beyond
+                let found_px = (rim.x / rim.z - window.rays[last][0]) * FOCAL_PX;
+                assert!(
+                    (found_px - expected_px).abs() < 0.01,
+                    "{beyond}: {found_px}"
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn the_middle_of_a_box_lies_between_pixels() {
+        with_plate(0.0, NO_LENS, |window, _| {
+            // given a box around pixels 30 to 49, whose middle is between pixels 39 and 40
+            let [x, _] = window.ray_at(window.target.center());
+            // then its ray is between theirs
+            assert!((x * FOCAL_PX - -0.5).abs() < 0.01, "{x}");
+        });
+    }
+
+    #[test]
+    fn a_ray_leads_back_to_its_pixel_through_a_lens_too() {
+        let mut coefficients = [0.0; 8];
+        coefficients[0] = -0.3;
+        for distortion in [NO_LENS, Distortion::BrownConrady(coefficients)] {
+            with_plate(0.0, distortion, |window, plate| {
+                for &pixel in plate {
+                    let found = window.pixel_of(window.rays[pixel], plate[0]);
+                    assert_eq!(found, Some(pixel));
+                }
+            });
+        }
+    }
 }

@@ -218,6 +218,50 @@ impl<'a> Window<'a> {
         [x * depth_m, y * depth_m, depth_m]
     }
 
+    /// `[x/z, y/z]` of a place in the window that is not a pixel's middle: middles lie half a pixel from
+    /// the pixels' corners, which places are counted from.
+    pub fn ray_at(&self, [x, y]: [f64; 2]) -> [f32; 2] {
+        let (x, y) = (x - 0.5, y - 0.5);
+        let column = (x.max(0.0) as usize).min(self.width - 1);
+        let row = (y.max(0.0) as usize).min(self.height - 1);
+        let ray = |index: usize| {
+            let known = self.place.get(index).is_some_and(|&place| place != 0);
+            known.then(|| self.rays[index])
+        };
+        let first = row * self.width + column;
+        let here = self.rays[first];
+        let right = ray(first + 1).unwrap_or(here);
+        let below = ray(first + self.width).unwrap_or(here);
+        let (to_right, down) = (x.fract() as f32, y.fract() as f32);
+        [0, 1].map(|k| here[k] + to_right * (right[k] - here[k]) + down * (below[k] - here[k]))
+    }
+
+    /// The pixel that a ray goes through, looked for from another one; `None` if it has no place. A lens
+    /// is followed from pixel to pixel, without inverting its distortion.
+    pub fn pixel_of(&self, ray: [f32; 2], near: usize) -> Option<usize> {
+        const MOST_MOVES: usize = 4;
+        let mut pixel = near;
+        for _ in 0..MOST_MOVES {
+            let from = self.rays[pixel];
+            let [dx, dy] =
+                [0, 1].map(|k| ((ray[k] - from[k]) * self.focal_px as f32).round() as isize);
+            if dx == 0 && dy == 0 {
+                return Some(pixel);
+            }
+            let (column, row) = (pixel % self.width, pixel / self.width);
+            let column = column.checked_add_signed(dx)?;
+            let row = row.checked_add_signed(dy)?;
+            if column >= self.width || row >= self.height {
+                return None;
+            }
+            pixel = row * self.width + column;
+            if self.place[pixel] == 0 {
+                return None;
+            }
+        }
+        Some(pixel)
+    }
+
     /// The eight neighbours of a pixel outside the margin, row by row.
     pub fn neighbours(&self, index: usize) -> [usize; 8] {
         let (up, down) = (index - self.width, index + self.width);
