@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor};
 
+use super::compact::Team;
 use super::layers::TchResult;
 use super::model::{Seen, SpatialRgpt};
 use super::weights::torch_error;
@@ -92,6 +93,10 @@ impl SpatialRgpt {
         }
         let mut cache = self.llm.cache(batch, length + room)?;
         let mut logits = self.llm.forward(prompt, &mut cache, hidden)?; // (B, V)
+        let _team = match self.llm.is_compact()? {
+            true => Some(Team::gather()),
+            false => None,
+        };
         for step in 0..room {
             let probabilities = logits.f_to_kind(Kind::Float)?.f_softmax(-1, None::<Kind>)?;
             // The maximum of the logits themselves: probabilities may round to a tie.

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use tch::{TchError, Tensor};
 
 use super::compact::{Compact, MOST_ROWS};
-use super::weights::Scope;
+use super::weights::{Scope, torch_error};
 use crate::error::Result;
 
 /// What libtorch answers. Shapes are checked when a checkpoint is loaded, so what is left to go wrong
@@ -33,6 +33,26 @@ impl Linear {
         })
     }
 
+    /// Layers that take the same inputs, as one: their outputs stand one after the other. One product of
+    /// many rows costs less than several of few.
+    pub fn load_joined(parts: &[(Scope, i64)], inputs: i64, has_bias: bool) -> Result<Self> {
+        let each = |part: &(Scope, i64)| Self::load(&part.0, inputs, part.1, has_bias);
+        let each: Vec<Self> = parts.iter().map(each).collect::<Result<_>>()?;
+        let weights: Vec<&Tensor> = each.iter().map(|linear| &linear.weight).collect();
+        let biases: Vec<&Tensor> = each
+            .iter()
+            .filter_map(|linear| linear.bias.as_ref())
+            .collect();
+        let join = |tensors: &[&Tensor]| {
+            Tensor::f_cat(tensors, 0).map_err(torch_error("join the weights of a layer"))
+        };
+        let bias = match has_bias {
+            true => Some(join(&biases)?),
+            false => None,
+        };
+        Ok(Self::from_parts(join(&weights)?, bias))
+    }
+
     pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
         Self {
             weight,
@@ -43,15 +63,21 @@ impl Linear {
 
     /// (..., in) -> (..., out)
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        let inputs = self.weight.size2()?.1 as usize;
-        if x.numel() > MOST_ROWS * inputs {
-            return x.f_linear(&self.weight, self.bias.as_ref());
-        }
-        match (self.compact()?, &self.bias) {
+        let rows = x.numel() / (self.weight.size2()?.1 as usize).max(1);
+        let compact = match rows {
+            0..=MOST_ROWS => self.compact()?.filter(|compact| compact.takes(rows)),
+            _ => None,
+        };
+        match (compact, &self.bias) {
             (Some(compact), None) => compact.forward(x),
             (Some(compact), Some(bias)) => compact.forward(x)?.f_add(bias),
             (None, bias) => x.f_linear(&self.weight, bias.as_ref()),
         }
+    }
+
+    /// Whether a few rows need no libtorch.
+    pub fn is_compact(&self) -> TchResult<bool> {
+        Ok(self.compact()?.is_some())
     }
 
     fn compact(&self) -> TchResult<Option<&Compact>> {

@@ -67,6 +67,11 @@ impl Llama {
         Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)
     }
 
+    /// Whether single positions are computed from compact weights.
+    pub fn is_compact(&self) -> TchResult<bool> {
+        self.lm_head.is_compact()
+    }
+
     /// A cache for `batch` sequences of at most `length` positions.
     pub fn cache(&self, batch: i64, length: i64) -> TchResult<Cache> {
         let config = &self.config;
@@ -183,9 +188,8 @@ impl DecoderLayer {
 
 #[derive(Debug)]
 struct Attention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
+    /// `q_proj`, `k_proj` and `v_proj` in one.
+    qkv_proj: Linear,
     o_proj: Linear,
     heads: i64,
     key_value_heads: i64,
@@ -197,10 +201,13 @@ impl Attention {
         let (c, d) = (config.hidden_size, config.head_dim());
         let (heads, key_value_heads) = (config.num_attention_heads, config.key_value_heads());
         let bias = config.attention_bias;
+        let parts = [
+            (scope.sub("q_proj"), heads * d),
+            (scope.sub("k_proj"), key_value_heads * d),
+            (scope.sub("v_proj"), key_value_heads * d),
+        ];
         Ok(Self {
-            q_proj: Linear::load(&scope.sub("q_proj"), c, heads * d, bias)?,
-            k_proj: Linear::load(&scope.sub("k_proj"), c, key_value_heads * d, bias)?,
-            v_proj: Linear::load(&scope.sub("v_proj"), c, key_value_heads * d, bias)?,
+            qkv_proj: Linear::load_joined(&parts, c, bias)?,
             o_proj: Linear::load(&scope.sub("o_proj"), heads * d, c, bias)?,
             heads,
             key_value_heads,
@@ -217,17 +224,19 @@ impl Attention {
         position: i64,
     ) -> TchResult<Tensor> {
         let (b, t, _) = x.size3()?;
-        let split = |y: Tensor, heads| {
-            y.f_view([b, t, heads, self.head_dim])?.f_transpose(1, 2) // (B, heads, T, D)
-        };
-        let q = split(self.q_proj.forward(x)?, self.heads)?;
-        let k = split(self.k_proj.forward(x)?, self.key_value_heads)?;
-        let v = split(self.v_proj.forward(x)?, self.key_value_heads)?;
-        let q = rotation.apply(&q)?;
-        let (k, v) = key_value.append(&rotation.apply(&k)?, &v, position)?;
+        let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
+        let qkv = self
+            .qkv_proj
+            .forward(x)?
+            .f_view([b, t, h + 2 * kv, d])?
+            .f_transpose(1, 2)?; // (B, H + 2 KV, T, D)
+        let rotated = rotation.apply(&qkv.f_narrow(1, 0, h + kv)?)?; // (B, H + KV, T, D)
+        let q = rotated.f_narrow(1, 0, h)?;
+        let k = rotated.f_narrow(1, h, kv)?;
+        let v = qkv.f_narrow(1, h + kv, kv)?;
+        let (k, v) = key_value.append(&k, &v, position)?;
         // One new position sees everything; several see what is before them.
-        let causal = t > 1;
-        let grouped = self.heads != self.key_value_heads;
+        let (causal, grouped) = (t > 1, h != kv);
         let y = Tensor::f_scaled_dot_product_attention(
             &q,
             &k,
@@ -237,10 +246,8 @@ impl Attention {
             causal,
             None,
             grouped,
-        )?; // (B, heads, T, D)
-        let y = y
-            .f_transpose(1, 2)?
-            .f_reshape([b, t, self.heads * self.head_dim])?;
+        )?; // (B, H, T, D)
+        let y = y.f_transpose(1, 2)?.f_reshape([b, t, h * d])?;
         self.o_proj.forward(&y)
     }
 }
@@ -248,26 +255,32 @@ impl Attention {
 /// down(silu(gate(x)) * up(x))
 #[derive(Debug)]
 struct Mlp {
-    gate_proj: Linear,
-    up_proj: Linear,
+    /// `gate_proj` and `up_proj` in one.
+    gate_up_proj: Linear,
     down_proj: Linear,
+    inner: i64,
 }
 
 impl Mlp {
     fn load(scope: &Scope, config: &LlamaConfig) -> Result<Self> {
         let (c, inner) = (config.hidden_size, config.intermediate_size);
+        let parts = [
+            (scope.sub("gate_proj"), inner),
+            (scope.sub("up_proj"), inner),
+        ];
         Ok(Self {
-            gate_proj: Linear::load(&scope.sub("gate_proj"), c, inner, false)?,
-            up_proj: Linear::load(&scope.sub("up_proj"), c, inner, false)?,
+            gate_up_proj: Linear::load_joined(&parts, c, false)?,
             down_proj: Linear::load(&scope.sub("down_proj"), inner, c, false)?,
+            inner,
         })
     }
 
     /// (B, T, C) -> (B, T, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        let gate = self.gate_proj.forward(x)?.f_silu_()?;
-        self.down_proj
-            .forward(&gate.f_mul(&self.up_proj.forward(x)?)?)
+        let both = self.gate_up_proj.forward(x)?; // (B, T, 2 I)
+        let gate = both.f_narrow(-1, 0, self.inner)?.f_silu()?;
+        let up = both.f_narrow(-1, self.inner, self.inner)?;
+        self.down_proj.forward(&gate.f_mul(&up)?)
     }
 }
 
