@@ -360,7 +360,7 @@ impl ModelConfig {
             return Err(self.unsupported(file, "hidden_act", &llm.hidden_act, "silu"));
         }
         if let Some(scaling) = &llm.rope_scaling
-            && (scaling.kind != "linear" || !(scaling.factor >= 1.0))
+            && (scaling.kind != "linear" || scaling.factor.is_nan() || scaling.factor < 1.0)
         {
             let found = format!("{} by {}", scaling.kind, scaling.factor);
             return Err(self.unsupported(file, "rope_scaling", &found, "linear, by 1 or more"));
