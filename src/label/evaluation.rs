@@ -130,14 +130,39 @@ impl Collected {
             })
             .collect();
         let tolerance_nanos = nanos_from_seconds(Config::default().matching.tolerance_s);
-        let truth_m = self.truth.at(kind, &times, tolerance_nanos);
+        let mut truth_m = self.truth.at(kind, &times, tolerance_nanos);
         let steps_with_truth = truth_m.iter().flatten().count() as u64;
+        let mut note = (steps_with_truth == 0).then(|| why_no_truth(kind, roles));
+        let measured = || {
+            self.rewards
+                .iter()
+                .map(|(_, reward)| by_geometry(reward, kind))
+        };
+        let stands_in = steps_with_truth == 0 && measured().any(f64::is_finite);
+        if stands_in {
+            // A model's answers can be held against what geometry measured beside it.
+            truth_m = measured()
+                .map(|d| Some(d).filter(|d| d.is_finite()))
+                .collect();
+            note = Some(format!(
+                "there is no ground truth of the {} distance, so the model's answers are held against what \
+                 geometry measured in the depth image",
+                kind.name()
+            ));
+        }
         let rewards = || self.rewards.iter().map(|(_, reward)| reward).zip(&truth_m);
         let samples: Vec<Sample> = rewards()
             .map(|(reward, truth_m)| annotated(reward, *truth_m))
             .collect();
         let geometry: Vec<Sample> = rewards()
-            .map(|(reward, truth_m)| by_geometry(reward, kind, *truth_m))
+            .map(|(reward, truth_m)| {
+                let measured = by_geometry(reward, kind);
+                Sample {
+                    predicted_m: measured,
+                    reward: -measured,
+                    ..annotated(reward, *truth_m)
+                }
+            })
             .collect();
         let has_geometry = geometry.iter().any(|sample| sample.predicted_m.is_finite());
         let latency_s: Vec<f64> = rewards()
@@ -152,7 +177,7 @@ impl Collected {
                 None,
             ),
             steps_with_truth,
-            note: (steps_with_truth == 0).then(|| why_no_truth(kind, roles)),
+            note,
             loss,
         })
     }
@@ -208,17 +233,12 @@ fn annotated(reward: &StepReward, truth_m: Option<f64>) -> Sample {
 }
 
 /// What geometry measured at a step whose reward is a model's; nothing where geometry made the reward.
-fn by_geometry(reward: &StepReward, kind: DistanceKind, truth_m: Option<f64>) -> Sample {
-    let measured = match kind {
+fn by_geometry(reward: &StepReward, kind: DistanceKind) -> f64 {
+    match kind {
         _ if reward.estimator == GEOMETRY => f64::NAN,
         DistanceKind::Center => reward.center_m,
         DistanceKind::Surface => reward.surface_m,
         DistanceKind::Cloud => reward.cloud_m,
-    };
-    Sample {
-        predicted_m: measured,
-        reward: -measured,
-        ..annotated(reward, truth_m)
     }
 }
 

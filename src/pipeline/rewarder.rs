@@ -3,7 +3,7 @@
 
 use super::FrameInfo;
 use crate::config::Config;
-use crate::frame::{DistanceKind, Measurement, Reason};
+use crate::frame::{Measurement, Reason};
 use crate::reward::episode::{Episode, Outcome};
 use crate::step::{Latency, Step};
 
@@ -52,7 +52,6 @@ impl Rewarder {
         let valid = outcome.ok();
         let number = |value: fn(&Outcome) -> f64| valid.as_ref().map_or(f64::NAN, value);
         let measured = measured.unwrap_or_default();
-        let kind = |kind| published(measured.distance_m(kind));
         let step = Step {
             index: self.index,
             episode: self.episode_index,
@@ -65,9 +64,10 @@ impl Rewarder {
             bridged: info.bridged,
             distance_kind: self.config.distance(),
             distance_m: distance.unwrap_or(f64::NAN),
-            center_m: kind(DistanceKind::Center),
-            surface_m: kind(DistanceKind::Surface),
-            cloud_m: kind(DistanceKind::Cloud),
+            // What was measured, even where a model's answer is what counts.
+            center_m: published(measured.center_m),
+            surface_m: published(measured.surface_m),
+            cloud_m: published(measured.cloud_m),
             reward: number(|outcome| outcome.reward),
             shaped_reward: number(|outcome| outcome.shaped_reward),
             potential: number(|outcome| outcome.potential),

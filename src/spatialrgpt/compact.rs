@@ -51,15 +51,29 @@ impl Team {
         for _ in 1..threads {
             let dismissed = Arc::clone(&dismissed);
             rayon::spawn(move || {
+                let mut idle = 0_u32;
                 while !dismissed.load(Ordering::Relaxed) {
                     // Runs a share of a product if there is one.
-                    if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                        std::hint::spin_loop();
+                    if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                        idle = 0;
+                        continue;
                     }
+                    idle = idle.saturating_add(1);
+                    wait(idle);
                 }
             });
         }
         Self { threads, dismissed }
+    }
+}
+
+/// Spins for some microseconds, then lets other programs have the core in between.
+fn wait(rounds: u32) {
+    const SPIN_ROUNDS: u32 = 1000;
+    if rounds < SPIN_ROUNDS {
+        std::hint::spin_loop();
+    } else {
+        std::thread::yield_now();
     }
 }
 
@@ -184,8 +198,10 @@ impl Compact {
             // This thread is one of the team.
             work();
             // The last share is done in no time; to sleep until then would take longer.
+            let mut idle = 0_u32;
             while others.load(Ordering::Relaxed) > 0 {
-                std::hint::spin_loop();
+                idle = idle.saturating_add(1);
+                wait(idle);
             }
         });
         for (row, y) in y.chunks_exact_mut(self.outputs).enumerate() {

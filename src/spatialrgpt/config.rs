@@ -276,6 +276,14 @@ impl ModelConfig {
     /// A file that is missing or does not parse, or a value that this program does not implement:
     /// each names the file, the field and what is supported.
     pub fn read(folder: &Path) -> Result<Self> {
+        if !folder.join("config.json").is_file() {
+            return Err(Error::checkpoint(
+                folder,
+                "there is no config.json",
+                "Give the folder of a SpatialRGPT checkpoint: it has config.json and the folders llm, \
+                 vision_tower, mm_projector and region_extractor",
+            ));
+        }
         let top: TopConfig = read_json(&folder.join("config.json"))?;
         let llm: LlamaConfig = read_json(&folder.join("llm/config.json"))?;
         let vision_tower: VisionConfig = read_json(&folder.join("vision_tower/config.json"))?;

@@ -107,6 +107,31 @@ fn an_answer_without_the_distance_is_unparsed_and_its_text_is_kept() {
 }
 
 #[test]
+fn a_models_answer_does_not_hide_what_geometry_measured_beside_it() {
+    let config = Config::from_yaml("estimator: {distance: cloud}").unwrap();
+    let mut rewarder = Rewarder::new(&config);
+    let says = |distance_m| Measurement {
+        cloud_m: Some(0.25),
+        surface_m: Some(0.2),
+        answer: Some(Answer {
+            text: "Some words.".into(),
+            distance_m,
+        }),
+        ..Measurement::default()
+    };
+
+    let told = rewarder.push(info(0, 0), Ok(says(Some(0.3))), Latency::default());
+    let untold = rewarder.push(info(100, 0), Ok(says(None)), Latency::default());
+
+    assert_eq!(told.distance_m, 0.3);
+    assert_eq!(untold.reason, Some(Reason::UnparsedAnswer));
+    for step in [told, untold] {
+        assert_eq!((step.surface_m, step.cloud_m), (0.2, 0.25));
+        assert!(step.center_m.is_nan());
+    }
+}
+
+#[test]
 fn the_matchers_reason_comes_first() {
     let mut rewarder = Rewarder::new(&Config::default());
     let late = FrameInfo {
