@@ -263,7 +263,7 @@ fn replaced(file: &str, from: &str, to: &str) -> Ended {
 fn a_folder_that_is_no_checkpoint_is_named() {
     let empty = tempfile::tempdir().unwrap();
     for (model, words) in [
-        (empty.path(), ["config.json", "No such file"]),
+        (empty.path(), ["config.json", "SpatialRGPT checkpoint"]),
         (
             Path::new("./nowhere/at/all"),
             ["./nowhere/at/all", "folder"],
@@ -278,13 +278,26 @@ fn a_missing_file_of_the_checkpoint_is_named() {
     for file in [
         "config.json",
         "llm/config.json",
-        "llm/model-00003-of-00005.safetensors",
-        "mm_projector/model.safetensors",
         "vision_tower/preprocessor_config.json",
-        "region_extractor/model.safetensors",
     ] {
         ask_damaged(|folder| fs::remove_file(folder.join(file)).unwrap()).expect_error(&[file]);
     }
+    // Weights may have another name, so their folder is named
+    for folder in ["mm_projector", "region_extractor"] {
+        let weights = format!("{folder}/model.safetensors");
+        ask_damaged(|model| fs::remove_file(model.join(weights)).unwrap()).expect_error(&[
+            folder,
+            "model.safetensors",
+            "not complete",
+        ]);
+    }
+    // Of a shard the index tells
+    let shard = "model-00003-of-00005.safetensors";
+    ask_damaged(|folder| fs::remove_file(folder.join("llm").join(shard)).unwrap()).expect_error(&[
+        "llm",
+        shard,
+        "not complete",
+    ]);
     ask_damaged(|folder| fs::remove_file(folder.join("llm/tokenizer.json")).unwrap())
         .expect_error(&["tokenizer", "llm"]);
 }
@@ -297,11 +310,12 @@ fn a_damaged_file_of_the_checkpoint_is_named() {
         "llm/tokenizer.json",
         "vision_tower/model.safetensors",
     ] {
-        for keep in [0, 5, 100, 10_000] {
+        for share in [0.0, 0.001, 0.1, 0.9] {
             let cut = |folder: &Path| {
                 let file = folder.join(file);
                 let bytes = fs::read(&file).unwrap();
-                fs::write(&file, &bytes[..keep.min(bytes.len() - 1)]).unwrap();
+                let kept = (bytes.len() as f64 * share) as usize;
+                fs::write(&file, &bytes[..kept]).unwrap();
             };
             ask_damaged(cut).expect_error(&[file]);
         }

@@ -206,6 +206,20 @@ fn geometry_is_the_models_baseline() {
 }
 
 #[test]
+fn where_no_truth_is_geometry_stands_in_for_it() {
+    let (_guard, folder) = folder_with(&approach(FRAMES));
+    label(&folder, &[]).expect_code(0);
+
+    let ended = run(&folder, &["evaluate", "out", "--json"]).expect_code(0);
+
+    let words = "held against what geometry measured";
+    assert!(ended.stderr.contains(words), "{ended}");
+    let geometry = &ended.json()["baseline_geometry"];
+    assert_eq!(geometry["distance_kind"], "cloud");
+    assert_eq!(geometry["mae_m"], 0.0, "{ended}");
+}
+
+#[test]
 fn a_model_that_cannot_be_used_is_named_before_anything_is_written() {
     let (_guard, folder) = folder_with(&approach(3));
     let missing = "./nowhere/at/all";
