@@ -239,6 +239,16 @@ pub enum Error {
         "the template {template} takes one question and no follow-up: start anew or choose another template"
     )]
     SingleQuestionTemplate { template: &'static str },
+
+    /// A picture of relative depth and the image it belongs to have different sizes.
+    #[error("the depth picture {path} has {width}x{height} pixels, but its image has {image_width}x{image_height}: it covers the whole image, pixel by pixel", path = path.display())]
+    DepthSize {
+        path: PathBuf,
+        width: u32,
+        height: u32,
+        image_width: u32,
+        image_height: u32,
+    },
 }
 
 impl Error {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use spatial_reward::ask::{Picture, Reply};
 use spatial_reward::frame::{BoundingBox, ColorImage};
-use spatial_reward::imaging::{self, Mask};
+use spatial_reward::imaging::{self, GrayImage, Mask};
 use spatial_reward::spatialrgpt::Session;
 use spatial_reward::{Error, Result};
 
@@ -37,23 +37,8 @@ fn picture(options: &Ask) -> Result<Picture> {
     let boxes = options.boxes.iter().map(|bbox| box_mask(bbox, &color));
     let masks = options.masks.iter().map(|file| mask_file(file, &color));
     let masks = boxes.chain(masks).collect::<Result<_>>()?;
-    let depth = options
-        .depth
-        .as_deref()
-        .map(imaging::open_gray)
-        .transpose()?;
-    if let Some(depth) = &depth
-        && (depth.width, depth.height) != (color.width, color.height)
-    {
-        return Err(Error::SizesDiffer {
-            first: options.image.display().to_string(),
-            first_width: color.width,
-            first_height: color.height,
-            second: "the depth picture".into(),
-            second_width: depth.width,
-            second_height: depth.height,
-        });
-    }
+    let depth = options.depth.as_deref();
+    let depth = depth.map(|file| depth_file(file, &color)).transpose()?;
     Ok(Picture {
         color,
         depth,
@@ -76,6 +61,20 @@ fn box_mask(bbox: &BoundingBox, color: &ColorImage) -> Result<Mask> {
 fn mask_file(file: &Path, color: &ColorImage) -> Result<Mask> {
     let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
     Mask::from_encoded(&bytes, (color.width, color.height), file)
+}
+
+fn depth_file(file: &Path, color: &ColorImage) -> Result<GrayImage> {
+    let depth = imaging::open_gray(file)?;
+    if (depth.width, depth.height) != (color.width, color.height) {
+        return Err(Error::DepthSize {
+            path: file.into(),
+            width: depth.width,
+            height: depth.height,
+            image_width: color.width,
+            image_height: color.height,
+        });
+    }
+    Ok(depth)
 }
 
 /// Follow-up questions until stdin ends. A question that cannot be asked does not end the talk.

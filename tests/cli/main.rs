@@ -1,10 +1,17 @@
 //! The program as its users meet it: run as a process on bags that are built in code.
 
+#[cfg(feature = "torch")]
+mod asking;
 mod bad_bags;
 mod bad_outputs;
 mod evaluating;
 mod fixtures;
 mod inspecting;
 mod labelling;
+#[cfg(feature = "torch")]
+mod labelling_with_the_model;
+mod model_fixtures;
 mod runs;
 mod topics;
+#[cfg(not(feature = "torch"))]
+mod without_model;

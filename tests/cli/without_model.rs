@@ -1,0 +1,42 @@
+//! What a build without the feature `torch` says to those who want the model.
+
+use crate::fixtures::*;
+use crate::model_fixtures::*;
+
+#[test]
+fn asking_says_how_to_get_the_model() {
+    let (model, picture) = (checkpoint(), picture(0));
+    let arguments = [
+        "ask",
+        text(&picture),
+        "--model",
+        text(&model),
+        "What is it?",
+    ];
+    let ended = run_saying("", &arguments).expect_error(&[
+        "not in this build",
+        "--features torch",
+        "scripts/setup --model",
+    ]);
+    expect_no_trace(&ended);
+    assert!(ended.stdout.is_empty(), "{ended}");
+}
+
+#[test]
+fn labelling_with_the_model_says_how_to_get_it_and_writes_nothing() {
+    let (_guard, folder) = folder_with(&approach(3));
+    let model = checkpoint();
+    let arguments = [
+        "label",
+        "pick.mcap",
+        "--estimator",
+        "spatialrgpt",
+        "--model",
+    ];
+    run(&folder, &[&arguments[..], &[text(&model)]].concat()).expect_error(&[
+        "not in this build",
+        "--features torch",
+        "--estimator geometry",
+    ]);
+    assert_eq!(names_in(&folder), ["pick.mcap"]);
+}
