@@ -184,11 +184,6 @@ fn a_config_file_is_used_and_its_mistakes_are_shown() {
 #[test]
 fn what_is_not_in_this_build_says_how_to_get_it() {
     let (_guard, folder) = folder_with(&approach(3));
-    run(
-        &folder,
-        &["label", "pick.mcap", "--estimator", "spatialrgpt"],
-    )
-    .expect_error(&["spatialrgpt", "not in this build", "--estimator geometry"]);
     run(&folder, &["node"]).expect_error(&[
         "the live node",
         "not in this build",
