@@ -177,12 +177,12 @@ impl DecoderLayer {
         position: i64,
     ) -> TchResult<Tensor> {
         let normed = self.input_layernorm.forward(x)?;
-        let attended = self
+        let mut attended = self
             .self_attn
             .forward(&normed, rotation, key_value, position)?;
-        let x = x.f_add(&attended)?;
+        let x = attended.f_add_(x)?;
         let normed = self.post_attention_layernorm.forward(&x)?;
-        x.f_add(&self.mlp.forward(&normed)?)
+        self.mlp.forward(&normed)?.f_add_(&x)
     }
 }
 

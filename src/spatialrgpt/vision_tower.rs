@@ -196,16 +196,19 @@ impl EncoderLayer {
 
     /// (B, N, C) -> (B, N, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        let x = x.f_add(&self.self_attn.forward(&self.layer_norm1.forward(x)?)?)?;
-        x.f_add(&self.mlp.forward(&self.layer_norm2.forward(&x)?)?)
+        // Added in place: a fresh tensor of this size costs as much as reading it.
+        let x = self
+            .self_attn
+            .forward(&self.layer_norm1.forward(x)?)?
+            .f_add_(x)?;
+        self.mlp.forward(&self.layer_norm2.forward(&x)?)?.f_add_(&x)
     }
 }
 
 #[derive(Debug)]
 struct Attention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
+    /// `q_proj`, `k_proj` and `v_proj` in one.
+    qkv_proj: Linear,
     out_proj: Linear,
     heads: i64,
 }
@@ -213,12 +216,10 @@ struct Attention {
 impl Attention {
     fn load(scope: &Scope, config: &ModelConfig) -> Result<Self> {
         let c = config.vision_tower.hidden_size;
-        let linear = |name: &str| Linear::load(&scope.sub(name), c, c, true);
+        let parts = ["q_proj", "k_proj", "v_proj"].map(|name| (scope.sub(name), c));
         Ok(Self {
-            q_proj: linear("q_proj")?,
-            k_proj: linear("k_proj")?,
-            v_proj: linear("v_proj")?,
-            out_proj: linear("out_proj")?,
+            qkv_proj: Linear::load_joined(&parts, c, true)?,
+            out_proj: Linear::load(&scope.sub("out_proj"), c, c, true)?,
             heads: config.vision_tower.num_attention_heads,
         })
     }
@@ -226,17 +227,16 @@ impl Attention {
     /// (B, N, C) -> (B, N, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let (b, n, c) = x.size3()?;
-        let split = |y: Tensor| {
-            y.f_view([b, n, self.heads, c / self.heads])?
-                .f_transpose(1, 2) // (B, H, N, D)
-        };
-        let q = split(self.q_proj.forward(x)?)?;
-        let k = split(self.k_proj.forward(x)?)?;
-        let v = split(self.v_proj.forward(x)?)?;
+        let qkv = self
+            .qkv_proj
+            .forward(x)?
+            .f_view([b, n, 3 * self.heads, c / self.heads])?
+            .f_transpose(1, 2)?; // (B, 3 H, N, D)
+        let third = |i: i64| qkv.f_narrow(1, i * self.heads, self.heads); // (B, H, N, D)
         let y = Tensor::f_scaled_dot_product_attention(
-            &q,
-            &k,
-            &v,
+            &third(0)?,
+            &third(1)?,
+            &third(2)?,
             None::<&Tensor>,
             0.0,
             false,
@@ -269,7 +269,7 @@ impl Mlp {
     /// (B, N, C) -> (B, N, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         self.fc2
-            .forward(&self.activation.apply(&self.fc1.forward(x)?)?)
+            .forward(&self.activation.apply(self.fc1.forward(x)?)?)
     }
 }
 
@@ -301,11 +301,14 @@ impl Activation {
         }
     }
 
-    fn apply(self, x: &Tensor) -> TchResult<Tensor> {
+    fn apply(self, mut x: Tensor) -> TchResult<Tensor> {
         match self {
-            Self::QuickGelu => x.f_mul(&x.f_mul_scalar(1.702)?.f_sigmoid()?),
-            Self::Gelu => x.f_gelu("none"),
-            Self::GeluTanh => x.f_gelu("tanh"),
+            Self::QuickGelu => {
+                let gate = x.f_mul_scalar(1.702)?.f_sigmoid_()?;
+                x.f_mul_(&gate)
+            }
+            Self::Gelu => x.f_gelu_("none"),
+            Self::GeluTanh => x.f_gelu_("tanh"),
         }
     }
 }
