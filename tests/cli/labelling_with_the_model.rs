@@ -157,6 +157,27 @@ fn a_frame_gets_the_same_answer_alone_and_in_a_batch() {
 }
 
 #[test]
+fn the_sample_bag_gets_the_same_answers_in_batches_of_any_size() {
+    // Given a real recording: compressed pictures, depth in millimetres, 80 frames
+    let folder = tempfile::tempdir().unwrap();
+    let bag = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fetch_approach");
+    let bag = bag.join("fetch_approach_mcap.mcap");
+    fs::copy(bag, folder.path().join("pick.mcap")).unwrap();
+
+    let alone = labelled(folder.path(), &["--batch", "1"]);
+    let together = labelled(folder.path(), &["--batch", "7"]);
+
+    assert_eq!(alone.len(), 80);
+    assert_eq!(answers(&alone), answers(&together));
+    assert!(
+        alone
+            .iter()
+            .all(|reward| reward.reason == "unparsed_answer")
+    );
+    assert!(alone.iter().all(|reward| reward.cloud_m.is_finite()));
+}
+
+#[test]
 fn a_bag_without_depth_will_do_where_the_model_needs_none() {
     let (_guard, folder) = folder_with(&approach(FRAMES).without(DEPTH));
 
