@@ -1,4 +1,4 @@
-//! From what a model says to a distance: "[0] and [1] are 12.3 inches apart" is 0.31242 m. A number
+//! From what a model says to a distance: `[0] and [1] are 12.3 inches apart` is 0.31242 m. A number
 //! without a unit is no distance, and what cannot be one is not made into one.
 
 mod lexer;

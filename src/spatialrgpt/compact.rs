@@ -28,7 +28,7 @@ const GROUP: usize = 4;
 const CHUNK: usize = 128;
 
 thread_local! {
-    /// How many threads share a product that this thread asks for; 0: as many as libtorch uses.
+    /// How many threads share a product that this thread asks for; 0: there is no team.
     static TEAM: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -43,6 +43,11 @@ pub(super) struct Team {
 }
 
 impl Team {
+    /// Whether this thread has one. Without, products are libtorch's: its threads would be in the way.
+    pub fn is_ready() -> bool {
+        TEAM.get() > 0
+    }
+
     pub fn gather() -> Self {
         let threads = tch::get_num_threads();
         TEAM.set(threads.max(1) as usize);
@@ -168,10 +173,7 @@ impl Compact {
         let pairs = self.pairs;
         let weights = self.weights().chunks((CHUNK * pairs).max(1));
         let chunks = Mutex::new(sums.chunks_mut(CHUNK).zip(weights));
-        let team = match TEAM.get() {
-            0 => tch::get_num_threads().max(1) as usize,
-            team => team,
-        };
+        let team = TEAM.get().max(1);
         // The widest registers that this processor has.
         let arch = Arch::new();
         let work = || {

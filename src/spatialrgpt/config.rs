@@ -521,7 +521,7 @@ impl ModelConfig {
         (index >= 0).then_some(index)
     }
 
-    /// [`Self::layers_to_run`], once checked.
+    /// How many layers come before the features that are taken, once that is checked.
     pub fn vision_layers(&self) -> i64 {
         self.layers_to_run().unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use tch::{TchError, Tensor};
 
-use super::compact::{Compact, MOST_ROWS};
+use super::compact::{Compact, MOST_ROWS, Team};
 use super::weights::{Scope, torch_error};
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ pub type TchResult<T> = std::result::Result<T, TchError>;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
-    /// The weight for a few rows, made when the first come; `None` where there is no gain.
+    /// The weight for a few rows, made when a team first needs it; `None` where there is no gain.
     compact: OnceCell<Option<Compact>>,
 }
 
@@ -65,7 +65,9 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let rows = x.numel() / (self.weight.size2()?.1 as usize).max(1);
         let compact = match rows {
-            0..=MOST_ROWS => self.compact()?.filter(|compact| compact.takes(rows)),
+            0..=MOST_ROWS if Team::is_ready() => {
+                self.compact()?.filter(|compact| compact.takes(rows))
+            }
             _ => None,
         };
         match (compact, &self.bias) {

@@ -278,7 +278,7 @@ impl Mlp {
     /// (B, T, C) -> (B, T, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let both = self.gate_up_proj.forward(x)?; // (B, T, 2 I)
-        let gate = both.f_narrow(-1, 0, self.inner)?.f_silu()?;
+        let gate = both.f_narrow(-1, 0, self.inner)?.f_silu_()?;
         let up = both.f_narrow(-1, self.inner, self.inner)?;
         self.down_proj.forward(&gate.f_mul(&up)?)
     }
@@ -334,15 +334,15 @@ impl RotaryEmbedding {
         let angles = positions
             .f_div_scalar(self.factor)?
             .f_outer(&self.inv_freq)?; // (T, D / 2)
-        let angles = Tensor::f_cat(&[&angles, &angles], 1)?; // (T, D)
+        let (cos, sin) = (angles.f_cos()?, angles.f_sin()?);
         Ok(Rotation {
-            cos: angles.f_cos()?.f_to_kind(self.kind)?,
-            sin: angles.f_sin()?.f_to_kind(self.kind)?,
+            cos: Tensor::f_cat(&[&cos, &cos], 1)?.f_to_kind(self.kind)?, // (T, D)
+            sin: Tensor::f_cat(&[&sin.f_neg()?, &sin], 1)?.f_to_kind(self.kind)?, // (T, D)
         })
     }
 }
 
-/// Cosine and sine of each position's angles, (T, D).
+/// Cosine and sine of each position's angles, (T, D), the sine's first half negated.
 #[derive(Debug)]
 struct Rotation {
     cos: Tensor,
@@ -354,7 +354,7 @@ impl Rotation {
     fn apply(&self, x: &Tensor) -> TchResult<Tensor> {
         let half = x.size4()?.3 / 2;
         let (first, second) = (x.f_narrow(3, 0, half)?, x.f_narrow(3, half, half)?);
-        let turned = Tensor::f_cat(&[&second.f_neg()?, &first], 3)?;
-        x.f_mul(&self.cos)?.f_add(&turned.f_mul(&self.sin)?)
+        let turned = Tensor::f_cat(&[&second, &first], 3)?.f_mul_(&self.sin)?;
+        x.f_mul(&self.cos)?.f_add_(&turned)
     }
 }

@@ -103,11 +103,11 @@ impl Reasoner {
         &self.limits
     }
 
-    /// Prepares one frame: its picture, its relative depth (larger is nearer) of the same size, and a
-    /// mask a region, each of the picture's size.
+    /// Prepares one frame: its picture, its relative depth (larger is nearer) and a mask a region. Depth
+    /// and masks must have the picture's size; which is the caller's to see to.
     ///
     /// # Errors
-    /// An empty picture, or a mask or depth of another size.
+    /// A picture, depth or mask that is empty, or has more or fewer values than pixels.
     pub fn view(
         &self,
         color: &ColorImage,
