@@ -144,7 +144,6 @@ pub fn check_regions(regions: &Regions, width: u32, height: u32) -> Result<Regio
 }
 
 /// Measure one decoded frame: check the regions against the image, then ask the estimator.
-/// Bag and node both measure through here.
 ///
 /// # Errors
 /// `box_outside_image`, or the estimator's reason.
@@ -157,7 +156,8 @@ pub fn estimate(
     estimator.estimate(frame, &inside)
 }
 
-/// Measure decoded frames together: what [`estimate`] says of each.
+/// Measure decoded frames together: what [`estimate`] says of each. Bag and node measure through
+/// these two.
 pub fn estimate_batch(
     estimator: &dyn Estimator,
     frames: &[(Frame, Regions)],

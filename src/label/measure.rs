@@ -62,11 +62,7 @@ impl Measurer<'_> {
             measured.push(prepared.measured);
         }
         let begin = Instant::now();
-        let answers = match questions.as_slice() {
-            [] => Vec::new(),
-            [(frame, regions)] => vec![pipeline::estimate(self.estimator, frame, regions)],
-            several => pipeline::estimate_batch(self.estimator, several),
-        };
+        let answers = pipeline::estimate_batch(self.estimator, &questions);
         // Frames that are measured together share the time.
         let estimate_s = begin.elapsed().as_secs_f64() / questions.len().max(1) as f64;
         for ((at, (frame, _)), answer) in asked.into_iter().zip(&questions).zip(answers) {

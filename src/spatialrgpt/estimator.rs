@@ -1,7 +1,7 @@
 //! The model as an estimator: asks the distance question about the fingertip and the target of each
 //! frame, and reads the answer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -46,10 +46,13 @@ struct Eyes {
     range: Option<(u64, DisparityRange)>,
 }
 
-/// The weights' digest takes as long to compute as they take to read, so it runs beside the work.
-enum Digest {
-    Running(JoinHandle<crate::Result<String>>),
-    Known(String),
+/// The digest of the model's files. It takes as long to compute as they take to read, so that runs
+/// beside the work.
+struct Digest {
+    folder: PathBuf,
+    /// `None` once it was asked.
+    running: Option<JoinHandle<crate::Result<String>>>,
+    known: Option<String>,
 }
 
 impl ModelEstimator {
@@ -142,18 +145,21 @@ impl Estimator for ModelEstimator {
     fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
         // What another thread left behind is complete between two batches.
         let mut eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
-        let views: Vec<Result<View, Reason>> = frames
+        let mut shown = Vec::with_capacity(frames.len());
+        let viewed: Vec<Result<(), Reason>> = frames
             .iter()
-            .map(|(frame, regions)| self.view(&mut eyes, frame, regions))
+            .map(|(frame, regions)| {
+                shown.push(self.view(&mut eyes, frame, regions)?);
+                Ok(())
+            })
             .collect();
-        let shown: Vec<View> = views.iter().flatten().cloned().collect();
         let mut answers = match self.answers(&eyes, &shown) {
             Ok(answers) => answers.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(error) => vec![Err(failed(&error)); shown.len()],
         }
         .into_iter();
-        let measured = frames.iter().zip(views).map(|((frame, regions), view)| {
-            view?;
+        let measured = frames.iter().zip(viewed).map(|((frame, regions), viewed)| {
+            viewed?;
             let said = answers.next().unwrap_or(Err(Reason::ModelError))?;
             Ok(self.measurement(frame, regions, &said))
         });
@@ -198,21 +204,27 @@ impl Eyes {
 
 impl Digest {
     fn start(folder: PathBuf) -> Self {
-        Self::Running(std::thread::spawn(move || {
-            digest::of_folder(Path::new(&folder))
-        }))
+        let path = folder.clone();
+        Self {
+            folder,
+            running: Some(std::thread::spawn(move || digest::of_folder(&path))),
+            known: None,
+        }
     }
 
+    /// A failure is not kept: whoever asks next tries again.
     fn get(&mut self) -> crate::Result<String> {
-        let known = match std::mem::replace(self, Self::Known(String::new())) {
-            Self::Known(digest) => digest,
-            Self::Running(thread) => thread.join().map_err(|_| Error::Panicked {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let digest = match self.running.take() {
+            Some(thread) => thread.join().map_err(|_| Error::Panicked {
                 stamp_nanos: 0,
                 message: "the digest of the model's weights".into(),
-            })??,
+            })?,
+            None => digest::of_folder(&self.folder),
         };
-        *self = Self::Known(known.clone());
-        Ok(known)
+        Ok(self.known.insert(digest?).clone())
     }
 }
 

@@ -93,7 +93,8 @@ impl SpatialRgpt {
         }
         let mut cache = self.llm.cache(batch, length + room)?;
         let mut logits = self.llm.forward(prompt, &mut cache, hidden)?; // (B, V)
-        let _team = match self.llm.is_compact()? {
+        // More sequences at once are libtorch's business, with all its threads.
+        let _team = match self.llm.is_compact_for(batch)? {
             true => Some(Team::gather()),
             false => None,
         };

@@ -64,11 +64,9 @@ impl Linear {
     /// (..., in) -> (..., out)
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let rows = x.numel() / (self.weight.size2()?.1 as usize).max(1);
-        let compact = match rows {
-            0..=MOST_ROWS if Team::is_ready() => {
-                self.compact()?.filter(|compact| compact.takes(rows))
-            }
-            _ => None,
+        let compact = match Team::is_ready() {
+            true => self.compact_for(rows)?,
+            false => None,
         };
         match (compact, &self.bias) {
             (Some(compact), None) => compact.forward(x),
@@ -77,9 +75,16 @@ impl Linear {
         }
     }
 
-    /// Whether a few rows need no libtorch.
-    pub fn is_compact(&self) -> TchResult<bool> {
-        Ok(self.compact()?.is_some())
+    /// Whether so many rows are better multiplied without libtorch.
+    pub fn is_compact_for(&self, rows: usize) -> TchResult<bool> {
+        Ok(self.compact_for(rows)?.is_some())
+    }
+
+    fn compact_for(&self, rows: usize) -> TchResult<Option<&Compact>> {
+        match rows {
+            0..=MOST_ROWS => Ok(self.compact()?.filter(|compact| compact.takes(rows))),
+            _ => Ok(None),
+        }
     }
 
     fn compact(&self) -> TchResult<Option<&Compact>> {
@@ -89,6 +94,11 @@ impl Linear {
         let compact = Compact::of(&self.weight)?;
         Ok(self.compact.get_or_init(|| compact).as_ref())
     }
+}
+
+/// Patches along a side of a square grid.
+pub fn grid_side(patches: i64) -> i64 {
+    (patches as f64).sqrt() as i64
 }
 
 /// Normalisation over the last dimension, with scale and shift.

@@ -67,9 +67,9 @@ impl Llama {
         Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)
     }
 
-    /// Whether single positions are computed from compact weights.
-    pub fn is_compact(&self) -> TchResult<bool> {
-        self.lm_head.is_compact()
+    /// Whether the next positions of so many sequences are computed from compact weights.
+    pub fn is_compact_for(&self, sequences: i64) -> TchResult<bool> {
+        self.lm_head.is_compact_for(sequences as usize)
     }
 
     /// A cache for `batch` sequences of at most `length` positions.

@@ -96,6 +96,9 @@ impl SpatialRgpt {
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
     pub fn look(&self, views: &[View]) -> Result<Vec<Seen>> {
+        if views.is_empty() {
+            return Ok(Vec::new());
+        }
         tch::no_grad(|| self.look_inner(views)).map_err(torch_error("look at the frame"))
     }
 

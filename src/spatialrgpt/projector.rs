@@ -6,7 +6,7 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::config::{ModelConfig, ProjectorKind};
-use super::layers::{LayerNorm, Linear, TchResult};
+use super::layers::{LayerNorm, Linear, TchResult, grid_side};
 use super::weights::{Placement, Scope, Weights};
 use crate::error::Result;
 
@@ -88,7 +88,7 @@ fn mlp(scope: &Scope, inputs: i64, hidden: i64, depth: i64) -> Result<Vec<Linear
 /// column, as in the original.
 fn joined_2x2(x: &Tensor) -> TchResult<Tensor> {
     let (b, n, c) = x.size3()?;
-    let side = (n as f64).sqrt() as i64;
+    let side = grid_side(n);
     let odd = side % 2;
     let half = (side + odd) / 2;
     x.f_view([b, side, side, c])?

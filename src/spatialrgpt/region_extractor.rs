@@ -7,7 +7,7 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
-use super::layers::{LayerNorm, Linear, TchResult};
+use super::layers::{LayerNorm, Linear, TchResult, grid_side};
 use super::weights::{Placement, Scope, Weights};
 use crate::error::Result;
 
@@ -61,7 +61,7 @@ impl RegionExtractor {
         let (_, patches, _) = tower_features.size3()?;
         Ok(Refined {
             cells: self.feature_refinement_module.forward(tower_features)?,
-            grid: side(patches),
+            grid: grid_side(patches),
         })
     }
 
@@ -90,7 +90,7 @@ impl RegionExtractor {
         let Some(projector) = &self.depth_projector else {
             return Ok(None);
         };
-        let g = side(features.size2()?.0);
+        let g = grid_side(features.size2()?.0);
         let weights = resized(masks, g)?.f_flatten(1, 2)?; // (M, G * G)
         let pooled = mask_pooling(features, &weights)?;
         projector.forward(&pooled).map(Some)
@@ -194,8 +194,4 @@ fn mask_pooling(features: &Tensor, weights: &Tensor) -> TchResult<Tensor> {
     let total = weights.f_sum_dim_intlist(1, true, None::<Kind>)?; // (M, 1)
     let weights = weights.f_div(&total.f_add_scalar(1e-8)?)?;
     weights.f_to_kind(features.kind())?.f_matmul(features)
-}
-
-fn side(patches: i64) -> i64 {
-    (patches as f64).sqrt() as i64
 }
