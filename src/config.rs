@@ -5,12 +5,13 @@ mod model;
 
 use std::path::Path;
 
-pub use model::{DepthScale, Dtype, Model, RelativeDepth};
+pub use model::{DepthScale, DeviceChoice, Dtype, Model, RelativeDepth};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::frame::DistanceKind;
+use crate::hex::hex;
 
 /// The whole configuration. Every section may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -585,10 +586,7 @@ impl Config {
     /// however they were typed.
     pub fn digest(&self) -> String {
         let canonical = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(&canonical)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&Sha256::digest(&canonical))
     }
 }
 

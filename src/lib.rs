@@ -73,6 +73,7 @@ pub mod error;
 pub mod estimator;
 pub mod frame;
 pub mod geometry;
+mod hex;
 pub mod imaging;
 pub mod kalman;
 pub mod label;

@@ -6,7 +6,7 @@ mod digest;
 mod estimator;
 mod generate;
 pub mod hub;
-mod layers;
+pub(crate) mod layers;
 mod llama;
 mod model;
 mod open;

@@ -69,6 +69,15 @@ pub enum Dtype {
     Bfloat16,
 }
 
+/// Where the network runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU if there is one.
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
 /// Where the model's relative depth comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -105,6 +114,26 @@ impl Model {
         }
     }
 
+    /// What `device` names.
+    ///
+    /// # Errors
+    /// `Error::ConfigValue` for what is no device's name.
+    pub fn device_choice(&self) -> Result<DeviceChoice> {
+        let index = |name: &str| name.strip_prefix("cuda:")?.parse().ok();
+        match self.device.as_str() {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            name => index(name)
+                .map(DeviceChoice::Cuda)
+                .ok_or(Error::ConfigValue {
+                    key: "model.device",
+                    value: name.into(),
+                    expected: "auto, cpu or cuda:N",
+                }),
+        }
+    }
+
     /// Check every bound that the field comments state.
     pub(super) fn validate(&self) -> Result<()> {
         whole(
@@ -125,15 +154,7 @@ impl Model {
                 expected: "a question about <region0> (the fingertip) and <region1> (the target)",
             });
         }
-        let device = self.device.as_str();
-        let index = device.strip_prefix("cuda:").map(str::parse::<usize>);
-        if !(["auto", "cpu", "cuda"].contains(&device) || matches!(index, Some(Ok(_)))) {
-            return Err(Error::ConfigValue {
-                key: "model.device",
-                value: device.into(),
-                expected: "auto, cpu or cuda:N",
-            });
-        }
+        self.device_choice()?;
         if self.depth_source() == RelativeDepth::DepthAnything && self.depth_model.is_none() {
             return Err(Error::ConfigValue {
                 key: "model.depth_model",

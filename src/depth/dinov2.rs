@@ -4,8 +4,9 @@
 use tch::{Kind, Tensor};
 
 use super::config::Dinov2Config;
-use super::layers::{Computed, Conv2d, LayerNorm, Linear, Window};
+use super::layers::{Conv2d, Window};
 use crate::error::Result;
+use crate::spatialrgpt::layers::{LayerNorm, Linear, TchResult};
 use crate::spatialrgpt::weights::{Scope, torch_error};
 
 /// `backbone.embeddings`
@@ -52,7 +53,7 @@ impl Embeddings {
     }
 
     /// (1, N, C) for an image of `height` by `width` patches.
-    fn positions(&self, height: i64, width: i64) -> Computed<Tensor> {
+    fn positions(&self, height: i64, width: i64) -> TchResult<Tensor> {
         let grid = if (height, width) == (self.grid_side, self.grid_side) {
             self.patch_positions.shallow_clone()
         } else {
@@ -66,7 +67,7 @@ impl Embeddings {
     }
 
     /// (B, 3, H, W) -> (B, 1 + N, C), N = (H / patch) (W / patch)
-    fn forward(&self, pixel_values: &Tensor) -> Computed<Tensor> {
+    fn forward(&self, pixel_values: &Tensor) -> TchResult<Tensor> {
         let (batch, _, height, width) = pixel_values.size4()?;
         let patches = self.projection.forward(pixel_values)?; // (B, C, h, w)
         let patches = patches.f_flatten(2, 3)?.f_transpose(1, 2)?; // (B, N, C)
@@ -82,7 +83,7 @@ impl Embeddings {
 
 /// (1, 1 + G G, C) -> the class token's (1, 1, C), and the patches' (1, C, G, G) in float32, because
 /// bicubic interpolation in half precision would shift them.
-fn split_positions(positions: &Tensor, grid_side: i64, hidden: i64) -> Computed<(Tensor, Tensor)> {
+fn split_positions(positions: &Tensor, grid_side: i64, hidden: i64) -> TchResult<(Tensor, Tensor)> {
     let cls = positions.f_narrow(1, 0, 1)?;
     let patches = positions
         .f_narrow(1, 1, grid_side * grid_side)?
@@ -105,24 +106,17 @@ struct Attention {
 impl Attention {
     fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let hidden = config.hidden_size;
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for name in ["query", "key", "value"] {
-            let layer = scope.sub("attention").sub(name);
-            weights.push(layer.get("weight", &[hidden, hidden])?);
-            if config.qkv_bias {
-                biases.push(layer.get("bias", &[hidden])?);
-            }
-        }
+        let parts =
+            ["query", "key", "value"].map(|name| (scope.sub("attention").sub(name), hidden));
         Ok(Self {
-            query_key_value: Linear::side_by_side(&weights, &biases)
-                .map_err(torch_error("arrange the backbone's weights"))?,
-            output: Linear::new(&scope.sub("output").sub("dense"), hidden, hidden)?,
+            query_key_value: Linear::load_joined(&parts, hidden, config.qkv_bias)?,
+            output: Linear::load(&scope.sub("output").sub("dense"), hidden, hidden, true)?,
             num_heads: config.num_attention_heads,
         })
     }
 
     /// (B, N, C) -> (B, N, C)
-    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let (batch, tokens, hidden) = x.size3()?;
         let query_key_value = self
             .query_key_value
@@ -158,13 +152,13 @@ impl Mlp {
     fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let inner = config.hidden_size * config.mlp_ratio;
         Ok(Self {
-            fc1: Linear::new(&scope.sub("fc1"), config.hidden_size, inner)?,
-            fc2: Linear::new(&scope.sub("fc2"), inner, config.hidden_size)?,
+            fc1: Linear::load(&scope.sub("fc1"), config.hidden_size, inner, true)?,
+            fc2: Linear::load(&scope.sub("fc2"), inner, config.hidden_size, true)?,
         })
     }
 
     /// (B, N, C) -> (B, N, C)
-    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         self.fc2.forward(&self.fc1.forward(x)?.f_gelu("none")?)
     }
 }
@@ -184,17 +178,17 @@ impl Layer {
     fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
         Ok(Self {
-            norm1: LayerNorm::new(&scope.sub("norm1"), hidden, eps)?,
+            norm1: LayerNorm::load(&scope.sub("norm1"), hidden, eps)?,
             attention: Attention::new(&scope.sub("attention"), config)?,
             layer_scale1: scope.sub("layer_scale1").get("lambda1", &[hidden])?,
-            norm2: LayerNorm::new(&scope.sub("norm2"), hidden, eps)?,
+            norm2: LayerNorm::load(&scope.sub("norm2"), hidden, eps)?,
             mlp: Mlp::new(&scope.sub("mlp"), config)?,
             layer_scale2: scope.sub("layer_scale2").get("lambda1", &[hidden])?,
         })
     }
 
     /// (B, N, C) -> (B, N, C)
-    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let attended = self.attention.forward(&self.norm1.forward(x)?)?;
         let x = attended.f_mul(&self.layer_scale1)?.f_add(x)?;
         let transformed = self.mlp.forward(&self.norm2.forward(&x)?)?;
@@ -226,7 +220,7 @@ impl Dinov2Backbone {
         Ok(Self {
             embeddings: Embeddings::new(&scope.sub("embeddings"), config)?,
             layers,
-            layernorm: LayerNorm::new(&layernorm, config.hidden_size, config.layer_norm_eps)?,
+            layernorm: LayerNorm::load(&layernorm, config.hidden_size, config.layer_norm_eps)?,
             apply_layernorm: config.apply_layernorm,
             stages: config.stages().unwrap_or_default(),
         })
@@ -236,7 +230,7 @@ impl Dinov2Backbone {
     ///
     /// # Errors
     /// libtorch's, for an image smaller than a patch or for want of memory.
-    pub fn forward(&self, pixel_values: &Tensor) -> Computed<Vec<Tensor>> {
+    pub fn forward(&self, pixel_values: &Tensor) -> TchResult<Vec<Tensor>> {
         let mut hidden_state = self.embeddings.forward(pixel_values)?;
         let mut feature_maps = Vec::new();
         let mut layers = self.layers.iter();

@@ -4,8 +4,9 @@
 use tch::Tensor;
 
 use super::config::{DepthEstimationType, DptConfig, Resize};
-use super::layers::{BlockUpsample, Computed, Conv2d, Window, resize_between_corners};
+use super::layers::{BlockUpsample, Conv2d, Window, resize_between_corners};
 use crate::error::Result;
+use crate::spatialrgpt::layers::TchResult;
 use crate::spatialrgpt::weights::Scope;
 
 /// `neck.reassemble_stage.layers.*`
@@ -41,7 +42,7 @@ impl ReassembleLayer {
     }
 
     /// (B, 1 + h w, C) -> (B, channels, factor h, factor w)
-    fn forward(&self, tokens: &Tensor, grid: (i64, i64)) -> Computed<Tensor> {
+    fn forward(&self, tokens: &Tensor, grid: (i64, i64)) -> TchResult<Tensor> {
         let (batch, count, hidden) = tokens.size3()?;
         // Tokens are pixels with their channels side by side, so this copies nothing.
         let image = tokens
@@ -74,7 +75,7 @@ impl ResidualLayer {
     }
 
     /// (B, C, H, W) -> (B, C, H, W)
-    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let changed = self.convolution1.forward(&x.f_relu()?)?;
         self.convolution2.forward(&changed.f_relu()?)?.f_add(x)
     }
@@ -104,7 +105,7 @@ impl FusionLayer {
         coarser: Option<&Tensor>,
         feature: &Tensor,
         size: (i64, i64),
-    ) -> Computed<Tensor> {
+    ) -> TchResult<Tensor> {
         let fused = match coarser {
             Some(coarser) => self.residual_layer1.forward(feature)?.f_add(coarser)?,
             None => feature.shallow_clone(),
@@ -167,7 +168,7 @@ impl Neck {
     ///
     /// # Errors
     /// libtorch's, for tokens that do not fill the grid or for want of memory.
-    pub fn forward(&self, feature_maps: &[Tensor], grid: (i64, i64)) -> Computed<Vec<Tensor>> {
+    pub fn forward(&self, feature_maps: &[Tensor], grid: (i64, i64)) -> TchResult<Vec<Tensor>> {
         let mut features = Vec::new();
         for ((tokens, layer), conv) in feature_maps.iter().zip(&self.reassemble).zip(&self.convs) {
             features.push(conv.forward(&layer.forward(tokens, grid)?)?); // (B, F, H_i, W_i)
@@ -191,7 +192,7 @@ impl Neck {
     }
 }
 
-fn height_and_width(image: &Tensor) -> Computed<(i64, i64)> {
+fn height_and_width(image: &Tensor) -> TchResult<(i64, i64)> {
     image.size4().map(|(_, _, height, width)| (height, width))
 }
 
@@ -228,7 +229,7 @@ impl Head {
     ///
     /// # Errors
     /// libtorch's, for too few maps or for want of memory.
-    pub fn forward(&self, fused: &[Tensor], size: (i64, i64)) -> Computed<Tensor> {
+    pub fn forward(&self, fused: &[Tensor], size: (i64, i64)) -> TchResult<Tensor> {
         let fused = fused.get(self.in_index).ok_or_else(|| {
             tch::TchError::Shape(format!("no fused map {} of {}", self.in_index, fused.len()))
         })?;

@@ -1,79 +1,11 @@
-//! The four layers that Depth Anything is made of, each read from a checkpoint under its own name.
+//! The layers over images that Depth Anything has beside those it shares with the vision-language model.
 //! Every call into libtorch is a fallible one, so a failure is a value and not an abort.
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use crate::error::Result;
+use crate::spatialrgpt::layers::TchResult;
 use crate::spatialrgpt::weights::{Scope, torch_error};
-
-/// What a computation in libtorch gives; the public functions turn its error into ours.
-pub type Computed<T> = std::result::Result<T, TchError>;
-
-/// `y = x W^T + b`.
-#[derive(Debug)]
-pub struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
-}
-
-impl Linear {
-    /// Reads `weight` (outputs, inputs) and `bias` (outputs).
-    pub fn new(scope: &Scope<'_>, inputs: i64, outputs: i64) -> Result<Self> {
-        Ok(Self {
-            weight: scope.get("weight", &[outputs, inputs])?,
-            bias: Some(scope.get("bias", &[outputs])?),
-        })
-    }
-
-    /// Several layers that read the same input, as one: their outputs lie side by side.
-    pub fn side_by_side(weights: &[Tensor], biases: &[Tensor]) -> Computed<Self> {
-        let bias = match biases {
-            [] => None,
-            biases => Some(Tensor::f_cat(biases, 0)?),
-        };
-        Ok(Self {
-            weight: Tensor::f_cat(weights, 0)?,
-            bias,
-        })
-    }
-
-    /// (..., inputs) -> (..., outputs)
-    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
-        x.f_linear(&self.weight, self.bias.as_ref())
-    }
-}
-
-/// Normalisation over the last dimension.
-#[derive(Debug)]
-pub struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    size: i64,
-    eps: f64,
-}
-
-impl LayerNorm {
-    /// Reads `weight` and `bias`, both of `size`.
-    pub fn new(scope: &Scope<'_>, size: i64, eps: f64) -> Result<Self> {
-        Ok(Self {
-            weight: scope.get("weight", &[size])?,
-            bias: scope.get("bias", &[size])?,
-            size,
-            eps,
-        })
-    }
-
-    /// (..., size) -> (..., size)
-    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
-        x.f_layer_norm(
-            [self.size],
-            Some(&self.weight),
-            Some(&self.bias),
-            self.eps,
-            false,
-        )
-    }
-}
 
 /// The side of a square kernel, its stride and the zeros around the image.
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +67,7 @@ impl Conv2d {
     }
 
     /// (B, inputs, H, W) -> (B, outputs, H', W')
-    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let Window {
             stride, padding, ..
         } = self.window;
@@ -171,7 +103,7 @@ impl BlockUpsample {
     }
 
     /// (B, C, H, W) -> (B, C, factor H, factor W)
-    pub fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let stride = [self.factor, self.factor];
         x.f_conv_transpose2d(
             &self.weight,
@@ -199,6 +131,6 @@ fn channels_last(weight: Tensor) -> Result<Tensor> {
 }
 
 /// Bilinear resize whose corner pixels stay in the corners: (B, C, H, W) -> (B, C, size.0, size.1).
-pub fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> Computed<Tensor> {
+pub fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> TchResult<Tensor> {
     x.f_upsample_bilinear2d([size.0, size.1], true, None, None)
 }

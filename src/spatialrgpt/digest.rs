@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::hex::hex;
 
 /// The folders of a checkpoint; the empty one is its top.
 const PARTS: [&str; 5] = [
@@ -48,8 +49,7 @@ pub fn of_folder(folder: &Path) -> Result<String> {
             }
         }
     }
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
 }
 
 fn belongs(path: &Path) -> bool {

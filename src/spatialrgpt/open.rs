@@ -7,7 +7,7 @@ use tch::{Device, Kind};
 use super::hub::{self, HubOptions};
 use super::reasoner::Reasoner;
 use super::weights::Placement;
-use crate::config::{Dtype, Model, RelativeDepth};
+use crate::config::{DeviceChoice, Dtype, Model, RelativeDepth};
 use crate::error::{Error, Result};
 use crate::prompt::Template;
 
@@ -32,7 +32,7 @@ pub fn reasoner(settings: &Model) -> Result<Reasoner> {
 /// # Errors
 /// A device that this machine or this libtorch does not have.
 pub fn placement(settings: &Model) -> Result<Placement> {
-    let device = device(&settings.device)?;
+    let device = device(settings)?;
     let kind = match settings.dtype {
         // A processor gets the exact type; a GPU the one it is made for.
         Dtype::Auto if device == Device::Cpu => Kind::Float,
@@ -87,27 +87,16 @@ pub(super) fn depth_folder(settings: &Model) -> Result<PathBuf> {
     })
 }
 
-/// `auto`, `cpu`, `cuda` or `cuda:N`, checked against what is there.
-fn device(name: &str) -> Result<Device> {
-    let index = match name {
-        "auto" => return Ok(Device::cuda_if_available()),
-        "cpu" => return Ok(Device::Cpu),
-        "cuda" => Some(0),
-        _ => name
-            .strip_prefix("cuda:")
-            .and_then(|n| n.parse::<usize>().ok()),
-    };
+/// The device that the settings name, if it is there.
+fn device(settings: &Model) -> Result<Device> {
     let gpus = tch::Cuda::device_count();
-    match index {
-        Some(index) if (index as i64) < gpus => Ok(Device::Cuda(index)),
-        Some(_) => Err(Error::NoDevice {
-            device: name.into(),
+    match settings.device_choice()? {
+        DeviceChoice::Auto => Ok(Device::cuda_if_available()),
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(index) if (index as i64) < gpus => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(_) => Err(Error::NoDevice {
+            device: settings.device.clone(),
             gpus,
-        }),
-        None => Err(Error::ConfigValue {
-            key: "model.device",
-            value: name.into(),
-            expected: "auto, cpu or cuda:N",
         }),
     }
 }

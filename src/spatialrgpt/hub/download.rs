@@ -13,6 +13,7 @@ use ureq::http::Response;
 use super::client::{Client, Remote, header};
 use super::{Failure, Model, Progress, hub_error};
 use crate::error::{Error, Result};
+use crate::hex::hex;
 
 const BUFFER_BYTES: usize = 1 << 17;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -264,8 +265,7 @@ impl Partial {
     }
 
     fn sha256(&self) -> String {
-        let digest = self.hash.clone().finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.hash.clone().finalize())
     }
 }
 
