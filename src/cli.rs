@@ -1,5 +1,6 @@
 //! What can be typed: clap types and their help, nothing else.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -269,12 +270,44 @@ pub struct Inspect {
     pub truth: TruthOptions,
 }
 
-/// Publish rewards live from ROS 2 topics.
+/// Publish rewards live from ROS 2 topics (builds with the feature ros).
+///
+/// Joins image, depth, camera info and both boxes by their stamps and publishes, for each image, what it
+/// was worth. Every setting is also a ROS parameter, and those of reward, filter and success may change
+/// while it runs. Without rewards for 5 s it says which input it waits for.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+In:       image, depth, camera_info, fingertip/detections, target/detections, /task_prompt
+Out:      ~/step_reward, /reward, /episode_done, /episode_truncated, ~/debug_image/compressed, /diagnostics
+Services: ~/start_episode, ~/end_episode, ~/annotate_step
+
+Examples:
+  spatial-reward node --ros-args -r image:=/camera/color/image_raw -r camera_info:=/camera/color/camera_info \\
+      -r depth:=/camera/aligned_depth_to_color/image_raw
+  spatial-reward node --config rig.yaml --ros-args -r fingertip/detections:=/yolo -r target/detections:=/yolo
+  spatial-reward node --ros-args --params-file params.yaml -p reward.kind:=tanh -r __ns:=/left
+  ros2 launch spatial_reward annotate.launch.py --show-args")]
 pub struct Node {
     /// Settings; see config/default.yaml for all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// The arguments without those that a node leaves to ROS: from `--ros-args` to `--` or the end.
+pub fn without_ros_arguments(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> impl Iterator<Item = OsString> {
+    let mut node = false;
+    let mut ros = false;
+    arguments.into_iter().filter(move |argument| {
+        if ros {
+            ros = argument != "--";
+            return false;
+        }
+        node |= argument == "node";
+        ros = node && argument == "--ros-args";
+        !ros
+    })
 }
 
 /// What is measured and rewarded, and on which topics. Options win over the config file.
@@ -372,6 +405,21 @@ mod tests {
         for wrong in ["1,2,3", "1,2,3,4,5", "1,2,1,4", "a,b,c,d", "nan,0,1,1", ""] {
             assert!(parse_box(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_node_leaves_ros_its_arguments() {
+        let left = |line: &str| {
+            let arguments = line.split_whitespace().map(OsString::from);
+            let left: Vec<OsString> = without_ros_arguments(arguments).collect();
+            left.join(" ".as_ref()).into_string().unwrap()
+        };
+        assert_eq!(
+            left("x node --ros-args -r a:=b -p c:=d -- -v --ros-args --log-level debug"),
+            "x node -v"
+        );
+        // Other commands know no such thing, and say so.
+        assert_eq!(left("x label --ros-args a"), "x label --ros-args a");
     }
 
     #[test]

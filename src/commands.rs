@@ -8,7 +8,10 @@ mod label;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use spatial_reward::config::{Config, Model};
 use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::{node, spatialrgpt};
@@ -24,7 +27,8 @@ pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Node(options) => {
-            node::run(&config_file(options.config.as_deref())?)?;
+            let config = config_file(options.config.as_deref())?;
+            node::run(config, &*stop_on_signal()?, terminal.download_bar())?;
             Ok(Outcome::Fine)
         }
     }
@@ -36,6 +40,15 @@ fn locate(model: &mut Model, terminal: &Terminal) -> spatial_reward::Result<()> 
     let located = spatialrgpt::locate(model, |name| std::env::var(name).ok(), &bar);
     bar.finish_and_clear();
     located
+}
+
+/// Ctrl-C and a polite kill end a command between two pieces of work, so that nothing unfinished is left.
+fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&stop);
+    ctrlc::set_handler(move || raised.store(true, Ordering::Relaxed))
+        .context("cannot listen for signals")?;
+    Ok(stop)
 }
 
 fn config_file(path: Option<&Path>) -> spatial_reward::Result<Config> {

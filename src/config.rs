@@ -1,10 +1,12 @@
 //! Every setting in one place: default, unit and bounds. `Config` is what was typed (YAML, unknown
 //! keys refused with their line); `validate()` is the door after which the values are trusted.
 
+mod live;
 mod model;
 
 use std::path::Path;
 
+pub use live::{BoxType, ImageTransport, Live, Reliability};
 pub use model::{DepthScale, DeviceChoice, Dtype, Model, RelativeDepth};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,6 +30,7 @@ pub struct Config {
     pub filter: Filter,
     pub success: Success,
     pub output: Output,
+    pub live: Live,
 }
 
 /// Topic names. One that is left out is found by message type and name.
@@ -121,6 +124,15 @@ pub enum EstimatorKind {
     Geometry,
     /// The vision-language model (feature `torch`).
     Spatialrgpt,
+}
+
+impl EstimatorKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Geometry => "geometry",
+            Self::Spatialrgpt => "spatialrgpt",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -388,6 +400,7 @@ impl Config {
             filter,
             success,
             output,
+            live,
             topics: _,
         } = self;
         real(
@@ -465,6 +478,7 @@ impl Config {
             "in [1, 10000]",
         )?;
         model.validate()?;
+        live.validate()?;
         real(
             "reward.threshold_m",
             reward.threshold_m,
@@ -583,9 +597,13 @@ impl Config {
     }
 
     /// SHA-256 of the configuration in force, in hex: the same settings give the same digest,
-    /// however they were typed.
+    /// however they were typed. How a live node gets its messages is no part of it.
     pub fn digest(&self) -> String {
-        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        let settings = Self {
+            live: Live::default(),
+            ..self.clone()
+        };
+        let canonical = serde_json::to_vec(&settings).unwrap_or_default();
         hex(&Sha256::digest(&canonical))
     }
 }

@@ -129,6 +129,14 @@ pub enum Error {
     #[error("libtorch cannot {action}: {message}")]
     Torch { action: String, message: String },
 
+    /// ROS 2 refused an operation; `message` is its own.
+    #[error("ROS 2 cannot {action}: {message}")]
+    Ros { action: String, message: String },
+
+    /// A parameter that the node was started with.
+    #[error("parameters: {message}")]
+    Parameters { message: String },
+
     /// A model's id on a hub cannot be turned into a folder on this machine.
     #[error("model {model}: {what}. {remedy}")]
     Hub {

@@ -77,7 +77,12 @@ mod hex;
 pub mod imaging;
 pub mod kalman;
 pub mod label;
+mod measure;
 pub mod messages;
+#[cfg(feature = "ros")]
+pub mod node;
+#[cfg(not(feature = "ros"))]
+#[path = "node/absent.rs"]
 pub mod node;
 pub mod pipeline;
 pub mod prompt;

@@ -5,8 +5,12 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use spatial_reward::label::Progress;
-use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
+use spatial_reward::node;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::Layer;
 
 use crate::cli::{LogFormat, Logging};
 
@@ -17,8 +21,9 @@ pub struct Terminal {
     format: LogFormat,
 }
 
-/// Set up logging for the process.
-pub fn start(options: &Logging) -> Terminal {
+/// Set up logging for the process. A node's lines go to ROS, which shows them; as JSON they are shown here
+/// too.
+pub fn start(options: &Logging, is_node: bool) -> Terminal {
     let bars_are_welcome =
         io::stderr().is_terminal() && options.log_format == LogFormat::Human && !options.quiet;
     let target = if bars_are_welcome {
@@ -31,22 +36,31 @@ pub fn start(options: &Logging) -> Terminal {
         format: options.log_format,
     };
     let level = match (options.quiet, options.verbose) {
-        (true, _) => Level::ERROR,
-        (false, 0) => Level::INFO,
-        (false, 1) => Level::DEBUG,
-        (false, _) => Level::TRACE,
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::INFO,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(terminal.clone());
-    match options.log_format {
-        LogFormat::Human => lines
+    let human = (options.log_format == LogFormat::Human && !is_node).then(|| {
+        fmt::layer()
+            .with_writer(terminal.clone())
             .with_target(false)
             .without_time()
             .with_ansi(io::stderr().is_terminal())
-            .init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-    }
+    });
+    let json = (options.log_format == LogFormat::Json).then(|| {
+        fmt::layer()
+            .with_writer(terminal.clone())
+            .json()
+            .flatten_event(true)
+    });
+    let lines = human.with_filter(level).and_then(json.with_filter(level));
+    // ROS has a level of its own, but what nobody would see needs no trip there.
+    let to_ros = is_node.then(|| node::log_layer().with_filter(level.max(LevelFilter::DEBUG)));
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(to_ros)
+        .init();
     terminal
 }
 

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let terminal = logging::start(&cli.logging);
+    let cli = cli::Cli::parse_from(cli::without_ros_arguments(std::env::args_os()));
+    let is_node = matches!(cli.command, cli::Command::Node(_));
+    let terminal = logging::start(&cli.logging, is_node);
     match commands::run(cli.command, &terminal) {
         Ok(outcome) => outcome.into(),
         Err(error) => {

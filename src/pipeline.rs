@@ -11,6 +11,7 @@ mod boxes;
 mod buffer;
 mod clock;
 mod matcher;
+pub mod reading;
 mod rewarder;
 #[cfg(test)]
 mod tests;

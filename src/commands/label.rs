@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
@@ -16,7 +15,7 @@ use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::label::{self, Labelled, Request};
 
 use super::discover::{self, Job};
-use super::{locate, print, print_json};
+use super::{locate, print, print_json, stop_on_signal};
 use crate::cli::Label;
 use crate::logging::{Terminal, in_words};
 use crate::outcome::Outcome;
@@ -131,15 +130,6 @@ impl Run<'_> {
         bar.finish_and_clear();
         labelled.with_context(|| format!("{} is not labelled", job.source.display()))
     }
-}
-
-/// Ctrl-C and a polite kill end the run between two messages, so that nothing unfinished is left.
-fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&stop);
-    ctrlc::set_handler(move || raised.store(true, Ordering::Relaxed))
-        .context("cannot listen for signals")?;
-    Ok(stop)
 }
 
 fn processors() -> usize {

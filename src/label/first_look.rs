@@ -6,24 +6,11 @@ use std::path::PathBuf;
 use super::roles::{Role, Roles};
 use crate::bag::BagInfo;
 use crate::error::{Error, Result};
-use crate::frame::Intrinsics;
+use crate::measure::{Size, is_scaling};
 use crate::messages::Decoder;
 
 /// So many broken pictures are looked at before no picture is.
 const MAX_ATTEMPTS: u32 = 10;
-
-/// Two aspect ratios this close are one picture resized and rounded to whole pixels.
-const ASPECT_TOLERANCE: f64 = 0.01;
-
-/// Width and height in pixels.
-pub type Size = (u32, u32);
-
-/// Whether a picture of one size can be a scaled copy of one of the other.
-pub fn is_scaling(first: Size, second: Size) -> bool {
-    let aspect = |(width, height): Size| f64::from(width) / f64::from(height);
-    let ratio = aspect(first) / aspect(second);
-    (ratio - 1.0).abs() <= ASPECT_TOLERANCE
-}
 
 /// The first decodable message of each kind.
 #[derive(Debug, Clone)]
@@ -88,25 +75,18 @@ impl FirstLook {
         Ok(())
     }
 
-    /// Stamp and intrinsics of a camera info.
-    ///
     /// # Errors
     /// `Error::NothingToDo` if the first does not give intrinsics, for the others will not either;
-    /// `Error::SizesDiffer`; `Error::Decode` for a later one that is broken.
-    pub fn camera_info(&mut self, decoder: &Decoder, data: &[u8]) -> Result<(i64, Intrinsics)> {
+    /// `Error::SizesDiffer`.
+    pub fn camera_info(&mut self, decoder: &Decoder, data: &[u8]) -> Result<()> {
         let is_first = self.camera_info.size.is_none();
-        let (header, intrinsics) = decoder.camera_info(data).map_err(|error| {
-            if is_first {
-                self.no_intrinsics(&error)
-            } else {
-                error
-            }
-        })?;
         if is_first {
+            let (_, intrinsics) =
+                (decoder.camera_info(data)).map_err(|error| self.no_intrinsics(&error))?;
             self.camera_info.size = Some((intrinsics.width, intrinsics.height));
             self.check()?;
         }
-        Ok((header.stamp_nanos(), intrinsics))
+        Ok(())
     }
 
     fn no_intrinsics(&self, error: &Error) -> Error {

@@ -9,7 +9,8 @@ use super::roles::{Role, Roles};
 use crate::bag::{BagInfo, BagMessage};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::messages::Decoder;
+use crate::messages::{Decoder, Detection};
+use crate::pipeline::reading::{self, StreamKind};
 use crate::pipeline::{BoxRole, Input, Matcher, Streams};
 use crate::truth::Truth;
 
@@ -124,76 +125,58 @@ impl Intake {
         let Some(decoder) = &reader.decoder else {
             return Ok(Some(Input::EpisodeSplit));
         };
-        Ok(match reader.role {
-            Role::Image => Some(self.image(decoder, message)?),
+        let read = |kind| reading::read(kind, decoder, &message.data, log_time);
+        let look = &mut self.first_look;
+        let input = match reader.role {
+            Role::Image => {
+                if let Ok(header) = decoder.image_header(&message.data) {
+                    look.image(decoder, &header.frame_id, &message.data)?;
+                }
+                read(StreamKind::Image)?
+            }
             Role::Depth => {
                 let header = decoder.image_header(&message.data)?;
-                self.first_look
-                    .depth(decoder, &header.frame_id, &message.data)?;
-                Some(Input::Depth {
-                    stamp_nanos: stamp_or(header.stamp_nanos(), log_time),
-                    payload: message.data.clone(),
-                })
+                look.depth(decoder, &header.frame_id, &message.data)?;
+                read(StreamKind::Depth)?
             }
             Role::CameraInfo => {
-                let (stamp_nanos, intrinsics) =
-                    self.first_look.camera_info(decoder, &message.data)?;
-                Some(Input::CameraInfo {
-                    stamp_nanos: stamp_or(stamp_nanos, log_time),
-                    intrinsics,
-                })
+                look.camera_info(decoder, &message.data)?;
+                read(StreamKind::CameraInfo)?
             }
             Role::Fingertip | Role::Target => {
-                let detections = decoder.detections(&message.data)?;
-                let seen = self.classes.entry(reader.role).or_default();
-                for detection in &detections.boxes {
-                    if seen.len() < MAX_CLASSES && !seen.contains(&detection.class_id) {
-                        seen.insert(detection.class_id.clone());
-                    }
+                let input = read(StreamKind::Boxes(reader.boxes_of))?;
+                if let Input::Boxes { boxes, .. } = &input {
+                    self.note_classes(reader.role, boxes);
                 }
-                Some(Input::Boxes {
-                    role: reader.boxes_of,
-                    stamp_nanos: stamp_or(detections.stamp_nanos, log_time),
-                    boxes: detections.boxes,
-                })
+                input
             }
             Role::TaskPrompt => {
                 self.task_prompt = Some(decoder.string(&message.data)?);
-                None
+                return Ok(None);
             }
             Role::TruthFingertip | Role::TruthTarget => {
                 let point = decoder.point(&message.data)?;
                 self.truth
                     .push_point(reader.role == Role::TruthTarget, log_time, point);
-                None
+                return Ok(None);
             }
             Role::TruthSurface => {
                 self.truth
                     .push_surface_distance(log_time, decoder.float64(&message.data)?);
-                None
+                return Ok(None);
             }
-            Role::EpisodeSplit => Some(Input::EpisodeSplit),
-        })
+            Role::EpisodeSplit => Input::EpisodeSplit,
+        };
+        Ok(Some(input))
     }
 
-    /// An image whose header is broken is still a step, though one with no image to look at.
-    fn image(&mut self, decoder: &Decoder, message: &BagMessage) -> Result<Input> {
-        let (stamp_nanos, frame_id) = match decoder.image_header(&message.data) {
-            Ok(header) => {
-                self.first_look
-                    .image(decoder, &header.frame_id, &message.data)?;
-                (
-                    stamp_or(header.stamp_nanos(), message.log_time_nanos),
-                    header.frame_id,
-                )
+    fn note_classes(&mut self, role: Role, boxes: &[Detection]) {
+        let seen = self.classes.entry(role).or_default();
+        for detection in boxes {
+            if seen.len() < MAX_CLASSES && !seen.contains(&detection.class_id) {
+                seen.insert(detection.class_id.clone());
             }
-            Err(_) => (message.log_time_nanos, String::new()),
-        };
-        Ok(Input::Image {
-            stamp_nanos,
-            frame_id,
-            payload: message.data.clone(),
-        })
+        }
     }
 
     /// The truth seen so far, taken out.
@@ -259,13 +242,4 @@ pub fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decode
         },
         other => other,
     })
-}
-
-/// A header that was never stamped has the time of its logging.
-fn stamp_or(stamp_nanos: i64, log_time_nanos: i64) -> i64 {
-    if stamp_nanos == 0 {
-        log_time_nanos
-    } else {
-        stamp_nanos
-    }
 }

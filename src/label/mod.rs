@@ -4,7 +4,6 @@
 pub mod evaluation;
 mod first_look;
 mod intake;
-mod measure;
 pub mod output;
 mod recording;
 pub mod roles;
@@ -23,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::frame::{DistanceKind, Reason};
 use crate::geometry::GeometryEstimator;
+use crate::measure::Measurer;
 use crate::pipeline::Matcher;
 use crate::report;
 use crate::report::film_strip::StripPlan;
@@ -30,7 +30,6 @@ use crate::report::metrics::Metrics;
 use crate::spatialrgpt;
 
 use self::intake::{Intake, decoder, matcher};
-use self::measure::Measurer;
 use self::output::{PartialFolder, check_apart, name_of};
 use self::recording::Recording;
 use self::roles::{Role, Roles, TruthTopics};
@@ -118,7 +117,7 @@ pub fn label(
     let roles = Roles::find(&info, request.config, request.truth)?;
     roles.require(&info, request.config)?;
     tell_choices(&info, &roles);
-    let measurer = measurer(&info, &roles, request.config, estimator)?;
+    let measurer = measurer(&info, &roles, estimator)?;
     let intake = Intake::new(&info, &roles)?;
     check_apart(request.target, &info)?;
 
@@ -129,8 +128,9 @@ pub fn label(
         info: &info,
         roles: &roles,
         estimator,
+        strip: strip(&info, &roles, request.config),
     };
-    let mut recording = Recording::begin(&job, &folder, &name, &measurer)?;
+    let mut recording = Recording::begin(&job, &folder, &name)?;
     let intake = job.stream(&mut reader, intake, &mut recording, &measurer, progress)?;
     let loss = reader.loss().cloned();
     let mut labelled = recording.finish(&job, &folder, &name, intake)?;
@@ -147,6 +147,7 @@ struct Job<'a> {
     info: &'a BagInfo,
     roles: &'a Roles,
     estimator: &'a dyn Estimator,
+    strip: StripPlan,
 }
 
 impl Job<'_> {
@@ -161,7 +162,7 @@ impl Job<'_> {
     ) -> Result<Intake> {
         let mut matcher = matcher(self.roles, self.request.config);
         thread::scope(|scope| {
-            let mut workers = Workers::start(scope, self.request.jobs, measurer);
+            let mut workers = Workers::start(scope, self.request.jobs, measurer, self.strip);
             let mut messages_read = 0;
             while let Some(message) = reader.next_message()? {
                 stop_if_asked(self.request)?;
@@ -177,7 +178,7 @@ impl Job<'_> {
             }
             matcher.flush();
             submit_ready(&mut matcher, &mut workers, recording)?;
-            workers.finish(&mut |measured| recording.push(measured))
+            workers.finish(&mut |finished| recording.push(finished))
         })?;
         Ok(intake)
     }
@@ -189,7 +190,7 @@ fn submit_ready(
     recording: &mut Recording<'_>,
 ) -> Result<()> {
     while let Some(frame) = matcher.next_frame() {
-        workers.submit(frame, &mut |measured| recording.push(measured))?;
+        workers.submit(frame, &mut |finished| recording.push(finished))?;
     }
     Ok(())
 }
@@ -206,23 +207,25 @@ fn stop_if_asked(request: &Request<'_>) -> Result<()> {
 fn measurer<'a>(
     info: &BagInfo,
     roles: &Roles,
-    config: &Config,
     estimator: &'a dyn Estimator,
 ) -> Result<Measurer<'a>> {
     let decoder_of = |role| match roles.topic(role) {
         Some(topic) => decoder(info, role, topic),
         None => Ok(None),
     };
-    let expected = roles
-        .topic(Role::Image)
-        .and_then(|topic| info.topics.get(topic));
-    let expected = expected.and_then(|topic| topic.message_count);
     Ok(Measurer {
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
         depth: decoder_of(Role::Depth)?,
-        strip: StripPlan::new(config.output.film_strip_frames, expected),
     })
+}
+
+fn strip(info: &BagInfo, roles: &Roles, config: &Config) -> StripPlan {
+    let images = roles
+        .topic(Role::Image)
+        .and_then(|topic| info.topics.get(topic));
+    let expected = images.and_then(|topic| topic.message_count);
+    StripPlan::new(config.output.film_strip_frames, expected)
 }
 
 fn no_steps(info: &BagInfo, roles: &Roles) -> Error {

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::thread;
 
 use super::intake::Intake;
-use super::measure::{Measured, Measurer};
 use super::output::PartialFolder;
 use super::roles::Role;
+use super::workers::Finished;
 use super::{Job, Labelled, no_steps};
 use crate::bag::{BagWriter, Storage, TopicInfo};
 use crate::config::{self, Config};
@@ -37,12 +37,7 @@ pub(super) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub fn begin(
-        job: &Job<'a>,
-        folder: &PartialFolder,
-        name: &str,
-        measurer: &Measurer<'_>,
-    ) -> Result<Self> {
+    pub fn begin(job: &Job<'a>, folder: &PartialFolder, name: &str) -> Result<Self> {
         let config = job.request.config;
         let reward = TopicInfo::cdr(
             &config.output.reward_topic,
@@ -63,13 +58,14 @@ impl<'a> Recording<'a> {
             },
             rewarder: Rewarder::new(config),
             steps: Vec::new(),
-            strip: FilmStrip::of_plan(config.output.film_strip_frames, measurer.strip),
+            strip: FilmStrip::of_plan(config.output.film_strip_frames, job.strip),
             broken: BTreeMap::new(),
         })
     }
 
     /// Take the next step's measurement.
-    pub fn push(&mut self, measured: Measured) -> Result<()> {
+    pub fn push(&mut self, finished: Finished) -> Result<()> {
+        let Finished { measured, strip } = finished;
         if let Some(broken) = measured.broken {
             let count = self.broken.entry(broken.what).or_default();
             if *count == 0 {
@@ -91,7 +87,7 @@ impl<'a> Recording<'a> {
         let time = step.log_time_nanos;
         self.writer
             .write(self.reward_topic, time, time, sequence, &data)?;
-        if let Some(frame) = measured.strip {
+        if let Some(frame) = strip {
             self.strip.push(frame);
         }
         self.steps.push(step);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Progress;
-use super::first_look::Size;
+use crate::measure::Size;
 use super::intake::{Intake, Unreadable, matcher};
 use super::roles::{Role, Roles, TruthTopics};
 use crate::bag::{BagInfo, BagReader, Loss};

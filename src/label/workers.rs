@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
-use super::measure::{Measured, Measurer};
 use crate::error::{Error, Result};
+use crate::measure::{self, Measured, Measurer};
 use crate::pipeline::MatchedFrame;
+use crate::report::film_strip::{StripFrame, StripPlan};
 
 /// Frames in flight for each worker: one at work, and enough waiting that none idles.
 const FRAMES_PER_WORKER: u64 = 3;
@@ -26,10 +27,18 @@ pub struct Workers {
     batch: usize,
     results: Receiver<Answer>,
     /// Finished, but not yet their turn.
-    early: BTreeMap<u64, Measured>,
+    early: BTreeMap<u64, Finished>,
     submitted: u64,
     delivered: u64,
     max_in_flight: u64,
+}
+
+/// A measured frame without its pixels, and the picture for the report's film strip, if this frame may
+/// be on it.
+#[derive(Debug)]
+pub struct Finished {
+    pub measured: Measured,
+    pub strip: Option<StripFrame>,
 }
 
 /// Frames that are measured together.
@@ -46,7 +55,7 @@ struct Waiting {
 struct Answer {
     /// Of the first frame; the others follow.
     index: u64,
-    measured: std::result::Result<Vec<Measured>, Panic>,
+    finished: std::result::Result<Vec<Finished>, Panic>,
 }
 
 struct Panic {
@@ -60,6 +69,7 @@ impl Workers {
         scope: &'scope Scope<'scope, 'env>,
         count: usize,
         measurer: &'env Measurer<'env>,
+        strip: StripPlan,
     ) -> Self {
         let batch = measurer.estimator.batch().max(1);
         // Frames of a batch stay in order only on one thread.
@@ -72,7 +82,7 @@ impl Workers {
             let (inbox, outbox) = (inbox.clone(), outbox.clone());
             scope.spawn(move || {
                 for task in inbox {
-                    if outbox.send(work(measurer, task)).is_err() {
+                    if outbox.send(work(measurer, strip, task)).is_err() {
                         break;
                     }
                 }
@@ -95,7 +105,7 @@ impl Workers {
     pub fn submit(
         &mut self,
         frame: MatchedFrame,
-        sink: &mut dyn FnMut(Measured) -> Result<()>,
+        sink: &mut dyn FnMut(Finished) -> Result<()>,
     ) -> Result<()> {
         self.waiting.push(Waiting {
             index: self.submitted + self.waiting.len() as u64,
@@ -116,7 +126,7 @@ impl Workers {
     }
 
     /// Wait for everything that was submitted.
-    pub fn finish(mut self, sink: &mut dyn FnMut(Measured) -> Result<()>) -> Result<()> {
+    pub fn finish(mut self, sink: &mut dyn FnMut(Finished) -> Result<()>) -> Result<()> {
         if !self.waiting.is_empty() {
             self.send()?;
         }
@@ -127,12 +137,12 @@ impl Workers {
     fn deliver(
         &mut self,
         in_flight: u64,
-        sink: &mut dyn FnMut(Measured) -> Result<()>,
+        sink: &mut dyn FnMut(Finished) -> Result<()>,
     ) -> Result<()> {
         loop {
-            while let Some(measured) = self.early.remove(&self.delivered) {
+            while let Some(finished) = self.early.remove(&self.delivered) {
                 self.delivered += 1;
-                sink(measured)?;
+                sink(finished)?;
             }
             let answer = if self.submitted - self.delivered > in_flight {
                 self.results.recv().map_err(|_| no_worker())?
@@ -141,38 +151,49 @@ impl Workers {
             } else {
                 return Ok(());
             };
-            let measured = answer.measured.map_err(|panic| Error::Panicked {
+            let finished = answer.finished.map_err(|panic| Error::Panicked {
                 stamp_nanos: panic.stamp_nanos,
                 message: panic.message,
             })?;
-            self.early.extend((answer.index..).zip(measured));
+            self.early.extend((answer.index..).zip(finished));
         }
     }
 }
 
 /// A panic stays inside: it becomes an answer, so nobody waits for a frame that never comes.
-fn work(measurer: &Measurer<'_>, task: Task) -> Answer {
+fn work(measurer: &Measurer<'_>, strip: StripPlan, task: Task) -> Answer {
     let first = task.frames.first();
     let (index, stamp_nanos) = first.map_or((0, 0), |w| (w.index, w.frame.info.stamp_nanos));
     let complete: Vec<Instant> = task.frames.iter().map(|waiting| waiting.complete).collect();
-    let frames = task
-        .frames
-        .into_iter()
-        .map(|waiting| (waiting.index, waiting.frame));
+    let tasks = (task.frames.into_iter())
+        .map(|waiting| measure::Task {
+            frame: waiting.frame,
+            keep_color: strip.wants(waiting.index),
+        })
+        .collect();
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut measured = measurer.measure(frames.collect());
-        for (measured, complete) in measured.iter_mut().zip(complete) {
-            measured.latency.total_s = complete.elapsed().as_secs_f64();
-        }
+        let measured = measurer.measure(tasks).into_iter();
         measured
+            .zip(complete)
+            .zip(index..)
+            .map(|((measured, complete), index)| finish(measured, complete, strip, index))
+            .collect()
     }));
     Answer {
         index,
-        measured: result.map_err(|payload| Panic {
+        finished: result.map_err(|payload| Panic {
             stamp_nanos,
             message: panic_message(payload.as_ref()),
         }),
     }
+}
+
+fn finish(mut measured: Measured, complete: Instant, strip: StripPlan, index: u64) -> Finished {
+    let color = measured.color.take();
+    let pixels = color.as_ref().and_then(|color| color.pixels().ok());
+    let strip = pixels.and_then(|pixels| strip.shrink(index, pixels));
+    measured.latency.total_s = complete.elapsed().as_secs_f64();
+    Finished { measured, strip }
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
@@ -198,7 +219,6 @@ mod tests {
     use crate::frame::{BoundingBox, Frame, Measurement, Reason, Regions};
     use crate::messages::Decoder;
     use crate::pipeline::FrameInfo;
-    use crate::report::film_strip::StripPlan;
 
     /// Slow with even stamps, so that later frames overtake; panics at one stamp.
     struct Unruly {
@@ -225,15 +245,14 @@ mod tests {
             estimator,
             image: Decoder::for_channel("sensor_msgs/msg/Image", None).unwrap(),
             depth: None,
-            strip: StripPlan::new(2, Some(1000)),
         };
         let mut stamps = Vec::new();
-        let mut sink = |measured: Measured| {
-            stamps.push(measured.info.stamp_nanos);
+        let mut sink = |finished: Finished| {
+            stamps.push(finished.measured.info.stamp_nanos);
             Ok(())
         };
         thread::scope(|scope| {
-            let mut workers = Workers::start(scope, 4, &measurer);
+            let mut workers = Workers::start(scope, 4, &measurer, StripPlan::new(2, Some(1000)));
             for stamp_nanos in 1..=40 {
                 workers.submit(frame(stamp_nanos), &mut sink)?;
                 assert!(workers.submitted - workers.delivered <= workers.max_in_flight);

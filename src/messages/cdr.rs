@@ -91,7 +91,7 @@ fn unsupported_encapsulation(type_name: &str, high: u8, low: u8) -> Error {
 }
 
 /// Encodes `value` as little-endian CDR behind its encapsulation header.
-pub(super) fn encode<T: serde::Serialize>(type_name: &str, value: &T) -> Result<Vec<u8>> {
+pub(crate) fn encode<T: serde::Serialize>(type_name: &str, value: &T) -> Result<Vec<u8>> {
     let body = re_cdr::to_vec::<T, LittleEndian>(value)
         .map_err(|error| Error::decode(type_name, format!("cannot be encoded: {error}")))?;
     let mut bytes = Vec::with_capacity(ENCAPSULATION_BYTES + body.len());

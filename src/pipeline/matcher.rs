@@ -113,6 +113,23 @@ impl Matcher {
         }
     }
 
+    /// The streams that exist from now on: a live node finds out as their first messages come.
+    pub fn expect(&mut self, streams: Streams) {
+        self.streams = streams;
+    }
+
+    /// The episode that a split before the next image would begin.
+    pub fn next_episode(&self) -> u64 {
+        self.last_settled.map_or(0, |_| self.episode + 1)
+    }
+
+    /// The newest intrinsics that have come in.
+    pub fn newest_intrinsics(&self) -> Option<Intrinsics> {
+        let newest = self.camera_info.newest()?;
+        let (_, intrinsics) = self.camera_info.newest_until(newest)?;
+        Some(*intrinsics)
+    }
+
     /// Take in a message that was logged (offline) or received (live) at a time.
     pub fn push(&mut self, log_time_nanos: i64, input: Input) {
         self.advance(log_time_nanos);

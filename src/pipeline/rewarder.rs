@@ -39,6 +39,19 @@ impl Rewarder {
         }
     }
 
+    /// Take other settings on for the steps to come, in the middle of an episode: a live node's
+    /// parameters. The episode goes on with its first distance, its potential and the state of its
+    /// success; a filter that changed starts anew. The steps so far stay as they are.
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.episode.reconfigure(&self.config, config);
+        self.config = config.clone();
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The next step. `info.reason` outranks `measured`, which outranks an implausible distance.
     pub fn push(
         &mut self,

@@ -3,6 +3,7 @@
 pub mod film_strip;
 pub mod html;
 pub mod metrics;
+pub mod overlay;
 pub mod parquet;
 pub mod plot;
 pub mod provenance;

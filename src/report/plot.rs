@@ -57,7 +57,7 @@ fn standalone_svg(picture: &Picture) -> String {
 }
 
 /// The renderer with the embedded font and no other: no file of the machine is looked at.
-fn options() -> &'static Options<'static> {
+pub(super) fn options() -> &'static Options<'static> {
     static OPTIONS: OnceLock<Options<'static>> = OnceLock::new();
     OPTIONS.get_or_init(|| {
         let mut fonts = fontdb::Database::new();

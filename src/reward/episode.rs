@@ -60,6 +60,18 @@ impl Episode {
         }
     }
 
+    /// Go on under other settings, remembering what the episode has seen.
+    pub fn reconfigure(&mut self, before: &Config, config: &Config) {
+        if before.filter != config.filter {
+            self.filter = DistanceFilter::new(&config.filter);
+        }
+        if before.success != config.success {
+            self.success.reconfigure(&config.success);
+        }
+        self.reward = config.reward.clone();
+        self.end_on_success = config.episodes.end_on_success;
+    }
+
     /// Take in the next valid distance in metres.
     pub fn push(&mut self, stamp_nanos: i64, distance_m: f64) -> Outcome {
         let filtered_m = self.filter.push(stamp_nanos, distance_m);
@@ -187,6 +199,44 @@ mod tests {
         let last = run(&config, &[0.4, 0.008])[1];
         assert!(last.success && !last.terminated);
         assert_eq!(last.potential, -0.008);
+    }
+
+    #[test]
+    fn settings_changed_in_mid_episode_keep_what_it_has_seen() {
+        // given an episode rewarded by its progress, filtered, near its success
+        let before = Config {
+            reward: Reward {
+                kind: RewardKind::Progress,
+                ..Reward::default()
+            },
+            filter: crate::config::Filter {
+                kind: crate::config::FilterKind::Exponential,
+                ..Default::default()
+            },
+            ..Config::default()
+        };
+        let mut episode = Episode::new(&before);
+        episode.push(0, 0.4);
+        let last = episode.push(FRAME, 0.2);
+        assert!((last.filtered_m - 0.3).abs() < 1e-12);
+        // when the threshold changes, and the reward's form
+        let mut after = before.clone();
+        after.success.enter_m = 0.3;
+        after.success.exit_m = 0.3;
+        after.success.hold_s = 0.0;
+        after.reward.gamma = 1.0;
+        episode.reconfigure(&before, &after);
+        let next = episode.push(2 * FRAME, 0.2);
+        // then the filter goes on, progress has its first distance, shaping its last potential
+        assert!((next.filtered_m - 0.25).abs() < 1e-12);
+        assert!((next.reward - (1.0 - 0.25 / 0.4)).abs() < 1e-12);
+        assert!((next.shaped_reward - next.reward - (-0.25 + 0.3)).abs() < 1e-12);
+        assert!(next.success);
+        // and another filter starts anew
+        let mut unfiltered = after.clone();
+        unfiltered.filter = crate::config::Filter::default();
+        episode.reconfigure(&after, &unfiltered);
+        assert_eq!(episode.push(3 * FRAME, 0.1).filtered_m, 0.1);
     }
 
     #[test]

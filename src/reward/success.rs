@@ -41,6 +41,17 @@ impl SuccessDetector {
         }
     }
 
+    /// Other thresholds for the distances to come; whether it is inside, and since when, stays.
+    pub fn reconfigure(&mut self, config: &Success) {
+        *self = Self {
+            recent: std::mem::take(&mut self.recent),
+            state: self.state,
+            ..Self::new(config)
+        };
+        let too_many = self.recent.len().saturating_sub(self.votes.of as usize);
+        self.recent.drain(..too_many);
+    }
+
     /// The detector for the episode that follows a success in one uninterrupted recording: the
     /// distance must leave before it can succeed again, or one long touch would be many episodes.
     pub fn spent(self) -> Self {

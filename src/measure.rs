@@ -1,32 +1,51 @@
-//! From one matched frame to its measurement: decode what is needed, check that it fits together,
-//! ask the estimator. What the worker threads do.
+//! From matched frames to measurements: decode what is needed, check that it fits together, ask the
+//! estimator. The one way from a frame's bytes to a distance, for bags and for the live node.
 
 use std::time::Instant;
 
-use super::first_look::is_scaling;
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use crate::messages::Decoder;
 use crate::pipeline::{self, FrameInfo, MatchedFrame};
-use crate::report::film_strip::{StripFrame, StripPlan};
 use crate::step::Latency;
 
-/// What every frame of a bag is measured with.
+/// Two aspect ratios this close are one picture resized and rounded to whole pixels.
+const ASPECT_TOLERANCE: f64 = 0.01;
+
+/// Width and height in pixels.
+pub type Size = (u32, u32);
+
+/// Whether a picture of one size can be a scaled copy of one of the other.
+pub fn is_scaling(first: Size, second: Size) -> bool {
+    let aspect = |(width, height): Size| f64::from(width) / f64::from(height);
+    let ratio = aspect(first) / aspect(second);
+    (ratio - 1.0).abs() <= ASPECT_TOLERANCE
+}
+
+/// What every frame of a stream is measured with.
 pub struct Measurer<'a> {
     pub estimator: &'a dyn Estimator,
     pub image: Decoder,
     pub depth: Option<Decoder>,
-    pub strip: StripPlan,
 }
 
-/// A measured frame, without its pixels.
+/// A frame to measure.
+#[derive(Debug)]
+pub struct Task {
+    pub frame: MatchedFrame,
+    /// Give its colour image back: somebody draws it. It is decoded then even where it cannot be
+    /// measured.
+    pub keep_color: bool,
+}
+
+/// A measured frame.
 #[derive(Debug)]
 pub struct Measured {
     pub info: FrameInfo,
     pub measurement: Result<Measurement, Reason>,
-    /// The picture for the report's film strip, if this frame may be on it.
-    pub strip: Option<StripFrame>,
+    /// The colour image, if it was asked for and is sound.
+    pub color: Option<LazyColorImage>,
     /// `total_s` is left for who knows when the inputs were complete.
     pub latency: Latency,
     /// Why a picture did not decode, for the log.
@@ -48,13 +67,13 @@ struct Prepared {
 }
 
 impl Measurer<'_> {
-    /// Measure the frames that become the steps of these indices.
-    pub fn measure(&self, frames: Vec<(u64, MatchedFrame)>) -> Vec<Measured> {
-        let mut measured = Vec::with_capacity(frames.len());
+    /// Measure frames, together where the estimator likes it so.
+    pub fn measure(&self, tasks: Vec<Task>) -> Vec<Measured> {
+        let mut measured = Vec::with_capacity(tasks.len());
         let mut questions = Vec::new();
         let mut asked = Vec::new();
-        for (index, frame) in frames {
-            let prepared = self.prepare(index, frame);
+        for task in tasks {
+            let prepared = self.prepare(task);
             if let Some(question) = prepared.question {
                 asked.push(measured.len());
                 questions.push(question);
@@ -73,18 +92,18 @@ impl Measurer<'_> {
         measured
     }
 
-    fn prepare(&self, index: u64, frame: MatchedFrame) -> Prepared {
+    fn prepare(&self, task: Task) -> Prepared {
+        let Task { frame, keep_color } = task;
         let regions = frame.info.regions();
         let mut measured = Measured {
             info: frame.info,
             measurement: Err(regions.err().unwrap_or(Reason::NoImage)),
-            strip: None,
+            color: None,
             latency: Latency::default(),
             broken: None,
         };
         let mut question = None;
-        let for_strip = self.strip.wants(index);
-        if regions.is_err() && !for_strip {
+        if regions.is_err() && !keep_color {
             return Prepared { measured, question };
         }
         let begin = Instant::now();
@@ -95,9 +114,9 @@ impl Measurer<'_> {
                 return Prepared { measured, question };
             }
         };
-        if for_strip {
+        if keep_color {
             match color.pixels() {
-                Ok(pixels) => measured.strip = self.strip.shrink(index, pixels),
+                Ok(_) => measured.color = Some(color.clone()),
                 Err(error) => measured.broken = Some(Broken::new("colour image", error)),
             }
         }

@@ -1,0 +1,99 @@
+//! The node's publishers. Steps are published by the thread that made them, so that no other delays them.
+
+use r2r::sensor_msgs::msg::CompressedImage;
+use r2r::std_msgs::msg::{Bool, Float64};
+use r2r::{Publisher, PublisherUntyped, QosProfile};
+
+use super::ros;
+use crate::error::Result;
+use crate::messages::step_reward::{self, StepMeta};
+use crate::step::Step;
+
+/// Messages kept for a subscriber that is slow for a moment: a second at 60 Hz.
+const HISTORY: usize = 60;
+
+/// The topics of `~/step_reward` and beside it.
+#[derive(Clone)]
+pub struct Rewards {
+    step_reward: PublisherUntyped,
+    reward: Publisher<Float64>,
+    done: Publisher<Bool>,
+    truncated: Publisher<Bool>,
+}
+
+impl Rewards {
+    /// # Errors
+    /// A topic name that ROS refuses.
+    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+        let qos = || QosProfile::default().keep_last(HISTORY);
+        Ok(Self {
+            step_reward: node
+                .create_publisher_untyped("~/step_reward", step_reward::TYPE_NAME, qos())
+                .map_err(ros("publish ~/step_reward"))?,
+            reward: node
+                .create_publisher("/reward", qos())
+                .map_err(ros("publish /reward"))?,
+            done: node
+                .create_publisher("/episode_done", qos())
+                .map_err(ros("publish /episode_done"))?,
+            truncated: node
+                .create_publisher("/episode_truncated", qos())
+                .map_err(ros("publish /episode_truncated"))?,
+        })
+    }
+
+    /// Publish a step on all its topics; an invalid one's reward is NaN there too.
+    ///
+    /// # Errors
+    /// ROS refuses a message.
+    pub fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
+        let bytes = step_reward::encode(step, meta)?;
+        (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
+        let reward = Float64 { data: step.reward };
+        (self.reward.publish(&reward)).map_err(ros("publish a reward"))?;
+        let done = Bool {
+            data: step.terminated,
+        };
+        (self.done.publish(&done)).map_err(ros("publish the episode's end"))?;
+        self.publish_truncated(false)
+    }
+
+    /// Whether the episode was cut off, by somebody's order.
+    ///
+    /// # Errors
+    /// ROS refuses the message.
+    pub fn publish_truncated(&self, truncated: bool) -> Result<()> {
+        let message = Bool { data: truncated };
+        (self.truncated.publish(&message)).map_err(ros("publish the episode's end"))
+    }
+}
+
+/// The topic of the debug view.
+#[derive(Clone)]
+pub struct DebugView {
+    publisher: Publisher<CompressedImage>,
+}
+
+impl DebugView {
+    /// # Errors
+    /// A topic name that ROS refuses.
+    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+        let qos = QosProfile::default().keep_last(1);
+        Ok(Self {
+            publisher: node
+                .create_publisher("~/debug_image/compressed", qos)
+                .map_err(ros("publish ~/debug_image/compressed"))?,
+        })
+    }
+
+    /// Whether anybody looks.
+    pub fn is_watched(&self) -> bool {
+        (self.publisher.get_inter_process_subscription_count()).is_ok_and(|count| count > 0)
+    }
+
+    /// # Errors
+    /// ROS refuses the message.
+    pub fn publish(&self, message: &CompressedImage) -> Result<()> {
+        (self.publisher.publish(message)).map_err(ros("publish a debug image"))
+    }
+}
