@@ -18,24 +18,16 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-# Argument -> the name that the node gives the topic.
-TOPICS = {
-    'image_topic': 'image',
-    'depth_topic': 'depth',
-    'camera_info_topic': 'camera_info',
-    'fingertip_topic': 'fingertip/detections',
-    'target_topic': 'target/detections',
-    'task_prompt_topic': '/task_prompt',
-    'step_reward_topic': '~/step_reward',
-    'reward_topic': '/reward',
-    'episode_done_topic': '/episode_done',
-    'episode_truncated_topic': '/episode_truncated',
-    'debug_image_topic': '~/debug_image/compressed',
-    'diagnostics_topic': '/diagnostics',
-}
-
-# Argument -> the node's parameter.
+# Argument -> the node's parameter. The topics that it hears are among them, for a remapping would lose to a
+# name that `config` gives them.
 TEXT_PARAMETERS = {
+    'image_topic': 'topics.image',
+    'depth_topic': 'topics.depth',
+    'camera_info_topic': 'topics.camera_info',
+    'fingertip_topic': 'topics.fingertip',
+    'target_topic': 'topics.target',
+    'task_prompt_topic': 'topics.task_prompt',
+    'split_topic': 'episodes.split_topic',
     'estimator': 'estimator.kind',
     'distance': 'estimator.distance',
     'model': 'model.path',
@@ -44,11 +36,20 @@ TEXT_PARAMETERS = {
     'image_transport': 'live.image_transport',
     'depth_transport': 'live.depth_transport',
     'box_type': 'live.box_type',
-    'split_topic': 'episodes.split_topic',
 }
 LIST_PARAMETERS = {
     'fingertip_class': 'topics.fingertip_class',
     'target_class': 'topics.target_class',
+}
+
+# Argument -> the name that the node gives a topic of its own; remapped.
+OUTPUTS = {
+    'step_reward_topic': '~/step_reward',
+    'reward_topic': '/reward',
+    'episode_done_topic': '/episode_done',
+    'episode_truncated_topic': '/episode_truncated',
+    'debug_image_topic': '~/debug_image/compressed',
+    'diagnostics_topic': '/diagnostics',
 }
 
 
@@ -191,7 +192,7 @@ def start_node(context):
         arguments=arguments,
         ros_arguments=['--log-level', value('log_level')] if value('log_level') else None,
         parameters=parameters,
-        remappings=[(topic, value(name)) for name, topic in TOPICS.items() if value(name)],
+        remappings=[(topic, value(name)) for name, topic in OUTPUTS.items() if value(name)],
         output='screen',
         respawn=truth('respawn', value('respawn')),
         respawn_delay=seconds('respawn_delay', value('respawn_delay')),
