@@ -87,9 +87,9 @@ class StandIn(types.ModuleType):
 @pytest.fixture
 def description(monkeypatch):
     """description(NAME): the entities of a Python launch file, recorded."""
-    modules = ["actions", "launch_description_sources", "substitutions"]
-    ros_modules = ["actions", "parameter_descriptions", "substitutions"]
-    for module in ["launch", *(f"launch.{m}" for m in modules), "launch_ros", *(f"launch_ros.{m}" for m in ros_modules)]:
+    modules = ["", ".actions", ".launch_description_sources", ".substitutions"]
+    ros_modules = ["", ".actions", ".parameter_descriptions", ".substitutions"]
+    for module in [*(f"launch{m}" for m in modules), *(f"launch_ros{m}" for m in ros_modules)]:
         monkeypatch.setitem(sys.modules, module, StandIn(module))
 
     def description(name):
@@ -492,7 +492,11 @@ class Launch:
         return [int(pid) for pid in re.findall(r"\[spatial-reward-\d+\]: process started with pid \[(\d+)\]", self.log)]
 
     def wait(self):
-        code = self._process.wait(PATIENCE_S)
+        """The exit code. Everything that was said is in `lines` then."""
+        try:
+            code = self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"launch does not end:\n{self.log}")
         self._reader.join(PATIENCE_S)
         return code
 
