@@ -181,6 +181,7 @@ fn a_config_file_is_used_and_its_mistakes_are_shown() {
     .expect_error(&["none.yaml"]);
 }
 
+#[cfg(not(feature = "ros"))]
 #[test]
 fn what_is_not_in_this_build_says_how_to_get_it() {
     let (_guard, folder) = folder_with(&approach(3));
