@@ -77,7 +77,7 @@ mod hex;
 pub mod imaging;
 pub mod kalman;
 pub mod label;
-mod measure;
+pub mod measure;
 pub mod messages;
 #[cfg(feature = "ros")]
 pub mod node;

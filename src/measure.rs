@@ -3,11 +3,14 @@
 
 use std::time::Instant;
 
+use crate::config::{Config, EstimatorKind};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
 use crate::pipeline::{self, FrameInfo, MatchedFrame};
+use crate::spatialrgpt;
 use crate::step::Latency;
 
 /// Two aspect ratios this close are one picture resized and rounded to whole pixels.
@@ -21,6 +24,17 @@ pub fn is_scaling(first: Size, second: Size) -> bool {
     let aspect = |(width, height): Size| f64::from(width) / f64::from(height);
     let ratio = aspect(first) / aspect(second);
     (ratio - 1.0).abs() <= ASPECT_TOLERANCE
+}
+
+/// The estimator that a configuration asks for.
+///
+/// # Errors
+/// `Error::NotInThisBuild` for one that this build does not have.
+pub fn estimator(config: &Config) -> crate::Result<Box<dyn Estimator>> {
+    match config.estimator.kind {
+        EstimatorKind::Geometry => Ok(Box::new(GeometryEstimator::new(&config.geometry))),
+        EstimatorKind::Spatialrgpt => spatialrgpt::estimator(config),
+    }
 }
 
 /// What every frame of a stream is measured with.

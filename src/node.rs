@@ -159,8 +159,8 @@ impl LiveNode {
         self.now = self.clock.now()?;
         self.take_messages()?;
         self.take_orders()?;
-        let changed = (self.parameter_services)
-            .answer(&mut self.parameters, &node.get_ros_clock())?;
+        let changed =
+            (self.parameter_services).answer(&mut self.parameters, &node.get_ros_clock())?;
         if let Some(config) = changed {
             self.shared.set_config(config)?;
         }
@@ -213,7 +213,9 @@ impl LiveNode {
             let next = self.matcher.next_episode();
             let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
             let was_open = self.episodes.carry_out(order)?;
-            self.shared.first_open_episode.store(next, Ordering::Relaxed);
+            self.shared
+                .first_open_episode
+                .store(next, Ordering::Relaxed);
             if was_open {
                 self.rewards.publish_truncated(true)?;
             }
@@ -251,8 +253,8 @@ impl LiveNode {
     }
 
     fn tell(&mut self, node: &r2r::Node) -> Result<()> {
-        let image_seen = (self.inputs.subscriptions.iter())
-            .any(|one| one.what == "image" && one.received > 0);
+        let image_seen =
+            (self.inputs.subscriptions.iter()).any(|one| one.what == "image" && one.received > 0);
         let situation = Situation {
             between_episodes: self.episodes.is_between(),
             without_time: self.now.is_none(),

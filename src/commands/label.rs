@@ -13,6 +13,7 @@ use spatial_reward::estimator::Estimator;
 use spatial_reward::label::output::{IfExists, check_target};
 use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::label::{self, Labelled, Request};
+use spatial_reward::measure;
 
 use super::discover::{self, Job};
 use super::{locate, print, print_json, stop_on_signal};
@@ -60,7 +61,7 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
     if config.estimator.kind == EstimatorKind::Spatialrgpt {
         locate(&mut config.model, terminal)?;
     }
-    let estimator = label::estimator(&config)?;
+    let estimator = measure::estimator(&config)?;
     let stop = stop_on_signal()?;
     let run = Run {
         config: &config,

@@ -17,17 +17,15 @@ use std::thread;
 use std::time::Instant;
 
 use crate::bag::{BagInfo, BagReader, Loss};
-use crate::config::{Config, EstimatorKind};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::frame::{DistanceKind, Reason};
-use crate::geometry::GeometryEstimator;
 use crate::measure::Measurer;
 use crate::pipeline::Matcher;
 use crate::report;
 use crate::report::film_strip::StripPlan;
 use crate::report::metrics::Metrics;
-use crate::spatialrgpt;
 
 use self::intake::{Intake, decoder, matcher};
 use self::output::{PartialFolder, check_apart, name_of};
@@ -84,17 +82,6 @@ pub struct Labelled {
     /// Against ground truth, where the bag has it.
     pub metrics: Option<Metrics>,
     pub seconds: f64,
-}
-
-/// The estimator that a configuration asks for.
-///
-/// # Errors
-/// `Error::NotInThisBuild` for one that this build does not have.
-pub fn estimator(config: &Config) -> Result<Box<dyn Estimator>> {
-    match config.estimator.kind {
-        EstimatorKind::Geometry => Ok(Box::new(GeometryEstimator::new(&config.geometry))),
-        EstimatorKind::Spatialrgpt => spatialrgpt::estimator(config),
-    }
 }
 
 /// Label one bag. The configuration is taken as valid and the target as free or to be replaced

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Progress;
-use crate::measure::Size;
 use super::intake::{Intake, Unreadable, matcher};
 use super::roles::{Role, Roles, TruthTopics};
 use crate::bag::{BagInfo, BagReader, Loss};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::frame::Reason;
+use crate::measure::Size;
 use crate::pipeline::Matcher;
 
 /// What a bag holds and what labelling it would meet.

@@ -432,16 +432,16 @@ fn image_cdr(image: &r2r::sensor_msgs::msg::Image) -> Result<Vec<u8>> {
 }
 
 /// The call's own intrinsics; none if it brings none.
-fn intrinsics(
-    message: &AnnotateStep::Request,
-) -> std::result::Result<Option<Intrinsics>, String> {
+fn intrinsics(message: &AnnotateStep::Request) -> std::result::Result<Option<Intrinsics>, String> {
     let info = &message.camera_info;
     if info.k.iter().all(|k| *k == 0.0) {
         return Ok(None);
     }
     let type_name = "sensor_msgs/msg/CameraInfo";
     let decoder = Decoder::for_channel(type_name, None).map_err(|error| error.to_string())?;
-    let bytes = info.to_serialized_bytes().map_err(|error| error.to_string())?;
+    let bytes = info
+        .to_serialized_bytes()
+        .map_err(|error| error.to_string())?;
     let (_, intrinsics) =
         (decoder.camera_info(&bytes)).map_err(|error| format!("camera_info: {error}"))?;
     Ok(Some(intrinsics))

@@ -93,8 +93,10 @@ impl Episodes {
         tracing::info!("{message}");
         self.between = !order.starts;
         self.frames = 0;
-        (order.request.respond(Trigger::Response { success, message }))
-            .map_err(ros("answer an order about episodes"))?;
+        (order
+            .request
+            .respond(Trigger::Response { success, message }))
+        .map_err(ros("answer an order about episodes"))?;
         Ok(was_open)
     }
 }

@@ -20,8 +20,7 @@ use crate::config::{Config, EstimatorKind, ImageTransport};
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::frame::Reason;
-use crate::label;
-use crate::measure::{Measured, Measurer, Task};
+use crate::measure::{self, Measured, Measurer, Task};
 use crate::messages::Decoder;
 use crate::messages::step_reward::StepMeta;
 use crate::pipeline::{MatchedFrame, Rewarder};
@@ -221,7 +220,7 @@ impl Worker {
             tracing::info!("loading the model");
             spatialrgpt::locate(&mut config.model, |name| std::env::var(name).ok(), bar)?;
         }
-        let estimator = label::estimator(&config)?;
+        let estimator = measure::estimator(&config)?;
         tracing::info!("ready to measure with {}", estimator.name());
         let mut desk = Desk {
             measurer: measurer(estimator.as_ref(), &config)?,
@@ -369,9 +368,7 @@ fn measurer<'a>(estimator: &'a dyn Estimator, config: &Config) -> Result<Measure
 fn picture(transport: ImageTransport) -> Result<Decoder> {
     match transport {
         ImageTransport::Raw => raw_image(),
-        ImageTransport::Compressed => {
-            Decoder::for_channel("sensor_msgs/msg/CompressedImage", None)
-        }
+        ImageTransport::Compressed => Decoder::for_channel("sensor_msgs/msg/CompressedImage", None),
     }
 }
 

@@ -90,7 +90,10 @@ impl Inputs {
         };
         let mut wanted = wanted(config);
         let resolved = |one: &Wanted<'_>| {
-            remaps.resolve(one.configured.map_or(one.own_name, String::as_str), identity)
+            remaps.resolve(
+                one.configured.map_or(one.own_name, String::as_str),
+                identity,
+            )
         };
         if let [.., fingertip, target] = wanted.as_mut_slice()
             && resolved(fingertip) == resolved(target)
@@ -219,9 +222,8 @@ impl Inputs {
             (self.subscriptions.iter())
                 .any(|one| one.role == Role::Pipeline(kind) && (one.needed || one.received > 0))
         };
-        let boxes = |role| {
-            expects(StreamKind::Boxes(role)) || expects(StreamKind::Boxes(BoxRole::Both))
-        };
+        let boxes =
+            |role| expects(StreamKind::Boxes(role)) || expects(StreamKind::Boxes(BoxRole::Both));
         Streams {
             depth: expects(StreamKind::Depth),
             camera_info: expects(StreamKind::CameraInfo),
@@ -257,7 +259,11 @@ impl Subscription {
     /// One is told; the others are counted.
     fn note_unreadable(&mut self, error: &str) {
         if self.unreadable == 0 {
-            tracing::warn!("a message on {} ({}) is left out: {error}", self.topic, self.what);
+            tracing::warn!(
+                "a message on {} ({}) is left out: {error}",
+                self.topic,
+                self.what
+            );
         }
         self.unreadable += 1;
         error.clone_into(&mut self.last_error);
@@ -274,7 +280,10 @@ impl Subscription {
         let unreliable = (publishers.iter())
             .any(|one| matches!(one.qos_profile.reliability, ReliabilityPolicy::BestEffort));
         Ok(if publishers.is_empty() {
-            format!("nobody publishes {}: start it, or remap the name", self.topic)
+            format!(
+                "nobody publishes {}: start it, or remap the name",
+                self.topic
+            )
         } else if let (Some(other), Role::Pipeline(_)) = (wrong_type, self.role) {
             format!(
                 "{} is of type {}, but {} is expected: {}",

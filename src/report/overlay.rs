@@ -36,7 +36,11 @@ pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
     }
     let empty = Error::EmptyPicture { width, height };
     let mut pixmap = Pixmap::new(width, height).ok_or(empty)?;
-    for (pixel, rgb) in pixmap.pixels_mut().iter_mut().zip(color.rgb.chunks_exact(3)) {
+    for (pixel, rgb) in pixmap
+        .pixels_mut()
+        .iter_mut()
+        .zip(color.rgb.chunks_exact(3))
+    {
         if let &[red, green, blue] = rgb {
             let opaque = PremultipliedColorU8::from_rgba(red, green, blue, u8::MAX);
             *pixel = opaque.unwrap_or(*pixel);
@@ -96,7 +100,11 @@ fn drawing(width: u32, height: u32, step: &Step) -> String {
 fn box_drawing(bbox: &BoundingBox, color: &str, name: &str, line_px: f64, text_px: f64) -> String {
     let (x, y) = (bbox.x_min, bbox.y_min);
     let (width, height) = (bbox.width(), bbox.height());
-    let label_y = if y > text_px * 1.2 { y - text_px * 0.3 } else { y + height + text_px };
+    let label_y = if y > text_px * 1.2 {
+        y - text_px * 0.3
+    } else {
+        y + height + text_px
+    };
     format!(
         "<rect x='{x:.1}' y='{y:.1}' width='{width:.1}' height='{height:.1}' fill='none' stroke='{color}' \
          stroke-width='{:.1}'/><text x='{x:.1}' y='{label_y:.1}' fill='{color}' stroke='black' \
