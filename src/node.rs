@@ -167,6 +167,7 @@ impl LiveNode {
         self.take_calls()?;
         if self.diagnostics.is_due() {
             self.inputs.look_for_split(node)?;
+            self.inputs.compare_frames();
             self.tell(node)?;
         }
         Ok(())

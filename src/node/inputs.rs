@@ -46,6 +46,8 @@ pub struct Subscription {
     pub unreadable: u64,
     /// What was wrong with the last message that could not be read.
     pub last_error: String,
+    /// The coordinate frame of the first picture.
+    frame_id: Option<String>,
 }
 
 /// All subscriptions.
@@ -54,6 +56,7 @@ pub struct Inputs {
     /// The topic that splits episodes, whose type only its publisher knows.
     split: Option<Split>,
     pub task_prompt: String,
+    frames_compared: bool,
 }
 
 struct Split {
@@ -87,6 +90,7 @@ impl Inputs {
             subscriptions: Vec::new(),
             split: None,
             task_prompt: String::new(),
+            frames_compared: false,
         };
         let mut wanted = wanted(config);
         let resolved = |one: &Wanted<'_>| {
@@ -148,6 +152,7 @@ impl Inputs {
             last_received: None,
             unreadable: 0,
             last_error: String::new(),
+            frame_id: None,
         });
         Ok(())
     }
@@ -192,6 +197,7 @@ impl Inputs {
             last_received: None,
             unreadable: 0,
             last_error: String::new(),
+            frame_id: None,
         });
         self.split = None;
         Ok(())
@@ -213,6 +219,29 @@ impl Inputs {
                     Err(error) => subscription.note_unreadable(&error.to_string()),
                 }
             }
+        }
+    }
+
+    /// Warn, once, where depth is given in another coordinate frame than the image.
+    pub fn compare_frames(&mut self) {
+        let frame_of = |kind| {
+            let picture = |one: &&Subscription| one.role == Role::Pipeline(kind);
+            let one = self.subscriptions.iter().find(picture)?;
+            Some((one.topic.as_str(), one.frame_id.as_deref()?))
+        };
+        if self.frames_compared {
+            return;
+        }
+        if let (Some((image_topic, image)), Some((depth_topic, depth))) =
+            (frame_of(StreamKind::Image), frame_of(StreamKind::Depth))
+        {
+            if image != depth {
+                tracing::warn!(
+                    "the depth on {depth_topic} is of coordinate frame '{depth}', the image on {image_topic} of \
+                     '{image}': the depth must be registered to the image, or distances will be wrong"
+                );
+            }
+            self.frames_compared = true;
         }
     }
 
@@ -245,6 +274,10 @@ impl Subscription {
         };
         match self.role {
             Role::Pipeline(kind) => {
+                let is_picture = matches!(kind, StreamKind::Image | StreamKind::Depth);
+                if is_picture && self.frame_id.is_none() {
+                    self.frame_id = decoder.image_header(&bytes).ok().map(|one| one.frame_id);
+                }
                 let bytes: Arc<[u8]> = bytes.into();
                 reading::read(kind, decoder, &bytes, now.ros_nanos).map(Some)
             }

@@ -99,3 +99,40 @@ fn the_tracker_restarts_with_the_episode() {
     let frames = script.flushed();
     assert_eq!(reasons(&frames), [None, Some(Reason::StaleBox)]);
 }
+
+#[test]
+fn a_live_node_knows_which_episode_a_split_would_begin() {
+    // given a matcher that has settled nothing yet
+    let mut script = Script::images_only("");
+    assert_eq!(script.matcher.next_episode(), 0);
+    // when an order to begin comes before the first image, and another after it
+    script.push(0, Input::EpisodeSplit);
+    script.image(10);
+    assert_eq!(episodes(&script.settled()), [0]);
+    assert_eq!(script.matcher.next_episode(), 1);
+    script.push(20, Input::EpisodeSplit);
+    script.image(30);
+    // then the frame after it is of the episode that was foretold
+    assert_eq!(episodes(&script.settled()), [1]);
+}
+
+#[test]
+fn a_stream_that_shows_up_is_waited_for_from_then_on() {
+    // given a matcher that knows of no depth
+    let mut script = Script::images_only("");
+    script.image(0);
+    assert_eq!(script.settled().len(), 1);
+    // when depth turns out to exist
+    script.matcher.expect(Streams {
+        depth: true,
+        camera_info: false,
+        fingertip: false,
+        target: false,
+    });
+    script.image(100);
+    assert!(script.settled().is_empty());
+    script.push(101, depth(100));
+    // then frames have it
+    let frames = script.settled();
+    assert!(frames[0].depth.is_some());
+}
