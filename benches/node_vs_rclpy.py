@@ -366,7 +366,9 @@ class Bench:
             try:
                 process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
             except FileNotFoundError:
-                sys.exit("spatial-reward is not on PATH: build it with the feature `ros`, or give --program")
+                sys.exit(
+                    f"{command[0]} is not there: build spatial-reward with the feature `ros`, or name it with --program"
+                )
         try:
             yield process
         finally:
