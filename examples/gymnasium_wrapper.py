@@ -60,7 +60,8 @@ import math
 import os
 import time
 import uuid
-from typing import Any, Callable, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -119,11 +120,11 @@ class Frame:
     """
 
     rgb: np.ndarray
-    depth_m: Optional[np.ndarray]
+    depth_m: np.ndarray | None
     intrinsics: Sequence[float]
-    fingertip_box: Optional[Box]
-    target_box: Optional[Box]
-    stamp_nanos: Optional[int] = None
+    fingertip_box: Box | None
+    target_box: Box | None
+    stamp_nanos: int | None = None
     frame_id: str = "camera"
 
     def __post_init__(self) -> None:
@@ -143,7 +144,7 @@ class Frame:
 
 
 # What `observe` may return: a frame to send, or the stamp of one that somebody else publishes.
-Observed = Union[Frame, int]
+Observed = Frame | int
 
 
 class SpatialReward(gymnasium.Wrapper):
@@ -163,12 +164,12 @@ class SpatialReward(gymnasium.Wrapper):
     def __init__(
         self,
         env: gymnasium.Env,
-        observe: Optional[Callable[[gymnasium.Env], Observed]],
+        observe: Callable[[gymnasium.Env], Observed] | None,
         *,
         mode: str = "service",
         on_invalid: str = "hold",
         node_name: str = "/spatial_reward",
-        topics: Optional[dict[str, str]] = None,
+        topics: dict[str, str] | None = None,
         timeout_s: float = 10.0,
     ):
         super().__init__(env)
@@ -183,10 +184,10 @@ class SpatialReward(gymnasium.Wrapper):
             raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
         self._observe = observe
         self._on_invalid = on_invalid
-        self._last_valid: Optional[StepReward] = None
+        self._last_valid: StepReward | None = None
         self._link = links[mode](node_name, timeout_s, topics or {})
 
-    def reset(self, *, seed: Optional[int] = None, options: Optional[dict[str, Any]] = None):
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         """Reset the environment and begin an episode in the node."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._last_valid = None
@@ -296,8 +297,8 @@ class _Link:
         )
         return NodeUnavailable(
             f"{what} after {self.timeout_s:g} s: start `spatial-reward node`, or give the name it runs under as "
-            f"node_name. Looked for {self.node_name} in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}, where these "
-            f"nodes are: {', '.join(seen) or 'none'}"
+            f"node_name. Looked for {self.node_name} in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}, where "
+            f"these nodes are: {', '.join(seen) or 'none'}"
         )
 
 
@@ -362,7 +363,9 @@ class _ServiceLink(_Link):
         self._client.remove_pending_request(future)
         if not self._client.service_is_ready():
             raise self.unavailable(f"{self._client.srv_name} has gone, no answer")
-        raise RewardTimeout(f"{self._client.srv_name} gave no answer within {self.timeout_s + 1:g} s: see the node's log")
+        raise RewardTimeout(
+            f"{self._client.srv_name} gave no answer within {self.timeout_s + 1:g} s: see the node's log"
+        )
 
 
 class _TopicLink(_Link):
@@ -381,7 +384,7 @@ class _TopicLink(_Link):
         self._rewards: collections.deque[StepReward] = collections.deque(maxlen=100)
         reliable = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
         name = f"{self.node_name}/step_reward"
-        self._subscription = self.node.create_subscription(StepReward, name, lambda step: self._rewards.append(step), reliable)
+        self._subscription = self.node.create_subscription(StepReward, name, self._take, reliable)
         self._starter = self.node.create_client(Trigger, f"{self.node_name}/start_episode")
 
         def node_is_there() -> bool:
@@ -392,20 +395,23 @@ class _TopicLink(_Link):
             self.close()
             raise error
 
-    def measure(self, observe: Callable[[], Optional[Observed]], starts_episode: bool) -> StepReward:
+    def measure(self, observe: Callable[[], Observed | None], starts_episode: bool) -> StepReward:
         if starts_episode:
             self._start_episode()
         after = self.now_nanos()
         observed = observe()
         if isinstance(observed, Frame):
             if not self._publishers:
-                self._announce()
+                self._announce(with_depth=observed.depth_m is not None)
             observed = self.stamped(observed)
             self._publish(observed)
             observed = observed.stamp_nanos
         if observed is None:
             return self._wait_for(lambda stamp: stamp >= after, f"a stamp from {after} on")
         return self._wait_for(lambda stamp: stamp == observed, f"the stamp {observed}")
+
+    def _take(self, step: StepReward) -> None:
+        self._rewards.append(step)
 
     def _wait_for(self, is_wanted: Callable[[int], bool], wanted: str) -> StepReward:
         def found() -> list[StepReward]:
@@ -432,24 +438,29 @@ class _TopicLink(_Link):
         if not future.result().success:
             raise SpatialRewardError(f"{self._starter.srv_name} refused: {future.result().message}")
 
-    def _announce(self) -> None:
+    def _announce(self, with_depth: bool) -> None:
         """Make the publishers and wait until the node listens to them."""
         from vision_msgs.msg import Detection2DArray
 
-        types = dict(zip(self.INPUTS, (Image, Image, CameraInfo, Detection2DArray, Detection2DArray)))
+        types = (Image, Image, CameraInfo, Detection2DArray, Detection2DArray)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._publishers = {
-            name: self.node.create_publisher(types[name], self._names[name], reliable) for name in self.INPUTS
+            name: self.node.create_publisher(message_type, self._names[name], reliable)
+            for name, message_type in zip(self.INPUTS, types, strict=True)
         }
-        needed = [self._publishers[name] for name in self.INPUTS if name != "depth"]
-        if not self.wait_until(lambda: all(publisher.get_subscription_count() for publisher in needed), self.timeout_s):
+        needed = [self._publishers[name] for name in self.INPUTS if with_depth or name != "depth"]
+
+        def is_heard() -> bool:
+            return all(publisher.get_subscription_count() for publisher in needed)
+
+        if not self.wait_until(is_heard, self.timeout_s):
             silent = [publisher.topic_name for publisher in needed if not publisher.get_subscription_count()]
             raise self.unavailable(
                 f"nobody subscribes to {', '.join(silent)} (if the node's inputs are remapped, say so in `topics`), "
                 "no reward"
             )
-        # That we know of the node does not mean that it knows of us. It learns of our ends in the order in which they
-        # were made, so once it answers a client made now, it hears the publishers too.
+        # That we know of the node does not mean that it knows of us. It learns of our ends in the order in which
+        # they were made, so once it answers a client made now, it hears the publishers too.
         self.node.destroy_client(self._starter)
         self._starter = self.node.create_client(Trigger, self._starter.srv_name)
         if not self.wait_until(self._starter.service_is_ready, self.timeout_s):
@@ -505,11 +516,11 @@ def _camera_info(frame: Frame) -> CameraInfo:
     return _put_header(message, frame)
 
 
-def _box_or_nan(box: Optional[Box]) -> list[float]:
+def _box_or_nan(box: Box | None) -> list[float]:
     return [float(edge) for edge in (NOT_DETECTED if box is None else box)]
 
 
-def _detections(frame: Frame, class_id: str, box: Optional[Box]):
+def _detections(frame: Frame, class_id: str, box: Box | None):
     # Here, because a user of the service needs no vision_msgs.
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 

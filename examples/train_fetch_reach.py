@@ -33,8 +33,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# First of all, and with its compiler: that crashes when it is loaded after software OpenGL (MUJOCO_GL=osmesa), because
-# both bring an LLVM of their own.
+# First of all, and with its compiler: that crashes when it is loaded after software OpenGL (MUJOCO_GL=osmesa),
+# because both bring an LLVM of their own.
 import torch
 import torch._dynamo
 
@@ -224,7 +224,8 @@ def train(reward: str, seed: int, steps: int, evaluate_every: int, episodes: int
         run.steps.append(done)
         run.success_rates.append(success_rate)
         run.true_returns.append(true_return)
-        print(f"{reward} reward, seed {seed}, {done} steps: success {success_rate:.0%}, return {true_return:.2f}", flush=True)
+        judged = f"success {success_rate:.0%}, return {true_return:.2f}"
+        print(f"{reward} reward, seed {seed}, {done} steps: {judged}", flush=True)
     run.final_success_rate, _ = evaluate(learner, env, judge, FINAL_EPISODES)
     run.seconds = time.monotonic() - begin
     if log.invalid:
@@ -240,7 +241,9 @@ def running_node(command: str):
     name = "fetch_reach_reward"
     parameters = ("estimator.kind:=geometry", "estimator.distance:=surface", "reward.kind:=dense")
     settings = [word for parameter in parameters for word in ("-p", parameter)]
-    node = subprocess.Popen([*shlex.split(command), "--ros-args", "-r", f"__node:={name}", *settings])
+    # Its inputs by topic stay empty here, and it would warn of that.
+    quiet = ("--log-level", "error")
+    node = subprocess.Popen([*shlex.split(command), "--ros-args", "-r", f"__node:={name}", *quiet, *settings])
     try:
         yield f"/{name}"
     finally:
@@ -283,9 +286,11 @@ def summarize(runs: list[Run]) -> None:
             f"({', '.join(f'{rate:.0%}' for rate in rates)}), {np.mean([run.seconds for run in chosen]):.0f} s a run"
         )
         if reward == NODE_REWARD:
-            invalid, age_s = (np.mean([getattr(run, name) for run in chosen]) for name in ("invalid_share", "median_age_s"))
+            invalid = np.mean([run.invalid_share for run in chosen])
+            age_s = np.median([run.median_age_s for run in chosen])
             print(f"  {invalid:.1%} of its steps were invalid; rewards were {age_s * 1e3:.1f} ms old (median)")
-    print(f"the node's reward comes to {success[NODE_REWARD] / success[TRUE_REWARD]:.1%} of the true reward's success rate")
+    share = success[NODE_REWARD] / success[TRUE_REWARD] if success[TRUE_REWARD] else float("nan")
+    print(f"the node's reward comes to {share:.1%} of the true reward's success rate")
 
 
 def main() -> None:
@@ -296,7 +301,9 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=20, help="in each evaluation (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time (default: %(default)s)")
     parser.add_argument("--plot", type=Path, default=Path("fetch_reach.png"), metavar="PNG")
-    parser.add_argument("--node-command", default="spatial-reward node", help="how to start the node (default: %(default)s)")
+    parser.add_argument(
+        "--node-command", default="spatial-reward node", help="how to start the node (default: %(default)s)"
+    )
     parser.add_argument("--external-node", metavar="NAME", help="use the running node of this name; start none")
     arguments = parser.parse_args()
     if arguments.steps % arguments.evaluate_every:

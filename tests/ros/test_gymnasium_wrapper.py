@@ -318,7 +318,7 @@ def test_a_frame_that_does_not_fit_together_is_refused_before_it_is_sent():
         ({"mode": "topic", "topics": {"picture": "/wrist/image"}}, "topics has no key picture"),
     ],
 )
-def test_an_option_that_does_not_exist_is_refused(options, message):
-    # Given an option with a value that nobody knows; when an environment is wrapped, then the error lists the known ones
+def test_options_that_make_no_sense_are_refused(options, message):
+    # Given options that make no sense; when an environment is wrapped, then the error says which do
     with pytest.raises(ValueError, match=message):
         SpatialReward(Approach(), **{"observe": observe} | options)
