@@ -116,7 +116,7 @@ class Frame:
         which only a node with a model as estimator can use.
     intrinsics: fx, fy, cx, cy in pixels.
     fingertip_box, target_box: x_min, y_min, x_max, y_max in pixels, the last two exclusive; None if not detected.
-    stamp_nanos: when the frame was taken, on the ROS clock; None: when `observe` was called. Stamps must ascend.
+    stamp_nanos: when the frame was taken, on the ROS clock; None: when `observe` returned it. Stamps must ascend.
     """
 
     rgb: np.ndarray

@@ -10,12 +10,16 @@ from pathlib import Path
 import gymnasium
 import numpy
 import pytest
+import rclpy
 from node import Node
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from scene import FOCAL_PX, HEIGHT, SECOND, WIDTH, Frame as Scene
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 from gymnasium_wrapper import Frame, InvalidStep, NodeUnavailable, RewardTimeout, SpatialReward  # noqa: E402
+from spatial_reward.msg import StepReward  # noqa: E402
+from spatial_reward.srv import AnnotateStep  # noqa: E402
 
 MODES = ("service", "topic")
 HIDDEN = None
@@ -287,6 +291,114 @@ def test_a_node_that_has_ended_is_an_error_not_a_reward(domain_id):
         with pytest.raises((NodeUnavailable, RewardTimeout), match="annotate_step"):
             env.step(0)
         env.close()
+
+
+ANSWER = AnnotateStep.Response
+
+
+def measured(reward):
+    """The answer of a node that could measure."""
+    return ANSWER(status=ANSWER.DONE, step=StepReward(valid=True, reward=reward, distance_m=-reward))
+
+
+def late():
+    """The answer of a node that was too slow."""
+    step = StepReward(valid=False, reason="late", reward=math.nan, distance_m=math.nan)
+    return ANSWER(status=ANSWER.LATE, step=step)
+
+
+@pytest.fixture
+def overloaded(domain_id):
+    """A peer in the node's place that answers calls as told, and so shows what a real node does only under load.
+
+    overloaded(answers) gives the requests that came; the last answer is repeated.
+    """
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    ros = rclpy.create_node("overloaded", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(ros)
+
+    def spin():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    thread = threading.Thread(target=spin)
+
+    def overloaded(answers):
+        requests, answers = [], list(answers)
+
+        def answer(request, _):
+            requests.append(request)
+            return answers.pop(0) if len(answers) > 1 else answers[0]
+
+        ros.create_service(AnnotateStep, "~/annotate_step", answer)
+        thread.start()
+        return requests
+
+    yield overloaded
+    rclpy.shutdown(context=context)
+    thread.join()
+    executor.shutdown()
+
+
+def test_a_busy_node_is_asked_again(overloaded):
+    # Given a node that has too many calls waiting, twice
+    requests = overloaded([ANSWER(status=ANSWER.BUSY), ANSWER(status=ANSWER.BUSY), measured(-0.1), measured(-0.2)])
+    env = SpatialReward(Approach(), observe, node_name="/overloaded")
+    # When an episode begins and is stepped
+    _, info = env.reset(seed=0)
+    _, reward, *_ = env.step(0)
+    env.close()
+    # Then the very same frame was sent until it was measured, and only that one begins the episode
+    assert info["spatial_reward"]["distance_m"] == 0.1
+    assert reward == -0.2
+    assert [request.start_episode for request in requests] == [True, True, True, False]
+    assert len({request.image.header.stamp.nanosec for request in requests[:3]}) == 1
+
+
+def test_a_node_that_stays_busy_is_an_error(overloaded):
+    # Given a node that never has room; when an episode begins, then the error says what would help
+    overloaded([ANSWER(status=ANSWER.BUSY)])
+    env = SpatialReward(Approach(), observe, node_name="/overloaded", timeout_s=5.0)
+    with pytest.raises(RewardTimeout, match="live.calls_waiting"):
+        env.reset(seed=0)
+    env.close()
+
+
+def test_a_late_answer_is_an_invalid_step(overloaded):
+    # Given a node that misses the deadline of the second step
+    overloaded([measured(-0.3), measured(-0.2), late(), measured(-0.1)])
+    env = SpatialReward(Approach(), observe, node_name="/overloaded")
+    # When an episode is played
+    _, steps = episode(env, 3)
+    env.close()
+    # Then that step holds the reward before it
+    assert [step[1] for step in steps] == [-0.2, -0.2, -0.1]
+    assert [step[4]["spatial_reward"]["reason"] for step in steps] == ["", "late", ""]
+
+
+def test_an_episode_whose_first_answer_is_late_still_begins(overloaded):
+    # Given a node that misses the deadline of an episode's first frame
+    requests = overloaded([late(), measured(-0.2), measured(-0.1)])
+    env = SpatialReward(Approach(), observe, node_name="/overloaded")
+    # When the episode is played
+    episode(env, 2)
+    env.close()
+    # Then the first step begins the episode in the reset's place
+    assert [request.start_episode for request in requests] == [True, True, False]
+
+
+def test_a_node_that_shuts_down_is_an_error(overloaded):
+    # Given a node that is about to end; when a step is sent, then the error says so
+    overloaded([measured(-0.3), ANSWER(status=ANSWER.SHUTTING_DOWN, message="the node is ending")])
+    env = SpatialReward(Approach(), observe, node_name="/overloaded")
+    env.reset(seed=0)
+    with pytest.raises(NodeUnavailable, match="shutting down"):
+        env.step(0)
+    env.close()
 
 
 def test_a_frame_that_cannot_be_measured_at_all_is_an_error(wrap):
