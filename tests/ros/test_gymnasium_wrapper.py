@@ -1,5 +1,6 @@
 """The Gymnasium wrapper of the examples against a running node, by service and by topic."""
 
+import itertools
 import math
 import os
 import sys
@@ -217,59 +218,77 @@ def test_environments_side_by_side_keep_their_episodes(wrap):
     assert other_later[1] > of_other[1] > of_one[1]
 
 
+class Camera:
+    """Publishes by itself, together with a detector, and remembers the gap that it showed at each stamp."""
+
+    def __init__(self, peer):
+        self.gaps_m = {}
+        self._peer, self._stopped = peer, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        for gap_px in itertools.cycle(range(40, 5, -1)):
+            if self._stopped.wait(0.05):
+                return
+            scene, stamp = Scene(gap_px), time.time_ns()
+            self._peer.publish_frame(scene, stamp)
+            self.gaps_m[stamp] = scene.gap_m
+
+    def wait_for(self, frames):
+        """Wait until it has published so many more: the stamp of the last one."""
+        enough = len(self.gaps_m) + frames
+        while len(self.gaps_m) < enough:
+            time.sleep(0.01)
+        return list(self.gaps_m)[enough - 1]
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        self._stopped.set()
+        self._thread.join()
+
+
 @pytest.fixture
 def camera(shared):
-    """A camera with a detector that publishes by itself, in its own thread, and a list of what it sent."""
-    sent, stopped = [], threading.Event()
-    peer = shared.peer
-
-    def run():
-        for gap_px in range(40, 0, -1):
-            if stopped.wait(0.1):
-                return
-            stamp = time.time_ns()
-            sent.append((peer.publish_frame(Scene(gap_px), stamp), Scene(gap_px).gap_m))
-
-    thread = threading.Thread(target=run)
-    yield sent, thread.start
-    stopped.set()
-    thread.join()
+    """A camera that the shared node listens to. The test starts it."""
+    camera = Camera(shared.peer)
+    yield camera
+    camera.stop()
 
 
 def test_on_a_robot_the_first_frame_after_the_action_counts(wrap, camera):
-    # Given a camera that publishes by itself, and no observe function
-    sent, start = camera
+    # Given a camera that publishes by itself, no observe function, and rewards of old frames that nobody took
     env = wrap(Approach(), observe=None, mode="topic")
-    start()
+    camera.start()
     env.reset(seed=0)
+    camera.wait_for(5)
     # When the robot is stepped
     before = time.time_ns()
     _, reward, _, _, info = env.step(0)
     # Then the reward is that of a frame taken after the action began
     stamp = info["spatial_reward"]["stamp_nanos"]
     assert stamp >= before
-    assert reward == pytest.approx(-dict(sent)[stamp], abs=0.005)
+    assert reward == pytest.approx(-camera.gaps_m[stamp], abs=0.005)
     assert 0 <= info["spatial_reward"]["age_s"] * SECOND <= time.time_ns() - stamp
 
 
 def test_on_a_robot_observe_may_name_the_frame_to_wait_for(wrap, camera):
-    # Given a camera that publishes by itself, and an observe function that waits for the next stamp
-    sent, start = camera
+    # Given a camera that publishes by itself, and an observe function that names the fifth frame from now
+    named = []
 
-    def next_stamp(_):
-        seen = len(sent)
-        while len(sent) == seen:
-            time.sleep(0.01)
-        return sent[-1][0]
+    def observe(_):
+        named.append(camera.wait_for(5))
+        return named[-1]
 
-    env = wrap(Approach(), observe=next_stamp, mode="topic")
-    start()
+    env = wrap(Approach(), observe=observe, mode="topic")
+    camera.start()
     env.reset(seed=0)
     # When the robot is stepped
     _, reward, _, _, info = env.step(0)
-    # Then the reward is that of the frame with this very stamp
-    gaps_m = dict(sent)
-    assert reward == pytest.approx(-gaps_m[info["spatial_reward"]["stamp_nanos"]], abs=0.005)
+    # Then the reward is that of this very frame
+    assert info["spatial_reward"]["stamp_nanos"] == named[1]
+    assert reward == pytest.approx(-camera.gaps_m[named[1]], abs=0.005)
 
 
 @pytest.mark.parametrize("mode", MODES)
