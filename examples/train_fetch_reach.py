@@ -243,7 +243,13 @@ def running_node(command: str):
     settings = [word for parameter in parameters for word in ("-p", parameter)]
     # Its inputs by topic stay empty here, and it would warn of that.
     quiet = ("--log-level", "error")
-    node = subprocess.Popen([*shlex.split(command), "--ros-args", "-r", f"__node:={name}", *quiet, *settings])
+    try:
+        node = subprocess.Popen([*shlex.split(command), "--ros-args", "-r", f"__node:={name}", *quiet, *settings])
+    except OSError as error:
+        raise SystemExit(
+            f"cannot start `{command}`: {error}; name the program with --node-command, or a running node with "
+            "--external-node"
+        ) from error
     try:
         yield f"/{name}"
     finally:
@@ -289,8 +295,9 @@ def summarize(runs: list[Run]) -> None:
             invalid = np.mean([run.invalid_share for run in chosen])
             age_s = np.median([run.median_age_s for run in chosen])
             print(f"  {invalid:.1%} of its steps were invalid; rewards were {age_s * 1e3:.1f} ms old (median)")
-    share = success[NODE_REWARD] / success[TRUE_REWARD] if success[TRUE_REWARD] else float("nan")
-    print(f"the node's reward comes to {share:.1%} of the true reward's success rate")
+    if success[TRUE_REWARD] > 0:
+        share = success[NODE_REWARD] / success[TRUE_REWARD]
+        print(f"the node's reward comes to {share:.1%} of the true reward's success rate")
 
 
 def main() -> None:
