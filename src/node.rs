@@ -46,8 +46,12 @@ pub use self::log::RosLog;
 /// The name it has unless it is given another.
 const NAME: &str = "spatial_reward";
 
-/// How long ROS is waited for at a time: deadlines of calls are kept this exactly.
-const SPIN: Duration = Duration::from_millis(10);
+/// How long ROS is waited for at a time while something else has a deadline: a call, or a frame that waits
+/// for its inputs.
+const SHORT_WAIT: Duration = Duration::from_millis(10);
+
+/// And while nothing has.
+const LONG_WAIT: Duration = Duration::from_millis(100);
 
 /// What the estimator gets to finish its frame when the node ends.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -66,7 +70,12 @@ pub fn run(config: Config, stop: &AtomicBool, bar: ProgressBar) -> Result<()> {
     let mut node = create()?;
     let mut live = LiveNode::start(&mut node, config, bar)?;
     while !stop.load(Ordering::Relaxed) {
-        node.spin_once(SPIN);
+        let wait = if live.has_deadlines()? {
+            SHORT_WAIT
+        } else {
+            LONG_WAIT
+        };
+        node.spin_once(wait);
         live.turn(&mut node)?;
     }
     live.end()
@@ -151,6 +160,11 @@ impl LiveNode {
             shared,
             now: None,
         })
+    }
+
+    /// Whether something is to be done though no message comes.
+    fn has_deadlines(&self) -> Result<bool> {
+        Ok(self.matcher.has_pending() || !self.shared.calls.is_empty()?)
     }
 
     /// Everything that is to be done after ROS was listened to.

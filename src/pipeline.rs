@@ -17,14 +17,13 @@ mod rewarder;
 mod tests;
 mod tracker;
 
-use std::sync::Arc;
-
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;
 pub use tracker::BoxTracker;
 
 use crate::estimator::Estimator;
 use crate::frame::{BoundingBox, Detection, Frame, Intrinsics, Measurement, Reason, Regions};
+use bytes::Bytes;
 
 /// One message. Stamps are those of the header in nanoseconds; where a header has none (0), the
 /// caller gives the log time instead. Pixels stay encoded: only frames that need them get decoded.
@@ -34,11 +33,11 @@ pub enum Input {
     Image {
         stamp_nanos: i64,
         frame_id: String,
-        payload: Arc<[u8]>,
+        payload: Bytes,
     },
     Depth {
         stamp_nanos: i64,
-        payload: Arc<[u8]>,
+        payload: Bytes,
     },
     CameraInfo {
         stamp_nanos: i64,
@@ -124,9 +123,9 @@ impl FrameInfo {
 pub struct MatchedFrame {
     pub info: FrameInfo,
     /// The encoded colour image, as it was pushed.
-    pub image: Arc<[u8]>,
+    pub image: Bytes,
     /// The encoded depth image nearest in time, if there is one within the tolerance.
-    pub depth: Option<Arc<[u8]>>,
+    pub depth: Option<Bytes>,
     /// The newest intrinsics up to the image, or the first ones ever. A camera whose intrinsics
     /// are unknown is the estimator's concern, so their absence is no reason here.
     pub intrinsics: Option<Intrinsics>,

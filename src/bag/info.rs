@@ -1,5 +1,6 @@
 //! What a bag holds, in plain data: topics, schemas, times, and the messages as they come out.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -166,7 +167,7 @@ pub struct BagMessage {
     /// 0 where the storage does not keep a sequence number (sqlite3).
     pub sequence: u32,
     /// The serialised message (for CDR with its 4-byte encapsulation header), not compressed.
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
     /// The chunk that it comes from, if a copy of the bag can take that over as it is.
     pub(super) chunk: Option<Arc<WholeChunk>>,
 }
@@ -178,7 +179,7 @@ pub(super) struct StoredMessage {
     pub log_time_nanos: i64,
     pub publish_time_nanos: i64,
     pub sequence: u32,
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
     /// See [`BagMessage::chunk`].
     pub chunk: Option<Arc<WholeChunk>>,
 }

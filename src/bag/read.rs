@@ -1,6 +1,7 @@
 //! Reading a bag: its files one after the other or interleaved as their times demand, their
 //! messages unpacked, and an account of what a damaged bag has lost.
 
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -266,14 +267,14 @@ impl BegunFile {
 /// A message's bytes as they were before rosbag2 compressed them, which shows by zstd's magic
 /// where a CDR message would begin with `00`.
 fn unpacked(
-    data: &Arc<[u8]>,
+    data: &Bytes,
     topic: &TopicInfo,
     compression: Compression,
-) -> std::result::Result<Arc<[u8]>, String> {
+) -> std::result::Result<Bytes, String> {
     let may_be_compressed =
         compression == Compression::Message || topic.serialization_format == "cdr";
     if !may_be_compressed || !data.starts_with(&ZSTD_MAGIC) {
-        return Ok(Arc::clone(data));
+        return Ok(data.clone());
     }
     let largest = plausible_size(data.len() as u64);
     let mut unpacked = Vec::new();

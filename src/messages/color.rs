@@ -19,6 +19,22 @@ pub(super) fn unsupported(encoding: &str) -> Error {
     }
 }
 
+/// Width and height of an image that decodes for certain: its encoding is one of whole pixels, and its
+/// sizes agree. Whoever looks at no pixel can leave it at that.
+pub(super) fn size_of_sound(type_name: &str, image: &Image<'_>) -> Option<(u32, u32)> {
+    let bytes_per_pixel = match image.encoding {
+        "mono8" | "8UC1" => 1,
+        "mono16" => 2,
+        "rgb8" | "bgr8" | "8UC3" => 3,
+        "rgba8" | "bgra8" | "8UC4" => 4,
+        "rgb16" | "bgr16" => 6,
+        "rgba16" | "bgra16" => 8,
+        _ => return None,
+    };
+    let raster = Raster::new(type_name, image, bytes_per_pixel).ok()?;
+    Some((raster.width, raster.height))
+}
+
 /// The pixels as RGB. 16-bit samples keep their upper 8 bits; alpha is dropped.
 pub(super) fn decode(type_name: &str, image: &Image<'_>) -> Result<ColorImage> {
     let raster = |bytes_per_pixel| Raster::new(type_name, image, bytes_per_pixel);
@@ -180,6 +196,22 @@ mod tests {
             step,
             data,
         }
+    }
+
+    #[test]
+    fn an_image_is_called_sound_only_if_it_decodes() {
+        for encoding in SUPPORTED.split([',', ' ', '(', ')']) {
+            for (step, length) in [(16, 32), (15, 32), (16, 30), (2, 4), (0, 0)] {
+                let data = vec![7; length];
+                let image = image(encoding, 2, 2, step, &data);
+                if let Some(size) = size_of_sound("Image", &image) {
+                    let color = decode("Image", &image).unwrap();
+                    assert_eq!((color.width, color.height), size, "{encoding} {step}");
+                }
+            }
+        }
+        let sound = size_of_sound("Image", &image("rgb8", 2, 2, 6, &[0; 12]));
+        assert_eq!(sound, Some((2, 2)));
     }
 
     #[test]

@@ -23,8 +23,7 @@ pub use types::{
     StringMessage, Time,
 };
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use layouts::Kind;
 
 use crate::error::{Error, Result};
@@ -78,23 +77,29 @@ impl Decoder {
         }
     }
 
-    /// The same, of a JPEG whose structure is sound not before somebody looks at the pixels.
+    /// The same, of an image whose structure is sound not before somebody looks at the pixels.
     ///
     /// # Errors
     /// Those of [`color`](Self::color), as far as the structure of the message and its picture tells.
-    pub fn lazy_color(&self, bytes: &Arc<[u8]>) -> Result<LazyColorImage> {
-        if let Kind::CompressedImage = self.kind {
-            let image: CompressedImage<'_> = self.message(bytes)?;
-            let is_depth = image.format.contains("compressedDepth");
-            let size = compressed::size_of_sound(image.data).filter(|_| !is_depth);
-            if let Some((width, height)) = size {
-                let (decoder, bytes) = (self.clone(), Arc::clone(bytes));
-                return Ok(LazyColorImage::new(width, height, move || {
-                    decoder.color(&bytes)
-                }));
+    pub fn lazy_color(&self, bytes: &Bytes) -> Result<LazyColorImage> {
+        let sound = match self.kind {
+            Kind::Image => color::size_of_sound(&self.type_name, &self.message(bytes)?),
+            Kind::CompressedImage => {
+                let image: CompressedImage<'_> = self.message(bytes)?;
+                let is_depth = image.format.contains("compressedDepth");
+                compressed::size_of_sound(image.data).filter(|_| !is_depth)
             }
+            _ => None,
+        };
+        match sound {
+            Some((width, height)) => {
+                let (decoder, bytes) = (self.clone(), bytes.clone());
+                Ok(LazyColorImage::new(width, height, move || {
+                    decoder.color(&bytes)
+                }))
+            }
+            None => self.color(bytes).map(LazyColorImage::from),
         }
-        self.color(bytes).map(LazyColorImage::from)
     }
 
     /// The pixels of an Image or a CompressedImage as depth in metres.

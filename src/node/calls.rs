@@ -154,6 +154,14 @@ impl Calls {
         Ok(())
     }
 
+    /// Whether no call waits.
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.list()?.is_empty())
+    }
+
     /// Whether the call still waits for an answer.
     ///
     /// # Errors

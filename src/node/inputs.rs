@@ -1,6 +1,6 @@
 //! The node's subscriptions: raw messages, taken out of ROS at once, read like those of a bag.
 
-use std::sync::Arc;
+use bytes::Bytes;
 use std::time::Instant;
 
 use futures::stream::BoxStream;
@@ -278,7 +278,7 @@ impl Subscription {
                 if is_picture && self.frame_id.is_none() {
                     self.frame_id = decoder.image_header(&bytes).ok().map(|one| one.frame_id);
                 }
-                let bytes: Arc<[u8]> = bytes.into();
+                let bytes: Bytes = bytes.into();
                 reading::read(kind, decoder, &bytes, now.ros_nanos).map(Some)
             }
             Role::TaskPrompt => {

@@ -42,19 +42,26 @@ impl Rewards {
         })
     }
 
-    /// Publish a step on all its topics; an invalid one's reward is NaN there too.
+    /// Publish a step on all its topics; an invalid one's reward is NaN there too. A topic that nobody
+    /// hears costs nothing.
     ///
     /// # Errors
     /// ROS refuses a message.
     pub fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
-        let bytes = step_reward::encode(step, meta)?;
-        (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
-        let reward = Float64 { data: step.reward };
-        (self.reward.publish(&reward)).map_err(ros("publish a reward"))?;
-        let done = Bool {
-            data: step.terminated,
-        };
-        (self.done.publish(&done)).map_err(ros("publish the episode's end"))?;
+        if is_heard(self.step_reward.get_inter_process_subscription_count()) {
+            let bytes = step_reward::encode(step, meta)?;
+            (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
+        }
+        if is_heard(self.reward.get_inter_process_subscription_count()) {
+            let reward = Float64 { data: step.reward };
+            (self.reward.publish(&reward)).map_err(ros("publish a reward"))?;
+        }
+        if is_heard(self.done.get_inter_process_subscription_count()) {
+            let done = Bool {
+                data: step.terminated,
+            };
+            (self.done.publish(&done)).map_err(ros("publish the episode's end"))?;
+        }
         self.publish_truncated(false)
     }
 
@@ -63,9 +70,17 @@ impl Rewards {
     /// # Errors
     /// ROS refuses the message.
     pub fn publish_truncated(&self, truncated: bool) -> Result<()> {
+        if !is_heard(self.truncated.get_inter_process_subscription_count()) {
+            return Ok(());
+        }
         let message = Bool { data: truncated };
         (self.truncated.publish(&message)).map_err(ros("publish the episode's end"))
     }
+}
+
+/// A count that ROS does not tell is no reason to be silent.
+fn is_heard(subscribers: std::result::Result<usize, r2r::Error>) -> bool {
+    subscribers.map_or(true, |count| count > 0)
 }
 
 /// The topic of the debug view.

@@ -1,8 +1,8 @@
 //! Joins the messages of several streams to frames by their header stamps. It waits for what may
 //! still come, but no longer than configured, and holds a bounded number of bytes.
 
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use super::boxes::{BoxStream, FINGERTIP, TARGET};
 use super::buffer::Buffer;
@@ -46,7 +46,7 @@ pub struct Matcher {
     pending: BTreeMap<(Moment, u64), PendingImage>,
     pending_bytes: usize,
     images_seen: u64,
-    depth: Buffer<Arc<[u8]>>,
+    depth: Buffer<Bytes>,
     camera_info: Buffer<Intrinsics>,
     fingertip: BoxStream,
     target: BoxStream,
@@ -63,7 +63,7 @@ pub struct Matcher {
 struct PendingImage {
     log_time_nanos: i64,
     frame_id: String,
-    payload: Arc<[u8]>,
+    payload: Bytes,
 }
 
 #[derive(Debug)]
@@ -116,6 +116,11 @@ impl Matcher {
     /// The streams that exist from now on: a live node finds out as their first messages come.
     pub fn expect(&mut self, streams: Streams) {
         self.streams = streams;
+    }
+
+    /// Whether a frame waits for its inputs.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// The episode that a split before the next image would begin.

@@ -1,11 +1,10 @@
 //! From a message's bytes to an input of the pipeline: decodes what is light (headers, boxes, intrinsics)
 //! and hands pixels along as they are. Bag and live node read through this.
 
-use std::sync::Arc;
-
 use super::{BoxRole, Input};
 use crate::error::Result;
 use crate::messages::Decoder;
+use bytes::Bytes;
 
 /// What a stream's messages are to the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub enum StreamKind {
 pub fn read(
     kind: StreamKind,
     decoder: &Decoder,
-    bytes: &Arc<[u8]>,
+    bytes: &Bytes,
     received_nanos: i64,
 ) -> Result<Input> {
     let stamp_or_received = |stamp_nanos: i64| match stamp_nanos {
@@ -37,12 +36,12 @@ pub fn read(
             Input::Image {
                 stamp_nanos: stamp_or_received(header.stamp_nanos()),
                 frame_id: header.frame_id,
-                payload: Arc::clone(bytes),
+                payload: bytes.clone(),
             }
         }
         StreamKind::Depth => Input::Depth {
             stamp_nanos: stamp_or_received(decoder.image_header(bytes)?.stamp_nanos()),
-            payload: Arc::clone(bytes),
+            payload: bytes.clone(),
         },
         StreamKind::CameraInfo => {
             let (header, intrinsics) = decoder.camera_info(bytes)?;

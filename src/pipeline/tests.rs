@@ -6,12 +6,11 @@ mod matching;
 mod ordering;
 mod rewarding;
 
-use std::sync::Arc;
-
 use super::*;
 use crate::config::Config;
 use crate::frame::Distortion;
 use crate::step::{Latency, Step};
+use bytes::Bytes;
 
 const MS: i64 = 1_000_000;
 
@@ -147,8 +146,8 @@ fn target(ms: i64, seen: &[BoundingBox]) -> Input {
 }
 
 /// A payload that tells the stamp it came with.
-fn payload(ms: i64) -> Arc<[u8]> {
-    ms.to_le_bytes().as_slice().into()
+fn payload(ms: i64) -> Bytes {
+    Bytes::copy_from_slice(&ms.to_le_bytes())
 }
 
 fn stamps_ms(frames: &[MatchedFrame]) -> Vec<i64> {

@@ -1,6 +1,7 @@
 //! The messages of one MCAP file in log-time order, in bounded memory: segments are opened when
 //! their time comes, and a damaged one costs only what is damaged.
 
+use bytes::Bytes;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -206,7 +207,7 @@ pub(super) fn stored_message(
         // Some recorders write an unknown time as all ones: the bits are kept as they are.
         publish_time_nanos: header.publish_time.cast_signed(),
         sequence: header.sequence,
-        data: data.as_ref().into(),
+        data: Bytes::copy_from_slice(data.as_ref()),
         chunk: None,
     }))
 }

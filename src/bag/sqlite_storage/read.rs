@@ -1,6 +1,7 @@
 //! The messages of one sqlite3 file in log-time order, a page at a time. Where the database turns
 //! out damaged, every row that can still be reached is collected by its id instead.
 
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -167,7 +168,7 @@ fn stored_message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         log_time_nanos,
         publish_time_nanos: log_time_nanos,
         sequence: 0,
-        data: database::bytes(row, 3)?.into(),
+        data: Bytes::copy_from_slice(database::bytes(row, 3)?),
         chunk: None,
     })
 }

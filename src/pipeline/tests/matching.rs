@@ -155,7 +155,7 @@ fn frames_carry_what_was_pushed() {
 
 fn heavy(stamp_ms: i64, is_depth: bool) -> Input {
     let stamp_nanos = stamp_ms * MS;
-    let payload: Arc<[u8]> = vec![0; 1000].into();
+    let payload: Bytes = vec![0; 1000].into();
     match is_depth {
         true => Input::Depth {
             stamp_nanos,
