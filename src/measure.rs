@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::config::{Config, EstimatorKind};
 use crate::error::Error;
 use crate::estimator::Estimator;
@@ -139,7 +141,7 @@ impl Measurer<'_> {
                 episode: measured.info.episode,
                 stamp_nanos: measured.info.stamp_nanos,
                 color,
-                depth: frame.depth.as_deref(),
+                depth: frame.depth.as_ref(),
                 intrinsics: frame.intrinsics,
             };
             match self.decode(frame, &regions, &mut measured.broken) {
@@ -194,7 +196,7 @@ struct DecodedFrame<'a> {
     episode: u64,
     stamp_nanos: i64,
     color: LazyColorImage,
-    depth: Option<&'a [u8]>,
+    depth: Option<&'a Bytes>,
     intrinsics: Option<Intrinsics>,
 }
 

@@ -270,11 +270,7 @@ mod tests {
             height: HEIGHT,
             rgb: vec![0; (WIDTH * HEIGHT * 3) as usize],
         };
-        let depth = DepthImage {
-            width: WIDTH,
-            height: HEIGHT,
-            depth_m: depth.collect(),
-        };
+        let depth = DepthImage::new(WIDTH, HEIGHT, depth.collect());
         let intrinsics = Intrinsics {
             width: WIDTH,
             height: HEIGHT,

@@ -92,11 +92,11 @@ impl Scene {
                 height: 240,
                 rgb: rgb.collect(),
             },
-            depth: DepthImage {
+            depth: DepthImage::new(
                 width,
                 height,
-                depth_m: depth_m.iter().map(|hit| hit.0 as f32).collect(),
-            },
+                depth_m.iter().map(|hit| hit.0 as f32).collect(),
+            ),
             regions: Regions {
                 fingertip,
                 target: box_of(&color_hits, 320, |hit| hit.1 == Some(1)),
@@ -244,20 +244,27 @@ fn cloud_is_more_than_surface_and_finite() {
     );
 }
 
+/// A depth image with other values, given each pixel's index and depth.
+fn altered(depth: &DepthImage, value: impl Fn(usize, f32) -> f32) -> DepthImage {
+    let depth_m = depth.to_metres().into_iter().enumerate();
+    let depth_m = depth_m.map(|(i, depth)| value(i, depth)).collect();
+    DepthImage::new(depth.width, depth.height, depth_m)
+}
+
 #[test]
 fn holes_flying_pixels_and_quantised_depth_are_survived() {
     // given a twentieth of the pixels missing, some hanging between two surfaces, depth in mm steps
     let gap = 0.06;
     let mut cast = Scene::finger_above_cube(gap).cast();
     let clean_confidence = measure(&cast).unwrap().confidence;
-    for (i, depth) in cast.depth.depth_m.iter_mut().enumerate() {
-        let noisy = f64::from(*depth) + 0.0015 * jitter(i);
-        *depth = match i % 100 {
+    cast.depth = altered(&cast.depth, |i, depth| {
+        let noisy = f64::from(depth) + 0.0015 * jitter(i);
+        match i % 100 {
             0..5 => f32::NAN,
-            50 => *depth + 0.08,
+            50 => depth + 0.08,
             _ => ((noisy * 1000.0).round() / 1000.0) as f32,
-        };
-    }
+        }
+    });
     // when it is measured
     let measurement = measure(&cast).unwrap();
     // then the distance holds, and the confidence says that the evidence is worse
@@ -271,12 +278,12 @@ fn no_depth_in_a_region_is_a_reason_not_a_number() {
     for blank in [f32::NAN, 0.0] {
         let mut cast = Scene::finger_above_cube(0.06).cast();
         let target = cast.regions.target;
-        for (i, depth) in cast.depth.depth_m.iter_mut().enumerate() {
+        cast.depth = altered(&cast.depth, |i, depth| {
             let (x, y) = ((i % 320) as f64, (i / 320) as f64);
-            if x >= target.x_min && x < target.x_max && y >= target.y_min && y < target.y_max {
-                *depth = blank;
-            }
-        }
+            let inside =
+                x >= target.x_min && x < target.x_max && y >= target.y_min && y < target.y_max;
+            if inside { blank } else { depth }
+        });
         assert_eq!(measure(&cast), Err(Reason::DepthInvalid));
     }
 }

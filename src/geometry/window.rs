@@ -172,13 +172,17 @@ impl<'a> Window<'a> {
                 continue;
             };
             let at = row * self.width;
-            let source = (y0 + row as isize) * depth.width as isize + x0 + span.start as isize;
-            let source = &depth.depth_m[source.cast_unsigned()..][..span.len()];
+            let (source_row, source_column) = (y0 + row as isize, x0 + span.start as isize);
             let places = &self.place[at..][span.clone()];
             let raw = &mut self.raw_depth_m[at..][span];
-            for ((raw, &value), &place) in raw.iter_mut().zip(source).zip(places) {
-                let counts = place != 0 && value >= range.min_m && value <= range.max_m;
-                *raw = if counts { value } else { f32::NAN };
+            depth.read_row(
+                source_row.cast_unsigned(),
+                source_column.cast_unsigned(),
+                raw,
+            );
+            for (raw, &place) in raw.iter_mut().zip(places) {
+                let counts = place != 0 && *raw >= range.min_m && *raw <= range.max_m;
+                *raw = if counts { *raw } else { f32::NAN };
             }
         }
     }

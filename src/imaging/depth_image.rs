@@ -68,12 +68,12 @@ impl Disparity {
     /// Rows without any depth take the farther of the rows above and below.
     pub fn from_depth(depth: &DepthImage) -> Option<Self> {
         let width = depth.width as usize;
-        let inverse = |&depth_m: &f32| match depth_m.is_finite() && depth_m > 0.0 {
+        let inverse = |depth_m: f32| match depth_m.is_finite() && depth_m > 0.0 {
             // Depths below 3e-39 m would make infinity of it.
             true => depth_m.recip().min(f32::MAX),
             false => f32::NAN,
         };
-        let mut values: Vec<f32> = depth.depth_m.iter().map(inverse).collect();
+        let mut values: Vec<f32> = depth.to_metres().into_iter().map(inverse).collect();
         let is_whole = width > 0 && values.len() == width * depth.height as usize;
         if !is_whole || values.iter().all(|value| value.is_nan()) {
             return None;
@@ -280,11 +280,7 @@ mod tests {
     }
 
     fn metric(width: u32, depth_m: &[f32]) -> DepthImage {
-        DepthImage {
-            width,
-            height: depth_m.len() as u32 / width,
-            depth_m: depth_m.to_vec(),
-        }
+        DepthImage::new(width, depth_m.len() as u32 / width, depth_m.to_vec())
     }
 
     #[test]

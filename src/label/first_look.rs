@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 use super::roles::{Role, Roles};
 use crate::bag::BagInfo;
 use crate::error::{Error, Result};
@@ -64,7 +66,7 @@ impl FirstLook {
 
     /// # Errors
     /// `Error::Encoding`, `Error::SizesDiffer`.
-    pub fn depth(&mut self, decoder: &Decoder, frame_id: &str, data: &[u8]) -> Result<()> {
+    pub fn depth(&mut self, decoder: &Decoder, frame_id: &str, data: &Bytes) -> Result<()> {
         if self.depth.wants_look(frame_id) {
             match decoder.depth(data) {
                 Ok(depth) => self.depth.size = Some((depth.width, depth.height)),

@@ -1,6 +1,7 @@
 //! Depth in metres from raw images (REP 118: 16UC1 in millimetres, 32FC1 in metres), from the
 //! compressed depth transport, and from plain 16-bit PNG. Pixels without a measurement become NaN.
 
+use bytes::Bytes;
 use image::DynamicImage;
 
 use super::compressed;
@@ -8,12 +9,11 @@ use super::raster::Raster;
 use super::rvl::{self, Plane};
 use super::types::{CompressedImage, Image};
 use crate::error::{Error, Result};
-use crate::frame::DepthImage;
+use crate::frame::{DepthImage, metres_of};
 
 const SUPPORTED: &str = "16UC1 or mono16 (mm), 32FC1 (m), '16UC1; compressedDepth' and \
      '32FC1; compressedDepth' with png or rvl, and 16-bit PNG in a CompressedImage";
 const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
-const MILLIMETRES_PER_METRE: f32 = 1000.0;
 
 /// That a picture with this encoding is no depth image, with those that are.
 fn unsupported(encoding: &str) -> Error {
@@ -24,16 +24,19 @@ fn unsupported(encoding: &str) -> Error {
     }
 }
 
-pub(super) fn decode(type_name: &str, image: &Image<'_>) -> Result<DepthImage> {
+/// `bytes` is the message that `image` was read from: 16-bit pixels of the usual byte order stay there.
+pub(super) fn decode(type_name: &str, image: &Image<'_>, bytes: &Bytes) -> Result<DepthImage> {
     let big_endian = image.is_bigendian != 0;
     let (raster, depth_m) = match image.encoding {
         "16UC1" | "mono16" => {
             let raster = Raster::new(type_name, image, 2)?;
-            let depth_m = if big_endian {
-                samples(&raster, |bytes| from_millimetres(u16::from_be_bytes(bytes)))
-            } else {
-                samples(&raster, |bytes| from_millimetres(u16::from_le_bytes(bytes)))
-            };
+            if !big_endian {
+                let (width, height) = (raster.width, raster.height);
+                let pixels = bytes.slice_ref(image.data);
+                let step = image.step as usize;
+                return Ok(DepthImage::from_millimetres(width, height, pixels, step));
+            }
+            let depth_m = samples(&raster, |bytes| metres_of(u16::from_be_bytes(bytes)));
             (raster, depth_m)
         }
         "32FC1" => {
@@ -47,11 +50,7 @@ pub(super) fn decode(type_name: &str, image: &Image<'_>) -> Result<DepthImage> {
         }
         other => return Err(unsupported(other)),
     };
-    Ok(DepthImage {
-        width: raster.width,
-        height: raster.height,
-        depth_m,
-    })
+    Ok(DepthImage::new(raster.width, raster.height, depth_m))
 }
 
 fn samples<const N: usize>(raster: &Raster<'_>, convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
@@ -60,14 +59,6 @@ fn samples<const N: usize>(raster: &Raster<'_>, convert: impl Fn([u8; N]) -> f32
         depth_m.extend(row.as_chunks::<N>().0.iter().map(|bytes| convert(*bytes)));
     }
     depth_m
-}
-
-fn from_millimetres(depth_mm: u16) -> f32 {
-    if depth_mm == 0 {
-        f32::NAN
-    } else {
-        f32::from(depth_mm) / MILLIMETRES_PER_METRE
-    }
 }
 
 fn from_metres(depth_m: f32) -> f32 {
@@ -131,7 +122,7 @@ pub(super) fn decode_compressed(
             return Err(unsupported(image.format));
         }
         let plane = png(type_name, image.format, image.data)?;
-        return Ok(in_metres(plane, from_millimetres));
+        return Ok(in_metres(plane, metres_of));
     }
     let (header, data) = CompressedDepthHeader::split_from(type_name, image.data)?;
     let plane = match codec(image.format) {
@@ -140,7 +131,7 @@ pub(super) fn decode_compressed(
         None => return Err(unsupported(image.format)),
     };
     match encoding {
-        "16UC1" | "mono16" => Ok(in_metres(plane, from_millimetres)),
+        "16UC1" | "mono16" => Ok(in_metres(plane, metres_of)),
         "32FC1" => Ok(in_metres(plane, |value| header.metres(value))),
         _ => Err(unsupported(image.format)),
     }
@@ -164,11 +155,8 @@ fn codec(format: &str) -> Option<Codec> {
 }
 
 fn in_metres(plane: Plane, metres: impl Fn(u16) -> f32) -> DepthImage {
-    DepthImage {
-        width: plane.width,
-        height: plane.height,
-        depth_m: plane.values.into_iter().map(metres).collect(),
-    }
+    let depth_m = plane.values.into_iter().map(metres).collect();
+    DepthImage::new(plane.width, plane.height, depth_m)
 }
 
 fn png(type_name: &str, format: &str, data: &[u8]) -> Result<Plane> {
@@ -193,6 +181,12 @@ mod tests {
     use super::*;
     use crate::messages::types::Header;
 
+    fn decoded(encoding: &str, is_bigendian: u8, data: &[u8]) -> Result<Vec<f32>> {
+        let bytes = Bytes::copy_from_slice(data);
+        let image = image(encoding, is_bigendian, &bytes);
+        decode("Image", &image, &bytes).map(|depth| depth.to_metres())
+    }
+
     fn image<'a>(encoding: &'a str, is_bigendian: u8, data: &'a [u8]) -> Image<'a> {
         Image {
             header: Header::default(),
@@ -207,26 +201,26 @@ mod tests {
 
     #[test]
     fn zero_millimetres_is_no_measurement() {
-        let depth = decode("Image", &image("16UC1", 0, &[0, 0, 0xdc, 0x05])).unwrap();
-        assert!(depth.depth_m[0].is_nan());
-        assert_eq!(depth.depth_m[1], 1.5);
+        for (is_bigendian, pixels) in [(0, [0, 0, 0xdc, 0x05]), (1, [0, 0, 0x05, 0xdc])] {
+            let depth_m = decoded("16UC1", is_bigendian, &pixels).unwrap();
+            assert!(depth_m[0].is_nan());
+            assert_eq!(depth_m[1], 1.5);
+        }
     }
 
     #[test]
     fn what_is_no_distance_is_no_measurement() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -1.0] {
             let data = [bad.to_be_bytes(), 0.25_f32.to_be_bytes()].concat();
-            let depth = decode("Image", &image("32FC1", 1, &data)).unwrap();
-            assert!(depth.depth_m[0].is_nan(), "{bad}");
-            assert_eq!(depth.depth_m[1], 0.25);
+            let depth_m = decoded("32FC1", 1, &data).unwrap();
+            assert!(depth_m[0].is_nan(), "{bad}");
+            assert_eq!(depth_m[1], 0.25);
         }
     }
 
     #[test]
     fn a_colour_encoding_is_refused_with_those_that_are_depth() {
-        let text = decode("Image", &image("rgb8", 0, &[0; 6]))
-            .unwrap_err()
-            .to_string();
+        let text = decoded("rgb8", 0, &[0; 6]).unwrap_err().to_string();
         assert!(
             text.contains("'rgb8'") && text.contains("16UC1") && text.contains("compressedDepth"),
             "{text}"

@@ -106,9 +106,9 @@ impl Decoder {
     ///
     /// # Errors
     /// `Error::Encoding` for an encoding that is no depth, `Error::Decode` for a broken message.
-    pub fn depth(&self, bytes: &[u8]) -> Result<DepthImage> {
+    pub fn depth(&self, bytes: &Bytes) -> Result<DepthImage> {
         match self.kind {
-            Kind::Image => depth::decode(&self.type_name, &self.message(bytes)?),
+            Kind::Image => depth::decode(&self.type_name, &self.message(bytes)?, bytes),
             Kind::CompressedImage => {
                 depth::decode_compressed(&self.type_name, &self.message(bytes)?)
             }

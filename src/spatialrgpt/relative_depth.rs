@@ -39,11 +39,7 @@ impl DepthNetwork {
         match self.network.depth_estimation_type() {
             DepthEstimationType::Relative => Disparity::from_network(width, height, map.values),
             DepthEstimationType::Metric => {
-                let depth = DepthImage {
-                    width,
-                    height,
-                    depth_m: map.values,
-                };
+                let depth = DepthImage::new(width, height, map.values);
                 Disparity::from_depth(&depth).ok_or(Error::EmptyPicture { width, height })
             }
         }
