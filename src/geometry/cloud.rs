@@ -12,21 +12,50 @@ const MEAN_POINTS: usize = 400;
 
 /// Robust smallest gap between two non-empty clouds, in metres.
 pub fn gap_m(a: &[Point], b: &[Point]) -> f32 {
-    let coarse = nearest(&thinned(a, COARSE_POINTS), &thinned(b, COARSE_POINTS));
-    let bound = coarse.into_iter().fold(f32::INFINITY, f32::min);
+    let (coarse_a, coarse_b) = (thinned(a, COARSE_POINTS), thinned(b, COARSE_POINTS));
+    let bound = least(nearest(&coarse_a, &coarse_b).into_iter());
     // Points farther from the other cloud than some pair is apart are not the closest ones; the
     // margin leaves room for the ranks after the first.
     let within = 1.05 * bound + 0.002;
-    let a = thinned(&near(a, b, within), FINE_POINTS);
-    let b = thinned(&near(b, &a, within), FINE_POINTS);
+    let towards_b = direction(&coarse_a, &coarse_b);
+    let a_to = front(a, towards_b);
+    let b_to = front(b, -towards_b);
+    let a = beyond(a, towards_b, -b_to - within);
+    let b = beyond(b, -towards_b, -a_to - within);
+    let a = near(&a, &b, within);
+    let b = near(&b, &a, within);
     if a.is_empty() || b.is_empty() {
         return bound;
     }
+    let (a, b) = (thinned(&a, FINE_POINTS), thinned(&b, FINE_POINTS));
     let mut from_b = vec![f32::INFINITY; b.len().next_multiple_of(LANES)];
     let from_a = squared_to_nearest(&a, &b, Some(&mut from_b));
     from_b.truncate(b.len());
     // A stray point is the nearest of many of the other cloud, but only one of its own.
     mean_of_smallest(from_a).max(mean_of_smallest(from_b))
+}
+
+/// From one cloud's middle to the other's, as a unit vector; zero if they coincide.
+fn direction(a: &[Point], b: &[Point]) -> Point {
+    let middle = |points: &[Point]| points.iter().sum::<Point>() / points.len() as f32;
+    let between = middle(b) - middle(a);
+    between.try_normalize(1e-9).unwrap_or_default()
+}
+
+fn least(values: impl Iterator<Item = f32>) -> f32 {
+    values.fold(f32::INFINITY, f32::min)
+}
+
+/// How far a cloud reaches in a direction.
+fn front(points: &[Point], towards: Point) -> f32 {
+    let reach = points.iter().map(|p| towards.dot(p));
+    reach.fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The points that reach at least so far in a direction.
+fn beyond(points: &[Point], towards: Point, at_least: f32) -> Vec<Point> {
+    let reaches = |p: &&Point| towards.dot(*p) >= at_least;
+    points.iter().filter(reaches).copied().collect()
 }
 
 /// Mean of the `GAP_RANK` smallest distances, from their squares.
