@@ -2,7 +2,10 @@
 //! symmetric about its axis, and its centre is the middle of the cross-section at its end, for that
 //! does not move with where a detector's box happens to cut the finger off.
 
-use crate::geometry::solid::{Point, Solid, completed, depth_of_center, front_of, point, rim};
+use crate::geometry::outline::{Frame, Outline};
+use crate::geometry::solid::{
+    Point, Solid, completed, depth_of_center, front_of, point, rim, seen_through,
+};
 use crate::geometry::window::Window;
 
 /// Cosine of the angle up to which two fingers count as parallel (30 degrees).
@@ -25,6 +28,8 @@ const MIN_SIGHT: f32 = 0.2;
 pub struct Axis {
     pub direction: Point,
     pub end_m: f32,
+    /// Whether the target may hide the finger's end.
+    pub hidden: bool,
 }
 
 /// The axis of each part of the fingertip; `None` where nothing tells. Fingers that run nearly the
@@ -56,28 +61,34 @@ pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> Vec<Opti
         .iter()
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map(|(d, _)| shared(d));
-    let seen: Vec<Option<(Axis, bool)>> = own
+    let seen: Vec<Option<Axis>> = own
         .iter()
         .zip(parts)
         .map(|(own, part)| {
             let direction = own.as_ref().map(shared).or(strongest)?;
             let (end_m, hidden) = end(window, part, &direction, &near_target);
-            Some((Axis { direction, end_m }, hidden))
+            Some(Axis {
+                direction,
+                end_m,
+                hidden,
+            })
         })
         .collect();
     let level_with = |axis: Axis| {
         let parallel = seen
             .iter()
             .flatten()
-            .filter(|(other, _)| other.direction.dot(&axis.direction) > SAME_DIRECTION);
-        parallel
-            .map(|(other, _)| other.end_m)
-            .fold(axis.end_m, f32::max)
+            .filter(|other| other.direction.dot(&axis.direction) > SAME_DIRECTION);
+        parallel.map(|other| other.end_m).fold(axis.end_m, f32::max)
     };
     seen.iter()
         .map(|seen| {
-            let (axis, hidden) = (*seen)?;
-            let end_m = if hidden { level_with(axis) } else { axis.end_m };
+            let axis = (*seen)?;
+            let end_m = if axis.hidden {
+                level_with(axis)
+            } else {
+                axis.end_m
+            };
             Some(Axis { end_m, ..axis })
         })
         .collect()
@@ -166,9 +177,13 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
     let origin = mean(window, pixels);
 
     let slices = slices(window, pixels, &origin, &direction);
-    let middles: Vec<Point> = slices
+    let rims: Vec<[Point; 2]> = slices
         .iter()
-        .map(|slice| across(&slice.middle(window, &inside)))
+        .map(|slice| slice.rims(window, &inside))
+        .collect();
+    let middles: Vec<Point> = rims
+        .iter()
+        .map(|[left, right]| across(&((left + right) * 0.5)))
         .collect();
     let coordinate = |k: usize| middle_mean(middles.iter().map(|p| p[k]).collect());
     let mut middle = Point::new(coordinate(0), coordinate(1), coordinate(2));
@@ -195,10 +210,84 @@ pub fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
         middle += sight * (depth_of_center(front, outline, compact) - outline);
     }
     let mirrored = |p: Point| 2.0 * (middle + direction * along(&p)) - p;
+    let outline = outline(window, pixels, &inside, &origin, axis, &rims);
+    let straightened = |p: Point| {
+        outline
+            .as_ref()
+            .map_or(p, |outline| outline.straightened(p))
+    };
+    let mut surface = completed(window, pixels, &inside, straightened, mirrored);
+    for (slice, rims) in slices.iter().zip(&rims) {
+        let [left, right] = rims.map(straightened);
+        surface.extend(flank(window, left, mirrored(right), slice.left.1, axis));
+        surface.extend(flank(window, right, mirrored(left), slice.right.1, axis));
+    }
     Solid {
         center: middle + direction * axis.end_m,
-        surface: completed(window, pixels, &inside, mirrored),
+        surface,
     }
+}
+
+/// `None` where the camera looks along the finger.
+fn outline(
+    window: &Window,
+    pixels: &[usize],
+    inside: &[bool],
+    origin: &Point,
+    axis: Axis,
+    rims: &[[Point; 2]],
+) -> Option<Outline> {
+    let direction = axis.direction;
+    let side = direction.cross(&origin.normalize());
+    let sine = side.norm();
+    if sine < MIN_SIGHT {
+        return None;
+    }
+    let [du, dv] = in_picture(origin, &direction);
+    let forward = if du.abs() > dv.abs() {
+        (du.signum() as isize, 0)
+    } else {
+        (0, dv.signum() as isize)
+    };
+    let across_m = window.footprint_m(origin.z);
+    let frame = Frame {
+        origin: *origin,
+        direction,
+        side: side / sine,
+        across_m,
+        along_m: across_m / sine,
+        forward,
+    };
+    let edges = [0, 1].map(|k| rims.iter().map(|rims| rims[k]).collect());
+    Some(Outline::of(
+        window,
+        pixels,
+        inside,
+        frame,
+        edges,
+        axis.hidden,
+    ))
+}
+
+/// The hidden side of one slice, from where the seen surface ends to where the hidden one does. `near`
+/// is a pixel beside it.
+fn flank(window: &Window, from: Point, to: Point, near: usize, axis: Axis) -> Vec<Point> {
+    const MOST_STEPS: usize = 60;
+    let behind = to - from;
+    let behind = behind - axis.direction * behind.dot(&axis.direction);
+    if behind.dot(&from) <= 0.0 {
+        return Vec::new();
+    }
+    let footprint = window.footprint_m(from.z);
+    let steps = ((behind.norm() / footprint) as usize).clamp(1, MOST_STEPS);
+    // Beside the very rim a pixel may look past it: one pixel further in decides.
+    let inward = axis.direction.cross(&from).normalize() * footprint;
+    let outside = inward.dot(&(from - point(window, near)));
+    let inward = inward * -outside.signum();
+    (1..=steps)
+        .map(|step| from + behind * (step as f32 / steps as f32))
+        .filter(|p| !seen_through(window, near, &(p + inward)))
+        .collect()
 }
 
 /// A one-pixel slice across the finger in the picture: its outermost pixels, each with its position
@@ -211,17 +300,18 @@ struct Slice {
 }
 
 impl Slice {
-    fn middle(&self, window: &Window, inside: &[bool]) -> Point {
+    /// Where the finger ends to the left and to the right.
+    fn rims(&self, window: &Window, inside: &[bool]) -> [Point; 2] {
         let (dx, dy) = self.step;
         let edge = |i: usize, side: (isize, isize)| {
             rim(window, i, side, inside).unwrap_or_else(|| point(window, i))
         };
-        (edge(self.left.1, (-dx, -dy)) + edge(self.right.1, (dx, dy))) * 0.5
+        [edge(self.left.1, (-dx, -dy)), edge(self.right.1, (dx, dy))]
     }
 }
 
-fn slices(window: &Window, pixels: &[usize], origin: &Point, direction: &Point) -> Vec<Slice> {
-    // The axis in the picture, from two points on it.
+/// A direction as it shows in the picture, of length one.
+fn in_picture(origin: &Point, direction: &Point) -> [f32; 2] {
     const APART_M: f32 = 0.01;
     let ahead = origin + direction * APART_M;
     let (du, dv) = (
@@ -229,7 +319,11 @@ fn slices(window: &Window, pixels: &[usize], origin: &Point, direction: &Point) 
         ahead.y / ahead.z - origin.y / origin.z,
     );
     let length = du.hypot(dv).max(1e-9);
-    let (du, dv) = (du / length, dv / length);
+    [du / length, dv / length]
+}
+
+fn slices(window: &Window, pixels: &[usize], origin: &Point, direction: &Point) -> Vec<Slice> {
+    let [du, dv] = in_picture(origin, direction);
     let step = ((-dv).round() as isize, du.round() as isize);
     let focal_px = window.focal_px as f32;
     let positions = pixels.iter().map(|&i| {

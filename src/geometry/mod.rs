@@ -12,6 +12,7 @@ mod background;
 pub mod camera;
 mod cloud;
 mod finger;
+mod outline;
 mod parts;
 mod segment;
 mod solid;

@@ -48,7 +48,7 @@ pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &
     let center = Point::new(x, y, 1.0) * depth;
     Solid {
         center,
-        surface: completed(window, pixels, &inside, |p| 2.0 * center - p),
+        surface: completed(window, pixels, &inside, |p| p, |p| 2.0 * center - p),
     }
 }
 
@@ -71,10 +71,12 @@ pub fn front_of(mut depths: Vec<f32>) -> f32 {
 }
 
 /// The seen points, their mirror images, and between outline points and theirs the hidden sides.
+/// Points of the outline are `straightened` first.
 pub fn completed(
     window: &Window,
     pixels: &[usize],
     inside: &[bool],
+    straightened: impl Fn(Point) -> Point,
     mirrored: impl Fn(Point) -> Point,
 ) -> Vec<Point> {
     const MOST_STEPS: usize = 60;
@@ -89,7 +91,7 @@ pub fn completed(
             surface.push(hidden);
         }
         for side in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-            let Some(rim) = rim(window, i, side, inside) else {
+            let Some(rim) = rim(window, i, side, inside).map(&straightened) else {
                 continue;
             };
             surface.push(rim);
@@ -107,7 +109,7 @@ pub fn completed(
 
 /// Whether the camera sees something behind a point: then no surface is there. `near` is a pixel to
 /// start looking from for the point's own.
-fn seen_through(window: &Window, near: usize, point: &Point) -> bool {
+pub fn seen_through(window: &Window, near: usize, point: &Point) -> bool {
     let ray = [point.x / point.z, point.y / point.z];
     let behind_m = |pixel: usize| window.depth_m[pixel] - point.z;
     // A surface that goes by half a pixel from where it is measured is no more than that behind it.
@@ -160,14 +162,21 @@ fn beyond_px(window: &Window, index: usize, next: usize, (dx, dy): (isize, isize
         .map_or(if unseen { 1.0 } else { 0.5 }, |to_side| to_side as f32)
 }
 
-/// How much deeper the surface gets per pixel towards a side, from the pixel on the other side.
+/// How much deeper the surface gets per pixel towards a side, from the pixel on the other side. Where
+/// that turns round within two pixels, an edge lies in between and tells nothing of what is beyond it.
 fn slope(window: &Window, index: usize, (dx, dy): (isize, isize), inside: &[bool]) -> f32 {
     let jump = window.jump_m(window.depth_m[index]);
     let opposite = window.beside(index, -dx, -dy);
-    if inside[opposite] {
-        (window.depth_m[index] - window.depth_m[opposite]).clamp(-jump, jump)
-    } else {
+    if !inside[opposite] {
+        return 0.0;
+    }
+    let deeper = (window.depth_m[index] - window.depth_m[opposite]).clamp(-jump, jump);
+    let further = window.beside(opposite, -dx, -dy);
+    let before = window.depth_m[opposite] - window.depth_m[further];
+    if inside[further] && deeper * before <= 0.0 {
         0.0
+    } else {
+        deeper
     }
 }
 
@@ -303,7 +312,7 @@ mod tests {
             let center = Point::new(0.02, 0.0475, 0.52);
             // when the plate is completed
             let inside = window.mask(plate);
-            let surface = completed(window, plate, &inside, |p| 2.0 * center - p);
+            let surface = completed(window, plate, &inside, |p| p, |p| 2.0 * center - p);
             // then it has a hidden side, and nothing to the right of what is seen but half a pixel
             assert!(surface.iter().any(|p| p.z > 0.53));
             let last = (PLATE.end as f32 - 1.0 - 40.0 + 0.51) / FOCAL_PX;

@@ -247,8 +247,7 @@ impl<'a> Window<'a> {
         let mut pixel = near;
         for _ in 0..MOST_MOVES {
             let from = self.rays[pixel];
-            let [dx, dy] =
-                [0, 1].map(|k| ((ray[k] - from[k]) * self.focal_px as f32).round() as isize);
+            let [dx, dy] = [0, 1].map(|k| whole((ray[k] - from[k]) * self.focal_px as f32));
             if dx == 0 && dy == 0 {
                 return Some(pixel);
             }
@@ -373,6 +372,12 @@ impl<'a> Window<'a> {
     pub fn beside(&self, index: usize, dx: isize, dy: isize) -> usize {
         index.wrapping_add_signed(dy * self.width.cast_signed() + dx)
     }
+}
+
+/// The nearest whole number. `round` is a call into the C library where the processor's baseline lacks
+/// the instruction, and this is asked for every hidden point.
+fn whole(x: f32) -> isize {
+    (x + 0.5_f32.copysign(x)) as isize
 }
 
 fn ring_of(bbox: &BoundingBox) -> BoundingBox {
