@@ -24,7 +24,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use indicatif::ProgressBar;
 use r2r::spatial_reward::srv::AnnotateStep;
-use r2r::{QosProfile, ServiceRequest};
+use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
 use self::arguments::{Identity, Remaps};
 use self::calls::Taken;
@@ -227,12 +227,12 @@ impl LiveNode {
             self.submit_ready()?;
             let next = self.matcher.next_episode();
             let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
-            let was_open = self.episodes.carry_out(order)?;
+            let was_open = self.episodes.carry_out(order);
             self.shared
                 .first_open_episode
                 .store(next, Ordering::Relaxed);
             if was_open {
-                self.rewards.publish_truncated(true)?;
+                self.rewards.publish_truncated()?;
             }
             if !self.episodes.is_between() {
                 self.matcher.push(log_time_nanos, Input::EpisodeSplit);
@@ -287,7 +287,7 @@ impl LiveNode {
         let config = self.shared.config()?;
         self.shared.calls.shut_down(&config)?;
         if self.episodes.is_open() {
-            self.rewards.publish_truncated(true)?;
+            self.rewards.publish_truncated()?;
         }
         self.estimation.finish(PATIENCE);
         Ok(())
@@ -313,6 +313,17 @@ fn ros(action: impl Into<String>) -> impl FnOnce(r2r::Error) -> Error {
     move |error| Error::Ros {
         action: action.into(),
         message: error.to_string(),
+    }
+}
+
+/// Answer a request. A caller that has gone, or is not found in time, is told to the log and is no reason
+/// to end.
+fn respond<S>(request: ServiceRequest<S>, response: S::Response, what: &str)
+where
+    S: WrappedServiceTypeSupport + 'static,
+{
+    if let Err(error) = request.respond(response) {
+        tracing::warn!("the answer to {what} did not reach its caller: {error}");
     }
 }
 

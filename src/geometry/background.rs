@@ -2,6 +2,7 @@
 //! a box show and that run on behind it. A plane is linear in disparity: 1/z = a x/z + b y/z + c.
 
 use nalgebra::{Matrix3, Vector3};
+use pulp::Arch;
 
 use crate::geometry::window::Window;
 use crate::random::Random;
@@ -151,11 +152,15 @@ impl Samples {
 
     /// How many pass a test.
     fn count(&self, test: impl Fn([f32; 2], f32) -> bool) -> usize {
-        let rays = self.ray_x.iter().zip(&self.ray_y);
-        let samples = rays.zip(&self.depth_m);
-        // The count is as wide as a coordinate, for the compiler's sake; a picture has less than 2^32.
-        let passed = samples.map(|((&x, &y), &z)| u32::from(test([x, y], z)));
-        passed.sum::<u32>() as usize
+        // Compiled for wider registers too; the arithmetic is the same.
+        let passed = Arch::new().dispatch(|| {
+            let rays = self.ray_x.iter().zip(&self.ray_y);
+            let samples = rays.zip(&self.depth_m);
+            // The count is as wide as a coordinate, for the compiler's sake; a picture has less than 2^32.
+            let passed = samples.map(|((&x, &y), &z)| u32::from(test([x, y], z)));
+            passed.sum::<u32>()
+        });
+        passed as usize
     }
 
     fn drop_all(&mut self, drop: &[bool]) {

@@ -1,5 +1,7 @@
 //! Distances between two clouds of points.
 
+use pulp::Arch;
+
 use crate::geometry::solid::Point;
 
 /// The gap is the mean of this many smallest nearest-neighbour distances, of the cloud where it is
@@ -93,7 +95,13 @@ const LANES: usize = 8;
 
 /// The squared distance from each point of `from` to its nearest in `to`; and, in `back`, from each
 /// point of `to` (and the few that fill up its last lanes) to its nearest in `from`.
-fn squared_to_nearest(from: &[Point], to: &[Point], mut back: Option<&mut Vec<f32>>) -> Vec<f32> {
+fn squared_to_nearest(from: &[Point], to: &[Point], back: Option<&mut Vec<f32>>) -> Vec<f32> {
+    // Compiled for wider registers too; the arithmetic, and so every bit of it, is the same.
+    Arch::new().dispatch(|| compared(from, to, back))
+}
+
+#[inline(always)]
+fn compared(from: &[Point], to: &[Point], mut back: Option<&mut Vec<f32>>) -> Vec<f32> {
     // One array a coordinate, so that the compiler compares eight points at a time.
     let coordinate = |k: usize| -> Vec<f32> {
         let last = to.last().map_or(f32::INFINITY, |p| p[k]);

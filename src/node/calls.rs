@@ -10,7 +10,7 @@ use r2r::spatial_reward::msg::StepReward as StepRewardMessage;
 use r2r::spatial_reward::srv::AnnotateStep;
 use r2r::{ServiceRequest, WrappedTypesupport};
 
-use super::{poisoned, ros};
+use super::{poisoned, respond, ros};
 use crate::config::Config;
 use crate::error::Result;
 use crate::frame::{BoundingBox, Intrinsics, Reason};
@@ -67,7 +67,7 @@ impl Calls {
     /// Take a call in; the number gives it its place in the list.
     ///
     /// # Errors
-    /// ROS refuses an answer.
+    /// A step that does not become a message.
     pub fn take(
         &self,
         id: u64,
@@ -122,7 +122,7 @@ impl Calls {
     /// Answer the calls whose deadline has passed; how many there were.
     ///
     /// # Errors
-    /// ROS refuses an answer.
+    /// A step that does not become a message.
     pub fn expire(&self, config: &Config) -> Result<u64> {
         let now = Instant::now();
         let mut list = self.list()?;
@@ -144,7 +144,7 @@ impl Calls {
     /// Answer every call that still waits: the node ends.
     ///
     /// # Errors
-    /// ROS refuses an answer.
+    /// A step that does not become a message.
     pub fn shut_down(&self, config: &Config) -> Result<()> {
         let list = std::mem::take(&mut *self.list()?);
         for pending in list.into_values() {
@@ -173,7 +173,7 @@ impl Calls {
     /// Answer a call with its step, or with what is wrong with it; false if its time ran out before.
     ///
     /// # Errors
-    /// ROS refuses the answer.
+    /// A step that does not become a message.
     pub fn answer(
         &self,
         id: u64,
@@ -186,7 +186,7 @@ impl Calls {
         match answer {
             Ok(Answer { step, meta }) => {
                 let status = AnnotateStep::Response::DONE as u8;
-                pending.respond(status, "", &step, &meta)?;
+                pending.tell(status, "", &step, &meta)?;
             }
             Err(why) => {
                 let status = AnnotateStep::Response::BAD_REQUEST as u8;
@@ -225,10 +225,10 @@ impl Pending {
             reward_kind: config.reward.kind.name(),
             estimator: config.estimator.kind.name(),
         };
-        self.respond(status, message, &step, &meta)
+        self.tell(status, message, &step, &meta)
     }
 
-    fn respond(self, status: u8, message: &str, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
+    fn tell(self, status: u8, message: &str, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
         let bytes = step_reward::encode(step, meta)?;
         let step = StepRewardMessage::from_serialized_bytes(&bytes)
             .map_err(ros("make an answer of a step"))?;
@@ -237,7 +237,8 @@ impl Pending {
             message: message.to_owned(),
             step,
         };
-        (self.request.respond(response)).map_err(ros("answer an annotate_step call"))
+        respond(self.request, response, "an annotate_step call");
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt};
 use r2r::std_srvs::srv::Trigger;
 use r2r::{QosProfile, ServiceRequest};
 
-use super::ros;
+use super::{respond, ros};
 use crate::error::Result;
 
 type Requests = BoxStream<'static, ServiceRequest<Trigger::Service>>;
@@ -74,10 +74,7 @@ impl Episodes {
     }
 
     /// Carry an order out and answer it; whether it cut an open episode off.
-    ///
-    /// # Errors
-    /// ROS refuses the answer.
-    pub fn carry_out(&mut self, order: Order) -> Result<bool> {
+    pub fn carry_out(&mut self, order: Order) -> bool {
         let was_open = self.is_open();
         let frames = self.frames;
         let (success, message) = match (order.starts, self.between) {
@@ -93,10 +90,8 @@ impl Episodes {
         tracing::info!("{message}");
         self.between = !order.starts;
         self.frames = 0;
-        (order
-            .request
-            .respond(Trigger::Response { success, message }))
-        .map_err(ros("answer an order about episodes"))?;
-        Ok(was_open)
+        let response = Trigger::Response { success, message };
+        respond(order.request, response, "an order about episodes");
+        was_open
     }
 }

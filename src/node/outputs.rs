@@ -1,10 +1,12 @@
 //! The node's publishers. Steps are published by the thread that made them, so that no other delays them.
 
+use std::sync::{Arc, Mutex};
+
 use r2r::sensor_msgs::msg::CompressedImage;
 use r2r::std_msgs::msg::{Bool, Float64};
 use r2r::{Publisher, PublisherUntyped, QosProfile};
 
-use super::ros;
+use super::{poisoned, ros};
 use crate::error::Result;
 use crate::messages::step_reward::{self, StepMeta};
 use crate::step::Step;
@@ -19,6 +21,8 @@ pub struct Rewards {
     reward: Publisher<Float64>,
     done: Publisher<Bool>,
     truncated: Publisher<Bool>,
+    /// Held while the messages of one event go out: an episode's end does not overtake its last step.
+    order: Arc<Mutex<()>>,
 }
 
 impl Rewards {
@@ -39,6 +43,7 @@ impl Rewards {
             truncated: node
                 .create_publisher("/episode_truncated", qos())
                 .map_err(ros("publish /episode_truncated"))?,
+            order: Arc::default(),
         })
     }
 
@@ -48,6 +53,7 @@ impl Rewards {
     /// # Errors
     /// ROS refuses a message.
     pub fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
+        let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
         if is_heard(self.step_reward.get_inter_process_subscription_count()) {
             let bytes = step_reward::encode(step, meta)?;
             (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
@@ -62,14 +68,19 @@ impl Rewards {
             };
             (self.done.publish(&done)).map_err(ros("publish the episode's end"))?;
         }
-        self.publish_truncated(false)
+        self.publish_flag(false)
     }
 
-    /// Whether the episode was cut off, by somebody's order.
+    /// The episode was cut off, by somebody's order.
     ///
     /// # Errors
     /// ROS refuses the message.
-    pub fn publish_truncated(&self, truncated: bool) -> Result<()> {
+    pub fn publish_truncated(&self) -> Result<()> {
+        let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
+        self.publish_flag(true)
+    }
+
+    fn publish_flag(&self, truncated: bool) -> Result<()> {
         if !is_heard(self.truncated.get_inter_process_subscription_count()) {
             return Ok(());
         }

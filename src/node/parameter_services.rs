@@ -18,9 +18,12 @@ use r2r::rcl_interfaces::srv::{
 use r2r::{ParameterValue, Publisher, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
 use super::parameters::Parameters;
-use super::{poisoned, ros};
+use super::{poisoned, respond, ros};
 use crate::config::Config;
 use crate::error::Result;
+
+/// What the requests are about, for the log.
+const ABOUT: &str = "a request about parameters";
 
 type Requests<S> = BoxStream<'static, ServiceRequest<S>>;
 
@@ -57,7 +60,7 @@ impl ParameterServices {
     /// Answer the requests that have come in. The new configuration, if one of them changed it.
     ///
     /// # Errors
-    /// ROS refuses an answer.
+    /// ROS does not publish the change.
     pub fn answer(
         &mut self,
         parameters: &mut Parameters,
@@ -68,33 +71,33 @@ impl ParameterServices {
             let results = (request.message.parameters.iter())
                 .map(|one| set(parameters, std::slice::from_ref(one), &mut changed))
                 .collect();
-            respond(request, SetParameters::Response { results })?;
+            respond(request, SetParameters::Response { results }, ABOUT);
         }
         while let Some(request) = next(&mut self.set_atomically) {
             let result = set(parameters, &request.message.parameters, &mut changed);
-            respond(request, SetParametersAtomically::Response { result })?;
+            respond(request, SetParametersAtomically::Response { result }, ABOUT);
         }
         while let Some(request) = next(&mut self.get) {
             let values = (request.message.names.iter())
                 .map(|name| message(parameters.get(name)))
                 .collect();
-            respond(request, GetParameters::Response { values })?;
+            respond(request, GetParameters::Response { values }, ABOUT);
         }
         while let Some(request) = next(&mut self.list) {
             let result = list(parameters, &request.message);
-            respond(request, ListParameters::Response { result })?;
+            respond(request, ListParameters::Response { result }, ABOUT);
         }
         while let Some(request) = next(&mut self.describe) {
             let descriptors = (request.message.names.iter())
                 .map(|name| describe(parameters, name))
                 .collect();
-            respond(request, DescribeParameters::Response { descriptors })?;
+            respond(request, DescribeParameters::Response { descriptors }, ABOUT);
         }
         while let Some(request) = next(&mut self.types) {
             let types = (request.message.names.iter())
                 .map(|name| message(parameters.get(name)).type_)
                 .collect();
-            respond(request, GetParameterTypes::Response { types })?;
+            respond(request, GetParameterTypes::Response { types }, ABOUT);
         }
         if changed.is_empty() {
             return Ok(None);
@@ -133,13 +136,6 @@ where
 
 fn next<S: WrappedServiceTypeSupport>(requests: &mut Requests<S>) -> Option<ServiceRequest<S>> {
     requests.next().now_or_never().flatten()
-}
-
-fn respond<S: WrappedServiceTypeSupport + 'static>(
-    request: ServiceRequest<S>,
-    response: S::Response,
-) -> Result<()> {
-    (request.respond(response)).map_err(ros("answer a request about parameters"))
 }
 
 /// Change parameters, all or none, and note those that did change.
