@@ -34,21 +34,25 @@ pub struct Plane {
 impl Plane {
     /// A measured depth over the plane's depth on that ray: 1 on the plane, more behind it; 0 or less
     /// where the ray never meets the plane. No division, for this runs for every pixel and trial.
+    #[inline(always)]
     fn relative_depth(&self, [x, y]: [f32; 2], depth_m: f32) -> f32 {
         let [a, b, c] = self.coefficients;
         depth_m * (a * x + b * y + c)
     }
 
     /// Whether a measured depth is on the plane or behind it.
+    #[inline(always)]
     pub fn hides(&self, ray: [f32; 2], depth_m: f32) -> bool {
         self.relative_depth(ray, depth_m) * (1.0 + self.tolerance_share) > 1.0
     }
 
     /// Whether a measured depth is clearly behind the plane: then the plane is no background there.
+    #[inline(always)]
     fn is_far_in_front_of(&self, ray: [f32; 2], depth_m: f32) -> bool {
         self.relative_depth(ray, depth_m) * (1.0 - 3.0 * self.tolerance_share) > 1.0
     }
 
+    #[inline(always)]
     fn contains(&self, ray: [f32; 2], depth_m: f32) -> bool {
         let relative = self.relative_depth(ray, depth_m);
         // Both sides at once, not one after the other, for several pixels at a time.
@@ -154,11 +158,12 @@ impl Samples {
     fn count(&self, test: impl Fn([f32; 2], f32) -> bool) -> usize {
         // Compiled for wider registers too; the arithmetic is the same.
         let passed = Arch::new().dispatch(|| {
-            let rays = self.ray_x.iter().zip(&self.ray_y);
-            let samples = rays.zip(&self.depth_m);
-            // The count is as wide as a coordinate, for the compiler's sake; a picture has less than 2^32.
-            let passed = samples.map(|((&x, &y), &z)| u32::from(test([x, y], z)));
-            passed.sum::<u32>()
+            // As wide as a coordinate, for the compiler's sake; a picture has less than 2^32.
+            let mut passed = 0_u32;
+            for ((&x, &y), &z) in self.ray_x.iter().zip(&self.ray_y).zip(&self.depth_m) {
+                passed += u32::from(test([x, y], z));
+            }
+            passed
         });
         passed as usize
     }

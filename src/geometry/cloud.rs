@@ -1,6 +1,6 @@
 //! Distances between two clouds of points.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::geometry::solid::Point;
 
@@ -15,7 +15,7 @@ const MEAN_POINTS: usize = 400;
 /// Robust smallest gap between two non-empty clouds, in metres.
 pub fn gap_m(a: &[Point], b: &[Point]) -> f32 {
     let (coarse_a, coarse_b) = (thinned(a, COARSE_POINTS), thinned(b, COARSE_POINTS));
-    let bound = least(nearest(&coarse_a, &coarse_b).into_iter());
+    let bound = (nearest(&coarse_a, &coarse_b).into_iter()).fold(f32::INFINITY, f32::min);
     // Points farther from the other cloud than some pair is apart are not the closest ones; the
     // margin leaves room for the ranks after the first.
     let within = 1.05 * bound + 0.002;
@@ -42,10 +42,6 @@ fn direction(a: &[Point], b: &[Point]) -> Point {
     let middle = |points: &[Point]| points.iter().sum::<Point>() / points.len() as f32;
     let between = middle(b) - middle(a);
     between.try_normalize(1e-9).unwrap_or_default()
-}
-
-fn least(values: impl Iterator<Item = f32>) -> f32 {
-    values.fold(f32::INFINITY, f32::min)
 }
 
 /// How far a cloud reaches in a direction.
@@ -96,53 +92,81 @@ const LANES: usize = 8;
 /// The squared distance from each point of `from` to its nearest in `to`; and, in `back`, from each
 /// point of `to` (and the few that fill up its last lanes) to its nearest in `from`.
 fn squared_to_nearest(from: &[Point], to: &[Point], back: Option<&mut Vec<f32>>) -> Vec<f32> {
-    // Compiled for wider registers too; the arithmetic, and so every bit of it, is the same.
-    Arch::new().dispatch(|| compared(from, to, back))
-}
-
-#[inline(always)]
-fn compared(from: &[Point], to: &[Point], mut back: Option<&mut Vec<f32>>) -> Vec<f32> {
-    // One array a coordinate, so that the compiler compares eight points at a time.
-    let coordinate = |k: usize| -> Vec<f32> {
+    // One array a coordinate, so that the compiler compares several points at a time.
+    let lanes = [0, 1, 2].map(|k| {
         let last = to.last().map_or(f32::INFINITY, |p| p[k]);
         let mut values: Vec<f32> = to.iter().map(|p| p[k]).collect();
         values.resize(to.len().next_multiple_of(LANES), last);
         values
-    };
-    let least = |a: f32, b: f32| if a < b { a } else { b };
-    let (xs, ys, zs) = (coordinate(0), coordinate(1), coordinate(2));
-    from.iter()
-        .map(|p| {
-            let lanes = xs.as_chunks::<LANES>().0.iter();
-            let lanes = lanes
-                .zip(ys.as_chunks::<LANES>().0)
-                .zip(zs.as_chunks::<LANES>().0);
-            let squared = lanes.map(|((x, y), z)| {
-                std::array::from_fn::<f32, LANES, _>(|k| {
-                    let (dx, dy, dz) = (x[k] - p.x, y[k] - p.y, z[k] - p.z);
-                    dx * dx + dy * dy + dz * dz
-                })
-            });
-            let mut nearest = [f32::INFINITY; LANES];
-            let mut take = |squared: &[f32; LANES]| {
-                for k in 0..LANES {
-                    nearest[k] = least(squared[k], nearest[k]);
-                }
-            };
-            match &mut back {
-                None => squared.for_each(|squared| take(&squared)),
-                Some(back) => {
-                    for (back, squared) in back.as_chunks_mut::<LANES>().0.iter_mut().zip(squared) {
-                        take(&squared);
-                        for k in 0..LANES {
-                            back[k] = least(squared[k], back[k]);
-                        }
+    });
+    let [xs, ys, zs] = lanes.each_ref().map(|values| values.as_chunks::<LANES>().0);
+    let back = back.map(|back| back.as_chunks_mut::<LANES>().0);
+    // Compiled for wider registers too; the arithmetic, and so every bit of it, is the same.
+    Arch::new().dispatch(Comparison {
+        from,
+        to: [xs, ys, zs],
+        back,
+    })
+}
+
+/// All pairs of two clouds. What is not inlined here is not compiled for wider registers.
+struct Comparison<'a> {
+    from: &'a [Point],
+    to: [&'a [[f32; LANES]]; 3],
+    back: Option<&'a mut [[f32; LANES]]>,
+}
+
+impl WithSimd for Comparison<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f32> {
+        let Self { from, to, back } = self;
+        let [xs, ys, zs] = to;
+        let mut nearest_to = vec![f32::INFINITY; from.len()];
+        match back {
+            None => {
+                for (p, out) in from.iter().zip(&mut nearest_to) {
+                    let mut nearest = [f32::INFINITY; LANES];
+                    for ((x, y), z) in xs.iter().zip(ys).zip(zs) {
+                        nearest = least(nearest, squared(p, x, y, z));
                     }
+                    *out = nearest.into_iter().fold(f32::INFINITY, f32::min);
                 }
             }
-            nearest.into_iter().fold(f32::INFINITY, f32::min)
-        })
-        .collect()
+            Some(back) => {
+                for (p, out) in from.iter().zip(&mut nearest_to) {
+                    let mut nearest = [f32::INFINITY; LANES];
+                    for (((x, y), z), back) in xs.iter().zip(ys).zip(zs).zip(&mut *back) {
+                        let squared = squared(p, x, y, z);
+                        nearest = least(nearest, squared);
+                        *back = least(*back, squared);
+                    }
+                    *out = nearest.into_iter().fold(f32::INFINITY, f32::min);
+                }
+            }
+        }
+        nearest_to
+    }
+}
+
+#[inline(always)]
+fn squared(p: &Point, x: &[f32; LANES], y: &[f32; LANES], z: &[f32; LANES]) -> [f32; LANES] {
+    let mut squared = [0.0; LANES];
+    for k in 0..LANES {
+        let (dx, dy, dz) = (x[k] - p.x, y[k] - p.y, z[k] - p.z);
+        squared[k] = dx * dx + dy * dy + dz * dz;
+    }
+    squared
+}
+
+#[inline(always)]
+fn least(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+    let mut least = a;
+    for k in 0..LANES {
+        least[k] = if b[k] < a[k] { b[k] } else { a[k] };
+    }
+    least
 }
 
 /// Every n-th point, so that at most `most` remain.

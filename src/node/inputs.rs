@@ -203,11 +203,13 @@ impl Inputs {
         Ok(())
     }
 
-    /// Take every message that has come out of ROS's hands. Without a time (a simulator's clock that has
-    /// not begun) they are dropped.
-    pub fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) {
+    /// Take every message that has come out of ROS's hands; whether there was one. Without a time (a
+    /// simulator's clock that has not begun) they are dropped.
+    pub fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) -> bool {
+        let mut any = false;
         for subscription in &mut self.subscriptions {
             while let Some(Some(bytes)) = subscription.messages.next().now_or_never() {
+                any = true;
                 subscription.received += 1;
                 subscription.last_received = Some(Instant::now());
                 let Some(now) = now else {
@@ -220,6 +222,7 @@ impl Inputs {
                 }
             }
         }
+        any
     }
 
     /// Warn, once, where depth is given in another coordinate frame than the image.
