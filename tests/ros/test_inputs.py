@@ -1,0 +1,147 @@
+"""What a camera and a detector may send: transports, encodings, boxes of both types, both reliabilities,
+simulated time.
+"""
+
+import pytest
+from node import Node
+from rclpy.qos import ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from scene import SECOND, Frame, region, time_message
+from sensor_msgs.msg import CompressedImage, RegionOfInterest
+
+
+def assert_measured(step, frame):
+    assert step.valid, step.reason
+    assert step.distance_m == pytest.approx(frame.gap_m, abs=1e-4)
+
+
+@pytest.mark.parametrize("file_format", ["jpeg", "png"])
+def test_compressed_images(file_format):
+    with Node(parameters={"live.image_transport": "compressed"}, image_type=CompressedImage) as node:
+        peer, frame = node.peer, Frame()
+        stamp = peer.publish_frame(frame, inputs=("camera_info", "depth", "fingertip", "target"))
+        peer.publish("image", frame.compressed_image(stamp, file_format))
+        step = peer.step_of(stamp)
+        assert_measured(step, frame)
+        assert step.header.frame_id == "camera_color_optical_frame"
+        # and one that is cut is no image
+        stamp = peer.publish_frame(frame, inputs=("camera_info", "depth", "fingertip", "target"))
+        cut = frame.compressed_image(stamp, file_format)
+        cut.data = cut.data[: len(cut.data) // 2]
+        peer.publish("image", cut)
+        assert peer.step_of(stamp).reason == "no_image"
+
+
+def test_compressed_depth():
+    with Node(parameters={"live.depth_transport": "compressed"}, depth_type=CompressedImage) as node:
+        peer, frame = node.peer, Frame()
+        stamp = peer.next_stamp()
+        peer.publish("depth", frame.compressed_depth(stamp))
+        peer.publish_frame(frame, stamp, inputs=("camera_info", "fingertip", "target", "image"))
+        assert_measured(peer.step_of(stamp), frame)
+
+
+def test_depth_in_metres(peer):
+    frame = Frame()
+    stamp = peer.next_stamp()
+    peer.publish("depth", frame.depth(stamp, encoding="32FC1"))
+    peer.publish_frame(frame, stamp, inputs=("camera_info", "fingertip", "target", "image"))
+    assert_measured(peer.step_of(stamp), frame)
+
+
+def test_images_in_the_other_colour_order_and_with_padded_rows(peer):
+    frame = Frame()
+    stamp = peer.publish_frame(frame, inputs=("camera_info", "depth", "fingertip", "target"))
+    height, width, _ = frame.color.shape
+    rows = [row[:, ::-1].tobytes() + b"\0" * 20 for row in frame.color]
+    peer.publish("image", frame.image(stamp, encoding="bgr8", step=3 * width + 20, data=b"".join(rows)))
+    assert_measured(peer.step_of(stamp), frame)
+
+
+def test_boxes_as_regions_of_interest():
+    # given a tracker whose boxes have no stamp: they count from when they come
+    parameters = {"live.box_type": "region_of_interest", "matching.box_max_age_s": 30.0}
+    with Node(parameters=parameters, box_type=RegionOfInterest) as node:
+        peer, frame = node.peer, Frame()
+        peer.publish("fingertip", region(frame.fingertip))
+        peer.publish("target", region(frame.target))
+        peer.settle()
+        # when a camera that has the machine's time sends a frame
+        stamp = peer.ros.get_clock().now().nanoseconds
+        peer.publish_frame(frame, stamp, inputs=("camera_info", "depth", "image"))
+        # then they are its boxes
+        step = peer.step_of(stamp)
+        assert_measured(step, frame)
+        assert tuple(step.fingertip_box) == frame.fingertip
+        assert tuple(step.target_box) == frame.target
+
+
+def test_with_simulated_time_what_has_no_stamp_has_the_simulators():
+    # given a simulator whose clock stands at 50 s, and boxes without a stamp
+    parameters = {"use_sim_time": True, "live.box_type": "region_of_interest"}
+    with Node(parameters=parameters, box_type=RegionOfInterest) as node:
+        peer, frame = node.peer, Frame()
+        clock = peer.publisher(Clock, "/clock")
+        peer.until(clock.get_subscription_count, "the node to hear the clock")
+        now = 50 * SECOND
+        clock.publish(Clock(clock=time_message(now)))
+        peer.settle()
+        peer.publish("fingertip", region(frame.fingertip))
+        peer.publish("target", region(frame.target))
+        peer.settle()
+        # when its camera sends a frame of that time
+        peer.publish_frame(frame, now, inputs=("camera_info", "depth", "image"))
+        # then the boxes are that frame's
+        assert_measured(peer.step_of(now), frame)
+        # and after ten simulated seconds, however long those took, they are too old
+        now += 10 * SECOND
+        peer.publish_frame(frame, now, inputs=("camera_info", "depth", "image"))
+
+        def stale():
+            # A frame waits for its boxes by the simulator's clock, too.
+            clock.publish(Clock(clock=time_message(now + SECOND)))
+            return [step for step in peer.steps if step.header.stamp == time_message(now)]
+
+        assert peer.until(stale, "the second step")[0].reason == "stale_box"
+
+
+def qualities(peer):
+    """The reliability of each of the node's inputs."""
+    topics = ["/image", "/depth", "/camera_info", "/fingertip/detections", "/target/detections"]
+    return {
+        topic: {
+            end.qos_profile.reliability
+            for end in peer.ros.get_subscriptions_info_by_topic(topic)
+            if end.node_name == "spatial_reward"
+        }
+        for topic in topics
+    }
+
+
+def test_reliability_is_by_parameter_and_the_camera_is_best_effort_by_default():
+    with Node() as node:
+        found = qualities(node.peer)
+        for topic in ("/image", "/depth", "/camera_info"):
+            assert found[topic] == {ReliabilityPolicy.BEST_EFFORT}, topic
+    parameters = {"live.image_reliability": "reliable", "live.box_reliability": "best_effort"}
+    with Node(parameters=parameters) as node:
+        found = qualities(node.peer)
+        for topic in ("/image", "/depth", "/camera_info"):
+            assert found[topic] == {ReliabilityPolicy.RELIABLE}, topic
+        for topic in ("/fingertip/detections", "/target/detections"):
+            assert found[topic] == {ReliabilityPolicy.BEST_EFFORT}, topic
+
+
+def test_publishers_that_may_lose_messages_are_heard():
+    # given a camera and a detector that are best effort, as sensors are
+    parameters = {"live.image_reliability": "best_effort", "live.box_reliability": "best_effort"}
+    with Node(parameters=parameters, reliability=ReliabilityPolicy.BEST_EFFORT) as node:
+        peer = node.peer
+
+        def measured():
+            peer.publish_frame()
+            peer.pump(0.1)
+            return [step for step in peer.steps if step.valid]
+
+        # when they go on publishing, then rewards come
+        assert_measured(peer.until(measured, "a reward")[0], Frame())
