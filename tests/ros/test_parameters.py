@@ -208,7 +208,6 @@ WRONG_AT_START = {
     "against another one": (["-p", "success.exit_m:=0.001"], "success.exit_m"),
     "unknown kind": (["-p", "estimator.kind:=guess"], "estimator.kind"),
     "text for a number": (["-p", "reward.k_per_m:=fast"], "reward.k_per_m"),
-    "unknown name": (["-p", "reward.k_per_metre:=1.0"], "reward.k_per_metre"),
     "unknown transport": (["-p", "live.image_transport:=pigeon"], "live.image_transport"),
     "negative queue": (["-p", "live.queue_frames:=-1"], "live.queue_frames"),
 }
@@ -219,6 +218,13 @@ def test_a_node_with_a_wrong_parameter_does_not_start_and_names_it(arguments, na
     code, said = run_to_exit("--ros-args", *arguments)
     assert code not in (0, None) and code > 0, said
     assert named in said, said
+
+
+def test_a_name_that_is_no_parameter_is_warned_of_at_the_start():
+    # A parameter file may be meant for several nodes, so it is no error.
+    with Node(parameters={"reward.k_per_metre": 1.0}) as node:
+        assert [line for line in node.process.lines if "reward.k_per_metre" in line], node.process.log
+        assert node.peer.step_for().valid
 
 
 def test_a_node_with_a_wrong_settings_file_does_not_start_and_names_file_and_line(tmp_path):

@@ -112,20 +112,14 @@ def test_nothing_is_shown_to_nobody():
         assert nanoseconds(image.header.stamp) not in unseen
 
 
-def diagnosed(peer):
-    """The node's newest diagnostics: its values by key, with `level` and `message`."""
+def diagnosed(peer, part):
+    """The newest diagnostics of a part of the node, made from now on: the status and its values by key."""
     peer.diagnostics.clear()
 
-    def own():
-        return [
-            status
-            for array in peer.diagnostics
-            for status in array.status
-            if "spatial_reward" in status.name
-        ]
-
-    status = peer.until(own, "diagnostics")[-1]
-    return {value.key: value.value for value in status.values} | {"level": status.level, "message": status.message}
+    # The first may have been made before and only now arrived.
+    peer.until(lambda: len(peer.diagnostics) >= 2, "diagnostics")
+    [status] = [status for status in peer.diagnostics[-1].status if status.name.endswith(f": {part}")]
+    return status, {value.key: value.value for value in status.values}
 
 
 def test_diagnostics_come_once_a_second(peer):
@@ -135,10 +129,10 @@ def test_diagnostics_come_once_a_second(peer):
     assert sum(periods) / len(periods) == pytest.approx(1.0, abs=0.5)
 
 
-def test_diagnostics_tell_of_every_input_and_of_what_was_lost():
+def test_diagnostics_tell_of_every_input_and_of_what_became_of_it():
     with Node(parameters={}) as node:
         peer = node.peer
-        # given a node with three frames of which one is without a target, and one image that is late
+        # given a node with two good frames, one without a target, and one image that is late
         early = peer.next_stamp()
         peer.step_for()
         peer.step_for()
@@ -148,32 +142,38 @@ def test_diagnostics_tell_of_every_input_and_of_what_was_lost():
         peer.step_of(stamp)
         peer.publish_frame(stamp=early, inputs=("image",))
         peer.step_of(early)
-        values = diagnosed(peer)
-        print(values)
-        text = " ".join(f"{key}: {value}" for key, value in values.items() if key not in ("level", "message"))
-        # then each input is there, with how much came
-        for topic in ("image", "depth", "camera_info", "fingertip", "target"):
-            assert any(topic in key for key in values), text
+        # then each input is there, with its topic and how much came
+        status, values = diagnosed(peer, "inputs")
+        assert (status.name, status.level) == ("spatial_reward: inputs", DiagnosticStatus.OK)
+        counts = {"image": "4", "depth": "3", "camera_info": "3", "fingertip_box": "3", "target_box": "3"}
+        assert {name: values[f"{name}_received"] for name in counts} == counts
+        assert values["fingertip_box_topic"] == "/fingertip/detections"
         # and what became of it
-        for word in ("skipped", "late", "valid"):
-            assert any(word in key for key in values), text
-        late = next(value for key, value in values.items() if "late" in key and "latency" not in key)
-        assert int(late) == 1, text
-        skipped = next(value for key, value in values.items() if "skipped" in key)
-        assert int(skipped) == 0, text
+        status, values = diagnosed(peer, "rewards")
+        assert (status.name, status.level) == ("spatial_reward: rewards", DiagnosticStatus.OK)
+        expected = {"steps": "4", "valid": "2", "skipped": "0", "invalid_no_target_box": "1", "invalid_late": "1"}
+        assert {key: values[key] for key in expected} == expected
+        for stage in ("queue", "decode", "estimate", "total", "age"):
+            assert float(values[f"{stage}_p50_ms"]) <= float(values[f"{stage}_p99_ms"])
 
 
 def test_diagnostics_warn_while_an_input_is_missing():
     with Node(parameters={}, inputs=("camera_info", "fingertip", "target", "image")) as node:
-        peer = node.peer
-        peer.publish_frame(inputs=list(peer.publishers))
+        status, _ = diagnosed(node.peer, "inputs")
+        assert status.level == DiagnosticStatus.WARN
+        assert "depth" in status.message
 
-        def warned():
-            values = diagnosed(peer)
-            return values if values["level"] == DiagnosticStatus.WARN else None
 
-        values = peer.until(warned, "a warning")
-        assert "depth" in values["message"], values
+def test_diagnostics_count_messages_that_cannot_be_read(peer):
+    # given a camera that is not calibrated
+    before = int(diagnosed(peer, "inputs")[1].get("camera_info_unreadable", 0))
+    info = Frame().camera_info(peer.next_stamp())
+    info.k[:] = 0.0
+    peer.publish("camera_info", info)
+    peer.settle()
+    _, values = diagnosed(peer, "inputs")
+    assert int(values["camera_info_unreadable"]) == before + 1
+    assert "not calibrated" in values["camera_info_last_error"]
 
 
 def test_frames_that_come_faster_than_they_are_measured_are_skipped_and_counted():
@@ -199,6 +199,5 @@ def test_frames_that_come_faster_than_they_are_measured_are_skipped_and_counted(
         assert rewarded == sorted(rewarded)
         assert len(rewarded) < count
         # and what is missing was counted
-        values = diagnosed(peer)
-        skipped = next(value for key, value in values.items() if "skipped" in key)
-        assert int(skipped) == count - len(rewarded), values
+        _, values = diagnosed(peer, "rewards")
+        assert int(values["skipped"]) == count - len(rewarded), values
