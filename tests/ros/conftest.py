@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from node import Domain, Node, program
+from node import ENVIRONMENT, Domain, Node, program
 from rosbags.highlevel import AnyReader
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,7 +21,7 @@ def domain_id():
     """A ROS domain of this run's own, in the environment of whatever the tests start."""
     domain = Domain()
     kept = os.environ.copy()
-    os.environ |= {"ROS_DOMAIN_ID": str(domain.id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    os.environ |= ENVIRONMENT | {"ROS_DOMAIN_ID": str(domain.id)}
     yield domain.id
     os.environ.clear()
     os.environ.update(kept)

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -30,6 +31,15 @@ from spatial_reward.srv import AnnotateStep
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
+
+_PROFILE = str(Path(__file__).with_name("shared_memory.xml"))
+# For the test process and the nodes alike, before either speaks ROS.
+ENVIRONMENT = {
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    # Fast DDS 2 and 3.
+    "FASTRTPS_DEFAULT_PROFILES_FILE": _PROFILE,
+    "FASTDDS_DEFAULT_PROFILES_FILE": _PROFILE,
+}
 
 # What a busy machine may take for anything. Reached only by what never comes.
 PATIENCE_S = 60.0
@@ -76,11 +86,12 @@ def ros_arguments(parameters=None, remaps=None, namespace=None, name=None, param
     arguments = []
     for old, new in (remaps or {}).items():
         arguments += ["-r", f"{old}:={new}"]
+    # ROS lets the later of two win.
+    if parameter_file:
+        arguments += ["--params-file", str(parameter_file)]
     for key, value in (parameters or {}).items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
         arguments += ["-p", f"{key}:={text}"]
-    if parameter_file:
-        arguments += ["--params-file", str(parameter_file)]
     if namespace:
         arguments += ["-r", f"__ns:={namespace}"]
     if name:
@@ -92,10 +103,7 @@ class NodeProcess:
     """`spatial-reward node` and what it says."""
 
     def __init__(self, arguments, domain_id):
-        environment = os.environ | {
-            "ROS_DOMAIN_ID": str(domain_id),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        }
+        environment = os.environ | ENVIRONMENT | {"ROS_DOMAIN_ID": str(domain_id)}
         self.lines = []
         self._process = subprocess.Popen(
             [program(), "node", *map(str, arguments)],

@@ -105,31 +105,37 @@ def test_with_simulated_time_what_has_no_stamp_has_the_simulators():
         assert peer.until(stale, "the second step")[0].reason == "stale_box"
 
 
-def qualities(peer):
-    """The reliability of each of the node's inputs."""
-    topics = ["/image", "/depth", "/camera_info", "/fingertip/detections", "/target/detections"]
-    return {
-        topic: {
-            end.qos_profile.reliability
-            for end in peer.ros.get_subscriptions_info_by_topic(topic)
-            if end.node_name == "spatial_reward"
-        }
-        for topic in topics
-    }
+CAMERA_TOPICS = ("/image", "/depth", "/camera_info")
+BOX_TOPICS = ("/fingertip/detections", "/target/detections")
 
 
-def test_reliability_is_by_parameter_and_the_camera_is_best_effort_by_default():
+def reliabilities(peer):
+    """The reliability of each of the node's inputs, once the whole graph is known."""
+
+    def known():
+        found = {}
+        for topic in CAMERA_TOPICS + BOX_TOPICS:
+            for end in peer.ros.get_subscriptions_info_by_topic(topic):
+                if end.node_name == "spatial_reward":
+                    found[topic] = end.qos_profile.reliability
+        return found if len(found) == len(CAMERA_TOPICS + BOX_TOPICS) else None
+
+    return peer.until(known, "the node's subscriptions in the graph")
+
+
+def test_every_publisher_is_heard_by_default():
     with Node() as node:
-        found = qualities(node.peer)
-        for topic in ("/image", "/depth", "/camera_info"):
-            assert found[topic] == {ReliabilityPolicy.BEST_EFFORT}, topic
-    parameters = {"live.image_reliability": "reliable", "live.box_reliability": "best_effort"}
+        assert set(reliabilities(node.peer).values()) == {ReliabilityPolicy.BEST_EFFORT}
+
+
+@pytest.mark.parametrize(
+    ("image", "boxes"), [("reliable", "best_effort"), ("best_effort", "reliable")], ids=["images", "boxes"]
+)
+def test_reliability_is_by_parameter(image, boxes):
+    parameters = {"live.image_reliability": image, "live.box_reliability": boxes}
     with Node(parameters=parameters) as node:
-        found = qualities(node.peer)
-        for topic in ("/image", "/depth", "/camera_info"):
-            assert found[topic] == {ReliabilityPolicy.RELIABLE}, topic
-        for topic in ("/fingertip/detections", "/target/detections"):
-            assert found[topic] == {ReliabilityPolicy.BEST_EFFORT}, topic
+        found = {topic: quality.name.lower() for topic, quality in reliabilities(node.peer).items()}
+    assert found == dict.fromkeys(CAMERA_TOPICS, image) | dict.fromkeys(BOX_TOPICS, boxes)
 
 
 def test_publishers_that_may_lose_messages_are_heard():

@@ -1,12 +1,15 @@
 """The node's life: how it starts, ends, is killed and comes back, and what it says when nothing comes."""
 
+import contextlib
 import re
 import signal
 import time
 
 import pytest
-from node import INPUTS, Node, Peer, run_to_exit
+from node import INPUTS, Node, Peer, run_to_exit, usual_topic
+from rclpy.qos import ReliabilityPolicy
 from scene import Frame, nanoseconds
+from sensor_msgs.msg import CompressedImage
 
 
 def assert_rewarded_again(peer):
@@ -62,6 +65,18 @@ def test_namespace_node_name_and_remaps_apply():
         assert peer.ros.count_publishers("/left/judge/step_reward") == 1
         assert peer.ros.count_publishers("/reward") == 0
         assert peer.ros.count_subscribers("/left/wrist/image_raw") == 1
+
+
+def test_topics_may_be_named_by_parameter_too():
+    # given settings that name a camera's topic, and one topic of boxes
+    topics = {"image": "/wrist/image_raw", "fingertip": "/boxes", "target": "/boxes"}
+    parameters = {f"topics.{role}": topic for role, topic in topics.items()}
+    inputs = ("camera_info", "depth", "fingertip", "image")
+    with Node(parameters=parameters, topics=topics, inputs=inputs) as node:
+        peer, frame = node.peer, Frame()
+        stamp = peer.publish_frame(frame, inputs=("camera_info", "depth", "image"))
+        peer.publish("fingertip", frame.both_boxes(stamp))
+        assert peer.step_of(stamp).valid
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -159,41 +174,66 @@ def test_a_camera_that_is_started_again_in_a_simulator_begins_an_episode():
             camera.close()
 
 
-MISSING = ["image", "camera_info", "depth", "fingertip", "target"]
+def notices(node):
+    """What it said of inputs that it waits for."""
+    return [line for line in node.process.lines if "waiting for" in line.lower()]
+
+
+@contextlib.contextmanager
+def several(nodes):
+    """Nodes that run at the same time, by name: their waits are the same wait."""
+    with contextlib.ExitStack() as stack:
+        for node in nodes.values():
+            stack.enter_context(node)
+        processes = [node.process for node in nodes.values()]
+        for node in nodes.values():
+            node.peer.processes = processes
+        yield nodes
+
+
+def until_each_said(nodes, count, publish):
+    """Publish to all of them until each has said what it waits for so many times."""
+
+    def said():
+        for node in nodes.values():
+            publish(node.peer)
+            node.peer.pump(0.05)
+        return all(len(notices(node)) >= count for node in nodes.values())
+
+    next(iter(nodes.values())).peer.until(said, f"{count} notices of each node")
 
 
 def test_a_node_without_rewards_says_every_five_seconds_what_it_waits_for():
-    # given nodes that each lack one input
-    nodes = {}
-    try:
-        for role in MISSING:
-            inputs = [other for other in INPUTS if other != role]
-            nodes[role] = Node(parameters={}, inputs=inputs, name=f"without_{role}").__enter__()
-        # when the others come all the time
-        for node in nodes.values():
-            node.peer.processes = [other.process for other in nodes.values()]
-
-        def waiting_lines(node):
-            return [line for line in node.process.lines if "waiting for" in line.lower()]
-
-        def said_twice():
-            for node in nodes.values():
-                node.peer.publish_frame(inputs=list(node.peer.publishers))
-                node.peer.pump(0.05)
-            return all(len(waiting_lines(node)) >= 2 for node in nodes.values())
-
-        nodes["image"].peer.until(said_twice, "two lines of each node")
+    # given nodes that each lack one input, while the others come all the time
+    topics = {role: "/" + usual_topic(role) for role in INPUTS}
+    with several(
+        {role: Node(parameters={}, inputs=[other for other in INPUTS if other != role]) for role in INPUTS}
+    ) as nodes:
+        until_each_said(nodes, 2, lambda peer: peer.publish_frame(inputs=list(peer.publishers)))
         # then each names what it lacks by its topic, and nothing that it has
         for role, node in nodes.items():
-            topic = {"fingertip": "/fingertip/detections", "target": "/target/detections"}.get(role, f"/{role}")
-            line = waiting_lines(node)[-1]
-            named = set(re.findall(r"/[\w/]+", line))
-            assert topic in named, line
-            others = {"/image", "/depth", "/camera_info", "/fingertip/detections", "/target/detections"} - {topic}
-            assert not named & others, line
-    finally:
-        for node in nodes.values():
-            node.__exit__(None)
+            for line in notices(node):
+                named = set(re.findall(r"/[\w/]+", line)) & set(topics.values())
+                assert named == {topics[role]}, line
+                assert "nobody publishes" in line
+
+
+def test_a_node_says_what_stands_between_it_and_its_inputs():
+    others = ("camera_info", "depth", "fingertip", "target")
+    with several(
+        {
+            "of type sensor_msgs/msg/CompressedImage": Node(
+                parameters={}, image_type=CompressedImage, connect=False
+            ),
+            "best effort": Node(parameters={}, reliability=ReliabilityPolicy.BEST_EFFORT, connect=False),
+            "/clock": Node(parameters={"use_sim_time": True}),
+        }
+    ) as nodes:
+        # given a camera of another transport, publishers of another reliability, a simulator that stands still
+        until_each_said(nodes, 1, lambda peer: peer.publish_frame(inputs=others))
+        # then each is told in words
+        for obstacle, node in nodes.items():
+            assert [line for line in notices(node) if obstacle in line], node.process.log
 
 
 def test_a_node_with_rewards_waits_for_nothing(peer):

@@ -11,6 +11,7 @@ from PIL import Image as Picture
 from rclpy.qos import ReliabilityPolicy
 from scene import HEIGHT, WIDTH, Frame, detections, enlarged, huge_picture, nanoseconds, time_message
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
 
 RATE_HZ = 5.0
 
@@ -126,7 +127,8 @@ def test_diagnostics_come_once_a_second(peer):
     peer.until(lambda: len(peer.diagnostics) >= 4, "four of them")
     stamps = [nanoseconds(array.header.stamp) / 1e9 for array in peer.diagnostics[:4]]
     periods = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
-    assert sum(periods) / len(periods) == pytest.approx(1.0, abs=0.5)
+    # A busy machine may be late, but is never early.
+    assert min(periods) > 0.9
 
 
 def test_diagnostics_tell_of_every_input_and_of_what_became_of_it():
@@ -155,6 +157,13 @@ def test_diagnostics_tell_of_every_input_and_of_what_became_of_it():
         assert {key: values[key] for key in expected} == expected
         for stage in ("queue", "decode", "estimate", "total", "age"):
             assert float(values[f"{stage}_p50_ms"]) <= float(values[f"{stage}_p99_ms"])
+
+
+def test_diagnostics_tell_the_task(peer):
+    prompts = peer.publisher(String, "/task_prompt")
+    peer.until(prompts.get_subscription_count, "the node to hear the task")
+    prompts.publish(String(data="touch the red block"))
+    peer.until(lambda: diagnosed(peer, "inputs")[1].get("task") == "touch the red block", "the task")
 
 
 def test_diagnostics_warn_while_an_input_is_missing():
