@@ -193,19 +193,21 @@ def test_more_calls_than_may_wait_are_told_that_the_node_is_busy():
         assert distance_of(peer.annotate(request_for(Frame()))) == pytest.approx(Frame().gap_m, abs=1e-4)
 
 
-def test_a_call_past_its_deadline_is_late(peer):
-    # given a call of much work, and one behind it that cannot wait
+def test_a_call_past_its_deadline_is_late_and_hears_it_at_once(peer):
+    # given calls of much work, and one behind them that cannot wait
     client = peer.client(AnnotateStep, "annotate_step")
-    slow = client.call_async(slow_request(series="slow"))
-    hurried = client.call_async(request_for(Frame(), series="hurried", deadline=Duration(nanosec=1)))
-    peer.until(lambda: slow.done() and hurried.done(), "both answers")
-    # then the second is late, and has no reward
+    slow = [client.call_async(slow_request(series=f"slow_{i}")) for i in range(5)]
+    hurried = client.call_async(request_for(Frame(), series="hurried", deadline=Duration(nanosec=1_000_000)))
+    peer.until(hurried.done, "the hurried answer")
+    # then it is late, has no reward, and did not have to wait for the others to hear so
     response = hurried.result()
     assert response.status == Response.LATE, response.message
     assert (response.step.valid, response.step.reason) == (False, "late")
     assert math.isnan(response.step.reward)
-    # and the first is not
-    assert slow.result().status == Response.DONE, slow.result().message
+    assert not all(future.done() for future in slow)
+    # and those are done in their time
+    peer.until(lambda: all(future.done() for future in slow), "the other answers")
+    assert [future.result().status for future in slow] == [Response.DONE] * 5
 
 
 def test_a_call_without_a_deadline_has_the_nodes():

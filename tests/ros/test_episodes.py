@@ -1,9 +1,14 @@
 """Where episodes begin and end: by service, by topic, by success; and what learners hear of it."""
 
+import math
+
 import pytest
-from node import Node
-from scene import Frame
+from node import PATIENCE_S, Node
+from rclpy.duration import Duration
+from scene import Frame, detections, enlarged, huge_picture, time_message
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Empty, String
+from std_srvs.srv import Trigger
 
 WITHOUT_TARGET_BOX = ("camera_info", "depth", "fingertip", "image")
 # A touch is a success at once.
@@ -100,6 +105,29 @@ def test_a_step_that_comes_after_the_next_episode_was_started_is_late_too(peer):
     assert (step.episode_id, step.valid, step.reason) == (last.episode_id, False, "late")
     first = peer.step_for()
     assert (first.episode_id, first.step, first.valid) == (last.episode_id + 1, 0, True)
+
+
+def test_a_frame_that_is_being_measured_when_its_episode_ends_is_late():
+    # given a frame whose picture takes long to decode
+    with Node(parameters={"live.image_transport": "compressed"}, image_type=CompressedImage) as node:
+        peer = node.peer
+        stamp = peer.publish_frame(inputs=("camera_info", "depth"))
+        peer.publish("fingertip", detections(stamp, [("fingertip", enlarged(FAR.fingertip))]))
+        peer.publish("target", detections(stamp, [("target", enlarged(FAR.target))]))
+        peer.settle()
+        # so that the node is ready to answer
+        peer.client(Trigger, "end_episode")
+        picture = huge_picture()
+        picture.header.stamp = time_message(stamp)
+        peer.publish("image", picture)
+        assert peer.publishers["image"].wait_for_all_acked(Duration(seconds=PATIENCE_S))
+        # when the episode is ended meanwhile
+        assert peer.end_episode().success
+        assert peer.steps == []
+        # then the result comes too late
+        step = peer.step_of(stamp)
+        assert (step.episode_id, step.valid, step.reason) == (0, False, "late")
+        assert math.isnan(step.reward)
 
 
 def test_an_episode_that_is_ended_cannot_be_ended_again(peer):
