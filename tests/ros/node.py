@@ -17,8 +17,14 @@ from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
-from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rcl_interfaces.srv import (
+    DescribeParameters,
+    GetParameters,
+    GetParameterTypes,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import parameter_value_to_python
@@ -44,6 +50,17 @@ ENVIRONMENT = {
 # What a busy machine may take for anything. Reached only by what never comes.
 PATIENCE_S = 60.0
 
+SERVICES = {
+    "start_episode": Trigger,
+    "end_episode": Trigger,
+    "annotate_step": AnnotateStep,
+    "set_parameters": SetParameters,
+    "set_parameters_atomically": SetParametersAtomically,
+    "get_parameters": GetParameters,
+    "get_parameter_types": GetParameterTypes,
+    "describe_parameters": DescribeParameters,
+    "list_parameters": ListParameters,
+}
 # The image last: what belongs to it is there then, however busy the machine is.
 INPUTS = ("camera_info", "depth", "fingertip", "target", "image")
 # Reliable both ways: a test that counts steps must not lose one on the way.
@@ -155,6 +172,19 @@ class NodeProcess:
         self._process.wait()
 
 
+class Inbox(list):
+    """Messages of a topic. It may be emptied; the totals are of all that ever came."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = self.total_true = 0
+
+    def take(self, message):
+        self.append(message)
+        self.total += 1
+        self.total_true += getattr(message, "data", None) is True
+
+
 class Peer:
     """The rest of the robot: publishes the node's inputs, collects its outputs, calls its services."""
 
@@ -206,14 +236,13 @@ class Peer:
         self.publishers = {
             role: self.publisher(types[role], topics.get(role, usual_topic(role)), reliability) for role in inputs
         }
-        self.box_type = box_type
-        # The last one made; `connect` relies on that.
-        self._list = self.ros.create_client(ListParameters, f"{self.private}/list_parameters")
+        for name, service in SERVICES.items():
+            self._clients[name] = self.ros.create_client(service, f"{self.private}/{name}")
 
     def collect(self, message_type, topic, reliability=ReliabilityPolicy.RELIABLE):
         """A list that grows by each message on a topic."""
-        messages = []
-        self.subscribe(message_type, topic, messages.append, reliability)
+        messages = Inbox()
+        self.subscribe(message_type, topic, messages.take, reliability)
         return messages
 
     def subscribe(self, message_type, topic, callback, reliability=ReliabilityPolicy.RELIABLE):
@@ -258,26 +287,35 @@ class Peer:
     def connect(self):
         """Wait until the node and this peer know all of each other's ends.
 
-        A count of matched ends says that this side knows. The answer to a call from the client that
-        was made last says that the node does too: discovery is in order.
+        A count of matched ends says that this side knows. That the node does too is said by its answer
+        to a client made after everything else: discovery is in order.
         """
 
         def known():
             return (
                 all(publisher.get_subscription_count() for publisher in self.publishers.values())
                 and all(subscription.get_publisher_count() for subscription in self._subscriptions)
-                and self._list.service_is_ready()
+                and all(client.service_is_ready() for client in self._clients.values())
             )
 
         self.until(known, "discovery")
-        self.call(self._list, ListParameters.Request())
+        last = self.ros.create_client(ListParameters, f"{self.private}/list_parameters")
+        self.until(last.service_is_ready, "discovery")
+        # An answer to somebody whom the node does not know yet is lost.
+        asked = []
+
+        def answered():
+            if not asked or time.monotonic() - asked[-1][0] > 1:
+                asked.append((time.monotonic(), last.call_async(ListParameters.Request())))
+            return any(future.done() for _, future in asked)
+
+        self.until(answered, "an answer from the node")
+        self.ros.destroy_client(last)
 
     # Services
 
-    def client(self, service_type, name):
+    def client(self, name):
         """The client of a private service, once it is there."""
-        if name not in self._clients:
-            self._clients[name] = self.ros.create_client(service_type, f"{self.private}/{name}")
         client = self._clients[name]
         self.until(client.service_is_ready, f"the service {name}")
         return client
@@ -289,36 +327,36 @@ class Peer:
         return future.result()
 
     def start_episode(self):
-        return self.call(self.client(Trigger, "start_episode"), Trigger.Request())
+        return self.call(self.client("start_episode"), Trigger.Request())
 
     def end_episode(self):
-        return self.call(self.client(Trigger, "end_episode"), Trigger.Request())
+        return self.call(self.client("end_episode"), Trigger.Request())
 
     def annotate(self, request):
-        return self.call(self.client(AnnotateStep, "annotate_step"), request)
+        return self.call(self.client("annotate_step"), request)
 
     def set_parameters(self, values):
         """Set parameters one by one: a result each."""
         request = SetParameters.Request(parameters=parameter_messages(values))
-        return self.call(self.client(SetParameters, "set_parameters"), request).results
+        return self.call(self.client("set_parameters"), request).results
 
     def set_parameters_atomically(self, values):
         """Set parameters, all or none: one result."""
         request = SetParametersAtomically.Request(parameters=parameter_messages(values))
-        return self.call(self.client(SetParametersAtomically, "set_parameters_atomically"), request).result
+        return self.call(self.client("set_parameters_atomically"), request).result
 
     def get_parameters(self, names):
         """Values by name."""
         request = GetParameters.Request(names=list(names))
-        values = self.call(self.client(GetParameters, "get_parameters"), request).values
+        values = self.call(self.client("get_parameters"), request).values
         return {name: parameter_value_to_python(value) for name, value in zip(names, values, strict=True)}
 
     def parameter_names(self):
-        return self.call(self._list, ListParameters.Request()).result.names
+        return self.call(self.client("list_parameters"), ListParameters.Request()).result.names
 
     def describe_parameters(self, names):
         request = DescribeParameters.Request(names=list(names))
-        return self.call(self.client(DescribeParameters, "describe_parameters"), request).descriptors
+        return self.call(self.client("describe_parameters"), request).descriptors
 
     # Publishing
 
@@ -371,8 +409,21 @@ class Peer:
         for messages in (self.steps, self.rewards, self.dones, self.truncations, self.diagnostics):
             messages.clear()
 
+    def all_arrived(self):
+        """Whether each step so far is there on all its topics."""
+        not_truncated = self.truncations.total - self.truncations.total_true
+        return self.steps.total == self.rewards.total == self.dones.total == not_truncated
+
     def fresh_episode(self):
-        """Begin an episode that no box, step or stamp of an earlier test reaches into."""
+        """Begin an episode that no box, step, message or stamp of an earlier test reaches into."""
+        assert self.start_episode().success
+        self.next_stamp(10.0)
+        # What comes in order has all come when the messages of one more step have.
+        self.step_for()
+        self.until(self.all_arrived, "a step on all its topics")
+        self.forget()
+        assert self.end_episode().success
+        self.until(lambda: self.truncations, "the end of an episode")
         assert self.start_episode().success
         self.next_stamp(10.0)
         self.forget()

@@ -148,6 +148,7 @@ def test_several_callers_at_once_each_get_their_own_series_answers():
         gaps = {f"environment_{i}": [40 - 3 * i - 5 * step for step in range(5)] for i in range(4)}
         clients = {name: peer.ros.create_client(AnnotateStep, f"{peer.private}/annotate_step") for name in gaps}
         peer.until(lambda: all(client.service_is_ready() for client in clients.values()), "the service")
+        peer.connect()
         answers = {name: [] for name in gaps}
 
         def ask_next(name, future=None):
@@ -175,7 +176,7 @@ def test_more_calls_than_may_wait_are_told_that_the_node_is_busy():
     # given a node where two calls may wait
     with Node(parameters={"live.calls_waiting": 2}) as node:
         peer = node.peer
-        client = peer.client(AnnotateStep, "annotate_step")
+        client = peer.client("annotate_step")
         # when ten come at once, each of some work
         futures = [client.call_async(slow_request(series=f"caller_{i}")) for i in range(10)]
         peer.until(lambda: all(future.done() for future in futures), "ten answers")
@@ -195,7 +196,7 @@ def test_more_calls_than_may_wait_are_told_that_the_node_is_busy():
 
 def test_a_call_past_its_deadline_is_late_and_hears_it_at_once(peer):
     # given calls of much work, and one behind them that cannot wait
-    client = peer.client(AnnotateStep, "annotate_step")
+    client = peer.client("annotate_step")
     slow = [client.call_async(slow_request(series=f"slow_{i}")) for i in range(5)]
     hurried = client.call_async(request_for(Frame(), series="hurried", deadline=Duration(nanosec=1_000_000)))
     peer.until(hurried.done, "the hurried answer")
@@ -287,7 +288,7 @@ def test_a_call_that_cannot_be_measured_hears_what_is_wrong(changes, named, peer
 def test_calls_that_wait_when_the_node_ends_are_answered_or_the_node_is_gone():
     with Node(parameters={}) as node:
         peer = node.peer
-        client = peer.client(AnnotateStep, "annotate_step")
+        client = peer.client("annotate_step")
         # given eight calls of much work
         futures = [client.call_async(slow_request(series=f"caller_{i}")) for i in range(8)]
         peer.until(lambda: any(future.done() for future in futures), "the first answer")

@@ -8,7 +8,6 @@ from rclpy.duration import Duration
 from scene import Frame, detections, enlarged, huge_picture, time_message
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Empty, String
-from std_srvs.srv import Trigger
 
 WITHOUT_TARGET_BOX = ("camera_info", "depth", "fingertip", "image")
 # A touch is a success at once.
@@ -76,6 +75,17 @@ def test_an_ended_episode_is_truncated_once_on_the_plain_topic(peer):
     assert [done.data for done in peer.dones] == [False] * 3
 
 
+def test_the_end_of_an_episode_comes_after_its_last_step(peer):
+    # when episodes of one step are ended as soon as that is there
+    for _ in range(20):
+        peer.step_for()
+        assert peer.end_episode().success
+        assert peer.start_episode().success
+    # then the plain topic tells them in that order
+    peer.until(lambda: len(peer.truncations) >= 40, "steps and ends")
+    assert [truncated.data for truncated in peer.truncations] == [False, True] * 20
+
+
 def test_a_step_that_comes_after_its_episode_was_ended_is_late_and_carries_its_id(peer):
     # given an episode, and an image of it that still waits for its target box
     last = peer.step_for()
@@ -115,8 +125,6 @@ def test_a_frame_that_is_being_measured_when_its_episode_ends_is_late():
         peer.publish("fingertip", detections(stamp, [("fingertip", enlarged(FAR.fingertip))]))
         peer.publish("target", detections(stamp, [("target", enlarged(FAR.target))]))
         peer.settle()
-        # so that the node is ready to answer
-        peer.client(Trigger, "end_episode")
         picture = huge_picture()
         picture.header.stamp = time_message(stamp)
         peer.publish("image", picture)

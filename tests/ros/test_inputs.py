@@ -6,7 +6,7 @@ import pytest
 from node import Node
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from scene import SECOND, Frame, region, time_message
+from scene import SECOND, Frame, nanoseconds, region, time_message
 from sensor_msgs.msg import CompressedImage, RegionOfInterest
 
 
@@ -76,33 +76,41 @@ def test_boxes_as_regions_of_interest():
         assert tuple(step.target_box) == frame.target
 
 
+class Simulator:
+    """A clock that shows the same time all the while, until it is set."""
+
+    def __init__(self, peer, seconds):
+        self.now = seconds * SECOND
+        publisher = peer.publisher(Clock, "/clock")
+        peer.ros.create_timer(0.02, lambda: publisher.publish(Clock(clock=time_message(self.now))))
+
+        def heard():
+            return any(nanoseconds(array.header.stamp) == self.now for array in peer.diagnostics)
+
+        peer.until(heard, "the node to take the simulator's time")
+
+
 def test_with_simulated_time_what_has_no_stamp_has_the_simulators():
     # given a simulator whose clock stands at 50 s, and boxes without a stamp
     parameters = {"use_sim_time": True, "live.box_type": "region_of_interest"}
     with Node(parameters=parameters, box_type=RegionOfInterest) as node:
         peer, frame = node.peer, Frame()
-        clock = peer.publisher(Clock, "/clock")
-        peer.until(clock.get_subscription_count, "the node to hear the clock")
-        now = 50 * SECOND
-        clock.publish(Clock(clock=time_message(now)))
-        peer.settle()
+        simulator = Simulator(peer, 50)
         peer.publish("fingertip", region(frame.fingertip))
         peer.publish("target", region(frame.target))
         peer.settle()
         # when its camera sends a frame of that time
-        peer.publish_frame(frame, now, inputs=("camera_info", "depth", "image"))
+        peer.publish_frame(frame, simulator.now, inputs=("camera_info", "depth", "image"))
         # then the boxes are that frame's
-        assert_measured(peer.step_of(now), frame)
+        assert_measured(peer.step_of(simulator.now), frame)
         # and after ten simulated seconds, however long those took, they are too old
-        now += 10 * SECOND
-        peer.publish_frame(frame, now, inputs=("camera_info", "depth", "image"))
-
-        def stale():
-            # A frame waits for its boxes by the simulator's clock, too.
-            clock.publish(Clock(clock=time_message(now + SECOND)))
-            return [step for step in peer.steps if step.header.stamp == time_message(now)]
-
-        assert peer.until(stale, "the second step")[0].reason == "stale_box"
+        stamp = simulator.now + 10 * SECOND
+        peer.publish_frame(frame, stamp, inputs=("camera_info", "depth", "image"))
+        peer.settle()
+        # A frame waits for its boxes by the simulator's clock, too: it has not moved yet.
+        assert len(peer.steps) == 1
+        simulator.now = stamp + SECOND
+        assert peer.step_of(stamp).reason == "stale_box"
 
 
 CAMERA_TOPICS = ("/image", "/depth", "/camera_info")

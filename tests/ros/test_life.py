@@ -7,9 +7,11 @@ import time
 
 import pytest
 from node import INPUTS, Node, Peer, run_to_exit, usual_topic
+from rcl_interfaces.srv import ListParameters
 from rclpy.qos import ReliabilityPolicy
 from scene import Frame, nanoseconds
 from sensor_msgs.msg import CompressedImage
+from spatial_reward.srv import AnnotateStep
 
 
 def assert_rewarded_again(peer):
@@ -179,6 +181,21 @@ def notices(node):
     return [line for line in node.process.lines if "waiting for" in line.lower()]
 
 
+def test_callers_that_go_before_their_answer_do_not_end_the_node():
+    with Node(parameters={}) as node:
+        # given callers that ask as soon as they can, and are gone at once
+        for _ in range(10):
+            caller = Peer(node.domain_id, inputs=())
+            try:
+                caller.client("list_parameters").call_async(ListParameters.Request())
+                caller.client("annotate_step").call_async(AnnotateStep.Request())
+            finally:
+                caller.close()
+        # then the node answers the next one
+        assert node.peer.step_for().valid
+        assert node.peer.start_episode().success
+
+
 @contextlib.contextmanager
 def several(nodes):
     """Nodes that run at the same time, by name: their waits are the same wait."""
@@ -191,49 +208,53 @@ def several(nodes):
         yield nodes
 
 
-def until_each_said(nodes, count, publish):
-    """Publish to all of them until each has said what it waits for so many times."""
+def until_each(nodes, publish, condition, what):
+    """Publish to all of them until the condition holds for each name and node."""
 
-    def said():
+    def holds():
         for node in nodes.values():
             publish(node.peer)
             node.peer.pump(0.05)
-        return all(len(notices(node)) >= count for node in nodes.values())
+        return all(condition(name, node) for name, node in nodes.items())
 
-    next(iter(nodes.values())).peer.until(said, f"{count} notices of each node")
+    next(iter(nodes.values())).peer.until(holds, what)
 
 
 def test_a_node_without_rewards_says_every_five_seconds_what_it_waits_for():
     # given nodes that each lack one input, while the others come all the time
     topics = {role: "/" + usual_topic(role) for role in INPUTS}
+
+    def publish_all(peer):
+        peer.publish_frame(inputs=list(peer.publishers))
+
+    def names_what_it_lacks(role, node):
+        lines = notices(node)[-2:]
+        named = [set(re.findall(r"/[\w/]+", line)) & set(topics.values()) for line in lines]
+        # Before the others have begun to come it lacks those, too.
+        return named == [{topics[role]}] * 2 and all("nobody publishes" in line for line in lines)
+
+    # then each says again and again the name of that one's topic, and of no other
     with several(
         {role: Node(parameters={}, inputs=[other for other in INPUTS if other != role]) for role in INPUTS}
     ) as nodes:
-        until_each_said(nodes, 2, lambda peer: peer.publish_frame(inputs=list(peer.publishers)))
-        # then each names what it lacks by its topic, and nothing that it has
-        for role, node in nodes.items():
-            for line in notices(node):
-                named = set(re.findall(r"/[\w/]+", line)) & set(topics.values())
-                assert named == {topics[role]}, line
-                assert "nobody publishes" in line
+        until_each(nodes, publish_all, names_what_it_lacks, "each to name what it lacks, twice")
 
 
 def test_a_node_says_what_stands_between_it_and_its_inputs():
-    others = ("camera_info", "depth", "fingertip", "target")
-    with several(
-        {
-            "of type sensor_msgs/msg/CompressedImage": Node(
-                parameters={}, image_type=CompressedImage, connect=False
-            ),
-            "best effort": Node(parameters={}, reliability=ReliabilityPolicy.BEST_EFFORT, connect=False),
-            "/clock": Node(parameters={"use_sim_time": True}),
-        }
-    ) as nodes:
-        # given a camera of another transport, publishers of another reliability, a simulator that stands still
-        until_each_said(nodes, 1, lambda peer: peer.publish_frame(inputs=others))
-        # then each is told in words
-        for obstacle, node in nodes.items():
-            assert [line for line in notices(node) if obstacle in line], node.process.log
+    # given a camera of another transport, publishers of another reliability, a simulator that stands still
+    obstacles = {
+        "of type sensor_msgs/msg/CompressedImage": Node(parameters={}, image_type=CompressedImage, connect=False),
+        "best effort": Node(parameters={}, reliability=ReliabilityPolicy.BEST_EFFORT, connect=False),
+        "/clock": Node(parameters={"use_sim_time": True}),
+    }
+
+    def tells(obstacle, node):
+        return [line for line in notices(node) if obstacle in line]
+
+    # then each is told in words
+    with several(obstacles) as nodes:
+        others = ("camera_info", "depth", "fingertip", "target")
+        until_each(nodes, lambda peer: peer.publish_frame(inputs=others), tells, "each to name its obstacle")
 
 
 def test_a_node_with_rewards_waits_for_nothing(peer):

@@ -214,7 +214,7 @@ def test_a_change_is_told_to_everybody(unchanged):
 
 
 def test_types_are_told(peer):
-    client = peer.client(GetParameterTypes, "get_parameter_types")
+    client = peer.client("get_parameter_types")
     types = {
         "reward.kind": ParameterType.PARAMETER_STRING,
         "reward.k_per_m": ParameterType.PARAMETER_DOUBLE,
