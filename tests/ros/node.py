@@ -38,7 +38,7 @@ from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
-_PROFILE = str(Path(__file__).with_name("shared_memory.xml"))
+_PROFILE = str(Path(__file__).parent.parent.parent / "config" / "fast_dds.xml")
 # For the test process and the nodes alike, before either speaks ROS.
 ENVIRONMENT = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
