@@ -239,13 +239,13 @@ impl LiveNode {
         while let Some(order) = self.episodes.next_order() {
             // What was received belongs to the episode that ends, and comes too late.
             self.matcher.flush();
-            self.submit_ready()?;
             let next = self.matcher.next_episode();
-            let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
-            let was_open = self.episodes.carry_out(order);
             self.shared
                 .first_open_episode
                 .store(next, Ordering::Relaxed);
+            self.submit_ready()?;
+            let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
+            let was_open = self.episodes.carry_out(order);
             if was_open {
                 self.rewards.publish_truncated()?;
             }
