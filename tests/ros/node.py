@@ -390,7 +390,7 @@ class Peer:
 
     def wait_for_steps(self, count):
         """The first `count` steps since the last `forget`, in the order they came."""
-        self.until(lambda: len(self.steps) >= count, f"{count} steps (there are {len(self.steps)})")
+        self.until(lambda: len(self.steps) >= count, f"{count} steps")
         return self.steps[:count]
 
     def step_of(self, stamp):
