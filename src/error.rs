@@ -1,6 +1,7 @@
 //! The library's one error type. Every variant carries the values that a reader needs to see
 //! what went wrong, where, and what to do about it; commands add the path they were working on.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -259,7 +260,22 @@ pub enum Error {
     },
 }
 
+/// What a caught panic said.
+pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}
+
 impl Error {
+    /// A caught panic; the stamp is that of the image at work, or 0.
+    pub(crate) fn panicked(stamp_nanos: i64, panic: &(dyn Any + Send)) -> Self {
+        Self::Panicked {
+            stamp_nanos,
+            message: panic_words(panic),
+        }
+    }
+
     /// Shorthand for file operations: `.map_err(Error::io("open", &path))`.
     pub fn io(
         action: &'static str,

@@ -1,10 +1,10 @@
 //! Plain data that one step of the pipeline looks at: pixels, depth, the camera and two boxes.
 //! No behaviour beyond what follows from the fields; everything above speaks in these types.
 
-use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

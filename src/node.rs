@@ -39,7 +39,7 @@ use self::outputs::{DebugView, Rewards};
 use self::parameter_services::ParameterServices;
 use self::parameters::Parameters;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panic_words};
 use crate::pipeline::{Input, Matcher};
 
 pub use self::log::RosLog;
@@ -99,7 +99,7 @@ fn create() -> Result<r2r::Node> {
     let context = created
         .map_err(|panic| Error::Ros {
             action: "start with these arguments".into(),
-            message: panic.downcast_ref::<String>().cloned().unwrap_or_default(),
+            message: panic_words(panic.as_ref()),
         })?
         .map_err(ros("start"))?;
     let node = r2r::Node::create(context, NAME, "").map_err(ros("create the node"))?;

@@ -21,9 +21,10 @@ pub use matcher::Matcher;
 pub use rewarder::Rewarder;
 pub use tracker::BoxTracker;
 
+use bytes::Bytes;
+
 use crate::estimator::Estimator;
 use crate::frame::{BoundingBox, Detection, Frame, Intrinsics, Measurement, Reason, Regions};
-use bytes::Bytes;
 
 /// One message. Stamps are those of the header in nanoseconds; where a header has none (0), the
 /// caller gives the log time instead. Pixels stay encoded: only frames that need them get decoded.

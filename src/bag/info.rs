@@ -1,9 +1,10 @@
 //! What a bag holds, in plain data: topics, schemas, times, and the messages as they come out.
 
-use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::mcap_storage::{Definitions, Extra, WholeChunk};
 

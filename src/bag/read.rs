@@ -1,11 +1,12 @@
 //! Reading a bag: its files one after the other or interleaved as their times demand, their
 //! messages unpacked, and an account of what a damaged bag has lost.
 
-use bytes::Bytes;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::info::{BagInfo, BagMessage, Compression, StoredMessage, TopicInfo, plausible_size};
 use super::loss::{Loss, LossItem, Place};

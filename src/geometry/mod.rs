@@ -21,7 +21,7 @@ mod surfaces;
 mod tests;
 mod window;
 
-use crate::config;
+use crate::config::{self, EstimatorKind};
 use crate::estimator::Estimator;
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use segment::{FULL_SCORE, Segments};
@@ -95,7 +95,7 @@ impl GeometryEstimator {
 
 impl Estimator for GeometryEstimator {
     fn name(&self) -> &'static str {
-        "geometry"
+        EstimatorKind::Geometry.name()
     }
 
     fn estimate(&self, frame: &Frame, regions: &Regions) -> Result<Measurement, Reason> {

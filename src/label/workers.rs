@@ -1,7 +1,6 @@
 //! Measures frames on several threads and gives the results back in the order in which the frames
 //! were submitted. The number of frames in flight is bounded, so memory does not grow with the bag.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Scope;
@@ -55,12 +54,7 @@ struct Waiting {
 struct Answer {
     /// Of the first frame; the others follow.
     index: u64,
-    finished: std::result::Result<Vec<Finished>, Panic>,
-}
-
-struct Panic {
-    stamp_nanos: i64,
-    message: String,
+    finished: Result<Vec<Finished>>,
 }
 
 impl Workers {
@@ -151,11 +145,7 @@ impl Workers {
             } else {
                 return Ok(());
             };
-            let finished = answer.finished.map_err(|panic| Error::Panicked {
-                stamp_nanos: panic.stamp_nanos,
-                message: panic.message,
-            })?;
-            self.early.extend((answer.index..).zip(finished));
+            self.early.extend((answer.index..).zip(answer.finished?));
         }
     }
 }
@@ -181,10 +171,7 @@ fn work(measurer: &Measurer<'_>, strip: StripPlan, task: Task) -> Answer {
     }));
     Answer {
         index,
-        finished: result.map_err(|payload| Panic {
-            stamp_nanos,
-            message: panic_message(payload.as_ref()),
-        }),
+        finished: result.map_err(|panic| Error::panicked(stamp_nanos, panic.as_ref())),
     }
 }
 
@@ -194,12 +181,6 @@ fn finish(mut measured: Measured, complete: Instant, strip: StripPlan, index: u6
     let strip = pixels.and_then(|pixels| strip.shrink(index, pixels));
     measured.latency.total_s = complete.elapsed().as_secs_f64();
     Finished { measured, strip }
-}
-
-fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without words").to_owned()
 }
 
 fn no_worker() -> Error {

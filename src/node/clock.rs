@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::ros;
+use super::{poisoned, ros};
 use crate::error::Result;
+use crate::messages::Time;
 
 /// When something was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +44,7 @@ impl ReceiveClock {
     /// # Errors
     /// ROS has no clock.
     pub fn now(&mut self) -> Result<Option<Now>> {
-        let mut clock = self.clock.lock().map_err(|_| super::poisoned("clock"))?;
-        let since_epoch = clock.get_now().map_err(ros("read the clock"))?;
-        let ros_nanos = i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX);
+        let ros_nanos = read(&self.clock)?;
         if self.simulated && ros_nanos == 0 {
             return Ok(None);
         }
@@ -54,6 +53,22 @@ impl ReceiveClock {
             log_time_nanos: self.monotonic.at(ros_nanos),
         }))
     }
+}
+
+/// ROS time in nanoseconds.
+///
+/// # Errors
+/// ROS has no clock.
+pub fn read(clock: &Mutex<r2r::Clock>) -> Result<i64> {
+    let mut clock = clock.lock().map_err(|_| poisoned("clock"))?;
+    let since_epoch = clock.get_now().map_err(ros("read the clock"))?;
+    Ok(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// A time in nanoseconds as ROS sends it.
+pub fn message(nanos: i64) -> r2r::builtin_interfaces::msg::Time {
+    let Time { sec, nanosec } = Time::from_nanos(nanos);
+    r2r::builtin_interfaces::msg::Time { sec, nanosec }
 }
 
 /// A time that goes on where its source is set back.

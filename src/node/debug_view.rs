@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Sender, bounded};
 use r2r::sensor_msgs::msg::CompressedImage;
 
+use super::clock;
 use super::outputs::DebugView;
 use crate::error::{Error, Result};
 use crate::frame::LazyColorImage;
-use crate::messages::Time;
 use crate::report::overlay;
 use crate::step::Step;
 
@@ -69,13 +69,9 @@ fn show(view: &DebugView, color: &LazyColorImage, step: &Step) -> Result<()> {
     let Ok(pixels) = color.pixels() else {
         return Ok(());
     };
-    let stamp = Time::from_nanos(step.stamp_nanos);
     view.publish(&CompressedImage {
         header: r2r::std_msgs::msg::Header {
-            stamp: r2r::builtin_interfaces::msg::Time {
-                sec: stamp.sec,
-                nanosec: stamp.nanosec,
-            },
+            stamp: clock::message(step.stamp_nanos),
             frame_id: step.frame_id.clone(),
         },
         format: "jpeg".to_owned(),

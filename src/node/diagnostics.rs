@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use r2r::builtin_interfaces::msg::Time;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::{Publisher, QosProfile};
 
 use super::inputs::{Inputs, Subscription};
-use super::ros;
 use super::statistics::{Statistics, Window};
+use super::{clock, ros};
 use crate::error::Result;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -69,13 +68,9 @@ impl Diagnostics {
         self.last = Instant::now();
         let skips = statistics.skipped - self.skipped_before;
         self.skipped_before = statistics.skipped;
-        let stamp = crate::messages::Time::from_nanos(ros_nanos);
         let message = DiagnosticArray {
             header: r2r::std_msgs::msg::Header {
-                stamp: Time {
-                    sec: stamp.sec,
-                    nanosec: stamp.nanosec,
-                },
+                stamp: clock::message(ros_nanos),
                 frame_id: String::new(),
             },
             status: vec![
@@ -146,10 +141,7 @@ impl Diagnostics {
     }
 
     fn inputs(&self, inputs: &Inputs) -> DiagnosticStatus {
-        let silent: Vec<&str> = (inputs.subscriptions.iter())
-            .filter(|one| one.needed && one.last_received.is_none_or(|at| at.elapsed() > NOTICE))
-            .map(|one| one.what)
-            .collect();
+        let silent: Vec<&str> = silent(inputs).map(|one| one.what).collect();
         let (level, words) = match silent.as_slice() {
             [] => (Level::Ok, "every input comes".to_owned()),
             silent => (Level::Warn, format!("waiting for {}", silent.join(", "))),
@@ -213,43 +205,46 @@ impl Diagnostics {
             tracing::warn!("waiting for /clock, because use_sim_time is set");
         } else if situation.between_episodes {
             tracing::info!("between episodes: call ~/start_episode to go on");
-        } else if recent.steps() > 0 {
-            tracing::warn!(
-                "no valid reward in the last 5 s; of {} steps: {}",
-                recent.steps(),
-                recent.reasons()
-            );
-            self.tell_silent(node, inputs)?;
         } else {
-            self.tell_silent(node, inputs)?;
+            if recent.steps() > 0 {
+                tracing::warn!(
+                    "no valid reward in the last 5 s; of {} steps: {}",
+                    recent.steps(),
+                    recent.reasons()
+                );
+            }
+            tell_silent(node, inputs)?;
         }
         Ok(())
     }
+}
 
-    fn tell_silent(&self, node: &r2r::Node, inputs: &Inputs) -> Result<()> {
-        let silent = |one: &&Subscription| {
-            one.needed && one.last_received.is_none_or(|at| at.elapsed() > NOTICE)
-        };
-        let mut any = false;
-        for one in inputs.subscriptions.iter().filter(silent) {
-            any = true;
-            tracing::warn!("waiting for the {}: {}", one.what, one.obstacle(node)?);
-        }
-        for one in inputs.subscriptions.iter().filter(|one| one.unreadable > 0) {
-            any = true;
-            tracing::warn!(
-                "{} of {} messages on {} cannot be read: {}",
-                one.unreadable,
-                one.received,
-                one.topic,
-                one.last_error
-            );
-        }
-        if !any {
-            tracing::info!("every input comes; no frame has been measured yet");
-        }
-        Ok(())
+/// The needed inputs from which nothing has come for a while.
+fn silent(inputs: &Inputs) -> impl Iterator<Item = &Subscription> {
+    (inputs.subscriptions.iter())
+        .filter(|one| one.needed && one.last_received.is_none_or(|at| at.elapsed() > NOTICE))
+}
+
+fn tell_silent(node: &r2r::Node, inputs: &Inputs) -> Result<()> {
+    let mut any = false;
+    for one in silent(inputs) {
+        any = true;
+        tracing::warn!("waiting for the {}: {}", one.what, one.obstacle(node)?);
     }
+    for one in inputs.subscriptions.iter().filter(|one| one.unreadable > 0) {
+        any = true;
+        tracing::warn!(
+            "{} of {} messages on {} cannot be read: {}",
+            one.unreadable,
+            one.received,
+            one.topic,
+            one.last_error
+        );
+    }
+    if !any {
+        tracing::info!("every input comes; no frame has been measured yet");
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy)]

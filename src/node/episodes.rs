@@ -1,8 +1,6 @@
 //! Episodes by order: `~/start_episode` and `~/end_episode`. Between an end and the next start no frame is
 //! measured.
 
-use std::collections::VecDeque;
-
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use r2r::std_srvs::srv::Trigger;
@@ -23,7 +21,6 @@ pub struct Order {
 pub struct Episodes {
     start: Requests,
     end: Requests,
-    orders: VecDeque<Order>,
     between: bool,
     /// Frames of the episode so far.
     frames: u64,
@@ -42,7 +39,6 @@ impl Episodes {
         Ok(Self {
             start: serve("~/start_episode")?,
             end: serve("~/end_episode")?,
-            orders: VecDeque::new(),
             between: false,
             frames: 0,
         })
@@ -65,12 +61,12 @@ impl Episodes {
 
     /// The next order that has come in. Of two that came together, an end is meant before a start.
     pub fn next_order(&mut self) -> Option<Order> {
-        for (starts, requests) in [(false, &mut self.end), (true, &mut self.start)] {
-            while let Some(request) = requests.next().now_or_never().flatten() {
-                self.orders.push_back(Order { starts, request });
-            }
-        }
-        self.orders.pop_front()
+        [(false, &mut self.end), (true, &mut self.start)]
+            .into_iter()
+            .find_map(|(starts, requests)| {
+                let request = requests.next().now_or_never().flatten()?;
+                Some(Order { starts, request })
+            })
     }
 
     /// Carry an order out and answer it; whether it cut an open episode off.

@@ -1,7 +1,6 @@
 //! The estimation thread: loads the estimator, measures frames and calls, turns them into steps and
 //! publishes these at once. Its failure ends the node, for a node that says nothing would be worse.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +11,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 use indicatif::ProgressBar;
 
 use super::calls::{Answer, Call, Calls, Series};
+use super::clock;
 use super::debug_view::Canvas;
 use super::outputs::Rewards;
 use super::poisoned;
@@ -113,7 +113,8 @@ impl Estimation {
             .name("estimation".to_owned())
             .spawn(move || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| worker.run(&bar)));
-                let outcome = outcome.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+                let outcome =
+                    outcome.unwrap_or_else(|panic| Err(Error::panicked(0, panic.as_ref())));
                 if let Err(error) = outcome {
                     // Nobody listens where the node has ended already.
                     let _ = failed.send(error);
@@ -280,7 +281,7 @@ impl Worker {
         let step = desk.rewarder.push(info, measurement, latency);
         let meta = meta(&desk.measurer, &desk.config);
         self.sinks.rewards.publish(&step, &meta)?;
-        let age_s = seconds_between(step.stamp_nanos, self.ros_now()?);
+        let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
         let mut statistics = self.shared.statistics()?;
         statistics.push(&step, queue_s, age_s);
         if let Some(broken) = broken {
@@ -342,12 +343,6 @@ impl Worker {
         }
         Ok(())
     }
-
-    fn ros_now(&self) -> Result<i64> {
-        let mut clock = self.sinks.clock.lock().map_err(|_| poisoned("clock"))?;
-        let now = clock.get_now().map_err(super::ros("read the clock"))?;
-        Ok(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
-    }
 }
 
 fn meta<'a>(measurer: &Measurer<'a>, config: &Config) -> StepMeta<'a> {
@@ -374,13 +369,4 @@ fn picture(transport: ImageTransport) -> Result<Decoder> {
 
 fn raw_image() -> Result<Decoder> {
     Decoder::for_channel("sensor_msgs/msg/Image", None)
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::Panicked {
-        stamp_nanos: 0,
-        message: text.unwrap_or("a panic without words").to_owned(),
-    }
 }

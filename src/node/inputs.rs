@@ -1,8 +1,8 @@
 //! The node's subscriptions: raw messages, taken out of ROS at once, read like those of a bag.
 
-use bytes::Bytes;
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use r2r::QosProfile;
@@ -133,27 +133,11 @@ impl Inputs {
         topic: String,
     ) -> Result<()> {
         let asked = wanted.configured.map_or(wanted.own_name, String::as_str);
-        let decoder = match wanted.role {
-            Role::EpisodeSplit => None,
-            _ => Some(Decoder::for_channel(wanted.type_name, None)?),
-        };
+        let decoder = Some(Decoder::for_channel(wanted.type_name, None)?);
         let messages = (node.subscribe_raw(asked, wanted.type_name, qos(wanted.reliability)))
             .map_err(ros(format!("subscribe to {topic}")))?;
-        self.subscriptions.push(Subscription {
-            role: wanted.role,
-            what: wanted.what,
-            topic,
-            type_name: wanted.type_name,
-            reliability: wanted.reliability,
-            needed: wanted.needed,
-            decoder,
-            messages: messages.boxed(),
-            received: 0,
-            last_received: None,
-            unreadable: 0,
-            last_error: String::new(),
-            frame_id: None,
-        });
+        self.subscriptions
+            .push(Subscription::new(&wanted, topic, decoder, messages.boxed()));
         Ok(())
     }
 
@@ -183,22 +167,19 @@ impl Inputs {
             }
         };
         tracing::info!("each {type_name} on {} begins an episode", split.topic);
-        self.subscriptions.push(Subscription {
+        let wanted = Wanted {
             role: Role::EpisodeSplit,
             what: "episode split",
-            topic: split.topic.clone(),
+            own_name: "",
+            configured: Some(&split.asked),
             // Any type will do: the content does not matter.
             type_name: "any type",
             reliability: Reliability::Reliable,
             needed: false,
-            decoder: None,
-            messages: messages.boxed(),
-            received: 0,
-            last_received: None,
-            unreadable: 0,
-            last_error: String::new(),
-            frame_id: None,
-        });
+        };
+        let topic = split.topic.clone();
+        self.subscriptions
+            .push(Subscription::new(&wanted, topic, None, messages.boxed()));
         self.split = None;
         Ok(())
     }
@@ -266,6 +247,29 @@ impl Inputs {
 }
 
 impl Subscription {
+    fn new(
+        wanted: &Wanted<'_>,
+        topic: String,
+        decoder: Option<Decoder>,
+        messages: BoxStream<'static, Vec<u8>>,
+    ) -> Self {
+        Self {
+            role: wanted.role,
+            what: wanted.what,
+            topic,
+            type_name: wanted.type_name,
+            reliability: wanted.reliability,
+            needed: wanted.needed,
+            decoder,
+            messages,
+            received: 0,
+            last_received: None,
+            unreadable: 0,
+            last_error: String::new(),
+            frame_id: None,
+        }
+    }
+
     fn read(
         &mut self,
         bytes: Vec<u8>,

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
-use r2r::builtin_interfaces::msg::Time as TimeMessage;
 use r2r::rcl_interfaces::msg::{
     ListParametersResult, Parameter, ParameterDescriptor, ParameterEvent,
     ParameterValue as ValueMessage, SetParametersResult,
@@ -18,7 +17,7 @@ use r2r::rcl_interfaces::srv::{
 use r2r::{ParameterValue, Publisher, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
 use super::parameters::Parameters;
-use super::{poisoned, respond, ros};
+use super::{clock, respond, ros};
 use crate::config::Config;
 use crate::error::Result;
 
@@ -108,14 +107,8 @@ impl ParameterServices {
 
     /// Tell everybody of changed parameters.
     fn tell(&self, changed: Vec<Parameter>, clock: &Mutex<r2r::Clock>) -> Result<()> {
-        let now = (clock.lock().map_err(|_| poisoned("clock"))?)
-            .get_now()
-            .map_err(ros("read the clock"))?;
         let event = ParameterEvent {
-            stamp: TimeMessage {
-                sec: i32::try_from(now.as_secs()).unwrap_or(i32::MAX),
-                nanosec: now.subsec_nanos(),
-            },
+            stamp: clock::message(clock::read(clock)?),
             node: self.node.clone(),
             changed_parameters: changed,
             ..ParameterEvent::default()

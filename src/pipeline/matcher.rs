@@ -1,8 +1,9 @@
 //! Joins the messages of several streams to frames by their header stamps. It waits for what may
 //! still come, but no longer than configured, and holds a bounded number of bytes.
 
-use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
 
 use super::boxes::{BoxStream, FINGERTIP, TARGET};
 use super::buffer::Buffer;

@@ -1,10 +1,11 @@
 //! From a message's bytes to an input of the pipeline: decodes what is light (headers, boxes, intrinsics)
 //! and hands pixels along as they are. Bag and live node read through this.
 
+use bytes::Bytes;
+
 use super::{BoxRole, Input};
 use crate::error::Result;
 use crate::messages::Decoder;
-use bytes::Bytes;
 
 /// What a stream's messages are to the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,11 +47,6 @@ impl Rewarder {
         self.config = config.clone();
     }
 
-    /// The settings in force.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// The next step. `info.reason` outranks `measured`, which outranks an implausible distance.
     pub fn push(
         &mut self,

@@ -6,11 +6,12 @@ mod matching;
 mod ordering;
 mod rewarding;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::config::Config;
 use crate::frame::Distortion;
 use crate::step::{Latency, Step};
-use bytes::Bytes;
 
 const MS: i64 = 1_000_000;
 

@@ -10,7 +10,7 @@ use super::reasoner::{Reasoner, Utterance};
 use super::relative_depth::DepthNetwork;
 use super::{digest, open};
 use crate::answer::parse_distance;
-use crate::config::{Config, DepthScale, RelativeDepth};
+use crate::config::{Config, DepthScale, EstimatorKind, RelativeDepth};
 use crate::error::Error;
 use crate::estimator::{Estimator, Origin};
 use crate::frame::{Answer, ColorImage, Frame, Measurement, Reason, Regions};
@@ -130,7 +130,7 @@ impl ModelEstimator {
 
 impl Estimator for ModelEstimator {
     fn name(&self) -> &'static str {
-        "spatialrgpt"
+        EstimatorKind::Spatialrgpt.name()
     }
 
     fn estimate(&self, frame: &Frame, regions: &Regions) -> Result<Measurement, Reason> {

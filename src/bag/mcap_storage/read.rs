@@ -1,11 +1,11 @@
 //! The messages of one MCAP file in log-time order, in bounded memory: segments are opened when
 //! their time comes, and a damaged one costs only what is damaged.
 
-use bytes::Bytes;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mcap::records::{Record, op};
 
 use super::catalog::McapCatalog;

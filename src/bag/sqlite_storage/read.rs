@@ -1,10 +1,10 @@
 //! The messages of one sqlite3 file in log-time order, a page at a time. Where the database turns
 //! out damaged, every row that can still be reached is collected by its id instead.
 
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::catalog::SqliteCatalog;
