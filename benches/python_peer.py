@@ -27,7 +27,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from peer_geometry import Box, Measurement, Picture, measure
+from peer_geometry import Measurement, Picture, measure
+from peer_geometry.detections import best_box
 from PIL import Image
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
@@ -247,18 +248,6 @@ def decode_depth(message) -> tuple[np.ndarray, float]:
     if message.encoding == "32FC1":
         return message.data.view("<f4").reshape(message.height, message.step // 4)[:, : message.width], 1.0
     return message.data.view("<u2").reshape(message.height, message.step // 2)[:, : message.width], 1000.0
-
-
-def best_box(message, class_id: str) -> Box | None:
-    if message is None:
-        return None
-    scored = [(result.hypothesis.score, detection.bbox) for detection in message.detections
-              for result in detection.results if result.hypothesis.class_id == class_id]  # fmt: skip
-    if not scored:
-        return None
-    box = max(scored, key=lambda pair: pair[0])[1]
-    x, y = box.center.position.x, box.center.position.y
-    return Box(x - box.size_x / 2, y - box.size_y / 2, x + box.size_x / 2, y + box.size_y / 2)
 
 
 def table(rows: list[tuple]) -> pa.Table:

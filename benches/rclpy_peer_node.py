@@ -24,7 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from peer_geometry import Box, Measurement, Picture, measure
+from peer_geometry import Measurement, Picture, measure
+from peer_geometry.detections import best_box
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -178,16 +179,6 @@ def depth_image(message: Image) -> tuple[np.ndarray, float]:
     kind, units_per_metre = ("<f4", 1.0) if message.encoding == "32FC1" else ("<u2", 1000.0)
     depth = np.frombuffer(message.data, kind)
     return depth.reshape(message.height, -1)[:, : message.width], units_per_metre
-
-
-def best_box(message: Detection2DArray, class_id: str) -> Box | None:
-    scored = [(result.hypothesis.score, detection.bbox) for detection in message.detections
-              for result in detection.results if result.hypothesis.class_id == class_id]  # fmt: skip
-    if not scored:
-        return None
-    box = max(scored, key=lambda pair: pair[0])[1]
-    x, y = box.center.position.x, box.center.position.y
-    return Box(x - box.size_x / 2, y - box.size_y / 2, x + box.size_x / 2, y + box.size_y / 2)
 
 
 def nanos(header) -> int:

@@ -1,5 +1,6 @@
 """spatial-reward's geometry in numpy and scipy: the same steps with the same constants as src/geometry,
-module by module, written for whole arrays. The reasons for the steps are given there.
+module by module, written for whole arrays. The reasons for the steps are given there. What came later is
+not here: the straight outlines of fingers (outline.rs) and the gap from both sides; so it does a little less.
 """
 
 from __future__ import annotations
