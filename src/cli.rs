@@ -34,6 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Label(Box<Label>),
+    Train(Box<Train>),
     Ask(Box<Ask>),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
@@ -67,6 +68,123 @@ pub struct Logging {
     /// Say nothing but errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+/// Train a model on datasets, or fit one to your own camera.
+///
+/// Reads folders that `spatial-reward dataset` wrote. Without --model it begins with a small network of the
+/// original's layout and a tokenizer learned from the dataset. Writes into OUT: model (a checkpoint that
+/// label, ask and the node take), state (to go on from), training.csv, held_out.csv and training.png.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward dataset recordings/ -o desk            questions and answers from your RGB-D bags
+  spatial-reward train desk -o desk-model --model models/nano --steps 2000
+  spatial-reward train desk -o desk-model --model CHECKPOINT --freeze vision,llm
+  spatial-reward train desk -o desk-model --model models/nano --steps 4000 --resume
+  spatial-reward label recordings/pick --estimator spatialrgpt --model desk-model/model")]
+pub struct Train {
+    /// Folders that `spatial-reward dataset` wrote.
+    #[arg(required = true, value_name = "DATASET")]
+    pub datasets: Vec<PathBuf>,
+    /// Where to write.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// A dataset to judge by, never learned from; may be given several times.
+    #[arg(long, value_name = "DATASET")]
+    pub held_out: Vec<PathBuf>,
+    /// Go on from the state in OUT.
+    #[arg(long, help_heading = "Runs")]
+    pub resume: bool,
+    /// Print a summary as JSON instead of text.
+    #[arg(long, help_heading = "Runs")]
+    pub json: bool,
+    /// Steps between two saved states; an interruption loses no more.
+    #[arg(long, help_heading = "Runs", value_name = "STEPS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub save_every: u64,
+    /// Steps between two looks at held-out frames.
+    #[arg(long, help_heading = "Runs", value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub judge_every: u64,
+    /// Held-out frames that are looked at.
+    #[arg(
+        long,
+        help_heading = "Runs",
+        value_name = "FRAMES",
+        default_value_t = 200
+    )]
+    pub judged: usize,
+    /// The checkpoint to begin with: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    #[arg(
+        long,
+        help_heading = "Model",
+        value_name = "MODEL",
+        conflicts_with = "shape"
+    )]
+    pub model: Option<String>,
+    /// A YAML file with the sizes of a network that begins [default: those of models/nano].
+    #[arg(long, help_heading = "Model", value_name = "FILE")]
+    pub shape: Option<PathBuf>,
+    /// Parts that stay as they are: vision, regions, projector, llm.
+    #[arg(
+        long,
+        help_heading = "Model",
+        value_name = "PARTS",
+        value_delimiter = ','
+    )]
+    pub freeze: Vec<String>,
+    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
+    #[arg(long, help_heading = "Model", value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// The type of the network's numbers; what is learned is kept in float32.
+    #[arg(long, help_heading = "Model", value_name = "DTYPE", value_enum)]
+    pub dtype: Option<Dtype>,
+    /// Steps of the whole run, those before an interruption among them.
+    #[arg(long, help_heading = "Learning", value_name = "STEPS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+    /// Steps over which the learning rate rises [default: a twentieth of --steps, at most 500].
+    #[arg(long, help_heading = "Learning", value_name = "STEPS")]
+    pub warmup_steps: Option<u64>,
+    /// Frames a step.
+    #[arg(long, help_heading = "Learning", value_name = "FRAMES", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub batch: u64,
+    /// Questions a frame.
+    #[arg(long, help_heading = "Learning", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub questions: u64,
+    /// The highest learning rate [default: 1e-3 for a network that begins, 1e-4 for a checkpoint].
+    #[arg(long, help_heading = "Learning", value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// By how much matrices shrink, as a share of the learning rate.
+    #[arg(
+        long,
+        help_heading = "Learning",
+        value_name = "SHARE",
+        default_value_t = 0.05
+    )]
+    pub weight_decay: f64,
+    /// Gradients longer than this are shortened to it.
+    #[arg(
+        long,
+        help_heading = "Learning",
+        value_name = "NORM",
+        default_value_t = 1.0
+    )]
+    pub clip_norm: f64,
+    /// How much a metre of error about where things are counts beside a nat about the answers.
+    #[arg(
+        long,
+        help_heading = "Learning",
+        value_name = "WEIGHT",
+        default_value_t = 5.0
+    )]
+    pub geometry_weight: f64,
+    /// What order and first values follow from.
+    #[arg(
+        long,
+        help_heading = "Learning",
+        value_name = "SEED",
+        default_value_t = 0
+    )]
+    pub seed: u64,
 }
 
 /// Label bags with dense rewards.

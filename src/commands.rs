@@ -5,6 +5,7 @@ mod discover;
 mod evaluate;
 mod inspect;
 mod label;
+mod train;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -24,6 +25,7 @@ pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
         Command::Ask(options) => ask::run(*options, terminal),
         Command::Label(options) => label::run(*options, terminal),
+        Command::Train(options) => train::run(*options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Node(options) => {

@@ -99,6 +99,17 @@ pub enum Error {
     )]
     Panicked { stamp_nanos: i64, message: String },
 
+    /// A training whose loss or gradient is no number any more.
+    #[error(
+        "the {what} is {value} at step {step}: the training has diverged. {state} has the last good state: go on from it with --resume and a lower --learning-rate, or in float32 (--dtype)", state = state.display()
+    )]
+    Diverged {
+        step: u64,
+        what: &'static str,
+        value: f64,
+        state: PathBuf,
+    },
+
     /// The output exists and neither --overwrite nor --resume was given.
     #[error("{path} exists already: give --overwrite to replace it, --resume to skip what is finished, or another -o", path = path.display())]
     OutputExists { path: PathBuf },

@@ -96,6 +96,7 @@ pub mod spatialrgpt;
 pub mod spatialrgpt;
 pub mod stamp;
 pub mod step;
+pub mod training;
 pub mod truth;
 
 pub use error::{Error, Result};

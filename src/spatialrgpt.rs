@@ -18,6 +18,7 @@ mod session;
 mod timing;
 pub mod tokenizer;
 mod trace;
+mod train;
 mod vision_tower;
 pub mod weights;
 
@@ -27,3 +28,4 @@ pub use reasoner::Reasoner;
 pub use session::Session;
 pub use timing::{StageSeconds, time_stages};
 pub use trace::trace;
+pub use train::train;

@@ -149,7 +149,7 @@ impl Template {
     }
 
     /// One answer, and how it ends.
-    fn answer(self, answer: &str) -> String {
+    pub fn answer(self, answer: &str) -> String {
         match self {
             Self::Llama3 => format!("{answer}<|eot_id|>"),
             Self::VicunaV1 | Self::V1 | Self::VicunaV1WithoutSystem | Self::LlavaV1 => {

@@ -1,10 +1,13 @@
 //! Stands in for the vision-language model in a build without the feature `torch`: whoever asks for
 //! it learns how to get it.
 
+use std::sync::atomic::AtomicBool;
+
 use crate::ask::{Picture, Reply};
 use crate::config::{Config, Model};
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
+use crate::training::{Options, Progress, Summary};
 
 /// The model as an estimator.
 ///
@@ -43,6 +46,18 @@ impl Session {
     pub fn ask(&mut self, _question: &str) -> Result<Reply> {
         match *self {}
     }
+}
+
+/// Trains a model.
+///
+/// # Errors
+/// `Error::NotInThisBuild`, always.
+pub fn train(
+    _options: &Options,
+    _stop: &AtomicBool,
+    _progress: &mut dyn FnMut(Progress),
+) -> Result<Summary> {
+    Err(not_in_this_build())
 }
 
 fn not_in_this_build() -> Error {

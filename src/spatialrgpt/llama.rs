@@ -1,13 +1,11 @@
 //! The language model: LLaMA 1, 2 or 3 (Touvron et al. 2023, Grattafiori et al. 2024): rotary
 //! positions, grouped-query attention, a key-value cache. Fields are named as in the checkpoint.
 
-use std::path::Path;
-
 use tch::{Device, Kind, Tensor};
 
 use super::config::LlamaConfig;
 use super::layers::{Linear, TchResult};
-use super::weights::{Placement, Scope, Weights};
+use super::weights::{Scope, Weights};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -22,13 +20,7 @@ pub struct Llama {
 
 impl Llama {
     /// `tokens` is the tokenizer's length, to which the tables of embeddings are cut.
-    pub fn load(
-        folder: &Path,
-        placement: Placement,
-        config: &LlamaConfig,
-        tokens: i64,
-    ) -> Result<Self> {
-        let weights = Weights::open(folder, placement)?;
+    pub fn load(weights: Weights, config: &LlamaConfig, tokens: i64) -> Result<Self> {
         let scope = weights.scope();
         let model = scope.sub("model");
         let (c, rows) = (config.hidden_size, config.vocab_size);
@@ -101,15 +93,47 @@ impl Llama {
         let rotation = self.rope.at(cache.length, t)?;
         let mut x = embeds.shallow_clone();
         for (layer, key_value) in self.layers.iter().zip(&mut cache.layers) {
-            x = layer.forward(&x, &rotation, key_value, cache.length)?;
+            x = layer.forward(&x, &rotation, Before::Cached(key_value, cache.length))?;
             if let Some(hidden) = hidden.as_deref_mut() {
                 hidden.push(x.f_select(1, -1)?);
             }
         }
         cache.length += t;
         let last = x.f_select(1, -1)?; // (B, C)
-        self.lm_head.forward(&self.norm.forward(&last)?)
+        self.logits(&last)
     }
+
+    /// Embeddings (B, T, C) of whole sequences -> what the last layer makes of each (B, T, C).
+    pub fn read(&self, embeds: &Tensor, layout: &Layout) -> TchResult<Tensor> {
+        let rotation = self.rope.of(&layout.positions)?;
+        let mut x = embeds.shallow_clone();
+        for layer in &self.layers {
+            x = layer.forward(&x, &rotation, Before::Masked(&layout.sees))?;
+        }
+        Ok(x)
+    }
+
+    /// What the last layer made of positions (..., C) -> logits (..., V) of the token after each.
+    pub fn logits(&self, hidden: &Tensor) -> TchResult<Tensor> {
+        self.lm_head.forward(&self.norm.forward(hidden)?)
+    }
+}
+
+/// Which positions of sequences that are read at once see which: what training needs.
+#[derive(Debug)]
+pub struct Layout {
+    /// (B, T): the place of each embedding in its sequence.
+    pub positions: Tensor,
+    /// (B, 1, T, T): true where the row's embedding sees the column's.
+    pub sees: Tensor,
+}
+
+/// What an attention layer looks at beside the embeddings it is given.
+enum Before<'a> {
+    /// Everything that was read so far, which ends at this position.
+    Cached(&'a mut KeyValue, i64),
+    /// Nothing: the embeddings are all there is, and `Layout::sees` says what sees what.
+    Masked(&'a Tensor),
 }
 
 /// Keys and values of all positions so far.
@@ -169,17 +193,9 @@ impl DecoderLayer {
     }
 
     /// (B, T, C) -> (B, T, C)
-    fn forward(
-        &self,
-        x: &Tensor,
-        rotation: &Rotation,
-        key_value: &mut KeyValue,
-        position: i64,
-    ) -> TchResult<Tensor> {
+    fn forward(&self, x: &Tensor, rotation: &Rotation, before: Before) -> TchResult<Tensor> {
         let normed = self.input_layernorm.forward(x)?;
-        let mut attended = self
-            .self_attn
-            .forward(&normed, rotation, key_value, position)?;
+        let mut attended = self.self_attn.forward(&normed, rotation, before)?;
         let x = attended.f_add_(x)?;
         let normed = self.post_attention_layernorm.forward(&x)?;
         self.mlp.forward(&normed)?.f_add_(&x)
@@ -216,13 +232,7 @@ impl Attention {
     }
 
     /// (B, T, C) -> (B, T, C)
-    fn forward(
-        &self,
-        x: &Tensor,
-        rotation: &Rotation,
-        key_value: &mut KeyValue,
-        position: i64,
-    ) -> TchResult<Tensor> {
+    fn forward(&self, x: &Tensor, rotation: &Rotation, before: Before) -> TchResult<Tensor> {
         let (b, t, _) = x.size3()?;
         let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
         let qkv = self
@@ -230,23 +240,21 @@ impl Attention {
             .forward(x)?
             .f_view([b, t, h + 2 * kv, d])?
             .f_transpose(1, 2)?; // (B, H + 2 KV, T, D)
-        let rotated = rotation.apply(&qkv.f_narrow(1, 0, h + kv)?)?; // (B, H + KV, T, D)
-        let q = rotated.f_narrow(1, 0, h)?;
-        let k = rotated.f_narrow(1, h, kv)?;
-        let v = qkv.f_narrow(1, h + kv, kv)?;
-        let (k, v) = key_value.append(&k, &v, position)?;
+        let parts = qkv.f_split_with_sizes([h + kv, kv], 1)?;
+        let (qk, v) = (&parts[0], &parts[1]);
+        let rotated = rotation.apply(qk)?.f_split_with_sizes([h, kv], 1)?; // (B, H and KV, T, D)
+        let (q, k) = (&rotated[0], &rotated[1]);
+        let (k, v, sees) = match before {
+            Before::Cached(key_value, position) => {
+                let (k, v) = key_value.append(k, v, position)?;
+                (k, v, None)
+            }
+            Before::Masked(sees) => (k.shallow_clone(), v.shallow_clone(), Some(sees)),
+        };
         // One new position sees everything; several see what is before them.
-        let (causal, grouped) = (t > 1, h != kv);
-        let y = Tensor::f_scaled_dot_product_attention(
-            &q,
-            &k,
-            &v,
-            None::<&Tensor>,
-            0.0,
-            causal,
-            None,
-            grouped,
-        )?; // (B, H, T, D)
+        let causal = t > 1 && sees.is_none();
+        let y =
+            Tensor::f_scaled_dot_product_attention(q, &k, &v, sees, 0.0, causal, None, h != kv)?; // (B, H, T, D)
         let y = y.f_transpose(1, 2)?.f_reshape([b, t, h * d])?;
         self.o_proj.forward(&y)
     }
@@ -278,9 +286,9 @@ impl Mlp {
     /// (B, T, C) -> (B, T, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let both = self.gate_up_proj.forward(x)?; // (B, T, 2 I)
-        let gate = both.f_narrow(-1, 0, self.inner)?.f_silu_()?;
-        let up = both.f_narrow(-1, self.inner, self.inner)?;
-        self.down_proj.forward(&gate.f_mul(&up)?)
+        let halves = both.f_split(self.inner, -1)?; // gate, up: (B, T, I)
+        self.down_proj
+            .forward(&halves[0].f_silu()?.f_mul_(&halves[1])?)
     }
 }
 
@@ -331,18 +339,29 @@ impl RotaryEmbedding {
     fn at(&self, start: i64, count: i64) -> TchResult<Rotation> {
         let options = (Kind::Float, self.inv_freq.device());
         let positions = Tensor::f_arange_start(start, start + count, options)?;
+        self.rotation(&positions) // (T, D)
+    }
+
+    /// The rotation of positions (B, T).
+    fn of(&self, positions: &Tensor) -> TchResult<Rotation> {
+        self.rotation(&positions.f_unsqueeze(1)?) // (B, 1, T, D)
+    }
+
+    fn rotation(&self, positions: &Tensor) -> TchResult<Rotation> {
         let angles = positions
+            .f_to_kind(Kind::Float)?
             .f_div_scalar(self.factor)?
-            .f_outer(&self.inv_freq)?; // (T, D / 2)
+            .f_unsqueeze(-1)?
+            .f_mul(&self.inv_freq)?; // (..., T, D / 2)
         let (cos, sin) = (angles.f_cos()?, angles.f_sin()?);
         Ok(Rotation {
-            cos: Tensor::f_cat(&[&cos, &cos], 1)?.f_to_kind(self.kind)?, // (T, D)
-            sin: Tensor::f_cat(&[&sin.f_neg()?, &sin], 1)?.f_to_kind(self.kind)?, // (T, D)
+            cos: Tensor::f_cat(&[&cos, &cos], -1)?.f_to_kind(self.kind)?, // (..., T, D)
+            sin: Tensor::f_cat(&[&sin.f_neg()?, &sin], -1)?.f_to_kind(self.kind)?, // (..., T, D)
         })
     }
 }
 
-/// Cosine and sine of each position's angles, (T, D), the sine's first half negated.
+/// Cosine and sine of each position's angles, (T, D) or (B, 1, T, D), the sine's first half negated.
 #[derive(Debug)]
 struct Rotation {
     cos: Tensor,
@@ -353,8 +372,8 @@ impl Rotation {
     /// Rotates the pairs (i, i + D/2) of (B, heads, T, D).
     fn apply(&self, x: &Tensor) -> TchResult<Tensor> {
         let half = x.size4()?.3 / 2;
-        let (first, second) = (x.f_narrow(3, 0, half)?, x.f_narrow(3, half, half)?);
-        let turned = Tensor::f_cat(&[&second, &first], 3)?.f_mul_(&self.sin)?;
+        let halves = x.f_split(half, 3)?;
+        let turned = Tensor::f_cat(&[&halves[1], &halves[0]], 3)?.f_mul_(&self.sin)?;
         x.f_mul(&self.cos)?.f_add_(&turned)
     }
 }

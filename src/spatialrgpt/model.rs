@@ -2,7 +2,9 @@
 //! vision tower; the picture becomes tokens, each region a token of colour and one of depth, and the
 //! language model reads them where the prompt says `<image>`, `<mask>` and `<depth>`.
 
+use std::borrow::Borrow;
 use std::path::Path;
+use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
@@ -13,13 +15,13 @@ use super::projector::Projector;
 use super::region_extractor::{Refined, RegionExtractor};
 use super::tokenizer::{IMAGE_TOKEN, Tokenizer};
 use super::vision_tower::VisionTower;
-use super::weights::{Placement, torch_error};
+use super::weights::{Placement, Weights, torch_error};
 use crate::error::{Error, Result};
 use crate::imaging::Mask;
 
 pub struct SpatialRgpt {
     pub config: ModelConfig,
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     /// Ids that regions' embeddings replace; `None` where the checkpoint has no use for them.
     mask_id: Option<i64>,
     depth_id: Option<i64>,
@@ -47,7 +49,7 @@ pub struct View {
 #[derive(Debug)]
 pub struct Seen {
     /// (tokens, hidden)
-    image_features: Tensor,
+    pub(super) image_features: Tensor,
     /// (M, hidden), a row a region; `None` without regions.
     pub(super) mask_embeds: Option<Tensor>,
     /// (M, hidden); `None` without depth or regions.
@@ -63,23 +65,37 @@ impl SpatialRgpt {
         let config = ModelConfig::read(folder)?;
         let tokenizer = Tokenizer::load(&folder.join("llm"))?;
         check_vocabulary(folder, &config, &tokenizer)?;
-        let part = |name: &str| folder.join(name);
+        Self::assemble(config, Arc::new(tokenizer), placement, |part| {
+            Weights::open(&folder.join(part), placement)
+        })
+    }
+
+    /// Puts the network together out of the tensors that `weights` gives for each part by the name of its
+    /// folder.
+    ///
+    /// # Errors
+    /// What is missing, unexpected or of another shape, by name.
+    pub(super) fn assemble(
+        config: ModelConfig,
+        tokenizer: Arc<Tokenizer>,
+        placement: Placement,
+        weights: impl Fn(&str) -> Result<Weights>,
+    ) -> Result<Self> {
         let tokens = tokenizer.len() as i64;
         let (regions, depth) = (config.top.enable_region, config.takes_depth());
         Ok(Self {
             mask_id: regions.then(|| tokenizer.mask_id()).transpose()?,
             depth_id: depth.then(|| tokenizer.depth_id()).transpose()?,
-            vision_tower: VisionTower::load(&part("vision_tower"), placement, &config)?,
+            vision_tower: VisionTower::load(weights("vision_tower")?, &config)?,
             region_extractor: match config.top.enable_region {
                 true => Some(RegionExtractor::load(
-                    &part("region_extractor"),
-                    placement,
+                    weights("region_extractor")?,
                     &config,
                 )?),
                 false => None,
             },
-            mm_projector: Projector::load(&part("mm_projector"), placement, &config)?,
-            llm: Llama::load(&part("llm"), placement, &config.llm, tokens)?,
+            mm_projector: Projector::load(|| weights("mm_projector"), &config)?,
+            llm: Llama::load(weights("llm")?, &config.llm, tokens)?,
             tokenizer,
             config,
             placement,
@@ -107,15 +123,16 @@ impl SpatialRgpt {
     }
 
     /// What the vision tower makes of all views. Colour and depth pictures go through in one batch.
-    pub(super) fn tower_features(
+    pub(super) fn tower_features<V: Borrow<View>>(
         &self,
-        views: &[View],
+        views: &[V],
         hidden: Option<&mut Vec<Tensor>>,
     ) -> TchResult<Features> {
         let wants_depth = self.takes_depth();
-        let mut pictures: Vec<&[f32]> = views.iter().map(|view| view.color.as_slice()).collect();
+        let views = || views.iter().map(V::borrow);
+        let mut pictures: Vec<&[f32]> = views().map(|view| view.color.as_slice()).collect();
         // Which row of the batch is whose depth.
-        let depth_rows = views.iter().map(|view| {
+        let depth_rows = views().map(|view| {
             let depth = view.depth.as_deref().filter(|_| wants_depth)?;
             pictures.push(depth);
             Some(pictures.len() as i64 - 1)
@@ -124,11 +141,13 @@ impl SpatialRgpt {
         let pixels = self.pixels(&pictures)?;
         let features = self.vision_tower.forward(&pixels, hidden)?; // (P, N, C)
         Ok(Features {
-            color: features.f_narrow(0, 0, views.len() as i64)?, // (B, N, C)
-            depth: depth_rows
-                .into_iter()
-                .map(|row| row.map(|row| features.f_select(0, row)).transpose())
-                .collect::<TchResult<_>>()?,
+            color: features.f_narrow(0, 0, views().len() as i64)?, // (B, N, C)
+            // Unbound all at once: the gradient of each row alone would be a batch of zeros around it.
+            depth: {
+                let rows = features.f_unbind(0)?;
+                let of = |row: i64| rows.get(row as usize).map(Tensor::shallow_clone);
+                depth_rows.into_iter().map(|row| row.and_then(of)).collect()
+            },
         })
     }
 
@@ -150,15 +169,34 @@ impl SpatialRgpt {
     }
 
     /// The embeddings that the language model reads of each view.
-    pub(super) fn describe(&self, features: &Features, views: &[View]) -> TchResult<Vec<Seen>> {
-        let refinement = self.refined(features)?;
-        let frames = views.iter().enumerate();
+    pub(super) fn describe<V: Borrow<View>>(
+        &self,
+        features: &Features,
+        views: &[V],
+    ) -> TchResult<Vec<Seen>> {
+        self.describe_refined(features, &self.refined(features)?, views)
+    }
+
+    /// The same where the pictures are refined already.
+    pub(super) fn describe_refined<V: Borrow<View>>(
+        &self,
+        features: &Features,
+        refinement: &Refinement,
+        views: &[V],
+    ) -> TchResult<Vec<Seen>> {
+        let image_features = refinement.image_features.f_unbind(0)?;
+        let cells = match &refinement.refined {
+            Some(refined) => refined.frames()?,
+            None => Vec::new(),
+        };
+        let frames = views.iter().zip(image_features).enumerate();
         frames
-            .map(|(frame, view)| {
+            .map(|(frame, (view, image_features))| {
+                let depth = features.depth.get(frame).and_then(Option::as_ref);
                 let (mask_embeds, depth_embeds) =
-                    self.regions(features, &refinement, frame, view)?;
+                    self.regions(cells.get(frame), depth, view.borrow())?;
                 Ok(Seen {
-                    image_features: refinement.image_features.f_select(0, frame as i64)?,
+                    image_features,
                     mask_embeds,
                     depth_embeds,
                 })
@@ -169,20 +207,19 @@ impl SpatialRgpt {
     /// The regions' embeddings of colour and of depth, (M, hidden) each.
     fn regions(
         &self,
-        features: &Features,
-        refinement: &Refinement,
-        frame: usize,
+        cells: Option<&Tensor>,
+        depth: Option<&Tensor>,
         view: &View,
     ) -> TchResult<(Option<Tensor>, Option<Tensor>)> {
-        let (Some(extractor), Some(refined)) = (&self.region_extractor, &refinement.refined) else {
+        let (Some(extractor), Some(cells)) = (&self.region_extractor, cells) else {
             return Ok((None, None));
         };
         if view.masks.is_empty() {
             return Ok((None, None));
         }
         let masks = self.masks(&view.masks)?;
-        let mask_embeds = extractor.color_regions(refined, frame as i64, &masks)?;
-        let depth_embeds = match features.depth.get(frame).and_then(Option::as_ref) {
+        let mask_embeds = extractor.color_regions(cells, &masks)?;
+        let depth_embeds = match depth {
             Some(features) => extractor.depth_regions(features, &masks)?,
             None => None,
         };
@@ -221,16 +258,27 @@ impl SpatialRgpt {
     /// `<depth>` -> (1, T, hidden). `mentions` are the regions in the order in which the prompt names
     /// them. What is longer than the model takes is cut on the right, as in the original.
     pub(super) fn splice(&self, ids: &[i64], seen: &Seen, mentions: &[usize]) -> TchResult<Tensor> {
+        let spliced = self.splice_all(ids, seen, mentions, mentions)?;
+        let length = spliced.size2()?.0.min(self.config.llm.max_prompt());
+        spliced.f_narrow(0, 0, length)?.f_unsqueeze(0)
+    }
+
+    /// The same, uncut and where not every `<mask>` has its `<depth>`: (T, hidden).
+    pub(super) fn splice_all(
+        &self,
+        ids: &[i64],
+        seen: &Seen,
+        mask_mentions: &[usize],
+        depth_mentions: &[usize],
+    ) -> TchResult<Tensor> {
         let device = self.placement.device;
         // The image's placeholder has no row in the table; any other stands in until it is replaced.
         let known: Vec<i64> = ids.iter().map(|&id| id.max(0)).collect();
         let text = self
             .llm
             .embed(&Tensor::f_from_slice(&known)?.f_to_device(device)?)?; // (T, hidden)
-        let regions: Vec<i64> = mentions.iter().map(|&region| region as i64).collect();
-        let regions = Tensor::f_from_slice(&regions)?.f_to_device(device)?;
-        let text = self.replaced(text, ids, self.mask_id, &seen.mask_embeds, &regions)?;
-        let text = self.replaced(text, ids, self.depth_id, &seen.depth_embeds, &regions)?;
+        let text = self.replaced(text, ids, self.mask_id, &seen.mask_embeds, mask_mentions)?;
+        let text = self.replaced(text, ids, self.depth_id, &seen.depth_embeds, depth_mentions)?;
 
         let mut pieces = Vec::new();
         let mut start = 0;
@@ -242,19 +290,18 @@ impl SpatialRgpt {
             }
         }
         pieces.push(text.f_narrow(0, start, ids.len() as i64 - start)?);
-        let spliced = Tensor::f_cat(&pieces, 0)?;
-        let length = spliced.size2()?.0.min(self.config.llm.max_prompt());
-        spliced.f_narrow(0, 0, length)?.f_unsqueeze(0)
+        Tensor::f_cat(&pieces, 0)
     }
 
-    /// Rows of `text` whose id is `placeholder`, replaced in order by the embeddings of `regions`.
+    /// Rows of `text` whose id is `placeholder`, replaced in order by the embeddings of the regions
+    /// that are mentioned.
     fn replaced(
         &self,
         text: Tensor,
         ids: &[i64],
         placeholder: Option<i64>,
         embeds: &Option<Tensor>,
-        regions: &Tensor,
+        mentions: &[usize],
     ) -> TchResult<Tensor> {
         let (Some(placeholder), Some(embeds)) = (placeholder, embeds) else {
             return Ok(text);
@@ -264,15 +311,18 @@ impl SpatialRgpt {
             .zip(0_i64..)
             .filter(|&(&id, _)| id == placeholder);
         let rows: Vec<i64> = rows.map(|(_, row)| row).collect();
-        let count = (rows.len() as i64).min(regions.size1()?);
-        if count == 0 {
+        let pairs = rows
+            .into_iter()
+            .zip(mentions.iter().map(|&region| region as i64));
+        let (rows, regions): (Vec<i64>, Vec<i64>) = pairs.unzip();
+        if rows.is_empty() {
             return Ok(text);
         }
-        let rows = Tensor::f_from_slice(&rows)?.f_to_device(text.device())?;
+        let index = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(text.device());
         let embeds = embeds
-            .f_index_select(0, &regions.f_narrow(0, 0, count)?)?
+            .f_index_select(0, &index(&regions)?)?
             .f_to_kind(text.kind())?;
-        text.f_index_copy(0, &rows.f_narrow(0, 0, count)?, &embeds)
+        text.f_index_copy(0, &index(&rows)?, &embeds)
     }
 }
 

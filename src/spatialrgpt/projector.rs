@@ -1,13 +1,11 @@
 //! The projector: visual features become embeddings of the language model (LLaVA; VILA for the
 //! downsampling kind).
 
-use std::path::Path;
-
 use tch::Tensor;
 
 use super::config::{ModelConfig, ProjectorKind};
 use super::layers::{LayerNorm, Linear, TchResult, grid_side};
-use super::weights::{Placement, Scope, Weights};
+use super::weights::{Scope, Weights};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -23,12 +21,12 @@ pub enum Projector {
 }
 
 impl Projector {
-    /// The identity has no file of weights.
-    pub fn load(folder: &Path, placement: Placement, config: &ModelConfig) -> Result<Self> {
+    /// `weights` gives the part's tensors; the identity has none, so it is not asked for them.
+    pub fn load(weights: impl FnOnce() -> Result<Weights>, config: &ModelConfig) -> Result<Self> {
         if config.mm_projector == ProjectorKind::Identity {
             return Ok(Self::Identity);
         }
-        let weights = Weights::open(folder, placement)?;
+        let weights = weights()?;
         let scope = weights.scope().sub("layers");
         let (c, hidden) = (config.vision_tower.hidden_size, config.llm.hidden_size);
         let projector = match config.mm_projector {

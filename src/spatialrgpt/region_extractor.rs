@@ -2,13 +2,11 @@
 //! four times by deconvolution; a region is the mean of the enlarged map under its mask. Regions of the
 //! depth picture are taken from the tower's features as they are.
 
-use std::path::Path;
-
 use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
 use super::layers::{LayerNorm, Linear, TchResult, grid_side};
-use super::weights::{Placement, Scope, Weights};
+use super::weights::{Scope, Weights};
 use crate::error::Result;
 
 /// Patches along a side of the map that the language model gets, whatever the tower's own grid
@@ -33,8 +31,7 @@ pub struct Refined {
 }
 
 impl RegionExtractor {
-    pub fn load(folder: &Path, placement: Placement, config: &ModelConfig) -> Result<Self> {
-        let weights = Weights::open(folder, placement)?;
+    pub fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
         let scope = weights.scope();
         let (c, hidden) = (config.vision_tower.hidden_size, config.llm.hidden_size);
         let depth = scope.sub("depth_projector");
@@ -65,22 +62,12 @@ impl RegionExtractor {
         })
     }
 
-    /// One embedding a region of the colour picture: masks (M, S, S) of one frame, that frame's
-    /// enlarged map -> (M, hidden).
-    pub fn color_regions(
-        &self,
-        refined: &Refined,
-        frame: i64,
-        masks: &Tensor,
-    ) -> TchResult<Tensor> {
-        let g = refined.grid;
-        let weights = resized(masks, 4 * g)?; // (M, 4G, 4G)
-        let m = weights.size3()?.0;
-        let weights = weights
-            .f_reshape([m, g, 2, 2, g, 2, 2])? // (M, y, a, c, x, b, d)
-            .f_permute([0, 1, 4, 2, 5, 3, 6])? // (M, y, x, a, b, c, d)
-            .f_reshape([m, 16 * g * g])?;
-        let pooled = mask_pooling(&refined.cells.f_select(0, frame)?, &weights)?;
+    /// One embedding a region of the colour picture: masks (M, S, S) of one frame, that frame's cells of
+    /// the enlarged map (16 G * G, C), as `Refined::frames` gives them -> (M, hidden).
+    pub fn color_regions(&self, cells: &Tensor, masks: &Tensor) -> TchResult<Tensor> {
+        let g = grid_side(cells.size2()?.0 / 16);
+        let weights = in_cell_order(&resized(masks, 4 * g)?)?; // (M, 16 G * G)
+        let pooled = mask_pooling(cells, &weights)?;
         self.rgb_projector.forward(&pooled)
     }
 
@@ -115,6 +102,16 @@ impl Refined {
             .f_transpose(1, 2) // (B, 27 * 27, C)
     }
 
+    /// The cells of each frame: B times (16 G * G, C).
+    pub fn frames(&self) -> TchResult<Vec<Tensor>> {
+        self.cells.f_unbind(0)
+    }
+
+    /// The cells of all frames as they are stored: (B, 16 G * G, C), in the order of `in_cell_order`.
+    pub fn cells(&self) -> &Tensor {
+        &self.cells
+    }
+
     /// The cells row by row: (B, 4G * 4G, C).
     pub fn rows(&self) -> TchResult<Tensor> {
         let (b, _, c) = self.cells.size3()?;
@@ -124,6 +121,15 @@ impl Refined {
             .f_permute([0, 1, 3, 5, 2, 4, 6, 7])? // (B, y, a, c, x, b, d, C)
             .f_reshape([b, 16 * g * g, c])
     }
+}
+
+/// Maps (M, 4G, 4G) -> (M, 16 G * G) in the order in which the cells of the enlarged map are stored.
+pub fn in_cell_order(maps: &Tensor) -> TchResult<Tensor> {
+    let (m, side, _) = maps.size3()?;
+    let g = side / 4;
+    maps.f_reshape([m, g, 2, 2, g, 2, 2])? // (M, y, a, c, x, b, d)
+        .f_permute([0, 1, 4, 2, 5, 3, 6])? // (M, y, x, a, b, c, d)
+        .f_reshape([m, 16 * g * g])
 }
 
 /// `deconv2x`: deconvolution, normalisation over channels, GELU, deconvolution, GELU.

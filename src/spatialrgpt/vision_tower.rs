@@ -1,13 +1,11 @@
 //! The vision tower: SigLIP (Zhai et al. 2023) or CLIP (Radford et al. 2021), a vision transformer
 //! whose last layers and pooling are not used. Fields are named as in the checkpoint.
 
-use std::path::Path;
-
 use tch::{Kind, Tensor};
 
 use super::config::{ModelConfig, VisionFamily};
 use super::layers::{LayerNorm, Linear, TchResult};
-use super::weights::{Placement, Scope, Weights};
+use super::weights::{Scope, Weights};
 use crate::error::Result;
 
 /// Tensors of the checkpoint that no feature comes from: the pooling head and the norm before it,
@@ -28,8 +26,7 @@ pub struct VisionTower {
 
 impl VisionTower {
     /// Loads the embeddings and as many layers as the selected features need.
-    pub fn load(folder: &Path, placement: Placement, config: &ModelConfig) -> Result<Self> {
-        let weights = Weights::open(folder, placement)?;
+    pub fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
         let vision = &config.vision_tower;
         let family = config.vision_family;
         let scope = weights.scope().sub("vision_model");
@@ -232,11 +229,12 @@ impl Attention {
             .forward(x)?
             .f_view([b, n, 3 * self.heads, c / self.heads])?
             .f_transpose(1, 2)?; // (B, 3 H, N, D)
-        let third = |i: i64| qkv.f_narrow(1, i * self.heads, self.heads); // (B, H, N, D)
+        // One split, whose gradient is one joining: three slices would each make a whole tensor of zeros.
+        let thirds = qkv.f_split(self.heads, 1)?; // q, k, v: (B, H, N, D)
         let y = Tensor::f_scaled_dot_product_attention(
-            &third(0)?,
-            &third(1)?,
-            &third(2)?,
+            &thirds[0],
+            &thirds[1],
+            &thirds[2],
             None::<&Tensor>,
             0.0,
             false,

@@ -38,20 +38,57 @@ pub struct Placement {
 /// The tensors of one part of a checkpoint. Take them through [`Weights::scope`], then
 /// [`finish`](Weights::finish), which tells what nobody asked for.
 #[must_use = "call `finish`, which names the tensors that nobody asked for"]
-#[derive(Debug)]
 pub struct Weights {
     folder: PathBuf,
     placement: Placement,
     shards: Vec<Shard>,
     entries: BTreeMap<String, Entry>,
+    /// Makes what is asked for and not there: a network that begins.
+    begin: Option<Begin>,
 }
 
-#[derive(Debug)]
+/// A tensor of this name and shape, for a network that begins.
+pub(super) type Begin = Box<dyn Fn(&str, &[i64]) -> Tensor>;
+
 struct Entry {
-    /// Index into `Weights::shards`.
-    shard: usize,
-    stored: Stored,
+    place: Place,
     used: AtomicBool,
+}
+
+impl std::fmt::Debug for Weights {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter
+            .debug_struct("Weights")
+            .field("folder", &self.folder)
+            .field("names", &self.entries.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a tensor lies.
+enum Place {
+    /// In a file: an index into `Weights::shards`.
+    File {
+        shard: usize,
+        stored: Stored,
+    },
+    Memory(Tensor),
+}
+
+impl Place {
+    fn shape(&self) -> Vec<i64> {
+        match self {
+            Self::File { stored, .. } => stored.shape.clone(),
+            Self::Memory(tensor) => tensor.size(),
+        }
+    }
+
+    fn elements(&self) -> u64 {
+        match self {
+            Self::File { stored, .. } => stored.elements(),
+            Self::Memory(tensor) => tensor.numel() as u64,
+        }
+    }
 }
 
 impl Weights {
@@ -73,31 +110,69 @@ impl Weights {
             let (shard, tensors) = Shard::open(path)?;
             for (name, stored) in tensors {
                 let entry = Entry {
-                    shard: shards.len(),
-                    stored,
+                    place: Place::File {
+                        shard: shards.len(),
+                        stored,
+                    },
                     used: AtomicBool::new(false),
                 };
                 if let Some(earlier) = entries.insert(name.clone(), entry) {
-                    let first = shards.get(earlier.shard).map(Shard::path);
+                    let first = match earlier.place {
+                        Place::File { shard, .. } => shards.get(shard).map(Shard::path),
+                        Place::Memory(_) => None,
+                    };
                     return Err(duplicate(path, first, &name));
                 }
             }
             shards.push(shard);
         }
-        layout.check(entries.iter().filter_map(|(name, entry)| {
-            let shard = shards.get(entry.shard)?;
-            Some((name.as_str(), shard.path()))
-        }))?;
+        layout.check(
+            entries
+                .iter()
+                .filter_map(|(name, entry)| match entry.place {
+                    Place::File { shard, .. } => Some((name.as_str(), shards.get(shard)?.path())),
+                    Place::Memory(_) => None,
+                }),
+        )?;
         let weights = Self {
             folder: folder.to_path_buf(),
             placement,
             shards,
             entries,
+            begin: None,
         };
         if placement.device == Device::Cpu {
             memory::check(folder, weights.bytes())?;
         }
         Ok(weights)
+    }
+
+    /// Tensors that are in memory already, such as those in training: each is handed out as it is, or
+    /// converted so that gradients flow back to it. `begin` makes those that are asked for and missing.
+    /// `folder` is named in errors.
+    pub(super) fn in_memory(
+        folder: &Path,
+        placement: Placement,
+        tensors: impl IntoIterator<Item = (String, Tensor)>,
+        begin: Option<Begin>,
+    ) -> Self {
+        let entry = |(name, tensor)| {
+            let used = AtomicBool::new(false);
+            let place = Place::Memory(tensor);
+            (name, Entry { place, used })
+        };
+        Self {
+            folder: folder.to_path_buf(),
+            placement,
+            shards: Vec::new(),
+            entries: tensors.into_iter().map(entry).collect(),
+            begin,
+        }
+    }
+
+    /// The names of all tensors.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
     }
 
     /// The root of the tensors' dotted names.
@@ -115,7 +190,7 @@ impl Weights {
 
     /// How much memory all tensors take as the wanted kind, in bytes.
     pub fn bytes(&self) -> u64 {
-        let elements = self.entries.values().map(|entry| entry.stored.elements());
+        let elements = self.entries.values().map(|entry| entry.place.elements());
         let bytes_per_element = self.placement.kind.elt_size_in_bytes() as u64;
         elements
             .fold(0, u64::saturating_add)
@@ -165,6 +240,15 @@ impl Weights {
         ))
     }
 
+    /// The file that a tensor is in.
+    fn path_of(&self, entry: &Entry) -> &Path {
+        match entry.place {
+            Place::File { shard, .. } => self.shards.get(shard).map(Shard::path),
+            Place::Memory(_) => None,
+        }
+        .unwrap_or(&self.folder)
+    }
+
     fn missing(&self, name: &str, shape: Option<&[i64]>) -> Error {
         let shape = shape.map_or_else(String::new, |shape| format!(" of shape {shape:?}"));
         let path = match self.shards.as_slice() {
@@ -207,7 +291,7 @@ impl Weights {
 }
 
 /// A place in the dotted names of a part's tensors.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Scope<'a> {
     weights: &'a Weights,
     /// Empty, or ends with a dot.
@@ -230,18 +314,21 @@ impl<'a> Scope<'a> {
     /// `Error::Checkpoint` if the tensor is missing, has another shape, or is stored as anything but float32,
     /// float16 or bfloat16; `Error::Torch` if it finds no room on the device.
     pub fn get(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
-        let (name, entry, shard) = self.find(name, Some(shape))?;
-        if entry.stored.shape != shape {
+        if let Some(begin) = &self.weights.begin
+            && !self.has(name)
+        {
+            return Ok(begin(&format!("{}{name}", self.prefix), shape));
+        }
+        let (name, entry) = self.find(name, Some(shape))?;
+        let found = entry.place.shape();
+        if found != shape {
             return Err(Error::checkpoint(
-                shard.path(),
-                format!(
-                    "tensor '{name}' has shape {found:?}, but by config.json it has {shape:?}",
-                    found = entry.stored.shape,
-                ),
+                self.weights.path_of(entry),
+                format!("tensor '{name}' has shape {found:?}, but by config.json it has {shape:?}"),
                 "config.json and the weights belong to different models: take both from one checkpoint",
             ));
         }
-        self.take(&name, entry, shard)
+        self.take(&name, entry)
     }
 
     /// The tensor `name` of this scope, whatever its shape.
@@ -249,8 +336,8 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// As for [`get`](Self::get), but for the shape.
     pub fn get_any(&self, name: &str) -> Result<Tensor> {
-        let (name, entry, shard) = self.find(name, None)?;
-        self.take(&name, entry, shard)
+        let (name, entry) = self.find(name, None)?;
+        self.take(&name, entry)
     }
 
     /// Whether the checkpoint has the tensor `name` of this scope.
@@ -261,10 +348,10 @@ impl<'a> Scope<'a> {
 
     /// The stored shape of the tensor `name` of this scope, if the checkpoint has it. Reads nothing and
     /// marks nothing as used.
-    pub fn shape(&self, name: &str) -> Option<&'a [i64]> {
+    pub fn shape(&self, name: &str) -> Option<Vec<i64>> {
         let name = format!("{prefix}{name}", prefix = self.prefix);
         let entry = self.weights.entries.get(&name)?;
-        Some(&entry.stored.shape)
+        Some(entry.place.shape())
     }
 
     /// As what and where tensors are handed out.
@@ -272,20 +359,26 @@ impl<'a> Scope<'a> {
         self.weights.placement
     }
 
-    fn find(&self, name: &str, shape: Option<&[i64]>) -> Result<(String, &'a Entry, &'a Shard)> {
+    fn find(&self, name: &str, shape: Option<&[i64]>) -> Result<(String, &'a Entry)> {
         let name = format!("{prefix}{name}", prefix = self.prefix);
-        let found = self.weights.entries.get(&name).and_then(|entry| {
-            let shard = self.weights.shards.get(entry.shard)?;
-            Some((entry, shard))
-        });
-        match found {
-            Some((entry, shard)) => Ok((name, entry, shard)),
+        match self.weights.entries.get(&name) {
+            Some(entry) => Ok((name, entry)),
             None => Err(self.weights.missing(&name, shape)),
         }
     }
 
-    fn take(&self, name: &str, entry: &Entry, shard: &Shard) -> Result<Tensor> {
-        let tensor = shard.read(name, &entry.stored, self.weights.placement)?;
+    fn take(&self, name: &str, entry: &Entry) -> Result<Tensor> {
+        let placement = self.weights.placement;
+        let tensor = match &entry.place {
+            Place::File { shard, stored } => match self.weights.shards.get(*shard) {
+                Some(shard) => shard.read(name, stored, placement)?,
+                None => return Err(self.weights.missing(name, None)),
+            },
+            Place::Memory(tensor) => tensor
+                .f_to_device(placement.device)
+                .and_then(|tensor| tensor.f_to_kind(placement.kind))
+                .map_err(torch_error(format!("convert tensor '{name}'")))?,
+        };
         entry.used.store(true, Ordering::Relaxed);
         Ok(tensor)
     }

@@ -83,7 +83,7 @@ fn tensors_come_out_by_dotted_name() {
     assert_eq!(floats(&second), [3.0]);
     assert_eq!(empty.size(), [0]);
     assert!(layers.sub(1).has("bias") && !layers.has("bias"));
-    assert_eq!(layers.sub(0).shape("bias"), Some([2].as_slice()));
+    assert_eq!(layers.sub(0).shape("bias"), Some(vec![2]));
     assert_eq!(weights.bytes(), 12);
     weights.finish().unwrap();
 }

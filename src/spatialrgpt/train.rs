@@ -1,0 +1,19 @@
+//! Training (`spatial-reward train`): the network of this module with gradients. It begins from nothing
+//! ([`fresh`]) or from a checkpoint, reads datasets ([`rows`], [`examples`]), and writes the model in the
+//! original's layout beside everything that is needed to go on after an interruption ([`saved`]).
+
+mod batches;
+mod examples;
+mod fresh;
+mod geometry;
+mod held_out;
+mod history;
+mod loss;
+mod optimizer;
+mod parameters;
+mod rows;
+mod saved;
+mod trainer;
+mod workers;
+
+pub use trainer::train;

@@ -1,0 +1,171 @@
+//! What only training has: heads that tell where things are from what the tower and the regions' embeddings
+//! hold. A dataset with depth knows a point for every cell of a picture, thousands a frame, where its
+//! questions have a few numbers; so the tower learns space from these and the language model learns to speak
+//! of it. The heads are linear and are not part of the model that is written.
+
+use tch::{Device, Kind, Reduction, Tensor};
+
+use super::examples::Geometry;
+use super::parameters::{HEADS, Named, Parameters};
+use crate::error::Result;
+use crate::spatialrgpt::config::ModelConfig;
+use crate::spatialrgpt::layers::{Linear, TchResult};
+use crate::spatialrgpt::model::{Features, Refinement, Seen};
+use crate::spatialrgpt::region_extractor::in_cell_order;
+
+/// Errors below this many metres count by their square, above by their size.
+const SMOOTH_BELOW_M: f64 = 0.05;
+
+/// The heads by what they read, and the sizes of that.
+fn heads(config: &ModelConfig) -> [(&'static str, i64); 4] {
+    let (vision, hidden) = (config.vision_tower.hidden_size, config.llm.hidden_size);
+    [
+        ("cells", vision),
+        ("depth_cells", vision),
+        ("regions", hidden),
+        ("depth_regions", hidden),
+    ]
+}
+
+/// The heads' first values.
+pub fn first_values(config: &ModelConfig) -> Vec<Named> {
+    let options = (Kind::Float, Device::Cpu);
+    let head = |(name, inputs): (&str, i64)| {
+        let weight = Tensor::randn([3, inputs], options) * (0.1 / (inputs as f64).sqrt());
+        let tensors = [("weight", weight), ("bias", Tensor::zeros(3, options))];
+        tensors.map(|(end, tensor)| Named {
+            part: HEADS,
+            name: format!("{name}.{end}"),
+            tensor,
+        })
+    };
+    heads(config).into_iter().flat_map(head).collect()
+}
+
+/// The heads of one step.
+pub struct Heads {
+    cells: Linear,
+    depth_cells: Linear,
+    regions: Linear,
+    depth_regions: Linear,
+}
+
+/// The known points of a batch; what is not known is NaN.
+pub struct Targets {
+    /// (B, 16 G * G, 3), in the order of the enlarged map's cells.
+    cells: Tensor,
+    /// (B, G * G, 3)
+    patches: Tensor,
+    /// (all regions, 3)
+    points: Tensor,
+}
+
+impl Heads {
+    /// # Errors
+    /// `Error::Checkpoint` if the training state has no heads.
+    pub fn of(parameters: &Parameters) -> Result<Self> {
+        let head = |name: &str| {
+            let get = |end: &str| parameters.get(HEADS, &format!("{name}.{end}"));
+            let (weight, bias) = (get("weight")?.shallow_clone(), get("bias")?.shallow_clone());
+            Ok(Linear::from_parts(weight, Some(bias)))
+        };
+        Ok(Self {
+            cells: head("cells")?,
+            depth_cells: head("depth_cells")?,
+            regions: head("regions")?,
+            depth_regions: head("depth_regions")?,
+        })
+    }
+
+    /// How far off the heads are, in metres (smoothed), on average over what they are asked.
+    pub fn loss(
+        &self,
+        features: &Features,
+        refinement: &Refinement,
+        seen: &[Seen],
+        targets: &Targets,
+    ) -> TchResult<Tensor> {
+        let mut losses = Vec::new();
+        if let Some(refined) = &refinement.refined {
+            losses.extend(off(&self.cells, refined.cells(), &targets.cells)?);
+        }
+        let depth: Vec<&Tensor> = features.depth.iter().flatten().collect();
+        // Frames with and without depth are not mixed in one batch's heads.
+        if !depth.is_empty() && depth.len() == features.depth.len() {
+            let depth = Tensor::f_stack(&depth, 0)?; // (B, G * G, C)
+            losses.extend(off(&self.depth_cells, &depth, &targets.patches)?);
+        }
+        let masks: Vec<&Tensor> = seen.iter().filter_map(|s| s.mask_embeds.as_ref()).collect();
+        if masks.len() == seen.len() {
+            let masks = Tensor::f_cat(&masks, 0)?; // (all regions, hidden)
+            losses.extend(off(&self.regions, &masks, &targets.points)?);
+        }
+        let depth: Vec<&Tensor> = seen
+            .iter()
+            .filter_map(|s| s.depth_embeds.as_ref())
+            .collect();
+        if depth.len() == seen.len() {
+            let depth = Tensor::f_cat(&depth, 0)?;
+            losses.extend(off(&self.depth_regions, &depth, &targets.points)?);
+        }
+        match losses.is_empty() {
+            true => Tensor::f_zeros([] as [i64; 0], (Kind::Float, targets.points.device())),
+            false => Tensor::f_stack(&losses, 0)?.f_mean(Kind::Float),
+        }
+    }
+}
+
+/// A head's mean error over the targets that are known; `None` where none is.
+fn off(head: &Linear, x: &Tensor, target: &Tensor) -> TchResult<Option<Tensor>> {
+    let known = target.f_isfinite()?;
+    let count = i64::try_from(&known.f_sum(Kind::Int64)?)?;
+    if count == 0 {
+        return Ok(None);
+    }
+    let predicted = head.forward(&x.f_to_kind(Kind::Float)?)?;
+    let target = target.f_nan_to_num(0.0, None::<f64>, None::<f64>)?;
+    let off = predicted.f_smooth_l1_loss(&target, Reduction::None, SMOOTH_BELOW_M)?;
+    let off = off.f_mul(&known.f_to_kind(Kind::Float)?)?;
+    off.f_sum(Kind::Float)?.f_div_scalar(count).map(Some)
+}
+
+impl Targets {
+    /// `grid` is the number of patches along a side.
+    pub fn of<'a>(
+        geometry: impl Iterator<Item = &'a Geometry> + Clone,
+        grid: i64,
+        device: Device,
+    ) -> TchResult<Self> {
+        let side = 4 * grid;
+        let cells: Vec<f32> = geometry
+            .clone()
+            .flat_map(|g| &g.cells)
+            .flatten()
+            .copied()
+            .collect();
+        let points: Vec<f32> = geometry
+            .flat_map(|g| &g.points)
+            .flatten()
+            .copied()
+            .collect();
+        let cells = Tensor::f_from_slice(&cells)?
+            .f_to_device(device)?
+            .f_view([-1, side, side, 3])?;
+        // A patch's middle lies between four cells; the lower right of these stands for it.
+        let patches = cells
+            .f_slice(1, 2, None::<i64>, 4)?
+            .f_slice(2, 2, None::<i64>, 4)?
+            .f_reshape([-1, grid * grid, 3])?;
+        let planes = cells.f_permute([0, 3, 1, 2])?.f_reshape([-1, side, side])?; // (3 B, 4G, 4G)
+        let cells = in_cell_order(&planes)?
+            .f_view([-1, 3, side * side])?
+            .f_transpose(1, 2)?; // (B, 16 G * G, 3)
+        Ok(Self {
+            cells,
+            patches,
+            points: Tensor::f_from_slice(&points)?
+                .f_to_device(device)?
+                .f_view([-1, 3])?,
+        })
+    }
+}

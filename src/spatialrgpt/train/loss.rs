@@ -1,0 +1,167 @@
+//! One step's loss: how surprised the network is by the answers, and how far off its sense of space is.
+
+use tch::{Kind, Reduction, Tensor};
+
+use super::examples::{Example, Sequence};
+use super::geometry::{Heads, Targets};
+use crate::error::Result;
+use crate::spatialrgpt::layers::TchResult;
+use crate::spatialrgpt::llama::Layout;
+use crate::spatialrgpt::model::{Seen, SpatialRgpt, View};
+use crate::spatialrgpt::tokenizer::IMAGE_TOKEN;
+use crate::spatialrgpt::weights::torch_error;
+
+/// Both losses of a batch, with their gradients' ways.
+pub struct Losses {
+    /// Mean cross entropy of the answers' tokens, nats.
+    pub answers: Tensor,
+    /// Mean error of the heads, metres.
+    pub geometry: Tensor,
+}
+
+/// # Errors
+/// libtorch's, of which memory is the one to expect.
+pub fn losses(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> Result<Losses> {
+    compute(network, heads, examples).map_err(torch_error("compute the loss"))
+}
+
+fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchResult<Losses> {
+    let views: Vec<&View> = examples.iter().map(|example| &example.view).collect();
+    let features = network.tower_features(&views, None)?;
+    let refinement = network.refined(&features)?;
+    let seen = network.describe_refined(&features, &refinement, &views)?;
+    let device = network.placement.device;
+    let geometry = examples.iter().map(|example| &example.geometry);
+    let targets = Targets::of(geometry, network.config.grid(), device)?;
+    let sequences: Vec<&Sequence> = examples.iter().map(|example| &example.sequence).collect();
+    Ok(Losses {
+        geometry: heads.loss(&features, &refinement, &seen, &targets)?,
+        answers: answers(network, &seen, &sequences)?,
+    })
+}
+
+/// The mean surprise over all tokens of the answers.
+fn answers(network: &SpatialRgpt, seen: &[Seen], sequences: &[&Sequence]) -> TchResult<Tensor> {
+    let spread: Vec<Spread> = sequences
+        .iter()
+        .zip(seen)
+        .map(|(sequence, seen)| Ok(Spread::of(sequence, seen.image_features.size2()?.0)))
+        .collect::<TchResult<_>>()?;
+    let longest = spread
+        .iter()
+        .map(|s| s.blocks.len())
+        .max()
+        .unwrap_or_default();
+    let embeds: Vec<Tensor> = sequences
+        .iter()
+        .zip(seen)
+        .map(|(sequence, seen)| {
+            let (masks, depths) = (&sequence.mask_mentions, &sequence.depth_mentions);
+            let embeds = network.splice_all(&sequence.ids, seen, masks, depths)?; // (T, C)
+            let missing = longest as i64 - embeds.size2()?.0;
+            embeds.f_constant_pad_nd([0, 0, 0, missing])
+        })
+        .collect::<TchResult<_>>()?;
+    let embeds = Tensor::f_stack(&embeds, 0)?; // (B, T, C)
+    let device = embeds.device();
+    let hidden = network
+        .llm
+        .read(&embeds, &layout(&spread, longest, device)?)?;
+    let (rows, targets) = learned(&spread, longest);
+    let index = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(device);
+    let hidden = hidden.f_flatten(0, 1)?.f_index_select(0, &index(&rows)?)?; // (answer tokens, C)
+    let logits = network.llm.logits(&hidden)?.f_to_kind(Kind::Float)?; // (answer tokens, V)
+    logits.f_cross_entropy_loss(
+        &index(&targets)?,
+        None::<Tensor>,
+        Reduction::Mean,
+        -100,
+        0.0,
+    )
+}
+
+/// A sequence once the image has become its tokens.
+struct Spread {
+    blocks: Vec<i64>,
+    positions: Vec<i64>,
+    /// The id that is to be learned at a place, where there is one.
+    target: Vec<Option<i64>>,
+}
+
+impl Spread {
+    fn of(sequence: &Sequence, image_tokens: i64) -> Self {
+        let mut spread = Self {
+            blocks: Vec::new(),
+            positions: Vec::new(),
+            target: Vec::new(),
+        };
+        let mut shift = 0;
+        let tokens = sequence
+            .ids
+            .iter()
+            .zip(&sequence.blocks)
+            .zip(&sequence.positions);
+        for (((&id, &block), &position), &is_answer) in tokens.zip(&sequence.is_answer) {
+            if id == IMAGE_TOKEN {
+                for patch in 0..image_tokens {
+                    spread.push(block, position + patch, None);
+                }
+                shift = image_tokens - 1;
+                continue;
+            }
+            spread.push(block, position + shift, is_answer.then_some(id));
+        }
+        spread
+    }
+
+    fn push(&mut self, block: i64, position: i64, target: Option<i64>) {
+        self.blocks.push(block);
+        self.positions.push(position);
+        self.target.push(target);
+    }
+}
+
+/// Which embedding sees which: those before it, of the shared beginning or of its own question. What fills
+/// a short sequence up is a question of its own, which nobody sees.
+fn layout(spread: &[Spread], longest: usize, device: tch::Device) -> TchResult<Layout> {
+    const FILLING: i64 = -1;
+    let batch = spread.len() as i64;
+    let filled = |values: &dyn Fn(&Spread) -> &Vec<i64>, with: i64| {
+        let all = spread.iter().flat_map(|s| {
+            let values = values(s);
+            let missing = longest - values.len();
+            values
+                .iter()
+                .copied()
+                .chain(std::iter::repeat_n(with, missing))
+        });
+        let all: Vec<i64> = all.collect();
+        Tensor::f_from_slice(&all)?
+            .f_to_device(device)?
+            .f_view([batch, longest as i64])
+    };
+    let blocks = filled(&|s| &s.blocks, FILLING)?; // (B, T)
+    let (row, column) = (blocks.f_unsqueeze(2)?, blocks.f_unsqueeze(1)?);
+    let length = longest as i64;
+    let earlier = Tensor::f_ones([length, length], (Kind::Bool, device))?.f_tril(0)?;
+    let sees = row
+        .f_eq_tensor(&column)?
+        .f_logical_or(&column.f_eq(0)?)?
+        .f_logical_and(&earlier)?; // (B, T, T)
+    Ok(Layout {
+        positions: filled(&|s| &s.positions, 0)?,
+        sees: sees.f_unsqueeze(1)?,
+    })
+}
+
+/// Places (in the batch's flat order) from which a token of an answer is to be foretold, and these tokens.
+/// An answer's first token follows its question, in the sequence as in its conversation.
+fn learned(spread: &[Spread], longest: usize) -> (Vec<i64>, Vec<i64>) {
+    let of = |(index, spread): (usize, &Spread)| {
+        let targets = spread.target.iter().enumerate();
+        let pairs = targets.filter_map(|(at, target)| Some((at.checked_sub(1)?, (*target)?)));
+        let pairs = pairs.map(|(at, target)| ((index * longest + at) as i64, target));
+        pairs.collect::<Vec<_>>()
+    };
+    spread.iter().enumerate().flat_map(of).unzip()
+}

@@ -1,0 +1,165 @@
+//! The gradient of a batch, shared out: on a processor one thread a core takes a part of the frames through
+//! the network and back, each alone. That is faster than all cores together on each of a small network's
+//! thousands of operations, between which they would wait for each other; the more so on a busy machine.
+
+use std::thread;
+
+use crossbeam::channel::{self, Receiver, Sender};
+use tch::Tensor;
+
+use super::examples::Example;
+use super::geometry::Heads;
+use super::loss::losses;
+use super::parameters::Parameters;
+use crate::error::{Error, Result, panic_words};
+use crate::spatialrgpt::layers::TchResult;
+use crate::spatialrgpt::weights::torch_error;
+
+/// What came of a batch.
+pub struct Learned {
+    /// Of the loss by all trained numbers.
+    pub gradient: Tensor,
+    /// Mean cross entropy of the answers' tokens, nats.
+    pub answers: f64,
+    /// Mean error of the heads, metres.
+    pub geometry: f64,
+    pub frames: usize,
+}
+
+/// Threads that wait for frames.
+pub struct Workers {
+    doors: Vec<(Sender<Vec<Example>>, Receiver<Result<Learned>>)>,
+}
+
+/// Runs `work` beside one thread a replica of the parameters. Each sees them as they are when it is given
+/// frames.
+///
+/// # Errors
+/// What `work` returns, or `Error::Panicked`.
+pub fn with_workers<T>(
+    replicas: Vec<Parameters>,
+    geometry_weight: f64,
+    work: impl FnOnce(&Workers) -> Result<T>,
+) -> Result<T> {
+    let count = replicas.len();
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        let doors = replicas.into_iter().map(|mut replica| {
+            let (frames, to_do) = channel::bounded::<Vec<Example>>(1);
+            let (done, results) = channel::bounded(1);
+            threads.push(scope.spawn(move || {
+                if count > 1 {
+                    tch::set_num_threads(1);
+                }
+                while let Ok(examples) = to_do.recv() {
+                    if done
+                        .send(learn(&mut replica, &examples, geometry_weight))
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }));
+            (frames, results)
+        });
+        let workers = Workers {
+            doors: doors.collect(),
+        };
+        let done = work(&workers);
+        drop(workers);
+        let panicked = threads
+            .into_iter()
+            .filter_map(|thread| thread.join().err())
+            .next();
+        match panicked {
+            Some(panic) => Err(Error::Panicked {
+                stamp_nanos: 0,
+                message: panic_words(panic.as_ref()),
+            }),
+            None => done,
+        }
+    })
+}
+
+impl Workers {
+    /// The loss and gradient of a batch, each frame weighing the same.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect.
+    pub fn learn(&self, mut examples: Vec<Example>) -> Result<Learned> {
+        let share = examples.len().div_ceil(self.doors.len().max(1)).max(1);
+        let mut asked = Vec::new();
+        for (frames, results) in &self.doors {
+            if examples.is_empty() {
+                break;
+            }
+            let rest = examples.split_off(share.min(examples.len()));
+            // A worker that is gone has panicked; its door tells so below.
+            let _ = frames.send(std::mem::replace(&mut examples, rest));
+            asked.push(results);
+        }
+        let gone = || Error::Panicked {
+            stamp_nanos: 0,
+            message: "a worker of the training is gone".into(),
+        };
+        let parts = asked
+            .into_iter()
+            .map(|results| results.recv().map_err(|_| gone())?);
+        let parts: Vec<Learned> = parts.collect::<Result<_>>()?;
+        mean(parts).map_err(torch_error("join the gradients"))
+    }
+}
+
+/// The mean of parts of a batch, weighed by their frames.
+fn mean(parts: Vec<Learned>) -> TchResult<Learned> {
+    let frames = parts.iter().map(|part| part.frames).sum::<usize>();
+    let weight = |part: &Learned| part.frames as f64 / frames.max(1) as f64;
+    let sum =
+        |value: fn(&Learned) -> f64| parts.iter().map(|part| weight(part) * value(part)).sum();
+    let gradients: Vec<Tensor> = parts
+        .iter()
+        .map(|part| part.gradient.f_mul_scalar(weight(part)))
+        .collect::<TchResult<_>>()?;
+    let (answers, geometry) = (sum(|part| part.answers), sum(|part| part.geometry));
+    let mut gradients = gradients.into_iter();
+    let mut gradient = match gradients.next() {
+        Some(first) => first,
+        None => Tensor::f_zeros([0], (tch::Kind::Float, tch::Device::Cpu))?,
+    };
+    for other in gradients {
+        let _ = gradient.f_add_(&other)?;
+    }
+    Ok(Learned {
+        gradient,
+        answers,
+        geometry,
+        frames,
+    })
+}
+
+fn learn(
+    parameters: &mut Parameters,
+    examples: &[Example],
+    geometry_weight: f64,
+) -> Result<Learned> {
+    let network = parameters.network()?;
+    let heads = Heads::of(parameters)?;
+    let losses = losses(&network, &heads, examples)?;
+    let mut learned = || -> TchResult<Learned> {
+        let (answers, geometry) = (
+            f64::try_from(&losses.answers)?,
+            f64::try_from(&losses.geometry)?,
+        );
+        let loss = losses
+            .answers
+            .f_add(&losses.geometry.f_mul_scalar(geometry_weight)?)?;
+        loss.f_backward()?;
+        Ok(Learned {
+            gradient: parameters.take_gradient()?,
+            answers,
+            geometry,
+            frames: examples.len(),
+        })
+    };
+    learned().map_err(torch_error("learn from a batch"))
+}
