@@ -8,6 +8,7 @@
 
 mod extras;
 mod frame_work;
+mod gravity;
 mod ordered;
 mod pictures;
 mod questions;
@@ -18,6 +19,7 @@ mod run;
 mod scene;
 mod shape;
 mod source;
+mod stream;
 mod tally;
 mod templates;
 mod wire;

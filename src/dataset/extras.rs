@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::gravity::Accelerometer;
 use super::regions::{Detected, Part};
-use super::wire::{DETECTIONS, IMU, Imu, detection_ids};
+use super::stream::Stream;
+use super::wire::{DETECTIONS, detection_ids};
 use crate::bag::{BagInfo, BagMessage, TopicInfo};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -20,11 +22,6 @@ use crate::stamp::nanos_from_seconds;
 pub const TRUTH_DEPTH: &str = "/ground_truth/depth/image_raw";
 pub const INSTANCES: &str = "/ground_truth/instances/image_raw";
 
-/// Without a reading of the frame's own stamp, accelerations of so long before and after are averaged.
-const IMU_WINDOW_S: f64 = 0.25;
-/// An acceleration of another size is not gravity alone.
-const GRAVITY_M_S2: std::ops::RangeInclusive<f32> = 8.8..=10.8;
-
 /// Topics that the user names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtraTopics {
@@ -34,35 +31,6 @@ pub struct ExtraTopics {
     pub instances: Option<String>,
     /// In the camera's optical frame.
     pub imu: Option<String>,
-}
-
-/// Messages by their stamps.
-struct Stream<T> {
-    held: BTreeMap<i64, T>,
-}
-
-impl<T> Default for Stream<T> {
-    fn default() -> Self {
-        Self {
-            held: BTreeMap::new(),
-        }
-    }
-}
-
-impl<T> Stream<T> {
-    fn within(&self, stamp: i64, reach: i64) -> impl Iterator<Item = (&i64, &T)> {
-        (self.held).range(stamp.saturating_sub(reach)..=stamp.saturating_add(reach))
-    }
-
-    fn nearest(&self, stamp: i64, tolerance: i64) -> Option<&T> {
-        let near = self.within(stamp, tolerance);
-        let nearest = near.min_by_key(|(at, _)| at.abs_diff(stamp));
-        nearest.map(|(_, held)| held)
-    }
-
-    fn forget_before(&mut self, stamp: i64) {
-        self.held = self.held.split_off(&stamp);
-    }
 }
 
 /// A topic with pictures that stay encoded.
@@ -86,21 +54,12 @@ struct Boxed {
     instance: Option<u8>,
 }
 
-struct ImuTopic {
-    topic: usize,
-    /// The user says that it is in the camera's optical frame.
-    trusted: bool,
-    stream: Stream<Point>,
-    frame_id: Option<String>,
-    told: bool,
-}
-
 /// The extra topics of one bag.
 pub struct Extras {
     pub truth_depth: Option<PictureTopic>,
     pub instances: Option<PictureTopic>,
     boxes: Vec<BoxTopic>,
-    imu: Option<ImuTopic>,
+    accelerometer: Option<Accelerometer>,
     role_topics: [Option<usize>; 2],
     shares_boxes: bool,
     min_score: f64,
@@ -143,7 +102,7 @@ impl Extras {
             truth_depth: pictures(info, named_depth, TRUTH_DEPTH, "--truth-depth-topic")?,
             instances: pictures(info, named_instances, INSTANCES, "--instances-topic")?,
             boxes,
-            imu: imu(info, topics.imu.as_deref())?,
+            accelerometer: Accelerometer::find(info, topics.imu.as_deref())?,
             role_topics: [roles.topic(Role::Fingertip), roles.topic(Role::Target)],
             shares_boxes: roles.shares_boxes(),
             min_score: config.matching.min_score,
@@ -167,7 +126,7 @@ impl Extras {
         let pictures = pictures
             .into_iter()
             .filter_map(|(role, it)| Some((role, it.as_ref()?.topic)));
-        let imu = self.imu.as_ref().map(|imu| ("imu", imu.topic));
+        let imu = (self.accelerometer.as_ref()).map(|imu| ("imu", imu.topic));
         (pictures.chain(imu))
             .filter_map(|(role, topic)| Some((role.to_owned(), name(topic)?)))
             .collect()
@@ -189,29 +148,23 @@ impl Extras {
     }
 
     fn read(&mut self, message: &BagMessage) -> Result<()> {
-        let stamped = |stamp: i64| match stamp {
-            0 => message.log_time_nanos,
-            stamp => stamp,
-        };
-        for pictures in [&mut self.truth_depth, &mut self.instances] {
-            if let Some(pictures) = pictures.as_mut().filter(|it| it.topic == message.topic) {
-                let header = pictures.decoder.image_header(&message.data)?;
-                let stamp = stamped(header.stamp_nanos());
-                pictures.stream.held.insert(stamp, message.data.clone());
-            }
+        let log_time = message.log_time_nanos;
+        let pictures = [&mut self.truth_depth, &mut self.instances];
+        for pictures in (pictures.into_iter().flatten()).filter(|it| it.topic == message.topic) {
+            let header = pictures.decoder.image_header(&message.data)?;
+            let stamp = header.stamp_nanos();
+            (pictures.stream).insert(stamp, log_time, message.data.clone());
         }
         for topic in (self.boxes.iter_mut()).filter(|it| it.topic == message.topic) {
             let (stamp, boxes) = boxes_of(&topic.decoder, &message.data)?;
-            topic.stream.held.insert(stamped(stamp), boxes);
+            topic.stream.insert(stamp, log_time, boxes);
         }
-        if let Some(imu) = self.imu.as_mut().filter(|it| it.topic == message.topic) {
-            let read = Imu::decode(&message.data)?;
-            let up = read.linear_acceleration.map(|v| v as f32);
-            let stamp = stamped(read.header.stamp_nanos());
-            imu.stream.held.insert(stamp, Point::from(up));
-            imu.frame_id.get_or_insert(read.header.frame_id);
+        match &mut self.accelerometer {
+            Some(accelerometer) if accelerometer.topic == message.topic => {
+                accelerometer.take(message)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// What belongs to a frame. Frames are asked for in order: what is older is forgotten.
@@ -225,7 +178,7 @@ impl Extras {
             truth_depth: picture(&self.truth_depth),
             instances: picture(&self.instances),
             detected: self.detected(frame),
-            up: self.imu.as_mut().and_then(|imu| imu.up(frame)),
+            up: (self.accelerometer.as_mut()).and_then(|it| it.up(frame)),
         };
         self.forget_before(stamp);
         extra
@@ -233,17 +186,15 @@ impl Extras {
 
     fn forget_before(&mut self, stamp: i64) {
         let before = stamp.saturating_sub(self.tolerance_nanos);
-        for pictures in [&mut self.truth_depth, &mut self.instances] {
-            if let Some(pictures) = pictures {
-                pictures.stream.forget_before(before);
-            }
+        let pictures = [&mut self.truth_depth, &mut self.instances];
+        for pictures in pictures.into_iter().flatten() {
+            pictures.stream.forget_before(before);
         }
         for topic in &mut self.boxes {
             topic.stream.forget_before(before);
         }
-        if let Some(imu) = &mut self.imu {
-            let reach = nanos_from_seconds(IMU_WINDOW_S);
-            imu.stream.forget_before(stamp.saturating_sub(reach));
+        if let Some(accelerometer) = &mut self.accelerometer {
+            accelerometer.forget_before(stamp);
         }
     }
 
@@ -295,41 +246,6 @@ impl Extras {
     }
 }
 
-impl ImuTopic {
-    /// Which way is up for the camera at a frame.
-    fn up(&mut self, frame: &FrameInfo) -> Option<Point> {
-        let of_imu = self.frame_id.as_deref().unwrap_or_default();
-        if !(self.trusted || may_be_one_frame(of_imu, &frame.frame_id)) {
-            if !std::mem::replace(&mut self.told, true) {
-                tracing::warn!(
-                    "the accelerometer's frame is '{of_imu}', the image's '{}': gravity is not used. If both \
-                     have the same axes, name its topic with --imu-topic",
-                    frame.frame_id
-                );
-            }
-            return None;
-        }
-        let stamp = frame.stamp_nanos;
-        let up = match self.stream.held.get(&stamp) {
-            Some(exact) => *exact,
-            None => {
-                let reach = nanos_from_seconds(IMU_WINDOW_S);
-                let near: Vec<Point> = (self.stream.within(stamp, reach))
-                    .map(|(_, up)| *up)
-                    .collect();
-                near.iter().sum::<Point>() / near.len().max(1) as f32
-            }
-        };
-        GRAVITY_M_S2.contains(&up.norm()).then_some(up)
-    }
-}
-
-/// Drivers name the optical frames of one camera's sensors differently, but turn them alike.
-fn may_be_one_frame(imu: &str, image: &str) -> bool {
-    let optical = |name: &str| name.is_empty() || name.contains("optical");
-    imu == image || optical(imu) && optical(image)
-}
-
 fn boxes_of(decoder: &Decoder, data: &Bytes) -> Result<(i64, Vec<Boxed>)> {
     let detections = decoder.detections(data)?;
     let ids = detection_ids(data);
@@ -366,40 +282,17 @@ fn pictures(
     }))
 }
 
-/// The named one, or the one that most looks like a camera's accelerometer.
-fn imu(info: &BagInfo, named: Option<&str>) -> Result<Option<ImuTopic>> {
-    let is_imu = |topic: &TopicInfo| topic.type_name == IMU && topic.message_count != Some(0);
-    let of_name = |words: &[&str]| {
-        find(info, |topic| {
-            is_imu(topic) && words.iter().all(|word| topic.name.contains(word))
-        })
-    };
-    let found = match named {
-        Some(name) => {
-            let found = find(info, |topic| topic.name == name && is_imu(topic));
-            Some(found.ok_or_else(|| no_topic(info, name, "--imu-topic"))?)
-        }
-        None => of_name(&["camera", "imu"])
-            .or_else(|| of_name(&["camera", "accel"]))
-            .or_else(|| of_name(&["camera"])),
-    };
-    Ok(found.map(|(topic, _)| ImuTopic {
-        topic,
-        trusted: named.is_some(),
-        stream: Stream::default(),
-        frame_id: None,
-        told: false,
-    }))
-}
-
-fn find(info: &BagInfo, fits: impl Fn(&TopicInfo) -> bool) -> Option<(usize, &TopicInfo)> {
+pub(super) fn find(
+    info: &BagInfo,
+    fits: impl Fn(&TopicInfo) -> bool,
+) -> Option<(usize, &TopicInfo)> {
     info.topics
         .iter()
         .enumerate()
         .find(|(_, topic)| fits(topic))
 }
 
-fn no_topic(info: &BagInfo, name: &str, option: &'static str) -> Error {
+pub(super) fn no_topic(info: &BagInfo, name: &str, option: &'static str) -> Error {
     Error::NoTopic {
         role: "data set",
         why: format!("the bag has no topic '{name}' of a fitting type"),

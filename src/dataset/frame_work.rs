@@ -137,6 +137,10 @@ impl Workshop<'_> {
             geometry: &self.geometry,
         };
         let (regions, left_out) = view.regions(&extra.detected);
+        let missing = piece.joined.frame.info.reason.filter(is_about_a_box);
+        if let Some(reason) = missing {
+            tally.skip_region(reason.name());
+        }
         left_out.iter().for_each(|reason| tally.skip_region(reason));
         if regions.len() < 2 {
             return Err(Skip::of("fewer_than_two_regions"));
@@ -224,6 +228,14 @@ impl Workshop<'_> {
         };
         serde_json::to_string(&row).map_err(|error| cannot(error.to_string()))
     }
+}
+
+/// The matcher's other reasons are about the whole frame.
+fn is_about_a_box(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoFingertipBox | Reason::NoTargetBox | Reason::StaleBox
+    )
 }
 
 /// Decode what the frame needs and check that it belongs together.

@@ -188,16 +188,14 @@ mod tests {
         geometry: GeometryEstimator,
     }
 
-    const SQUARES: [BoundingBox; 2] = [
-        BoundingBox::new(10.0, 20.0, 30.0, 40.0),
-        BoundingBox::new(50.0, 20.0, 70.0, 40.0),
-    ];
+    /// Left, top, right and bottom of each.
+    const SQUARES: [[f64; 4]; 2] = [[10.0, 20.0, 30.0, 40.0], [50.0, 20.0, 70.0, 40.0]];
 
     fn room() -> Room {
         let number = |index: u32| {
             let (x, y) = (f64::from(index % WIDTH), f64::from(index / WIDTH));
-            let holds = |b: &BoundingBox| {
-                (b.x_min..b.x_max).contains(&x) && (b.y_min..b.y_max).contains(&y)
+            let holds = |[left, top, right, bottom]: &[f64; 4]| {
+                (*left..*right).contains(&x) && (*top..*bottom).contains(&y)
             };
             SQUARES.iter().position(holds).map_or(0, |at| at as u8 + 1)
         };
@@ -243,10 +241,11 @@ mod tests {
     }
 
     fn detected(part: Part, square: usize, instance: Option<u8>) -> Detected {
+        let [left, top, right, bottom] = SQUARES[square];
         Detected {
             part,
             name: format!("{part:?}"),
-            bbox: SQUARES[square],
+            bbox: BoundingBox::new(left, top, right, bottom),
             instance,
         }
     }

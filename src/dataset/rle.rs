@@ -63,3 +63,40 @@ fn push_number(text: &mut String, mut number: i64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(width: u32, height: u32, inside: impl Fn(i64, i64) -> bool) -> String {
+        let rle = Rle::encode(width, height, |index| {
+            let index = index as i64;
+            inside(index % i64::from(width), index / i64::from(width))
+        });
+        assert_eq!(rle.size, [height, width]);
+        rle.counts
+    }
+
+    /// The strings are what pycocotools 2 writes for the same masks.
+    #[test]
+    fn masks_are_written_as_pycocotools_writes_them() {
+        // two runs of three pixels, and the last pixel
+        let small = encoded(5, 6, |x, y| {
+            (1..4).contains(&y) && (1..3).contains(&x) || (x, y) == (4, 5)
+        });
+        assert_eq!(small, "7330:N");
+        // a disc: runs that grow and shrink, so differences of both signs and numbers of two characters
+        let disc = encoded(160, 120, |x, y| (x - 70).pow(2) + (y - 50).pow(2) < 900);
+        assert_eq!(
+            disc,
+            "Sk4?V36J6L2M4M2M4M2N2N2N2O0O2N2O0O2N2O000O2O000O2O0000000000000000000000000001N10001N\
+             10001N2N101N2N101N2N2N2N3L3N3L3N4J6Jho6"
+        );
+    }
+
+    #[test]
+    fn nothing_and_everything_are_one_run_of_their_kind() {
+        assert_eq!(encoded(4, 3, |_, _| false), "<");
+        assert_eq!(encoded(4, 3, |_, _| true), "0<");
+    }
+}

@@ -40,10 +40,6 @@ impl Cloud {
         Self { points, count }
     }
 
-    pub fn points(&self) -> &[Point] {
-        &self.points
-    }
-
     pub fn centroid(&self) -> Point {
         self.points.iter().sum::<Point>() / self.points.len().max(1) as f32
     }
@@ -147,11 +143,7 @@ impl Scene {
             Comparison::LeftRight => self.beyond(a, b, Point::x()),
             Comparison::AboveBelow => self.beyond(a, b, -self.axes.up),
             Comparison::FrontBehind => self.beyond(a, b, Point::z()),
-            Comparison::BigSmall => {
-                let (of_a, of_b) = (of_a.volume(), of_b.volume());
-                let sure = of_a.max(of_b) >= MIN_VOLUME_RATIO * of_a.min(of_b) && of_a != of_b;
-                sure.then_some(of_a > of_b)
-            }
+            Comparison::BigSmall => bigger(of_a, of_b),
             Comparison::TallShort => longer(of_a.height, of_b.height),
             Comparison::WideThin => longer(of_a.width, of_b.width),
         }
@@ -169,6 +161,15 @@ impl Scene {
     fn offset(&self, from: usize, to: usize) -> Point {
         self.boxes[to].center - self.boxes[from].center
     }
+}
+
+/// Of a thing that shows one flat side nobody can tell the volume.
+fn bigger(a: &LevelBox, b: &LevelBox) -> Option<bool> {
+    let least_side = |it: &LevelBox| it.width.min(it.depth).min(it.height);
+    let (of_a, of_b) = (a.volume(), b.volume());
+    let sure = least_side(a).min(least_side(b)) >= MIN_LENGTH_M
+        && of_a.max(of_b) >= MIN_VOLUME_RATIO * of_a.min(of_b);
+    sure.then_some(of_a > of_b)
 }
 
 fn longer(a: f32, b: f32) -> Option<bool> {
@@ -270,6 +271,22 @@ mod tests {
     }
 
     #[test]
+    fn volumes_are_compared_only_where_they_show() {
+        // given a face, and copies of it that make a block of 10, 5 and 0.4 cm depth
+        let block = |x: f32, depth: f32| {
+            let layer = |z: f32| face([x, 0.0, 1.0 + z], 0.1, 0.1).points;
+            Cloud::of([0.0, 0.5, 1.0].map(|at| layer(at * depth)).concat())
+        };
+        let bigger = |one: f32, other: f32| {
+            two(block(0.0, one), block(0.5, other)).compare(Comparison::BigSmall, 0, 1)
+        };
+        assert_eq!(bigger(0.1, 0.05), Some(true));
+        assert_eq!(bigger(0.05, 0.1), Some(false));
+        assert_eq!(bigger(0.1, 0.09), None);
+        assert_eq!(bigger(0.1, 0.004), None);
+    }
+
+    #[test]
     fn places_are_compared_only_where_they_clearly_differ() {
         // 3 cm to the right of half a metre upwards
         let scene = two(
@@ -286,7 +303,7 @@ mod tests {
             .map(|i| Point::new(i as f32, 0.0, 0.0))
             .collect();
         let cloud = Cloud::of(points);
-        assert_eq!(cloud.points().len(), MAX_POINTS);
+        assert_eq!(cloud.points.len(), MAX_POINTS);
         assert!((cloud.centroid().x - 25_000.0).abs() < 30.0);
     }
 }
