@@ -91,7 +91,7 @@ pub enum Lot {
     Used,
     /// Something of it could not be read; its other frames are used.
     Damaged,
-    /// Nothing could be read.
+    /// Nothing of it could be read.
     Unreadable,
     /// It lacks what a data set needs.
     Unusable,
@@ -102,7 +102,7 @@ pub enum Lot {
 pub struct BagReport {
     /// What its rows call it.
     pub bag: String,
-    pub path: PathBuf,
+    pub path: String,
     pub lot: Lot,
     /// Why it is not used, or what was lost.
     pub why: Option<String>,

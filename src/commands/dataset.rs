@@ -1,5 +1,6 @@
 //! `dataset`: bags in, one training set out, under one progress bar.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context;
@@ -76,7 +77,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
 /// The summary for people.
 fn in_words(report: &Report, request: &Request<'_>) -> String {
     let counts = &report.counts;
-    let reasons = |counts: &std::collections::BTreeMap<String, u64>| {
+    let reasons = |counts: &BTreeMap<String, u64>| {
         let items = counts
             .iter()
             .map(|(reason, count)| format!("{reason} {count}"));
@@ -98,12 +99,6 @@ fn in_words(report: &Report, request: &Request<'_>) -> String {
         if !left_out.is_empty() {
             lines.push(format!("  {what} left out: {}", reasons(left_out)));
         }
-    }
-    if counts.rows_without_gravity > 0 {
-        lines.push(format!(
-            "  {} rows without gravity: nothing is asked of them that needs to know which way is up",
-            counts.rows_without_gravity
-        ));
     }
     for (lot, what) in [
         (Lot::Damaged, "damaged, used as far as they go"),

@@ -22,6 +22,9 @@ use crate::stamp::nanos_from_seconds;
 pub const TRUTH_DEPTH: &str = "/ground_truth/depth/image_raw";
 pub const INSTANCES: &str = "/ground_truth/instances/image_raw";
 
+/// What a region is called whose detection has no class.
+const NAMELESS: &str = "object";
+
 /// Topics that the user names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtraTopics {
@@ -250,7 +253,10 @@ fn boxes_of(decoder: &Decoder, data: &Bytes) -> Result<(i64, Vec<Boxed>)> {
     let detections = decoder.detections(data)?;
     let ids = detection_ids(data);
     let boxed = |(at, detection): (usize, crate::frame::Detection)| Boxed {
-        name: detection.class_id,
+        name: match detection.class_id {
+            class if class.is_empty() => NAMELESS.to_owned(),
+            class => class,
+        },
         score: detection.score,
         bbox: detection.bbox,
         // 0 is what belongs to no instance.

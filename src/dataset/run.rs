@@ -42,7 +42,7 @@ impl<'a> Reading<'a> {
             let name = self.name_of(path);
             let mut bag = BagReport {
                 bag: name,
-                path: path.clone(),
+                path: path.display().to_string(),
                 lot: Lot::Used,
                 why: None,
                 topics: BTreeMap::new(),
@@ -77,6 +77,10 @@ impl<'a> Reading<'a> {
                 Ok(None) => break,
                 Err(error) => {
                     bag.stop(&error);
+                    // What was read before is used.
+                    if bag.lot == Lot::Unreadable {
+                        bag.lot = Lot::Damaged;
+                    }
                     break;
                 }
             };
@@ -95,7 +99,7 @@ impl<'a> Reading<'a> {
         }
         bag.unreadable_messages = source.unreadable();
         if let Some(loss) = source.loss() {
-            tracing::warn!("{} is damaged: {loss}", bag.path.display());
+            tracing::warn!("{} is damaged: {loss}", bag.path);
             bag.lot = Lot::Damaged;
             bag.why = Some(loss.to_string());
         }
@@ -105,12 +109,15 @@ impl<'a> Reading<'a> {
     /// The bag's own name; where several have one, with a number.
     fn name_of(&mut self, path: &Path) -> String {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let stem = if path.is_dir() {
-            path.file_name()
-        } else {
-            path.file_stem()
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let endings = [".zstd", ".mcap", ".db3"];
+        let name = match path.is_dir() {
+            true => &name,
+            false => endings.iter().fold(&*name, |name, ending| {
+                name.strip_suffix(ending).unwrap_or(name)
+            }),
         };
-        let name = stem.unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.to_owned();
         let numbered = (2..).map(|number| format!("{name}-{number}"));
         let mut names = std::iter::once(name.clone()).chain(numbered);
         let free = names.find(|name| !self.taken.contains(name));
@@ -132,7 +139,7 @@ impl BagReport {
         } else {
             Lot::Unusable
         };
-        tracing::warn!("{} is left out: {error}", self.path.display());
+        tracing::warn!("{} is left out: {error}", self.path);
         self.why = Some(error.to_string());
     }
 }
@@ -222,6 +229,13 @@ impl<'a> Writing<'a> {
             counts: self.counts,
             bags,
         };
+        if report.counts.rows_without_gravity > 0 {
+            tracing::info!(
+                "{} rows have no gravity (no accelerometer in the camera's optical frame): nothing is asked of \
+                 them that needs to know which way is up",
+                report.counts.rows_without_gravity
+            );
+        }
         let path = self.folder.join(PROVENANCE);
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::output(&path, e))?;
         fs::write(&path, text + "\n").map_err(|error| Error::output(&path, error))?;

@@ -119,6 +119,7 @@ fn a_recording_of_depth_and_boxes_becomes_rows_with_pictures() {
         }
     }
     // Nothing says which way is up.
+    assert!(ended.stderr.contains("5 rows have no gravity"), "{ended}");
     let counts = &provenance(&data)["counts"];
     assert_eq!(counts["rows_without_gravity"], 5);
     assert_eq!(counts["questions"]["direct_distance"], 5);
@@ -480,4 +481,22 @@ fn a_data_set_is_replaced_only_if_that_is_asked_for_and_nothing_else_ever_is() {
     .expect_error(&["is no data set"]);
     assert_eq!(names_in(&folder.join("photos")), ["cat.jpg"]);
     assert_eq!(names_in(&folder), ["data", "photos", "pick.mcap"]);
+}
+
+#[test]
+fn bags_of_one_name_keep_their_frames_apart() {
+    let (_guard, folder) = folder_with(&approach(2));
+    approach(3).save(&folder.join("tuesday/pick.mcap"));
+
+    run(&folder, &["dataset", ".", "-o", "data"]).expect_code(0);
+
+    let rows = rows(&folder.join("data"));
+    let bags: Vec<&Value> = rows.iter().map(|row| &row["bag"]).collect();
+    assert_eq!(bags, ["pick", "pick", "pick-2", "pick-2", "pick-2"]);
+    assert_eq!(names_in(&folder.join("data/images")).len(), 5);
+    assert!(
+        rows[2]["filename"] == "images/pick-2_000000.png",
+        "{}",
+        rows[2]
+    );
 }
