@@ -103,7 +103,7 @@ pub const DIRECTION: &[Template] = &[
 
 /// A comparison from both of its sides.
 pub struct Poles {
-    /// "Region [0] is ... Region [1]" if the first is more so, and if it is less so.
+    /// What the first region is to the second if it is more so, and if it is less so.
     pub more: &'static str,
     pub less: &'static str,
     /// "Which one is ...?"
