@@ -38,6 +38,7 @@ pub enum Command {
     Ask(Box<Ask>),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
+    Dataset(Box<Dataset>),
     Node(Node),
 }
 
@@ -388,6 +389,76 @@ pub struct Inspect {
     pub truth: TruthOptions,
 }
 
+/// Make a training set of questions and answers from RGB-D bags.
+///
+/// Takes every frame with two or more regions: the fingertip, the target and everything else that a
+/// detector saw. Their depth, exact masks where the bag has them (a simulator's), and gravity where it has
+/// an accelerometer give distances, sizes, directions and comparisons, asked and answered in words.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward dataset recordings/pick -o pick_data
+  spatial-reward dataset recordings -o data --every 5     every fifth frame of every bag in the folder
+  spatial-reward dataset a.mcap b.mcap -o data --questions 1 --direct 1
+                                                          one question a frame, how far it is
+
+The new folder has dataset.jsonl (a line a frame), images/, depth/ (relative, as the model sees it),
+metric/ (millimetres) and dataset.json (where it comes from, and what was left out and why).
+Without an accelerometer's topic nothing is asked that needs to know which way is up.
+Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but a bag was damaged: it is used as far as it goes.")]
+pub struct Dataset {
+    /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags, two levels deep.
+    #[arg(required = true, value_name = "BAG")]
+    pub bags: Vec<PathBuf>,
+    /// The folder to make.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Take every n-th frame of each bag.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub every: u64,
+    /// Questions a frame, at most.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub questions: u16,
+    /// The share of questions for direct distances, where a frame has enough regions.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_share)]
+    pub direct: f64,
+    /// What is asked, and in which words, follows from the frame and this number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub seed: u64,
+    /// Settings as YAML; see config/default.yaml for all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Replace a data set that exists, once the new one is complete.
+    #[arg(long, help_heading = "Runs", visible_alias = "force")]
+    pub overwrite: bool,
+    /// Threads [default: one a processor].
+    #[arg(long, help_heading = "Runs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Print what came of it as JSON instead of text.
+    #[arg(long, help_heading = "Runs")]
+    pub json: bool,
+    #[command(flatten)]
+    pub topics: TopicOptions,
+    /// Depth without noise, registered to the colour image [default: /ground_truth/depth/image_raw].
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub truth_depth_topic: Option<String>,
+    /// sensor_msgs/Image, mono8: each pixel's instance, the number that is a detection's id
+    /// [default: /ground_truth/instances/image_raw].
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub instances_topic: Option<String>,
+    /// sensor_msgs/Imu in the camera's optical frame [default: the camera's, if it is in such a frame].
+    #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
+    pub imu_topic: Option<String>,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "must be a number from 0 to 1".to_owned())
+}
+
 /// Publish rewards live from ROS 2 topics (builds with the feature ros).
 ///
 /// Joins image, depth, camera info and both boxes by their stamps and publishes, for each image, what it
@@ -445,6 +516,13 @@ pub struct Settings {
     /// The form of the reward [default: dense].
     #[arg(long, value_name = "NAME", value_enum)]
     pub reward: Option<RewardKind>,
+    #[command(flatten)]
+    pub topics: TopicOptions,
+}
+
+/// The topics of a recording. Options win over the config file.
+#[derive(Debug, Clone, Args)]
+pub struct TopicOptions {
     /// sensor_msgs/Image or CompressedImage, in colour.
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub image_topic: Option<String>,
@@ -538,6 +616,14 @@ mod tests {
         );
         // Other commands know no such thing, and say so.
         assert_eq!(left("x label --ros-args a"), "x label --ros-args a");
+    }
+
+    #[test]
+    fn a_share_is_a_number_from_0_to_1() {
+        assert_eq!(parse_share("0.25"), Ok(0.25));
+        for wrong in ["-0.1", "1.1", "nan", "half", ""] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

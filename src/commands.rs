@@ -1,6 +1,7 @@
 //! One file a command; here only the dispatch and what the commands share.
 
 mod ask;
+mod dataset;
 mod discover;
 mod evaluate;
 mod inspect;
@@ -11,13 +12,14 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
 
 use anyhow::Context;
 use spatial_reward::config::{Config, Model};
 use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::{node, spatialrgpt};
 
-use crate::cli::{Command, ModelOptions, Settings, TruthOptions};
+use crate::cli::{Command, ModelOptions, Settings, TopicOptions, TruthOptions};
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
@@ -28,6 +30,7 @@ pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
         Command::Train(options) => train::run(*options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
+        Command::Dataset(options) => dataset::run(*options, terminal),
         Command::Node(options) => {
             let config = config_file(options.config.as_deref())?;
             node::run(config, &*stop_on_signal()?, terminal.download_bar())?;
@@ -92,6 +95,15 @@ impl Settings {
         config.estimator.distance = self.distance.or(config.estimator.distance);
         set(&mut config.reward.kind, self.reward);
         self.model.set(&mut config.model);
+        self.topics.set(&mut config);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl TopicOptions {
+    /// What was typed, in the place of the file's settings.
+    fn set(self, config: &mut Config) {
         let topics = &mut config.topics;
         name(&mut topics.image, self.image_topic);
         name(&mut topics.depth, self.depth_topic);
@@ -102,8 +114,6 @@ impl Settings {
         let given = |classes: Vec<String>| Some(classes).filter(|classes| !classes.is_empty());
         set(&mut topics.fingertip_class, given(self.fingertip_class));
         set(&mut topics.target_class, given(self.target_class));
-        config.validate()?;
-        Ok(config)
     }
 }
 
@@ -115,6 +125,24 @@ impl From<TruthOptions> for TruthTopics {
             surface: options.truth_surface,
         }
     }
+}
+
+fn processors() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// The arguments as they can be typed again.
+fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    let words = std::env::args_os().enumerate().map(|(index, argument)| {
+        let argument = argument.to_string_lossy().into_owned();
+        match index {
+            0 => "spatial-reward".to_owned(),
+            _ if !argument.is_empty() && argument.chars().all(plain) => argument,
+            _ => format!("'{}'", argument.replace('\'', r"'\''")),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Print a result. A reader that has seen enough (`| head`) is no error.

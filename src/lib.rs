@@ -67,6 +67,7 @@ pub mod answer;
 pub mod ask;
 pub mod bag;
 pub mod config;
+pub mod dataset;
 #[cfg(feature = "torch")]
 pub mod depth;
 pub mod error;

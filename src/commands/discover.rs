@@ -26,11 +26,34 @@ pub struct Job {
 /// # Errors
 /// `Error::NotABag` for a folder that holds none, `Error::Output` for two bags with one target.
 pub fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<Job>> {
-    let mut sources = BTreeMap::new();
     let mut is_single = arguments.len() == 1;
     for argument in arguments {
+        is_single &= !holds_bags(argument)?;
+    }
+    let jobs: Vec<Job> = identified(arguments)?
+        .into_iter()
+        .map(|(identity, source)| Job {
+            target: target_of(&identity, &source, output, is_single),
+            source,
+        })
+        .collect();
+    check_clashes(&jobs)?;
+    Ok(jobs)
+}
+
+/// Every bag that the arguments stand for, sorted.
+///
+/// # Errors
+/// `Error::NotABag` for a folder that holds none.
+pub fn sources(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    Ok(identified(arguments)?.into_values().collect())
+}
+
+/// The bags by what they are, each as it was given.
+fn identified(arguments: &[PathBuf]) -> Result<BTreeMap<PathBuf, PathBuf>> {
+    let mut sources = BTreeMap::new();
+    for argument in arguments {
         let found = if holds_bags(argument)? {
-            is_single = false;
             bags_in(argument)?
         } else {
             vec![argument.clone()]
@@ -41,15 +64,7 @@ pub fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<Job>> {
             sources.entry(identity).or_insert(bag);
         }
     }
-    let jobs: Vec<Job> = sources
-        .into_iter()
-        .map(|(identity, source)| Job {
-            target: target_of(&identity, &source, output, is_single),
-            source,
-        })
-        .collect();
-    check_clashes(&jobs)?;
-    Ok(jobs)
+    Ok(sources)
 }
 
 /// The jobs of one part, the same on every machine that sees the same bags.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::available_parallelism;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -16,7 +15,7 @@ use spatial_reward::label::{self, Labelled, Request};
 use spatial_reward::measure;
 
 use super::discover::{self, Job};
-use super::{locate, print, print_json, stop_on_signal};
+use super::{command_line, locate, print, print_json, processors, stop_on_signal};
 use crate::cli::Label;
 use crate::logging::{Terminal, in_words};
 use crate::outcome::Outcome;
@@ -131,24 +130,6 @@ impl Run<'_> {
         bar.finish_and_clear();
         labelled.with_context(|| format!("{} is not labelled", job.source.display()))
     }
-}
-
-fn processors() -> usize {
-    available_parallelism().map_or(1, usize::from)
-}
-
-/// The arguments as they can be typed again.
-fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let words = std::env::args_os().enumerate().map(|(index, argument)| {
-        let argument = argument.to_string_lossy().into_owned();
-        match index {
-            0 => "spatial-reward".to_owned(),
-            _ if !argument.is_empty() && argument.chars().all(plain) => argument,
-            _ => format!("'{}'", argument.replace('\'', r"'\''")),
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What `--json` prints. The keys are a public interface.

@@ -75,6 +75,18 @@ pub fn mean_nearest_m(a: &[Point], b: &[Point]) -> f32 {
     squared.map(|squared| squared.sqrt()).sum::<f32>() / (a.len() + b.len()) as f32
 }
 
+/// The same of two non-empty clouds of which only samples are at hand, each with its cloud's size: every
+/// cloud weighs as many points as it has.
+pub(crate) fn mean_nearest_of_samples_m(a: (&[Point], usize), b: (&[Point], usize)) -> f32 {
+    let (from_a, from_b) = squared_to_nearest(a.0, b.0);
+    let mean = |squared: &[f32]| {
+        let sum: f32 = squared.iter().map(|squared| squared.sqrt()).sum();
+        sum / squared.len() as f32
+    };
+    let (of_a, of_b) = (a.1 as f32, b.1 as f32);
+    (mean(&from_a) * of_a + mean(&from_b) * of_b) / (of_a + of_b)
+}
+
 /// Points compared at a time.
 const LANES: usize = 8;
 
@@ -198,6 +210,20 @@ mod tests {
         let (a, b) = (wall(0.0, 0.1), wall(0.03, 0.02));
         assert!((gap_m(&a, &b) - gap_m(&b, &a)).abs() < 1e-3);
         assert!((mean_nearest_m(&a, &b) - mean_nearest_m(&b, &a)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_sampled_cloud_weighs_as_much_as_the_whole_one() {
+        // given a wide wall, and a small one before its middle
+        let (wide, small) = (wall(0.0, 0.4), wall(0.05, 0.02));
+        let whole = mean_nearest_of_samples_m((&wide, wide.len()), (&small, small.len()));
+        // when only a third of the wide one's points are at hand
+        let some: Vec<Point> = wide.iter().copied().step_by(3).collect();
+        let sampled = mean_nearest_of_samples_m((&some, wide.len()), (&small, small.len()));
+        // then the mean is still that of all points, and unweighted it would not be
+        assert!((sampled - whole).abs() < 0.002, "{sampled} {whole}");
+        let unweighted = mean_nearest_of_samples_m((&some, some.len()), (&small, small.len()));
+        assert!((unweighted - whole).abs() > 0.01, "{unweighted} {whole}");
     }
 
     #[test]

@@ -24,8 +24,10 @@ mod window;
 use crate::config::{self, EstimatorKind};
 use crate::estimator::Estimator;
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+pub(crate) use cloud::mean_nearest_of_samples_m;
 use segment::{FULL_SCORE, Segments};
-use solid::{Point, Solid};
+pub(crate) use solid::Point;
+use solid::Solid;
 use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
 
 /// A part smaller than this share of the largest one tells nothing of the fingertip's centre, unless
@@ -68,21 +70,14 @@ impl GeometryEstimator {
         intrinsics: &Intrinsics,
         regions: &Regions,
     ) -> Result<Measurement, Reason> {
-        let window = Window::cut(color, depth, intrinsics, regions, self.range)
-            .ok_or(Reason::BoxOutsideImage)?;
-        let segments = segment::segment(&window, self.min_pixels)?;
-        if !segments.holds(self.min_pixels) {
-            return Err(Reason::DepthInvalid);
-        }
+        let (window, segments) = self.separate(color, depth, intrinsics, regions)?;
         let fingertip = segments.fingertip();
         let fingertip_mask = window.mask(&fingertip);
         let target = solid::object(&window, &segments.target, &window.target, &fingertip_mask);
         let parts = fingertip_solids(&window, &segments);
         let center = fingertip_center(&window, &segments, &parts);
         let surface: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
-        let seen = |pixels: &[usize]| -> Vec<Point> {
-            pixels.iter().map(|&i| solid::point(&window, i)).collect()
-        };
+        let seen = |pixels: &[usize]| seen(&window, pixels);
         Ok(Measurement {
             center_m: Some((center - target.center).norm().into()),
             surface_m: Some(cloud::gap_m(&surface, &target.surface).into()),
@@ -91,6 +86,44 @@ impl GeometryEstimator {
             answer: None,
         })
     }
+
+    /// What is seen of fingertip and target, in this order: points in the camera's optical frame.
+    ///
+    /// # Errors
+    /// Those of [`measure`](Self::measure), which takes the same.
+    pub(crate) fn visible_clouds(
+        &self,
+        color: &LazyColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+    ) -> Result<[Vec<Point>; 2], Reason> {
+        let (window, segments) = self.separate(color, depth, intrinsics, regions)?;
+        Ok([
+            seen(&window, &segments.fingertip()),
+            seen(&window, &segments.target),
+        ])
+    }
+
+    fn separate<'a>(
+        &self,
+        color: &'a LazyColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+    ) -> Result<(Window<'a>, Segments), Reason> {
+        let window = Window::cut(color, depth, intrinsics, regions, self.range)
+            .ok_or(Reason::BoxOutsideImage)?;
+        let segments = segment::segment(&window, self.min_pixels)?;
+        if !segments.holds(self.min_pixels) {
+            return Err(Reason::DepthInvalid);
+        }
+        Ok((window, segments))
+    }
+}
+
+fn seen(window: &Window, pixels: &[usize]) -> Vec<Point> {
+    pixels.iter().map(|&i| solid::point(window, i)).collect()
 }
 
 impl Estimator for GeometryEstimator {

@@ -3,7 +3,7 @@
 
 pub mod evaluation;
 mod first_look;
-mod intake;
+pub(crate) mod intake;
 pub mod output;
 mod recording;
 pub mod roles;
@@ -106,7 +106,7 @@ pub fn label(
     tell_choices(&info, &roles);
     let measurer = measurer(&info, &roles, estimator)?;
     let intake = Intake::new(&info, &roles)?;
-    check_apart(request.target, &info)?;
+    check_apart(request.target, &info.path)?;
 
     let folder = PartialFolder::create(request.target)?;
     let name = name_of(request.target);

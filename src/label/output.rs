@@ -4,7 +4,6 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::bag::BagInfo;
 use crate::error::{Error, Result};
 use crate::report::provenance;
 
@@ -85,9 +84,8 @@ fn short(digest: &str) -> String {
 ///
 /// # Errors
 /// `Error::Output` if one lies in the other, or both are one.
-pub fn check_apart(target: &Path, source: &BagInfo) -> Result<()> {
-    let (Ok(source_path), Some(target_path)) = (source.path.canonicalize(), resolved(target))
-    else {
+pub fn check_apart(target: &Path, source: &Path) -> Result<()> {
+    let (Ok(source_path), Some(target_path)) = (source.canonicalize(), resolved(target)) else {
         return Ok(());
     };
     let what = if target_path == source_path {

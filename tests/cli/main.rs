@@ -4,6 +4,7 @@
 mod asking;
 mod bad_bags;
 mod bad_outputs;
+mod dataset;
 mod evaluating;
 mod fixtures;
 mod inspecting;

@@ -1,0 +1,114 @@
+//! `dataset`: bags in, one training set out, under one progress bar.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use spatial_reward::Error;
+use spatial_reward::config::Config;
+use spatial_reward::dataset::{self, ExtraTopics, Lot, Options, Progress, Report, Request};
+
+use super::{command_line, config_file, discover, print, print_json, processors, stop_on_signal};
+use crate::cli::Dataset;
+use crate::logging::Terminal;
+use crate::outcome::Outcome;
+
+/// The bar moves in so many steps a bag.
+const STEPS_PER_BAG: f64 = 1000.0;
+
+pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    dataset::check_target(&options.output, options.overwrite)?;
+    for bag in &options.bags {
+        // A typing error is no damaged recording.
+        fs::metadata(bag).map_err(Error::io("find", bag))?;
+    }
+    let sources = discover::sources(&options.bags)?;
+    let config = config(&options)?;
+    let stop = stop_on_signal()?;
+    let request = Request {
+        sources: &sources,
+        target: &options.output,
+        config: &config,
+        topics: &ExtraTopics {
+            truth_depth: options.truth_depth_topic,
+            instances: options.instances_topic,
+            imu: options.imu_topic,
+        },
+        options: Options {
+            every: options.every,
+            questions: options.questions.into(),
+            direct: options.direct,
+            seed: options.seed,
+        },
+        jobs: options.jobs.map_or_else(processors, usize::from),
+        command: &command_line(),
+        stop: &stop,
+    };
+    let bar = terminal.bar("dataset");
+    bar.set_length((sources.len() as f64 * STEPS_PER_BAG) as u64);
+    let built = dataset::build(&request, &mut |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    let report = built.context("no data set is made")?;
+    if options.json {
+        print_json(&report)?;
+    } else {
+        print(&in_words(&report, &request))?;
+    }
+    Ok(if report.has_loss() {
+        Outcome::DataLoss
+    } else {
+        Outcome::Fine
+    })
+}
+
+fn config(options: &Dataset) -> spatial_reward::Result<Config> {
+    let mut config = config_file(options.config.as_deref())?;
+    options.topics.clone().set(&mut config);
+    config.validate()?;
+    Ok(config)
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_position((progress.bags * STEPS_PER_BAG) as u64);
+    bar.set_message(format!("{} rows", progress.rows));
+}
+
+/// The summary for people.
+fn in_words(report: &Report, request: &Request<'_>) -> String {
+    let counts = &report.counts;
+    let reasons = |counts: &BTreeMap<String, u64>| {
+        let items = counts
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"));
+        items.collect::<Vec<_>>().join(", ")
+    };
+    let questions: u64 = counts.questions.values().sum();
+    let mut lines = vec![
+        format!("{}", request.target.display()),
+        format!(
+            "  {} rows of {} frames, {} regions, {questions} questions",
+            counts.rows, counts.frames, counts.regions
+        ),
+        format!("  questions: {}", reasons(&counts.questions)),
+    ];
+    for (what, left_out) in [
+        ("frames", &counts.skipped_frames),
+        ("regions", &counts.skipped_regions),
+    ] {
+        if !left_out.is_empty() {
+            lines.push(format!("  {what} left out: {}", reasons(left_out)));
+        }
+    }
+    for (lot, what) in [
+        (Lot::Damaged, "damaged, used as far as they go"),
+        (Lot::Unreadable, "unreadable"),
+        (Lot::Unusable, "left out"),
+    ] {
+        let bags = report.bags_of(lot);
+        if bags > 0 {
+            lines.push(format!("  {bags} of {} bags {what}", report.bags.len()));
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,162 @@
+//! Work on several threads whose results come back in the order in which it was handed out, with a
+//! bounded number of pieces in flight: memory does not grow with the bags.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, Scope};
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::error::{Error, Result};
+
+/// Pieces in flight for each thread: one at work, and enough waiting that none idles.
+const PIECES_PER_THREAD: u64 = 3;
+
+/// The threads, seen from the one that hands out work.
+pub struct Ordered<'sink, Piece, Done> {
+    /// Dropping it ends the threads.
+    tasks: Sender<(u64, i64, Piece)>,
+    results: Receiver<(u64, Result<Done>)>,
+    /// Finished, but not yet their turn.
+    early: BTreeMap<u64, Done>,
+    submitted: u64,
+    delivered: u64,
+    max_in_flight: u64,
+    sink: &'sink mut dyn FnMut(Done) -> Result<()>,
+}
+
+/// Run `produce`, which submits pieces of work, on this thread and `work` on `threads` others; results
+/// go to `sink` on this thread, in order.
+///
+/// # Errors
+/// The first error of any of the three; a panic of `work` is one too.
+pub fn run<Piece: Send, Done: Send>(
+    threads: usize,
+    work: impl Fn(Piece) -> Result<Done> + Sync,
+    sink: &mut dyn FnMut(Done) -> Result<()>,
+    produce: impl FnOnce(&mut Ordered<'_, Piece, Done>) -> Result<()>,
+) -> Result<()> {
+    thread::scope(|scope| {
+        let mut ordered = Ordered::start(scope, threads.max(1), &work, sink);
+        produce(&mut ordered)?;
+        ordered.deliver(0)
+    })
+}
+
+impl<'sink, Piece: Send, Done: Send> Ordered<'sink, Piece, Done> {
+    fn start<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        threads: usize,
+        work: &'env (impl Fn(Piece) -> Result<Done> + Sync),
+        sink: &'sink mut dyn FnMut(Done) -> Result<()>,
+    ) -> Self
+    where
+        Piece: 'scope,
+        Done: 'scope,
+    {
+        let max_in_flight = PIECES_PER_THREAD * threads as u64;
+        // Neither channel ever blocks: `submit` keeps the number in flight at their capacity.
+        let (tasks, inbox) = bounded::<(u64, i64, Piece)>(PIECES_PER_THREAD as usize * threads);
+        let (outbox, results) = unbounded();
+        for _ in 0..threads {
+            let (inbox, outbox) = (inbox.clone(), outbox.clone());
+            scope.spawn(move || {
+                for (index, stamp_nanos, piece) in inbox {
+                    let done = catch_unwind(AssertUnwindSafe(|| work(piece)));
+                    let done = done
+                        .unwrap_or_else(|panic| Err(Error::panicked(stamp_nanos, panic.as_ref())));
+                    if outbox.send((index, done)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Self {
+            tasks,
+            results,
+            early: BTreeMap::new(),
+            submitted: 0,
+            delivered: 0,
+            max_in_flight,
+            sink,
+        }
+    }
+
+    /// Hand over a piece of work; the stamp is for the report of a panic. Waits while too many are in
+    /// flight.
+    ///
+    /// # Errors
+    /// Those of earlier pieces and of the sink.
+    pub fn submit(&mut self, stamp_nanos: i64, piece: Piece) -> Result<()> {
+        self.deliver(self.max_in_flight - 1)?;
+        let task = (self.submitted, stamp_nanos, piece);
+        self.submitted += 1;
+        self.tasks.send(task).map_err(|_| no_worker())
+    }
+
+    /// Give results to the sink, in order, until no more than so many pieces are in flight.
+    fn deliver(&mut self, in_flight: u64) -> Result<()> {
+        loop {
+            while let Some(done) = self.early.remove(&self.delivered) {
+                self.delivered += 1;
+                (self.sink)(done)?;
+            }
+            let (index, done) = if self.submitted - self.delivered > in_flight {
+                self.results.recv().map_err(|_| no_worker())?
+            } else if let Ok(result) = self.results.try_recv() {
+                result
+            } else {
+                return Ok(());
+            };
+            self.early.insert(index, done?);
+        }
+    }
+}
+
+fn no_worker() -> Error {
+    Error::Panicked {
+        stamp_nanos: 0,
+        message: "the worker threads are gone".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The numbers 0 to 39 sent through four threads, of which even ones take longer.
+    fn sent_through(panics_at: i64) -> Result<Vec<i64>> {
+        let mut seen = Vec::new();
+        let work = |number: i64| {
+            assert_ne!(number, panics_at, "no such luck");
+            if number % 2 == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Ok(number)
+        };
+        let mut sink = |number| {
+            seen.push(number);
+            Ok(())
+        };
+        run(4, work, &mut sink, |ordered| {
+            (0..40).try_for_each(|number| ordered.submit(number, number))
+        })?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_work() {
+        assert_eq!(sent_through(-1).unwrap(), (0..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_is_an_error_with_the_stamp_and_nobody_waits_for_ever() {
+        let error = sent_through(7).unwrap_err().to_string();
+        assert!(
+            error.contains("no such luck") && error.contains("stamped 7 ns"),
+            "{error}"
+        );
+    }
+}

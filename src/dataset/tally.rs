@@ -1,0 +1,54 @@
+//! What came of the frames: counts for people, for `dataset.json` and for the exit code.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Counts over some frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Frames that were looked at.
+    pub frames: u64,
+    pub rows: u64,
+    /// Reason to count.
+    pub skipped_frames: BTreeMap<String, u64>,
+    pub regions: u64,
+    pub skipped_regions: BTreeMap<String, u64>,
+    /// Rows whose camera's depth picture is missing or broken.
+    pub rows_without_depth: u64,
+    /// Rows with no question that needs to know which way is up.
+    pub rows_without_gravity: u64,
+    /// Category to count.
+    pub questions: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.rows += other.rows;
+        self.regions += other.regions;
+        self.rows_without_depth += other.rows_without_depth;
+        self.rows_without_gravity += other.rows_without_gravity;
+        for (sums, counts) in [
+            (&mut self.skipped_frames, &other.skipped_frames),
+            (&mut self.skipped_regions, &other.skipped_regions),
+            (&mut self.questions, &other.questions),
+        ] {
+            for (key, count) in counts {
+                *sums.entry(key.clone()).or_default() += count;
+            }
+        }
+    }
+
+    pub fn skip_frame(&mut self, reason: &str) {
+        *self.skipped_frames.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    pub fn skip_region(&mut self, reason: &str) {
+        *self.skipped_regions.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    pub fn ask(&mut self, category: &str) {
+        *self.questions.entry(category.to_owned()).or_default() += 1;
+    }
+}
