@@ -5,6 +5,7 @@ import colorsys
 import mujoco
 import numpy as np
 
+TEXTURES = 6  # spare textures compiled into every model
 HELD_OUT_HUES = (0.70, 0.86)  # violet to magenta: no training target has such a colour, every held-out target has one
 NAMED_HUES = (
     (0.03, "red"),
@@ -89,7 +90,7 @@ def paint(
 ) -> bool:
     """Gives all `geoms` one colour, or with probability `textured` one of the spare textures; says whether textured."""
     use_texture = rng.random() < textured
-    material = m.material(f"pattern{rng.integers(6)}").id if use_texture else -1
+    material = m.material(f"pattern{rng.integers(TEXTURES)}").id if use_texture else -1
     for geom in geoms:
         m.geom_matid[geom] = material
         m.geom_rgba[geom, :3] = rng.uniform(0.7, 1.0) if use_texture else rgb

@@ -62,7 +62,7 @@ def _arrange(studio: Studio) -> bool:
 
 
 def _offset(studio: Studio) -> np.ndarray:
-    """From the target's centre to the fingertip: a quarter at contact or grasping, a third close, the rest far."""
+    """From the target's centre to the fingertip: a fifth at contact or grasping, two fifths close, the rest far."""
     rng, kind = studio.rng, studio.rng.random()
     if kind < 0.2:
         arm.open_fingers(studio.sim, rng.uniform(0.4, 1.0))
@@ -118,10 +118,8 @@ def _shift_target(studio: Studio, centre: np.ndarray) -> None:
 
 
 def _free_joint(studio: Studio) -> int:
-    m, body = studio.sim.model, studio.sim.target_body
-    while m.body_parentid[body] != 0:
-        body = int(m.body_parentid[body])
-    return int(m.jnt_qposadr[m.body_jntadr[body]])
+    m = studio.sim.model
+    return int(m.jnt_qposadr[m.body_jntadr[studio.sim.target_root]])
 
 
 def _move_base(studio: Studio) -> None:

@@ -16,7 +16,6 @@ import appearance
 from tasks import Task
 
 DISTRACTORS = 6
-TEXTURES = 6
 TEXTURE_SIZE = 128
 HIDDEN_GROUP = 5  # geoms of this group are never drawn
 
@@ -100,6 +99,7 @@ class Simulator:
             raise ValueError(f"task {self.task.name}: no visible geom is a target {self.task.target}; see sim/tasks.py")
         self.other_parts = {name: pick(parts) for name, parts in self.task.others.items()}
         self.target_body = int(m.geom_bodyid[self.target_geoms[0]])
+        self.target_root = int(m.body_rootid[self.target_body])
         self.table_geoms = [g for g in visible if body_name[g] in self.robot.table_bodies]
         self.floor_geoms = [g for g in visible if m.geom_type[g] == mujoco.mjtGeom.mjGEOM_PLANE]
         hand = m.body(self.robot.hand_body).id
@@ -154,7 +154,7 @@ class Simulator:
 
 def _compile(path: str, rng: np.random.Generator) -> mujoco.MjModel:
     spec = mujoco.MjSpec.from_file(path)
-    for i in range(TEXTURES):
+    for i in range(appearance.TEXTURES):
         spec.add_texture(
             name=f"pattern{i}",
             type=mujoco.mjtTexture.mjTEXTURE_2D,

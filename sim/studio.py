@@ -33,11 +33,9 @@ class Studio:
 
     def _static_base(self) -> int:
         """The top body of a target that hangs on a fixed base (a drawer, a door), 0 for a target that moves freely."""
-        m, body = self.sim.model, self.sim.target_body
-        while m.body_parentid[body] != 0:
-            body = int(m.body_parentid[body])
-        joint = m.body_jntadr[body]
-        return 0 if joint >= 0 and m.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE else body
+        m, root = self.sim.model, self.sim.target_root
+        joint = m.body_jntadr[root]
+        return 0 if joint >= 0 and m.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE else root
 
     def primitive_target(self) -> int | None:
         """The target's geom where it is a single box, ball or cylinder, whose shape can change."""
