@@ -313,13 +313,15 @@ fn parse_box(text: &str) -> Result<BoundingBox, String> {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Vision-language model (builds with the feature torch)")]
 pub struct ModelOptions {
-    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub [default: models/nano, which
+    /// comes with the program].
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
     /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// The type of its numbers [default: auto, float32 on a processor, bfloat16 on a GPU].
+    /// The type of its numbers [default: auto, bfloat16 on a GPU, float32 on a processor but
+    /// for models/nano where it multiplies bfloat16].
     #[arg(long, value_name = "DTYPE", value_enum)]
     pub dtype: Option<Dtype>,
     /// The conversation template [default: as the checkpoint's tokenizer tells].
@@ -345,8 +347,8 @@ pub struct ModelOptions {
 /// Compare a labelled bag with its ground truth, and with plain baselines.
 ///
 /// Prints errors, correlations, the order of the rewards over time and the rate of invalid steps.
-/// The truth of `surface` is a Float64 topic; that of `center` the distance of two PointStamped
-/// topics; `cloud` has none, so only what time alone can judge is given.
+/// The truths of `surface` and `cloud` are Float64 topics; that of `center` is the distance of two
+/// PointStamped topics. Without one, only what time alone can judge is given.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -564,6 +566,9 @@ pub struct TruthOptions {
     /// std_msgs/Float64: the gap between both surfaces in metres.
     #[arg(long, value_name = "TOPIC")]
     pub truth_surface: Option<String>,
+    /// std_msgs/Float64: the mean distance between both visible clouds in metres.
+    #[arg(long, value_name = "TOPIC")]
+    pub truth_cloud: Option<String>,
 }
 
 /// Part `part` (from 1) of `of`.

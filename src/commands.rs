@@ -123,6 +123,7 @@ impl From<TruthOptions> for TruthTopics {
             fingertip: options.truth_fingertip,
             target: options.truth_target,
             surface: options.truth_surface,
+            cloud: options.truth_cloud,
         }
     }
 }

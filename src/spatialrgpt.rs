@@ -1,5 +1,6 @@
 //! The vision-language model (feature `torch`): loading, the network, questions and answers.
 
+mod bundled;
 mod compact;
 pub mod config;
 mod digest;
@@ -23,7 +24,7 @@ mod vision_tower;
 pub mod weights;
 
 pub use estimator::estimator;
-pub use open::{locate, reasoner};
+pub use open::{folder, locate, reasoner};
 pub use reasoner::Reasoner;
 pub use session::Session;
 pub use timing::{StageSeconds, time_stages};

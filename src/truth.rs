@@ -27,6 +27,7 @@ pub struct Truth {
     target: Vec<TruePoint>,
     /// Log time and metres: the message has no header.
     surface: Vec<(i64, f64)>,
+    cloud: Vec<(i64, f64)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -62,15 +63,25 @@ impl Truth {
         self.surface.push((log_time_nanos, distance_m));
     }
 
+    /// Take in the mean distance between the clouds, in metres.
+    pub fn push_cloud_distance(&mut self, log_time_nanos: i64, distance_m: f64) {
+        self.cloud.push((log_time_nanos, distance_m));
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.fingertip.is_empty() && self.target.is_empty() && self.surface.is_empty()
+        [&self.fingertip, &self.target]
+            .iter()
+            .all(|points| points.is_empty())
+            && [&self.surface, &self.cloud]
+                .iter()
+                .all(|metres| metres.is_empty())
     }
 
     /// The true distance in metres at each step, `None` where no truth is within the tolerance.
     ///
-    /// Points are joined by their header's stamp. The surface distance has none: a point that was
-    /// logged with it lends it its own, and where there is none, log times are compared. There is no
-    /// truth of the `cloud` distance, and none between points of different coordinate frames.
+    /// Points are joined by their header's stamp. The surface and cloud distances have none: a point that
+    /// was logged with one lends it its own, and where there is none, log times are compared. There is no
+    /// truth between points of different coordinate frames.
     pub fn at(
         mut self,
         kind: DistanceKind,
@@ -94,26 +105,33 @@ impl Truth {
                 };
                 steps.iter().map(center).collect()
             }
-            DistanceKind::Surface => {
-                let stamped = self.stamped_surface(tolerance_nanos);
-                self.surface.sort_by_key(|(time, _)| *time);
-                let at = |step: &StepTime| {
-                    let (series, time) = match &stamped {
-                        Some(stamped) => (stamped, step.stamp_nanos),
-                        None => (&self.surface, step.log_time_nanos),
-                    };
-                    nearest(series, time, tolerance_nanos, |(time, _)| *time)
-                        .map(|(_, metres)| *metres)
-                };
-                steps.iter().map(at).collect()
-            }
-            DistanceKind::Cloud => vec![None; steps.len()],
+            DistanceKind::Surface => self.logged_with(&self.surface, steps, tolerance_nanos),
+            DistanceKind::Cloud => self.logged_with(&self.cloud, steps, tolerance_nanos),
         }
     }
 
-    /// The surface distances with the stamps of the points logged with them, by stamp; `None`
-    /// without points.
-    fn stamped_surface(&self, tolerance_nanos: i64) -> Option<Vec<(i64, f64)>> {
+    /// A series of distances (log time, metres) at each step.
+    fn logged_with(
+        &self,
+        series: &[(i64, f64)],
+        steps: &[StepTime],
+        tolerance_nanos: i64,
+    ) -> Vec<Option<f64>> {
+        let stamped = self.stamped(series, tolerance_nanos);
+        let mut logged = series.to_vec();
+        logged.sort_by_key(|(time, _)| *time);
+        let at = |step: &StepTime| {
+            let (series, time) = match &stamped {
+                Some(stamped) => (stamped, step.stamp_nanos),
+                None => (&logged, step.log_time_nanos),
+            };
+            nearest(series, time, tolerance_nanos, |(time, _)| *time).map(|(_, metres)| *metres)
+        };
+        steps.iter().map(at).collect()
+    }
+
+    /// Distances with the stamps of the points logged with them, by stamp; `None` without points.
+    fn stamped(&self, series: &[(i64, f64)], tolerance_nanos: i64) -> Option<Vec<(i64, f64)>> {
         let points = if self.fingertip.is_empty() {
             &self.target
         } else {
@@ -129,7 +147,7 @@ impl Truth {
                 point.log_time_nanos
             })
         };
-        let mut stamped: Vec<(i64, f64)> = (self.surface.iter())
+        let mut stamped: Vec<(i64, f64)> = (series.iter())
             .filter_map(|(log_time, metres)| Some((stamp_of(*log_time)?.stamp_nanos, *metres)))
             .collect();
         stamped.sort_by_key(|(stamp, _)| *stamp);
@@ -206,6 +224,19 @@ mod tests {
         // Its log time is far from the step's, but its stamp is not.
         let joined = truth.at(DistanceKind::Surface, &[step(1000, 9000)], TOLERANCE);
         assert_eq!(joined, [Some(0.1)]);
+    }
+
+    #[test]
+    fn a_cloud_distance_is_no_surface_distance() {
+        let mut truth = Truth::default();
+        truth.push_cloud_distance(5000, 0.3);
+        let step = StepTime {
+            stamp_nanos: 5000,
+            log_time_nanos: 5000,
+        };
+        let at = |kind| truth.clone().at(kind, &[step], 10);
+        assert_eq!(at(DistanceKind::Cloud), [Some(0.3)]);
+        assert_eq!(at(DistanceKind::Surface), [None]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use spatial_reward::config::Model;
-use spatial_reward::error::Error;
 use spatial_reward::spatialrgpt;
 use spatial_reward::training::{Begin, Options, Progress, Shape, Summary, part_named};
 
@@ -48,7 +47,7 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
     let begin = match (&model.path, &typed.shape) {
         (Some(_), _) => {
             locate(&mut model, terminal)?;
-            Begin::Checkpoint(model.folder.clone().ok_or(Error::NoModel)?)
+            Begin::Checkpoint(spatialrgpt::folder(&model)?)
         }
         (None, Some(file)) => Begin::Shape(Shape::from_file(file)?),
         (None, None) => Begin::Shape(Shape::default()),

@@ -76,7 +76,12 @@ impl Collected {
             .get(reward_topic)
             .and_then(|topic| topic.ros2msg());
         let mut truth_readers = Vec::new();
-        for role in [Role::TruthFingertip, Role::TruthTarget, Role::TruthSurface] {
+        for role in [
+            Role::TruthFingertip,
+            Role::TruthTarget,
+            Role::TruthSurface,
+            Role::TruthCloud,
+        ] {
             if let Some(topic) = roles.topic(role)
                 && let Some(decoder) = decoder(info, role, topic)?
             {
@@ -104,6 +109,10 @@ impl Collected {
             .filter(|(topic, _, _)| *topic == message.topic);
         for (_, role, decoder) in readers {
             match role {
+                Role::TruthCloud => {
+                    let distance_m = decoder.float64(&message.data)?;
+                    self.truth.push_cloud_distance(log_time, distance_m);
+                }
                 Role::TruthSurface => {
                     let distance_m = decoder.float64(&message.data)?;
                     self.truth.push_surface_distance(log_time, distance_m);
@@ -246,8 +255,8 @@ fn why_no_truth(kind: DistanceKind, roles: &Roles) -> String {
     let has = |role| roles.get(role).is_some();
     let judged = "the rewards are judged by their order in time alone";
     match kind {
-        DistanceKind::Cloud => {
-            format!("there is no ground truth of the cloud distance, so {judged}")
+        DistanceKind::Cloud if !has(Role::TruthCloud) => {
+            format!("the bag has no true cloud distance (name one with --truth-cloud), so {judged}")
         }
         DistanceKind::Surface if !has(Role::TruthSurface) => {
             format!(

@@ -165,6 +165,11 @@ impl Intake {
                     .push_surface_distance(log_time, decoder.float64(&message.data)?);
                 return Ok(None);
             }
+            Role::TruthCloud => {
+                self.truth
+                    .push_cloud_distance(log_time, decoder.float64(&message.data)?);
+                return Ok(None);
+            }
             Role::EpisodeSplit => Input::EpisodeSplit,
         };
         Ok(Some(input))

@@ -1,5 +1,6 @@
 //! What a labelling leaves for people and learners: Parquet, PNG, HTML, metrics.
 
+pub mod curves;
 pub mod film_strip;
 pub mod html;
 pub mod metrics;

@@ -9,7 +9,7 @@ use resvg::tiny_skia::{Color, Pixmap, PremultipliedColorU8, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::Report;
-use super::chart::{self, Picture, strip::Tile, style};
+use super::chart::{self, strip::Tile, style};
 use crate::error::{Error, Result};
 
 /// Width of the PNG in pixels; its height follows from the content.
@@ -33,23 +33,38 @@ pub fn write(path: &Path, report: &Report) -> Result<()> {
 /// The PNG's bytes. The error says what the renderer refused.
 fn png(report: &Report) -> std::result::Result<Vec<u8>, String> {
     let picture = chart::draw(report, true);
-    let height = (picture.height * SCALE).ceil() as u32;
-    let mut pixmap = Pixmap::new(WIDTH, height)
-        .ok_or_else(|| format!("no memory for a picture of {WIDTH} x {height} pixels"))?;
+    let size = (chart::WIDTH, picture.height);
+    rendered(&picture.body, size, |pixmap| {
+        for tile in &picture.tiles {
+            place(pixmap, tile);
+        }
+    })
+}
+
+/// A PNG, twice as large as the shapes in `body` say, on white; `below` paints what they lie on.
+pub(super) fn rendered(
+    body: &str,
+    (width, height): (f64, f64),
+    below: impl FnOnce(&mut Pixmap),
+) -> std::result::Result<Vec<u8>, String> {
+    let pixels = [width, height].map(|side| (side * SCALE).ceil() as u32);
+    let mut pixmap = Pixmap::new(pixels[0], pixels[1]).ok_or_else(|| {
+        format!(
+            "no memory for a picture of {} x {} pixels",
+            pixels[0], pixels[1]
+        )
+    })?;
     pixmap.fill(Color::WHITE);
-    for tile in &picture.tiles {
-        place(&mut pixmap, tile);
-    }
-    let tree = Tree::from_str(&standalone_svg(&picture), options())
+    below(&mut pixmap);
+    let tree = Tree::from_str(&standalone_svg(body, (width, height)), options())
         .map_err(|error| format!("the picture does not render: {error}"))?;
     let scale = Transform::from_scale(SCALE as f32, SCALE as f32);
     resvg::render(&tree, scale, &mut pixmap.as_mut());
     encode(&pixmap)
 }
 
-fn standalone_svg(picture: &Picture) -> String {
-    let (width, height) = (chart::WIDTH, picture.height);
-    let (rules, body) = (style::LIGHT.rules(), &picture.body);
+fn standalone_svg(body: &str, (width, height): (f64, f64)) -> String {
+    let rules = style::LIGHT.rules();
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          font-family=\"{FONT}\"><style>{rules}</style>{body}</svg>"

@@ -1,6 +1,7 @@
 //! Stands in for the vision-language model in a build without the feature `torch`: whoever asks for
 //! it learns how to get it.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::ask::{Picture, Reply};
@@ -26,6 +27,14 @@ pub fn locate(
     _variable: impl Fn(&str) -> Option<String>,
     _bar: &indicatif::ProgressBar,
 ) -> Result<()> {
+    Err(not_in_this_build())
+}
+
+/// The folder of the model that the settings name.
+///
+/// # Errors
+/// `Error::NotInThisBuild`, always.
+pub fn folder(_settings: &Model) -> Result<PathBuf> {
     Err(not_in_this_build())
 }
 

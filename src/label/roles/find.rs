@@ -56,6 +56,7 @@ pub(super) fn fill(info: &BagInfo, roles: &mut Roles) {
         }),
         (Role::TruthTarget, |info, _| true_point(info, says_target)),
         (Role::TruthSurface, |info, _| true_surface(info)),
+        (Role::TruthCloud, |info, _| true_cloud(info)),
     ] {
         if roles.get(role).is_none()
             && let Some(choice) = best(info, find(info, roles))
@@ -95,7 +96,7 @@ fn best(info: &BagInfo, mut candidates: Vec<Candidate>) -> Option<Choice> {
 fn fitting(info: &BagInfo, role: Role) -> impl Iterator<Item = (usize, &TopicInfo)> {
     let wants_truth = matches!(
         role,
-        Role::TruthFingertip | Role::TruthTarget | Role::TruthSurface
+        Role::TruthFingertip | Role::TruthTarget | Role::TruthSurface | Role::TruthCloud
     );
     (info.topics.iter().enumerate())
         .filter(move |(_, topic)| role.fits(topic) && is_truth(&topic.name) == wants_truth)
@@ -233,9 +234,22 @@ fn true_point(info: &BagInfo, says: fn(&str) -> u8) -> Vec<Candidate> {
         .collect()
 }
 
+fn true_cloud(info: &BagInfo) -> Vec<Candidate> {
+    fitting(info, Role::TruthCloud)
+        .filter(|(_, topic)| mentions(&topic.name, &["cloud"]))
+        .map(|(index, topic)| Candidate {
+            topic: index,
+            likelihood: (0, 0),
+            preference: (count(topic), false),
+            why: "is a number among the ground truth that is named after clouds".to_owned(),
+        })
+        .collect()
+}
+
 fn true_surface(info: &BagInfo) -> Vec<Candidate> {
     fitting(info, Role::TruthSurface)
         .filter(|(_, topic)| mentions(&topic.name, &["surface", "distance", "gap"]))
+        .filter(|(_, topic)| !mentions(&topic.name, &["cloud"]))
         .map(|(index, topic)| Candidate {
             topic: index,
             likelihood: (usize::from(mentions(&topic.name, &["surface"])), 0),

@@ -24,6 +24,7 @@ pub enum Role {
     TruthFingertip,
     TruthTarget,
     TruthSurface,
+    TruthCloud,
 }
 
 const IMAGES: &[&str] = &["sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"];
@@ -31,7 +32,7 @@ const DETECTIONS: &str = "vision_msgs/msg/Detection2DArray";
 const BOXES: &[&str] = &[DETECTIONS, "sensor_msgs/msg/RegionOfInterest"];
 
 impl Role {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Image,
         Self::Depth,
         Self::CameraInfo,
@@ -42,6 +43,7 @@ impl Role {
         Self::TruthFingertip,
         Self::TruthTarget,
         Self::TruthSurface,
+        Self::TruthCloud,
     ];
 
     /// In words, for messages.
@@ -57,6 +59,7 @@ impl Role {
             Self::TruthFingertip => "true fingertip",
             Self::TruthTarget => "true target",
             Self::TruthSurface => "true surface distance",
+            Self::TruthCloud => "true cloud distance",
         }
     }
 
@@ -73,6 +76,7 @@ impl Role {
             Self::TruthFingertip => "truth_fingertip",
             Self::TruthTarget => "truth_target",
             Self::TruthSurface => "truth_surface",
+            Self::TruthCloud => "truth_cloud",
         }
     }
 
@@ -89,6 +93,7 @@ impl Role {
             Self::TruthFingertip => "--truth-fingertip",
             Self::TruthTarget => "--truth-target",
             Self::TruthSurface => "--truth-surface",
+            Self::TruthCloud => "--truth-cloud",
         }
     }
 
@@ -101,7 +106,7 @@ impl Role {
             Self::TaskPrompt => &["std_msgs/msg/String"],
             Self::EpisodeSplit => &[],
             Self::TruthFingertip | Self::TruthTarget => &["geometry_msgs/msg/PointStamped"],
-            Self::TruthSurface => &["std_msgs/msg/Float64"],
+            Self::TruthSurface | Self::TruthCloud => &["std_msgs/msg/Float64"],
         }
     }
 
@@ -117,6 +122,7 @@ pub struct TruthTopics {
     pub fingertip: Option<String>,
     pub target: Option<String>,
     pub surface: Option<String>,
+    pub cloud: Option<String>,
 }
 
 /// A topic chosen for a role.
@@ -288,6 +294,7 @@ fn named<'a>(role: Role, config: &'a Config, truth: &'a TruthTopics) -> Option<&
         Role::TruthFingertip => &truth.fingertip,
         Role::TruthTarget => &truth.target,
         Role::TruthSurface => &truth.surface,
+        Role::TruthCloud => &truth.cloud,
     };
     name.as_deref()
 }

@@ -2,7 +2,7 @@
 //! reward over time below it, a lane of states between them, a legend at the end.
 
 pub mod axis;
-mod legend;
+pub mod legend;
 mod panels;
 pub mod strip;
 pub mod style;

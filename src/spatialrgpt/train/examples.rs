@@ -16,6 +16,10 @@ use crate::random::Random;
 use crate::spatialrgpt::model::View;
 use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 
+/// One question in so many does not see the image's tokens. Two regions hold most of what a question needs,
+/// but they are a few tokens among hundreds: without this, a network that begins looks past them for long.
+const BLIND_ONE_IN: u64 = 2;
+
 /// What the network is trained on of one frame.
 pub struct Example {
     pub view: View,
@@ -37,6 +41,8 @@ pub struct Sequence {
     /// The regions whose embeddings replace the `<mask>`s, in order, and the `<depth>`s.
     pub mask_mentions: Vec<usize>,
     pub depth_mentions: Vec<usize>,
+    /// Questions that do not see the image's tokens, only their regions.
+    pub blind: Vec<i64>,
 }
 
 /// Where things are, metres in the camera's optical frame.
@@ -68,7 +74,7 @@ impl Maker<'_> {
         let turns = self.choose(row, random);
         let with_depth = view.depth.is_some();
         Ok(Example {
-            sequence: self.sequence(&turns, with_depth)?,
+            sequence: self.sequence(&turns, with_depth, random)?,
             geometry: self.geometry(row)?,
             view,
         })
@@ -109,7 +115,7 @@ impl Maker<'_> {
     }
 
     /// Each question once about colour alone and, where there is depth, once about both.
-    fn sequence(&self, turns: &[&Turn], with_depth: bool) -> Result<Sequence> {
+    fn sequence(&self, turns: &[&Turn], with_depth: bool, random: &mut Random) -> Result<Sequence> {
         let mut sequence = Sequence::default();
         let mut block = 0;
         for turn in turns {
@@ -118,6 +124,9 @@ impl Maker<'_> {
                     continue;
                 }
                 block += 1;
+                if random.below(BLIND_ONE_IN) == 0 {
+                    sequence.blind.push(block);
+                }
                 self.append(&mut sequence, turn, depth, block)?;
             }
         }
@@ -178,6 +187,9 @@ impl Maker<'_> {
     }
 }
 
+/// What is farther than this is background: of no question, and harder to tell than all the rest.
+const FARTHEST_MILLIMETRES: u16 = 2500;
+
 /// The point that the middle of each cell shows.
 fn points(
     depth: &image::ImageBuffer<image::Luma<u16>, Vec<u16>>,
@@ -191,7 +203,7 @@ fn points(
         let millimetres = depth.get_pixel(u as u32, v as u32).0[0];
         let z = f64::from(millimetres) / 1000.0;
         match millimetres {
-            0 => [f32::NAN; 3],
+            0 | FARTHEST_MILLIMETRES.. => [f32::NAN; 3],
             _ => [(u - cx) / fx * z, (v - cy) / fy * z, z].map(|value| value as f32),
         }
     };

@@ -54,7 +54,7 @@ pub struct Heads {
 pub struct Targets {
     /// (B, 16 G * G, 3), in the order of the enlarged map's cells.
     cells: Tensor,
-    /// (B, G * G, 3)
+    /// (B * G * G, 3)
     patches: Tensor,
     /// (all regions, 3)
     points: Tensor,
@@ -77,41 +77,42 @@ impl Heads {
         })
     }
 
-    /// How far off the heads are, in metres (smoothed), on average over what they are asked.
-    pub fn loss(
+    /// How far off each head is, in metres (smoothed), on average over what it is asked; `None` for one that
+    /// is asked nothing.
+    pub fn losses(
         &self,
         features: &Features,
         refinement: &Refinement,
         seen: &[Seen],
         targets: &Targets,
-    ) -> TchResult<Tensor> {
-        let mut losses = Vec::new();
-        if let Some(refined) = &refinement.refined {
-            losses.extend(off(&self.cells, refined.cells(), &targets.cells)?);
-        }
-        let depth: Vec<&Tensor> = features.depth.iter().flatten().collect();
+    ) -> TchResult<[Option<Tensor>; 4]> {
+        let cells = match &refinement.refined {
+            Some(refined) => off(&self.cells, refined.cells(), &targets.cells)?,
+            None => None,
+        };
         // Frames with and without depth are not mixed in one batch's heads.
-        if !depth.is_empty() && depth.len() == features.depth.len() {
-            let depth = Tensor::f_stack(&depth, 0)?; // (B, G * G, C)
-            losses.extend(off(&self.depth_cells, &depth, &targets.patches)?);
-        }
-        let masks: Vec<&Tensor> = seen.iter().filter_map(|s| s.mask_embeds.as_ref()).collect();
-        if masks.len() == seen.len() {
-            let masks = Tensor::f_cat(&masks, 0)?; // (all regions, hidden)
-            losses.extend(off(&self.regions, &masks, &targets.points)?);
-        }
-        let depth: Vec<&Tensor> = seen
+        let joined = |parts: Vec<&Tensor>, wanted: usize| match parts.len() == wanted && wanted > 0
+        {
+            true => Tensor::f_cat(&parts, 0).map(Some),
+            false => Ok(None),
+        };
+        let judged = |head: &Linear, x: Option<Tensor>, target: &Tensor| match x {
+            Some(x) => off(head, &x, target),
+            None => Ok(None),
+        };
+        let depth = joined(features.depth.iter().flatten().collect(), seen.len())?; // (B * G * G, C)
+        let masks = seen.iter().filter_map(|s| s.mask_embeds.as_ref()).collect();
+        let depth_masks = seen
             .iter()
             .filter_map(|s| s.depth_embeds.as_ref())
             .collect();
-        if depth.len() == seen.len() {
-            let depth = Tensor::f_cat(&depth, 0)?;
-            losses.extend(off(&self.depth_regions, &depth, &targets.points)?);
-        }
-        match losses.is_empty() {
-            true => Tensor::f_zeros([] as [i64; 0], (Kind::Float, targets.points.device())),
-            false => Tensor::f_stack(&losses, 0)?.f_mean(Kind::Float),
-        }
+        let (masks, depth_masks) = (joined(masks, seen.len())?, joined(depth_masks, seen.len())?);
+        Ok([
+            cells,
+            judged(&self.depth_cells, depth, &targets.patches)?,
+            judged(&self.regions, masks, &targets.points)?,
+            judged(&self.depth_regions, depth_masks, &targets.points)?,
+        ])
     }
 }
 
@@ -155,7 +156,7 @@ impl Targets {
         let patches = cells
             .f_slice(1, 2, None::<i64>, 4)?
             .f_slice(2, 2, None::<i64>, 4)?
-            .f_reshape([-1, grid * grid, 3])?;
+            .f_reshape([-1, 3])?;
         let planes = cells.f_permute([0, 3, 1, 2])?.f_reshape([-1, side, side])?; // (3 B, 4G, 4G)
         let cells = in_cell_order(&planes)?
             .f_view([-1, 3, side * side])?

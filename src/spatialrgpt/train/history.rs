@@ -3,9 +3,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::report::curves::{self, Panel};
 
 /// A table to which rows are added. Each row begins with its step.
 pub struct Table {
@@ -28,6 +29,23 @@ impl Table {
         Ok(Self { path })
     }
 
+    /// The values of a column by their steps; nothing where the file or the column is not there.
+    fn column(&self, name: &str) -> Vec<(f64, f64)> {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let mut lines = text.lines();
+        let header = lines.next().unwrap_or_default();
+        let Some(index) = header.split(',').position(|column| column == name) else {
+            return Vec::new();
+        };
+        let number = |text: &str| text.parse::<f64>().ok();
+        let row = |line: &str| {
+            let mut fields = line.split(',');
+            let step = number(fields.next()?)?;
+            Some((step, number(fields.nth(index.checked_sub(1)?)?)?))
+        };
+        lines.filter_map(row).collect()
+    }
+
     /// # Errors
     /// `Error::Io`.
     pub fn add(&self, step: u64, values: &[f64]) -> Result<()> {
@@ -38,6 +56,43 @@ impl Table {
             .map_err(Error::io("open", &self.path))?;
         writeln!(file, "{step},{}", values.join(",")).map_err(Error::io("write", &self.path))
     }
+}
+
+/// Draws both tables.
+///
+/// # Errors
+/// `Error::Output`.
+pub fn plot(path: &Path, training: &Table, held_out: &Table) -> Result<()> {
+    let curve = |table: &Table, name: &str, column: &str| (name.to_owned(), table.column(column));
+    let panels = [
+        Panel {
+            name: "loss (nats + weighted metres)".into(),
+            curves: vec![curve(training, "all", "loss")],
+        },
+        Panel {
+            name: "answers (nats a token)".into(),
+            curves: vec![curve(training, "answers", "answers_nats")],
+        },
+        Panel {
+            name: "where things are (m)".into(),
+            curves: vec![curve(training, "heads", "geometry_m")],
+        },
+        Panel {
+            name: "held out: share within 25 %".into(),
+            curves: vec![
+                curve(held_out, "with depth", "depth_within_25_percent"),
+                curve(held_out, "colour only", "color_within_25_percent"),
+            ],
+        },
+        Panel {
+            name: "held out: absolute relative error".into(),
+            curves: vec![
+                curve(held_out, "with depth", "depth_absolute_relative_error"),
+                curve(held_out, "colour only", "color_absolute_relative_error"),
+            ],
+        },
+    ];
+    curves::write(path, "Training", &panels)
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use crate::spatialrgpt::weights::torch_error;
 pub struct Losses {
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: Tensor,
-    /// Mean error of the heads, metres.
-    pub geometry: Tensor,
+    /// Mean error of each head, metres.
+    pub geometry: [Option<Tensor>; 4],
 }
 
 /// # Errors
@@ -35,7 +35,7 @@ fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchRes
     let targets = Targets::of(geometry, network.config.grid(), device)?;
     let sequences: Vec<&Sequence> = examples.iter().map(|example| &example.sequence).collect();
     Ok(Losses {
-        geometry: heads.loss(&features, &refinement, &seen, &targets)?,
+        geometry: heads.losses(&features, &refinement, &seen, &targets)?,
         answers: answers(network, &seen, &sequences)?,
     })
 }
@@ -86,6 +86,10 @@ struct Spread {
     positions: Vec<i64>,
     /// The id that is to be learned at a place, where there is one.
     target: Vec<Option<i64>>,
+    /// 1 for what the image has become.
+    is_image: Vec<i64>,
+    /// 1 for the questions that do not see it.
+    is_blind: Vec<i64>,
 }
 
 impl Spread {
@@ -94,6 +98,8 @@ impl Spread {
             blocks: Vec::new(),
             positions: Vec::new(),
             target: Vec::new(),
+            is_image: Vec::new(),
+            is_blind: Vec::new(),
         };
         let mut shift = 0;
         let tokens = sequence
@@ -106,10 +112,16 @@ impl Spread {
                 for patch in 0..image_tokens {
                     spread.push(block, position + patch, None);
                 }
+                spread.is_image.resize(spread.blocks.len(), 1);
+                spread.is_blind.resize(spread.blocks.len(), 0);
                 shift = image_tokens - 1;
                 continue;
             }
             spread.push(block, position + shift, is_answer.then_some(id));
+            spread.is_image.push(0);
+            spread
+                .is_blind
+                .push(i64::from(sequence.blind.contains(&block)));
         }
         spread
     }
@@ -143,11 +155,14 @@ fn layout(spread: &[Spread], longest: usize, device: tch::Device) -> TchResult<L
     let blocks = filled(&|s| &s.blocks, FILLING)?; // (B, T)
     let (row, column) = (blocks.f_unsqueeze(2)?, blocks.f_unsqueeze(1)?);
     let length = longest as i64;
+    let (blind, image) = (filled(&|s| &s.is_blind, 0)?, filled(&|s| &s.is_image, 0)?);
+    let hidden = blind.f_unsqueeze(2)?.f_mul(&image.f_unsqueeze(1)?)?; // (B, T, T)
     let earlier = Tensor::f_ones([length, length], (Kind::Bool, device))?.f_tril(0)?;
     let sees = row
         .f_eq_tensor(&column)?
         .f_logical_or(&column.f_eq(0)?)?
-        .f_logical_and(&earlier)?; // (B, T, T)
+        .f_logical_and(&earlier)?
+        .f_logical_and(&hidden.f_eq(0)?)?; // (B, T, T)
     Ok(Layout {
         positions: filled(&|s| &s.positions, 0)?,
         sees: sees.f_unsqueeze(1)?,

@@ -14,7 +14,7 @@ use super::examples::{Example, Maker};
 use super::fresh;
 use super::geometry;
 use super::held_out::{self, Figures};
-use super::history::Table;
+use super::history::{self, Table};
 use super::optimizer::{AdamW, Schedule, clip};
 use super::parameters::Parameters;
 use super::rows::{self, Row, Turn};
@@ -29,8 +29,8 @@ use crate::spatialrgpt::tokenizer::Tokenizer;
 use crate::spatialrgpt::weights::torch_error;
 use crate::training::{Begin, Options, Progress, Summary};
 
-const TRAINING_COLUMNS: &str =
-    "step,loss,answers_nats,geometry_m,gradient_norm,learning_rate,frames_per_second";
+const TRAINING_COLUMNS: &str = "step,loss,answers_nats,geometry_m,cells_m,depth_cells_m,regions_m,depth_regions_m,gradient_norm,\
+     learning_rate,frames_per_second";
 const HELD_OUT_COLUMNS: &str = "step,depth_within_25_percent,depth_absolute_relative_error,depth_spearman,\
      depth_unparsed,color_within_25_percent,color_absolute_relative_error,color_spearman,color_unparsed";
 
@@ -184,6 +184,7 @@ struct Recent {
     frames: usize,
     answers: f64,
     geometry: f64,
+    heads: [f64; 4],
     norm: f64,
     since: Instant,
 }
@@ -195,6 +196,7 @@ impl Default for Recent {
             frames: 0,
             answers: 0.0,
             geometry: 0.0,
+            heads: [0.0; 4],
             norm: 0.0,
             since: Instant::now(),
         }
@@ -289,6 +291,9 @@ impl<'a> Run<'a> {
         recent.frames += learned.frames;
         recent.answers += learned.answers;
         recent.geometry += learned.geometry;
+        for (sum, head) in recent.heads.iter_mut().zip(learned.heads) {
+            *sum += head;
+        }
         recent.norm += norm;
         if (step + 1) % EVERY != 0 && step + 1 != self.options.steps {
             return Ok(());
@@ -301,7 +306,20 @@ impl<'a> Run<'a> {
         self.last_loss = Some(loss);
         let rate = self.schedule.at(step);
         let speed = recent.frames as f64 / recent.since.elapsed().as_secs_f64();
-        let values = [loss, answers, geometry, recent.norm / steps, rate, speed];
+        let [cells, depth_cells, regions, depth_regions] = recent.heads.map(|sum| sum / steps);
+        let norm = recent.norm / steps;
+        let values = [
+            loss,
+            answers,
+            geometry,
+            cells,
+            depth_cells,
+            regions,
+            depth_regions,
+            norm,
+            rate,
+            speed,
+        ];
         self.training.add(step + 1, &values)
     }
 
@@ -332,6 +350,7 @@ impl<'a> Run<'a> {
     fn save(&self, files: &Path) -> Result<()> {
         let output = &self.options.output;
         saved::export(&output.join("model"), files, &self.parameters)?;
+        history::plot(&output.join("training.png"), &self.training, &self.held_out)?;
         saved::save(
             &output.join("state"),
             &self.parameters,

@@ -21,7 +21,9 @@ pub struct Learned {
     pub gradient: Tensor,
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: f64,
-    /// Mean error of the heads, metres.
+    /// Mean error of each head, metres; 0 for one that was asked nothing.
+    pub heads: [f64; 4],
+    /// Their mean.
     pub geometry: f64,
     pub frames: usize,
 }
@@ -121,6 +123,12 @@ fn mean(parts: Vec<Learned>) -> TchResult<Learned> {
         .map(|part| part.gradient.f_mul_scalar(weight(part)))
         .collect::<TchResult<_>>()?;
     let (answers, geometry) = (sum(|part| part.answers), sum(|part| part.geometry));
+    let heads = [
+        sum(|part| part.heads[0]),
+        sum(|part| part.heads[1]),
+        sum(|part| part.heads[2]),
+        sum(|part| part.heads[3]),
+    ];
     let mut gradients = gradients.into_iter();
     let mut gradient = match gradients.next() {
         Some(first) => first,
@@ -132,6 +140,7 @@ fn mean(parts: Vec<Learned>) -> TchResult<Learned> {
     Ok(Learned {
         gradient,
         answers,
+        heads,
         geometry,
         frames,
     })
@@ -146,18 +155,21 @@ fn learn(
     let heads = Heads::of(parameters)?;
     let losses = losses(&network, &heads, examples)?;
     let mut learned = || -> TchResult<Learned> {
-        let (answers, geometry) = (
-            f64::try_from(&losses.answers)?,
-            f64::try_from(&losses.geometry)?,
-        );
-        let loss = losses
-            .answers
-            .f_add(&losses.geometry.f_mul_scalar(geometry_weight)?)?;
+        let mut loss = losses.answers.shallow_clone();
+        let asked = losses.geometry.iter().flatten().count().max(1) as f64;
+        let mut heads = [0.0; 4];
+        for (head, value) in losses.geometry.iter().zip(&mut heads) {
+            if let Some(head) = head {
+                *value = f64::try_from(head)?;
+                loss = loss.f_add(&head.f_mul_scalar(geometry_weight / asked)?)?;
+            }
+        }
         loss.f_backward()?;
         Ok(Learned {
             gradient: parameters.take_gradient()?,
-            answers,
-            geometry,
+            answers: f64::try_from(&losses.answers)?,
+            geometry: heads.iter().sum::<f64>() / asked,
+            heads,
             frames: examples.len(),
         })
     };
