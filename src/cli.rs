@@ -145,6 +145,15 @@ pub struct Train {
     /// Steps over which the learning rate rises [default: a twentieth of --steps, at most 500].
     #[arg(long, help_heading = "Learning", value_name = "STEPS")]
     pub warmup_steps: Option<u64>,
+    /// Steps at the beginning in which nothing is looked at: the language model learns what to say about
+    /// regions whose place it is told. For a network that begins.
+    #[arg(
+        long,
+        help_heading = "Learning",
+        value_name = "STEPS",
+        default_value_t = 0
+    )]
+    pub words_steps: u64,
     /// Frames a step.
     #[arg(long, help_heading = "Learning", value_name = "FRAMES", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
@@ -175,7 +184,7 @@ pub struct Train {
         long,
         help_heading = "Learning",
         value_name = "WEIGHT",
-        default_value_t = 5.0
+        default_value_t = 20.0
     )]
     pub geometry_weight: f64,
     /// What order and first values follow from.

@@ -18,7 +18,7 @@ impl Random {
     }
 
     /// In [0, 1).
-    #[cfg(test)]
+    #[cfg_attr(not(any(test, feature = "torch")), expect(dead_code))]
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }

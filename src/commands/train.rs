@@ -65,6 +65,7 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
         warmup_steps: typed
             .warmup_steps
             .unwrap_or((typed.steps / 20).min(LONGEST_WARMUP)),
+        words_steps: typed.words_steps,
         steps: typed.steps,
         batch: usize::try_from(typed.batch)?,
         questions: usize::try_from(typed.questions)?,

@@ -14,5 +14,7 @@ mod labelling_with_the_model;
 mod model_fixtures;
 mod runs;
 mod topics;
+#[cfg(feature = "torch")]
+mod training;
 #[cfg(not(feature = "torch"))]
 mod without_model;

@@ -20,9 +20,14 @@ use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 /// but they are a few tokens among hundreds: without this, a network that begins looks past them for long.
 const BLIND_ONE_IN: u64 = 2;
 
+/// In one question in so many, the language model is told where the regions are instead of seeing it: it keeps
+/// on knowing what it has to say, however little is seen yet.
+const TOLD_ONE_IN: u64 = 4;
+
 /// What the network is trained on of one frame.
 pub struct Example {
-    pub view: View,
+    /// `None` where only words are learned, from regions that the language model is told of.
+    pub view: Option<View>,
     pub sequence: Sequence,
     pub geometry: Geometry,
 }
@@ -38,7 +43,8 @@ pub struct Sequence {
     pub positions: Vec<i64>,
     /// Whether the token belongs to an answer, so that it is learned to come after what is before it.
     pub is_answer: Vec<bool>,
-    /// The regions whose embeddings replace the `<mask>`s, in order, and the `<depth>`s.
+    /// The rows of embeddings that replace the `<mask>`s, in order, and the `<depth>`s: a region's number
+    /// where its embedding is what is seen of it; [`told`] has the others.
     pub mask_mentions: Vec<usize>,
     pub depth_mentions: Vec<usize>,
     /// Questions that do not see the image's tokens, only their regions.
@@ -49,8 +55,16 @@ pub struct Sequence {
 pub struct Geometry {
     /// (4G, 4G) cells, row by row; NaN where nothing is known.
     pub cells: Vec<[f32; 3]>,
-    /// One a region.
-    pub points: Vec<[f32; 3]>,
+    /// One a region: where it is and how wide and high it looks at that distance.
+    pub regions: Vec<[f32; 5]>,
+    /// The same, as one who judges depth badly would tell it.
+    pub misjudged: Vec<[f32; 5]>,
+}
+
+/// The row of embeddings of a region that the language model is told of: after the rows of what is seen come
+/// those of where the regions are, then those of where one might take them to be.
+fn told(region: usize, regions: usize, misjudged: bool) -> usize {
+    region + regions * if misjudged { 2 } else { 1 }
 }
 
 /// How examples are made; what all of a run share.
@@ -71,13 +85,39 @@ impl Maker<'_> {
     /// What is wrong with the row's pictures, or a text that the tokenizer refuses.
     pub fn example(&self, row: &Row, random: &mut Random) -> Result<Example> {
         let view = self.view(row)?;
-        let turns = self.choose(row, random);
         let with_depth = view.depth.is_some();
+        let regions = regions(row);
         Ok(Example {
-            sequence: self.sequence(&turns, with_depth, random)?,
-            geometry: self.geometry(row)?,
-            view,
+            sequence: self.sequence(row, &regions, with_depth, TOLD_ONE_IN, random)?,
+            geometry: Geometry {
+                cells: self.cells(row)?,
+                misjudged: misjudged(&regions, random),
+                regions,
+            },
+            view: Some(view),
         })
+    }
+
+    /// An example from which only words are learned: nothing is looked at, the regions are told. `None` where
+    /// the row does not know where its regions are.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
+    pub fn example_of_words(&self, row: &Row, random: &mut Random) -> Result<Option<Example>> {
+        let regions = regions(row);
+        if regions.iter().flatten().any(|value| value.is_nan()) {
+            return Ok(None);
+        }
+        let with_depth = self.takes_depth && row.depth.is_some();
+        Ok(Some(Example {
+            sequence: self.sequence(row, &regions, with_depth, 1, random)?,
+            geometry: Geometry {
+                cells: Vec::new(),
+                misjudged: misjudged(&regions, random),
+                regions,
+            },
+            view: None,
+        }))
     }
 
     /// What the network is shown.
@@ -115,10 +155,18 @@ impl Maker<'_> {
     }
 
     /// Each question once about colour alone and, where there is depth, once about both.
-    fn sequence(&self, turns: &[&Turn], with_depth: bool, random: &mut Random) -> Result<Sequence> {
+    fn sequence(
+        &self,
+        row: &Row,
+        regions: &[[f32; 5]],
+        with_depth: bool,
+        told_one_in: u64,
+        random: &mut Random,
+    ) -> Result<Sequence> {
         let mut sequence = Sequence::default();
         let mut block = 0;
-        for turn in turns {
+        let is_known = |region: &usize| regions[*region].iter().all(|value| value.is_finite());
+        for turn in self.choose(row, random) {
             for depth in [false, true] {
                 if depth && !with_depth {
                     continue;
@@ -127,7 +175,22 @@ impl Maker<'_> {
                 if random.below(BLIND_ONE_IN) == 0 {
                     sequence.blind.push(block);
                 }
+                let is_told = random.below(told_one_in) == 0 && turn.mentions.iter().all(is_known);
                 self.append(&mut sequence, turn, depth, block)?;
+                // Who sees depth may trust it more than what colour makes of it.
+                let row = |misjudged| {
+                    move |&region: &usize| match is_told {
+                        true => told(region, regions.len(), misjudged),
+                        false => region,
+                    }
+                };
+                let mentions = turn.mentions.iter();
+                sequence
+                    .mask_mentions
+                    .extend(mentions.clone().map(row(depth)));
+                if depth {
+                    sequence.depth_mentions.extend(mentions.map(row(false)));
+                }
             }
         }
         Ok(sequence)
@@ -154,18 +217,14 @@ impl Maker<'_> {
             to.positions.push(position as i64);
             to.is_answer.push(position >= answer_from);
         }
-        to.mask_mentions.extend(&turn.mentions);
-        if depth {
-            to.depth_mentions.extend(&turn.mentions);
-        }
         Ok(())
     }
 
-    /// Where the cells of the enlarged map and the regions are.
-    fn geometry(&self, row: &Row) -> Result<Geometry> {
+    /// Where the cells of the enlarged map are.
+    fn cells(&self, row: &Row) -> Result<Vec<[f32; 3]>> {
         let side = 4 * self.grid;
         let unknown = [f32::NAN; 3];
-        let cells = match (&row.metric, row.intrinsics) {
+        Ok(match (&row.metric, row.intrinsics) {
             (Some(path), Some(intrinsics)) => {
                 let picture = ImageReader::open(path)
                     .map_err(Error::io("open", path))?
@@ -178,13 +237,36 @@ impl Maker<'_> {
                 points(&depth, intrinsics, side)
             }
             _ => vec![unknown; side * side],
-        };
-        let known = |point: &Option<[f32; 3]>| point.unwrap_or(unknown);
-        Ok(Geometry {
-            cells,
-            points: row.points.iter().map(known).collect(),
         })
     }
+}
+
+/// Where a row's regions are and how large they look there, NaN where that is not known.
+fn regions(row: &Row) -> Vec<[f32; 5]> {
+    let of = |(point, bbox): (&Option<[f32; 3]>, &[f64; 4])| match (point, row.intrinsics) {
+        (Some([x, y, z]), Some([fx, fy, ..])) => {
+            let width = (bbox[2] - bbox[0]) / fx * f64::from(*z);
+            let height = (bbox[3] - bbox[1]) / fy * f64::from(*z);
+            [*x, *y, *z, width as f32, height as f32]
+        }
+        _ => [f32::NAN; 5],
+    };
+    row.points.iter().zip(&row.boxes).map(of).collect()
+}
+
+/// Regions moved along their rays: all together, and a little each alone, as happens to one who knows a
+/// picture's scale badly.
+fn misjudged(regions: &[[f32; 5]], random: &mut Random) -> Vec<[f32; 5]> {
+    const TOGETHER: f64 = 0.1;
+    const ALONE: f64 = 0.04;
+    // Of variance 1, and near enough to normal.
+    let mut deviation = || (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
+    let together = TOGETHER * deviation();
+    let moved = |region: &[f32; 5]| {
+        let by = 1.0 + together + ALONE * deviation();
+        region.map(|value| value * by as f32)
+    };
+    regions.iter().map(moved).collect()
 }
 
 /// What is farther than this is background: of no question, and harder to tell than all the rest.

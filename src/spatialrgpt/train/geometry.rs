@@ -16,6 +16,15 @@ use crate::spatialrgpt::region_extractor::in_cell_order;
 /// Errors below this many metres count by their square, above by their size.
 const SMOOTH_BELOW_M: f64 = 0.05;
 
+/// What the heads are judged by, as a table's columns: metres, and for the last two how far what is seen of a
+/// region is from what the language model would be told of it.
+pub const COLUMNS: &str =
+    "cells_m,depth_cells_m,regions_m,depth_regions_m,regions_from_told,depth_regions_from_told";
+pub const COUNT: usize = 6;
+
+/// Where a region is and how large it looks.
+const TOLD: i64 = 5;
+
 /// The heads by what they read, and the sizes of that.
 fn heads(config: &ModelConfig) -> [(&'static str, i64); 4] {
     let (vision, hidden) = (config.vision_tower.hidden_size, config.llm.hidden_size);
@@ -39,7 +48,19 @@ pub fn first_values(config: &ModelConfig) -> Vec<Named> {
             tensor,
         })
     };
-    heads(config).into_iter().flat_map(head).collect()
+    let hidden = config.llm.hidden_size;
+    let told = [
+        // Differences of centimetres are to stand out among the tokens.
+        ("weight", Tensor::randn([hidden, TOLD], options) * 2.0),
+        ("bias", Tensor::randn(hidden, options)),
+    ];
+    let told = told.map(|(end, tensor)| Named {
+        part: HEADS,
+        name: format!("told.{end}"),
+        tensor,
+    });
+    let heads = heads(config).into_iter().flat_map(head);
+    heads.chain(told).collect()
 }
 
 /// The heads of one step.
@@ -48,6 +69,8 @@ pub struct Heads {
     depth_cells: Linear,
     regions: Linear,
     depth_regions: Linear,
+    /// The one that speaks: from where a region is to an embedding.
+    told: Linear,
 }
 
 /// The known points of a batch; what is not known is NaN.
@@ -56,8 +79,8 @@ pub struct Targets {
     cells: Tensor,
     /// (B * G * G, 3)
     patches: Tensor,
-    /// (all regions, 3)
-    points: Tensor,
+    /// (all regions, 5)
+    regions: Tensor,
 }
 
 impl Heads {
@@ -74,6 +97,7 @@ impl Heads {
             depth_cells: head("depth_cells")?,
             regions: head("regions")?,
             depth_regions: head("depth_regions")?,
+            told: head("told")?,
         })
     }
 
@@ -85,7 +109,7 @@ impl Heads {
         refinement: &Refinement,
         seen: &[Seen],
         targets: &Targets,
-    ) -> TchResult<[Option<Tensor>; 4]> {
+    ) -> TchResult<[Option<Tensor>; COUNT]> {
         let cells = match &refinement.refined {
             Some(refined) => off(&self.cells, refined.cells(), &targets.cells)?,
             None => None,
@@ -107,23 +131,49 @@ impl Heads {
             .filter_map(|s| s.depth_embeds.as_ref())
             .collect();
         let (masks, depth_masks) = (joined(masks, seen.len())?, joined(depth_masks, seen.len())?);
+        let points = targets.regions.f_narrow(1, 0, 3)?;
+        let shallow = |x: &Option<Tensor>| x.as_ref().map(Tensor::shallow_clone);
         Ok([
             cells,
             judged(&self.depth_cells, depth, &targets.patches)?,
-            judged(&self.regions, masks, &targets.points)?,
-            judged(&self.depth_regions, depth_masks, &targets.points)?,
+            judged(&self.regions, shallow(&masks), &points)?,
+            judged(&self.depth_regions, shallow(&depth_masks), &points)?,
+            self.from_told(masks, &targets.regions)?,
+            self.from_told(depth_masks, &targets.regions)?,
         ])
+    }
+
+    /// The embeddings of regions that the language model is told of: (R, 5) -> (R, hidden).
+    pub fn told(&self, regions: &[[f32; 5]], device: Device) -> TchResult<Tensor> {
+        let regions: Vec<f32> = regions.iter().flatten().copied().collect();
+        let regions = Tensor::f_from_slice(&regions)?.f_to_device(device)?;
+        let regions = regions.f_nan_to_num(0.0, None::<f64>, None::<f64>)?;
+        self.told.forward(&regions.f_view([-1, TOLD])?)
+    }
+
+    /// How far embeddings (R, hidden) are from what the language model would be told of the regions.
+    fn from_told(&self, seen: Option<Tensor>, regions: &Tensor) -> TchResult<Option<Tensor>> {
+        let Some(seen) = seen else {
+            return Ok(None);
+        };
+        // What is told stays as it is: the seen is to follow it.
+        let told = tch::no_grad(|| self.told.forward(regions))?;
+        distance(&seen.f_to_kind(Kind::Float)?, &told)
     }
 }
 
 /// A head's mean error over the targets that are known; `None` where none is.
 fn off(head: &Linear, x: &Tensor, target: &Tensor) -> TchResult<Option<Tensor>> {
+    distance(&head.forward(&x.f_to_kind(Kind::Float)?)?, target)
+}
+
+/// The mean distance (smoothed) over the numbers of the target that are known; `None` where none is.
+fn distance(predicted: &Tensor, target: &Tensor) -> TchResult<Option<Tensor>> {
     let known = target.f_isfinite()?;
     let count = i64::try_from(&known.f_sum(Kind::Int64)?)?;
     if count == 0 {
         return Ok(None);
     }
-    let predicted = head.forward(&x.f_to_kind(Kind::Float)?)?;
     let target = target.f_nan_to_num(0.0, None::<f64>, None::<f64>)?;
     let off = predicted.f_smooth_l1_loss(&target, Reduction::None, SMOOTH_BELOW_M)?;
     let off = off.f_mul(&known.f_to_kind(Kind::Float)?)?;
@@ -144,8 +194,8 @@ impl Targets {
             .flatten()
             .copied()
             .collect();
-        let points: Vec<f32> = geometry
-            .flat_map(|g| &g.points)
+        let regions: Vec<f32> = geometry
+            .flat_map(|g| &g.regions)
             .flatten()
             .copied()
             .collect();
@@ -164,9 +214,9 @@ impl Targets {
         Ok(Self {
             cells,
             patches,
-            points: Tensor::f_from_slice(&points)?
+            regions: Tensor::f_from_slice(&regions)?
                 .f_to_device(device)?
-                .f_view([-1, 3])?,
+                .f_view([-1, TOLD])?,
         })
     }
 }

@@ -66,7 +66,7 @@ pub fn plot(path: &Path, training: &Table, held_out: &Table) -> Result<()> {
     let curve = |table: &Table, name: &str, column: &str| (name.to_owned(), table.column(column));
     let panels = [
         Panel {
-            name: "loss (nats + weighted metres)".into(),
+            name: "loss (nats, and metres by their weight)".into(),
             curves: vec![curve(training, "all", "loss")],
         },
         Panel {
@@ -75,7 +75,11 @@ pub fn plot(path: &Path, training: &Table, held_out: &Table) -> Result<()> {
         },
         Panel {
             name: "where things are (m)".into(),
-            curves: vec![curve(training, "heads", "geometry_m")],
+            curves: vec![
+                curve(training, "regions", "regions_m"),
+                curve(training, "with depth", "depth_regions_m"),
+                curve(training, "cells", "cells_m"),
+            ],
         },
         Panel {
             name: "held out: share within 25 %".into(),

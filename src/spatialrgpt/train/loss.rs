@@ -1,22 +1,22 @@
 //! One step's loss: how surprised the network is by the answers, and how far off its sense of space is.
 
-use tch::{Kind, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
-use super::examples::{Example, Sequence};
-use super::geometry::{Heads, Targets};
+use super::examples::{Example, Geometry, Sequence};
+use super::geometry::{COUNT, Heads, Targets};
 use crate::error::Result;
 use crate::spatialrgpt::layers::TchResult;
 use crate::spatialrgpt::llama::Layout;
 use crate::spatialrgpt::model::{Seen, SpatialRgpt, View};
 use crate::spatialrgpt::tokenizer::IMAGE_TOKEN;
-use crate::spatialrgpt::weights::torch_error;
+use crate::spatialrgpt::weights::{Placement, torch_error};
 
 /// Both losses of a batch, with their gradients' ways.
 pub struct Losses {
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: Tensor,
-    /// Mean error of each head, metres.
-    pub geometry: [Option<Tensor>; 4],
+    /// Mean error of each head.
+    pub geometry: [Option<Tensor>; COUNT],
 }
 
 /// # Errors
@@ -26,17 +26,60 @@ pub fn losses(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> Res
 }
 
 fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchResult<Losses> {
-    let views: Vec<&View> = examples.iter().map(|example| &example.view).collect();
+    let views: Vec<&View> = examples
+        .iter()
+        .filter_map(|example| example.view.as_ref())
+        .collect();
+    let sequences: Vec<&Sequence> = examples.iter().map(|example| &example.sequence).collect();
+    let device = network.placement.device;
+    if views.len() < examples.len() {
+        let seen = examples
+            .iter()
+            .map(|example| unseen(network, heads, &example.geometry));
+        return Ok(Losses {
+            geometry: [const { None }; COUNT],
+            answers: answers(network, &seen.collect::<TchResult<Vec<_>>>()?, &sequences)?,
+        });
+    }
     let features = network.tower_features(&views, None)?;
     let refinement = network.refined(&features)?;
-    let seen = network.describe_refined(&features, &refinement, &views)?;
-    let device = network.placement.device;
+    let mut seen = network.describe_refined(&features, &refinement, &views)?;
     let geometry = examples.iter().map(|example| &example.geometry);
-    let targets = Targets::of(geometry, network.config.grid(), device)?;
-    let sequences: Vec<&Sequence> = examples.iter().map(|example| &example.sequence).collect();
+    let targets = Targets::of(geometry.clone(), network.config.grid(), device)?;
+    let losses = heads.losses(&features, &refinement, &seen, &targets)?;
+    for (seen, geometry) in seen.iter_mut().zip(geometry) {
+        let told = told(heads, geometry, device)?;
+        for embeds in [&mut seen.mask_embeds, &mut seen.depth_embeds]
+            .into_iter()
+            .flatten()
+        {
+            let told = told.f_to_kind(embeds.kind())?;
+            *embeds = Tensor::f_cat(&[&*embeds, &told], 0)?;
+        }
+    }
     Ok(Losses {
-        geometry: heads.losses(&features, &refinement, &seen, &targets)?,
+        geometry: losses,
         answers: answers(network, &seen, &sequences)?,
+    })
+}
+
+/// The embeddings of where regions are and of where one might take them to be: (2 M, hidden).
+fn told(heads: &Heads, geometry: &Geometry, device: Device) -> TchResult<Tensor> {
+    let exact = heads.told(&geometry.regions, device)?;
+    Tensor::f_cat(&[exact, heads.told(&geometry.misjudged, device)?], 0)
+}
+
+/// A frame that nobody looked at: no image, and the regions as they are told.
+fn unseen(network: &SpatialRgpt, heads: &Heads, geometry: &Geometry) -> TchResult<Seen> {
+    let Placement { kind, device } = network.placement;
+    let told = told(heads, geometry, device)?.f_to_kind(kind)?;
+    let regions = geometry.regions.len() as i64;
+    // The rows of what would be seen stand before them, so that they are numbered as elsewhere.
+    let embeds = Tensor::f_cat(&[&told.f_narrow(0, 0, regions)?, &told], 0)?;
+    Ok(Seen {
+        image_features: Tensor::f_zeros([0, network.config.llm.hidden_size], (kind, device))?,
+        mask_embeds: Some(embeds.shallow_clone()),
+        depth_embeds: Some(embeds),
     })
 }
 

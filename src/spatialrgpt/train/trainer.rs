@@ -12,7 +12,7 @@ use tch::Device;
 use super::batches::{Order, with_batches};
 use super::examples::{Example, Maker};
 use super::fresh;
-use super::geometry;
+use super::geometry::{self, COUNT};
 use super::held_out::{self, Figures};
 use super::history::{self, Table};
 use super::optimizer::{AdamW, Schedule, clip};
@@ -29,8 +29,6 @@ use crate::spatialrgpt::tokenizer::Tokenizer;
 use crate::spatialrgpt::weights::torch_error;
 use crate::training::{Begin, Options, Progress, Summary};
 
-const TRAINING_COLUMNS: &str = "step,loss,answers_nats,geometry_m,cells_m,depth_cells_m,regions_m,depth_regions_m,gradient_norm,\
-     learning_rate,frames_per_second";
 const HELD_OUT_COLUMNS: &str = "step,depth_within_25_percent,depth_absolute_relative_error,depth_spearman,\
      depth_unparsed,color_within_25_percent,color_absolute_relative_error,color_spearman,color_unparsed";
 
@@ -66,6 +64,7 @@ pub fn train(
         rows: rows.len(),
         batch: options.batch,
         seed: options.seed,
+        words_steps: options.words_steps,
     };
     let judged = held_out::choose(&judged_rows, options.judged);
     if from == 0 {
@@ -169,7 +168,6 @@ struct Run<'a> {
     options: &'a Options,
     parameters: Parameters,
     optimizer: AdamW,
-    schedule: Schedule,
     done: Done,
     training: Table,
     held_out: Table,
@@ -178,13 +176,20 @@ struct Run<'a> {
     last_loss: Option<f64>,
 }
 
+fn training_columns() -> String {
+    format!(
+        "step,loss,answers_nats,geometry,{},gradient_norm,learning_rate,frames_per_second",
+        geometry::COLUMNS
+    )
+}
+
 /// Sums since the last row of the table.
 struct Recent {
     steps: u64,
     frames: usize,
     answers: f64,
     geometry: f64,
-    heads: [f64; 4],
+    heads: [f64; COUNT],
     norm: f64,
     since: Instant,
 }
@@ -196,7 +201,7 @@ impl Default for Recent {
             frames: 0,
             answers: 0.0,
             geometry: 0.0,
-            heads: [0.0; 4],
+            heads: [0.0; COUNT],
             norm: 0.0,
             since: Instant::now(),
         }
@@ -231,13 +236,8 @@ impl<'a> Run<'a> {
             options,
             parameters,
             optimizer,
-            schedule: Schedule {
-                peak: options.learning_rate,
-                warmup_steps: options.warmup_steps,
-                steps: options.steps,
-            },
             done,
-            training: table("training.csv", TRAINING_COLUMNS)?,
+            training: table("training.csv", &training_columns())?,
             held_out: table("held_out.csv", HELD_OUT_COLUMNS)?,
             recent: Recent::default(),
             first_loss: None,
@@ -261,7 +261,7 @@ impl<'a> Run<'a> {
         if !norm.is_finite() {
             return Err(self.diverged(step, "gradient's norm", norm));
         }
-        let (rate, decayed) = (self.schedule.at(step), self.parameters.in_matrices);
+        let (rate, decayed) = (self.rate(step), self.parameters.in_matrices);
         let values = &mut self.parameters.values;
         self.optimizer
             .step(values, &learned.gradient, decayed, rate, self.done.updates)
@@ -272,6 +272,21 @@ impl<'a> Run<'a> {
         };
         self.note(step, &learned, norm)?;
         Ok(loss)
+    }
+
+    /// The learning rate, which rises and falls once for words and once for all.
+    fn rate(&self, step: u64) -> f64 {
+        let words = self.options.words_steps;
+        let (step, steps) = match step.checked_sub(words) {
+            Some(step) => (step, self.options.steps.saturating_sub(words)),
+            None => (step, words),
+        };
+        let schedule = Schedule {
+            peak: self.options.learning_rate,
+            warmup_steps: self.options.warmup_steps.min(steps),
+            steps,
+        };
+        schedule.at(step)
     }
 
     fn diverged(&self, step: u64, what: &'static str, value: f64) -> Error {
@@ -304,22 +319,11 @@ impl<'a> Run<'a> {
         let loss = answers + self.options.geometry_weight * geometry;
         self.first_loss = self.first_loss.or(Some(loss));
         self.last_loss = Some(loss);
-        let rate = self.schedule.at(step);
+        let rate = self.rate(step);
         let speed = recent.frames as f64 / recent.since.elapsed().as_secs_f64();
-        let [cells, depth_cells, regions, depth_regions] = recent.heads.map(|sum| sum / steps);
+        let heads = recent.heads.map(|sum| sum / steps);
         let norm = recent.norm / steps;
-        let values = [
-            loss,
-            answers,
-            geometry,
-            cells,
-            depth_cells,
-            regions,
-            depth_regions,
-            norm,
-            rate,
-            speed,
-        ];
+        let values = [&[loss, answers, geometry], &heads[..], &[norm, rate, speed]].concat();
         self.training.add(step + 1, &values)
     }
 

@@ -8,7 +8,7 @@ use crossbeam::channel::{self, Receiver, Sender};
 use tch::Tensor;
 
 use super::examples::Example;
-use super::geometry::Heads;
+use super::geometry::{COUNT, Heads};
 use super::loss::losses;
 use super::parameters::Parameters;
 use crate::error::{Error, Result, panic_words};
@@ -21,8 +21,8 @@ pub struct Learned {
     pub gradient: Tensor,
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: f64,
-    /// Mean error of each head, metres; 0 for one that was asked nothing.
-    pub heads: [f64; 4],
+    /// Mean error of each head; 0 for one that was asked nothing.
+    pub heads: [f64; COUNT],
     /// Their mean.
     pub geometry: f64,
     pub frames: usize,
@@ -123,12 +123,12 @@ fn mean(parts: Vec<Learned>) -> TchResult<Learned> {
         .map(|part| part.gradient.f_mul_scalar(weight(part)))
         .collect::<TchResult<_>>()?;
     let (answers, geometry) = (sum(|part| part.answers), sum(|part| part.geometry));
-    let heads = [
-        sum(|part| part.heads[0]),
-        sum(|part| part.heads[1]),
-        sum(|part| part.heads[2]),
-        sum(|part| part.heads[3]),
-    ];
+    let mut heads = [0.0; COUNT];
+    for part in &parts {
+        for (sum, head) in heads.iter_mut().zip(part.heads) {
+            *sum += weight(part) * head;
+        }
+    }
     let mut gradients = gradients.into_iter();
     let mut gradient = match gradients.next() {
         Some(first) => first,
@@ -157,7 +157,7 @@ fn learn(
     let mut learned = || -> TchResult<Learned> {
         let mut loss = losses.answers.shallow_clone();
         let asked = losses.geometry.iter().flatten().count().max(1) as f64;
-        let mut heads = [0.0; 4];
+        let mut heads = [0.0; COUNT];
         for (head, value) in losses.geometry.iter().zip(&mut heads) {
             if let Some(head) = head {
                 *value = f64::try_from(head)?;
