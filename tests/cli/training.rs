@@ -13,27 +13,12 @@ use crate::model_fixtures::*;
 
 const FRAMES: i64 = 8;
 
-/// A network that learns a few words within seconds.
-const TINY: &str = "\
-image_size: 48
-patch_size: 12
-vision_hidden_size: 32
-vision_intermediate_size: 64
-vision_layers: 1
-vision_heads: 2
-llm_hidden_size: 32
-llm_intermediate_size: 64
-llm_layers: 1
-llm_heads: 2
-llm_key_value_heads: 2
-vocabulary: 300
-";
-
-/// A folder with the dataset `data` of an approach and the shape `tiny.yaml`.
+/// A folder with the dataset `data` of an approach and the sizes of a tiny network in `tiny.yaml`.
 fn folder_with_dataset() -> (tempfile::TempDir, PathBuf) {
     let (guard, folder) = folder_with(&approach(FRAMES));
     run(&folder, &["dataset", "pick.mcap", "-o", "data"]).expect_code(0);
-    fs::write(folder.join("tiny.yaml"), TINY).unwrap();
+    let shape = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny_shape.yaml");
+    fs::copy(shape, folder.join("tiny.yaml")).unwrap();
     (guard, folder)
 }
 
