@@ -16,7 +16,7 @@ use crate::random::Random;
 const AHEAD: usize = 2;
 
 /// Frames of a step that only learns words, for each of one that looks: they cost so much less.
-const WORDS_FRAMES: usize = 3;
+const WORDS_FRAMES: usize = 2;
 
 /// What the steps of a run see.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,9 @@ use crate::random::Random;
 use crate::spatialrgpt::model::View;
 use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 
-/// One question in so many does not see the image's tokens. Two regions hold most of what a question needs,
-/// but they are a few tokens among hundreds: without this, a network that begins looks past them for long.
+/// One question in so many sees nothing of the conversation's beginning, the image's tokens among it. Two
+/// regions hold most of what a question needs, but they are a few tokens among hundreds: without this, a network
+/// that begins looks past them for long. Where only words are learned, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
 
 /// In one question in so many, the language model is told where the regions are instead of seeing it: it keeps
@@ -47,7 +48,7 @@ pub struct Sequence {
     /// where its embedding is what is seen of it; [`told`] has the others.
     pub mask_mentions: Vec<usize>,
     pub depth_mentions: Vec<usize>,
-    /// Questions that do not see the image's tokens, only their regions.
+    /// Questions that see nothing but themselves and their regions.
     pub blind: Vec<i64>,
 }
 
@@ -172,7 +173,7 @@ impl Maker<'_> {
                     continue;
                 }
                 block += 1;
-                if random.below(BLIND_ONE_IN) == 0 {
+                if random.below(BLIND_ONE_IN) == 0 || told_one_in == 1 {
                     sequence.blind.push(block);
                 }
                 let is_told = random.below(told_one_in) == 0 && turn.mentions.iter().all(is_known);

@@ -3,11 +3,14 @@
 //! questions have a few numbers; so the tower learns space from these and the language model learns to speak
 //! of it. The heads are linear and are not part of the model that is written.
 
+use std::f64::consts::TAU;
+
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::examples::Geometry;
 use super::parameters::{HEADS, Named, Parameters};
 use crate::error::Result;
+use crate::random::Random;
 use crate::spatialrgpt::config::ModelConfig;
 use crate::spatialrgpt::layers::{Linear, TchResult};
 use crate::spatialrgpt::model::{Features, Refinement, Seen};
@@ -23,9 +26,15 @@ pub const COLUMNS: &str =
 pub const COUNT: usize = 6;
 
 /// Where a region is (x, y, z) and how wide and high it looks there, in metres: what is usual on a table
-/// before a robot, and by how much it differs. Told in these terms, a few centimetres stand out.
+/// before a robot, and by how much it differs.
 const TOLD: i64 = 5;
 const USUAL_M: [f32; TOLD as usize] = [0.0, 0.05, 1.0, 0.08, 0.08];
+/// Beside these numbers, a region's place is told by waves of so many directions and lengths (random Fourier
+/// features, Rahimi and Recht 2007): centimetres stand out in them, and the product of two places' waves falls
+/// with their distance, wherever they are. Attention makes such products.
+const WAVES: usize = 48;
+/// The shortest and the longest.
+const WAVE_M: [f64; 2] = [0.15, 1.5];
 const DIFFERENCE_M: [f32; TOLD as usize] = [0.15, 0.15, 0.3, 0.08, 0.08];
 
 /// The heads by what they read, and the sizes of that.
@@ -55,7 +64,8 @@ pub fn first_values(config: &ModelConfig) -> Vec<Named> {
     let told = [
         (
             "weight",
-            Tensor::randn([hidden, TOLD], options) / (TOLD as f64).sqrt(),
+            Tensor::randn([hidden, TOLD + 2 * WAVES as i64], options)
+                / (TOLD as f64 + WAVES as f64).sqrt(),
         ),
         ("bias", Tensor::randn(hidden, options) * 0.3),
     ];
@@ -143,8 +153,8 @@ impl Heads {
             judged(&self.depth_cells, depth, &targets.patches)?,
             judged(&self.regions, shallow(&masks), &points)?,
             judged(&self.depth_regions, shallow(&depth_masks), &points)?,
-            self.from_told(masks, &targets.regions)?,
-            self.from_told(depth_masks, &targets.regions)?,
+            self.distance_to_told(masks, &targets.regions)?,
+            self.distance_to_told(depth_masks, &targets.regions)?,
         ])
     }
 
@@ -161,12 +171,19 @@ impl Heads {
         let unusual = regions
             .f_sub(&row(&USUAL_M)?)?
             .f_div(&row(&DIFFERENCE_M)?)?;
+        let waves = row(&waves())?.f_view([3, WAVES as i64])?;
+        let phases = regions.f_narrow(1, 0, 3)?.f_matmul(&waves)?; // (R, WAVES)
+        let told = Tensor::f_cat(&[unusual, phases.f_sin()?, phases.f_cos()?], 1)?;
         self.told
-            .forward(&unusual.f_nan_to_num(0.0, None::<f64>, None::<f64>)?)
+            .forward(&told.f_nan_to_num(0.0, None::<f64>, None::<f64>)?)
     }
 
     /// How far embeddings (R, hidden) are from what the language model would be told of the regions.
-    fn from_told(&self, seen: Option<Tensor>, regions: &Tensor) -> TchResult<Option<Tensor>> {
+    fn distance_to_told(
+        &self,
+        seen: Option<Tensor>,
+        regions: &Tensor,
+    ) -> TchResult<Option<Tensor>> {
         let Some(seen) = seen else {
             return Ok(None);
         };
@@ -177,6 +194,31 @@ impl Heads {
         })?;
         distance(&seen.f_to_kind(Kind::Float)?, &told)
     }
+}
+
+/// Radians a metre along x, y and z for each wave: (3, WAVES), always the same.
+fn waves() -> Vec<f32> {
+    let mut random = Random(1);
+    let wave = |_| {
+        let direction: Vec<f64> = (0..3)
+            .map(|_| (0..12).map(|_| random.unit()).sum::<f64>() - 6.0)
+            .collect();
+        let norm = direction
+            .iter()
+            .map(|v| v * v)
+            .sum::<f64>()
+            .sqrt()
+            .max(1e-6);
+        let [shortest, longest] = WAVE_M.map(f64::ln);
+        let length = (shortest + (longest - shortest) * random.unit()).exp();
+        direction
+            .into_iter()
+            .map(move |v| v / norm * TAU / length)
+            .collect::<Vec<f64>>()
+    };
+    let waves: Vec<Vec<f64>> = (0..WAVES).map(wave).collect();
+    let axis = |axis: usize| waves.iter().map(move |wave| wave[axis] as f32);
+    (0..3).flat_map(axis).collect()
 }
 
 /// A head's mean error over the targets that are known; `None` where none is.

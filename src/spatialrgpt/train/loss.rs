@@ -129,9 +129,7 @@ struct Spread {
     positions: Vec<i64>,
     /// The id that is to be learned at a place, where there is one.
     target: Vec<Option<i64>>,
-    /// 1 for what the image has become.
-    is_image: Vec<i64>,
-    /// 1 for the questions that do not see it.
+    /// 1 for the questions that see nothing but themselves.
     is_blind: Vec<i64>,
 }
 
@@ -141,7 +139,6 @@ impl Spread {
             blocks: Vec::new(),
             positions: Vec::new(),
             target: Vec::new(),
-            is_image: Vec::new(),
             is_blind: Vec::new(),
         };
         let mut shift = 0;
@@ -155,13 +152,11 @@ impl Spread {
                 for patch in 0..image_tokens {
                     spread.push(block, position + patch, None);
                 }
-                spread.is_image.resize(spread.blocks.len(), 1);
                 spread.is_blind.resize(spread.blocks.len(), 0);
                 shift = image_tokens - 1;
                 continue;
             }
             spread.push(block, position + shift, is_answer.then_some(id));
-            spread.is_image.push(0);
             spread
                 .is_blind
                 .push(i64::from(sequence.blind.contains(&block)));
@@ -198,14 +193,13 @@ fn layout(spread: &[Spread], longest: usize, device: tch::Device) -> TchResult<L
     let blocks = filled(&|s| &s.blocks, FILLING)?; // (B, T)
     let (row, column) = (blocks.f_unsqueeze(2)?, blocks.f_unsqueeze(1)?);
     let length = longest as i64;
-    let (blind, image) = (filled(&|s| &s.is_blind, 0)?, filled(&|s| &s.is_image, 0)?);
-    let hidden = blind.f_unsqueeze(2)?.f_mul(&image.f_unsqueeze(1)?)?; // (B, T, T)
+    let shared = column.f_eq(0)?; // (B, 1, T)
+    let sighted = filled(&|s| &s.is_blind, 0)?.f_unsqueeze(2)?.f_eq(0)?; // (B, T, 1)
     let earlier = Tensor::f_ones([length, length], (Kind::Bool, device))?.f_tril(0)?;
     let sees = row
         .f_eq_tensor(&column)?
-        .f_logical_or(&column.f_eq(0)?)?
-        .f_logical_and(&earlier)?
-        .f_logical_and(&hidden.f_eq(0)?)?; // (B, T, T)
+        .f_logical_or(&shared.f_logical_and(&sighted)?)?
+        .f_logical_and(&earlier)?; // (B, T, T)
     Ok(Layout {
         positions: filled(&|s| &s.positions, 0)?,
         sees: sees.f_unsqueeze(1)?,
@@ -222,4 +216,109 @@ fn learned(spread: &[Spread], longest: usize) -> (Vec<i64>, Vec<i64>) {
         pairs.collect::<Vec<_>>()
     };
     spread.iter().enumerate().flat_map(of).unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use tch::{Device, Kind};
+
+    use super::answers;
+    use crate::imaging::{AspectMode, ImageProcessor};
+    use crate::prompt::Template;
+    use crate::random::Random;
+    use crate::spatialrgpt::model::{Seen, SpatialRgpt};
+    use crate::spatialrgpt::train::examples::{Example, Maker};
+    use crate::spatialrgpt::train::rows::{Row, Turn};
+    use crate::spatialrgpt::weights::Placement;
+
+    fn turn(question: &str, answer: &str, mentions: &[usize]) -> Turn {
+        Turn {
+            question: question.into(),
+            answer: answer.into(),
+            mentions: mentions.into(),
+            category: String::new(),
+        }
+    }
+
+    /// A frame of which nothing is known but its picture and boxes.
+    fn row(picture: PathBuf, turns: &[Turn]) -> Row {
+        Row {
+            place: String::new(),
+            color: picture,
+            depth: None,
+            metric: None,
+            intrinsics: None,
+            boxes: vec![[10.0, 20.0, 90.0, 80.0], [60.0, 40.0, 120.0, 110.0]],
+            points: vec![None, None],
+            turns: turns.to_vec(),
+        }
+    }
+
+    fn surprise(network: &SpatialRgpt, seen: &Seen, example: &Example) -> (f64, f64) {
+        let sequence = &example.sequence;
+        let seen = Seen {
+            image_features: seen.image_features.shallow_clone(),
+            mask_embeds: seen.mask_embeds.as_ref().map(tch::Tensor::shallow_clone),
+            depth_embeds: None,
+        };
+        let mean = tch::no_grad(|| answers(network, &[seen], &[sequence])).unwrap();
+        let tokens = sequence.is_answer.iter().filter(|is| **is).count();
+        (f64::try_from(mean).unwrap(), tokens as f64)
+    }
+
+    #[test]
+    fn questions_behind_one_picture_are_separate_conversations() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spatialrgpt");
+        let (folder, picture) = (
+            fixtures.join("a/checkpoint"),
+            fixtures.join("inputs/img0.png"),
+        );
+        let placement = Placement {
+            kind: Kind::Float,
+            device: Device::Cpu,
+        };
+        let network = SpatialRgpt::load(&folder, placement).unwrap();
+        let file = folder.join("vision_tower/preprocessor_config.json");
+        let tokenizer = Arc::clone(&network.tokenizer);
+        let maker = Maker {
+            processor: &ImageProcessor::load(&file, AspectMode::Resize).unwrap(),
+            tokenizer: &tokenizer,
+            template: Template::Llama3,
+            takes_depth: false,
+            grid: network.config.grid() as usize,
+            questions: 2,
+        };
+        let turns = [
+            turn(
+                "How far is <mask> from <mask>?",
+                "It is 4.87 inches away.",
+                &[0, 1],
+            ),
+            turn("How wide is <mask>?", "12 centimeters", &[1]),
+        ];
+        // Given both questions behind one picture, and each alone; those that see all of it.
+        let sighted = |turns: &[Turn]| {
+            (0..99).find_map(|seed| {
+                let row = row(picture.clone(), turns);
+                let example = maker.example(&row, &mut Random(seed)).unwrap();
+                example.sequence.blind.is_empty().then_some(example)
+            })
+        };
+        let both = sighted(&turns).unwrap();
+        let view = both.view.clone().unwrap();
+        let seen = network.look(&[view]).unwrap().remove(0);
+
+        let (together, tokens) = surprise(&network, &seen, &both);
+        let alone = turns.map(|turn| surprise(&network, &seen, &sighted(&[turn]).unwrap()));
+
+        let sum: f64 = alone.iter().map(|(mean, tokens)| mean * tokens).sum();
+        assert_eq!(alone.iter().map(|(_, tokens)| tokens).sum::<f64>(), tokens);
+        assert!(
+            (sum / tokens - together).abs() < 1e-4,
+            "{alone:?} but {together} together"
+        );
+    }
 }

@@ -83,10 +83,10 @@ pub fn train(
                     loss,
                 });
                 let ends = step + 1 == options.steps || stop.load(Ordering::Relaxed);
-                if (step + 1) % options.judge_every == 0 || ends {
+                if (step + 1).is_multiple_of(options.judge_every) || ends {
                     run.judge(&maker, &judged)?;
                 }
-                if (step + 1) % options.save_every == 0 || ends {
+                if (step + 1).is_multiple_of(options.save_every) || ends {
                     run.save(&files)?;
                 }
                 if ends {
@@ -310,7 +310,7 @@ impl<'a> Run<'a> {
             *sum += head;
         }
         recent.norm += norm;
-        if (step + 1) % EVERY != 0 && step + 1 != self.options.steps {
+        if !(step + 1).is_multiple_of(EVERY) && step + 1 != self.options.steps {
             return Ok(());
         }
         let recent = std::mem::take(recent);

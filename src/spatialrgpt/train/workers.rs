@@ -30,8 +30,11 @@ pub struct Learned {
 
 /// Threads that wait for frames.
 pub struct Workers {
-    doors: Vec<(Sender<Vec<Example>>, Receiver<Result<Learned>>)>,
+    doors: Vec<Door>,
 }
+
+/// Where a thread takes its frames, and where it leaves what it learned.
+type Door = (Sender<Vec<Example>>, Receiver<Result<Learned>>);
 
 /// Runs `work` beside one thread a replica of the parameters. Each sees them as they are when it is given
 /// frames.
