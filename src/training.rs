@@ -80,8 +80,8 @@ pub struct Summary {
     pub last_loss: Option<f64>,
 }
 
-/// The sizes of a network that begins. What is not said has the sizes of a network that a
-/// processor with two cores trains and runs: a 640x480 frame takes it about 50 ms.
+/// The sizes of a network that begins. What is not said has sizes that a processor with two
+/// cores can train: about 5 million numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shape {

@@ -81,13 +81,13 @@ fn center_is_judged_by_the_points() {
 }
 
 #[test]
-fn cloud_has_no_truth_and_says_so() {
+fn a_bag_without_a_true_cloud_distance_says_so() {
     let (_guard, folder) = labelled(&["--distance", "cloud"]);
     let ended = run(&folder, &["evaluate", "out", "--json"]).expect_code(0);
     assert!(
         ended
             .stderr
-            .contains("no ground truth of the cloud distance"),
+            .contains("no true cloud distance (name one with --truth-cloud)"),
         "{ended}"
     );
     assert!(ended.json()["mae_m"].is_null());
