@@ -27,7 +27,7 @@ pub struct Panel {
     pub curves: Vec<(String, Vec<(f64, f64)>)>,
 }
 
-/// Draws the panels that have points.
+/// Draws the panels that have a known point.
 ///
 /// # Errors
 /// `Error::Output` with the path if the file cannot be written.
@@ -46,7 +46,7 @@ fn draw(title: &str, panels: &[Panel]) -> (String, f64) {
     svg.text("c-ink c-bold", (LEFT, 26.0), 15.0, Anchor::Start, title);
     let shown: Vec<&Panel> = panels
         .iter()
-        .filter(|panel| panel.curves.iter().any(|(_, points)| !points.is_empty()))
+        .filter(|panel| points(panel).any(|(_, value)| value.is_finite()))
         .collect();
     let steps = extent(
         shown
@@ -135,7 +135,7 @@ mod tests {
             },
             Panel {
                 name: "held out".into(),
-                curves: vec![curve("depth", &[])],
+                curves: vec![curve("depth", &[(1.0, f64::NAN)])],
             },
         ];
         let (body, height) = draw("a <title>", &panels);

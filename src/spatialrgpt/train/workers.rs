@@ -21,9 +21,9 @@ pub struct Learned {
     pub gradient: Tensor,
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: f64,
-    /// Mean error of each head; 0 for one that was asked nothing.
+    /// Mean error of each head; NaN for one that was asked nothing.
     pub heads: [f64; COUNT],
-    /// Their mean.
+    /// The mean of those that were; 0 where none was.
     pub geometry: f64,
     pub frames: usize,
 }
@@ -160,7 +160,7 @@ fn learn(
     let mut learned = || -> TchResult<Learned> {
         let mut loss = losses.answers.shallow_clone();
         let asked = losses.geometry.iter().flatten().count().max(1) as f64;
-        let mut heads = [0.0; COUNT];
+        let mut heads = [f64::NAN; COUNT];
         for (head, value) in losses.geometry.iter().zip(&mut heads) {
             if let Some(head) = head {
                 *value = f64::try_from(head)?;
@@ -171,7 +171,7 @@ fn learn(
         Ok(Learned {
             gradient: parameters.take_gradient()?,
             answers: f64::try_from(&losses.answers)?,
-            geometry: heads.iter().sum::<f64>() / asked,
+            geometry: heads.iter().filter(|head| head.is_finite()).sum::<f64>() / asked,
             heads,
             frames: examples.len(),
         })
