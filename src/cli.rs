@@ -80,9 +80,9 @@ pub struct Logging {
 #[command(after_help = "\
 Examples:
   spatial-reward dataset recordings/ -o desk            questions and answers from your RGB-D bags
-  spatial-reward train desk -o desk-model --words-steps 3000 --steps 20000     a network that begins
+  spatial-reward train desk -o desk-model --steps 20000                        a network that begins
   spatial-reward train desk -o desk-model --model CHECKPOINT --freeze vision,llm
-  spatial-reward train desk -o desk-model --words-steps 3000 --steps 20000 --resume
+  spatial-reward train desk -o desk-model --steps 20000 --resume
   spatial-reward label recordings/pick --estimator spatialrgpt --model desk-model/model")]
 pub struct Train {
     /// Folders that `spatial-reward dataset` wrote.
@@ -145,15 +145,11 @@ pub struct Train {
     /// Steps over which the learning rate rises [default: a twentieth of --steps, at most 500].
     #[arg(long, help_heading = "Learning", value_name = "STEPS")]
     pub warmup_steps: Option<u64>,
-    /// Steps at the beginning in which nothing is looked at: the language model learns what to say about
-    /// regions whose place it is told. For a network that begins.
-    #[arg(
-        long,
-        help_heading = "Learning",
-        value_name = "STEPS",
-        default_value_t = 0
-    )]
-    pub words_steps: u64,
+    /// Steps at the beginning in which two halves learn apart: the language model what to say about regions
+    /// whose place it is told, the rest where regions are [default: two thirds of --steps for a network that
+    /// begins, 0 for a checkpoint].
+    #[arg(long, help_heading = "Learning", value_name = "STEPS")]
+    pub apart_steps: Option<u64>,
     /// Frames a step.
     #[arg(long, help_heading = "Learning", value_name = "FRAMES", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
@@ -408,8 +404,8 @@ pub struct Inspect {
 Examples:
   spatial-reward dataset recordings/pick -o pick_data
   spatial-reward dataset recordings -o data --every 5     every fifth frame of every bag in the folder
-  spatial-reward dataset a.mcap b.mcap -o data --questions 1 --direct 1
-                                                          one question a frame, how far it is
+  spatial-reward dataset a.mcap b.mcap -o data --direct 1 --default-wording 1
+                                                          nothing but distances, for a small model
 
 The new folder has dataset.jsonl (a line a frame), images/, depth/ (relative, as the model sees it),
 metric/ (millimetres) and dataset.json (where it comes from, and what was left out and why).
@@ -431,6 +427,10 @@ pub struct Dataset {
     /// The share of questions for direct distances, where a frame has enough regions.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_share)]
     pub direct: f64,
+    /// The share of direct distances asked in the words in which `label` asks, and answered in inches; the others in
+    /// various words and units. 1 for a small model: it learns one wording a hundred times sooner than ten.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_share)]
+    pub default_wording: f64,
     /// What is asked, and in which words, follows from the frame and this number.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,

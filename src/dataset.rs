@@ -2,14 +2,13 @@
 //! the idea of the Open Spatial Dataset (arXiv 2406.01584) for frames whose depth is measured or known.
 //!
 //! A bag is read and matched as the labeller does (`source`, `extras`). Each frame is worked on by any
-//! thread (`ordered`, `frame_work`): boxes become regions with clouds (`regions`, `rle`), clouds level
+//! thread (`frame_work`): boxes become regions with clouds (`regions`, `rle`), clouds level
 //! boxes (`shape`) and a scene graph (`scene`), that questions and answers (`questions`, `templates`,
 //! `wording`), which are written as a line (`row`) beside its pictures (`pictures`).
 
 mod extras;
 mod frame_work;
 mod gravity;
-mod ordered;
 mod pictures;
 mod questions;
 mod regions;
@@ -29,6 +28,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use serde::Serialize;
 
@@ -38,6 +38,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::geometry::GeometryEstimator;
 use crate::label::output::{PartialFolder, check_apart};
+use crate::ordered::Ordered;
 
 pub use self::extras::{ExtraTopics, INSTANCES, TRUTH_DEPTH};
 pub use self::tally::Tally;
@@ -55,6 +56,8 @@ pub struct Options {
     pub questions: usize,
     /// The share of direct distances among them, from 0 to 1.
     pub direct: f64,
+    /// The share of direct distances that are asked in the words in which bags are labelled.
+    pub default_wording: f64,
     pub seed: u64,
 }
 
@@ -182,12 +185,12 @@ pub fn build(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Resul
         options: &request.options,
         geometry: GeometryEstimator::new(&request.config.geometry),
     };
-    ordered::run(
-        request.jobs,
-        |piece| workshop.work(piece),
-        &mut |finished| writing.take(finished, progress),
-        |ordered| reading.all(ordered),
-    )?;
+    thread::scope(|scope| {
+        let mut ordered = Ordered::start(scope, request.jobs, |piece| workshop.work(piece));
+        let mut sink = |finished| writing.take(finished, progress);
+        reading.all(&mut |stamp, piece| ordered.submit(stamp, piece, &mut sink))?;
+        ordered.finish(&mut sink)
+    })?;
     let report = writing.finish(reading.bags)?;
     folder.finish()?;
     Ok(report)

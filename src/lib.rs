@@ -85,6 +85,7 @@ pub mod node;
 #[cfg(not(feature = "ros"))]
 #[path = "node/absent.rs"]
 pub mod node;
+mod ordered;
 pub mod pipeline;
 pub mod prompt;
 mod random;

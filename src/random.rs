@@ -18,8 +18,21 @@ impl Random {
     }
 
     /// In [0, 1).
-    #[cfg_attr(not(any(test, feature = "torch")), expect(dead_code))]
+    #[cfg(any(test, feature = "torch"))]
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Of mean 0 and variance 1, and near enough to normal: a sum of twelve.
+    #[cfg(feature = "torch")]
+    pub(crate) fn deviation(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+
+    /// Fisher and Yates.
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, self.below(last as u64 + 1) as usize);
+        }
     }
 }

@@ -22,9 +22,9 @@ pub struct Options {
     pub freeze: Vec<String>,
     pub steps: u64,
     pub warmup_steps: u64,
-    /// Steps at the beginning in which nothing is looked at: the language model learns what to say about regions
-    /// whose place it is told.
-    pub words_steps: u64,
+    /// Steps at the beginning in which two halves learn apart: the language model what to say about regions whose
+    /// place it is told, the tower and the region extractor where regions are.
+    pub apart_steps: u64,
     /// Frames a step.
     pub batch: usize,
     /// Questions a frame.

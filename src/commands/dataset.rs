@@ -39,6 +39,7 @@ pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
             every: options.every,
             questions: options.questions.into(),
             direct: options.direct,
+            default_wording: options.default_wording,
             seed: options.seed,
         },
         jobs: options.jobs.map_or_else(processors, usize::from),

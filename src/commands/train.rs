@@ -65,7 +65,10 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
         warmup_steps: typed
             .warmup_steps
             .unwrap_or((typed.steps / 20).min(LONGEST_WARMUP)),
-        words_steps: typed.words_steps,
+        apart_steps: typed.apart_steps.unwrap_or(match begin {
+            Begin::Shape(_) => typed.steps / 3 * 2,
+            Begin::Checkpoint(_) => 0,
+        }),
         steps: typed.steps,
         batch: usize::try_from(typed.batch)?,
         questions: usize::try_from(typed.questions)?,

@@ -152,6 +152,7 @@ impl Workshop<'_> {
         let wanted = Wanted {
             questions: self.options.questions,
             direct: self.options.direct,
+            default_wording: self.options.default_wording,
         };
         let mut random = Random(self.seed_of(piece));
         let turns = questions::ask(&scene, first.map(|(a, b)| [a, b]), wanted, &mut random);

@@ -11,8 +11,6 @@ use super::templates::{self, Poles, Template};
 use super::wording::Unit;
 use crate::random::Random;
 
-/// In so many of a hundred direct distances that are not the first the product's question is asked too.
-const DEFAULT_WORDING_PERCENT: u64 = 50;
 /// In so many of a hundred answers the first form is given where there are several.
 const FIRST_FORM_PERCENT: u64 = 60;
 /// In so many of a hundred comparisons the answer is yes or no, else one of the two.
@@ -99,6 +97,8 @@ pub struct Wanted {
     pub questions: usize,
     /// The share of direct distances among them, where there are enough pairs.
     pub direct: f64,
+    /// The share of direct distances that are asked in the product's words, beside the first, which always is.
+    pub default_wording: f64,
 }
 
 /// The turns about a scene. The first asks, in the product's words, for the direct distance between
@@ -110,11 +110,15 @@ pub fn ask(
     random: &mut Random,
 ) -> Vec<Turn> {
     let direct = (wanted.questions as f64 * wanted.direct).round() as usize;
-    let mut turns = direct_distances(scene, first, direct.min(wanted.questions), random);
+    let wanted_direct = Wanted {
+        questions: direct.min(wanted.questions),
+        ..wanted
+    };
+    let mut turns = direct_distances(scene, first, wanted_direct, random);
     let others = wanted.questions - direct.min(wanted.questions);
     turns.extend(other_facts(scene, others, random));
     let behind_first = usize::from(direct > 0).min(turns.len());
-    shuffle(&mut turns[behind_first..], random);
+    random.shuffle(&mut turns[behind_first..]);
     turns
 }
 
@@ -122,11 +126,12 @@ pub fn ask(
 fn direct_distances(
     scene: &Scene,
     first: Option<[usize; 2]>,
-    count: usize,
+    wanted: Wanted,
     random: &mut Random,
 ) -> Vec<Turn> {
+    let default_percent = (100.0 * wanted.default_wording).round() as u64;
     let mut pairs = pairs(scene.regions());
-    shuffle(&mut pairs, random);
+    random.shuffle(&mut pairs);
     if let Some(first) = first {
         pairs.retain(|pair| !(pair.contains(&first[0]) && pair.contains(&first[1])));
         pairs.insert(0, first);
@@ -138,7 +143,7 @@ fn direct_distances(
             _ => either_way(pair, random),
         };
         let metres = f64::from(scene.direct_m(mentions[0], mentions[1]));
-        let default = is_first || random.below(100) < DEFAULT_WORDING_PERCENT;
+        let default = is_first || random.below(100) < default_percent;
         let (template, said) = if default {
             // One form of answer, so one unit too.
             (&templates::DEFAULT_QUESTION, Unit::Inches.say(metres))
@@ -150,7 +155,7 @@ fn direct_distances(
     };
     pairs
         .into_iter()
-        .take(count)
+        .take(wanted.questions)
         .enumerate()
         .map(turn)
         .collect()
@@ -166,7 +171,7 @@ fn other_facts(scene: &Scene, count: usize, random: &mut Random) -> Vec<Turn> {
     while turns.len() < count && !exhausted {
         if open.is_empty() {
             open = Category::OTHERS.into_iter().filter(known).collect();
-            shuffle(&mut open, random);
+            random.shuffle(&mut open);
             exhausted = true;
         }
         while let Some(category) = open.pop() {
@@ -194,7 +199,7 @@ fn fact(
     } else {
         pairs(scene.regions()).into_iter().map(Vec::from).collect()
     };
-    shuffle(&mut subjects, random);
+    random.shuffle(&mut subjects);
     subjects.into_iter().find_map(|subject| {
         if asked.contains(&(category, subject.clone())) {
             return None;
@@ -335,11 +340,4 @@ fn either_way([a, b]: [usize; 2], random: &mut Random) -> [usize; 2] {
 /// One of a list that is written out above, so not empty.
 fn pick<'a, T>(list: &'a [T], random: &mut Random) -> &'a T {
     &list[random.below(list.len() as u64) as usize]
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(list: &mut [T], random: &mut Random) {
-    for last in (1..list.len()).rev() {
-        list.swap(last, random.below(last as u64 + 1) as usize);
-    }
 }

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::frame_work::{Finished, Piece};
-use super::ordered::Ordered;
 use super::pictures::{DEPTH, IMAGES, METRIC};
 use super::scene::MAX_POINTS;
 use super::source::Source;
 use super::tally::Tally;
 use super::{BagReport, Lot, PROVENANCE, Progress, ROWS, Report, Request};
 use crate::error::{Error, Result};
+
+/// Takes a frame, with its stamp, to be worked on.
+type Submit<'a> = &'a mut dyn FnMut(i64, Piece) -> Result<()>;
 
 /// The bags, as they are read.
 pub struct Reading<'a> {
@@ -37,7 +39,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// Those of the work, and a stop. What is wrong with a bag is kept in its report.
-    pub fn all(&mut self, ordered: &mut Ordered<'_, Piece, Finished>) -> Result<()> {
+    pub fn all(&mut self, submit: Submit<'_>) -> Result<()> {
         for path in self.request.sources {
             let name = self.name_of(path);
             let mut bag = BagReport {
@@ -50,7 +52,7 @@ impl<'a> Reading<'a> {
                 tally: Tally::default(),
             };
             match Source::open(path, self.request.config, self.request.topics) {
-                Ok(source) => self.one(source, &mut bag, ordered)?,
+                Ok(source) => self.one(source, &mut bag, submit)?,
                 Err(error) => bag.stop(&error),
             }
             self.bags.push(bag);
@@ -58,12 +60,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn one(
-        &self,
-        mut source: Source,
-        bag: &mut BagReport,
-        ordered: &mut Ordered<'_, Piece, Finished>,
-    ) -> Result<()> {
+    fn one(&self, mut source: Source, bag: &mut BagReport, submit: Submit<'_>) -> Result<()> {
         bag.topics = source.topics.clone();
         let name: Arc<str> = bag.bag.as_str().into();
         loop {
@@ -95,7 +92,7 @@ impl<'a> Reading<'a> {
                 decoders: Arc::clone(&source.decoders),
                 joined,
             };
-            ordered.submit(stamp_nanos, piece)?;
+            submit(stamp_nanos, piece)?;
         }
         bag.unreadable_messages = source.unreadable();
         if let Some(loss) = source.loss() {

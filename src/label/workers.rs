@@ -1,35 +1,24 @@
 //! Measures frames on several threads and gives the results back in the order in which the frames
 //! were submitted. The number of frames in flight is bounded, so memory does not grow with the bag.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Scope;
 use std::time::Instant;
 
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::{self, Measured, Measurer};
+use crate::ordered::{Ordered, Sink};
 use crate::pipeline::MatchedFrame;
 use crate::report::film_strip::{StripFrame, StripPlan};
 
-/// Frames in flight for each worker: one at work, and enough waiting that none idles.
-const FRAMES_PER_WORKER: u64 = 3;
-
 /// The workers, seen from the thread that submits frames and takes results.
 pub struct Workers {
-    /// Dropping it ends the threads.
-    tasks: Sender<Task>,
-    /// The frames of the next task.
+    /// Works on batches.
+    ordered: Ordered<Vec<Waiting>, Vec<Finished>>,
+    /// The frames of the next batch.
     waiting: Vec<Waiting>,
-    /// Frames that a task has, but for the last one.
+    /// Frames that a batch has, but for the last one.
     batch: usize,
-    results: Receiver<Answer>,
-    /// Finished, but not yet their turn.
-    early: BTreeMap<u64, Finished>,
     submitted: u64,
-    delivered: u64,
-    max_in_flight: u64,
 }
 
 /// A measured frame without its pixels, and the picture for the report's film strip, if this frame may
@@ -40,21 +29,10 @@ pub struct Finished {
     pub strip: Option<StripFrame>,
 }
 
-/// Frames that are measured together.
-struct Task {
-    frames: Vec<Waiting>,
-}
-
 struct Waiting {
     index: u64,
     frame: MatchedFrame,
     complete: Instant,
-}
-
-struct Answer {
-    /// Of the first frame; the others follow.
-    index: u64,
-    finished: Result<Vec<Finished>>,
 }
 
 impl Workers {
@@ -67,112 +45,64 @@ impl Workers {
     ) -> Self {
         let batch = measurer.estimator.batch().max(1);
         // Frames of a batch stay in order only on one thread.
-        let count = if batch > 1 { 1 } else { count.max(1) };
-        let max_in_flight = FRAMES_PER_WORKER * (count * batch) as u64;
-        // Neither channel ever blocks: `submit` keeps the number in flight below their capacity.
-        let (tasks, inbox) = bounded::<Task>(FRAMES_PER_WORKER as usize * count);
-        let (outbox, results) = unbounded();
-        for _ in 0..count {
-            let (inbox, outbox) = (inbox.clone(), outbox.clone());
-            scope.spawn(move || {
-                for task in inbox {
-                    if outbox.send(work(measurer, strip, task)).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
+        let count = if batch > 1 { 1 } else { count };
+        let work = move |frames| Ok(work(measurer, strip, frames));
         Self {
-            tasks,
+            ordered: Ordered::start(scope, count, work),
             waiting: Vec::with_capacity(batch),
             batch,
-            results,
-            early: BTreeMap::new(),
             submitted: 0,
-            delivered: 0,
-            max_in_flight,
         }
     }
 
     /// Hand over the frame of the next step. Waits while too many are in flight: the caller takes
     /// what is finished with `sink`, in order.
-    pub fn submit(
-        &mut self,
-        frame: MatchedFrame,
-        sink: &mut dyn FnMut(Finished) -> Result<()>,
-    ) -> Result<()> {
+    pub fn submit(&mut self, frame: MatchedFrame, sink: Sink<'_, Finished>) -> Result<()> {
         self.waiting.push(Waiting {
-            index: self.submitted + self.waiting.len() as u64,
+            index: self.submitted,
             frame,
             complete: Instant::now(),
         });
-        if self.waiting.len() < self.batch {
-            return Ok(());
+        self.submitted += 1;
+        match self.waiting.len() < self.batch {
+            true => Ok(()),
+            false => self.send(sink),
         }
-        self.send()?;
-        self.deliver(self.max_in_flight - self.batch as u64, sink)
     }
 
-    fn send(&mut self) -> Result<()> {
+    fn send(&mut self, sink: Sink<'_, Finished>) -> Result<()> {
         let frames = std::mem::take(&mut self.waiting);
-        self.submitted += frames.len() as u64;
-        self.tasks.send(Task { frames }).map_err(|_| no_worker())
+        let stamp_nanos = frames.first().map_or(0, |w| w.frame.info.stamp_nanos);
+        self.ordered
+            .submit(stamp_nanos, frames, &mut |done| each(done, sink))
     }
 
     /// Wait for everything that was submitted.
-    pub fn finish(mut self, sink: &mut dyn FnMut(Finished) -> Result<()>) -> Result<()> {
+    pub fn finish(mut self, sink: Sink<'_, Finished>) -> Result<()> {
         if !self.waiting.is_empty() {
-            self.send()?;
+            self.send(sink)?;
         }
-        self.deliver(0, sink)
-    }
-
-    /// Give results to the sink, in order, until no more than so many frames are in flight.
-    fn deliver(
-        &mut self,
-        in_flight: u64,
-        sink: &mut dyn FnMut(Finished) -> Result<()>,
-    ) -> Result<()> {
-        loop {
-            while let Some(finished) = self.early.remove(&self.delivered) {
-                self.delivered += 1;
-                sink(finished)?;
-            }
-            let answer = if self.submitted - self.delivered > in_flight {
-                self.results.recv().map_err(|_| no_worker())?
-            } else if let Ok(answer) = self.results.try_recv() {
-                answer
-            } else {
-                return Ok(());
-            };
-            self.early.extend((answer.index..).zip(answer.finished?));
-        }
+        self.ordered.finish(&mut |done| each(done, sink))
     }
 }
 
-/// A panic stays inside: it becomes an answer, so nobody waits for a frame that never comes.
-fn work(measurer: &Measurer<'_>, strip: StripPlan, task: Task) -> Answer {
-    let first = task.frames.first();
-    let (index, stamp_nanos) = first.map_or((0, 0), |w| (w.index, w.frame.info.stamp_nanos));
-    let complete: Vec<Instant> = task.frames.iter().map(|waiting| waiting.complete).collect();
-    let tasks = (task.frames.into_iter())
+fn each(batch: Vec<Finished>, sink: Sink<'_, Finished>) -> Result<()> {
+    batch.into_iter().try_for_each(sink)
+}
+
+fn work(measurer: &Measurer<'_>, strip: StripPlan, frames: Vec<Waiting>) -> Vec<Finished> {
+    let known: Vec<(u64, Instant)> = frames.iter().map(|w| (w.index, w.complete)).collect();
+    let tasks = frames
+        .into_iter()
         .map(|waiting| measure::Task {
             frame: waiting.frame,
             keep_color: strip.wants(waiting.index),
         })
         .collect();
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        let measured = measurer.measure(tasks).into_iter();
-        measured
-            .zip(complete)
-            .zip(index..)
-            .map(|((measured, complete), index)| finish(measured, complete, strip, index))
-            .collect()
-    }));
-    Answer {
-        index,
-        finished: result.map_err(|panic| Error::panicked(stamp_nanos, panic.as_ref())),
-    }
+    let measured = measurer.measure(tasks).into_iter().zip(known);
+    measured
+        .map(|(measured, (index, complete))| finish(measured, complete, strip, index))
+        .collect()
 }
 
 fn finish(mut measured: Measured, complete: Instant, strip: StripPlan, index: u64) -> Finished {
@@ -181,13 +111,6 @@ fn finish(mut measured: Measured, complete: Instant, strip: StripPlan, index: u6
     let strip = pixels.and_then(|pixels| strip.shrink(index, pixels));
     measured.latency.total_s = complete.elapsed().as_secs_f64();
     Finished { measured, strip }
-}
-
-fn no_worker() -> Error {
-    Error::Panicked {
-        stamp_nanos: 0,
-        message: "the worker threads are gone".to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -236,7 +159,7 @@ mod tests {
             let mut workers = Workers::start(scope, 4, &measurer, StripPlan::new(2, Some(1000)));
             for stamp_nanos in 1..=40 {
                 workers.submit(frame(stamp_nanos), &mut sink)?;
-                assert!(workers.submitted - workers.delivered <= workers.max_in_flight);
+                assert!(workers.ordered.is_bounded());
             }
             workers.finish(&mut sink)
         })?;

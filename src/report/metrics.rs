@@ -117,12 +117,7 @@ impl Figures {
             median_abs_error_m: median(&absolute),
             within_25_percent: share(judged.iter().copied().map(within_25_percent)),
             within_25_percent_beyond_5cm: share(beyond_5cm.map(within_25_percent)),
-            abs_rel: mean(
-                &judged
-                    .iter()
-                    .map(|(p, g)| (p - g).abs() / (g + 1e-4))
-                    .collect::<Vec<_>>(),
-            ),
+            abs_rel: absolute_relative_error(&judged),
             spearman: spearman(&predicted, &truth),
             pearson: pearson(&predicted, &truth),
             kendall_tau_a: kendall_tau_a(&predicted, &truth),
@@ -147,8 +142,14 @@ impl Figures {
     }
 }
 
-fn within_25_percent((predicted, truth): (f64, f64)) -> bool {
+pub(crate) fn within_25_percent((predicted, truth): (f64, f64)) -> bool {
     (0.75 * truth..=1.25 * truth).contains(&predicted)
+}
+
+/// Over pairs of predicted and true distance, metres.
+pub(crate) fn absolute_relative_error(pairs: &[(f64, f64)]) -> Option<f64> {
+    let relative = pairs.iter().map(|(p, g)| (p - g).abs() / (g + 1e-4));
+    mean(&relative.collect::<Vec<_>>())
 }
 
 fn share(holds: impl Iterator<Item = bool>) -> Option<f64> {

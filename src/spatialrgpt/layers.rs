@@ -75,6 +75,13 @@ impl Linear {
         }
     }
 
+    /// The same in the type of `x`, whatever the weights' own: for features that would cost more to convert.
+    pub fn forward_as(&self, x: &Tensor) -> TchResult<Tensor> {
+        let kind = x.kind();
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(kind));
+        x.f_linear(&self.weight.f_to_kind(kind)?, bias.transpose()?)
+    }
+
     /// Whether so many rows are better multiplied without libtorch.
     pub fn is_compact_for(&self, rows: usize) -> TchResult<bool> {
         Ok(self.compact_for(rows)?.is_some())

@@ -151,12 +151,17 @@ impl SpatialRgpt {
         })
     }
 
+    /// The pictures' enlarged maps; `None` where the checkpoint was trained without regions.
+    pub(super) fn enlarged(&self, features: &Features) -> TchResult<Option<Refined>> {
+        match &self.region_extractor {
+            Some(extractor) => extractor.refine(&features.color).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The pictures' enlarged maps and tokens.
     pub(super) fn refined(&self, features: &Features) -> TchResult<Refinement> {
-        let refined = match &self.region_extractor {
-            Some(extractor) => Some(extractor.refine(&features.color)?),
-            None => None,
-        };
+        let refined = self.enlarged(features)?;
         let lres_features = match &refined {
             Some(refined) => refined.pooled()?,
             None => features.color.shallow_clone(),
@@ -185,45 +190,57 @@ impl SpatialRgpt {
         views: &[V],
     ) -> TchResult<Vec<Seen>> {
         let image_features = refinement.image_features.f_unbind(0)?;
-        let cells = match &refinement.refined {
+        let regions = self.regions(features, refinement.refined.as_ref(), views)?;
+        let seen = image_features.into_iter().zip(regions);
+        Ok(seen
+            .map(|(image_features, regions)| Seen {
+                image_features,
+                mask_embeds: regions.color,
+                depth_embeds: regions.depth,
+            })
+            .collect())
+    }
+
+    /// What is seen of each view's regions.
+    pub(super) fn regions<V: Borrow<View>>(
+        &self,
+        features: &Features,
+        refined: Option<&Refined>,
+        views: &[V],
+    ) -> TchResult<Vec<Regions>> {
+        let cells = match refined {
             Some(refined) => refined.frames()?,
             None => Vec::new(),
         };
-        let frames = views.iter().zip(image_features).enumerate();
+        let frames = views.iter().enumerate();
         frames
-            .map(|(frame, (view, image_features))| {
+            .map(|(frame, view)| {
                 let depth = features.depth.get(frame).and_then(Option::as_ref);
-                let (mask_embeds, depth_embeds) =
-                    self.regions(cells.get(frame), depth, view.borrow())?;
-                Ok(Seen {
-                    image_features,
-                    mask_embeds,
-                    depth_embeds,
-                })
+                self.regions_of(cells.get(frame), depth, view.borrow())
             })
             .collect()
     }
 
-    /// The regions' embeddings of colour and of depth, (M, hidden) each.
-    fn regions(
+    fn regions_of(
         &self,
         cells: Option<&Tensor>,
         depth: Option<&Tensor>,
         view: &View,
-    ) -> TchResult<(Option<Tensor>, Option<Tensor>)> {
+    ) -> TchResult<Regions> {
         let (Some(extractor), Some(cells)) = (&self.region_extractor, cells) else {
-            return Ok((None, None));
+            return Ok(Regions::default());
         };
         if view.masks.is_empty() {
-            return Ok((None, None));
+            return Ok(Regions::default());
         }
         let masks = self.masks(&view.masks)?;
-        let mask_embeds = extractor.color_regions(cells, &masks)?;
-        let depth_embeds = match depth {
-            Some(features) => extractor.depth_regions(features, &masks)?,
-            None => None,
-        };
-        Ok((Some(mask_embeds), depth_embeds))
+        Ok(Regions {
+            color: Some(extractor.color_regions(cells, &masks)?),
+            depth: match depth {
+                Some(features) => extractor.depth_regions(features, &masks)?,
+                None => None,
+            },
+        })
     }
 
     /// Pictures of 3 * S * S values -> (P, 3, S, S), where the network lives.
@@ -332,6 +349,13 @@ pub(super) struct Features {
     pub color: Tensor,
     /// One a view, (N, C).
     pub depth: Vec<Option<Tensor>>,
+}
+
+/// The embeddings of one view's regions, (M, hidden) each; `None` where there are none.
+#[derive(Default)]
+pub(super) struct Regions {
+    pub color: Option<Tensor>,
+    pub depth: Option<Tensor>,
 }
 
 /// What becomes of the colour pictures' features.

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use super::config::ModelConfig;
 use super::generate::{Generated, Limits, Request};
 use super::model::{Seen, SpatialRgpt, View};
 use super::weights::Placement;
@@ -45,23 +46,7 @@ impl Reasoner {
         max_new_tokens: usize,
     ) -> Result<Self> {
         let model = SpatialRgpt::load(folder, placement)?;
-        let aspect = AspectMode::from_name(model.config.top.image_aspect_ratio.as_deref());
-        let file = folder.join("vision_tower/preprocessor_config.json");
-        let side = model.config.image_size() as u32;
-        let mut processor = ImageProcessor::load(&file, aspect)?;
-        if model.config.resized_from().is_some() {
-            processor = processor.with_side(side);
-        }
-        if processor.side() != side {
-            return Err(Error::checkpoint(
-                file,
-                format!(
-                    "pictures of {0}x{0} pixels, but the tower takes {side}x{side}",
-                    processor.side()
-                ),
-                "The two files belong to different models: take both from one checkpoint",
-            ));
-        }
+        let processor = processor(folder, &model.config)?;
         let known = |token: &str| model.tokenizer.id_of(token);
         let template = template.unwrap_or_else(|| Template::infer(|token| known(token).is_some()));
         let mut stop_ids = model.config.eos_token_ids.clone();
@@ -167,6 +152,31 @@ impl Reasoner {
             stopped: generated.stopped,
         })
     }
+}
+
+/// What makes pictures of the size that the checkpoint's tower takes.
+///
+/// # Errors
+/// What is missing or not supported, by name; a size that is not the tower's.
+pub(super) fn processor(folder: &Path, config: &ModelConfig) -> Result<ImageProcessor> {
+    let aspect = AspectMode::from_name(config.top.image_aspect_ratio.as_deref());
+    let file = folder.join("vision_tower/preprocessor_config.json");
+    let side = config.image_size() as u32;
+    let mut processor = ImageProcessor::load(&file, aspect)?;
+    if config.resized_from().is_some() {
+        processor = processor.with_side(side);
+    }
+    if processor.side() != side {
+        return Err(Error::checkpoint(
+            file,
+            format!(
+                "pictures of {0}x{0} pixels, but the tower takes {side}x{side}",
+                processor.side()
+            ),
+            "The two files belong to different models: take both from one checkpoint",
+        ));
+    }
+    Ok(processor)
 }
 
 impl Utterance {

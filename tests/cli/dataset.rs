@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::Value;
 use spatial_reward::answer::parse_distance;
 use spatial_reward::messages::Header;
@@ -154,41 +153,8 @@ fn pictures_show_what_the_bag_has() {
     assert_eq!(relative.get_pixel(110, 60).0, [255]);
 }
 
-/// Detection2DArray with ids.
-#[derive(Serialize)]
-struct Detections {
-    header: Header,
-    detections: Vec<Detection>,
-}
-
-#[derive(Serialize)]
-struct Detection {
-    header: Header,
-    results: Vec<Hypothesis>,
-    bbox: [f64; 5],
-    id: String,
-}
-
-/// Class id, score, pose, covariance.
-type Hypothesis = (String, f64, [f64; 7], [[f64; 6]; 6]);
-
-fn identified(stamp: i64, class: &str, id: u8, [left, top, right, bottom]: Pixels) -> Vec<u8> {
-    let detection = Detection {
-        header: header(stamp),
-        results: vec![(class.to_owned(), 0.9, [0.0; 7], [[0.0; 6]; 6])],
-        bbox: [
-            (left + right) / 2.0,
-            (top + bottom) / 2.0,
-            0.0,
-            right - left,
-            bottom - top,
-        ],
-        id: id.to_string(),
-    };
-    cdr(&Detections {
-        header: header(stamp),
-        detections: vec![detection],
-    })
+fn identified(stamp: i64, class: &str, id: u8, bbox: Pixels) -> Vec<u8> {
+    identified_detections(stamp, &[(class, &id.to_string(), bbox)])
 }
 
 /// Header, orientation and its covariance, angular velocity and its covariance, acceleration and its.

@@ -379,7 +379,16 @@ pub fn camera_info(stamp: i64, width: u32, height: u32) -> Vec<u8> {
 
 /// Boxes with their class ids.
 pub fn detections(stamp: i64, boxes: &[(&str, Pixels)]) -> Vec<u8> {
-    let detection = |(class, [left, top, right, bottom]): &(&str, Pixels)| Detection {
+    let nameless: Vec<_> = boxes
+        .iter()
+        .map(|(class, bbox)| (*class, "", *bbox))
+        .collect();
+    identified_detections(stamp, &nameless)
+}
+
+/// Boxes with their class ids and their own.
+pub fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) -> Vec<u8> {
+    let detection = |(class, id, [left, top, right, bottom]): &(&str, &str, Pixels)| Detection {
         header: header(stamp),
         results: vec![((*class).to_owned(), 0.9, [0.0; 7], [[0.0; 6]; 6])],
         bbox: [
@@ -389,7 +398,7 @@ pub fn detections(stamp: i64, boxes: &[(&str, Pixels)]) -> Vec<u8> {
             right - left,
             bottom - top,
         ],
-        id: String::new(),
+        id: (*id).to_owned(),
     };
     cdr(&Detections {
         header: header(stamp),

@@ -302,7 +302,7 @@ def test_a_missing_node_is_named(wrap, mode):
 def test_a_node_that_has_ended_is_an_error_not_a_reward(domain_id):
     # Given an environment in the middle of an episode
     with Node(parameters={}, domain_id=domain_id) as node:
-        env = SpatialReward(Approach(), observe, timeout_s=2.0)
+        env = SpatialReward(Approach(), observe)
         env.reset(seed=0)
         # When the node is killed, then the next step says that it is gone
         node.peer.processes = []

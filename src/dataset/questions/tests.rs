@@ -24,6 +24,7 @@ fn scene(regions: usize, gravity: bool, random: &mut Random) -> Scene {
 const WANTED: Wanted = Wanted {
     questions: 8,
     direct: 0.5,
+    default_wording: 0.5,
 };
 
 #[test]
@@ -123,6 +124,38 @@ fn half_of_the_questions_are_direct_distances_and_none_is_asked_twice() {
 }
 
 #[test]
+fn direct_distances_are_asked_in_one_wording_if_so_wanted() {
+    // Given a scene about which nothing but distances is asked, in the product's words
+    let mut random = Random(2);
+    let scene = scene(5, true, &mut random);
+    let wanted = Wanted {
+        direct: 1.0,
+        default_wording: 1.0,
+        ..WANTED
+    };
+
+    let turns = ask(&scene, Some([0, 1]), wanted, &mut random);
+
+    // Then all questions are the same but for their regions, and all answers in one unit
+    assert_eq!(turns.len(), 8);
+    for turn in &turns {
+        assert_eq!(turn.question, templates::DEFAULT_QUESTION.question);
+        assert!(turn.answer.ends_with(" inches"), "{}", turn.answer);
+    }
+    let mixed = ask(
+        &scene,
+        Some([0, 1]),
+        Wanted {
+            direct: 1.0,
+            ..WANTED
+        },
+        &mut random,
+    );
+    let asked: BTreeSet<_> = mixed.iter().map(|turn| &turn.question).collect();
+    assert!(asked.len() > 1);
+}
+
+#[test]
 fn two_regions_are_asked_about_as_far_as_there_is_something_to_ask() {
     let mut random = Random(4);
     let scene = scene(2, false, &mut random);
@@ -132,6 +165,7 @@ fn two_regions_are_asked_about_as_far_as_there_is_something_to_ask() {
         Wanted {
             questions: 100,
             direct: 0.5,
+            ..WANTED
         },
         &mut random,
     );

@@ -15,30 +15,23 @@ use crate::random::Random;
 /// Batches that wait for the network.
 const AHEAD: usize = 2;
 
-/// Frames of a step that only learns words, for each of one that looks: they cost so much less.
-const WORDS_FRAMES: usize = 2;
-
 /// What the steps of a run see.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     pub rows: usize,
     pub batch: usize,
     pub seed: u64,
-    /// So many steps come first that only learn words.
-    pub words_steps: u64,
+    /// So many steps come first in which language model and tower learn apart.
+    pub apart_steps: u64,
 }
 
 impl Order {
     /// The rows of a step, each with a seed for what is chosen within it. Every row comes once before any
     /// comes again.
     fn of(&self, step: u64) -> Vec<(usize, u64)> {
-        let (step, batch) = match step.checked_sub(self.words_steps) {
-            Some(step) => (step, self.batch),
-            None => (step, WORDS_FRAMES * self.batch),
-        };
-        let first = step * batch as u64;
+        let first = step * self.batch as u64;
         let mut epoch = None;
-        (first..first + batch as u64)
+        (first..first + self.batch as u64)
             .map(|index| {
                 let (number, at) = (index / self.rows as u64, index % self.rows as u64);
                 if epoch.as_ref().is_none_or(|(known, _)| *known != number) {
@@ -53,9 +46,7 @@ impl Order {
     fn shuffled(&self, epoch: u64) -> Vec<usize> {
         let mut random = Random(self.seed.wrapping_add(epoch.wrapping_mul(0x5851_F42D)));
         let mut rows: Vec<usize> = (0..self.rows).collect();
-        for last in (1..rows.len()).rev() {
-            rows.swap(last, random.below(last as u64 + 1) as usize);
-        }
+        random.shuffle(&mut rows);
         rows
     }
 }
@@ -81,11 +72,8 @@ pub fn with_batches<T>(
                     .into_par_iter()
                     .filter_map(|(row, seed)| {
                         let row = rows.get(row)?;
-                        let random = &mut Random(seed);
-                        let example = match step < order.words_steps {
-                            true => maker.example_of_words(row, random),
-                            false => maker.example(row, random).map(Some),
-                        };
+                        let is_apart = step < order.apart_steps;
+                        let example = maker.example(row, is_apart, &mut Random(seed));
                         let why = |error| tracing::warn!("{} is left out: {error}", row.place);
                         example.map_err(why).ok().flatten()
                     })
@@ -120,7 +108,7 @@ mod tests {
             rows: 12,
             batch: 4,
             seed: 7,
-            words_steps: 0,
+            apart_steps: 0,
         };
         let first: Vec<usize> = (0..3)
             .flat_map(|step| order.of(step))
@@ -141,7 +129,7 @@ mod tests {
             rows: 100,
             batch: 8,
             seed: 1,
-            words_steps: 3,
+            apart_steps: 3,
         };
         assert_eq!(order.of(41), order.of(41));
         assert_ne!(order.of(41), Order { seed: 2, ..order }.of(41));

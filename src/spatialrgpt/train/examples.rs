@@ -18,7 +18,7 @@ use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 
 /// One question in so many sees nothing of the conversation's beginning, the image's tokens among it. Two
 /// regions hold most of what a question needs, but they are a few tokens among hundreds: without this, a network
-/// that begins looks past them for long. Where only words are learned, no question sees it.
+/// that begins looks past them for long. Where the two learn apart, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
 
 /// In one question in so many, the language model is told where the regions are instead of seeing it: it keeps
@@ -27,8 +27,9 @@ const TOLD_ONE_IN: u64 = 4;
 
 /// What the network is trained on of one frame.
 pub struct Example {
-    /// `None` where only words are learned, from regions that the language model is told of.
-    pub view: Option<View>,
+    pub view: View,
+    /// Whether the language model is only told where the regions are, and the rest learns to see them by itself.
+    pub is_apart: bool,
     pub sequence: Sequence,
     pub geometry: Geometry,
 }
@@ -82,42 +83,32 @@ pub struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// An example; `None` where the language model is to be told where the regions are and the row does not know.
+    ///
     /// # Errors
     /// What is wrong with the row's pictures, or a text that the tokenizer refuses.
-    pub fn example(&self, row: &Row, random: &mut Random) -> Result<Example> {
+    pub fn example(
+        &self,
+        row: &Row,
+        is_apart: bool,
+        random: &mut Random,
+    ) -> Result<Option<Example>> {
+        if is_apart && !row.has_places() {
+            return Ok(None);
+        }
+        let regions = regions(row);
         let view = self.view(row)?;
         let with_depth = view.depth.is_some();
-        let regions = regions(row);
-        Ok(Example {
-            sequence: self.sequence(row, &regions, with_depth, TOLD_ONE_IN, random)?,
+        let told_one_in = if is_apart { 1 } else { TOLD_ONE_IN };
+        Ok(Some(Example {
+            is_apart,
+            sequence: self.sequence(row, &regions, with_depth, told_one_in, random)?,
             geometry: Geometry {
                 cells: self.cells(row)?,
                 misjudged: misjudged(&regions, random),
                 regions,
             },
-            view: Some(view),
-        })
-    }
-
-    /// An example from which only words are learned: nothing is looked at, the regions are told. `None` where
-    /// the row does not know where its regions are.
-    ///
-    /// # Errors
-    /// A text that the tokenizer refuses.
-    pub fn example_of_words(&self, row: &Row, random: &mut Random) -> Result<Option<Example>> {
-        let regions = regions(row);
-        if regions.iter().flatten().any(|value| value.is_nan()) {
-            return Ok(None);
-        }
-        let with_depth = self.takes_depth && row.depth.is_some();
-        Ok(Some(Example {
-            sequence: self.sequence(row, &regions, with_depth, 1, random)?,
-            geometry: Geometry {
-                cells: Vec::new(),
-                misjudged: misjudged(&regions, random),
-                regions,
-            },
-            view: None,
+            view,
         }))
     }
 
@@ -260,11 +251,9 @@ fn regions(row: &Row) -> Vec<[f32; 5]> {
 fn misjudged(regions: &[[f32; 5]], random: &mut Random) -> Vec<[f32; 5]> {
     const TOGETHER: f64 = 0.1;
     const ALONE: f64 = 0.04;
-    // Of variance 1, and near enough to normal.
-    let mut deviation = || (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
-    let together = TOGETHER * deviation();
+    let together = TOGETHER * random.deviation();
     let moved = |region: &[f32; 5]| {
-        let by = 1.0 + together + ALONE * deviation();
+        let by = 1.0 + together + ALONE * random.deviation();
         region.map(|value| value * by as f32)
     };
     regions.iter().map(moved).collect()

@@ -233,13 +233,11 @@ fn learn_tokenizer(
     Ok(tokenizer.get_vocab_size(true))
 }
 
-/// The first values of every tensor that the network in `folder` asks for.
+/// The first values of every tensor that the network asks for.
 ///
 /// # Errors
-/// What the configuration in `folder` has that no network can have.
-pub fn tensors(folder: &Path, seed: i64) -> Result<Vec<Named>> {
-    let config = ModelConfig::read(folder)?;
-    let tokenizer = Arc::new(Tokenizer::load(&folder.join("llm"))?);
+/// What the configuration has that no network can have.
+pub fn tensors(config: &ModelConfig, tokenizer: &Arc<Tokenizer>, seed: i64) -> Result<Vec<Named>> {
     let placement = Placement {
         kind: Kind::Float,
         device: Device::Cpu,
@@ -247,7 +245,8 @@ pub fn tensors(folder: &Path, seed: i64) -> Result<Vec<Named>> {
     tch::manual_seed(seed);
     let tensors: Rc<RefCell<Vec<Named>>> = Rc::default();
     let layers = (config.vision_layers(), config.llm.num_hidden_layers);
-    SpatialRgpt::assemble(config, tokenizer, placement, |part| {
+    let folder = &config.folder;
+    SpatialRgpt::assemble(config.clone(), Arc::clone(tokenizer), placement, |part| {
         let part = super::parameters::PARTS
             .into_iter()
             .find(|known| *known == part);

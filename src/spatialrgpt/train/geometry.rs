@@ -4,6 +4,7 @@
 //! of it. The heads are linear and are not part of the model that is written.
 
 use std::f64::consts::TAU;
+use std::sync::LazyLock;
 
 use tch::{Device, Kind, Reduction, Tensor};
 
@@ -13,14 +14,15 @@ use crate::error::Result;
 use crate::random::Random;
 use crate::spatialrgpt::config::ModelConfig;
 use crate::spatialrgpt::layers::{Linear, TchResult};
-use crate::spatialrgpt::model::{Features, Refinement, Seen};
-use crate::spatialrgpt::region_extractor::in_cell_order;
+use crate::spatialrgpt::model::{Features, Regions};
+use crate::spatialrgpt::region_extractor::{Refined, in_cell_order};
 
 /// Errors below this many metres count by their square, above by their size.
-const SMOOTH_BELOW_M: f64 = 0.05;
+const SMOOTH_BELOW_M: f64 = 0.02;
 
-/// What the heads are judged by, as a table's columns: metres, and for the last two how far what is seen of a
-/// region is from what the language model would be told of it.
+/// What the heads are judged by, as a table's columns: metres, what a frame's points are off together and what
+/// each is off beside that, added; for the last two how far what is seen of a region is from what the language
+/// model would be told of it.
 pub const COLUMNS: &str =
     "cells_m,depth_cells_m,regions_m,depth_regions_m,regions_from_told,depth_regions_from_told";
 pub const COUNT: usize = 6;
@@ -90,12 +92,14 @@ pub struct Heads {
 
 /// The known points of a batch; what is not known is NaN.
 pub struct Targets {
-    /// (B, 16 G * G, 3), in the order of the enlarged map's cells.
+    /// (B * 16 G * G, 3), in the order of the enlarged map's cells.
     cells: Tensor,
     /// (B * G * G, 3)
     patches: Tensor,
     /// (all regions, 5)
     regions: Tensor,
+    /// How many of them each frame has.
+    regions_of_frames: Vec<i64>,
 }
 
 impl Heads {
@@ -121,38 +125,40 @@ impl Heads {
     pub fn losses(
         &self,
         features: &Features,
-        refinement: &Refinement,
-        seen: &[Seen],
+        refined: Option<&Refined>,
+        regions: &[Regions],
         targets: &Targets,
     ) -> TchResult<[Option<Tensor>; COUNT]> {
-        let cells = match &refinement.refined {
-            Some(refined) => off(&self.cells, refined.cells(), &targets.cells)?,
-            None => None,
-        };
         // Frames with and without depth are not mixed in one batch's heads.
-        let joined = |parts: Vec<&Tensor>, wanted: usize| match parts.len() == wanted && wanted > 0
-        {
+        let frames = regions.len();
+        let joined = |parts: Vec<&Tensor>| match parts.len() == frames && frames > 0 {
             true => Tensor::f_cat(&parts, 0).map(Some),
             false => Ok(None),
         };
-        let judged = |head: &Linear, x: Option<Tensor>, target: &Tensor| match x {
-            Some(x) => off(head, &x, target),
+        let off = |head: &Linear, x: &Option<Tensor>, target: &Tensor, sizes: &[i64]| match x {
+            Some(x) => distance_in_frames(&points_of(head, x)?, target, sizes),
             None => Ok(None),
         };
-        let depth = joined(features.depth.iter().flatten().collect(), seen.len())?; // (B * G * G, C)
-        let masks = seen.iter().filter_map(|s| s.mask_embeds.as_ref()).collect();
-        let depth_masks = seen
-            .iter()
-            .filter_map(|s| s.depth_embeds.as_ref())
-            .collect();
-        let (masks, depth_masks) = (joined(masks, seen.len())?, joined(depth_masks, seen.len())?);
+        let cells = refined.map(|refined| refined.cells().f_flatten(0, 1)); // (B * 16 G * G, C)
+        let depth = joined(features.depth.iter().flatten().collect())?; // (B * G * G, C)
+        let masks = joined(regions.iter().filter_map(|r| r.color.as_ref()).collect())?;
+        let depth_masks = joined(regions.iter().filter_map(|r| r.depth.as_ref()).collect())?;
         let points = targets.regions.f_narrow(1, 0, 3)?;
-        let shallow = |x: &Option<Tensor>| x.as_ref().map(Tensor::shallow_clone);
+        let same = |target: &Tensor| -> TchResult<Vec<i64>> {
+            Ok(vec![target.size2()?.0 / frames.max(1) as i64; frames])
+        };
+        let (cells_target, patches) = (&targets.cells, &targets.patches);
+        let sizes = &targets.regions_of_frames;
         Ok([
-            cells,
-            judged(&self.depth_cells, depth, &targets.patches)?,
-            judged(&self.regions, shallow(&masks), &points)?,
-            judged(&self.depth_regions, shallow(&depth_masks), &points)?,
+            off(
+                &self.cells,
+                &cells.transpose()?,
+                cells_target,
+                &same(cells_target)?,
+            )?,
+            off(&self.depth_cells, &depth, patches, &same(patches)?)?,
+            off(&self.regions, &masks, &points, sizes)?,
+            off(&self.depth_regions, &depth_masks, &points, sizes)?,
             self.distance_to_told(masks, &targets.regions)?,
             self.distance_to_told(depth_masks, &targets.regions)?,
         ])
@@ -171,7 +177,7 @@ impl Heads {
         let unusual = regions
             .f_sub(&row(&USUAL_M)?)?
             .f_div(&row(&DIFFERENCE_M)?)?;
-        let waves = row(&waves())?.f_view([3, WAVES as i64])?;
+        let waves = row(&RADIANS_PER_M)?.f_view([3, WAVES as i64])?;
         let phases = regions.f_narrow(1, 0, 3)?.f_matmul(&waves)?; // (R, WAVES)
         let told = Tensor::f_cat(&[unusual, phases.f_sin()?, phases.f_cos()?], 1)?;
         self.told
@@ -197,12 +203,12 @@ impl Heads {
 }
 
 /// Radians a metre along x, y and z for each wave: (3, WAVES), always the same.
+static RADIANS_PER_M: LazyLock<Vec<f32>> = LazyLock::new(waves);
+
 fn waves() -> Vec<f32> {
     let mut random = Random(1);
     let wave = |_| {
-        let direction: Vec<f64> = (0..3)
-            .map(|_| (0..12).map(|_| random.unit()).sum::<f64>() - 6.0)
-            .collect();
+        let direction: Vec<f64> = (0..3).map(|_| random.deviation()).collect();
         let norm = direction
             .iter()
             .map(|v| v * v)
@@ -221,22 +227,84 @@ fn waves() -> Vec<f32> {
     (0..3).flat_map(axis).collect()
 }
 
-/// A head's mean error over the targets that are known; `None` where none is.
-fn off(head: &Linear, x: &Tensor, target: &Tensor) -> TchResult<Option<Tensor>> {
-    distance(&head.forward(&x.f_to_kind(Kind::Float)?)?, target)
+/// A head's points (R, 3), float, of features (R, C). The product is made in the features' type: of the cells there
+/// are so many that to copy them costs more than the product.
+fn points_of(head: &Linear, x: &Tensor) -> TchResult<Tensor> {
+    head.forward_as(x)?.f_to_kind(Kind::Float)
 }
 
 /// The mean distance (smoothed) over the numbers of the target that are known; `None` where none is.
 fn distance(predicted: &Tensor, target: &Tensor) -> TchResult<Option<Tensor>> {
-    let known = target.f_isfinite()?;
-    let count = i64::try_from(&known.f_sum(Kind::Int64)?)?;
-    if count == 0 {
+    let Some(Off { error, count, .. }) = Off::of(predicted, target)? else {
         return Ok(None);
+    };
+    smooth(&error)?
+        .f_sum(Kind::Float)?
+        .f_div_scalar(count)
+        .map(Some)
+}
+
+/// The same for points (R, 3) of several frames, so many rows each: what a frame's points are off together, and
+/// what each is off beside that. A camera's distance is hard to see and things' places to each other are not, but
+/// an error that counts by its size has a gradient of the same length however large it is: as long as a whole
+/// frame is taken to be too far, nothing would be learned about what stands before what (compare the
+/// scale-invariant error of Eigen et al. 2014).
+fn distance_in_frames(
+    predicted: &Tensor,
+    target: &Tensor,
+    sizes: &[i64],
+) -> TchResult<Option<Tensor>> {
+    let Some(Off {
+        error,
+        known,
+        count,
+    }) = Off::of(predicted, target)?
+    else {
+        return Ok(None);
+    };
+    let mut sum = Tensor::f_zeros([], (Kind::Float, error.device()))?;
+    let frames = error.f_split_with_sizes(sizes, 0)?;
+    for (error, known) in frames.iter().zip(known.f_split_with_sizes(sizes, 0)?) {
+        let counts = known.f_sum_dim_intlist(0, true, Kind::Float)?; // (1, 3)
+        let total = error.f_sum_dim_intlist(0, true, Kind::Float)?;
+        let together = total.f_div(&counts.f_clamp_min(1.0)?)?;
+        let alone = error.f_sub(&together)?.f_mul(&known)?;
+        sum = sum
+            .f_add(&smooth(&together)?.f_mul(&counts)?.f_sum(Kind::Float)?)?
+            .f_add(&smooth(&alone)?.f_sum(Kind::Float)?)?;
     }
-    let target = target.f_nan_to_num(0.0, None::<f64>, None::<f64>)?;
-    let off = predicted.f_smooth_l1_loss(&target, Reduction::None, SMOOTH_BELOW_M)?;
-    let off = off.f_mul(&known.f_to_kind(Kind::Float)?)?;
-    off.f_sum(Kind::Float)?.f_div_scalar(count).map(Some)
+    sum.f_div_scalar(count).map(Some)
+}
+
+/// How far off predictions are.
+struct Off {
+    /// Zero where the target is not known.
+    error: Tensor,
+    /// 1 where the target is known.
+    known: Tensor,
+    count: i64,
+}
+
+impl Off {
+    /// `None` where nothing is known.
+    fn of(predicted: &Tensor, target: &Tensor) -> TchResult<Option<Self>> {
+        let known = target.f_isfinite()?;
+        let count = i64::try_from(&known.f_sum(Kind::Int64)?)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let known = known.f_to_kind(Kind::Float)?;
+        let target = target.f_nan_to_num(0.0, None::<f64>, None::<f64>)?;
+        Ok(Some(Self {
+            error: predicted.f_sub(&target)?.f_mul(&known)?,
+            known,
+            count,
+        }))
+    }
+}
+
+fn smooth(error: &Tensor) -> TchResult<Tensor> {
+    error.f_smooth_l1_loss(&error.f_zeros_like()?, Reduction::None, SMOOTH_BELOW_M)
 }
 
 impl Targets {
@@ -253,6 +321,7 @@ impl Targets {
             .flatten()
             .copied()
             .collect();
+        let regions_of_frames = geometry.clone().map(|g| g.regions.len() as i64).collect();
         let regions: Vec<f32> = geometry
             .flat_map(|g| &g.regions)
             .flatten()
@@ -269,13 +338,53 @@ impl Targets {
         let planes = cells.f_permute([0, 3, 1, 2])?.f_reshape([-1, side, side])?; // (3 B, 4G, 4G)
         let cells = in_cell_order(&planes)?
             .f_view([-1, 3, side * side])?
-            .f_transpose(1, 2)?; // (B, 16 G * G, 3)
+            .f_transpose(1, 2)?
+            .f_reshape([-1, 3])?; // (B * 16 G * G, 3)
         Ok(Self {
             cells,
             patches,
             regions: Tensor::f_from_slice(&regions)?
                 .f_to_device(device)?
                 .f_view([-1, TOLD])?,
+            regions_of_frames,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Tensor;
+
+    use super::distance_in_frames;
+
+    fn points(z: &[f32]) -> Tensor {
+        let xyz: Vec<f32> = z.iter().flat_map(|&z| [0.0, 0.0, z]).collect();
+        Tensor::from_slice(&xyz).view([-1, 3])
+    }
+
+    fn off(predicted: &[f32], target: &[f32], sizes: &[i64]) -> f64 {
+        let off = distance_in_frames(&points(predicted), &points(target), sizes).unwrap();
+        f64::try_from(off.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_stands_before_what_counts_however_far_the_whole_frame_is_off() {
+        let target = [1.0, 1.2, 0.8];
+        let frames = [2, 1];
+        let together = off(&[2.0, 2.2, 0.8], &target, &frames);
+        let apart = off(&[1.9, 2.3, 0.8], &target, &frames);
+        // Two of three points are 0.1 m off their frame, along one of three axes; 0.01 m are smoothed away.
+        assert!(
+            (apart - together - 2.0 * 0.09 / 9.0).abs() < 1e-5,
+            "{together} {apart}"
+        );
+        assert!(off(&target, &target, &frames) < 1e-9);
+    }
+
+    #[test]
+    fn points_that_are_not_known_count_for_nothing() {
+        let off = off(&[1.0, 5.0], &[1.1, f32::NAN], &[2]);
+        // One point's three numbers, and the x and y of the other.
+        assert!((off - 0.09 / 5.0).abs() < 1e-5, "{off}");
     }
 }

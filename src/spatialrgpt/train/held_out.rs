@@ -5,7 +5,8 @@ use super::examples::{Maker, worded};
 use super::rows::{Row, Turn};
 use crate::answer::parse_distance;
 use crate::error::Result;
-use crate::report::statistics::{mean, spearman};
+use crate::report::metrics::{absolute_relative_error, within_25_percent};
+use crate::report::statistics::spearman;
 use crate::spatialrgpt::generate::{Limits, Request};
 use crate::spatialrgpt::model::{SpatialRgpt, View};
 
@@ -110,16 +111,13 @@ impl Figures {
         let count = truth.len().max(1) as f64;
         let within = pairs
             .iter()
-            .filter(|(p, g)| (0.75 * g..=1.25 * g).contains(p));
-        let relative: Vec<f64> = pairs
-            .iter()
-            .map(|(p, g)| (p - g).abs() / (g + 1e-4))
-            .collect();
+            .copied()
+            .filter(|pair| within_25_percent(*pair));
         let (p, g): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
         Self {
             questions: truth.len(),
             within_quarter: within.count() as f64 / count,
-            absolute_relative_error: mean(&relative).unwrap_or(f64::NAN),
+            absolute_relative_error: absolute_relative_error(&pairs).unwrap_or(f64::NAN),
             spearman: spearman(&p, &g).unwrap_or(f64::NAN),
             unparsed: (truth.len() - pairs.len()) as f64 / count,
         }

@@ -26,40 +26,43 @@ pub fn losses(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> Res
 }
 
 fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchResult<Losses> {
-    let views: Vec<&View> = examples
-        .iter()
-        .filter_map(|example| example.view.as_ref())
-        .collect();
+    let views: Vec<&View> = examples.iter().map(|example| &example.view).collect();
     let sequences: Vec<&Sequence> = examples.iter().map(|example| &example.sequence).collect();
+    let geometry = examples.iter().map(|example| &example.geometry);
     let device = network.placement.device;
-    if views.len() < examples.len() {
-        let seen = examples
-            .iter()
-            .map(|example| unseen(network, heads, &example.geometry));
+    let features = network.tower_features(&views, None)?;
+    let targets = Targets::of(geometry.clone(), network.config.grid(), device)?;
+    if examples.iter().all(|example| example.is_apart) {
+        let enlarged = network.enlarged(&features)?;
+        let regions = network.regions(&features, enlarged.as_ref(), &views)?;
+        let unseen = geometry.map(|geometry| unseen(network, heads, geometry));
+        let unseen: Vec<Seen> = unseen.collect::<TchResult<_>>()?;
         return Ok(Losses {
-            geometry: [const { None }; COUNT],
-            answers: answers(network, &seen.collect::<TchResult<Vec<_>>>()?, &sequences)?,
+            geometry: heads.losses(&features, enlarged.as_ref(), &regions, &targets)?,
+            answers: answers(network, &unseen, &sequences)?,
         });
     }
-    let features = network.tower_features(&views, None)?;
     let refinement = network.refined(&features)?;
-    let mut seen = network.describe_refined(&features, &refinement, &views)?;
-    let geometry = examples.iter().map(|example| &example.geometry);
-    let targets = Targets::of(geometry.clone(), network.config.grid(), device)?;
-    let losses = heads.losses(&features, &refinement, &seen, &targets)?;
-    for (seen, geometry) in seen.iter_mut().zip(geometry) {
+    let regions = network.regions(&features, refinement.refined.as_ref(), &views)?;
+    let losses = heads.losses(&features, refinement.refined.as_ref(), &regions, &targets)?;
+    let image_features = refinement.image_features.f_unbind(0)?;
+    let seen = image_features.into_iter().zip(regions).zip(geometry);
+    let seen = seen.map(|((image_features, regions), geometry)| {
         let told = told(heads, geometry, device)?;
-        for embeds in [&mut seen.mask_embeds, &mut seen.depth_embeds]
-            .into_iter()
-            .flatten()
-        {
-            let told = told.f_to_kind(embeds.kind())?;
-            *embeds = Tensor::f_cat(&[&*embeds, &told], 0)?;
-        }
-    }
+        let beside_told = |embeds: Option<Tensor>| {
+            let joined =
+                |embeds: Tensor| Tensor::f_cat(&[&embeds, &told.f_to_kind(embeds.kind())?], 0);
+            embeds.map(joined).transpose()
+        };
+        Ok(Seen {
+            image_features,
+            mask_embeds: beside_told(regions.color)?,
+            depth_embeds: beside_told(regions.depth)?,
+        })
+    });
     Ok(Losses {
         geometry: losses,
-        answers: answers(network, &seen, &sequences)?,
+        answers: answers(network, &seen.collect::<TchResult<Vec<_>>>()?, &sequences)?,
     })
 }
 
@@ -69,7 +72,7 @@ fn told(heads: &Heads, geometry: &Geometry, device: Device) -> TchResult<Tensor>
     Tensor::f_cat(&[exact, heads.told(&geometry.misjudged, device)?], 0)
 }
 
-/// A frame that nobody looked at: no image, and the regions as they are told.
+/// A frame of which the language model sees nothing: no image, and the regions as they are told.
 fn unseen(network: &SpatialRgpt, heads: &Heads, geometry: &Geometry) -> TchResult<Seen> {
     let Placement { kind, device } = network.placement;
     let told = told(heads, geometry, device)?.f_to_kind(kind)?;
@@ -303,13 +306,12 @@ mod tests {
         let sighted = |turns: &[Turn]| {
             (0..99).find_map(|seed| {
                 let row = row(picture.clone(), turns);
-                let example = maker.example(&row, &mut Random(seed)).unwrap();
+                let example = maker.example(&row, false, &mut Random(seed)).unwrap()?;
                 example.sequence.blind.is_empty().then_some(example)
             })
         };
         let both = sighted(&turns).unwrap();
-        let view = both.view.clone().unwrap();
-        let seen = network.look(&[view]).unwrap().remove(0);
+        let seen = network.look(&[both.view.clone()]).unwrap().remove(0);
 
         let (together, tokens) = surprise(&network, &seen, &both);
         let alone = turns.map(|turn| surprise(&network, &seen, &sighted(&[turn]).unwrap()));

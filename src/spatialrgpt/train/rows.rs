@@ -31,6 +31,13 @@ pub struct Row {
     pub turns: Vec<Turn>,
 }
 
+impl Row {
+    /// Whether it is known where all of its regions are.
+    pub fn has_places(&self) -> bool {
+        self.intrinsics.is_some() && self.points.iter().all(Option::is_some)
+    }
+}
+
 /// A question, its answer and the regions that its `<mask>`s stand for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {

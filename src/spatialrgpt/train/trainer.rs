@@ -21,10 +21,10 @@ use super::rows::{self, Row, Turn};
 use super::saved::{self, Done};
 use super::workers::{Learned, Workers, with_workers};
 use crate::error::{Error, Result};
-use crate::imaging::{AspectMode, ImageProcessor};
 use crate::prompt::Template;
 use crate::spatialrgpt::config::ModelConfig;
 use crate::spatialrgpt::open;
+use crate::spatialrgpt::reasoner::processor;
 use crate::spatialrgpt::tokenizer::Tokenizer;
 use crate::spatialrgpt::weights::torch_error;
 use crate::training::{Begin, Options, Progress, Summary};
@@ -58,13 +58,18 @@ pub fn train(
         grid: config.grid() as usize,
         questions: options.questions,
     };
-    let mut run = Run::begin(options, &files, config, tokenizer)?;
+    let apart_steps = match rows.iter().any(Row::has_places) {
+        true => options.apart_steps,
+        // Nobody could be told where regions are.
+        false => 0,
+    };
+    let mut run = Run::begin(options, apart_steps, config, tokenizer)?;
     let from = run.done.step;
     let order = Order {
         rows: rows.len(),
         batch: options.batch,
         seed: options.seed,
-        words_steps: options.words_steps,
+        apart_steps,
     };
     let judged = held_out::choose(&judged_rows, options.judged);
     if from == 0 {
@@ -145,16 +150,6 @@ fn words(rows: &[Row]) -> Vec<String> {
     said.collect()
 }
 
-fn processor(files: &Path, config: &ModelConfig) -> Result<ImageProcessor> {
-    let aspect = AspectMode::from_name(config.top.image_aspect_ratio.as_deref());
-    let file = files.join("vision_tower/preprocessor_config.json");
-    let processor = ImageProcessor::load(&file, aspect)?;
-    Ok(match config.resized_from() {
-        Some(_) => processor.with_side(config.image_size() as u32),
-        None => processor,
-    })
-}
-
 /// Threads that share a batch: a processor's cores. A GPU does all of it at once.
 fn workers(device: Device) -> usize {
     match device {
@@ -166,6 +161,7 @@ fn workers(device: Device) -> usize {
 /// A training's moving parts.
 struct Run<'a> {
     options: &'a Options,
+    apart_steps: u64,
     parameters: Parameters,
     optimizer: AdamW,
     done: Done,
@@ -211,7 +207,7 @@ impl Default for Recent {
 impl<'a> Run<'a> {
     fn begin(
         options: &'a Options,
-        files: &Path,
+        apart_steps: u64,
         config: ModelConfig,
         tokenizer: Arc<Tokenizer>,
     ) -> Result<Self> {
@@ -219,7 +215,7 @@ impl<'a> Run<'a> {
         let state = options.output.join("state");
         let mut tensors = match &options.begin {
             Begin::Checkpoint(folder) => Parameters::of_checkpoint(folder, placement)?,
-            Begin::Shape(_) => fresh::tensors(files, options.seed as i64)?,
+            Begin::Shape(_) => fresh::tensors(&config, &tokenizer, options.seed as i64)?,
         };
         tensors.extend(geometry::first_values(&config));
         let is_trained = |part: &str| !options.freeze.iter().any(|frozen| frozen == part);
@@ -234,6 +230,7 @@ impl<'a> Run<'a> {
             |name: &str, columns| Table::go_on(options.output.join(name), columns, done.step);
         Ok(Self {
             options,
+            apart_steps,
             parameters,
             optimizer,
             done,
@@ -274,12 +271,12 @@ impl<'a> Run<'a> {
         Ok(loss)
     }
 
-    /// The learning rate, which rises and falls once for words and once for all.
+    /// The learning rate, which rises and falls once for the steps apart and once for those together.
     fn rate(&self, step: u64) -> f64 {
-        let words = self.options.words_steps;
-        let (step, steps) = match step.checked_sub(words) {
-            Some(step) => (step, self.options.steps.saturating_sub(words)),
-            None => (step, words),
+        let apart = self.apart_steps;
+        let (step, steps) = match step.checked_sub(apart) {
+            Some(step) => (step, self.options.steps.saturating_sub(apart)),
+            None => (step, apart),
         };
         let schedule = Schedule {
             peak: self.options.learning_rate,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::{self, Scope};
+use std::thread::Scope;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -12,8 +12,11 @@ use crate::error::{Error, Result};
 /// Pieces in flight for each thread: one at work, and enough waiting that none idles.
 const PIECES_PER_THREAD: u64 = 3;
 
-/// The threads, seen from the one that hands out work.
-pub struct Ordered<'sink, Piece, Done> {
+/// Takes what is done, in order.
+pub(crate) type Sink<'a, Done> = &'a mut dyn FnMut(Done) -> Result<()>;
+
+/// The threads, seen from the one that hands out work and takes results.
+pub(crate) struct Ordered<Piece, Done> {
     /// Dropping it ends the threads.
     tasks: Sender<(u64, i64, Piece)>,
     results: Receiver<(u64, Result<Done>)>,
@@ -22,44 +25,26 @@ pub struct Ordered<'sink, Piece, Done> {
     submitted: u64,
     delivered: u64,
     max_in_flight: u64,
-    sink: &'sink mut dyn FnMut(Done) -> Result<()>,
 }
 
-/// Run `produce`, which submits pieces of work, on this thread and `work` on `threads` others; results
-/// go to `sink` on this thread, in order.
-///
-/// # Errors
-/// The first error of any of the three; a panic of `work` is one too.
-pub fn run<Piece: Send, Done: Send>(
-    threads: usize,
-    work: impl Fn(Piece) -> Result<Done> + Sync,
-    sink: &mut dyn FnMut(Done) -> Result<()>,
-    produce: impl FnOnce(&mut Ordered<'_, Piece, Done>) -> Result<()>,
-) -> Result<()> {
-    thread::scope(|scope| {
-        let mut ordered = Ordered::start(scope, threads.max(1), &work, sink);
-        produce(&mut ordered)?;
-        ordered.deliver(0)
-    })
-}
-
-impl<'sink, Piece: Send, Done: Send> Ordered<'sink, Piece, Done> {
-    fn start<'scope, 'env>(
+impl<Piece: Send, Done: Send> Ordered<Piece, Done> {
+    /// Start `threads` of them in the scope, at least one, which do `work`; they end when this is dropped. A
+    /// panic of `work` stays inside: it becomes an error, so nobody waits for a result that never comes.
+    pub(crate) fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         threads: usize,
-        work: &'env (impl Fn(Piece) -> Result<Done> + Sync),
-        sink: &'sink mut dyn FnMut(Done) -> Result<()>,
+        work: impl Fn(Piece) -> Result<Done> + Clone + Send + 'scope,
     ) -> Self
     where
         Piece: 'scope,
         Done: 'scope,
     {
-        let max_in_flight = PIECES_PER_THREAD * threads as u64;
-        // Neither channel ever blocks: `submit` keeps the number in flight at their capacity.
+        let threads = threads.max(1);
+        // Neither channel ever blocks: `submit` keeps the number in flight below their capacity.
         let (tasks, inbox) = bounded::<(u64, i64, Piece)>(PIECES_PER_THREAD as usize * threads);
         let (outbox, results) = unbounded();
         for _ in 0..threads {
-            let (inbox, outbox) = (inbox.clone(), outbox.clone());
+            let (inbox, outbox, work) = (inbox.clone(), outbox.clone(), work.clone());
             scope.spawn(move || {
                 for (index, stamp_nanos, piece) in inbox {
                     let done = catch_unwind(AssertUnwindSafe(|| work(piece)));
@@ -77,31 +62,43 @@ impl<'sink, Piece: Send, Done: Send> Ordered<'sink, Piece, Done> {
             early: BTreeMap::new(),
             submitted: 0,
             delivered: 0,
-            max_in_flight,
-            sink,
+            max_in_flight: PIECES_PER_THREAD * threads as u64,
         }
     }
 
     /// Hand over a piece of work; the stamp is for the report of a panic. Waits while too many are in
-    /// flight.
+    /// flight; what is done goes to the sink meanwhile.
     ///
     /// # Errors
     /// Those of earlier pieces and of the sink.
-    pub fn submit(&mut self, stamp_nanos: i64, piece: Piece) -> Result<()> {
-        self.deliver(self.max_in_flight - 1)?;
+    pub(crate) fn submit(
+        &mut self,
+        stamp_nanos: i64,
+        piece: Piece,
+        sink: Sink<'_, Done>,
+    ) -> Result<()> {
         let task = (self.submitted, stamp_nanos, piece);
         self.submitted += 1;
-        self.tasks.send(task).map_err(|_| no_worker())
+        self.tasks.send(task).map_err(|_| no_worker())?;
+        self.deliver(self.max_in_flight - 1, sink)
+    }
+
+    /// Wait for everything that was submitted.
+    ///
+    /// # Errors
+    /// Those of the pieces and of the sink.
+    pub(crate) fn finish(mut self, sink: Sink<'_, Done>) -> Result<()> {
+        self.deliver(0, sink)
     }
 
     /// Give results to the sink, in order, until no more than so many pieces are in flight.
-    fn deliver(&mut self, in_flight: u64) -> Result<()> {
+    fn deliver(&mut self, in_flight: u64, sink: Sink<'_, Done>) -> Result<()> {
         loop {
             while let Some(done) = self.early.remove(&self.delivered) {
                 self.delivered += 1;
-                (self.sink)(done)?;
+                sink(done)?;
             }
-            let (index, done) = if self.submitted - self.delivered > in_flight {
+            let (index, done) = if self.in_flight() > in_flight {
                 self.results.recv().map_err(|_| no_worker())?
             } else if let Ok(result) = self.results.try_recv() {
                 result
@@ -110,6 +107,16 @@ impl<'sink, Piece: Send, Done: Send> Ordered<'sink, Piece, Done> {
             };
             self.early.insert(index, done?);
         }
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.submitted - self.delivered
+    }
+
+    /// Whether no more pieces are in flight than may be.
+    #[cfg(test)]
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.in_flight() <= self.max_in_flight
     }
 }
 
@@ -122,6 +129,7 @@ fn no_worker() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
     use std::time::Duration;
 
     use super::*;
@@ -140,8 +148,13 @@ mod tests {
             seen.push(number);
             Ok(())
         };
-        run(4, work, &mut sink, |ordered| {
-            (0..40).try_for_each(|number| ordered.submit(number, number))
+        thread::scope(|scope| {
+            let mut ordered = Ordered::start(scope, 4, work);
+            for number in 0..40 {
+                ordered.submit(number, number, &mut sink)?;
+                assert!(ordered.is_bounded());
+            }
+            ordered.finish(&mut sink)
         })?;
         Ok(seen)
     }

@@ -1,0 +1,169 @@
+"""How long a whole `label` step with the model takes, and where the time goes.
+
+usage: label_step_time.py [--bag BAG] [--model MODEL] [--dtype TYPE] [--repeats N] [--program BIN] [--stages BIN]
+
+Labels a bag as a user would and reads the steps' own times back from the rewards in its copy; then times the
+network's stages one by one on frames of the same bag (examples/time_stages.rs). Prints tables in Markdown.
+Run it on an otherwise idle machine. Programs that are not given are built in release mode.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+# The arrays are small: several BLAS threads only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np  # noqa: E402: the setting first
+from label_vs_python import processor  # noqa: E402
+from PIL import Image  # noqa: E402
+from python_peer import REWARD_TYPE, typestore  # noqa: E402
+from rosbags.rosbag2 import Reader  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+MODEL = ROOT / "models" / "nano"
+FRAMES = 5  # of the bag, for the stages
+VARIANTS = {"colour and relative depth": "camera", "colour only": "none"}
+TIMES = {
+    "decode": "latency_decode_s",
+    "measure": "latency_estimate_s",
+    "whole step": "latency_total_s",
+}
+# Key of time_stages' JSON, what the table calls it.
+STAGES = {
+    "prepare_ms": "two pictures and the masks, resized and normalised",
+    "vision_ms": "vision tower, both pictures",
+    "regions_ms": "enlarged map, projector, regions",
+    "prefill_ms": "prompt",
+    "decode_ms": "further tokens of the answer",
+    "frame_ms": "the network's frame",
+}
+
+
+def main() -> None:
+    arguments = parse()
+    program = arguments.program or build("--bin", "spatial-reward")
+    stages = arguments.stages or build("--example", "time_stages")
+    print(f"{processor()}, {os.cpu_count()} cores; {arguments.bag.name}, {arguments.model.name}, {arguments.dtype}\n")
+    print("| `label`, a step | " + " | ".join(f"{name}, p50 / p95" for name in TIMES) + " | steps a second |")
+    print("| --- |" + " --- |" * (len(TIMES) + 1))
+    for name, depth in VARIANTS.items():
+        steps = [labelled(program, arguments, depth) for _ in range(arguments.repeats)]
+        print_variant(name, steps)
+    answers = {answer for one in steps for answer in one["answers"]}
+    longest = max(map(len, answers))
+    print(f"\nMedian over {arguments.repeats} runs of each run's percentile. The longest answer has {longest} letters.\n")
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder)
+        write_inputs(arguments.bag, inputs)
+        print_stages([timed(stages, arguments, inputs) for _ in range(arguments.repeats)])
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bag", type=Path, default=ROOT / "data" / "fetch_approach", help="640x480 (the sample bag)")
+    parser.add_argument("--model", type=Path, default=MODEL, help="checkpoint (models/nano)")
+    parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16"), help="(bfloat16)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each (3)")
+    parser.add_argument("--new-tokens", type=int, default=8, help="of an answer, for the stages (8)")
+    parser.add_argument("--program", type=Path, help="spatial-reward, built with the feature torch")
+    parser.add_argument("--stages", type=Path, help="the example time_stages")
+    arguments = parser.parse_args()
+    if arguments.repeats < 1 or arguments.new_tokens < 2:
+        parser.error("--repeats is 1 or more, --new-tokens 2 or more")
+    return arguments
+
+
+def build(*what: str) -> Path:
+    command = ["cargo", "build", "--release", "--locked", "--features", "torch", *what, "--message-format=json"]
+    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    messages = map(json.loads, built.stdout.splitlines())
+    return Path([message["executable"] for message in messages if message.get("executable")][-1])
+
+
+def run(command: list) -> str:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{Path(command[0]).name} failed with code {done.returncode}:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def labelled(program: Path, arguments: argparse.Namespace, depth: str) -> dict:
+    """One run: the times of its steps in milliseconds, and its answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "labelled"
+        run([program, "label", arguments.bag, "-o", output, "--quiet", "--estimator", "spatialrgpt",
+             "--model", arguments.model, "--dtype", arguments.dtype, "--relative-depth", depth])  # fmt: skip
+        with Reader(output) as reader:
+            store = typestore(reader)
+            rewards = [c for c in reader.connections if c.msgtype == REWARD_TYPE]
+            steps = [store.deserialize_cdr(data, c.msgtype) for c, _, data in reader.messages(rewards)]
+    times = {name: np.array([getattr(step, field) for step in steps]) * 1e3 for name, field in TIMES.items()}
+    return {"times": times, "answers": [step.answer for step in steps]}
+
+
+def print_variant(name: str, runs: list[dict]) -> None:
+    def shown(of: str) -> str:
+        p50, p95 = (median(np.percentile(one["times"][of], share) for one in runs) for share in (50, 95))
+        return f"{p50:.1f} / {p95:.1f} ms"
+
+    speed = median(1e3 / one["times"]["whole step"].mean() for one in runs)
+    print(f"| {name} | " + " | ".join(map(shown, TIMES)) + f" | {speed:.1f} |")
+
+
+def write_inputs(bag: Path, folder: Path) -> None:
+    """Some frames of the bag as time_stages takes them: a picture, its relative depth, two boxes."""
+    pictures, depths = {}, {}
+    with Reader(bag) as reader:
+        store = typestore(reader)
+        for connection, _, data in reader.messages():
+            if connection.msgtype == "sensor_msgs/msg/Image" and not connection.topic.startswith("/ground_truth"):
+                image = store.deserialize_cdr(data, connection.msgtype)
+                stamp = (image.header.stamp.sec, image.header.stamp.nanosec)
+                if image.encoding == "rgb8":
+                    pictures[stamp] = image.data.reshape(image.height, image.step)[:, : 3 * image.width]
+                elif image.encoding in ("16UC1", "32FC1"):
+                    kind = np.uint16 if image.encoding == "16UC1" else np.float32
+                    depths[stamp] = image.data.view(kind).reshape(image.height, image.width)
+    both = sorted(pictures.keys() & depths.keys())
+    if not both:
+        sys.exit(f"{bag} has no rgb8 picture with a depth image of the same stamp")
+    cases = []
+    for number, stamp in enumerate(both[:: max(len(both) // FRAMES, 1)][:FRAMES]):
+        picture = pictures[stamp].reshape(len(pictures[stamp]), -1, 3)
+        height, width = picture.shape[:2]
+        disparity = 1 / np.maximum(depths[stamp].astype(float), 1e-3)
+        disparity[depths[stamp] == 0] = 0
+        names = [f"{kind}{number}.png" for kind in ("image", "depth")]
+        Image.fromarray(np.ascontiguousarray(picture)).save(folder / names[0])
+        Image.fromarray((255 * disparity / disparity.max()).astype(np.uint8)).save(folder / names[1])
+        boxes = [[0.4 * width, 0.4 * height, 0.46 * width, 0.48 * height],
+                 [0.5 * width, 0.6 * height, 0.56 * width, 0.68 * height]]  # fmt: skip
+        cases.append({"image": names[0], "depth": names[1], "boxes": boxes,
+                      "turns": ["How far is <region0> from <region1>?"]})  # fmt: skip
+    (folder / "meta.json").write_text(json.dumps(cases))
+
+
+def timed(stages: Path, arguments: argparse.Namespace, inputs: Path) -> dict:
+    printed = run([stages, "--model", arguments.model, "--inputs", inputs, "--dtype", arguments.dtype, "--frames", 40,
+                   "--new-tokens", arguments.new_tokens, "--threads", os.cpu_count()])  # fmt: skip
+    found = json.loads(printed.splitlines()[-1])
+    found["vision_ms"] = 2 * found["vision_per_image_ms"]
+    found["decode_ms"] = 1e3 * (arguments.new_tokens - 1) / found["decode_tokens_per_s"]
+    return found
+
+
+def print_stages(runs: list[dict]) -> None:
+    prompt = int(runs[0]["prompt_tokens"])
+    print(f"| stage, {prompt} tokens of prompt | median |\n| --- | --- |")
+    for key, name in STAGES.items():
+        print(f"| {name} | {median(one[key] for one in runs):.1f} ms |")
+
+
+if __name__ == "__main__":
+    main()
