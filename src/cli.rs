@@ -80,9 +80,9 @@ pub struct Logging {
 #[command(after_help = "\
 Examples:
   spatial-reward dataset recordings/ -o desk            questions and answers from your RGB-D bags
-  spatial-reward train desk -o desk-model --steps 20000                        a network that begins
+  spatial-reward train desk -o desk-model --model models/nano --steps 2000
   spatial-reward train desk -o desk-model --model CHECKPOINT --freeze vision,llm
-  spatial-reward train desk -o desk-model --steps 20000 --resume
+  spatial-reward train desk -o desk-model --model models/nano --steps 4000 --resume
   spatial-reward label recordings/pick --estimator spatialrgpt --model desk-model/model")]
 pub struct Train {
     /// Folders that `spatial-reward dataset` wrote.
@@ -122,7 +122,7 @@ pub struct Train {
         conflicts_with = "shape"
     )]
     pub model: Option<String>,
-    /// A YAML file with the sizes of a network that begins [default: about 5 million numbers].
+    /// A YAML file with the sizes of a network that begins [default: those of models/nano].
     #[arg(long, help_heading = "Model", value_name = "FILE")]
     pub shape: Option<PathBuf>,
     /// Parts that stay as they are: vision, regions, projector, llm.
@@ -318,13 +318,15 @@ fn parse_box(text: &str) -> Result<BoundingBox, String> {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Vision-language model (builds with the feature torch)")]
 pub struct ModelOptions {
-    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub [default: models/nano, which
+    /// comes with the program].
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
     /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// The type of its numbers [default: auto, float32 on a processor, bfloat16 on a GPU].
+    /// The type of its numbers [default: auto, bfloat16 on a GPU, float32 on a processor but
+    /// for models/nano where it multiplies bfloat16].
     #[arg(long, value_name = "DTYPE", value_enum)]
     pub dtype: Option<Dtype>,
     /// The conversation template [default: as the checkpoint's tokenizer tells].

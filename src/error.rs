@@ -219,8 +219,10 @@ pub enum Error {
     },
 
     /// Nothing says which model to load.
-    #[error("no model is named: give --model FOLDER, or --model ORG/NAME for one on a hub")]
-    NoModel,
+    #[error(
+        "no model is named, and the one that comes with the program is not at {looked}: give --model FOLDER, or --model ORG/NAME for one on a hub"
+    )]
+    NoModel { looked: String },
 
     /// Regions are asked about, but the model was trained without.
     #[error(

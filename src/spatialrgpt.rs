@@ -1,5 +1,6 @@
 //! The vision-language model (feature `torch`): loading, the network, questions and answers.
 
+mod bundled;
 mod compact;
 pub mod config;
 mod digest;

@@ -80,8 +80,7 @@ pub struct Summary {
     pub last_loss: Option<f64>,
 }
 
-/// The sizes of a network that begins. What is not said has sizes that a processor with two
-/// cores can train: about 5 million numbers.
+/// The sizes of a network that begins. What is not said is as in the model that comes with this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shape {
@@ -107,8 +106,8 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         Self {
-            image_size: 240,
-            patch_size: 12,
+            image_size: 224,
+            patch_size: 14,
             vision_hidden_size: 192,
             vision_intermediate_size: 768,
             vision_layers: 5,

@@ -12,7 +12,8 @@ use crate::prompt::Template;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
-    /// A checkpoint's folder, or `org/name` or `org/name@revision` on a hub.
+    /// A checkpoint's folder, or `org/name` or `org/name@revision` on a hub; none: `models/nano`, which comes
+    /// with the program.
     pub path: Option<String>,
     /// `auto` (a GPU if there is one), `cpu`, `cuda:N`.
     pub device: String,
@@ -61,7 +62,8 @@ impl Default for Model {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Dtype {
-    /// float32 on a processor, bfloat16 on a GPU.
+    /// bfloat16 on a GPU; float32 on a processor, but for the model that comes with the program where the
+    /// processor multiplies bfloat16.
     #[default]
     Auto,
     Float32,

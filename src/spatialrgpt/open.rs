@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tch::{Device, Kind};
 
+use super::bundled;
 use super::hub::{self, HubOptions};
 use super::reasoner::Reasoner;
 use super::weights::Placement;
@@ -14,7 +15,7 @@ use crate::prompt::Template;
 /// Loads the checkpoint that the settings name.
 ///
 /// # Errors
-/// `Error::NoModel` where they name none; else what is wrong with it, by name.
+/// `Error::NoModel` where they name none and the bundled one is missing; else what is wrong with it, by name.
 pub fn reasoner(settings: &Model) -> Result<Reasoner> {
     let folder = folder(settings)?;
     let placement = placement(settings)?;
@@ -34,6 +35,10 @@ pub fn reasoner(settings: &Model) -> Result<Reasoner> {
 pub fn placement(settings: &Model) -> Result<Placement> {
     let device = device(settings)?;
     let kind = match settings.dtype {
+        // The model that comes with this program was trained in bfloat16, and takes half the time in it.
+        Dtype::Auto if device == Device::Cpu && settings.path.is_none() && has_bfloat16() => {
+            Kind::BFloat16
+        }
         // A processor gets the exact type; a GPU the one it is made for.
         Dtype::Auto if device == Device::Cpu => Kind::Float,
         Dtype::Auto | Dtype::Bfloat16 => Kind::BFloat16,
@@ -67,13 +72,15 @@ pub fn locate(
     Ok(())
 }
 
-/// The folder of the checkpoint: where [`locate`] found it, else its name taken as a path.
+/// The folder of the checkpoint: where [`locate`] found it, else its name taken as a path, else the model
+/// that comes with this program.
 ///
 /// # Errors
-/// `Error::NoModel` where the settings name none.
+/// `Error::NoModel` where the settings name none and that one is not there.
 pub fn folder(settings: &Model) -> Result<PathBuf> {
     let named = || settings.path.as_ref().map(PathBuf::from);
-    settings.folder.clone().or_else(named).ok_or(Error::NoModel)
+    let folder = settings.folder.clone().or_else(named);
+    folder.map_or_else(bundled::folder, Ok)
 }
 
 /// The same of the depth network.
@@ -85,6 +92,14 @@ pub(super) fn depth_folder(settings: &Model) -> Result<PathBuf> {
         value: "not given".into(),
         expected: "a Depth Anything checkpoint's folder or hub id",
     })
+}
+
+/// Whether this processor multiplies bfloat16 itself.
+fn has_bfloat16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// The device that the settings name, if it is there.
