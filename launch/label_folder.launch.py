@@ -72,7 +72,7 @@ def generate_launch_description():
             description='The distance that is rewarded.'),
         DeclareLaunchArgument(
             'model', default_value='',
-            description="Checkpoint of the vision-language model: a folder, or a hub's ORG/NAME."),
+            description="Checkpoint of the vision-language model: a folder, or a hub's ORG/NAME. Empty: models/nano."),
         DeclareLaunchArgument(
             'device', default_value='',
             description='Where the model runs: auto, cpu, cuda or cuda:N.'),

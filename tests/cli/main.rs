@@ -12,6 +12,8 @@ mod labelling;
 #[cfg(feature = "torch")]
 mod labelling_with_the_model;
 mod model_fixtures;
+#[cfg(feature = "torch")]
+mod nano;
 mod runs;
 mod topics;
 #[cfg(feature = "torch")]

@@ -7,7 +7,7 @@ use std::thread;
 use crossbeam::channel::{self, Receiver};
 use rayon::prelude::*;
 
-use super::examples::{Example, Maker};
+use super::examples::{Example, Maker, Telling};
 use super::rows::Row;
 use crate::error::{Error, Result, panic_words};
 use crate::random::Random;
@@ -21,8 +21,10 @@ pub struct Order {
     pub rows: usize,
     pub batch: usize,
     pub seed: u64,
-    /// So many steps come first in which language model and tower learn apart.
+    /// So many steps come first in which language model and tower learn apart, which is told of regions.
     pub apart_steps: u64,
+    /// From this step on it is told no more.
+    pub told_until: u64,
 }
 
 impl Order {
@@ -41,6 +43,14 @@ impl Order {
                 (row, Random(self.seed ^ index.rotate_left(20)).next())
             })
             .collect()
+    }
+
+    fn telling(&self, step: u64) -> Telling {
+        match step {
+            step if step < self.apart_steps => Telling::Always,
+            step if step < self.told_until => Telling::Sometimes,
+            _ => Telling::Never,
+        }
     }
 
     fn shuffled(&self, epoch: u64) -> Vec<usize> {
@@ -72,8 +82,7 @@ pub fn with_batches<T>(
                     .into_par_iter()
                     .filter_map(|(row, seed)| {
                         let row = rows.get(row)?;
-                        let is_apart = step < order.apart_steps;
-                        let example = maker.example(row, is_apart, &mut Random(seed));
+                        let example = maker.example(row, order.telling(step), &mut Random(seed));
                         let why = |error| tracing::warn!("{} is left out: {error}", row.place);
                         example.map_err(why).ok().flatten()
                     })
@@ -109,6 +118,7 @@ mod tests {
             batch: 4,
             seed: 7,
             apart_steps: 0,
+            told_until: 0,
         };
         let first: Vec<usize> = (0..3)
             .flat_map(|step| order.of(step))
@@ -130,6 +140,7 @@ mod tests {
             batch: 8,
             seed: 1,
             apart_steps: 3,
+            told_until: 5,
         };
         assert_eq!(order.of(41), order.of(41));
         assert_ne!(order.of(41), Order { seed: 2, ..order }.of(41));

@@ -21,15 +21,24 @@ use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 /// that begins looks past them for long. Where the two learn apart, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
 
-/// In one question in so many, the language model is told where the regions are instead of seeing it: it keeps
-/// on knowing what it has to say, however little is seen yet.
+/// In one question in so many it is told, where it is told sometimes.
 const TOLD_ONE_IN: u64 = 4;
+
+/// How often the language model is told where regions are instead of being shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// It sees nothing; the rest of the network learns by itself to see.
+    Always,
+    /// It learns to do with what is seen, and keeps on knowing what it has to say.
+    Sometimes,
+    /// What is seen is all that there will be.
+    Never,
+}
 
 /// What the network is trained on of one frame.
 pub struct Example {
     pub view: View,
-    /// Whether the language model is only told where the regions are, and the rest learns to see them by itself.
-    pub is_apart: bool,
+    pub telling: Telling,
     pub sequence: Sequence,
     pub geometry: Geometry,
 }
@@ -90,19 +99,18 @@ impl Maker<'_> {
     pub fn example(
         &self,
         row: &Row,
-        is_apart: bool,
+        telling: Telling,
         random: &mut Random,
     ) -> Result<Option<Example>> {
-        if is_apart && !row.has_places() {
+        if telling == Telling::Always && !row.has_places() {
             return Ok(None);
         }
         let regions = regions(row);
         let view = self.view(row)?;
         let with_depth = view.depth.is_some();
-        let told_one_in = if is_apart { 1 } else { TOLD_ONE_IN };
         Ok(Some(Example {
-            is_apart,
-            sequence: self.sequence(row, &regions, with_depth, told_one_in, random)?,
+            telling,
+            sequence: self.sequence(row, &regions, with_depth, telling, random)?,
             geometry: Geometry {
                 cells: self.cells(row)?,
                 misjudged: misjudged(&regions, random),
@@ -152,7 +160,7 @@ impl Maker<'_> {
         row: &Row,
         regions: &[[f32; 5]],
         with_depth: bool,
-        told_one_in: u64,
+        telling: Telling,
         random: &mut Random,
     ) -> Result<Sequence> {
         let mut sequence = Sequence::default();
@@ -164,10 +172,15 @@ impl Maker<'_> {
                     continue;
                 }
                 block += 1;
-                if random.below(BLIND_ONE_IN) == 0 || told_one_in == 1 {
+                if random.below(BLIND_ONE_IN) == 0 || telling == Telling::Always {
                     sequence.blind.push(block);
                 }
-                let is_told = random.below(told_one_in) == 0 && turn.mentions.iter().all(is_known);
+                let is_told = match telling {
+                    Telling::Always => true,
+                    Telling::Sometimes => random.below(TOLD_ONE_IN) == 0,
+                    Telling::Never => false,
+                };
+                let is_told = is_told && turn.mentions.iter().all(is_known);
                 self.append(&mut sequence, turn, depth, block)?;
                 // Who sees depth may trust it more than what colour makes of it.
                 let row = |misjudged| {

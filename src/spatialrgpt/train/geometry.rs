@@ -120,14 +120,15 @@ impl Heads {
         })
     }
 
-    /// How far off each head is, in metres (smoothed), on average over what it is asked; `None` for one that
-    /// is asked nothing.
+    /// How far off each head is, in metres (smoothed), on average over what it is asked; `None` for one that is
+    /// asked nothing. The last two are asked only if the language model is told of regions.
     pub fn losses(
         &self,
         features: &Features,
         refined: Option<&Refined>,
         regions: &[Regions],
         targets: &Targets,
+        is_told: bool,
     ) -> TchResult<[Option<Tensor>; COUNT]> {
         // Frames with and without depth are not mixed in one batch's heads.
         let frames = regions.len();
@@ -159,8 +160,8 @@ impl Heads {
             off(&self.depth_cells, &depth, patches, &same(patches)?)?,
             off(&self.regions, &masks, &points, sizes)?,
             off(&self.depth_regions, &depth_masks, &points, sizes)?,
-            self.distance_to_told(masks, &targets.regions)?,
-            self.distance_to_told(depth_masks, &targets.regions)?,
+            self.distance_to_told(masks.filter(|_| is_told), &targets.regions)?,
+            self.distance_to_told(depth_masks.filter(|_| is_told), &targets.regions)?,
         ])
     }
 

@@ -123,8 +123,10 @@ impl Figures {
         }
     }
 
+    pub const COLUMNS: usize = 4;
+
     /// As a table's columns.
-    pub fn columns(&self) -> [f64; 4] {
+    pub fn columns(&self) -> [f64; Self::COLUMNS] {
         [
             self.within_quarter,
             self.absolute_relative_error,

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::examples::{Example, Geometry, Sequence};
+use super::examples::{Example, Geometry, Sequence, Telling};
 use super::geometry::{COUNT, Heads, Targets};
 use crate::error::Result;
 use crate::spatialrgpt::layers::TchResult;
@@ -11,7 +11,7 @@ use crate::spatialrgpt::model::{Seen, SpatialRgpt, View};
 use crate::spatialrgpt::tokenizer::IMAGE_TOKEN;
 use crate::spatialrgpt::weights::{Placement, torch_error};
 
-/// Both losses of a batch, with their gradients' ways.
+/// Both losses of a batch, whose examples are all told alike, with their gradients' ways.
 pub struct Losses {
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: Tensor,
@@ -32,32 +32,38 @@ fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchRes
     let device = network.placement.device;
     let features = network.tower_features(&views, None)?;
     let targets = Targets::of(geometry.clone(), network.config.grid(), device)?;
-    if examples.iter().all(|example| example.is_apart) {
+    let telling = examples
+        .first()
+        .map_or(Telling::Never, |example| example.telling);
+    let is_told = telling != Telling::Never;
+    if telling == Telling::Always {
         let enlarged = network.enlarged(&features)?;
         let regions = network.regions(&features, enlarged.as_ref(), &views)?;
         let unseen = geometry.map(|geometry| unseen(network, heads, geometry));
         let unseen: Vec<Seen> = unseen.collect::<TchResult<_>>()?;
         return Ok(Losses {
-            geometry: heads.losses(&features, enlarged.as_ref(), &regions, &targets)?,
+            geometry: heads.losses(&features, enlarged.as_ref(), &regions, &targets, is_told)?,
             answers: answers(network, &unseen, &sequences)?,
         });
     }
     let refinement = network.refined(&features)?;
     let regions = network.regions(&features, refinement.refined.as_ref(), &views)?;
-    let losses = heads.losses(&features, refinement.refined.as_ref(), &regions, &targets)?;
+    let refined = refinement.refined.as_ref();
+    let losses = heads.losses(&features, refined, &regions, &targets, is_told)?;
     let image_features = refinement.image_features.f_unbind(0)?;
     let seen = image_features.into_iter().zip(regions).zip(geometry);
     let seen = seen.map(|((image_features, regions), geometry)| {
-        let told = told(heads, geometry, device)?;
-        let beside_told = |embeds: Option<Tensor>| {
-            let joined =
-                |embeds: Tensor| Tensor::f_cat(&[&embeds, &told.f_to_kind(embeds.kind())?], 0);
-            embeds.map(joined).transpose()
-        };
+        let (mut mask_embeds, mut depth_embeds) = (regions.color, regions.depth);
+        if is_told {
+            let told = told(heads, geometry, device)?;
+            for embeds in [&mut mask_embeds, &mut depth_embeds].into_iter().flatten() {
+                *embeds = Tensor::f_cat(&[&*embeds, &told.f_to_kind(embeds.kind())?], 0)?;
+            }
+        }
         Ok(Seen {
             image_features,
-            mask_embeds: beside_told(regions.color)?,
-            depth_embeds: beside_told(regions.depth)?,
+            mask_embeds,
+            depth_embeds,
         })
     });
     Ok(Losses {
@@ -233,7 +239,7 @@ mod tests {
     use crate::prompt::Template;
     use crate::random::Random;
     use crate::spatialrgpt::model::{Seen, SpatialRgpt};
-    use crate::spatialrgpt::train::examples::{Example, Maker};
+    use crate::spatialrgpt::train::examples::{Example, Maker, Telling};
     use crate::spatialrgpt::train::rows::{Row, Turn};
     use crate::spatialrgpt::weights::Placement;
 
@@ -306,7 +312,9 @@ mod tests {
         let sighted = |turns: &[Turn]| {
             (0..99).find_map(|seed| {
                 let row = row(picture.clone(), turns);
-                let example = maker.example(&row, false, &mut Random(seed)).unwrap()?;
+                let example = maker
+                    .example(&row, Telling::Never, &mut Random(seed))
+                    .unwrap()?;
                 example.sequence.blind.is_empty().then_some(example)
             })
         };

@@ -2,7 +2,7 @@
 //! from which it goes on. Each is a folder that is there whole or not at all: it grows under another name,
 //! and takes the old one's place by renaming.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,25 @@ struct Facts {
 pub struct Done {
     pub step: u64,
     pub updates: u64,
+}
+
+/// Keeps every other training out of `output` as long as what is returned lives. A file system without locks keeps
+/// nobody out.
+///
+/// # Errors
+/// `Error::Output` if another training is at work there.
+pub fn hold(output: &Path) -> Result<Option<File>> {
+    let Ok(folder) = File::open(output) else {
+        return Ok(None);
+    };
+    match folder.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let why =
+                "another training is writing it now: wait until that is done, or give another -o";
+            Err(Error::output(output, why))
+        }
+        _ => Ok(Some(folder)),
+    }
 }
 
 /// Puts the folder that `fill` makes in the place of `folder`. A process killed in between leaves the old
@@ -197,4 +216,19 @@ fn copy_small_files(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hold;
+
+    #[test]
+    fn two_trainings_do_not_write_into_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = hold(folder.path()).unwrap();
+        let refused = hold(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("another training"), "{refused}");
+        drop(first);
+        assert!(hold(folder.path()).is_ok());
+    }
 }

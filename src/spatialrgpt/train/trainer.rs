@@ -47,6 +47,8 @@ pub fn train(
         true => (Vec::new(), 0),
         false => rows::read(&options.held_out)?,
     };
+    fs::create_dir_all(&options.output).map_err(Error::io("create", &options.output))?;
+    let _held = saved::hold(&options.output)?;
     let files = prepare_output(options, &rows)?;
     let config = ModelConfig::read(&files)?;
     let tokenizer = Arc::new(Tokenizer::load(&files.join("llm"))?);
@@ -70,6 +72,12 @@ pub fn train(
         batch: options.batch,
         seed: options.seed,
         apart_steps,
+        // Half of the steps together, of a network that was told before. To another, what it would be told means
+        // nothing.
+        told_until: match apart_steps {
+            0 => 0,
+            apart => apart + options.steps.saturating_sub(apart) / 2,
+        },
     };
     let judged = held_out::choose(&judged_rows, options.judged);
     if from == 0 {
@@ -124,7 +132,6 @@ fn prepare_output(options: &Options, rows: &[Row]) -> Result<PathBuf> {
             path: output.clone(),
         });
     }
-    fs::create_dir_all(output).map_err(Error::io("create", output))?;
     let path = output.join("training.json");
     let text = serde_json::to_string_pretty(options).unwrap_or_default();
     fs::write(&path, text).map_err(Error::io("write", &path))?;
@@ -329,12 +336,13 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let network = tch::no_grad(|| self.parameters.network())?;
-        let depth = match maker.takes_depth {
-            true => held_out::judge(&network, maker, chosen, true)?,
-            false => Figures::default(),
-        };
-        let color = held_out::judge(&network, maker, chosen, false)?;
-        for (name, figures) in [("depth", depth), ("colour", color)] {
+        let judge = |with_depth| held_out::judge(&network, maker, chosen, with_depth);
+        let depth = maker.takes_depth.then(|| judge(true)).transpose()?;
+        let color = judge(false)?;
+        for (name, figures) in [("depth", depth), ("colour", Some(color))] {
+            let Some(figures) = figures else {
+                continue;
+            };
             tracing::info!(
                 "step {}: held out, {name}: {:.1} % of {} within 25 %, absolute relative error {:.3}, Spearman {:.3}",
                 self.done.step,
@@ -344,7 +352,9 @@ impl<'a> Run<'a> {
                 figures.spearman,
             );
         }
-        let values = [depth.columns(), color.columns()].concat();
+        let unknown = [f64::NAN; Figures::COLUMNS];
+        let depth = depth.map_or(unknown, |figures| figures.columns());
+        let values = [depth, color.columns()].concat();
         self.held_out.add(self.done.step, &values)
     }
 
