@@ -429,8 +429,9 @@ pub struct Dataset {
     /// The share of questions for direct distances, where a frame has enough regions.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_share)]
     pub direct: f64,
-    /// The share of direct distances asked in the words in which `label` asks, and answered in inches; the others in
-    /// various words and units. 1 for a small model: it learns one wording a hundred times sooner than ten.
+    /// The share of direct distances asked in the words in which `label` asks, and answered in inches with two digits
+    /// before the point; the others in various words and units. 1 for a small model: it learns one wording a hundred
+    /// times sooner than ten.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_share)]
     pub default_wording: f64,
     /// What is asked, and in which words, follows from the frame and this number.

@@ -146,7 +146,10 @@ fn direct_distances(
         let default = is_first || random.below(100) < default_percent;
         let (template, said) = if default {
             // One form of answer, so one unit too.
-            (&templates::DEFAULT_QUESTION, Unit::Inches.say(metres))
+            (
+                &templates::DEFAULT_QUESTION,
+                Unit::Inches.say_in_columns(metres),
+            )
         } else {
             let template = pick(templates::DIRECT_DISTANCE, random);
             (template, Unit::drawn(metres, random).say(metres))

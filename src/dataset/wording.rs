@@ -57,6 +57,12 @@ impl Unit {
     pub fn say(self, metres: f64) -> String {
         format!("{:.2} {}", metres / self.metres(), self.name())
     }
+
+    /// The same with two digits before the point at least: `04.87 inches`. A decoder that takes the likeliest digit
+    /// one after the other would else begin with 1 whenever 1.x and 1x.x together are likelier than any other digit.
+    pub fn say_in_columns(self, metres: f64) -> String {
+        format!("{:05.2} {}", metres / self.metres(), self.name())
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +110,8 @@ pub(super) mod tests {
     #[test]
     fn two_decimals_are_said() {
         assert_eq!(Unit::Inches.say(0.1237), "4.87 inches");
+        assert_eq!(Unit::Inches.say_in_columns(0.1237), "04.87 inches");
+        assert_eq!(Unit::Inches.say_in_columns(1.237), "48.70 inches");
         assert_eq!(Unit::Centimetres.say(0.5), "50.00 centimeters");
         assert_eq!(Unit::Feet.say(1.5), "4.92 feet");
         assert_eq!(Unit::Metres.say(1.5), "1.50 meters");

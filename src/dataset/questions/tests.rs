@@ -95,11 +95,9 @@ fn the_first_question_is_the_products_and_has_one_form_of_answer() {
         assert_eq!(first.mentions, [0, 1]);
         for turn in turns.iter().filter(|turn| turn.question == first.question) {
             let number = turn.answer.strip_suffix(" inches").unwrap();
-            let (_, decimals) = number.split_once('.').unwrap();
-            assert!(
-                number.parse::<f64>().is_ok() && decimals.len() == 2,
-                "{number}"
-            );
+            let (whole, decimals) = number.split_once('.').unwrap();
+            assert!(number.parse::<f64>().is_ok(), "{number}");
+            assert_eq!((whole.len(), decimals.len()), (2, 2), "{number}");
         }
     }
 }

@@ -319,7 +319,10 @@ mod tests {
             })
         };
         let both = sighted(&turns).unwrap();
-        let seen = network.look(&[both.view.clone()]).unwrap().remove(0);
+        let seen = network
+            .look(std::slice::from_ref(&both.view))
+            .unwrap()
+            .remove(0);
 
         let (together, tokens) = surprise(&network, &seen, &both);
         let alone = turns.map(|turn| surprise(&network, &seen, &sighted(&[turn]).unwrap()));
