@@ -39,8 +39,8 @@ fn a_bag_is_labelled_with_it_where_no_model_is_named() {
         guard.path(),
         &[&fixed[..], &["--estimator", "spatialrgpt"]].concat(),
     );
-    ended.expect_code(0);
     expect_no_trace(&ended);
+    ended.expect_code(0);
 
     // Then every frame is answered with a distance
     let rewards = rewards(&guard.path().join("out"));
@@ -62,8 +62,8 @@ fn a_picture_is_asked_about_with_it_where_no_model_is_named() {
 
     let ended = run_saying("", &arguments);
 
-    ended.expect_code(0);
     expect_no_trace(&ended);
-    let distance_m = ended.json()["distance_m"].as_f64();
-    assert!(distance_m.is_some_and(|metres| metres > 0.0), "{ended}");
+    let answer = ended.expect_code(0).json();
+    let distance_m = answer["distance_m"].as_f64();
+    assert!(distance_m.is_some_and(|metres| metres > 0.0), "{answer}");
 }
