@@ -233,8 +233,6 @@ fn a_wrong_setting_is_named() {
         "llama_3",
         "vicuna_v1",
     ]);
-    let ended = run_saying("", &["ask", text(&picture(0)), "What is it?"]);
-    ended.expect_error(&["--model"]);
 }
 
 /// Asks a damaged copy of the checkpoint.
