@@ -13,10 +13,8 @@ import argparse
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +22,7 @@ from statistics import median
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402: the setting first
-from label_vs_python import processor  # noqa: E402
+from label_vs_python import build, processor, run  # noqa: E402
 from PIL import Image  # noqa: E402
 from python_peer import REWARD_TYPE, nanos, typestore  # noqa: E402
 from rosbags.rosbag2 import Reader  # noqa: E402
@@ -46,16 +44,16 @@ STAGES = {
 
 def main() -> None:
     arguments = parse()
-    program = arguments.program or build("--bin", "spatial-reward")
-    stages = arguments.stages or build("--example", "time_stages")
+    program = arguments.program or build("--features", "torch", "--bin", "spatial-reward")
+    stages = arguments.stages or build("--features", "torch", "--example", "time_stages")
     print(f"{processor()}, {os.cpu_count()} cores; {arguments.bag.name}, {arguments.model.name}, {arguments.dtype}\n")
     print("| `label`, a step | p50 | p95 | wall time of the program |")
     print("| --- | --- | --- | --- |")
+    longest = 0
     for name, depth in VARIANTS.items():
-        steps = [labelled(program, arguments, depth) for _ in range(arguments.repeats)]
-        print_variant(name, steps)
-    answers = {answer for one in steps for answer in one["answers"]}
-    longest = max(map(len, answers))
+        runs = [labelled(program, arguments, depth) for _ in range(arguments.repeats)]
+        print_variant(name, runs)
+        longest = max(longest, *(one["longest"] for one in runs))
     print(f"\nMedians over {arguments.repeats} runs. The longest answer has {longest} letters.\n")
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder)
@@ -78,28 +76,12 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def build(*what: str) -> Path:
-    command = ["cargo", "build", "--release", "--locked", "--features", "torch", *what, "--message-format=json"]
-    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    messages = map(json.loads, built.stdout.splitlines())
-    return Path([message["executable"] for message in messages if message.get("executable")][-1])
-
-
-def run(command: list) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{Path(command[0]).name} failed with code {done.returncode}:\n{done.stderr.strip()}")
-    return done.stdout
-
-
 def labelled(program: Path, arguments: argparse.Namespace, depth: str) -> dict:
     """One run: the times of its steps in milliseconds, and its answers."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "labelled"
-        begin = time.monotonic()
-        run([program, "label", arguments.bag, "-o", output, "--quiet", "--estimator", "spatialrgpt",
-             "--model", arguments.model, "--dtype", arguments.dtype, "--relative-depth", depth])  # fmt: skip
-        wall = time.monotonic() - begin
+        done = run([program, "label", arguments.bag, "-o", output, "--quiet", "--estimator", "spatialrgpt",
+                    "--model", arguments.model, "--dtype", arguments.dtype, "--relative-depth", depth])  # fmt: skip
         with Reader(output) as reader:
             store = typestore(reader)
             rewards = [c for c in reader.connections if c.msgtype == REWARD_TYPE]
@@ -109,8 +91,8 @@ def labelled(program: Path, arguments: argparse.Namespace, depth: str) -> dict:
     return {
         "p50": 1e3 * np.percentile(decode + estimate, 50),
         "p95": 1e3 * np.percentile(decode + estimate, 95),
-        "wall": 1e3 * wall / len(steps),
-        "answers": [step.answer for step in steps],
+        "wall": 1e3 * done.seconds / len(steps),
+        "longest": max(len(step.answer) for step in steps),
     }
 
 
@@ -155,9 +137,9 @@ def write_inputs(bag: Path, folder: Path) -> None:
 
 
 def timed(stages: Path, arguments: argparse.Namespace, inputs: Path) -> dict:
-    printed = run([stages, "--model", arguments.model, "--inputs", inputs, "--dtype", arguments.dtype, "--frames", 40,
-                   "--new-tokens", arguments.new_tokens, "--threads", os.cpu_count()])  # fmt: skip
-    found = json.loads(printed.splitlines()[-1])
+    done = run([stages, "--model", arguments.model, "--inputs", inputs, "--dtype", arguments.dtype, "--frames", 40,
+                "--new-tokens", arguments.new_tokens, "--threads", os.cpu_count()])  # fmt: skip
+    found = json.loads(done.output.splitlines()[-1])
     found["vision_ms"] = 2 * found["vision_per_image_ms"]
     found["decode_ms"] = 1e3 * (arguments.new_tokens - 1) / found["decode_tokens_per_s"]
     return found

@@ -132,12 +132,12 @@ def python(script: str, *arguments) -> list:
     return [sys.executable, HERE / script, *arguments]
 
 
-def build() -> Path:
-    """The release build's program, as cargo names it."""
-    built = subprocess.run(["cargo", "build", "--release", "--locked", "--message-format=json"],
+def build(*what: str) -> Path:
+    """The release build's program, as cargo names it; `what` are cargo's options for another than the plain one."""
+    built = subprocess.run(["cargo", "build", "--release", "--locked", *what, "--message-format=json"],
                            cwd=ROOT, stdout=subprocess.PIPE, check=True)  # fmt: skip
     messages = map(json.loads, built.stdout.splitlines())
-    return next(m["executable"] for m in messages if m.get("executable"))
+    return Path(next(m["executable"] for m in messages if m.get("executable")))
 
 
 def remove(folder: Path) -> None:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from label_vs_python import processor
+from label_vs_python import build, processor
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -34,7 +34,7 @@ STAGES = [
 
 def main() -> None:
     arguments = parse()
-    program = arguments.program or build()
+    program = arguments.program or build("--features", "torch", "--example", "time_stages")
     commands = {"ours": [program], "peer": [arguments.python, HERE / "spatialrgpt_peer.py", "time", "--json"]}
     print(f"{processor()}, {arguments.threads} threads, device {arguments.device}, checkpoint {arguments.model.name}")
     for dtype in arguments.dtypes:
@@ -65,14 +65,6 @@ def parse() -> argparse.Namespace:
     if min(arguments.repeats, arguments.frames, arguments.threads) < 1 or arguments.new_tokens < 2:
         parser.error("--repeats, --frames and --threads are 1 or more, --new-tokens 2 or more")
     return arguments
-
-
-def build() -> Path:
-    command = ["cargo", "build", "--release", "--locked", "--features", "torch", "--example", "time_stages",
-               "--message-format=json"]  # fmt: skip
-    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    messages = map(json.loads, built.stdout.splitlines())
-    return Path([message["executable"] for message in messages if message.get("executable")][-1])
 
 
 def timed(command: list, dtype: str, arguments: argparse.Namespace) -> dict:

@@ -110,13 +110,9 @@ pub fn ask(
     random: &mut Random,
 ) -> Vec<Turn> {
     let direct = (wanted.questions as f64 * wanted.direct).round() as usize;
-    let wanted_direct = Wanted {
-        questions: direct.min(wanted.questions),
-        ..wanted
-    };
-    let mut turns = direct_distances(scene, first, wanted_direct, random);
-    let others = wanted.questions - direct.min(wanted.questions);
-    turns.extend(other_facts(scene, others, random));
+    let direct = direct.min(wanted.questions);
+    let mut turns = direct_distances(scene, first, direct, wanted.default_wording, random);
+    turns.extend(other_facts(scene, wanted.questions - direct, random));
     let behind_first = usize::from(direct > 0).min(turns.len());
     random.shuffle(&mut turns[behind_first..]);
     turns
@@ -126,10 +122,11 @@ pub fn ask(
 fn direct_distances(
     scene: &Scene,
     first: Option<[usize; 2]>,
-    wanted: Wanted,
+    count: usize,
+    default_wording: f64,
     random: &mut Random,
 ) -> Vec<Turn> {
-    let default_percent = (100.0 * wanted.default_wording).round() as u64;
+    let default_percent = (100.0 * default_wording).round() as u64;
     let mut pairs = pairs(scene.regions());
     random.shuffle(&mut pairs);
     if let Some(first) = first {
@@ -158,7 +155,7 @@ fn direct_distances(
     };
     pairs
         .into_iter()
-        .take(wanted.questions)
+        .take(count)
         .enumerate()
         .map(turn)
         .collect()

@@ -160,7 +160,7 @@ fn a_frame_gets_the_same_answer_alone_and_in_a_batch() {
 fn the_sample_bag_gets_the_same_answers_in_batches_of_any_size() {
     // Given a real recording: compressed pictures, depth in millimetres, 80 frames
     let folder = tempfile::tempdir().unwrap();
-    let bag = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fetch_approach");
+    let bag = in_repository("data/fetch_approach");
     let bag = bag.join("fetch_approach_mcap.mcap");
     fs::copy(bag, folder.path().join("pick.mcap")).unwrap();
 

@@ -6,10 +6,14 @@ use std::process::Stdio;
 
 use crate::fixtures::{Ended, program};
 
+/// A file or folder of this repository.
+pub fn in_repository(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
 /// A folder of tests/fixtures/spatialrgpt, or a file in one.
 pub fn fixture(name: &str) -> PathBuf {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spatialrgpt");
-    fixtures.join(name)
+    in_repository("tests/fixtures/spatialrgpt").join(name)
 }
 
 pub fn text(path: &Path) -> &str {

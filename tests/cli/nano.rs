@@ -1,16 +1,12 @@
 //! The model that comes with the program, as whoever names no other meets it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::fixtures::*;
 use crate::model_fixtures::*;
 
 const LARGEST_BYTES: u64 = 24_000_000;
-
-fn in_repository(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
 
 fn bytes_below(folder: &Path) -> u64 {
     let size = |entry: fs::DirEntry| match entry.path() {

@@ -17,7 +17,7 @@ const FRAMES: i64 = 8;
 fn folder_with_dataset() -> (tempfile::TempDir, PathBuf) {
     let (guard, folder) = folder_with(&approach(FRAMES));
     run(&folder, &["dataset", "pick.mcap", "-o", "data"]).expect_code(0);
-    let shape = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny_shape.yaml");
+    let shape = in_repository("tests/fixtures/tiny_shape.yaml");
     fs::copy(shape, folder.join("tiny.yaml")).unwrap();
     (guard, folder)
 }

@@ -137,10 +137,15 @@ impl Heads {
             false => Ok(None),
         };
         let off = |head: &Linear, x: &Option<Tensor>, target: &Tensor, sizes: &[i64]| match x {
-            Some(x) => distance_in_frames(&points_of(head, x)?, target, sizes),
+            Some(x) => {
+                // In the features' type: of the cells there are so many that to copy them costs more than the product.
+                let points = head.forward_as(x)?.f_to_kind(Kind::Float)?; // (R, 3)
+                distance_in_frames(&points, target, sizes)
+            }
             None => Ok(None),
         };
-        let cells = refined.map(|refined| refined.cells().f_flatten(0, 1)); // (B * 16 G * G, C)
+        let cells = refined.map(|refined| refined.cells().f_flatten(0, 1));
+        let cells = cells.transpose()?; // (B * 16 G * G, C)
         let depth = joined(features.depth.iter().flatten().collect())?; // (B * G * G, C)
         let masks = joined(regions.iter().filter_map(|r| r.color.as_ref()).collect())?;
         let depth_masks = joined(regions.iter().filter_map(|r| r.depth.as_ref()).collect())?;
@@ -148,15 +153,10 @@ impl Heads {
         let same = |target: &Tensor| -> TchResult<Vec<i64>> {
             Ok(vec![target.size2()?.0 / frames.max(1) as i64; frames])
         };
-        let (cells_target, patches) = (&targets.cells, &targets.patches);
+        let (all_cells, patches) = (&targets.cells, &targets.patches);
         let sizes = &targets.regions_of_frames;
         Ok([
-            off(
-                &self.cells,
-                &cells.transpose()?,
-                cells_target,
-                &same(cells_target)?,
-            )?,
+            off(&self.cells, &cells, all_cells, &same(all_cells)?)?,
             off(&self.depth_cells, &depth, patches, &same(patches)?)?,
             off(&self.regions, &masks, &points, sizes)?,
             off(&self.depth_regions, &depth_masks, &points, sizes)?,
@@ -226,12 +226,6 @@ fn waves() -> Vec<f32> {
     let waves: Vec<Vec<f64>> = (0..WAVES).map(wave).collect();
     let axis = |axis: usize| waves.iter().map(move |wave| wave[axis] as f32);
     (0..3).flat_map(axis).collect()
-}
-
-/// A head's points (R, 3), float, of features (R, C). The product is made in the features' type: of the cells there
-/// are so many that to copy them costs more than the product.
-fn points_of(head: &Linear, x: &Tensor) -> TchResult<Tensor> {
-    head.forward_as(x)?.f_to_kind(Kind::Float)
 }
 
 /// The mean distance (smoothed) over the numbers of the target that are known; `None` where none is.
