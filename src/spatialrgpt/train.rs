@@ -9,6 +9,7 @@ mod geometry;
 mod held_out;
 mod history;
 mod loss;
+mod mirror;
 mod optimizer;
 mod parameters;
 mod rows;

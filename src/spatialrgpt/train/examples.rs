@@ -7,6 +7,7 @@
 
 use image::ImageReader;
 
+use super::mirror;
 use super::rows::{Row, Turn};
 use crate::error::{Error, Result};
 use crate::frame::BoundingBox;
@@ -20,6 +21,9 @@ use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 /// regions hold most of what a question needs, but they are a few tokens among hundreds: without this, a network
 /// that begins looks past them for long. Where the two learn apart, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
+
+/// One frame in so many is shown in a mirror, where some are.
+const MIRRORED_ONE_IN: u64 = 2;
 
 /// In one question in so many it is told, where it is told sometimes.
 const TOLD_ONE_IN: u64 = 4;
@@ -89,6 +93,8 @@ pub struct Maker<'a> {
     pub grid: usize,
     /// Questions of a frame that are taken at a time.
     pub questions: usize,
+    /// Whether some frames are shown in a mirror.
+    pub mirrors: bool,
 }
 
 impl Maker<'_> {
@@ -107,16 +113,33 @@ impl Maker<'_> {
         }
         let regions = regions(row);
         let view = self.view(row)?;
+        let mut turns: Vec<&Turn> = row.turns.iter().collect();
+        let mirrored = self.mirrors
+            && row.turns.iter().any(mirror::keeps)
+            && random.below(MIRRORED_ONE_IN) == 0;
+        if mirrored {
+            turns.retain(|turn| mirror::keeps(turn));
+        }
+        let turns = self.choose(turns, random);
         let with_depth = view.depth.is_some();
+        let sequence = self.sequence(&turns, &regions, with_depth, telling, random)?;
+        let geometry = Geometry {
+            cells: self.cells(row)?,
+            misjudged: misjudged(&regions, random),
+            regions,
+        };
+        let (view, geometry) = match mirrored {
+            true => (
+                mirror::view(view, self.processor.side() as usize),
+                mirror::geometry(geometry, self.cells_a_row()),
+            ),
+            false => (view, geometry),
+        };
         Ok(Some(Example {
-            telling,
-            sequence: self.sequence(row, &regions, with_depth, telling, random)?,
-            geometry: Geometry {
-                cells: self.cells(row)?,
-                misjudged: misjudged(&regions, random),
-                regions,
-            },
             view,
+            telling,
+            sequence,
+            geometry,
         }))
     }
 
@@ -142,9 +165,8 @@ impl Maker<'_> {
         })
     }
 
-    /// Some of the row's questions, without repeats.
-    fn choose<'r>(&self, row: &'r Row, random: &mut Random) -> Vec<&'r Turn> {
-        let mut turns: Vec<&Turn> = row.turns.iter().collect();
+    /// Some of the questions, without repeats.
+    fn choose<'r>(&self, mut turns: Vec<&'r Turn>, random: &mut Random) -> Vec<&'r Turn> {
         let wanted = self.questions.min(turns.len());
         for taken in 0..wanted {
             let other = taken + random.below((turns.len() - taken) as u64) as usize;
@@ -157,7 +179,7 @@ impl Maker<'_> {
     /// Each question once about colour alone and, where there is depth, once about both.
     fn sequence(
         &self,
-        row: &Row,
+        turns: &[&Turn],
         regions: &[[f32; 5]],
         with_depth: bool,
         telling: Telling,
@@ -166,7 +188,7 @@ impl Maker<'_> {
         let mut sequence = Sequence::default();
         let mut block = 0;
         let is_known = |region: &usize| regions[*region].iter().all(|value| value.is_finite());
-        for turn in self.choose(row, random) {
+        for turn in turns {
             for depth in [false, true] {
                 if depth && !with_depth {
                     continue;
@@ -225,9 +247,14 @@ impl Maker<'_> {
         Ok(())
     }
 
+    /// Cells along a side of the enlarged map.
+    fn cells_a_row(&self) -> usize {
+        4 * self.grid
+    }
+
     /// Where the cells of the enlarged map are.
     fn cells(&self, row: &Row) -> Result<Vec<[f32; 3]>> {
-        let side = 4 * self.grid;
+        let side = self.cells_a_row();
         let unknown = [f32::NAN; 3];
         Ok(match (&row.metric, row.intrinsics) {
             (Some(path), Some(intrinsics)) => {

@@ -1,0 +1,166 @@
+//! Frames as they look in a mirror. A network that begins knows a camera's place by the frames that it was shown:
+//! a mirror doubles them, for nearly all that is asked of a frame is as true in a mirror.
+
+use super::examples::Geometry;
+use super::rows::Turn;
+use crate::spatialrgpt::model::View;
+
+/// What is said of sides, which a mirror exchanges. A word that means something else keeps a question out of the
+/// mirror, which costs little.
+const SIDES: [&str; 3] = ["left", "right", "clock"];
+
+/// Whether a question's answer is as true in a mirror.
+pub fn keeps(turn: &Turn) -> bool {
+    let says = |text: &str| {
+        let text = text.to_lowercase();
+        SIDES.iter().any(|side| text.contains(side))
+    };
+    !says(&turn.question) && !says(&turn.answer)
+}
+
+/// The view of a camera that takes pictures of `side` times `side` pixels, in a mirror.
+pub fn view(mut view: View, side: usize) -> View {
+    let pictures = std::iter::once(&mut view.color).chain(&mut view.depth);
+    pictures.for_each(|picture| reverse_rows(picture, side));
+    for mask in &mut view.masks {
+        reverse_rows(&mut mask.data, mask.width as usize);
+    }
+    view
+}
+
+/// Where things are that the mirror shows, with `side` cells in a row.
+pub fn geometry(mut geometry: Geometry, side: usize) -> Geometry {
+    reverse_rows(&mut geometry.cells, side);
+    let cells = geometry.cells.iter_mut().map(|[x, ..]| x);
+    let regions = geometry.regions.iter_mut().map(|[x, ..]| x);
+    let misjudged = geometry.misjudged.iter_mut().map(|[x, ..]| x);
+    cells.chain(regions).chain(misjudged).for_each(|x| *x = -*x);
+    geometry
+}
+
+fn reverse_rows<T>(picture: &mut [T], width: usize) {
+    picture
+        .chunks_exact_mut(width.max(1))
+        .for_each(<[T]>::reverse);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{geometry, keeps, view};
+    use crate::imaging::{AspectMode, ImageProcessor, Mask};
+    use crate::prompt::Template;
+    use crate::random::Random;
+    use crate::spatialrgpt::model::View;
+    use crate::spatialrgpt::tokenizer::Tokenizer;
+    use crate::spatialrgpt::train::examples::{Geometry, Maker, Telling};
+    use crate::spatialrgpt::train::rows::{Row, Turn};
+
+    fn turn(question: &str, answer: &str) -> Turn {
+        Turn {
+            question: question.into(),
+            answer: answer.into(),
+            mentions: vec![0, 1],
+            category: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_left_stays_out_of_the_mirror() {
+        let distance = turn("How far is <mask> from <mask>?", "4.87 inches");
+        assert!(keeps(&distance));
+        let sides = turn("Where is <mask>, seen from <mask>?", "To the Left.");
+        assert!(!keeps(&sides));
+        let hour = turn("In which direction is <mask> from <mask>?", "2 o'clock");
+        assert!(!keeps(&hour));
+    }
+
+    #[test]
+    fn pixels_masks_and_places_change_sides_together() {
+        // Given a picture of 2 x 2 pixels in three channels, something at its left, and where its cells are
+        let seen = View {
+            color: (0..12).map(|value| value as f32).collect(),
+            depth: Some(vec![0.0, 1.0, 2.0, 3.0]),
+            masks: vec![Mask {
+                width: 2,
+                height: 2,
+                data: vec![1, 0, 1, 0],
+            }],
+        };
+        let places = Geometry {
+            cells: vec![
+                [-1.0, 0.0, 2.0],
+                [1.5, 0.0, 3.0],
+                [-1.0, 1.0, 2.0],
+                [f32::NAN; 3],
+            ],
+            regions: vec![[-0.5, 0.1, 2.0, 0.3, 0.4]],
+            misjudged: vec![[-0.6, 0.1, 2.4, 0.3, 0.4]],
+        };
+
+        let (seen, places) = (view(seen, 2), geometry(places, 2));
+
+        // Then it is at its right, as far away and as large as before
+        assert_eq!(seen.color[..4], [1.0, 0.0, 3.0, 2.0]);
+        assert_eq!(seen.color[10..], [11.0, 10.0]);
+        assert_eq!(seen.depth, Some(vec![1.0, 0.0, 3.0, 2.0]));
+        assert_eq!(seen.masks[0].data, [0, 1, 0, 1]);
+        assert_eq!(places.cells[..2], [[-1.5, 0.0, 3.0], [1.0, 0.0, 2.0]]);
+        assert!(places.cells[2].iter().all(|value| value.is_nan()));
+        assert_eq!(places.cells[3], [1.0, 1.0, 2.0]);
+        assert_eq!(places.regions, [[0.5, 0.1, 2.0, 0.3, 0.4]]);
+        assert_eq!(places.misjudged, [[0.6, 0.1, 2.4, 0.3, 0.4]]);
+    }
+
+    #[test]
+    fn a_frame_in_the_mirror_is_asked_only_what_holds_there() {
+        // Given a frame with a question that a mirror keeps true and one that it does not
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spatialrgpt");
+        let checkpoint = fixtures.join("a/checkpoint");
+        let processor = checkpoint.join("vision_tower/preprocessor_config.json");
+        let processor = ImageProcessor::load(&processor, AspectMode::Resize).unwrap();
+        let tokenizer = Tokenizer::load(&checkpoint.join("llm")).unwrap();
+        let row = Row {
+            place: String::new(),
+            color: fixtures.join("inputs/img0.png"),
+            depth: None,
+            metric: None,
+            intrinsics: None,
+            boxes: vec![[10.0, 20.0, 90.0, 80.0], [60.0, 40.0, 120.0, 110.0]],
+            points: vec![None, None],
+            turns: vec![
+                turn("How far is <mask> from <mask>?", "4.87 inches"),
+                turn("Is <mask> to the left of <mask>?", "Yes."),
+            ],
+        };
+        let maker = |mirrors| Maker {
+            processor: &processor,
+            tokenizer: &tokenizer,
+            template: Template::Llama3,
+            takes_depth: false,
+            grid: 4,
+            questions: 2,
+            mirrors,
+        };
+
+        // When it is shown often, then every mirrored picture comes with the one question, and both kinds come
+        let plain = maker(false).view(&row).unwrap();
+        let mut mirrored = 0;
+        for seed in 0..40 {
+            let example = maker(true).example(&row, Telling::Never, &mut Random(seed));
+            let example = example.unwrap().unwrap();
+            let is_mirrored = example.view.color != plain.color;
+            mirrored += usize::from(is_mirrored);
+            let words = example.sequence.ids.into_iter().filter(|id| *id >= 0); // the others stand for pictures
+            let said = tokenizer.decode(&words.collect::<Vec<_>>()).unwrap();
+            assert!(said.contains("How far"), "{said}");
+            assert_ne!(said.contains("left"), is_mirrored, "{said}");
+        }
+        assert!((5..35).contains(&mirrored), "{mirrored} of 40");
+
+        // And who asks for none gets none
+        let example = maker(false).example(&row, Telling::Never, &mut Random(0));
+        assert_eq!(example.unwrap().unwrap().view.color, plain.color);
+    }
+}
