@@ -9,12 +9,12 @@ mod geometry;
 mod held_out;
 mod history;
 mod loss;
-mod mirror;
 mod optimizer;
 mod parameters;
 mod rows;
 mod saved;
 mod trainer;
+mod variations;
 mod workers;
 
 pub use trainer::train;

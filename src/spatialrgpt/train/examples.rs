@@ -7,8 +7,8 @@
 
 use image::ImageReader;
 
-use super::mirror;
 use super::rows::{Row, Turn};
+use super::variations::{holds_mirrored, mirrored_geometry, mirrored_view, paler};
 use crate::error::{Error, Result};
 use crate::frame::BoundingBox;
 use crate::imaging::{ImageProcessor, Mask, open_color, open_gray};
@@ -22,7 +22,10 @@ use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 /// that begins looks past them for long. Where the two learn apart, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
 
-/// One frame in so many is shown in a mirror, where some are.
+/// Of the frames that are varied, one in so many loses a part of its colours.
+const PALER_ONE_IN: u64 = 2;
+
+/// Of the frames that are varied, one in so many is shown in a mirror.
 const MIRRORED_ONE_IN: u64 = 2;
 
 /// In one question in so many it is told, where it is told sometimes.
@@ -93,8 +96,8 @@ pub struct Maker<'a> {
     pub grid: usize,
     /// Questions of a frame that are taken at a time.
     pub questions: usize,
-    /// Whether some frames are shown in a mirror.
-    pub mirrors: bool,
+    /// Whether frames are shown in a mirror and paler than they are.
+    pub varies: bool,
 }
 
 impl Maker<'_> {
@@ -112,13 +115,17 @@ impl Maker<'_> {
             return Ok(None);
         }
         let regions = regions(row);
-        let view = self.view(row)?;
+        let colors = match self.varies && random.below(PALER_ONE_IN) == 0 {
+            true => random.unit(),
+            false => 1.0,
+        };
+        let view = self.view(row, colors)?;
         let mut turns: Vec<&Turn> = row.turns.iter().collect();
-        let mirrored = self.mirrors
-            && row.turns.iter().any(mirror::keeps)
+        let mirrored = self.varies
+            && row.turns.iter().any(holds_mirrored)
             && random.below(MIRRORED_ONE_IN) == 0;
         if mirrored {
-            turns.retain(|turn| mirror::keeps(turn));
+            turns.retain(|turn| holds_mirrored(turn));
         }
         let turns = self.choose(turns, random);
         let with_depth = view.depth.is_some();
@@ -130,8 +137,8 @@ impl Maker<'_> {
         };
         let (view, geometry) = match mirrored {
             true => (
-                mirror::view(view, self.processor.side() as usize),
-                mirror::geometry(geometry, self.cells_a_row()),
+                mirrored_view(view, self.processor.side() as usize),
+                mirrored_geometry(geometry, self.cells_a_row()),
             ),
             false => (view, geometry),
         };
@@ -143,12 +150,15 @@ impl Maker<'_> {
         }))
     }
 
-    /// What the network is shown.
+    /// What the network is shown, with a share of the picture's colours.
     ///
     /// # Errors
     /// What is wrong with the pictures.
-    pub fn view(&self, row: &Row) -> Result<View> {
-        let color = open_color(&row.color)?;
+    pub fn view(&self, row: &Row, colors: f64) -> Result<View> {
+        let mut color = open_color(&row.color)?;
+        if colors < 1.0 {
+            color = paler(color, colors);
+        }
         let depth = match (&row.depth, self.takes_depth) {
             (Some(path), true) => Some(self.processor.process_gray(&open_gray(path)?)?),
             _ => None,

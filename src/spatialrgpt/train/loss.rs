@@ -299,7 +299,7 @@ mod tests {
             takes_depth: false,
             grid: network.config.grid() as usize,
             questions: 2,
-            mirrors: false,
+            varies: false,
         };
         let turns = [
             turn(

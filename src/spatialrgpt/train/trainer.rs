@@ -60,7 +60,7 @@ pub fn train(
         grid: config.grid() as usize,
         questions: options.questions,
         // A checkpoint is fitted to cameras as they stand: a mirror shows what they never will.
-        mirrors: matches!(options.begin, Begin::Shape(_)),
+        varies: matches!(options.begin, Begin::Shape(_)),
     };
     let apart_steps = match rows.iter().any(Row::has_places) {
         true => options.apart_steps,

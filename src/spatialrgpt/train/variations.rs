@@ -1,16 +1,28 @@
-//! Frames as they look in a mirror. A network that begins knows a camera's place by the frames that it was shown:
-//! a mirror doubles them, for nearly all that is asked of a frame is as true in a mirror.
+//! Frames shown otherwise than they were taken, with the same answers. A network that begins knows of cameras and
+//! colours what it was shown: a mirror doubles the cameras, and who has seen a scene with and without its colours
+//! does not take a new colour for another distance.
 
 use super::examples::Geometry;
 use super::rows::Turn;
+use crate::frame::ColorImage;
 use crate::spatialrgpt::model::View;
 
 /// What is said of sides, which a mirror exchanges. A word that means something else keeps a question out of the
 /// mirror, which costs little.
 const SIDES: [&str; 3] = ["left", "right", "clock"];
 
+/// The share of its colours that a picture keeps: 0 leaves grey, of the brightness of ITU-R BT.601.
+pub fn paler(mut picture: ColorImage, share: f64) -> ColorImage {
+    for pixel in picture.rgb.as_chunks_mut::<3>().0 {
+        let [red, green, blue] = pixel.map(f64::from);
+        let grey = 0.299 * red + 0.587 * green + 0.114 * blue;
+        *pixel = pixel.map(|value| (grey + share * (f64::from(value) - grey)).round() as u8);
+    }
+    picture
+}
+
 /// Whether a question's answer is as true in a mirror.
-pub fn keeps(turn: &Turn) -> bool {
+pub fn holds_mirrored(turn: &Turn) -> bool {
     let says = |text: &str| {
         let text = text.to_lowercase();
         SIDES.iter().any(|side| text.contains(side))
@@ -19,7 +31,7 @@ pub fn keeps(turn: &Turn) -> bool {
 }
 
 /// The view of a camera that takes pictures of `side` times `side` pixels, in a mirror.
-pub fn view(mut view: View, side: usize) -> View {
+pub fn mirrored_view(mut view: View, side: usize) -> View {
     let pictures = std::iter::once(&mut view.color).chain(&mut view.depth);
     pictures.for_each(|picture| reverse_rows(picture, side));
     for mask in &mut view.masks {
@@ -29,7 +41,7 @@ pub fn view(mut view: View, side: usize) -> View {
 }
 
 /// Where things are that the mirror shows, with `side` cells in a row.
-pub fn geometry(mut geometry: Geometry, side: usize) -> Geometry {
+pub fn mirrored_geometry(mut geometry: Geometry, side: usize) -> Geometry {
     reverse_rows(&mut geometry.cells, side);
     let cells = geometry.cells.iter_mut().map(|[x, ..]| x);
     let regions = geometry.regions.iter_mut().map(|[x, ..]| x);
@@ -48,7 +60,8 @@ fn reverse_rows<T>(picture: &mut [T], width: usize) {
 mod tests {
     use std::path::Path;
 
-    use super::{geometry, keeps, view};
+    use super::{holds_mirrored, mirrored_geometry, mirrored_view, paler};
+    use crate::frame::ColorImage;
     use crate::imaging::{AspectMode, ImageProcessor, Mask};
     use crate::prompt::Template;
     use crate::random::Random;
@@ -69,11 +82,23 @@ mod tests {
     #[test]
     fn what_is_left_stays_out_of_the_mirror() {
         let distance = turn("How far is <mask> from <mask>?", "4.87 inches");
-        assert!(keeps(&distance));
+        assert!(holds_mirrored(&distance));
         let sides = turn("Where is <mask>, seen from <mask>?", "To the Left.");
-        assert!(!keeps(&sides));
+        assert!(!holds_mirrored(&sides));
         let hour = turn("In which direction is <mask> from <mask>?", "2 o'clock");
-        assert!(!keeps(&hour));
+        assert!(!holds_mirrored(&hour));
+    }
+
+    #[test]
+    fn a_paler_picture_is_as_bright() {
+        let picture = ColorImage {
+            width: 2,
+            height: 1,
+            rgb: vec![200, 100, 10, 50, 50, 50],
+        };
+        assert_eq!(paler(picture.clone(), 1.0).rgb, picture.rgb);
+        assert_eq!(paler(picture.clone(), 0.5).rgb, [160, 110, 65, 50, 50, 50]);
+        assert_eq!(paler(picture, 0.0).rgb, [120, 120, 120, 50, 50, 50]);
     }
 
     #[test]
@@ -99,7 +124,7 @@ mod tests {
             misjudged: vec![[-0.6, 0.1, 2.4, 0.3, 0.4]],
         };
 
-        let (seen, places) = (view(seen, 2), geometry(places, 2));
+        let (seen, places) = (mirrored_view(seen, 2), mirrored_geometry(places, 2));
 
         // Then it is at its right, as far away and as large as before
         assert_eq!(seen.color[..4], [1.0, 0.0, 3.0, 2.0]);
@@ -114,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_in_the_mirror_is_asked_only_what_holds_there() {
+    fn a_frame_in_a_mirror_is_asked_only_what_holds_there() {
         // Given a frame with a question that a mirror keeps true and one that it does not
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spatialrgpt");
         let checkpoint = fixtures.join("a/checkpoint");
@@ -134,32 +159,37 @@ mod tests {
                 turn("Is <mask> to the left of <mask>?", "Yes."),
             ],
         };
-        let maker = |mirrors| Maker {
+        let maker = |varies| Maker {
             processor: &processor,
             tokenizer: &tokenizer,
             template: Template::Llama3,
             takes_depth: false,
             grid: 4,
             questions: 2,
-            mirrors,
+            varies,
         };
 
-        // When it is shown often, then every mirrored picture comes with the one question, and both kinds come
-        let plain = maker(false).view(&row).unwrap();
-        let mut mirrored = 0;
+        // When it is shown often, then every mirrored picture comes with the one question
+        let plain = maker(false).view(&row, 1.0).unwrap();
+        let side = processor.side() as usize;
+        let colors = [plain.clone(), mirrored_view(plain.clone(), side)].map(|view| view.color);
+        let (mut mirrored, mut pale) = (0, 0);
         for seed in 0..40 {
             let example = maker(true).example(&row, Telling::Never, &mut Random(seed));
             let example = example.unwrap().unwrap();
-            let is_mirrored = example.view.color != plain.color;
+            let is_mirrored = example.view.masks[0].data != plain.masks[0].data;
             mirrored += usize::from(is_mirrored);
+            pale += usize::from(!colors.contains(&example.view.color));
             let words = example.sequence.ids.into_iter().filter(|id| *id >= 0); // the others stand for pictures
             let said = tokenizer.decode(&words.collect::<Vec<_>>()).unwrap();
             assert!(said.contains("How far"), "{said}");
             assert_ne!(said.contains("left"), is_mirrored, "{said}");
         }
+        // And frames come mirrored and not, paler and not
         assert!((5..35).contains(&mirrored), "{mirrored} of 40");
+        assert!((5..35).contains(&pale), "{pale} of 40");
 
-        // And who asks for none gets none
+        // And who asks for no variations gets none
         let example = maker(false).example(&row, Telling::Never, &mut Random(0));
         assert_eq!(example.unwrap().unwrap().view.color, plain.color);
     }
