@@ -229,7 +229,7 @@ fn learned(spread: &[Spread], longest: usize) -> (Vec<i64>, Vec<i64>) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::sync::Arc;
 
     use tch::{Device, Kind};
@@ -240,31 +240,9 @@ mod tests {
     use crate::random::Random;
     use crate::spatialrgpt::model::{Seen, SpatialRgpt};
     use crate::spatialrgpt::train::examples::{Example, Maker, Telling};
-    use crate::spatialrgpt::train::rows::{Row, Turn};
+    use crate::spatialrgpt::train::rows::Turn;
+    use crate::spatialrgpt::train::rows::tests::{row, turn};
     use crate::spatialrgpt::weights::Placement;
-
-    fn turn(question: &str, answer: &str, mentions: &[usize]) -> Turn {
-        Turn {
-            question: question.into(),
-            answer: answer.into(),
-            mentions: mentions.into(),
-            category: String::new(),
-        }
-    }
-
-    /// A frame of which nothing is known but its picture and boxes.
-    fn row(picture: PathBuf, turns: &[Turn]) -> Row {
-        Row {
-            place: String::new(),
-            color: picture,
-            depth: None,
-            metric: None,
-            intrinsics: None,
-            boxes: vec![[10.0, 20.0, 90.0, 80.0], [60.0, 40.0, 120.0, 110.0]],
-            points: vec![None, None],
-            turns: turns.to_vec(),
-        }
-    }
 
     fn surprise(network: &SpatialRgpt, seen: &Seen, example: &Example) -> (f64, f64) {
         let sequence = &example.sequence;

@@ -198,13 +198,36 @@ fn turns(row: &Written) -> std::result::Result<Vec<Turn>, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use tempfile::TempDir;
 
-    use super::read;
+    use super::{Row, Turn, read};
+
+    pub fn turn(question: &str, answer: &str, mentions: &[usize]) -> Turn {
+        Turn {
+            question: question.into(),
+            answer: answer.into(),
+            mentions: mentions.into(),
+            category: String::new(),
+        }
+    }
+
+    /// A frame of which nothing is known but its picture and boxes.
+    pub fn row(picture: PathBuf, turns: &[Turn]) -> Row {
+        Row {
+            place: String::new(),
+            color: picture,
+            depth: None,
+            metric: None,
+            intrinsics: None,
+            boxes: vec![[10.0, 20.0, 90.0, 80.0], [60.0, 40.0, 120.0, 110.0]],
+            points: vec![None, None],
+            turns: turns.to_vec(),
+        }
+    }
 
     fn dataset(lines: &[&str]) -> TempDir {
         let folder = TempDir::new().unwrap();

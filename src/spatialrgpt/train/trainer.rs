@@ -59,7 +59,7 @@ pub fn train(
         takes_depth: config.takes_depth(),
         grid: config.grid() as usize,
         questions: options.questions,
-        // A checkpoint is fitted to cameras as they stand: a mirror shows what they never will.
+        // A checkpoint is fitted to cameras as they stand and to the colours before them.
         varies: matches!(options.begin, Begin::Shape(_)),
     };
     let apart_steps = match rows.iter().any(Row::has_places) {

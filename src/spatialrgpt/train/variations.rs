@@ -68,24 +68,23 @@ mod tests {
     use crate::spatialrgpt::model::View;
     use crate::spatialrgpt::tokenizer::Tokenizer;
     use crate::spatialrgpt::train::examples::{Geometry, Maker, Telling};
-    use crate::spatialrgpt::train::rows::{Row, Turn};
-
-    fn turn(question: &str, answer: &str) -> Turn {
-        Turn {
-            question: question.into(),
-            answer: answer.into(),
-            mentions: vec![0, 1],
-            category: String::new(),
-        }
-    }
+    use crate::spatialrgpt::train::rows::tests::{row, turn};
 
     #[test]
     fn what_is_left_stays_out_of_the_mirror() {
-        let distance = turn("How far is <mask> from <mask>?", "4.87 inches");
+        let distance = turn("How far is <mask> from <mask>?", "4.87 inches", &[0, 1]);
         assert!(holds_mirrored(&distance));
-        let sides = turn("Where is <mask>, seen from <mask>?", "To the Left.");
+        let sides = turn(
+            "Where is <mask>, seen from <mask>?",
+            "To the Left.",
+            &[0, 1],
+        );
         assert!(!holds_mirrored(&sides));
-        let hour = turn("In which direction is <mask> from <mask>?", "2 o'clock");
+        let hour = turn(
+            "In which direction is <mask> from <mask>?",
+            "2 o'clock",
+            &[0, 1],
+        );
         assert!(!holds_mirrored(&hour));
     }
 
@@ -146,19 +145,11 @@ mod tests {
         let processor = checkpoint.join("vision_tower/preprocessor_config.json");
         let processor = ImageProcessor::load(&processor, AspectMode::Resize).unwrap();
         let tokenizer = Tokenizer::load(&checkpoint.join("llm")).unwrap();
-        let row = Row {
-            place: String::new(),
-            color: fixtures.join("inputs/img0.png"),
-            depth: None,
-            metric: None,
-            intrinsics: None,
-            boxes: vec![[10.0, 20.0, 90.0, 80.0], [60.0, 40.0, 120.0, 110.0]],
-            points: vec![None, None],
-            turns: vec![
-                turn("How far is <mask> from <mask>?", "4.87 inches"),
-                turn("Is <mask> to the left of <mask>?", "Yes."),
-            ],
-        };
+        let turns = [
+            turn("How far is <mask> from <mask>?", "4.87 inches", &[0, 1]),
+            turn("Is <mask> to the left of <mask>?", "Yes.", &[0, 1]),
+        ];
+        let row = row(fixtures.join("inputs/img0.png"), &turns);
         let maker = |varies| Maker {
             processor: &processor,
             tokenizer: &tokenizer,
