@@ -8,7 +8,7 @@
 use image::ImageReader;
 
 use super::rows::{Row, Turn};
-use super::variations::{holds_mirrored, mirrored_geometry, mirrored_view, paler};
+use super::variations::{Tone, holds_mirrored, mirrored_geometry, mirrored_view};
 use crate::error::{Error, Result};
 use crate::frame::BoundingBox;
 use crate::imaging::{ImageProcessor, Mask, open_color, open_gray};
@@ -22,8 +22,8 @@ use crate::spatialrgpt::tokenizer::{IMAGE_TOKEN, Tokenizer};
 /// that begins looks past them for long. Where the two learn apart, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
 
-/// Of the frames that are varied, one in so many loses a part of its colours.
-const PALER_ONE_IN: u64 = 2;
+/// Of the frames that are varied, one in so many has another tone than it was taken with.
+const TONED_ONE_IN: u64 = 2;
 
 /// Of the frames that are varied, one in so many is shown in a mirror.
 const MIRRORED_ONE_IN: u64 = 2;
@@ -96,7 +96,7 @@ pub struct Maker<'a> {
     pub grid: usize,
     /// Questions of a frame that are taken at a time.
     pub questions: usize,
-    /// Whether frames are shown in a mirror and paler than they are.
+    /// Whether frames are shown in a mirror and in other tones.
     pub varies: bool,
 }
 
@@ -115,11 +115,8 @@ impl Maker<'_> {
             return Ok(None);
         }
         let regions = regions(row);
-        let colors = match self.varies && random.below(PALER_ONE_IN) == 0 {
-            true => random.unit(),
-            false => 1.0,
-        };
-        let view = self.view(row, colors)?;
+        let toned = self.varies && random.below(TONED_ONE_IN) == 0;
+        let view = self.view(row, toned.then(|| Tone::any(random)))?;
         let mut turns: Vec<&Turn> = row.turns.iter().collect();
         let mirrored = self.varies
             && row.turns.iter().any(holds_mirrored)
@@ -150,14 +147,14 @@ impl Maker<'_> {
         }))
     }
 
-    /// What the network is shown, with a share of the picture's colours.
+    /// What the network is shown, the picture in its own tone or in another.
     ///
     /// # Errors
     /// What is wrong with the pictures.
-    pub fn view(&self, row: &Row, colors: f64) -> Result<View> {
+    pub fn view(&self, row: &Row, tone: Option<Tone>) -> Result<View> {
         let mut color = open_color(&row.color)?;
-        if colors < 1.0 {
-            color = paler(color, colors);
+        if let Some(tone) = tone {
+            color = tone.apply(color);
         }
         let depth = match (&row.depth, self.takes_depth) {
             (Some(path), true) => Some(self.processor.process_gray(&open_gray(path)?)?),

@@ -65,7 +65,7 @@ pub fn judge(
         let views: Vec<View> = chunk
             .iter()
             .map(|(row, _)| {
-                let view = maker.view(row, 1.0)?;
+                let view = maker.view(row, None)?;
                 let depth = view.depth.filter(|_| with_depth);
                 Ok(View { depth, ..view })
             })

@@ -1,24 +1,56 @@
 //! Frames shown otherwise than they were taken, with the same answers. A network that begins knows of cameras and
-//! colours what it was shown: a mirror doubles the cameras, and who has seen a scene with and without its colours
-//! does not take a new colour for another distance.
+//! colours what it was shown: a mirror doubles the cameras, and who has seen a scene bright and dark, with and
+//! without its colours, does not take a new colour for another distance.
 
 use super::examples::Geometry;
 use super::rows::Turn;
 use crate::frame::ColorImage;
+use crate::random::Random;
 use crate::spatialrgpt::model::View;
 
 /// What is said of sides, which a mirror exchanges. A word that means something else keeps a question out of the
 /// mirror, which costs little.
 const SIDES: [&str; 3] = ["left", "right", "clock"];
 
-/// The share of its colours that a picture keeps: 0 leaves grey, of the brightness of ITU-R BT.601.
-pub fn paler(mut picture: ColorImage, share: f64) -> ColorImage {
-    for pixel in picture.rgb.as_chunks_mut::<3>().0 {
-        let [red, green, blue] = pixel.map(f64::from);
-        let grey = 0.299 * red + 0.587 * green + 0.114 * blue;
-        *pixel = pixel.map(|value| (grey + share * (f64::from(value) - grey)).round() as u8);
+/// How a picture's pixels are changed; each a factor, of which 1 changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tone {
+    /// How far colours stay from the pixel's grey (its brightness of ITU-R BT.601); 0 leaves grey.
+    pub saturation: f64,
+    /// How far pixels stay from the picture's mean brightness.
+    pub contrast: f64,
+    pub brightness: f64,
+}
+
+impl Tone {
+    /// From grey to a little richer, and as bright as another exposure would make it. Hues stay, but for pixels that
+    /// are cut off at white: colours kept out of the recordings are kept out of training.
+    pub fn any(random: &mut Random) -> Tone {
+        Tone {
+            saturation: 1.3 * random.unit(),
+            contrast: 0.7 + 0.6 * random.unit(),
+            brightness: 0.7 + 0.6 * random.unit(),
+        }
     }
-    picture
+
+    pub fn apply(&self, mut picture: ColorImage) -> ColorImage {
+        let pixels = picture.rgb.as_chunks_mut::<3>().0;
+        let mean = pixels.iter().map(grey).sum::<f64>() / pixels.len().max(1) as f64;
+        for pixel in pixels {
+            let grey = grey(pixel);
+            let level = mean + self.contrast * (grey - mean);
+            *pixel = pixel.map(|value| {
+                let color = self.contrast * self.saturation * (f64::from(value) - grey);
+                (self.brightness * (level + color)).round() as u8 // values beyond white and black stay there
+            });
+        }
+        picture
+    }
+}
+
+fn grey(pixel: &[u8; 3]) -> f64 {
+    let [red, green, blue] = pixel.map(f64::from);
+    0.299 * red + 0.587 * green + 0.114 * blue
 }
 
 /// Whether a question's answer is as true in a mirror.
@@ -60,7 +92,7 @@ fn reverse_rows<T>(picture: &mut [T], width: usize) {
 mod tests {
     use std::path::Path;
 
-    use super::{holds_mirrored, mirrored_geometry, mirrored_view, paler};
+    use super::{Tone, holds_mirrored, mirrored_geometry, mirrored_view};
     use crate::frame::ColorImage;
     use crate::imaging::{AspectMode, ImageProcessor, Mask};
     use crate::prompt::Template;
@@ -89,15 +121,39 @@ mod tests {
     }
 
     #[test]
-    fn a_paler_picture_is_as_bright() {
+    fn a_tone_changes_colours_contrast_and_brightness_each_by_its_factor() {
         let picture = ColorImage {
             width: 2,
             height: 1,
             rgb: vec![200, 100, 10, 50, 50, 50],
         };
-        assert_eq!(paler(picture.clone(), 1.0).rgb, picture.rgb);
-        assert_eq!(paler(picture.clone(), 0.5).rgb, [160, 110, 65, 50, 50, 50]);
-        assert_eq!(paler(picture, 0.0).rgb, [120, 120, 120, 50, 50, 50]);
+        let as_it_is = Tone {
+            saturation: 1.0,
+            contrast: 1.0,
+            brightness: 1.0,
+        };
+        let shown = |tone: Tone| tone.apply(picture.clone()).rgb;
+        assert_eq!(shown(as_it_is), picture.rgb);
+        let grey = Tone {
+            saturation: 0.0,
+            ..as_it_is
+        };
+        assert_eq!(shown(grey), [120, 120, 120, 50, 50, 50]);
+        let paler = Tone {
+            saturation: 0.5,
+            ..as_it_is
+        };
+        assert_eq!(shown(paler), [160, 110, 65, 50, 50, 50]);
+        let flatter = Tone {
+            contrast: 0.5,
+            ..as_it_is
+        };
+        assert_eq!(shown(flatter), [142, 92, 47, 67, 67, 67]); // the mean is 85
+        let brighter = Tone {
+            brightness: 1.5,
+            ..as_it_is
+        };
+        assert_eq!(shown(brighter), [255, 150, 15, 75, 75, 75]);
     }
 
     #[test]
@@ -161,24 +217,24 @@ mod tests {
         };
 
         // When it is shown often, then every mirrored picture comes with the one question
-        let plain = maker(false).view(&row, 1.0).unwrap();
+        let plain = maker(false).view(&row, None).unwrap();
         let side = processor.side() as usize;
         let colors = [plain.clone(), mirrored_view(plain.clone(), side)].map(|view| view.color);
-        let (mut mirrored, mut pale) = (0, 0);
+        let (mut mirrored, mut toned) = (0, 0);
         for seed in 0..40 {
             let example = maker(true).example(&row, Telling::Never, &mut Random(seed));
             let example = example.unwrap().unwrap();
             let is_mirrored = example.view.masks[0].data != plain.masks[0].data;
             mirrored += usize::from(is_mirrored);
-            pale += usize::from(!colors.contains(&example.view.color));
+            toned += usize::from(!colors.contains(&example.view.color));
             let words = example.sequence.ids.into_iter().filter(|id| *id >= 0); // the others stand for pictures
             let said = tokenizer.decode(&words.collect::<Vec<_>>()).unwrap();
             assert!(said.contains("How far"), "{said}");
             assert_ne!(said.contains("left"), is_mirrored, "{said}");
         }
-        // And frames come mirrored and not, paler and not
+        // And frames come mirrored and not, in their tone and in another
         assert!((5..35).contains(&mirrored), "{mirrored} of 40");
-        assert!((5..35).contains(&pale), "{pale} of 40");
+        assert!((5..35).contains(&toned), "{toned} of 40");
 
         // And who asks for no variations gets none
         let example = maker(false).example(&row, Telling::Never, &mut Random(0));
