@@ -12,6 +12,7 @@ from python_peer import nanos, typestore
 from rosbags.rosbag2 import Reader
 
 POINT_TOPIC = "/ground_truth/fingertip"  # has a header, which the distances have not
+TARGET_TOPIC = "/ground_truth/target"
 TRUTH_TOPICS = {"cloud": "/ground_truth/cloud_distance", "surface": "/ground_truth/surface_distance"}
 NAME = re.compile(r"approach_[^_]+_(?P<task>.+)_\d+_\d+")  # approach_SIMULATOR_TASK_SEED_SCENE
 
@@ -29,6 +30,7 @@ class Episode:
     stamps: np.ndarray  # nanoseconds
     cloud: np.ndarray  # metres: what the model is asked for
     surface: np.ndarray  # metres: 0 at contact
+    along: np.ndarray  # share of the way from fingertip to target along the optical axis: 0 across the picture, 1 away
 
     @property
     def name(self) -> str:
@@ -68,22 +70,36 @@ def spread(bags: list[Path], count: int) -> list[Path]:
 
 def read(bag: Path) -> Episode:
     """The truth of each frame. A distance belongs to the stamp of the point that was logged with it."""
-    stamps, truths = {}, {kind: {} for kind in TRUTH_TOPICS}
+    stamps, points, targets, truths = {}, {}, {}, {kind: {} for kind in TRUTH_TOPICS}
     kinds = {topic: kind for kind, topic in TRUTH_TOPICS.items()}
     with Reader(bag) as reader:
         store = typestore(reader)
-        wanted = [c for c in reader.connections if c.topic == POINT_TOPIC or c.topic in kinds]
-        missing = {POINT_TOPIC, *kinds} - {c.topic for c in wanted}
+        needed = {POINT_TOPIC, TARGET_TOPIC, *kinds}
+        wanted = [c for c in reader.connections if c.topic in needed]
+        missing = needed - {c.topic for c in wanted}
         if missing:
             sys.exit(f"{bag} has no topic {' and no '.join(sorted(missing))}: it can be judged by nothing")
         for connection, log_time, data in reader.messages(wanted):
             message = store.deserialize_cdr(data, connection.msgtype)
             if connection.topic == POINT_TOPIC:
-                stamps[log_time] = nanos(message.header)
+                stamps[log_time], points[log_time] = nanos(message.header), xyz(message.point)
+            elif connection.topic == TARGET_TOPIC:
+                targets[log_time] = xyz(message.point)
             else:
                 truths[kinds[connection.topic]][log_time] = message.data
-    times = sorted(stamps.keys() & truths["cloud"].keys() & truths["surface"].keys())
+    times = sorted(stamps.keys() & targets.keys() & truths["cloud"].keys() & truths["surface"].keys())
     if len(times) < 3:
         sys.exit(f"{bag} has {len(times)} frames with truth: too few to put in order")
     columns = (np.array([column[time] for time in times]) for column in (stamps, truths["cloud"], truths["surface"]))
-    return Episode(bag, *columns)
+    return Episode(bag, *columns, np.array([along(points[time], targets[time]) for time in times]))
+
+
+def xyz(point) -> np.ndarray:
+    """Metres in the camera's optical frame, whose z is the optical axis."""
+    return np.array([point.x, point.y, point.z])
+
+
+def along(start: np.ndarray, end: np.ndarray) -> float:
+    """How much of the way lies along the optical axis; NaN where there is no way."""
+    length = np.linalg.norm(end - start)
+    return float(abs(end[2] - start[2]) / length) if length > 0 else float("nan")

@@ -6,6 +6,7 @@ And an episode in which the answers are all alike, or fewer than three, has corr
 and leaving it out would flatter.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from .episodes import Episode
 
 RELATIVE_GUARD = 1e-4  # metres, as SpatialRGPT-Bench divides
 LEAST_FOR_ORDER = 3
+ALONG = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # borders of the bands of Episode.along
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,26 @@ def summary(judged: list[Judged]) -> dict:
         "frames": sum(len(one.predicted) for one in judged),
         "frames_figures": of_frames(judged),
         "episode_median": median_of(judged),
+        "along": of_bands(judged),
     }
+
+
+def of_bands(judged: list[Judged]) -> list[dict]:
+    """Frames apart by how much of the distance lies along the optical axis: what a picture shows least of."""
+    predicted = np.concatenate([one.predicted for one in judged])
+    truth = np.concatenate([one.episode.cloud for one in judged])
+    along = np.concatenate([one.episode.along for one in judged])
+    bands = []
+    for low, high in itertools.pairwise(ALONG):
+        inside = (along >= low) & ((along < high) | (high == ALONG[-1]))
+        band = {"from": low, "to": high, "frames": int(inside.sum())}
+        if inside.any():
+            ratios = predicted[inside] / (truth[inside] + RELATIVE_GUARD)
+            valid = ratios[np.isfinite(ratios)]
+            band |= errors(predicted[inside], truth[inside])
+            band["median_ratio"] = float(np.median(valid)) if len(valid) else None
+        bands.append(band)
+    return bands
 
 
 def full(judged: list[Judged]) -> dict:

@@ -50,7 +50,7 @@ def markdown(results: dict) -> str:
     parts = [heading(results), overview(results, "held_out_tasks", "Tasks that training never saw")]
     if set(results["annotators"]["depth"]["tasks"]) - set(results["held_out_tasks"]):
         parts.append(overview(results, "all", "All episodes"))
-    parts += [per_task(results), goals(results), controls(results)]
+    parts += [line_of_sight(results), per_task(results), goals(results), controls(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -77,6 +77,25 @@ def overview(results: dict, group: str, title: str) -> str:
     for name, part, key, form in ROWS:
         cells = [shown(figures[part][key], form) for figures in annotators.values()]
         lines.append(table_row([name, *cells]))
+    return "\n".join(lines)
+
+
+def line_of_sight(results: dict) -> str:
+    """Where the camera should stand: within 25 % and the median ratio by how much of a distance it sees end-on."""
+    annotators = {name: found["all"]["along"] for name, found in results["annotators"].items() if name != "perfect"}
+    told = (
+        "Within ±25 % / median of answer by truth, of the frames of all episodes, apart by how much of the way from "
+        "fingertip to target lies along the optical axis: 0 is across the picture, 1 straight away from the camera."
+    )
+    lines = ["## Across the picture and away from the camera", "", told, ""]
+    lines += table_head(["along the axis", "frames", *(HEADINGS[name] for name in annotators)])
+    for bands in zip(*annotators.values(), strict=True):
+        if bands[0]["frames"]:
+            cells = [
+                f"{shown(band['within_25_percent'], 'percent')} / {shown(band['median_ratio'], 'plain')}"
+                for band in bands
+            ]
+            lines.append(table_row([f"{bands[0]['from']} to {bands[0]['to']}", str(bands[0]["frames"]), *cells]))
     return "\n".join(lines)
 
 
