@@ -115,7 +115,6 @@ def summary(judged: list[Judged]) -> dict:
         "frames": sum(len(one.predicted) for one in judged),
         "frames_figures": of_frames(judged),
         "episode_median": median_of(judged),
-        "along": of_bands(judged),
     }
 
 
@@ -138,11 +137,12 @@ def of_bands(judged: list[Judged]) -> list[dict]:
 
 
 def full(judged: list[Judged]) -> dict:
-    """All episodes, those of tasks that training never saw, and those of each task."""
+    """All episodes, those of tasks that training never saw, those of each task, and all frames by direction."""
     groups = {"all": judged, "held_out_tasks": [one for one in judged if one.episode.held_out]}
     tasks = sorted({one.episode.task for one in judged})
     result = {name: summary(members) for name, members in groups.items() if members}
     result["tasks"] = {task: summary([one for one in judged if one.episode.task == task]) for task in tasks}
+    result["along"] = of_bands(judged)
     result["episodes"] = {one.episode.name: of_episode(one) for one in judged}
     return result
 

@@ -82,7 +82,7 @@ def overview(results: dict, group: str, title: str) -> str:
 
 def line_of_sight(results: dict) -> str:
     """Where the camera should stand: within 25 % and the median ratio by how much of a distance it sees end-on."""
-    annotators = {name: found["all"]["along"] for name, found in results["annotators"].items() if name != "perfect"}
+    annotators = {name: found["along"] for name, found in results["annotators"].items() if name != "perfect"}
     told = (
         "Within ±25 % / median of answer by truth, of the frames of all episodes, apart by how much of the way from "
         "fingertip to target lies along the optical axis: 0 is across the picture, 1 straight away from the camera."
