@@ -76,7 +76,10 @@ class Simulator:
         self.robot = FETCH if task.simulator == "fetch" else SAWYER
         with mock.patch.object(mujoco.MjModel, "from_xml_path", partial(_compile, rng=rng)):
             self.env = _fetch_env(task.name) if task.simulator == "fetch" else _metaworld_env(task.name)
-        self.observation, _ = self.env.reset(seed=int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        if task.simulator == "metaworld":
+            self.env.seed(seed)  # its reset() ignores the seed it is given
+        self.observation, _ = self.env.reset(seed=seed)
         unwrapped = self.env.unwrapped
         self.model: mujoco.MjModel = unwrapped.model
         self.data: mujoco.MjData = unwrapped.data
@@ -193,6 +196,7 @@ def _metaworld_env(name: str):
     env = ALL_V3_ENVIRONMENTS[name]()
     env._set_task_called = True  # we choose the arrangement by seed, not by Meta-World's benchmark tasks
     env._freeze_rand_vec = False
+    env.seeded_rand_vec = True  # else the arrangement comes from numpy's global, unseeded generator
     env._partially_observable = False
     env.max_path_length = 10_000
     return env
