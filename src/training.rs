@@ -106,7 +106,7 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         Self {
-            image_size: 224,
+            image_size: 280,
             patch_size: 14,
             vision_hidden_size: 192,
             vision_intermediate_size: 768,

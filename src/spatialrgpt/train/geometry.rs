@@ -20,12 +20,17 @@ use crate::spatialrgpt::region_extractor::{Refined, in_cell_order};
 /// Errors below this many metres count by their square, above by their size.
 const SMOOTH_BELOW_M: f64 = 0.02;
 
-/// What the heads are judged by, as a table's columns: metres, what a frame's points are off together and what
-/// each is off beside that, added; for the last two how far what is seen of a region is from what the language
-/// model would be told of it.
+/// What the heads are judged by, as a table's columns: metres, the disparity's shares counting like them; what a
+/// frame's points are off together and what each is off beside that, added; for the last two how far what is seen
+/// of a region is from what the language model would be told of it.
 pub const COLUMNS: &str =
     "cells_m,depth_cells_m,regions_m,depth_regions_m,regions_from_told,depth_regions_from_told";
 pub const COUNT: usize = 6;
+
+/// What a head tells of a cell or a region: x, y and z in metres, and its relative disparity. That one is asked
+/// of the colour picture too: what stands before what can be seen where the camera's distance, which all metres hang
+/// on, cannot (compare Ranftl et al. 2022, who train on disparity up to scale and shift).
+const PLACE: i64 = 4;
 
 /// Where a region is (x, y, z) and how wide and high it looks there, in metres: what is usual on a table
 /// before a robot, and by how much it differs.
@@ -54,8 +59,8 @@ fn heads(config: &ModelConfig) -> [(&'static str, i64); 4] {
 pub fn first_values(config: &ModelConfig) -> Vec<Named> {
     let options = (Kind::Float, Device::Cpu);
     let head = |(name, inputs): (&str, i64)| {
-        let weight = Tensor::randn([3, inputs], options) * (0.1 / (inputs as f64).sqrt());
-        let tensors = [("weight", weight), ("bias", Tensor::zeros(3, options))];
+        let weight = Tensor::randn([PLACE, inputs], options) * (0.1 / (inputs as f64).sqrt());
+        let tensors = [("weight", weight), ("bias", Tensor::zeros(PLACE, options))];
         tensors.map(|(end, tensor)| Named {
             part: HEADS,
             name: format!("{name}.{end}"),
@@ -90,12 +95,14 @@ pub struct Heads {
     told: Linear,
 }
 
-/// The known points of a batch; what is not known is NaN.
+/// The known places of a batch; what is not known is NaN.
 pub struct Targets {
-    /// (B * 16 G * G, 3), in the order of the enlarged map's cells.
+    /// (B * 16 G * G, PLACE), in the order of the enlarged map's cells.
     cells: Tensor,
-    /// (B * G * G, 3)
+    /// (B * G * G, PLACE)
     patches: Tensor,
+    /// (all regions, PLACE)
+    places: Tensor,
     /// (all regions, 5)
     regions: Tensor,
     /// How many of them each frame has.
@@ -139,8 +146,8 @@ impl Heads {
         let off = |head: &Linear, x: &Option<Tensor>, target: &Tensor, sizes: &[i64]| match x {
             Some(x) => {
                 // In the features' type: of the cells there are so many that to copy them costs more than the product.
-                let points = head.forward_as(x)?.f_to_kind(Kind::Float)?; // (R, 3)
-                distance_in_frames(&points, target, sizes)
+                let places = head.forward_as(x)?.f_to_kind(Kind::Float)?; // (R, PLACE)
+                distance_in_frames(&places, target, sizes)
             }
             None => Ok(None),
         };
@@ -149,17 +156,16 @@ impl Heads {
         let depth = joined(features.depth.iter().flatten().collect())?; // (B * G * G, C)
         let masks = joined(regions.iter().filter_map(|r| r.color.as_ref()).collect())?;
         let depth_masks = joined(regions.iter().filter_map(|r| r.depth.as_ref()).collect())?;
-        let points = targets.regions.f_narrow(1, 0, 3)?;
         let same = |target: &Tensor| -> TchResult<Vec<i64>> {
             Ok(vec![target.size2()?.0 / frames.max(1) as i64; frames])
         };
-        let (all_cells, patches) = (&targets.cells, &targets.patches);
+        let (all_cells, patches, places) = (&targets.cells, &targets.patches, &targets.places);
         let sizes = &targets.regions_of_frames;
         Ok([
             off(&self.cells, &cells, all_cells, &same(all_cells)?)?,
             off(&self.depth_cells, &depth, patches, &same(patches)?)?,
-            off(&self.regions, &masks, &points, sizes)?,
-            off(&self.depth_regions, &depth_masks, &points, sizes)?,
+            off(&self.regions, &masks, places, sizes)?,
+            off(&self.depth_regions, &depth_masks, places, sizes)?,
             self.distance_to_told(masks.filter(|_| is_told), &targets.regions)?,
             self.distance_to_told(depth_masks.filter(|_| is_told), &targets.regions)?,
         ])
@@ -239,7 +245,7 @@ fn distance(predicted: &Tensor, target: &Tensor) -> TchResult<Option<Tensor>> {
         .map(Some)
 }
 
-/// The same for points (R, 3) of several frames, so many rows each: what a frame's points are off together, and
+/// The same for places (R, PLACE) of several frames, so many rows each: what a frame's points are off together, and
 /// what each is off beside that. A camera's distance is hard to see and things' places to each other are not, but
 /// an error that counts by its size has a gradient of the same length however large it is: as long as a whole
 /// frame is taken to be too far, nothing would be learned about what stands before what (compare the
@@ -260,7 +266,7 @@ fn distance_in_frames(
     let mut sum = Tensor::f_zeros([], (Kind::Float, error.device()))?;
     let frames = error.f_split_with_sizes(sizes, 0)?;
     for (error, known) in frames.iter().zip(known.f_split_with_sizes(sizes, 0)?) {
-        let counts = known.f_sum_dim_intlist(0, true, Kind::Float)?; // (1, 3)
+        let counts = known.f_sum_dim_intlist(0, true, Kind::Float)?; // (1, PLACE)
         let total = error.f_sum_dim_intlist(0, true, Kind::Float)?;
         let together = total.f_div(&counts.f_clamp_min(1.0)?)?;
         let alone = error.f_sub(&together)?.f_mul(&known)?;
@@ -310,47 +316,66 @@ impl Targets {
         device: Device,
     ) -> TchResult<Self> {
         let side = 4 * grid;
-        let cells: Vec<f32> = geometry
-            .clone()
-            .flat_map(|g| &g.cells)
-            .flatten()
-            .copied()
-            .collect();
+        let (mut cells, mut places) = (Vec::<f32>::new(), Vec::<f32>::new());
+        for frame in geometry.clone() {
+            let disparity = relative_disparity(&frame.cells);
+            let place = |[x, y, z]: [f32; 3]| [x, y, z, disparity(z)];
+            cells.extend(frame.cells.iter().flat_map(|cell| place(*cell)));
+            let points = frame.regions.iter().map(|[x, y, z, ..]| [*x, *y, *z]);
+            places.extend(points.flat_map(place));
+        }
         let regions_of_frames = geometry.clone().map(|g| g.regions.len() as i64).collect();
         let regions: Vec<f32> = geometry
             .flat_map(|g| &g.regions)
             .flatten()
             .copied()
             .collect();
-        let cells = Tensor::f_from_slice(&cells)?
-            .f_to_device(device)?
-            .f_view([-1, side, side, 3])?;
+        let rows = |values: &[f32], shape: &[i64]| {
+            let values = Tensor::f_from_slice(values)?.f_to_device(device)?;
+            values.f_view(shape)
+        };
+        let cells = rows(&cells, &[-1, side, side, PLACE])?;
         // A patch's middle lies between four cells; the lower right of these stands for it.
         let patches = cells
             .f_slice(1, 2, None::<i64>, 4)?
             .f_slice(2, 2, None::<i64>, 4)?
-            .f_reshape([-1, 3])?;
-        let planes = cells.f_permute([0, 3, 1, 2])?.f_reshape([-1, side, side])?; // (3 B, 4G, 4G)
+            .f_reshape([-1, PLACE])?;
+        let planes = cells.f_permute([0, 3, 1, 2])?.f_reshape([-1, side, side])?; // (PLACE * B, 4G, 4G)
         let cells = in_cell_order(&planes)?
-            .f_view([-1, 3, side * side])?
+            .f_view([-1, PLACE, side * side])?
             .f_transpose(1, 2)?
-            .f_reshape([-1, 3])?; // (B * 16 G * G, 3)
+            .f_reshape([-1, PLACE])?; // (B * 16 G * G, PLACE)
         Ok(Self {
             cells,
             patches,
-            regions: Tensor::f_from_slice(&regions)?
-                .f_to_device(device)?
-                .f_view([-1, TOLD])?,
+            places: rows(&places, &[-1, PLACE])?,
+            regions: rows(&regions, &[-1, TOLD])?,
             regions_of_frames,
         })
     }
 }
 
+/// From a depth z in metres to the disparity 1 / z, between those of a frame's farthest cell (0) and its nearest
+/// (1), as the picture of relative depth has it; NaN where the frame does not know these.
+fn relative_disparity(cells: &[[f32; 3]]) -> impl Fn(f32) -> f32 {
+    let known = cells.iter().map(|[_, _, z]| 1.0 / z);
+    let known = known.filter(|disparity| disparity.is_finite());
+    let (farthest, nearest) = known.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), d| {
+        (d.min(low), d.max(high))
+    });
+    let range = match nearest > farthest {
+        true => nearest - farthest,
+        false => f32::NAN,
+    };
+    move |z| (1.0 / z - farthest) / range
+}
+
 #[cfg(test)]
 mod tests {
-    use tch::Tensor;
+    use tch::{Device, Tensor};
 
-    use super::distance_in_frames;
+    use super::{Targets, distance_in_frames};
+    use crate::spatialrgpt::train::examples::Geometry;
 
     fn points(z: &[f32]) -> Tensor {
         let xyz: Vec<f32> = z.iter().flat_map(|&z| [0.0, 0.0, z]).collect();
@@ -381,5 +406,43 @@ mod tests {
         let off = off(&[1.0, 5.0], &[1.1, f32::NAN], &[2]);
         // One point's three numbers, and the x and y of the other.
         assert!((off - 0.09 / 5.0).abs() < 1e-5, "{off}");
+    }
+
+    fn seen(z: &[f32], regions: &[f32]) -> Geometry {
+        Geometry {
+            cells: z.iter().map(|&z| [0.1 * z, 0.2 * z, z]).collect(),
+            regions: regions.iter().map(|&z| [0.3, 0.4, z, 0.05, 0.06]).collect(),
+            misjudged: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn disparity_is_between_a_frames_own_farthest_and_nearest_at_any_scale() {
+        // Given two frames of one patch each, the second twice as far away in all; one cell is not known
+        let mut z = [2.0; 16];
+        (z[0], z[1], z[2]) = (1.0, 4.0 / 3.0, f32::NAN);
+        let frames = [
+            seen(&z, &[4.0 / 3.0]),
+            seen(&z.map(|z| 2.0 * z), &[2.0, f32::NAN]),
+        ];
+
+        let targets = Targets::of(frames.iter(), 1, Device::Cpu).unwrap();
+
+        // Then both have the same disparities, of cells and regions
+        let column = |places: &Tensor| Vec::<f32>::try_from(places.select(1, 3)).unwrap();
+        let cells = column(&targets.cells);
+        let of = |wanted: f32| {
+            let same = |frame: &[f32]| frame.iter().filter(|d| (*d - wanted).abs() < 1e-6).count();
+            (same(&cells[..16]), same(&cells[16..]))
+        };
+        assert_eq!([of(0.0), of(0.5), of(1.0)], [(13, 13), (1, 1), (1, 1)]);
+        let regions = column(&targets.places);
+        assert!((regions[0] - 0.5).abs() < 1e-6 && (regions[1] - 1.0).abs() < 1e-6);
+        assert!(regions[2].is_nan(), "{regions:?}");
+
+        // And of a frame that knows no depth, none
+        let blind = Targets::of([seen(&[f32::NAN; 16], &[1.0])].iter(), 1, Device::Cpu).unwrap();
+        assert!(column(&blind.cells).iter().all(|d| d.is_nan()));
+        assert!(column(&blind.places).iter().all(|d| d.is_nan()));
     }
 }
