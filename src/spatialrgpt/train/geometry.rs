@@ -356,7 +356,7 @@ impl Targets {
 }
 
 /// From a depth z in metres to the disparity 1 / z, between those of a frame's farthest cell (0) and its nearest
-/// (1), as the picture of relative depth has it; NaN where the frame does not know these.
+/// (1), much as the picture of relative depth has it; NaN where the frame does not know these.
 fn relative_disparity(cells: &[[f32; 3]]) -> impl Fn(f32) -> f32 {
     let known = cells.iter().map(|[_, _, z]| 1.0 / z);
     let known = known.filter(|disparity| disparity.is_finite());
