@@ -1,10 +1,10 @@
-//! With the feature `torch`, lets the programs find the libtorch they were linked with, so that they
-//! start without LD_LIBRARY_PATH.
+//! With the feature `torch`, lets the program find the libtorch it was linked with, so that it starts without
+//! LD_LIBRARY_PATH.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Set by torch-sys' build script (`links = "tch"`).
-    if let Ok(libraries) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+    // Set by the build script of spatial-reward-models.
+    if let Ok(libraries) = std::env::var("DEP_SPATIAL_REWARD_MODELS_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
     }
 }

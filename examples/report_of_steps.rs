@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use spatial_reward::config::Config;
+use spatial_reward::estimator::Estimators;
 use spatial_reward::estimator::Origin;
 use spatial_reward::frame::{BoundingBox, ColorImage, DistanceKind, Reason};
 use spatial_reward::report::film_strip::FilmStrip;
 use spatial_reward::report::provenance::Provenance;
 use spatial_reward::report::{Report, write_all};
+use spatial_reward::settings::{Config, Settings};
 use spatial_reward::step::{Latency, Step};
 
 const STEPS: u64 = 60;
@@ -25,10 +26,11 @@ fn main() -> anyhow::Result<()> {
         Some(path) => Config::from_file(&path)?,
         None => Config::default(),
     };
+    let settings = Settings::new(config, &Estimators::default())?;
     std::fs::create_dir_all(&out)?;
-    let steps: Vec<Step> = (0..STEPS).map(|index| step(index, &config)).collect();
+    let steps: Vec<Step> = (0..STEPS).map(|index| step(index, &settings)).collect();
     let truth_m: Vec<Option<f64>> = steps.iter().map(|step| Some(gap_m(step.frame))).collect();
-    let mut strip = FilmStrip::new(config.output.film_strip_frames, Some(STEPS));
+    let mut strip = FilmStrip::new(settings.output.film_strip_frames, Some(STEPS));
     let plan = strip.plan();
     for step in steps.iter().filter(|step| plan.wants(step.index)) {
         if let Some(frame) = plan.shrink(step.index, &image_of(step)) {
@@ -36,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let provenance = Provenance::new(
-        &config,
+        &settings,
         "scripted",
         Origin::default(),
         "two_episodes",
@@ -46,7 +48,7 @@ fn main() -> anyhow::Result<()> {
         steps: &steps,
         truth_m: &truth_m,
         frames: &strip.finish(),
-        config: &config,
+        settings: &settings,
         provenance: &provenance,
         metrics: None,
         command: "report_of_steps",
@@ -63,7 +65,7 @@ fn gap_m(frame: u64) -> f64 {
 }
 
 /// Every tenth frame lacks the target's box; the last frames of a whole episode are a success.
-fn step(index: u64, config: &Config) -> Step {
+fn step(index: u64, settings: &Settings) -> Step {
     let (episode, frame) = (index / EPISODE_STEPS, index % EPISODE_STEPS);
     let reason = (index % 10 == 7).then_some(Reason::NoTargetBox);
     let surface_m = reason.map_or(gap_m(frame), |_| f64::NAN);
@@ -77,7 +79,7 @@ fn step(index: u64, config: &Config) -> Step {
         frame_id: "camera".into(),
         fingertip: Some(BoundingBox::new(right - 40.0, 100.0, right, 140.0)),
         target: reason.map_or(Some(BoundingBox::new(262.0, 90.0, 300.0, 150.0)), |_| None),
-        bridged: config.tracker.enabled && index == 5,
+        bridged: settings.tracker.enabled && index == 5,
         distance_kind: DistanceKind::Surface,
         distance_m: surface_m,
         center_m: surface_m + 0.04,

@@ -3,11 +3,14 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use spatial_reward::config::{
-    Alignment, DepthScale, Dtype, EstimatorKind, RelativeDepth, RewardKind, Storage,
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use spatial_reward_core::frame::{BoundingBox, DistanceKind};
+use spatial_reward_core::settings::{
+    self, Alignment, DepthScale, Dtype, RelativeDepth, RewardKind, Storage,
 };
-use spatial_reward::frame::{BoundingBox, DistanceKind};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -137,7 +140,7 @@ pub struct Train {
     #[arg(long, help_heading = "Model", value_name = "DEVICE")]
     pub device: Option<String>,
     /// The type of the network's numbers; what is learned is kept in float32.
-    #[arg(long, help_heading = "Model", value_name = "DTYPE", value_enum)]
+    #[arg(long, help_heading = "Model", value_name = "DTYPE", value_parser = choice::<Dtype>())]
     pub dtype: Option<Dtype>,
     /// Steps of the whole run, those before an interruption among them.
     #[arg(long, help_heading = "Learning", value_name = "STEPS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -229,12 +232,12 @@ pub struct Label {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: SettingsOptions,
     /// The row of the table that a frame's reward goes to.
-    #[arg(long, value_name = "ALIGNMENT", value_enum)]
+    #[arg(long, value_name = "ALIGNMENT", value_parser = choice::<Alignment>())]
     pub alignment: Option<Alignment>,
     /// The storage of the new bag [default: mcap].
-    #[arg(long, value_name = "STORAGE", value_enum)]
+    #[arg(long, value_name = "STORAGE", value_parser = choice::<Storage>())]
     pub storage: Option<Storage>,
     /// Replace labelled bags that exist, each once its new one is complete.
     #[arg(long, help_heading = "Runs", conflicts_with = "resume")]
@@ -327,7 +330,7 @@ pub struct ModelOptions {
     pub device: Option<String>,
     /// The type of its numbers [default: auto, bfloat16 on a GPU, float32 on a processor but
     /// for models/nano where it multiplies bfloat16].
-    #[arg(long, value_name = "DTYPE", value_enum)]
+    #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>())]
     pub dtype: Option<Dtype>,
     /// The conversation template [default: as the checkpoint's tokenizer tells].
     #[arg(long, value_name = "NAME")]
@@ -336,13 +339,13 @@ pub struct ModelOptions {
     #[arg(long, value_name = "TOKENS")]
     pub max_new_tokens: Option<u32>,
     /// Where its relative depth comes from [default: auto, --depth-model if given, else the camera].
-    #[arg(long, value_name = "SOURCE", value_enum)]
+    #[arg(long, value_name = "SOURCE", value_parser = choice::<RelativeDepth>())]
     pub relative_depth: Option<RelativeDepth>,
     /// A Depth Anything checkpoint: a folder or a hub id.
     #[arg(long, value_name = "MODEL")]
     pub depth_model: Option<String>,
     /// What becomes black and white in the relative depth [default: frame].
-    #[arg(long, value_name = "SCALE", value_enum)]
+    #[arg(long, value_name = "SCALE", value_parser = choice::<DepthScale>())]
     pub depth_scale: Option<DepthScale>,
     /// Frames that run through it together [default: 8].
     #[arg(long, value_name = "FRAMES")]
@@ -388,7 +391,7 @@ pub struct Inspect {
     #[arg(value_name = "BAG")]
     pub bag: PathBuf,
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: SettingsOptions,
     /// Print JSON instead of text.
     #[arg(long)]
     pub json: bool,
@@ -513,20 +516,20 @@ pub fn without_ros_arguments(
 
 /// What is measured and rewarded, and on which topics. Options win over the config file.
 #[derive(Debug, Args)]
-pub struct Settings {
+pub struct SettingsOptions {
     /// Settings as YAML; see config/default.yaml for all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Who measures the distance [default: geometry].
-    #[arg(long, value_name = "NAME", value_enum)]
-    pub estimator: Option<EstimatorKind>,
+    #[arg(long, value_name = "NAME", value_parser = estimators())]
+    pub estimator: Option<String>,
     /// The distance that is rewarded [default: surface; cloud for the model].
-    #[arg(long, value_name = "KIND", value_enum)]
+    #[arg(long, value_name = "KIND", value_parser = choice::<DistanceKind>())]
     pub distance: Option<DistanceKind>,
     #[command(flatten)]
     pub model: ModelOptions,
     /// The form of the reward [default: dense].
-    #[arg(long, value_name = "NAME", value_enum)]
+    #[arg(long, value_name = "NAME", value_parser = choice::<RewardKind>())]
     pub reward: Option<RewardKind>,
     #[command(flatten)]
     pub topics: TopicOptions,
@@ -579,6 +582,32 @@ pub struct TruthOptions {
     /// std_msgs/Float64: the mean distance between both visible clouds in metres.
     #[arg(long, value_name = "TOPIC")]
     pub truth_cloud: Option<String>,
+}
+
+/// The estimators that can be named; a build without one says how to get it.
+fn estimators() -> PossibleValuesParser {
+    let names: Vec<PossibleValue> = crate::commands::settings::estimators()
+        .names()
+        .map(PossibleValue::new)
+        .collect();
+    PossibleValuesParser::new(names)
+}
+
+/// A word that a setting may be, as its declaration has it: the settings' own spelling, or dashes for underscores.
+fn choice<T>() -> impl TypedValueParser<Value = T>
+where
+    T: JsonSchema + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    let words = settings::choices::<T>().into_iter().map(|choice| {
+        let value = PossibleValue::new(choice.name.clone()).help(choice.description);
+        match choice.name.contains('_') {
+            true => value.alias(choice.name.replace('_', "-")),
+            false => value,
+        }
+    });
+    let words: Vec<PossibleValue> = words.collect();
+    PossibleValuesParser::new(words)
+        .try_map(|word| serde_json::from_value(word.replace('-', "_").into()))
 }
 
 /// Part `part` (from 1) of `of`.

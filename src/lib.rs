@@ -3,19 +3,31 @@
 //! A camera looks at a robot's fingertip and at what it reaches for, a detector says where both
 //! are in the image, and an [`Estimator`](estimator::Estimator) measures how far apart they are.
 //! From there to a reward there are three stages, none of which reads a file or a topic: a bag
-//! and a live robot drive the same ones. Messages go in, steps come out:
+//! and a live robot drive the same ones. Messages go in, steps come out.
+//!
+//! Five doors lead into the library; each is a crate of its own that can be taken alone:
+//!
+//! | door | for whom | crate |
+//! | --- | --- | --- |
+//! | [`pipeline`], [`estimator`], [`geometry`], [`reward`] | who measures frames of their own and wants rewards | `spatial-reward-core` |
+//! | [`settings`] | who reads and checks a file of settings | `spatial-reward-core` |
+//! | [`bag`] | who reads or writes rosbag2 bags without ROS | `spatial-reward-rosbag2` |
+//! | [`label`], [`evaluate`], [`inspect`], [`dataset`], [`report`] | who works on recordings as the program does | `spatial-reward-offline` |
+//! | `models`, with the feature `torch` | who asks the networks | `spatial-reward-models` |
+//!
+//! With a scripted estimator in the model's place, from messages to steps:
 //!
 //! ```
-//! use spatial_reward::config::Config;
 //! use spatial_reward::estimator::Scripted;
 //! use spatial_reward::frame::{BoundingBox, ColorImage, Detection, Frame, Reason};
 //! use spatial_reward::pipeline::{self, BoxRole, Input, Matcher, Rewarder, Streams};
+//! use spatial_reward::settings::Settings;
 //! use spatial_reward::step::Latency;
 //!
-//! let config = Config::from_yaml("reward: {kind: tanh}")?;
+//! let settings = Settings::from_yaml("reward: {kind: tanh}")?;
 //! // A colour camera at 10 Hz and a detector that finds both objects, save in the second image.
 //! let streams = Streams { depth: false, camera_info: false, fingertip: true, target: true };
-//! let mut matcher = Matcher::new(&config, streams, false);
+//! let mut matcher = Matcher::new(&settings, streams, false);
 //! let seen = |class_id: &str, x: f64| Detection {
 //!     class_id: class_id.into(),
 //!     score: 0.9,
@@ -37,7 +49,7 @@
 //!
 //! // Here the estimator is a script: half a metre first, 6 cm at the end.
 //! let estimator = Scripted::distances([(0, 0.5), (100_000_000, 0.28), (200_000_000, 0.06)]);
-//! let mut rewarder = Rewarder::new(&config);
+//! let mut rewarder = Rewarder::new(&settings);
 //! let mut steps = Vec::new();
 //! while let Some(matched) = matcher.next_frame() {
 //!     let measured = matched.info.regions().and_then(|regions| {
@@ -63,42 +75,11 @@
 //! # Ok::<(), spatial_reward::Error>(())
 //! ```
 
-pub mod answer;
-pub mod ask;
-pub mod bag;
-pub mod config;
-pub mod dataset;
+pub use spatial_reward_core::{
+    Error, Result, answer, estimator, frame, geometry, imaging, messages, pipeline, progress,
+    prompt, question, reward, settings, statistics, step,
+};
 #[cfg(feature = "torch")]
-pub mod depth;
-pub mod error;
-pub mod estimator;
-pub mod frame;
-pub mod geometry;
-mod hex;
-pub mod imaging;
-pub mod kalman;
-pub mod label;
-pub mod measure;
-pub mod messages;
-#[cfg(feature = "ros")]
-pub mod node;
-#[cfg(not(feature = "ros"))]
-#[path = "node/absent.rs"]
-pub mod node;
-mod ordered;
-pub mod pipeline;
-pub mod prompt;
-mod random;
-pub mod report;
-pub mod reward;
-#[cfg(feature = "torch")]
-pub mod spatialrgpt;
-#[cfg(not(feature = "torch"))]
-#[path = "spatialrgpt/absent.rs"]
-pub mod spatialrgpt;
-pub mod stamp;
-pub mod step;
-pub mod training;
-pub mod truth;
-
-pub use error::{Error, Result};
+pub use spatial_reward_models as models;
+pub use spatial_reward_offline::{dataset, evaluate, inspect, label, report};
+pub use spatial_reward_rosbag2 as bag;

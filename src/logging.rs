@@ -4,8 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use spatial_reward::label::Progress;
-use spatial_reward::node;
+use spatial_reward_core::progress::{Progress, Unit};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::{self, MakeWriter};
@@ -13,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{LogFormat, Logging};
+use crate::{node, remedies};
 
 /// stderr, shared between log lines and progress bars.
 #[derive(Clone)]
@@ -86,13 +86,23 @@ impl Terminal {
         bar
     }
 
-    /// Move a bar to where a bag's reading is.
-    pub fn show(bar: &ProgressBar, progress: Progress, unit: &str) {
-        if let Some(messages) = progress.messages {
-            bar.set_length(messages);
+    /// Move a bar to where the work is.
+    pub fn show(bar: &ProgressBar, progress: Progress<'_>) {
+        /// A bar of bags moves in so many steps a bag.
+        const STEPS_PER_BAG: f64 = 1000.0;
+        let scale = match progress.unit {
+            Unit::Bags => STEPS_PER_BAG,
+            Unit::Messages | Unit::Steps | Unit::Bytes => 1.0,
+        };
+        if let Some(total) = progress.total {
+            bar.set_length((total * scale) as u64);
         }
-        bar.set_position(progress.messages_read);
-        bar.set_message(format!("{} {unit}", progress.steps));
+        bar.set_position((progress.done * scale) as u64);
+        bar.set_message(match progress.figure {
+            Some(("loss", loss)) => format!("loss {loss:.3}"),
+            Some((what, count)) => format!("{count:.0} {what}"),
+            None => progress.subject.to_owned(),
+        });
     }
 
     /// The one place that tells of an error which ends a command or a bag.
@@ -108,7 +118,7 @@ impl Terminal {
     }
 }
 
-/// An error with what led to it, leaving out causes that the words before already tell.
+/// An error with what led to it, leaving out causes that the words before already tell, and with its way out.
 pub fn in_words(error: &anyhow::Error) -> String {
     let mut words = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -118,7 +128,10 @@ pub fn in_words(error: &anyhow::Error) -> String {
             words = format!("{words}: {cause}");
         }
     }
-    words
+    match remedies::of(error) {
+        Some(remedy) => format!("{words}: {remedy}"),
+        None => words,
+    }
 }
 
 impl Write for Terminal {
@@ -148,7 +161,7 @@ mod tests {
     #[test]
     fn no_cause_is_told_twice() {
         let cause = io::Error::other("the disk is on fire");
-        let error = spatial_reward::Error::io("open", "pick.mcap")(cause);
+        let error = spatial_reward_core::Error::io("open", "pick.mcap")(cause);
         let error = anyhow::Error::new(error).context("pick.mcap is not labelled");
         assert_eq!(
             in_words(&error),

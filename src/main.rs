@@ -3,7 +3,19 @@
 mod cli;
 mod commands;
 mod logging;
+#[cfg(feature = "torch")]
+mod model;
+#[cfg(not(feature = "torch"))]
+#[path = "model/absent.rs"]
+mod model;
+#[cfg(feature = "ros")]
+#[path = "node/present.rs"]
+mod node;
+#[cfg(not(feature = "ros"))]
+#[path = "node/absent.rs"]
+mod node;
 mod outcome;
+mod remedies;
 
 use std::process::ExitCode;
 

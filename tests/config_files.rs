@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use spatial_reward::config::Config;
+use spatial_reward::settings::Config;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config")

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use spatial_reward::config::Config;
+use spatial_reward::settings::Config;
 
 fuzz_target!(|text: &str| {
     let Ok(config) = Config::from_yaml(text) else {

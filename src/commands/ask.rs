@@ -4,25 +4,30 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use spatial_reward::ask::{Picture, Reply};
-use spatial_reward::frame::{BoundingBox, ColorImage};
-use spatial_reward::imaging::{self, GrayImage, Mask};
-use spatial_reward::spatialrgpt::Session;
-use spatial_reward::{Error, Result};
+use spatial_reward_core::frame::{BoundingBox, ColorImage};
+use spatial_reward_core::imaging::{self, GrayImage, Mask};
+use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::{Error, Result};
 
-use super::{config_file, locate, print};
+use super::output::print;
+use super::settings::{config_file, ready};
 use crate::cli::Ask;
 use crate::logging::Terminal;
+use crate::model::Session;
 use crate::outcome::Outcome;
 
 pub fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let mut config = config_file(options.config.as_deref())?;
     options.model.clone().set(&mut config.model);
-    config.validate()?;
+    let settings = ready(config)?;
     // The picture first: it is read in no time, the model is not.
     let picture = picture(&options)?;
-    locate(&mut config.model, terminal)?;
-    let mut session = Session::open(&config.model, picture)?;
+    let bar = terminal.download_bar();
+    let session = Session::open(&settings, picture, &mut |progress| {
+        Terminal::show(&bar, progress)
+    });
+    bar.finish_and_clear();
+    let mut session = session?;
     if let Some(question) = &options.question {
         answer(&mut session, question, options.json)?;
     }
@@ -32,14 +37,14 @@ pub fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn picture(options: &Ask) -> Result<Picture> {
+fn picture(options: &Ask) -> Result<MarkedPicture> {
     let color = imaging::open_color(&options.image)?;
     let boxes = options.boxes.iter().map(|bbox| box_mask(bbox, &color));
     let masks = options.masks.iter().map(|file| mask_file(file, &color));
     let masks = boxes.chain(masks).collect::<Result<_>>()?;
     let depth = options.depth.as_deref();
     let depth = depth.map(|file| depth_file(file, &color)).transpose()?;
-    Ok(Picture {
+    Ok(MarkedPicture {
         color,
         depth,
         masks,

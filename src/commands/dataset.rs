@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context;
-use indicatif::ProgressBar;
-use spatial_reward::Error;
-use spatial_reward::config::Config;
-use spatial_reward::dataset::{self, ExtraTopics, Lot, Options, Progress, Report, Request};
+use spatial_reward_core::Error;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::dataset::{self, BagStatus, ExtraTopics, Options, Report, Request};
 
-use super::{command_line, config_file, discover, print, print_json, processors, stop_on_signal};
+use super::discover;
+use super::output::{command_line, print, print_json};
+use super::settings::{config_file, processors, ready};
+use super::signals::stop_on_signal;
 use crate::cli::Dataset;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
-
-/// The bar moves in so many steps a bag.
-const STEPS_PER_BAG: f64 = 1000.0;
 
 pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     dataset::check_target(&options.output, options.overwrite)?;
@@ -24,12 +23,12 @@ pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
         fs::metadata(bag).map_err(Error::io("find", bag))?;
     }
     let sources = discover::sources(&options.bags)?;
-    let config = config(&options)?;
+    let settings = settings(&options)?;
     let stop = stop_on_signal()?;
     let request = Request {
         sources: &sources,
         target: &options.output,
-        config: &config,
+        settings: &settings,
         topics: &ExtraTopics {
             truth_depth: options.truth_depth_topic,
             instances: options.instances_topic,
@@ -47,8 +46,7 @@ pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
         stop: &stop,
     };
     let bar = terminal.bar("dataset");
-    bar.set_length((sources.len() as f64 * STEPS_PER_BAG) as u64);
-    let built = dataset::build(&request, &mut |progress| show(&bar, progress));
+    let built = dataset::build(&request, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();
     let report = built.context("no data set is made")?;
     if options.json {
@@ -63,16 +61,10 @@ pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     })
 }
 
-fn config(options: &Dataset) -> spatial_reward::Result<Config> {
+fn settings(options: &Dataset) -> spatial_reward_core::Result<Settings> {
     let mut config = config_file(options.config.as_deref())?;
     options.topics.clone().set(&mut config);
-    config.validate()?;
-    Ok(config)
-}
-
-fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_position((progress.bags * STEPS_PER_BAG) as u64);
-    bar.set_message(format!("{} rows", progress.rows));
+    ready(config)
 }
 
 /// The summary for people.
@@ -101,12 +93,12 @@ fn in_words(report: &Report, request: &Request<'_>) -> String {
             lines.push(format!("  {what} left out: {}", reasons(left_out)));
         }
     }
-    for (lot, what) in [
-        (Lot::Damaged, "damaged, used as far as they go"),
-        (Lot::Unreadable, "unreadable"),
-        (Lot::Unusable, "left out"),
+    for (status, what) in [
+        (BagStatus::Damaged, "damaged, used as far as they go"),
+        (BagStatus::Unreadable, "unreadable"),
+        (BagStatus::Unusable, "left out"),
     ] {
-        let bags = report.bags_of(lot);
+        let bags = report.bags_of(status);
         if bags > 0 {
             lines.push(format!("  {bags} of {} bags {what}", report.bags.len()));
         }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use spatial_reward::label::output::is_labelled_bag;
-use spatial_reward::{Error, Result};
+use spatial_reward_core::Error;
+use spatial_reward_offline::Result;
+use spatial_reward_offline::label::output::is_labelled_bag;
+use spatial_reward_rosbag2::Error as BagError;
 
 use crate::cli::Shard;
 
@@ -113,7 +115,8 @@ fn check_clashes(jobs: &[Job]) -> Result<()> {
                     other.display(),
                     job.source.display()
                 ),
-            ));
+            )
+            .into());
         }
     }
     Ok(())
@@ -147,13 +150,14 @@ fn bags_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut bags = Vec::new();
     search(folder, MAX_DEPTH, &mut bags)?;
     if bags.is_empty() {
-        return Err(Error::NotABag {
+        return Err(BagError::NotABag {
             path: folder.to_owned(),
             found: format!(
                 "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
                  {MAX_DEPTH} levels deep"
             ),
-        });
+        }
+        .into());
     }
     Ok(bags)
 }

@@ -1,27 +1,30 @@
 //! `evaluate`: a labelled bag against its ground truth, as a table or JSON.
 
-use spatial_reward::label::evaluation::{Evaluation, evaluate};
+use spatial_reward_core::frame::DistanceKind;
+use spatial_reward_offline::evaluate::{Evaluation, WithoutTruth, evaluate};
+use spatial_reward_offline::label::roles::Role;
 
-use super::{print, print_json};
+use super::output::{print, print_json};
 use crate::cli::Evaluate;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
+use crate::remedies::option;
 
 pub fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let bar = terminal.bar(&options.bag.display().to_string());
     let truth = options.truth.clone().into();
     let evaluated = evaluate(&options.bag, &truth, &mut |progress| {
-        Terminal::show(&bar, progress, "steps")
+        Terminal::show(&bar, progress);
     });
     bar.finish_and_clear();
     let Evaluation {
         metrics,
         steps_with_truth,
-        note,
+        without_truth,
         loss,
     } = evaluated?;
-    if let Some(note) = note {
-        tracing::warn!("{note}");
+    if let Some(why) = without_truth {
+        tracing::warn!("{}", in_words(why));
     }
     if options.json {
         print_json(&metrics)?;
@@ -38,4 +41,31 @@ pub fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
         }
         None => Outcome::Fine,
     })
+}
+
+fn in_words(why: WithoutTruth) -> String {
+    let judged = "the rewards are judged by their order in time alone";
+    match why {
+        WithoutTruth::NoTopic(DistanceKind::Cloud) => format!(
+            "the bag has no true cloud distance (name one with {}), so {judged}",
+            option(Role::TruthCloud)
+        ),
+        WithoutTruth::NoTopic(DistanceKind::Surface) => format!(
+            "the bag has no true surface distance (name one with {}), so {judged}",
+            option(Role::TruthSurface)
+        ),
+        WithoutTruth::NoTopic(DistanceKind::Center) => format!(
+            "the bag lacks a true point (name them with {} and {}), so {judged}",
+            option(Role::TruthFingertip),
+            option(Role::TruthTarget)
+        ),
+        WithoutTruth::NoneNear => format!(
+            "no ground truth is within 20 ms of a step, or its points differ in their frames, so {judged}"
+        ),
+        WithoutTruth::Geometry(kind) => format!(
+            "there is no ground truth of the {} distance, so the model's answers are held against what geometry \
+             measured in the depth image",
+            kind.name()
+        ),
+    }
 }

@@ -5,33 +5,36 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
-use spatial_reward::label::roles::{Choice, Role};
-use spatial_reward::label::{Survey, survey};
-use spatial_reward::stamp::seconds_between;
+use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_offline::Error;
+use spatial_reward_offline::inspect::{Inspection, inspect};
+use spatial_reward_offline::label::roles::{Choice, Role};
 
-use super::{print, print_json};
+use super::output::{print, print_json};
+use super::settings::ready;
 use crate::cli::Inspect;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
+use crate::remedies::{of_offline, option};
 
 pub fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
-    let config = options.settings.into_config()?;
+    let settings = ready(options.settings.into_config()?)?;
     let bar = terminal.bar(&options.bag.display().to_string());
-    let surveyed = survey(
+    let inspected = inspect(
         &options.bag,
-        &config,
+        &settings,
         &options.truth.into(),
-        &mut |progress| Terminal::show(&bar, progress, "images"),
+        &mut |progress| Terminal::show(&bar, progress),
     );
     bar.finish_and_clear();
-    let survey = surveyed?;
-    let findings = Findings::new(&survey);
+    let inspection = inspected?;
+    let findings = Findings::new(&inspection);
     if options.json {
         print_json(&findings)?;
     } else {
         print(&findings.to_text())?;
     }
-    Ok(if survey.loss.is_some() {
+    Ok(if inspection.loss.is_some() {
         Outcome::DataLoss
     } else {
         Outcome::Fine
@@ -97,9 +100,9 @@ struct Rehearsed {
 }
 
 impl Findings {
-    fn new(survey: &Survey) -> Self {
-        let info = &survey.info;
-        let topics = info.topics.iter().zip(&survey.counts);
+    fn new(inspection: &Inspection) -> Self {
+        let info = &inspection.info;
+        let topics = info.topics.iter().zip(&inspection.counts);
         Self {
             path: info.path.display().to_string(),
             storage: info.storage.name(),
@@ -107,7 +110,7 @@ impl Findings {
             ros_distro: info.ros_distro.clone(),
             duration_s: (info.start_nanos.zip(info.end_nanos))
                 .map(|(start, end)| seconds_between(start, end)),
-            messages: survey.counts.iter().sum(),
+            messages: inspection.counts.iter().sum(),
             topics: topics
                 .map(|(topic, count)| Topic {
                     name: topic.name.clone(),
@@ -119,12 +122,12 @@ impl Findings {
                         .is_some_and(|schema| !schema.data.is_empty()),
                 })
                 .collect(),
-            roles: (survey.roles.iter())
-                .map(|(role, choice)| (role.key(), Found::new(survey, choice)))
+            roles: (inspection.roles.iter())
+                .map(|(role, choice)| (role.key(), Found::new(inspection, choice)))
                 .collect(),
-            task_prompt: survey.task_prompt.clone(),
-            label: Rehearsed::new(survey),
-            loss: survey.loss.as_ref().map(ToString::to_string),
+            task_prompt: inspection.task_prompt.clone(),
+            label: Rehearsed::new(inspection),
+            loss: inspection.loss.as_ref().map(ToString::to_string),
         }
     }
 
@@ -196,7 +199,7 @@ impl Findings {
                             text,
                             "  {:21}    {} would choose {others}",
                             "",
-                            role.option()
+                            option(role)
                         )?;
                     }
                 }
@@ -204,7 +207,7 @@ impl Findings {
                     text,
                     "  {:21}  none ({} names one)",
                     role.name(),
-                    role.option()
+                    option(role)
                 )?,
             }
         }
@@ -254,9 +257,9 @@ impl Findings {
 }
 
 impl Found {
-    fn new(survey: &Survey, choice: &Choice) -> Self {
+    fn new(inspection: &Inspection, choice: &Choice) -> Self {
         let name = |topic: usize| {
-            survey
+            inspection
                 .info
                 .topics
                 .get(topic)
@@ -272,39 +275,56 @@ impl Found {
 }
 
 impl Rehearsed {
-    fn new(survey: &Survey) -> Self {
-        let incomplete: u64 = survey.unmatched.values().sum();
+    fn new(inspection: &Inspection) -> Self {
+        let incomplete: u64 = inspection.unmatched.values().sum();
         Self {
-            possible: survey.obstacles.is_empty() && survey.frames > 0,
-            obstacles: obstacles(survey),
-            remarks: remarks(survey),
-            frames: survey.frames,
-            complete: survey.frames - incomplete,
-            incomplete: survey
+            possible: inspection.obstacles.is_empty() && inspection.frames > 0,
+            obstacles: obstacles(inspection),
+            remarks: remarks(inspection),
+            frames: inspection.frames,
+            complete: inspection.frames - incomplete,
+            incomplete: inspection
                 .unmatched
                 .iter()
                 .map(|(reason, count)| (reason.name(), *count))
                 .collect(),
-            episodes: survey.episodes,
-            image_size: survey.image_size,
-            depth_size: survey.depth_size,
-            camera_info_size: survey.camera_info_size,
-            fingertip_classes: survey.fingertip_classes.clone(),
-            target_classes: survey.target_classes.clone(),
+            episodes: inspection.episodes,
+            image_size: inspection.image_size,
+            depth_size: inspection.depth_size,
+            camera_info_size: inspection.camera_info_size,
+            fingertip_classes: inspection.fingertip_classes.clone(),
+            target_classes: inspection.target_classes.clone(),
         }
     }
 }
 
-fn obstacles(survey: &Survey) -> Vec<String> {
-    let mut obstacles = survey.obstacles.clone();
-    if obstacles.is_empty() && survey.frames == 0 {
+fn obstacles(inspection: &Inspection) -> Vec<String> {
+    let mut obstacles: Vec<String> = inspection.obstacles.iter().map(obstacle).collect();
+    if obstacles.is_empty() && inspection.frames == 0 {
         obstacles.push("there is not one image".to_owned());
     }
     obstacles
 }
 
-fn remarks(survey: &Survey) -> Vec<String> {
-    let mut remarks: Vec<String> = (survey.unreadable.iter())
+/// An obstacle in words, without the list of topics that the inspection has anyway.
+fn obstacle(error: &Error) -> String {
+    match error {
+        Error::NoTopic { role, why, .. } => {
+            format!(
+                "no topic for the {}: {why}. Name one with {}",
+                role.name(),
+                option(*role)
+            )
+        }
+        other => match other.remedy() {
+            Some(remedy) => format!("{other}: {}", of_offline(&remedy)),
+            None => other.to_string(),
+        },
+    }
+}
+
+fn remarks(inspection: &Inspection) -> Vec<String> {
+    let mut remarks: Vec<String> = (inspection.unreadable.iter())
         .map(|(role, found)| {
             format!(
                 "{} messages with the {} cannot be read: {}",
@@ -315,17 +335,17 @@ fn remarks(survey: &Survey) -> Vec<String> {
         })
         .collect();
     let classes = |classes: &[String]| classes.join(", ");
-    if survey.roles.shares_boxes() {
+    if inspection.roles.shares_boxes() {
         remarks.push(format!(
             "one topic has both objects' boxes; its class ids are: {}",
-            classes(&survey.fingertip_classes)
+            classes(&inspection.fingertip_classes)
         ));
     }
     for (name, seen) in [
-        ("fingertip", &survey.fingertip_classes),
-        ("target", &survey.target_classes),
+        ("fingertip", &inspection.fingertip_classes),
+        ("target", &inspection.target_classes),
     ] {
-        if seen.len() > 1 && !survey.roles.shares_boxes() {
+        if seen.len() > 1 && !inspection.roles.shares_boxes() {
             remarks.push(format!(
                 "the {name}'s topic has boxes of several classes ({}); --{name}-class chooses",
                 classes(seen)

@@ -7,22 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use serde::Serialize;
-use spatial_reward::config::{Config, EstimatorKind};
-use spatial_reward::estimator::Estimator;
-use spatial_reward::label::output::{IfExists, check_target};
-use spatial_reward::label::roles::TruthTopics;
-use spatial_reward::label::{self, Labelled, Request};
-use spatial_reward::measure;
+use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::label::output::{IfExists, check_target};
+use spatial_reward_offline::label::roles::TruthTopics;
+use spatial_reward_offline::label::{self, Labelled, Note, Request};
 
 use super::discover::{self, Job};
-use super::{command_line, locate, print, print_json, processors, stop_on_signal};
+use super::output::{command_line, print, print_json};
+use super::settings::{processors, ready, set};
+use super::signals::stop_on_signal;
 use crate::cli::Label;
 use crate::logging::{Terminal, in_words};
 use crate::outcome::Outcome;
+use crate::remedies::option;
 
 /// What all bags of a run share.
 struct Run<'a> {
-    config: &'a Config,
+    settings: &'a Settings,
     truth: &'a TruthTopics,
     estimator: &'a dyn Estimator,
     jobs: usize,
@@ -31,8 +33,8 @@ struct Run<'a> {
     terminal: &'a Terminal,
 }
 
-/// One bag's lot.
-enum Lot {
+/// What became of one bag.
+enum BagOutcome {
     Skipped,
     Labelled(Box<Labelled>),
     Failed(anyhow::Error),
@@ -45,8 +47,9 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
         _ => IfExists::Fail,
     };
     let mut config = options.settings.into_config()?;
-    config.reward.alignment = options.alignment.unwrap_or(config.reward.alignment);
-    config.output.storage = options.storage.unwrap_or(config.output.storage);
+    set(&mut config.reward.alignment, options.alignment);
+    set(&mut config.output.storage, options.storage);
+    let settings = ready(config)?;
     let mut jobs = discover::jobs(&options.bags, options.output.as_deref())?;
     if let Some(shard) = options.shard {
         jobs = discover::part_of(jobs, shard);
@@ -57,13 +60,15 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
             check_target(&job.target, if_exists, "")?;
         }
     }
-    if config.estimator.kind == EstimatorKind::Spatialrgpt {
-        locate(&mut config.model, terminal)?;
-    }
-    let estimator = measure::estimator(&config)?;
+    let bar = terminal.download_bar();
+    let estimator = (settings.estimator().open)(&settings, &mut |progress| {
+        Terminal::show(&bar, progress);
+    });
+    bar.finish_and_clear();
+    let estimator = estimator?;
     let stop = stop_on_signal()?;
     let run = Run {
-        config: &config,
+        settings: &settings,
         truth: &options.truth.into(),
         estimator: estimator.as_ref(),
         jobs: options.jobs.map_or_else(processors, usize::from),
@@ -71,16 +76,16 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
         stop: &stop,
         terminal,
     };
-    let digest = config.digest();
+    let digest = settings.digest()?;
     let mut report = RunReport::default();
     for job in &jobs {
-        let lot = run.bag(job, if_exists, &digest);
-        if let Lot::Failed(error) = &lot {
+        let became = run.bag(job, if_exists, &digest);
+        if let BagOutcome::Failed(error) = &became {
             terminal.report_error(error);
         }
-        let bag = BagReport::new(job, &lot, &config);
+        let bag = BagReport::new(job, &became, &settings);
         if !options.json
-            && let Some(text) = bag.to_text(&lot)
+            && let Some(text) = bag.to_text(&became)
         {
             print(&text)?;
         }
@@ -97,18 +102,18 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
 }
 
 impl Run<'_> {
-    fn bag(&self, job: &Job, if_exists: IfExists, digest: &str) -> Lot {
+    fn bag(&self, job: &Job, if_exists: IfExists, digest: &str) -> BagOutcome {
         match check_target(&job.target, if_exists, digest) {
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!("{} is finished already", job.target.display());
-                return Lot::Skipped;
+                return BagOutcome::Skipped;
             }
-            Err(error) => return Lot::Failed(error.into()),
+            Err(error) => return BagOutcome::Failed(error.into()),
         }
         match self.label(job) {
-            Ok(labelled) => Lot::Labelled(Box::new(labelled)),
-            Err(error) => Lot::Failed(error),
+            Ok(labelled) => BagOutcome::Labelled(Box::new(labelled)),
+            Err(error) => BagOutcome::Failed(error),
         }
     }
 
@@ -116,19 +121,37 @@ impl Run<'_> {
         let request = Request {
             source: &job.source,
             target: &job.target,
-            config: self.config,
+            settings: self.settings,
             truth: self.truth,
             jobs: self.jobs,
             command: self.command,
             stop: self.stop,
+            note: &tell,
         };
         tracing::info!("labelling {}", job.source.display());
         let bar = self.terminal.bar(&job.source.display().to_string());
         let labelled = label::label(&request, self.estimator, &mut |progress| {
-            Terminal::show(&bar, progress, "steps")
+            Terminal::show(&bar, progress);
         });
         bar.finish_and_clear();
         labelled.with_context(|| format!("{} is not labelled", job.source.display()))
+    }
+}
+
+/// What the user may have meant otherwise.
+fn tell(note: &Note) {
+    match note {
+        Note::Ambiguous {
+            role,
+            chosen,
+            why,
+            others,
+        } => tracing::warn!(
+            "{}: {chosen} is taken, because it {why}; {} would fit too, {} chooses",
+            role.name(),
+            others.join(", "),
+            option(*role),
+        ),
     }
 }
 
@@ -216,11 +239,13 @@ impl RunReport {
 }
 
 impl BagReport {
-    fn new(job: &Job, lot: &Lot, config: &Config) -> Self {
-        let (status, error, done) = match lot {
-            Lot::Skipped => ("skipped", None, None),
-            Lot::Failed(error) => ("failed", Some(in_words(error)), None),
-            Lot::Labelled(labelled) => ("labelled", None, Some(Done::new(labelled, config))),
+    fn new(job: &Job, became: &BagOutcome, settings: &Settings) -> Self {
+        let (status, error, done) = match became {
+            BagOutcome::Skipped => ("skipped", None, None),
+            BagOutcome::Failed(error) => ("failed", Some(in_words(error)), None),
+            BagOutcome::Labelled(labelled) => {
+                ("labelled", None, Some(Done::new(labelled, settings)))
+            }
         };
         Self {
             input: job.source.clone(),
@@ -232,8 +257,8 @@ impl BagReport {
     }
 
     /// The summary for people; `None` where everything was said before.
-    fn to_text(&self, lot: &Lot) -> Option<String> {
-        let Lot::Labelled(labelled) = lot else {
+    fn to_text(&self, became: &BagOutcome) -> Option<String> {
+        let BagOutcome::Labelled(labelled) = became else {
             return None;
         };
         let done = self.done.as_ref()?;
@@ -271,7 +296,7 @@ impl BagReport {
 }
 
 impl Done {
-    fn new(labelled: &Labelled, config: &Config) -> Self {
+    fn new(labelled: &Labelled, settings: &Settings) -> Self {
         let invalid: u64 = labelled.invalid.values().sum();
         Self {
             files: Files {
@@ -282,7 +307,7 @@ impl Done {
             },
             topics: labelled.topics.clone(),
             distance_kind: labelled.distance_kind.name(),
-            reward_kind: config.reward.kind.name(),
+            reward_kind: settings.reward.kind.name(),
             steps: labelled.steps,
             valid: labelled.steps - invalid,
             invalid: labelled

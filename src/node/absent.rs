@@ -3,19 +3,25 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::config::Config;
-use crate::error::{Error, Result};
+use anyhow::bail;
+use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::progress::BoxedProgress;
+use spatial_reward_core::settings::Config;
 
 /// Runs the node until it is told to stop.
 ///
 /// # Errors
-/// `Error::NotInThisBuild`, always.
-pub fn run(_config: Config, _stop: &AtomicBool, _bar: indicatif::ProgressBar) -> Result<()> {
-    Err(Error::NotInThisBuild {
-        what: "the live node",
-        remedy: "source ROS 2 (or get it with scripts/setup --ros and . scripts/env.sh), then build with \
-                 --features ros. Bags need no ROS: use spatial-reward label",
-    })
+/// That it is not there, always.
+pub fn run(
+    _config: Config,
+    _estimators: Estimators,
+    _stop: &AtomicBool,
+    _progress: BoxedProgress,
+) -> anyhow::Result<()> {
+    bail!(
+        "the live node is not in this build: source ROS 2 (or get it with scripts/setup --ros and . scripts/env.sh), \
+         then build with --features ros. Bags need no ROS: use spatial-reward label"
+    )
 }
 
 /// Where log lines go besides stderr: nowhere, without ROS.

@@ -1,10 +1,12 @@
 //! `ask` with a tiny random checkpoint, whose answers the original program's are known of; and what is
 //! said when the checkpoint, the picture, the regions or the question are not what they should be.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::{GrayImage, Luma};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use crate::fixtures::*;
@@ -323,29 +325,39 @@ fn a_damaged_file_of_the_checkpoint_is_named() {
 #[test]
 fn a_tensor_too_many_or_too_few_is_named() {
     let file = "mm_projector/model.safetensors";
-    let change = |change: fn(&mut Vec<(String, tch::Tensor)>)| {
+    let change = |change: fn(&mut BTreeMap<String, (Vec<usize>, Vec<u8>)>)| {
         ask_damaged(|folder| {
             let file = folder.join(file);
-            let mut tensors = tch::Tensor::read_safetensors(&file).unwrap();
-            tensors.sort_by(|(first, _), (second, _)| first.cmp(second));
+            let bytes = fs::read(&file).unwrap();
+            let read = SafeTensors::deserialize(&bytes).unwrap();
+            assert!(read.iter().all(|(_, tensor)| tensor.dtype() == Dtype::F32));
+            let tensors = read.iter().map(|(name, tensor)| {
+                let (shape, data) = (tensor.shape().to_vec(), tensor.data().to_vec());
+                (name.to_owned(), (shape, data))
+            });
+            let mut tensors: BTreeMap<_, _> = tensors.collect();
             change(&mut tensors);
-            tch::Tensor::write_safetensors(&tensors, &file).unwrap();
+            let views = tensors.iter().map(|(name, (shape, data))| {
+                (
+                    name,
+                    TensorView::new(Dtype::F32, shape.clone(), data).unwrap(),
+                )
+            });
+            fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
         })
     };
     change(|_| {}).expect_code(0);
     change(|tensors| {
-        let one = tch::Tensor::from_slice(&[1.0_f32]);
-        tensors.push(("layers.9.scale".into(), one));
+        let one = (vec![1], 1.0_f32.to_le_bytes().to_vec());
+        tensors.insert("layers.9.scale".into(), one);
     })
     .expect_error(&["layers.9.scale", "mm_projector"]);
-    change(|tensors| tensors.retain(|(name, _)| name != "layers.2.weight"))
+    change(|tensors| drop(tensors.remove("layers.2.weight")))
         .expect_error(&["layers.2.weight", "mm_projector"]);
     change(|tensors| {
-        for (name, tensor) in tensors {
-            if name == "layers.2.weight" {
-                *tensor = tensor.narrow(0, 0, 7).contiguous();
-            }
-        }
+        let (shape, data) = tensors.get_mut("layers.2.weight").unwrap();
+        data.truncate(data.len() / shape[0] * 7);
+        shape[0] = 7;
     })
     .expect_error(&["layers.2.weight", "mm_projector", "7"]);
 }

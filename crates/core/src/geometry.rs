@@ -1,0 +1,194 @@
+//! Distances between two image regions, measured from depth: `center`, `surface` and `cloud`.
+//!
+//! In four steps, each a module: cut the window around the boxes out of the depth image and denoise
+//! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
+//! regions apart (`segment`, `surfaces`); complete each region's hidden half by symmetry (`solid`,
+//! `finger`); measure between the completed clouds (`cloud`).
+//!
+//! Constants are shares of the box, the depth or the pixel's footprint, but for two lengths of a hand's
+//! scale (`MIN_SPREAD_M`, `NOISE_SCALE_M`); nothing is fitted to a robot or a camera.
+
+mod background;
+pub mod camera;
+mod cloud;
+mod finger;
+mod outline;
+mod parts;
+mod segment;
+mod solid;
+mod surfaces;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use crate::estimator::Estimator;
+use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+use crate::settings::Geometry;
+pub use cloud::mean_nearest_of_samples_m;
+use segment::{FULL_SCORE, Segments};
+pub use solid::Point;
+use solid::Solid;
+use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
+
+/// A part smaller than this share of the largest one tells nothing of the fingertip's centre, unless
+/// it alone explains a side of the box.
+const MIN_CENTER_SHARE: f32 = 0.25;
+/// Depth noise at which confidence is halved: what blurs a fingertip.
+const NOISE_SCALE_M: f32 = 0.01;
+/// Pixels of the smaller region at which confidence is halved.
+const PIXELS_SCALE: f32 = 20.0;
+
+/// Measures the distance from depth, without any model.
+pub struct GeometryEstimator {
+    range: DepthRange,
+    min_pixels: usize,
+}
+
+impl GeometryEstimator {
+    /// As `estimator.kind` names it.
+    pub const NAME: &'static str = "geometry";
+
+    /// With these limits.
+    pub fn new(settings: &Geometry) -> Self {
+        Self {
+            range: DepthRange {
+                min_m: settings.min_depth_m as f32,
+                max_m: settings.max_depth_m as f32,
+            },
+            min_pixels: settings.min_pixels as usize,
+        }
+    }
+
+    /// All three distances and a confidence from the evidence.
+    ///
+    /// `color` helps to tell touching surfaces apart where depth alone does not; `depth` must be
+    /// registered to it, at whatever resolution; `intrinsics` and `regions` speak of the colour image.
+    ///
+    /// # Errors
+    /// `box_outside_image` if a box has no part inside the image, `depth_invalid` if a region has too
+    /// few pixels with usable depth, `no_image` if colour is needed and does not decode.
+    pub fn measure(
+        &self,
+        color: &LazyColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+    ) -> Result<Measurement, Reason> {
+        let (window, segments) = self.separate(color, depth, intrinsics, regions)?;
+        let fingertip = segments.fingertip();
+        let fingertip_mask = window.mask(&fingertip);
+        let target = solid::object(&window, &segments.target, &window.target, &fingertip_mask);
+        let parts = fingertip_solids(&window, &segments);
+        let center = fingertip_center(&window, &segments, &parts);
+        let surface: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
+        let seen = |pixels: &[usize]| seen(&window, pixels);
+        Ok(Measurement {
+            center_m: Some((center - target.center).norm().into()),
+            surface_m: Some(cloud::gap_m(&surface, &target.surface).into()),
+            cloud_m: Some(cloud::mean_nearest_m(&seen(&fingertip), &seen(&segments.target)).into()),
+            confidence: confidence(&window, &segments, &fingertip),
+            answer: None,
+        })
+    }
+
+    /// What is seen of fingertip and target, in this order: points in the camera's optical frame.
+    ///
+    /// # Errors
+    /// Those of [`measure`](Self::measure), which takes the same.
+    pub fn visible_clouds(
+        &self,
+        color: &LazyColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+    ) -> Result<[Vec<Point>; 2], Reason> {
+        let (window, segments) = self.separate(color, depth, intrinsics, regions)?;
+        Ok([
+            seen(&window, &segments.fingertip()),
+            seen(&window, &segments.target),
+        ])
+    }
+
+    fn separate<'a>(
+        &self,
+        color: &'a LazyColorImage,
+        depth: &DepthImage,
+        intrinsics: &Intrinsics,
+        regions: &Regions,
+    ) -> Result<(Window<'a>, Segments), Reason> {
+        let window = Window::cut(color, depth, intrinsics, regions, self.range)
+            .ok_or(Reason::BoxOutsideImage)?;
+        let segments = segment::segment(&window, self.min_pixels)?;
+        if !segments.holds(self.min_pixels) {
+            return Err(Reason::DepthInvalid);
+        }
+        Ok((window, segments))
+    }
+}
+
+fn seen(window: &Window, pixels: &[usize]) -> Vec<Point> {
+    pixels.iter().map(|&i| solid::point(window, i)).collect()
+}
+
+impl Estimator for GeometryEstimator {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn estimate(&self, frame: &Frame, regions: &Regions) -> Result<Measurement, Reason> {
+        let depth = frame.depth.as_ref().ok_or(Reason::NoDepth)?;
+        // Without a calibration, depth cannot be turned into points.
+        let intrinsics = frame.intrinsics.as_ref().ok_or(Reason::DepthInvalid)?;
+        self.measure(&frame.color, depth, intrinsics, regions)
+    }
+}
+
+fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
+    let target_mask = window.mask(&segments.target);
+    let axes = finger::axes(window, &segments.fingertip_parts, &segments.target);
+    let complete = |(part, axis): (&Vec<usize>, Option<finger::Axis>)| match axis {
+        Some(axis) => finger::finger(window, part, axis),
+        None => solid::object(window, part, &window.extent(part), &target_mask),
+    };
+    segments
+        .fingertip_parts
+        .iter()
+        .zip(axes)
+        .map(complete)
+        .collect()
+}
+
+/// The mean of the parts' centres, each finger counted once however much of it shows.
+fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> Point {
+    // The largest comes first.
+    let largest = segments.fingertip_parts.first().map_or(0, Vec::len);
+    let mut reached = 0;
+    let counted = segments
+        .fingertip_parts
+        .iter()
+        .zip(solids)
+        .filter(|(pixels, _)| {
+            let sides = parts::sides_touched(window, pixels, &window.fingertip);
+            let large = pixels.len() as f32 >= MIN_CENTER_SHARE * largest as f32;
+            let counts = large || sides & !reached != 0;
+            reached |= sides;
+            counts
+        });
+    let centers: Vec<Point> = counted.map(|(_, part)| part.center).collect();
+    centers.iter().sum::<Point>() / centers.len() as f32
+}
+
+/// 0 to 1 from the evidence: how much of the boxes has depth, how well the pixels found explain
+/// them, how many there are, and how noisy their depth is.
+fn confidence(window: &Window, segments: &Segments, fingertip: &[usize]) -> f32 {
+    let measured = window
+        .measured_share(IN_FINGERTIP)
+        .min(window.measured_share(IN_TARGET));
+    let explained = segments.score as f32 / FULL_SCORE as f32;
+    let pixels = fingertip.len().min(segments.target.len()) as f32;
+    let noise_m = window
+        .noise_m(fingertip)
+        .max(window.noise_m(&segments.target));
+    let evidence = measured * explained * pixels / (pixels + PIXELS_SCALE);
+    (evidence / (1.0 + noise_m / NOISE_SCALE_M)).clamp(0.0, 1.0)
+}

@@ -1,0 +1,22 @@
+pub mod answer;
+pub mod digest;
+pub mod error;
+pub mod estimator;
+pub mod frame;
+pub mod geometry;
+pub mod imaging;
+pub mod kalman;
+pub mod messages;
+pub mod pipeline;
+pub mod progress;
+pub mod prompt;
+pub mod question;
+pub mod random;
+pub mod reward;
+pub mod settings;
+pub mod stamp;
+pub mod statistics;
+pub mod step;
+pub mod whole_folder;
+
+pub use error::{Error, Result};

@@ -1,0 +1,125 @@
+//! `spatial_reward/msg/StepReward`, the one message of ours: its definition, its type hash, and a
+//! finished `Step` to and from CDR.
+
+use serde::{Deserialize, Serialize};
+
+use super::cdr;
+use super::types::{Header, Time};
+use crate::error::Result;
+use crate::frame::BoundingBox;
+use crate::step::Step;
+
+pub const TYPE_NAME: &str = "spatial_reward/msg/StepReward";
+
+/// The definition with those it depends on, as MCAP and rosbag2 store it (`ros2msg`).
+pub const DEFINITION: &str = concat!(
+    include_str!("StepReward.msg"),
+    "================================================================================\n",
+    "MSG: std_msgs/Header\n",
+    "builtin_interfaces/Time stamp\n",
+    "string frame_id\n",
+    "================================================================================\n",
+    "MSG: builtin_interfaces/Time\n",
+    "int32 sec\n",
+    "uint32 nanosec\n",
+);
+
+/// REP 2011's hash of the definition. tests/python/test_step_reward_hash.py computes it anew.
+pub const TYPE_HASH: &str =
+    "RIHS01_a9173f8deb4f51b2939b9190a0050a3efe4d7f8ad4d7216ade42add52b7735a5";
+
+/// The message's fields, as in msg/StepReward.msg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepReward {
+    pub header: Header,
+    pub episode_id: i64,
+    pub step: i64,
+    pub distance_m: f64,
+    pub distance_kind: String,
+    pub center_m: f64,
+    pub surface_m: f64,
+    pub cloud_m: f64,
+    pub reward: f64,
+    pub reward_kind: String,
+    pub shaped_reward: f64,
+    pub potential: f64,
+    pub confidence: f32,
+    pub valid: bool,
+    pub reason: String,
+    pub bridged: bool,
+    pub success: bool,
+    pub terminated: bool,
+    pub answer: String,
+    pub estimator: String,
+    /// x_min, y_min, x_max, y_max; NaN if there was none.
+    pub fingertip_box: [f64; 4],
+    pub target_box: [f64; 4],
+    pub latency_decode_s: f64,
+    pub latency_estimate_s: f64,
+    pub latency_total_s: f64,
+}
+
+/// What every step of a run shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepMeta<'a> {
+    /// The configured reward's name, such as `dense`.
+    pub reward_kind: &'a str,
+    /// The estimator's name, such as `geometry`.
+    pub estimator: &'a str,
+}
+
+impl StepReward {
+    pub fn new(step: &Step, meta: &StepMeta<'_>) -> Self {
+        Self {
+            header: Header {
+                stamp: Time::from_nanos(step.stamp_nanos),
+                frame_id: step.frame_id.clone(),
+            },
+            episode_id: signed(step.episode),
+            step: signed(step.frame),
+            distance_m: step.distance_m,
+            distance_kind: step.distance_kind.name().to_owned(),
+            center_m: step.center_m,
+            surface_m: step.surface_m,
+            cloud_m: step.cloud_m,
+            reward: step.reward,
+            reward_kind: meta.reward_kind.to_owned(),
+            shaped_reward: step.shaped_reward,
+            potential: step.potential,
+            confidence: step.confidence,
+            valid: step.is_valid(),
+            reason: step.reason_name().to_owned(),
+            bridged: step.bridged,
+            success: step.success,
+            terminated: step.terminated,
+            answer: step.answer.clone(),
+            estimator: meta.estimator.to_owned(),
+            fingertip_box: edges(step.fingertip),
+            target_box: edges(step.target),
+            latency_decode_s: step.latency.decode_s,
+            latency_estimate_s: step.latency.estimate_s,
+            latency_total_s: step.latency.total_s,
+        }
+    }
+}
+
+/// Counters start at 0 and never come near 2^63.
+fn signed(counter: u64) -> i64 {
+    i64::try_from(counter).unwrap_or(i64::MAX)
+}
+
+fn edges(bbox: Option<BoundingBox>) -> [f64; 4] {
+    bbox.map_or([f64::NAN; 4], |bbox| {
+        [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max]
+    })
+}
+
+/// The step as little-endian CDR with its encapsulation header.
+pub fn encode(step: &Step, meta: &StepMeta<'_>) -> Result<Vec<u8>> {
+    cdr::encode(TYPE_NAME, &StepReward::new(step, meta))
+}
+
+/// The inverse of `encode`, for either byte order.
+pub fn decode(bytes: &[u8]) -> Result<StepReward> {
+    cdr::decode(TYPE_NAME, bytes)
+}

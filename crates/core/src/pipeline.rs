@@ -1,0 +1,159 @@
+//! From stamped messages to steps, without any IO and in three stages, so that a bag and a live
+//! node give the same numbers: [`Matcher`] joins messages to frames, [`estimate`] measures one
+//! frame (the driver may do many at once), [`Rewarder`] folds the results, in order, to steps.
+//!
+//! A frame that cannot be measured has exactly one reason. They are asked in this order:
+//! `late`, the fingertip's box (`no_fingertip_box`, `stale_box`), the target's (`no_target_box`,
+//! `stale_box`), `no_depth`, all by the matcher; then `no_image` by the driver, when the picture
+//! does not decode; then `box_outside_image` and the estimator's own; last `implausible_distance`.
+
+mod boxes;
+mod buffer;
+mod clock;
+mod matcher;
+pub mod measure;
+pub mod reading;
+mod rewarder;
+#[cfg(test)]
+mod tests;
+mod tracker;
+
+pub use matcher::Matcher;
+pub use rewarder::Rewarder;
+pub use tracker::BoxTracker;
+
+use bytes::Bytes;
+
+use crate::estimator::Estimator;
+use crate::frame::{BoundingBox, Detection, Frame, Intrinsics, Measurement, Reason, Regions};
+
+/// One message. Stamps are those of the header in nanoseconds; where a header has none (0), the
+/// caller gives the log time instead. Pixels stay encoded: only frames that need them get decoded.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The colour image that a step is made of.
+    Image {
+        stamp_nanos: i64,
+        frame_id: String,
+        payload: Bytes,
+    },
+    Depth {
+        stamp_nanos: i64,
+        payload: Bytes,
+    },
+    CameraInfo {
+        stamp_nanos: i64,
+        intrinsics: Intrinsics,
+    },
+    /// Everything that a detector saw at one instant; an empty list says that it saw nothing.
+    Boxes {
+        role: BoxRole,
+        stamp_nanos: i64,
+        boxes: Vec<Detection>,
+    },
+    /// A new episode begins with the first image logged at this message's log time or later.
+    EpisodeSplit,
+}
+
+/// Whose boxes a topic carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxRole {
+    Fingertip,
+    Target,
+    /// One topic for both, told apart by class id.
+    Both,
+}
+
+/// The streams that exist. One that does not is never waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    pub depth: bool,
+    pub camera_info: bool,
+    pub fingertip: bool,
+    pub target: bool,
+}
+
+impl Streams {
+    pub const ALL: Self = Self {
+        depth: true,
+        camera_info: true,
+        fingertip: true,
+        target: true,
+    };
+}
+
+/// What a step needs to know of its frame once the pixels are gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameInfo {
+    /// `header.stamp` of the colour image.
+    pub stamp_nanos: i64,
+    /// When the colour image was logged or received.
+    pub log_time_nanos: i64,
+    /// `header.frame_id` of the colour image.
+    pub frame_id: String,
+    /// The stretch of the recording, counted from 0, as splits, gaps and clock resets divide it.
+    pub episode: u64,
+    /// The boxes as they were detected or predicted, in pixels of the colour image: they may reach
+    /// beyond it, and a detector's nonsense is kept for the record. One may be there without the
+    /// other.
+    pub fingertip: Option<BoundingBox>,
+    pub target: Option<BoundingBox>,
+    /// A box was predicted by the tracker.
+    pub bridged: bool,
+    /// Why the frame cannot be measured, as far as the matcher knows.
+    pub reason: Option<Reason>,
+}
+
+impl FrameInfo {
+    /// The two boxes to measure between.
+    ///
+    /// # Errors
+    /// The matcher's reason why the frame cannot be measured.
+    pub fn regions(&self) -> Result<Regions, Reason> {
+        match self.reason {
+            Some(reason) => Err(reason),
+            None => Ok(Regions {
+                fingertip: self.fingertip.ok_or(Reason::NoFingertipBox)?,
+                target: self.target.ok_or(Reason::NoTargetBox)?,
+            }),
+        }
+    }
+}
+
+/// An image with everything that belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatchedFrame {
+    pub info: FrameInfo,
+    /// The encoded colour image, as it was pushed.
+    pub image: Bytes,
+    /// The encoded depth image nearest in time, if there is one within the tolerance.
+    pub depth: Option<Bytes>,
+    /// The newest intrinsics up to the image, or the first ones ever. A camera whose intrinsics
+    /// are unknown is the estimator's concern, so their absence is no reason here.
+    pub intrinsics: Option<Intrinsics>,
+}
+
+/// The parts of both regions that lie inside an image of that size.
+///
+/// # Errors
+/// `box_outside_image` if a box has no part inside, no area, or a coordinate that is not finite.
+pub fn check_regions(regions: &Regions, width: u32, height: u32) -> Result<Regions, Reason> {
+    let inside = |bbox: &BoundingBox| bbox.clipped(width, height).ok_or(Reason::BoxOutsideImage);
+    Ok(Regions {
+        fingertip: inside(&regions.fingertip)?,
+        target: inside(&regions.target)?,
+    })
+}
+
+/// Measure one decoded frame: check the regions against the image, then ask the estimator.
+///
+/// # Errors
+/// `box_outside_image`, or the estimator's reason.
+pub fn estimate(
+    estimator: &dyn Estimator,
+    frame: &Frame,
+    regions: &Regions,
+) -> Result<Measurement, Reason> {
+    let inside = check_regions(regions, frame.color.width, frame.color.height)?;
+    estimator.estimate(frame, &inside)
+}

@@ -1,0 +1,256 @@
+//! From matched frames to measurements: decode what is needed, check that it fits together, ask the
+//! estimator. The one way from a frame's bytes to a distance, for bags and for the live node.
+
+use std::iter::repeat;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{FrameInfo, MatchedFrame, check_regions};
+use crate::error::Error;
+use crate::estimator::Estimator;
+use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+use crate::messages::Decoder;
+use crate::step::Latency;
+
+/// Two aspect ratios this close are one picture resized and rounded to whole pixels.
+const ASPECT_TOLERANCE: f64 = 0.01;
+
+/// Width and height in pixels.
+pub type Size = (u32, u32);
+
+/// Whether a picture of one size can be a scaled copy of one of the other.
+pub fn is_scaling(first: Size, second: Size) -> bool {
+    let aspect = |(width, height): Size| f64::from(width) / f64::from(height);
+    let ratio = aspect(first) / aspect(second);
+    (ratio - 1.0).abs() <= ASPECT_TOLERANCE
+}
+
+/// What every frame of a stream is measured with.
+pub struct Measurer<'a> {
+    pub estimator: &'a dyn Estimator,
+    pub image: Decoder,
+    pub depth: Option<Decoder>,
+}
+
+/// A frame to measure.
+#[derive(Debug)]
+pub struct Task {
+    pub frame: MatchedFrame,
+    /// Give its colour image back: somebody draws it. It is decoded then even where it cannot be
+    /// measured.
+    pub keep_color: bool,
+}
+
+/// A measured frame.
+#[derive(Debug)]
+pub struct Measured {
+    pub info: FrameInfo,
+    pub measurement: Result<Measurement, Reason>,
+    /// The colour image, if it was asked for and is sound.
+    pub color: Option<LazyColorImage>,
+    /// `total_s` is left for who knows when the inputs were complete.
+    pub latency: Latency,
+    /// Why a picture did not decode, for the log.
+    pub broken: Option<Broken>,
+}
+
+/// A picture that did not decode or does not fit.
+#[derive(Debug)]
+pub struct Broken {
+    pub what: &'static str,
+    pub why: String,
+}
+
+/// A frame on its way to the estimator.
+struct Prepared {
+    measured: Measured,
+    /// What to ask it, unless the measurement is settled already.
+    question: Option<(Frame, Regions)>,
+}
+
+impl Measurer<'_> {
+    /// Measure frames, together where the estimator likes it so.
+    pub fn measure(&self, tasks: Vec<Task>) -> Vec<Measured> {
+        let mut measured = Vec::with_capacity(tasks.len());
+        let mut questions = Vec::new();
+        let mut asked = Vec::new();
+        for task in tasks {
+            let prepared = self.prepare(task);
+            if let Some(question) = prepared.question {
+                asked.push(measured.len());
+                questions.push(question);
+            }
+            measured.push(prepared.measured);
+        }
+        let begin = Instant::now();
+        let asked_of: Vec<(&Frame, &Regions)> = questions.iter().map(|(f, r)| (f, r)).collect();
+        let answers = self.estimator.estimate_batch(&asked_of);
+        // Frames that are measured together share the time.
+        let estimate_s = begin.elapsed().as_secs_f64() / questions.len().max(1) as f64;
+        // An estimator that says nothing of a frame has failed it.
+        let answers = answers.into_iter().chain(repeat(Err(Reason::ModelError)));
+        for ((at, (frame, _)), answer) in asked.into_iter().zip(&questions).zip(answers) {
+            if let Some(measured) = measured.get_mut(at) {
+                measured.take(frame, answer, estimate_s);
+            }
+        }
+        measured
+    }
+
+    /// Measure one frame.
+    pub fn measure_one(&self, task: Task) -> Measured {
+        let Prepared {
+            mut measured,
+            question,
+        } = self.prepare(task);
+        if let Some((frame, regions)) = question {
+            let begin = Instant::now();
+            let answer = self.estimator.estimate(&frame, &regions);
+            measured.take(&frame, answer, begin.elapsed().as_secs_f64());
+        }
+        measured
+    }
+
+    fn prepare(&self, task: Task) -> Prepared {
+        let Task { frame, keep_color } = task;
+        let regions = frame.info.regions();
+        let mut measured = Measured {
+            info: frame.info,
+            measurement: Err(regions.err().unwrap_or(Reason::NoImage)),
+            color: None,
+            latency: Latency::default(),
+            broken: None,
+        };
+        let mut question = None;
+        if regions.is_err() && !keep_color {
+            return Prepared { measured, question };
+        }
+        let begin = Instant::now();
+        let color = match self.image.lazy_color(&frame.image) {
+            Ok(color) => color,
+            Err(error) => {
+                measured.broken = Some(Broken::new("colour image", &error));
+                return Prepared { measured, question };
+            }
+        };
+        if keep_color {
+            match color.pixels() {
+                Ok(_) => measured.color = Some(color.clone()),
+                Err(error) => measured.broken = Some(Broken::new("colour image", error)),
+            }
+        }
+        if let Ok(regions) = regions {
+            let frame = DecodedFrame {
+                episode: measured.info.episode,
+                stamp_nanos: measured.info.stamp_nanos,
+                color,
+                depth: frame.depth.as_ref(),
+                intrinsics: frame.intrinsics,
+            };
+            match self.decode(frame, &regions, &mut measured.broken) {
+                Ok(decoded) => question = Some(decoded),
+                Err(reason) => measured.measurement = Err(reason),
+            }
+        }
+        measured.latency.decode_s = begin.elapsed().as_secs_f64();
+        Prepared { measured, question }
+    }
+
+    fn decode(
+        &self,
+        frame: DecodedFrame<'_>,
+        regions: &Regions,
+        broken: &mut Option<Broken>,
+    ) -> Result<(Frame, Regions), Reason> {
+        let (width, height) = (frame.color.width, frame.color.height);
+        // Before the depth is decoded: a box outside the image is that frame's reason.
+        let inside = check_regions(regions, width, height)?;
+        let decoded = self
+            .depth(&frame)
+            .and_then(|depth| Ok((depth, fitted(&frame)?)));
+        let (depth, intrinsics) = decoded.map_err(|why| {
+            *broken = Some(why);
+            Reason::DepthInvalid
+        })?;
+        let frame = Frame {
+            episode: frame.episode,
+            stamp_nanos: frame.stamp_nanos,
+            color: frame.color,
+            depth,
+            intrinsics,
+        };
+        Ok((frame, inside))
+    }
+
+    /// The depth image, which may have another resolution than the colour but not another shape.
+    fn depth(&self, frame: &DecodedFrame<'_>) -> Result<Option<DepthImage>, Broken> {
+        let (Some(decoder), Some(data)) = (&self.depth, frame.depth) else {
+            return Ok(None);
+        };
+        let depth = decoder
+            .depth(data)
+            .map_err(|error| Broken::new("depth image", &error))?;
+        check_size("depth image", (depth.width, depth.height), frame)?;
+        Ok(Some(depth))
+    }
+}
+
+/// A frame whose colour is found sound and whose depth is not looked at yet.
+struct DecodedFrame<'a> {
+    episode: u64,
+    stamp_nanos: i64,
+    color: LazyColorImage,
+    depth: Option<&'a Bytes>,
+    intrinsics: Option<Intrinsics>,
+}
+
+/// The intrinsics of the colour image as it is: it may have been resized since the camera.
+fn fitted(frame: &DecodedFrame<'_>) -> Result<Option<Intrinsics>, Broken> {
+    let Some(intrinsics) = frame.intrinsics else {
+        return Ok(None);
+    };
+    check_size("camera info", (intrinsics.width, intrinsics.height), frame)?;
+    Ok(Some(
+        intrinsics.resized(frame.color.width, frame.color.height),
+    ))
+}
+
+fn check_size(
+    what: &'static str,
+    size: (u32, u32),
+    frame: &DecodedFrame<'_>,
+) -> Result<(), Broken> {
+    let color = (frame.color.width, frame.color.height);
+    if is_scaling(size, color) {
+        return Ok(());
+    }
+    Err(Broken {
+        what,
+        why: format!(
+            "its {}x{} pixels are no scaling of the colour image's {}x{}",
+            size.0, size.1, color.0, color.1
+        ),
+    })
+}
+
+impl Measured {
+    fn take(&mut self, frame: &Frame, answer: Result<Measurement, Reason>, estimate_s: f64) {
+        if answer == Err(Reason::NoImage)
+            && let Err(error) = frame.color.pixels()
+        {
+            self.broken = Some(Broken::new("colour image", error));
+        }
+        self.measurement = answer;
+        self.latency.estimate_s = estimate_s;
+    }
+}
+
+impl Broken {
+    fn new(what: &'static str, error: &Error) -> Self {
+        Self {
+            what,
+            why: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Every setting, declared once: its field states type, default, unit, bounds, what it means and whether it may
+//! change while a node runs. From these declarations follow what serde reads, what is refused, `config/default.yaml`,
+//! the JSON schema that editors complete YAML with, the ROS parameters and the tables in docs/.
+//!
+//! [`Config`] is what was typed; [`Settings`] is what is ready to use: checked, its names resolved.
+
+mod config;
+mod declared;
+mod estimating;
+mod inputs;
+mod live;
+mod model;
+mod output;
+mod ready;
+mod reward;
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use declared::{Bounds, Choice, Declared, Kind, Section, choices, declared, schema, sections};
+pub use estimating::{Estimator, Geometry};
+pub use inputs::{Episodes, Matching, Topics, Tracker};
+pub use live::{BoxType, ImageTransport, Live, Reliability};
+pub use model::{DepthScale, Dtype, Model, RelativeDepth};
+pub use output::{Output, Storage};
+pub use ready::{DeviceChoice, ModelSettings, Settings};
+pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};

@@ -1,0 +1,85 @@
+//! Which messages are looked at, how they become steps, and where episodes end.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
+
+/// Topic names. Without a name, a topic is found by its message type and name (`inspect` says which one would be
+/// chosen, and why).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topics {
+    /// sensor_msgs/Image or sensor_msgs/CompressedImage.
+    pub image: Option<String>,
+    /// sensor_msgs/Image (16UC1 mm, 32FC1 m) or CompressedImage (compressedDepth), registered to the image.
+    pub depth: Option<String>,
+    /// sensor_msgs/CameraInfo of the image.
+    pub camera_info: Option<String>,
+    /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest.
+    pub fingertip: Option<String>,
+    /// The same for the target; may be the fingertip's topic too.
+    pub target: Option<String>,
+    /// Class ids that count as the fingertip. Empty: any class, or `fingertip` where both share a topic.
+    pub fingertip_class: Vec<String>,
+    /// Class ids that count as the target. Empty: any class, or `target` where both share a topic.
+    pub target_class: Vec<String>,
+    /// std_msgs/String with the task's words.
+    pub task_prompt: Option<String>,
+}
+
+/// How messages of several streams become one step, by their header stamps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matching {
+    /// Depth and boxes this near to the image belong to it.
+    #[default = 0.02]
+    #[schemars(extend("x-unit" = "s", "exclusiveMinimum" = 0.0, "maximum" = 10.0))]
+    pub tolerance_s: f64,
+    /// Without a box within the tolerance, the newest earlier one may be this old, else stale_box.
+    #[default = 0.1]
+    #[schemars(extend("x-unit" = "s", "minimum" = 0.0, "maximum" = 60.0))]
+    pub box_max_age_s: f64,
+    /// How long, in log time, a step waits for inputs that may still come.
+    #[default = 0.5]
+    #[schemars(extend("x-unit" = "s", "exclusiveMinimum" = 0.0, "maximum" = 60.0))]
+    pub wait_s: f64,
+    /// Detections below this score are ignored.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
+    pub min_score: f64,
+}
+
+/// Where one episode ends and the next begins. By default a bag is one episode; a clock that is set back by a
+/// second or more begins a new one always.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
+#[serde(default, deny_unknown_fields)]
+pub struct Episodes {
+    /// Each message on this topic (of any type) begins a new episode.
+    pub split_topic: Option<String>,
+    /// So does a pause between two images longer than this.
+    #[schemars(extend("x-unit" = "s", "exclusiveMinimum" = 0.0))]
+    pub split_gap_s: Option<f64>,
+    /// A success ends the episode: a true terminal, where the shaping potential is 0. The next frame begins a new
+    /// one, in which the same touch does not count again.
+    pub end_on_success: bool,
+}
+
+/// Constant-velocity Kalman filter on each box. It predicts boxes that the detector missed and marks such steps
+/// `bridged`; boxes that were detected pass through unchanged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracker {
+    /// Predict boxes that the detector missed.
+    pub enabled: bool,
+    /// Missing frames in a row that may be bridged.
+    #[default = 5]
+    #[schemars(extend("minimum" = 1, "maximum" = 1000))]
+    pub max_bridged_frames: u32,
+    /// Standard deviation of the box's unmodelled acceleration.
+    #[default = 500.0]
+    #[schemars(extend("x-unit" = "px/s^2", "exclusiveMinimum" = 0.0))]
+    pub acceleration_px_s2: f64,
+    /// Standard deviation of a detected box edge.
+    #[default = 2.0]
+    #[schemars(extend("x-unit" = "px", "exclusiveMinimum" = 0.0))]
+    pub measurement_px: f64,
+}

@@ -1,0 +1,104 @@
+use super::{Config, Declared, Kind, Settings, declared};
+use crate::estimator::Estimators;
+
+#[test]
+fn empty_text_is_the_default() {
+    assert_eq!(Config::from_yaml("").unwrap(), Config::default());
+    assert_eq!(
+        Config::from_yaml("# only a comment\n").unwrap(),
+        Config::default()
+    );
+}
+
+#[test]
+fn unknown_key_is_refused_with_its_line() {
+    let error = Config::from_yaml("reward:\n  kind: dense\n  kapa: 2\n").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("kapa") && text.contains("line 3"), "{text}");
+}
+
+#[test]
+fn out_of_bounds_names_key_value_and_bound() {
+    let text = Config::from_yaml("reward:\n  gamma: 1.5\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("reward.gamma") && text.contains("1.5") && text.contains("(0, 1]"),
+        "{text}"
+    );
+    let text = Config::from_yaml("filter: {window: 4}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("filter.window") && text.contains("odd"),
+        "{text}"
+    );
+    let text = Config::from_yaml("success: {exit_m: 0.001}")
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("success.exit_m"), "{text}");
+    assert!(Config::from_yaml("reward: {gamma: .nan}").is_err());
+    assert!(Config::from_yaml("episodes: {split_gap_s: .inf}").is_err());
+}
+
+#[test]
+fn digest_depends_on_values_not_on_typing() {
+    let a = Config::from_yaml("reward: {kind: tanh}").unwrap();
+    let b = Config::from_yaml("reward:\n  k_per_m: 10.0\n  kind: tanh\n").unwrap();
+    assert_eq!(a.digest().unwrap(), b.digest().unwrap());
+    assert_ne!(a.digest().unwrap(), Config::default().digest().unwrap());
+}
+
+#[test]
+fn only_what_differs_from_its_default_is_in_the_digest() {
+    // given one setting typed with another value, one with its default, and one of the live node
+    let text = "reward: {kind: tanh, k_per_m: 10.0}\nlive: {queue_frames: 3}";
+    let config = Config::from_yaml(text).unwrap();
+    // then a setting that is added tomorrow changes no digest of today
+    let changed: Vec<String> = config.changed().into_keys().collect();
+    assert_eq!(changed, ["reward.kind"]);
+    assert!(Config::default().changed().is_empty());
+}
+
+#[test]
+fn every_setting_is_declared_with_a_description_and_its_own_default() {
+    let defaults = Config::default();
+    assert!(declared().len() > 50);
+    for setting in declared() {
+        assert!(!setting.description.is_empty(), "{}", setting.name);
+        if setting.kind != Kind::OptionalInteger {
+            let value = defaults.value_of(&setting.name).unwrap();
+            assert_eq!(setting.default, value, "{}", setting.name);
+        }
+    }
+    let find = |name: &str| -> &Declared { declared().iter().find(|s| s.name == name).unwrap() };
+    let tolerance = find("matching.tolerance_s");
+    assert_eq!(
+        tolerance.bounds.in_words(tolerance.unit.as_deref()),
+        "in (0, 10] s"
+    );
+    assert_eq!(find("reward.kind").choices.len(), 6);
+    assert!(find("reward.kind").live && !find("matching.wait_s").live);
+    assert!(!find("output.storage").node);
+    assert_eq!(find("success.votes.of").kind, Kind::OptionalInteger);
+    assert_eq!(find("estimator.distance").kind, Kind::OptionalText);
+}
+
+#[test]
+fn names_are_resolved_once_and_unknown_ones_refused_with_those_there_are() {
+    let settings =
+        |yaml: &str| Settings::new(Config::from_yaml(yaml).unwrap(), &Estimators::default());
+    for (yaml, expected) in [
+        ("estimator: {kind: nobody}", "geometry"),
+        ("model: {device: gpu}", "cuda:N"),
+        ("model: {template: klingon}", "llama_3"),
+        (
+            "model: {relative_depth: depth_anything}",
+            "model.depth_model",
+        ),
+    ] {
+        let error = settings(yaml).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert_eq!(settings("").unwrap(), Settings::geometry());
+}

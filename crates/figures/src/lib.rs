@@ -1,0 +1,13 @@
+//! Pictures drawn as SVG, the same on every machine: axes, legends and text in an embedded font, curves of a training,
+//! and one frame with what was made of it.
+
+pub mod axis;
+pub mod curves;
+mod error;
+pub mod legend;
+pub mod overlay;
+pub mod raster;
+pub mod style;
+pub mod svg;
+
+pub use error::{Error, Result};

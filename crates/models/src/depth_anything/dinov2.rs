@@ -1,0 +1,254 @@
+//! DINOv2 (arXiv 2304.07193) as a backbone: an image in, the tokens after chosen layers out.
+//! Fields carry the names of the Hugging Face layout (`backbone.*`); the giant's SwiGLU is left out.
+
+use tch::{Kind, Tensor};
+
+use super::config::Dinov2Config;
+use super::layers::{Conv2d, Window};
+use crate::error::Result;
+use crate::nn::layers::{LayerNorm, Linear, TchResult};
+use crate::nn::weights::{Scope, torch_error};
+
+/// `backbone.embeddings`
+#[derive(Debug)]
+struct Embeddings {
+    cls_token: Tensor,
+    /// (1, C, G, G): the grid of `position_embeddings` without the class token's row, in float32.
+    patch_positions: Tensor,
+    /// (1, 1, C)
+    cls_position: Tensor,
+    projection: Conv2d,
+    patch_size: i64,
+    /// Patches along each side of the image that the position embeddings were trained for.
+    grid_side: i64,
+}
+
+impl Embeddings {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let grid_side = config.image_size / config.patch_size;
+        let positions = scope.get(
+            "position_embeddings",
+            &[1, grid_side * grid_side + 1, hidden],
+        )?;
+        // Only training masks patches, but published checkpoints keep the token.
+        if scope.has("mask_token") {
+            let _only_read = scope.get("mask_token", &[1, hidden])?;
+        }
+        let (cls_position, patch_positions) = split_positions(&positions, grid_side, hidden)
+            .map_err(torch_error("arrange the backbone's weights"))?;
+        Ok(Self {
+            cls_token: scope.get("cls_token", &[1, 1, hidden])?,
+            patch_positions,
+            cls_position,
+            projection: Conv2d::new(
+                &scope.sub("patch_embeddings").sub("projection"),
+                config.num_channels,
+                hidden,
+                Window::blocks(config.patch_size),
+            )?,
+            patch_size: config.patch_size,
+            grid_side,
+        })
+    }
+
+    /// (1, N, C) for an image of `height` by `width` patches.
+    fn positions(&self, height: i64, width: i64) -> TchResult<Tensor> {
+        let grid = if (height, width) == (self.grid_side, self.grid_side) {
+            self.patch_positions.shallow_clone()
+        } else {
+            self.patch_positions
+                .f_upsample_bicubic2d([height, width], false, None, None)?
+        };
+        // (1, C, h, w) -> (1, N, C)
+        grid.f_flatten(2, 3)?
+            .f_transpose(1, 2)?
+            .f_to_kind(self.cls_position.kind())
+    }
+
+    /// (B, 3, H, W) -> (B, 1 + N, C), N = (H / patch) (W / patch)
+    fn forward(&self, pixel_values: &Tensor) -> TchResult<Tensor> {
+        let (batch, _, height, width) = pixel_values.size4()?;
+        let patches = self.projection.forward(pixel_values)?; // (B, C, h, w)
+        let patches = patches.f_flatten(2, 3)?.f_transpose(1, 2)?; // (B, N, C)
+        let positions = self.positions(height / self.patch_size, width / self.patch_size)?;
+        let patches = patches.f_add(&positions)?;
+        let cls = self
+            .cls_token
+            .f_add(&self.cls_position)?
+            .f_expand([batch, -1, -1], false)?;
+        Tensor::f_cat(&[cls, patches], 1) // (B, 1 + N, C)
+    }
+}
+
+/// (1, 1 + G G, C) -> the class token's (1, 1, C), and the patches' (1, C, G, G) in float32, because
+/// bicubic interpolation in half precision would shift them.
+fn split_positions(positions: &Tensor, grid_side: i64, hidden: i64) -> TchResult<(Tensor, Tensor)> {
+    let cls = positions.f_narrow(1, 0, 1)?;
+    let patches = positions
+        .f_narrow(1, 1, grid_side * grid_side)?
+        .f_to_kind(Kind::Float)?
+        .f_reshape([1, grid_side, grid_side, hidden])? // (1, G, G, C)
+        .f_permute([0, 3, 1, 2])? // (1, C, G, G)
+        .f_contiguous()?;
+    Ok((cls, patches))
+}
+
+/// `attention`: `attention.{query,key,value}` and `output.dense`.
+#[derive(Debug)]
+struct Attention {
+    /// The three as one product: (B, N, C) -> (B, N, 3 C).
+    query_key_value: Linear,
+    output: Linear,
+    num_heads: i64,
+}
+
+impl Attention {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let parts =
+            ["query", "key", "value"].map(|name| (scope.sub("attention").sub(name), hidden));
+        Ok(Self {
+            query_key_value: Linear::load_joined(&parts, hidden, config.qkv_bias)?,
+            output: Linear::load(&scope.sub("output").sub("dense"), hidden, hidden, true)?,
+            num_heads: config.num_attention_heads,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        let (batch, tokens, hidden) = x.size3()?;
+        let query_key_value = self
+            .query_key_value
+            .forward(x)?
+            .f_reshape([batch, tokens, 3, self.num_heads, hidden / self.num_heads])? // (B, N, 3, nh, hs)
+            .f_permute([2, 0, 3, 1, 4])?; // (3, B, nh, N, hs)
+        let part = |index| query_key_value.f_select(0, index); // (B, nh, N, hs)
+        let attended = Tensor::f_scaled_dot_product_attention(
+            &part(0)?,
+            &part(1)?,
+            &part(2)?,
+            None::<Tensor>,
+            0.0,
+            false,
+            None,
+            false,
+        )?; // (B, nh, N, hs)
+        let attended = attended
+            .f_transpose(1, 2)?
+            .f_reshape([batch, tokens, hidden])?; // (B, N, C)
+        self.output.forward(&attended)
+    }
+}
+
+/// `mlp`
+#[derive(Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Mlp {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let inner = config.hidden_size * config.mlp_ratio;
+        Ok(Self {
+            fc1: Linear::load(&scope.sub("fc1"), config.hidden_size, inner, true)?,
+            fc2: Linear::load(&scope.sub("fc2"), inner, config.hidden_size, true)?,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        self.fc2.forward(&self.fc1.forward(x)?.f_gelu("none")?)
+    }
+}
+
+/// `backbone.encoder.layer.*`
+#[derive(Debug)]
+struct Layer {
+    norm1: LayerNorm,
+    attention: Attention,
+    layer_scale1: Tensor,
+    norm2: LayerNorm,
+    mlp: Mlp,
+    layer_scale2: Tensor,
+}
+
+impl Layer {
+    fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
+        Ok(Self {
+            norm1: LayerNorm::load(&scope.sub("norm1"), hidden, eps)?,
+            attention: Attention::new(&scope.sub("attention"), config)?,
+            layer_scale1: scope.sub("layer_scale1").get("lambda1", &[hidden])?,
+            norm2: LayerNorm::load(&scope.sub("norm2"), hidden, eps)?,
+            mlp: Mlp::new(&scope.sub("mlp"), config)?,
+            layer_scale2: scope.sub("layer_scale2").get("lambda1", &[hidden])?,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        let attended = self.attention.forward(&self.norm1.forward(x)?)?;
+        let x = attended.f_mul(&self.layer_scale1)?.f_add(x)?;
+        let transformed = self.mlp.forward(&self.norm2.forward(&x)?)?;
+        transformed.f_mul(&self.layer_scale2)?.f_add(&x)
+    }
+}
+
+/// `backbone`
+#[derive(Debug)]
+pub struct Dinov2Backbone {
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+    layernorm: LayerNorm,
+    apply_layernorm: bool,
+    stages: Vec<i64>,
+}
+
+impl Dinov2Backbone {
+    /// Reads the backbone below `scope`; `config` has no [`Dinov2Config::problem`].
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        let encoder = scope.sub("encoder").sub("layer");
+        let layers = (0..config.num_hidden_layers)
+            .map(|index| Layer::new(&encoder.sub(index), config))
+            .collect::<Result<_>>()?;
+        let layernorm = scope.sub("layernorm");
+        Ok(Self {
+            embeddings: Embeddings::new(&scope.sub("embeddings"), config)?,
+            layers,
+            layernorm: LayerNorm::load(&layernorm, config.hidden_size, config.layer_norm_eps)?,
+            apply_layernorm: config.apply_layernorm,
+            stages: config.stages().unwrap_or_default(),
+        })
+    }
+
+    /// (B, 3, H, W) -> one (B, 1 + N, C) a stage, the class token first.
+    ///
+    /// # Errors
+    /// libtorch's, for an image smaller than a patch or for want of memory.
+    pub fn forward(&self, pixel_values: &Tensor) -> TchResult<Vec<Tensor>> {
+        let mut hidden_state = self.embeddings.forward(pixel_values)?;
+        let mut feature_maps = Vec::new();
+        let mut layers = self.layers.iter();
+        let mut done = 0;
+        for &stage in &self.stages {
+            // Layers after the last stage would not change the output, so they are never run.
+            for layer in layers
+                .by_ref()
+                .take(usize::try_from(stage - done).unwrap_or(0))
+            {
+                hidden_state = layer.forward(&hidden_state)?;
+            }
+            done = stage;
+            feature_maps.push(match self.apply_layernorm {
+                true => self.layernorm.forward(&hidden_state)?,
+                false => hidden_state.shallow_clone(),
+            });
+        }
+        Ok(feature_maps)
+    }
+}

@@ -1,0 +1,25 @@
+//! SpatialRGPT (arXiv 2406.01584): loading, the network, questions and answers, training.
+
+pub mod config;
+mod digest;
+mod estimator;
+mod generate;
+mod llama;
+mod model;
+mod open;
+mod projector;
+mod reasoner;
+mod region_extractor;
+mod relative_depth;
+mod session;
+mod timing;
+mod trace;
+pub mod train;
+mod vision_tower;
+
+pub use estimator::ModelEstimator;
+pub use open::{Located, locate, reasoner};
+pub use reasoner::Reasoner;
+pub use session::Session;
+pub use timing::{StageSeconds, time_stages};
+pub use trace::trace;

@@ -1,0 +1,381 @@
+//! SpatialRGPT (Cheng et al. 2024, arXiv 2406.01584): a picture and its relative depth go through one
+//! vision tower; the picture becomes tokens, each region a token of colour and one of depth, and the
+//! language model reads them where the prompt says `<image>`, `<mask>` and `<depth>`.
+
+use std::borrow::Borrow;
+use std::path::Path;
+use std::sync::Arc;
+
+use tch::{Kind, Tensor};
+
+use super::config::ModelConfig;
+use super::llama::Llama;
+use super::projector::Projector;
+use super::region_extractor::{Refined, RegionExtractor};
+use super::vision_tower::VisionTower;
+use crate::error::{Error, Result};
+use crate::nn::layers::TchResult;
+use crate::nn::tokenizer::{IMAGE_TOKEN, Tokenizer};
+use crate::nn::weights::{Placement, Weights, torch_error};
+use spatial_reward_core::imaging::Mask;
+
+pub struct SpatialRgpt {
+    pub config: ModelConfig,
+    pub tokenizer: Arc<Tokenizer>,
+    /// Ids that regions' embeddings replace; `None` where the checkpoint has no use for them.
+    mask_id: Option<i64>,
+    depth_id: Option<i64>,
+    vision_tower: VisionTower,
+    /// `None` where the checkpoint was trained without regions.
+    region_extractor: Option<RegionExtractor>,
+    mm_projector: Projector,
+    pub(super) llm: Llama,
+    pub(super) placement: Placement,
+}
+
+/// What the vision tower is shown of one frame: normalised pixels, channel by channel, of the square
+/// picture it takes, and one mask a region of the same size.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// 3 * S * S values.
+    pub color: Vec<f32>,
+    /// The relative depth, coloured and normalised like the picture.
+    pub depth: Option<Vec<f32>>,
+    /// S x S pixels a region.
+    pub masks: Vec<Mask>,
+}
+
+/// What the language model reads of one frame.
+#[derive(Debug)]
+pub struct Seen {
+    /// (tokens, hidden)
+    pub(super) image_features: Tensor,
+    /// (M, hidden), a row a region; `None` without regions.
+    pub(super) mask_embeds: Option<Tensor>,
+    /// (M, hidden); `None` without depth or regions.
+    pub(super) depth_embeds: Option<Tensor>,
+}
+
+impl SpatialRgpt {
+    /// Loads the checkpoint in `folder`.
+    ///
+    /// # Errors
+    /// What is missing, unexpected, of another shape or not implemented, by name.
+    pub fn load(folder: &Path, placement: Placement) -> Result<Self> {
+        let config = ModelConfig::read(folder)?;
+        let tokenizer = Tokenizer::load(&folder.join("llm"))?;
+        check_vocabulary(folder, &config, &tokenizer)?;
+        Self::assemble(config, Arc::new(tokenizer), placement, |part| {
+            Weights::open(&folder.join(part), placement)
+        })
+    }
+
+    /// Puts the network together out of the tensors that `weights` gives for each part by the name of its
+    /// folder.
+    ///
+    /// # Errors
+    /// What is missing, unexpected or of another shape, by name.
+    pub(super) fn assemble(
+        config: ModelConfig,
+        tokenizer: Arc<Tokenizer>,
+        placement: Placement,
+        weights: impl Fn(&str) -> Result<Weights>,
+    ) -> Result<Self> {
+        let tokens = tokenizer.len() as i64;
+        let (regions, depth) = (config.top.enable_region, config.takes_depth());
+        Ok(Self {
+            mask_id: regions.then(|| tokenizer.mask_id()).transpose()?,
+            depth_id: depth.then(|| tokenizer.depth_id()).transpose()?,
+            vision_tower: VisionTower::load(weights("vision_tower")?, &config)?,
+            region_extractor: match config.top.enable_region {
+                true => Some(RegionExtractor::load(
+                    weights("region_extractor")?,
+                    &config,
+                )?),
+                false => None,
+            },
+            mm_projector: Projector::load(|| weights("mm_projector"), &config)?,
+            llm: Llama::load(weights("llm")?, &config.llm, tokens)?,
+            tokenizer,
+            config,
+            placement,
+        })
+    }
+
+    /// Whether the checkpoint takes relative depth beside the picture.
+    pub fn takes_depth(&self) -> bool {
+        self.config.takes_depth()
+    }
+
+    /// Runs the vision half on frames together.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect.
+    pub fn look(&self, views: &[View]) -> Result<Vec<Seen>> {
+        if views.is_empty() {
+            return Ok(Vec::new());
+        }
+        tch::no_grad(|| self.look_inner(views)).map_err(torch_error("look at the frame"))
+    }
+
+    fn look_inner(&self, views: &[View]) -> TchResult<Vec<Seen>> {
+        self.describe(&self.tower_features(views, None)?, views)
+    }
+
+    /// What the vision tower makes of all views. Colour and depth pictures go through in one batch.
+    pub(super) fn tower_features<V: Borrow<View>>(
+        &self,
+        views: &[V],
+        hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Features> {
+        let wants_depth = self.takes_depth();
+        let views = || views.iter().map(V::borrow);
+        let mut pictures: Vec<&[f32]> = views().map(|view| view.color.as_slice()).collect();
+        // Which row of the batch is whose depth.
+        let depth_rows = views().map(|view| {
+            let depth = view.depth.as_deref().filter(|_| wants_depth)?;
+            pictures.push(depth);
+            Some(pictures.len() as i64 - 1)
+        });
+        let depth_rows: Vec<Option<i64>> = depth_rows.collect();
+        let pixels = self.pixels(&pictures)?;
+        let features = self.vision_tower.forward(&pixels, hidden)?; // (P, N, C)
+        Ok(Features {
+            color: features.f_narrow(0, 0, views().len() as i64)?, // (B, N, C)
+            // Unbound all at once: the gradient of each row alone would be a batch of zeros around it.
+            depth: {
+                let rows = features.f_unbind(0)?;
+                let of = |row: i64| rows.get(row as usize).map(Tensor::shallow_clone);
+                depth_rows.into_iter().map(|row| row.and_then(of)).collect()
+            },
+        })
+    }
+
+    /// The pictures' enlarged maps; `None` where the checkpoint was trained without regions.
+    pub(super) fn enlarged(&self, features: &Features) -> TchResult<Option<Refined>> {
+        match &self.region_extractor {
+            Some(extractor) => extractor.refine(&features.color).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The pictures' enlarged maps and tokens.
+    pub(super) fn refined(&self, features: &Features) -> TchResult<Refinement> {
+        let refined = self.enlarged(features)?;
+        let lres_features = match &refined {
+            Some(refined) => refined.pooled()?,
+            None => features.color.shallow_clone(),
+        };
+        Ok(Refinement {
+            image_features: self.mm_projector.forward(&lres_features)?,
+            refined,
+            lres_features,
+        })
+    }
+
+    /// The embeddings that the language model reads of each view.
+    pub(super) fn describe<V: Borrow<View>>(
+        &self,
+        features: &Features,
+        views: &[V],
+    ) -> TchResult<Vec<Seen>> {
+        self.describe_refined(features, &self.refined(features)?, views)
+    }
+
+    /// The same where the pictures are refined already.
+    pub(super) fn describe_refined<V: Borrow<View>>(
+        &self,
+        features: &Features,
+        refinement: &Refinement,
+        views: &[V],
+    ) -> TchResult<Vec<Seen>> {
+        let image_features = refinement.image_features.f_unbind(0)?;
+        let regions = self.regions(features, refinement.refined.as_ref(), views)?;
+        let seen = image_features.into_iter().zip(regions);
+        Ok(seen
+            .map(|(image_features, regions)| Seen {
+                image_features,
+                mask_embeds: regions.color,
+                depth_embeds: regions.depth,
+            })
+            .collect())
+    }
+
+    /// What is seen of each view's regions.
+    pub(super) fn regions<V: Borrow<View>>(
+        &self,
+        features: &Features,
+        refined: Option<&Refined>,
+        views: &[V],
+    ) -> TchResult<Vec<Regions>> {
+        let cells = match refined {
+            Some(refined) => refined.frames()?,
+            None => Vec::new(),
+        };
+        let frames = views.iter().enumerate();
+        frames
+            .map(|(frame, view)| {
+                let depth = features.depth.get(frame).and_then(Option::as_ref);
+                self.regions_of(cells.get(frame), depth, view.borrow())
+            })
+            .collect()
+    }
+
+    fn regions_of(
+        &self,
+        cells: Option<&Tensor>,
+        depth: Option<&Tensor>,
+        view: &View,
+    ) -> TchResult<Regions> {
+        let (Some(extractor), Some(cells)) = (&self.region_extractor, cells) else {
+            return Ok(Regions::default());
+        };
+        if view.masks.is_empty() {
+            return Ok(Regions::default());
+        }
+        let masks = self.masks(&view.masks)?;
+        Ok(Regions {
+            color: Some(extractor.color_regions(cells, &masks)?),
+            depth: match depth {
+                Some(features) => extractor.depth_regions(features, &masks)?,
+                None => None,
+            },
+        })
+    }
+
+    /// Pictures of 3 * S * S values -> (P, 3, S, S), where the network lives.
+    fn pixels(&self, pictures: &[&[f32]]) -> TchResult<Tensor> {
+        let side = self.config.image_size();
+        self.stacked(pictures, &[3, side, side], self.placement.kind)
+    }
+
+    /// Masks of S x S pixels -> (M, S, S), 0 or 1.
+    fn masks(&self, masks: &[Mask]) -> TchResult<Tensor> {
+        let side = self.config.image_size();
+        let masks: Vec<&[u8]> = masks.iter().map(|mask| mask.data.as_slice()).collect();
+        self.stacked(&masks, &[side, side], Kind::Float)
+    }
+
+    fn stacked<T: tch::kind::Element>(
+        &self,
+        rows: &[&[T]],
+        shape: &[i64],
+        kind: Kind,
+    ) -> TchResult<Tensor> {
+        let rows = rows
+            .iter()
+            .map(|row| Tensor::f_from_slice(row)?.f_reshape(shape))
+            .collect::<TchResult<Vec<_>>>()?;
+        Tensor::f_stack(&rows, 0)?
+            .f_to_device(self.placement.device)?
+            .f_to_kind(kind)
+    }
+
+    /// The prompt's embeddings: token ids with what was seen put in place of `<image>`, `<mask>` and
+    /// `<depth>` -> (1, T, hidden). `mentions` are the regions in the order in which the prompt names
+    /// them. What is longer than the model takes is cut on the right, as in the original.
+    pub(super) fn splice(&self, ids: &[i64], seen: &Seen, mentions: &[usize]) -> TchResult<Tensor> {
+        let spliced = self.splice_all(ids, seen, mentions, mentions)?;
+        let length = spliced.size2()?.0.min(self.config.llm.max_prompt());
+        spliced.f_narrow(0, 0, length)?.f_unsqueeze(0)
+    }
+
+    /// The same, uncut and where not every `<mask>` has its `<depth>`: (T, hidden).
+    pub(super) fn splice_all(
+        &self,
+        ids: &[i64],
+        seen: &Seen,
+        mask_mentions: &[usize],
+        depth_mentions: &[usize],
+    ) -> TchResult<Tensor> {
+        let device = self.placement.device;
+        // The image's placeholder has no row in the table; any other stands in until it is replaced.
+        let known: Vec<i64> = ids.iter().map(|&id| id.max(0)).collect();
+        let text = self
+            .llm
+            .embed(&Tensor::f_from_slice(&known)?.f_to_device(device)?)?; // (T, hidden)
+        let text = self.replaced(text, ids, self.mask_id, &seen.mask_embeds, mask_mentions)?;
+        let text = self.replaced(text, ids, self.depth_id, &seen.depth_embeds, depth_mentions)?;
+
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for (at, &id) in ids.iter().enumerate() {
+            if id == IMAGE_TOKEN {
+                pieces.push(text.f_narrow(0, start, at as i64 - start)?);
+                pieces.push(seen.image_features.f_to_kind(text.kind())?);
+                start = at as i64 + 1;
+            }
+        }
+        pieces.push(text.f_narrow(0, start, ids.len() as i64 - start)?);
+        Tensor::f_cat(&pieces, 0)
+    }
+
+    /// Rows of `text` whose id is `placeholder`, replaced in order by the embeddings of the regions
+    /// that are mentioned.
+    fn replaced(
+        &self,
+        text: Tensor,
+        ids: &[i64],
+        placeholder: Option<i64>,
+        embeds: &Option<Tensor>,
+        mentions: &[usize],
+    ) -> TchResult<Tensor> {
+        let (Some(placeholder), Some(embeds)) = (placeholder, embeds) else {
+            return Ok(text);
+        };
+        let rows = ids
+            .iter()
+            .zip(0_i64..)
+            .filter(|&(&id, _)| id == placeholder);
+        let rows: Vec<i64> = rows.map(|(_, row)| row).collect();
+        let pairs = rows
+            .into_iter()
+            .zip(mentions.iter().map(|&region| region as i64));
+        let (rows, regions): (Vec<i64>, Vec<i64>) = pairs.unzip();
+        if rows.is_empty() {
+            return Ok(text);
+        }
+        let index = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(text.device());
+        let embeds = embeds
+            .f_index_select(0, &index(&regions)?)?
+            .f_to_kind(text.kind())?;
+        text.f_index_copy(0, &index(&rows)?, &embeds)
+    }
+}
+
+/// The vision tower's features of a batch of views.
+pub(super) struct Features {
+    /// (B, N, C)
+    pub color: Tensor,
+    /// One a view, (N, C).
+    pub depth: Vec<Option<Tensor>>,
+}
+
+/// The embeddings of one view's regions, (M, hidden) each; `None` where there are none.
+#[derive(Default)]
+pub(super) struct Regions {
+    pub color: Option<Tensor>,
+    pub depth: Option<Tensor>,
+}
+
+/// What becomes of the colour pictures' features.
+pub(super) struct Refinement {
+    pub refined: Option<Refined>,
+    /// (B, 27 * 27, C)
+    pub lres_features: Tensor,
+    /// (B, tokens, hidden)
+    pub image_features: Tensor,
+}
+
+/// Every token that the tokenizer may give must have an embedding.
+fn check_vocabulary(folder: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
+    let (tokens, rows) = (tokenizer.len() as i64, config.llm.vocab_size);
+    if tokens <= rows {
+        return Ok(());
+    }
+    Err(Error::checkpoint(
+        folder.join("llm"),
+        format!("the tokenizer has {tokens} tokens, but config.json's vocab_size is {rows}"),
+        "The two belong to different models: take both from one checkpoint",
+    ))
+}

@@ -1,0 +1,103 @@
+//! From settings to a loaded checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use tch::{Device, Kind};
+
+use super::reasoner::Reasoner;
+use crate::error::{Error, Result};
+use crate::nn::hub::{self, HubOptions};
+use crate::nn::weights::Placement;
+use spatial_reward_core::progress::OnProgress;
+use spatial_reward_core::settings::{DeviceChoice, Dtype, RelativeDepth, Settings};
+
+/// Where the models that settings name lie on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The checkpoint's folder.
+    pub model: PathBuf,
+    /// Depth Anything's, where the settings take relative depth from it.
+    pub depth_model: Option<PathBuf>,
+}
+
+/// Finds the models that the settings name on this machine, downloading what a hub has and this machine has not.
+/// `bundled` gives the folder of the model that comes with the program.
+///
+/// # Errors
+/// As [`hub::resolve`] and as `bundled`.
+pub fn locate(
+    settings: &Settings,
+    hub: &HubOptions,
+    bundled: impl FnOnce() -> Result<PathBuf>,
+    progress: OnProgress<'_>,
+) -> Result<Located> {
+    let model = match &settings.model.path {
+        Some(name) => hub::resolve(name, hub, progress)?,
+        None => bundled()?,
+    };
+    let depth_model = match (settings.model().relative_depth, &settings.model.depth_model) {
+        (RelativeDepth::DepthAnything, Some(name)) => Some(hub::resolve(name, hub, progress)?),
+        _ => None,
+    };
+    Ok(Located { model, depth_model })
+}
+
+/// Loads the checkpoint in a folder as the settings want it.
+///
+/// # Errors
+/// What is wrong with it, or a device that is not there, by name.
+pub fn reasoner(settings: &Settings, folder: &Path) -> Result<Reasoner> {
+    Reasoner::load(
+        folder,
+        placement_of(settings)?,
+        settings.model().template,
+        settings.model.max_new_tokens as usize,
+    )
+}
+
+/// Where and as what the numbers of these settings' networks live.
+///
+/// # Errors
+/// A device that this machine or this libtorch does not have.
+pub(super) fn placement_of(settings: &Settings) -> Result<Placement> {
+    let is_bundled = settings.model.path.is_none();
+    placement(settings.model().device, settings.model.dtype, is_bundled)
+}
+
+/// Where and as what a network's numbers live; `is_bundled` for the one that comes with the program and those of its
+/// kind.
+///
+/// # Errors
+/// A device that this machine or this libtorch does not have.
+pub(super) fn placement(device: DeviceChoice, dtype: Dtype, is_bundled: bool) -> Result<Placement> {
+    let device = device_of(device)?;
+    let kind = match dtype {
+        // The model that comes with this program was trained in bfloat16, and takes half the time in it.
+        Dtype::Auto if device == Device::Cpu && is_bundled && has_bfloat16() => Kind::BFloat16,
+        // A processor gets the exact type; a GPU the one it is made for.
+        Dtype::Auto if device == Device::Cpu => Kind::Float,
+        Dtype::Auto | Dtype::Bfloat16 => Kind::BFloat16,
+        Dtype::Float32 => Kind::Float,
+        Dtype::Float16 => Kind::Half,
+    };
+    Ok(Placement { kind, device })
+}
+
+/// Whether this processor multiplies bfloat16 itself.
+fn has_bfloat16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// The device of a choice, if it is there.
+fn device_of(choice: DeviceChoice) -> Result<Device> {
+    let gpus = tch::Cuda::device_count();
+    match choice {
+        DeviceChoice::Auto => Ok(Device::cuda_if_available()),
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(index) if (index as i64) < gpus => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(index) => Err(Error::NoDevice { index, gpus }),
+    }
+}

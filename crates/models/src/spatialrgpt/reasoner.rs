@@ -1,0 +1,201 @@
+//! A loaded checkpoint with everything around the network that turns pictures, regions and words into
+//! its inputs, and its tokens into words: what the commands and the estimator speak to.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::config::ModelConfig;
+use super::generate::{Generated, Limits, Request};
+use super::model::{Seen, SpatialRgpt, View};
+use crate::error::{Error, Result};
+use crate::nn::weights::Placement;
+use spatial_reward_core::frame::ColorImage;
+use spatial_reward_core::imaging::{AspectMode, GrayImage, ImageProcessor, Mask};
+use spatial_reward_core::prompt::{Prompt, Template};
+
+pub struct Reasoner {
+    model: SpatialRgpt,
+    processor: ImageProcessor,
+    template: Template,
+    limits: Limits,
+}
+
+/// What the model said, as it said it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    /// The tokens' text, special ones left out.
+    pub text: String,
+    pub ids: Vec<i64>,
+    /// The probability that the model gave each token.
+    pub probabilities: Vec<f32>,
+    /// Each token's bytes in `text`; empty for special ones.
+    pub spans: Vec<Range<usize>>,
+    /// It ended by itself, rather than at the limit of tokens.
+    pub stopped: bool,
+}
+
+impl Reasoner {
+    /// Loads the checkpoint in `folder`. `template` replaces the one that its tokenizer tells.
+    ///
+    /// # Errors
+    /// What is missing, unexpected, damaged or not implemented, by name.
+    pub fn load(
+        folder: &Path,
+        placement: Placement,
+        template: Option<Template>,
+        max_new_tokens: usize,
+    ) -> Result<Self> {
+        let model = SpatialRgpt::load(folder, placement)?;
+        let processor = processor(folder, &model.config)?;
+        let known = |token: &str| model.tokenizer.id_of(token);
+        let template = template.unwrap_or_else(|| Template::infer(|token| known(token).is_some()));
+        let mut stop_ids = model.config.eos_token_ids.clone();
+        stop_ids.extend(known(template.stop()));
+        Ok(Self {
+            limits: Limits {
+                max_new_tokens,
+                stop_ids,
+            },
+            model,
+            processor,
+            template,
+        })
+    }
+
+    pub fn template(&self) -> Template {
+        self.template
+    }
+
+    /// Whether the checkpoint takes relative depth beside the picture.
+    pub fn takes_depth(&self) -> bool {
+        self.model.takes_depth()
+    }
+
+    /// Whether the checkpoint knows regions at all.
+    pub fn takes_regions(&self) -> bool {
+        self.model.config.top.enable_region
+    }
+
+    pub(super) fn model(&self) -> &SpatialRgpt {
+        &self.model
+    }
+
+    pub(super) fn processor(&self) -> &ImageProcessor {
+        &self.processor
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Prepares one frame: its picture, its relative depth (larger is nearer) and a mask a region. Depth
+    /// and masks must have the picture's size; which is the caller's to see to.
+    ///
+    /// # Errors
+    /// A picture, depth or mask that is empty, or has more or fewer values than pixels.
+    pub fn view(
+        &self,
+        color: &ColorImage,
+        depth: Option<&GrayImage>,
+        masks: &[Mask],
+    ) -> Result<View> {
+        let depth = depth.filter(|_| self.takes_depth());
+        Ok(View {
+            color: self.processor.process(color)?,
+            depth: depth
+                .map(|depth| self.processor.process_gray(depth))
+                .transpose()?,
+            masks: masks
+                .iter()
+                .map(|mask| self.processor.mask(mask))
+                .collect::<Result<_, spatial_reward_core::Error>>()?,
+        })
+    }
+
+    /// Runs the vision half on frames together.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect.
+    pub fn look(&self, views: &[View]) -> Result<Vec<Seen>> {
+        self.model.look(views)
+    }
+
+    /// Answers prompts, each about something seen. Those of one length run together.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect, or a prompt that the tokenizer refuses.
+    pub fn answer(&self, prompts: &[(&Seen, &Prompt)]) -> Result<Vec<Decoded>> {
+        let ids = prompts
+            .iter()
+            .map(|(_, prompt)| self.model.tokenizer.encode_prompt(&prompt.text))
+            .collect::<Result<Vec<_>>>()?;
+        let requests: Vec<Request> = prompts
+            .iter()
+            .zip(&ids)
+            .map(|((seen, prompt), ids)| Request {
+                seen,
+                ids,
+                mentions: &prompt.mentions,
+            })
+            .collect();
+        let generated = self.model.generate(&requests, &self.limits)?;
+        generated.into_iter().map(|g| self.decode(g)).collect()
+    }
+
+    pub(super) fn decode(&self, generated: Generated) -> Result<Decoded> {
+        let (text, spans) = self.model.tokenizer.decode_spans(&generated.ids)?;
+        Ok(Decoded {
+            text,
+            spans,
+            ids: generated.ids,
+            probabilities: generated.probabilities,
+            stopped: generated.stopped,
+        })
+    }
+}
+
+/// What makes pictures of the size that the checkpoint's tower takes.
+///
+/// # Errors
+/// What is missing or not supported, by name; a size that is not the tower's.
+pub(super) fn processor(folder: &Path, config: &ModelConfig) -> Result<ImageProcessor> {
+    let aspect = AspectMode::from_name(config.top.image_aspect_ratio.as_deref());
+    let file = folder.join("vision_tower/preprocessor_config.json");
+    let side = config.image_size() as u32;
+    let mut processor = ImageProcessor::load(&file, aspect)?;
+    if config.resized_from().is_some() {
+        processor = processor.with_side(side);
+    }
+    if processor.side() != side {
+        return Err(Error::checkpoint(
+            file,
+            format!(
+                "pictures of {0}x{0} pixels, but the tower takes {side}x{side}",
+                processor.side()
+            ),
+            "The two files belong to different models: take both from one checkpoint",
+        ));
+    }
+    Ok(processor)
+}
+
+impl Decoded {
+    /// How sure the model was of the tokens that some bytes of its text are made of: the geometric mean
+    /// of their probabilities, so that a number with more digits is not taken for a guess. `None` if no
+    /// token touches them.
+    pub fn confidence(&self, bytes: &[Range<usize>]) -> Option<f32> {
+        let touches = |span: &Range<usize>| {
+            bytes
+                .iter()
+                .any(|range| span.start < range.end && range.start < span.end)
+        };
+        let logs: Vec<f32> = self
+            .spans
+            .iter()
+            .zip(&self.probabilities)
+            .filter(|(span, _)| touches(span))
+            .map(|(_, probability)| probability.max(f32::MIN_POSITIVE).ln())
+            .collect();
+        (!logs.is_empty()).then(|| (logs.iter().sum::<f32>() / logs.len() as f32).exp())
+    }
+}

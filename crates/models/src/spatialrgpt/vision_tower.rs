@@ -1,0 +1,312 @@
+//! The vision tower: SigLIP (Zhai et al. 2023) or CLIP (Radford et al. 2021), a vision transformer
+//! whose last layers and pooling are not used. Fields are named as in the checkpoint.
+
+use tch::{Kind, Tensor};
+
+use super::config::{ModelConfig, VisionFamily};
+use crate::error::Result;
+use crate::nn::layers::{LayerNorm, Linear, TchResult};
+use crate::nn::weights::{Scope, Weights};
+
+/// Tensors of the checkpoint that no feature comes from: the pooling head and the norm before it,
+/// and an old buffer of the numbers 0, 1, 2...
+const UNUSED: [&str; 3] = [
+    "vision_model.head.",
+    "vision_model.post_layernorm.",
+    "vision_model.embeddings.position_ids",
+];
+
+#[derive(Debug)]
+pub struct VisionTower {
+    embeddings: Embeddings,
+    /// CLIP only; the spelling is the checkpoint's.
+    pre_layrnorm: Option<LayerNorm>,
+    layers: Vec<EncoderLayer>,
+}
+
+impl VisionTower {
+    /// Loads the embeddings and as many layers as the selected features need.
+    pub fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
+        let vision = &config.vision_tower;
+        let family = config.vision_family;
+        let scope = weights.scope().sub("vision_model");
+        let encoder = scope.sub("encoder").sub("layers");
+        let tower = Self {
+            embeddings: Embeddings::load(&scope.sub("embeddings"), config)?,
+            pre_layrnorm: match family {
+                VisionFamily::Siglip => None,
+                VisionFamily::Clip => Some(LayerNorm::load(
+                    &scope.sub("pre_layrnorm"),
+                    vision.hidden_size,
+                    layer_norm_eps(config),
+                )?),
+            },
+            layers: (0..config.vision_layers())
+                .map(|i| EncoderLayer::load(&encoder.sub(i), config))
+                .collect::<Result<_>>()?,
+        };
+        drop((scope, encoder));
+        let beyond: Vec<_> = (config.vision_layers()..vision.num_hidden_layers)
+            .map(|i| format!("vision_model.encoder.layers.{i}."))
+            .collect();
+        let mut unused: Vec<_> = UNUSED.to_vec();
+        unused.extend(beyond.iter().map(String::as_str));
+        weights.finish_ignoring(&unused)?;
+        Ok(tower)
+    }
+
+    /// Pixels (B, 3, S, S) -> features (B, grid * grid, C), row by row. `hidden` collects the
+    /// embeddings and every layer's output.
+    pub fn forward(
+        &self,
+        pixel_values: &Tensor,
+        mut hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Tensor> {
+        let mut x = self.embeddings.forward(pixel_values)?;
+        if let Some(norm) = &self.pre_layrnorm {
+            x = norm.forward(&x)?;
+        }
+        for layer in &self.layers {
+            if let Some(hidden) = hidden.as_deref_mut() {
+                hidden.push(x.shallow_clone());
+            }
+            x = layer.forward(&x)?;
+        }
+        if let Some(hidden) = hidden {
+            hidden.push(x.shallow_clone());
+        }
+        match &self.embeddings.class_embedding {
+            // (B, 1 + N, C) -> (B, N, C)
+            Some(_) => x.f_narrow(1, 1, x.size3()?.1 - 1),
+            None => Ok(x),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Embeddings {
+    patch_embedding: Linear,
+    patch_size: i64,
+    grid: i64,
+    /// (1, N, C), or (1, 1 + N, C) with a class token.
+    position_embedding: Tensor,
+    class_embedding: Option<Tensor>,
+}
+
+impl Embeddings {
+    fn load(scope: &Scope, config: &ModelConfig) -> Result<Self> {
+        let vision = &config.vision_tower;
+        let (c, p) = (vision.hidden_size, vision.patch_size);
+        let family = config.vision_family;
+        // A convolution whose stride is its kernel sees each patch once, so it is a linear layer:
+        // (C, 3, P, P) -> (C, 3 * P * P)
+        let patches = scope.sub("patch_embedding");
+        let kernel = patches
+            .get("weight", &[c, 3, p, p])?
+            .reshape([c, 3 * p * p]);
+        let bias = match family {
+            VisionFamily::Siglip => Some(patches.get("bias", &[c])?),
+            VisionFamily::Clip => None,
+        };
+        let class_embedding = match family {
+            VisionFamily::Siglip => None,
+            VisionFamily::Clip => Some(scope.get("class_embedding", &[c])?),
+        };
+        let class_tokens = i64::from(class_embedding.is_some());
+        let stored = vision.grid() * vision.grid() + class_tokens;
+        let mut positions = scope
+            .sub("position_embedding")
+            .get("weight", &[stored, c])?;
+        if config.resized_from().is_some() {
+            positions = stretched(&positions, config.grid() * config.grid());
+        }
+        Ok(Self {
+            patch_embedding: Linear::from_parts(kernel, bias),
+            patch_size: p,
+            grid: config.grid(),
+            position_embedding: positions.unsqueeze(0),
+            class_embedding,
+        })
+    }
+
+    /// (B, 3, S, S) -> (B, N, C), or (B, 1 + N, C) with a class token
+    fn forward(&self, pixel_values: &Tensor) -> TchResult<Tensor> {
+        let (b, channels, height, width) = pixel_values.size4()?;
+        let (g, p) = (self.grid, self.patch_size);
+        // Pixels beyond the last whole patch are not looked at (384 is 27 patches of 14 and 6 pixels).
+        let patches = pixel_values
+            .f_narrow(2, 0, (g * p).min(height))?
+            .f_narrow(3, 0, (g * p).min(width))?
+            .f_reshape([b, channels, g, p, g, p])?
+            .f_permute([0, 2, 4, 1, 3, 5])? // (B, G, G, 3, P, P)
+            .f_reshape([b, g * g, channels * p * p])?;
+        let mut x = self.patch_embedding.forward(&patches)?; // (B, N, C)
+        if let Some(class) = &self.class_embedding {
+            let class = class.f_expand([b, 1, x.size3()?.2], false)?;
+            x = Tensor::f_cat(&[&class, &x], 1)?; // (B, 1 + N, C)
+        }
+        x.f_add(&self.position_embedding)
+    }
+}
+
+/// The original's stretching of position embeddings (N, C) to another number of patches
+/// (llava/model/multimodal_encoder/vision_encoder.py): each new row lies between two old ones, in
+/// reading order. A new row that falls on an old one comes out as zero, there as here, because both
+/// of its weights are then zero.
+fn stretched(old: &Tensor, rows: i64) -> Tensor {
+    let options = (Kind::Float, old.device());
+    let last = old.size()[0] - 1;
+    let index = Tensor::arange(rows, options) / ((rows - 1).max(1) as f64) * (last as f64);
+    let (floor, ceil) = (index.floor(), index.ceil());
+    let row = |at: &Tensor| old.index_select(0, &at.to_kind(Kind::Int64).clamp(0, last));
+    let upper = (&index - &floor).unsqueeze(1) * row(&ceil);
+    let lower = (&ceil - &index).unsqueeze(1) * row(&floor);
+    (upper + lower).to_kind(old.kind())
+}
+
+fn layer_norm_eps(config: &ModelConfig) -> f64 {
+    let default = match config.vision_family {
+        VisionFamily::Clip => 1e-5,
+        VisionFamily::Siglip => 1e-6,
+    };
+    config.vision_tower.layer_norm_eps.unwrap_or(default)
+}
+
+#[derive(Debug)]
+struct EncoderLayer {
+    layer_norm1: LayerNorm,
+    self_attn: Attention,
+    layer_norm2: LayerNorm,
+    mlp: Mlp,
+}
+
+impl EncoderLayer {
+    fn load(scope: &Scope, config: &ModelConfig) -> Result<Self> {
+        let (c, eps) = (config.vision_tower.hidden_size, layer_norm_eps(config));
+        Ok(Self {
+            layer_norm1: LayerNorm::load(&scope.sub("layer_norm1"), c, eps)?,
+            self_attn: Attention::load(&scope.sub("self_attn"), config)?,
+            layer_norm2: LayerNorm::load(&scope.sub("layer_norm2"), c, eps)?,
+            mlp: Mlp::load(&scope.sub("mlp"), config)?,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        // Added in place: a fresh tensor of this size costs as much as reading it.
+        let x = self
+            .self_attn
+            .forward(&self.layer_norm1.forward(x)?)?
+            .f_add_(x)?;
+        self.mlp.forward(&self.layer_norm2.forward(&x)?)?.f_add_(&x)
+    }
+}
+
+#[derive(Debug)]
+struct Attention {
+    /// `q_proj`, `k_proj` and `v_proj` in one.
+    qkv_proj: Linear,
+    out_proj: Linear,
+    heads: i64,
+}
+
+impl Attention {
+    fn load(scope: &Scope, config: &ModelConfig) -> Result<Self> {
+        let c = config.vision_tower.hidden_size;
+        let parts = ["q_proj", "k_proj", "v_proj"].map(|name| (scope.sub(name), c));
+        Ok(Self {
+            qkv_proj: Linear::load_joined(&parts, c, true)?,
+            out_proj: Linear::load(&scope.sub("out_proj"), c, c, true)?,
+            heads: config.vision_tower.num_attention_heads,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        let (b, n, c) = x.size3()?;
+        let qkv = self
+            .qkv_proj
+            .forward(x)?
+            .f_view([b, n, 3 * self.heads, c / self.heads])?
+            .f_transpose(1, 2)?; // (B, 3 H, N, D)
+        // One split, whose gradient is one joining: three slices would each make a whole tensor of zeros.
+        let thirds = qkv.f_split(self.heads, 1)?; // q, k, v: (B, H, N, D)
+        let y = Tensor::f_scaled_dot_product_attention(
+            &thirds[0],
+            &thirds[1],
+            &thirds[2],
+            None::<&Tensor>,
+            0.0,
+            false,
+            None,
+            false,
+        )?; // (B, H, N, D)
+        let y = y.f_transpose(1, 2)?.f_reshape([b, n, c])?;
+        self.out_proj.forward(&y)
+    }
+}
+
+#[derive(Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+    activation: Activation,
+}
+
+impl Mlp {
+    fn load(scope: &Scope, config: &ModelConfig) -> Result<Self> {
+        let vision = &config.vision_tower;
+        let (c, inner) = (vision.hidden_size, vision.intermediate_size);
+        Ok(Self {
+            fc1: Linear::load(&scope.sub("fc1"), c, inner, true)?,
+            fc2: Linear::load(&scope.sub("fc2"), inner, c, true)?,
+            activation: Activation::of(config)?,
+        })
+    }
+
+    /// (B, N, C) -> (B, N, C)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        self.fc2
+            .forward(&self.activation.apply(self.fc1.forward(x)?)?)
+    }
+}
+
+/// Three shapes of GELU.
+#[derive(Debug, Clone, Copy)]
+enum Activation {
+    /// x sigmoid(1.702 x)
+    QuickGelu,
+    Gelu,
+    GeluTanh,
+}
+
+impl Activation {
+    fn of(config: &ModelConfig) -> Result<Self> {
+        let default = match config.vision_family {
+            VisionFamily::Siglip => "gelu_pytorch_tanh",
+            VisionFamily::Clip => "quick_gelu",
+        };
+        match config.vision_tower.hidden_act.as_deref().unwrap_or(default) {
+            "quick_gelu" => Ok(Self::QuickGelu),
+            "gelu" => Ok(Self::Gelu),
+            "gelu_pytorch_tanh" => Ok(Self::GeluTanh),
+            other => Err(config.unsupported(
+                "vision_tower/config.json",
+                "hidden_act",
+                other,
+                "gelu_pytorch_tanh, gelu, quick_gelu",
+            )),
+        }
+    }
+
+    fn apply(self, mut x: Tensor) -> TchResult<Tensor> {
+        match self {
+            Self::QuickGelu => {
+                let gate = x.f_mul_scalar(1.702)?.f_sigmoid_()?;
+                x.f_mul_(&gate)
+            }
+            Self::Gelu => x.f_gelu_("none"),
+            Self::GeluTanh => x.f_gelu_("tanh"),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What the node says about itself: once a second on /diagnostics, and in its log what it waits for
+//! while no reward comes.
+
+use std::time::{Duration, Instant};
+
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::{Publisher, QosProfile};
+
+use super::clock;
+use super::inputs::{Inputs, Subscription};
+use super::statistics::{Statistics, Window};
+use crate::error::Result;
+use crate::error::ros;
+
+const PERIOD: Duration = Duration::from_secs(1);
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// Publishes diagnostics and writes notices, each in its time.
+pub struct Diagnostics {
+    publisher: Publisher<DiagnosticArray>,
+    node: String,
+    last: Instant,
+    last_notice: Instant,
+    skipped_before: u64,
+}
+
+/// What the node is doing, beside measuring.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation {
+    pub between_episodes: bool,
+    /// Simulated time has not begun.
+    pub without_time: bool,
+    /// Nobody sends pictures because the rewards are asked for by calls.
+    pub serves_calls: bool,
+}
+
+impl Diagnostics {
+    /// # Errors
+    /// ROS refuses the topic.
+    pub fn new(node: &mut r2r::Node, full_name: String) -> Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            publisher: node
+                .create_publisher("/diagnostics", QosProfile::default())
+                .map_err(ros("publish /diagnostics"))?,
+            node: full_name.trim_start_matches('/').to_owned(),
+            last: now,
+            last_notice: now,
+            skipped_before: 0,
+        })
+    }
+
+    /// Whether a second has passed.
+    pub fn is_due(&self) -> bool {
+        self.last.elapsed() >= PERIOD
+    }
+
+    /// Publish the state of things.
+    ///
+    /// # Errors
+    /// ROS refuses the message.
+    pub fn publish(
+        &mut self,
+        inputs: &Inputs,
+        statistics: &Statistics,
+        situation: Situation,
+        ros_nanos: i64,
+    ) -> Result<()> {
+        self.last = Instant::now();
+        let skips = statistics.skipped - self.skipped_before;
+        self.skipped_before = statistics.skipped;
+        let message = DiagnosticArray {
+            header: r2r::std_msgs::msg::Header {
+                stamp: clock::message(ros_nanos),
+                frame_id: String::new(),
+            },
+            status: vec![
+                self.rewards(statistics, situation, skips),
+                self.inputs(inputs),
+            ],
+        };
+        self.publisher
+            .publish(&message)
+            .map_err(ros("publish /diagnostics"))
+    }
+
+    fn rewards(
+        &self,
+        statistics: &Statistics,
+        situation: Situation,
+        skips: u64,
+    ) -> DiagnosticStatus {
+        let Statistics {
+            tally,
+            skipped,
+            between_episodes,
+            broken,
+            last_broken,
+            calls,
+            ..
+        } = statistics;
+        let idle = (statistics.last_valid).is_none_or(|last| last.elapsed() > NOTICE);
+        let (level, words) = if situation.without_time {
+            (Level::Warn, "waiting for /clock".to_owned())
+        } else if situation.between_episodes {
+            (Level::Ok, "between episodes".to_owned())
+        } else if situation.serves_calls && idle {
+            (Level::Ok, "answering calls".to_owned())
+        } else if idle {
+            (Level::Warn, "no valid reward for 5 s".to_owned())
+        } else if skips > 0 {
+            let words = format!("{skips} frames skipped in the last second: the estimator is busy");
+            (Level::Warn, words)
+        } else {
+            (Level::Ok, "publishing rewards".to_owned())
+        };
+        let mut values = vec![
+            entry("steps", tally.steps()),
+            entry("valid", tally.valid),
+            entry("skipped", skipped),
+            entry("between_episodes", between_episodes),
+            entry("broken_pictures", broken),
+            entry("last_broken_picture", last_broken),
+            entry("calls_done", calls.done),
+            entry("calls_busy", calls.busy),
+            entry("calls_late", calls.late),
+            entry("calls_bad", calls.bad),
+        ];
+        for (reason, count) in &tally.invalid {
+            values.push(entry(&format!("invalid_{}", reason.name()), count));
+        }
+        for (name, window) in [
+            ("queue", &statistics.queue_s),
+            ("decode", &statistics.decode_s),
+            ("estimate", &statistics.estimate_s),
+            ("total", &statistics.total_s),
+            ("age", &statistics.age_s),
+        ] {
+            values.extend(milliseconds(name, window));
+        }
+        self.status("rewards", level, words, values)
+    }
+
+    fn inputs(&self, inputs: &Inputs) -> DiagnosticStatus {
+        let silent: Vec<&str> = silent(inputs).map(|one| one.what).collect();
+        let (level, words) = match silent.as_slice() {
+            [] => (Level::Ok, "every input comes".to_owned()),
+            silent => (Level::Warn, format!("waiting for {}", silent.join(", "))),
+        };
+        let mut values = Vec::new();
+        for one in &inputs.subscriptions {
+            let name = one.what.replace(' ', "_");
+            values.push(entry(&format!("{name}_topic"), &one.topic));
+            values.push(entry(&format!("{name}_received"), one.received));
+            if let Some(last) = one.last_received {
+                let age = format!("{:.3}", last.elapsed().as_secs_f64());
+                values.push(entry(&format!("{name}_age_s"), age));
+            }
+            if one.unreadable > 0 {
+                values.push(entry(&format!("{name}_unreadable"), one.unreadable));
+                values.push(entry(&format!("{name}_last_error"), &one.last_error));
+            }
+        }
+        if !inputs.task_prompt.is_empty() {
+            values.push(entry("task", &inputs.task_prompt));
+        }
+        self.status("inputs", level, words, values)
+    }
+
+    fn status(
+        &self,
+        part: &str,
+        level: Level,
+        message: String,
+        values: Vec<KeyValue>,
+    ) -> DiagnosticStatus {
+        DiagnosticStatus {
+            level: level as u8,
+            name: format!("{}: {part}", self.node),
+            message,
+            hardware_id: String::new(),
+            values,
+        }
+    }
+
+    /// Every few seconds without a valid reward: which input is waited for, or why the steps are invalid.
+    ///
+    /// # Errors
+    /// ROS does not tell the publishers.
+    pub fn notice(
+        &mut self,
+        node: &r2r::Node,
+        inputs: &Inputs,
+        statistics: &mut Statistics,
+        situation: Situation,
+    ) -> Result<()> {
+        if self.last_notice.elapsed() < NOTICE {
+            return Ok(());
+        }
+        self.last_notice = Instant::now();
+        let recent = std::mem::take(&mut statistics.recent);
+        if recent.valid > 0 || situation.serves_calls {
+            return Ok(());
+        }
+        if situation.without_time {
+            tracing::warn!("waiting for /clock, because use_sim_time is set");
+        } else if situation.between_episodes {
+            tracing::info!("between episodes: call ~/start_episode to go on");
+        } else {
+            if recent.steps() > 0 {
+                tracing::warn!(
+                    "no valid reward in the last 5 s; of {} steps: {}",
+                    recent.steps(),
+                    recent.reasons()
+                );
+            }
+            tell_silent(node, inputs)?;
+        }
+        Ok(())
+    }
+}
+
+/// The needed inputs from which nothing has come for a while.
+fn silent(inputs: &Inputs) -> impl Iterator<Item = &Subscription> {
+    (inputs.subscriptions.iter())
+        .filter(|one| one.needed && one.last_received.is_none_or(|at| at.elapsed() > NOTICE))
+}
+
+fn tell_silent(node: &r2r::Node, inputs: &Inputs) -> Result<()> {
+    let mut any = false;
+    for one in silent(inputs) {
+        any = true;
+        tracing::warn!("waiting for the {}: {}", one.what, one.obstacle(node)?);
+    }
+    for one in inputs.subscriptions.iter().filter(|one| one.unreadable > 0) {
+        any = true;
+        tracing::warn!(
+            "{} of {} messages on {} cannot be read: {}",
+            one.unreadable,
+            one.received,
+            one.topic,
+            one.last_error
+        );
+    }
+    if !any {
+        tracing::info!("every input comes; no frame has been measured yet");
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Level {
+    Ok = 0,
+    Warn = 1,
+}
+
+fn entry(key: &str, value: impl ToString) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: value.to_string(),
+    }
+}
+
+fn milliseconds(name: &str, window: &Window) -> Vec<KeyValue> {
+    let Some((p50, p99)) = window.p50_p99() else {
+        return vec![];
+    };
+    vec![
+        entry(&format!("{name}_p50_ms"), format!("{:.3}", p50 * 1e3)),
+        entry(&format!("{name}_p99_ms"), format!("{:.3}", p99 * 1e3)),
+    ]
+}

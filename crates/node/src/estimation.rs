@@ -1,0 +1,367 @@
+//! The estimation thread: loads the estimator, measures frames and calls, turns them into steps and
+//! publishes these at once. Its failure ends the node, for a node that says nothing would be worse.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
+
+use super::calls::{Answer, Call, Calls, Series};
+use super::clock;
+use super::debug_view::Canvas;
+use super::outputs::Rewards;
+use super::statistics::Statistics;
+use crate::error::poisoned;
+use crate::error::{Error, Result};
+use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::frame::Reason;
+use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::messages::step_reward::StepMeta;
+use spatial_reward_core::pipeline::measure::{Measured, Measurer, Task};
+use spatial_reward_core::pipeline::{MatchedFrame, Rewarder};
+use spatial_reward_core::progress::{BoxedProgress, OnProgress};
+use spatial_reward_core::settings::{ImageTransport, Settings};
+use spatial_reward_core::stamp::seconds_between;
+
+/// What both threads look at.
+pub struct Shared {
+    /// The settings in force; another one each time a parameter changes.
+    settings: Mutex<Arc<Settings>>,
+    statistics: Mutex<Statistics>,
+    pub calls: Calls,
+    /// Frames of earlier episodes come too late: a service has ended them.
+    pub first_open_episode: AtomicU64,
+}
+
+impl Shared {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Mutex::new(Arc::new(settings)),
+            statistics: Mutex::default(),
+            calls: Calls::default(),
+            first_open_episode: AtomicU64::new(0),
+        }
+    }
+
+    /// # Errors
+    /// The other thread has panicked.
+    pub fn settings(&self) -> Result<Arc<Settings>> {
+        let settings = self.settings.lock().map_err(|_| poisoned("settings"))?;
+        Ok(Arc::clone(&settings))
+    }
+
+    /// # Errors
+    /// The other thread has panicked.
+    pub fn set_settings(&self, settings: Settings) -> Result<()> {
+        *self.settings.lock().map_err(|_| poisoned("settings"))? = Arc::new(settings);
+        Ok(())
+    }
+
+    /// # Errors
+    /// The other thread has panicked.
+    pub fn statistics(&self) -> Result<MutexGuard<'_, Statistics>> {
+        self.statistics.lock().map_err(|_| poisoned("statistics"))
+    }
+}
+
+/// A frame whose inputs are complete.
+struct Complete {
+    frame: MatchedFrame,
+    at: Instant,
+}
+
+/// The estimation thread, seen from the ROS thread.
+pub struct Estimation {
+    frames: Sender<Complete>,
+    /// To take the oldest frame out where a newer one needs its place.
+    oldest: Receiver<Complete>,
+    calls: Sender<Box<Call>>,
+    failure: Receiver<Error>,
+    shared: Arc<Shared>,
+}
+
+/// What the estimation writes to.
+pub struct Sinks {
+    pub rewards: Rewards,
+    pub canvas: Canvas,
+    pub clock: Arc<Mutex<r2r::Clock>>,
+}
+
+impl Estimation {
+    /// Start the thread.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn start(shared: &Arc<Shared>, sinks: Sinks, mut progress: BoxedProgress) -> Result<Self> {
+        let settings = shared.settings()?;
+        let (frames, inbox) = bounded(queue_frames(&settings));
+        // As many as the list of calls admits.
+        let (calls, calls_inbox) = bounded(settings.live.calls_waiting as usize + 1);
+        // Its end, without a word or with one, is the thread's.
+        let (failed, failure) = bounded(1);
+        let worker = Worker {
+            frames: inbox.clone(),
+            calls: calls_inbox,
+            shared: Arc::clone(shared),
+            sinks,
+        };
+        thread::Builder::new()
+            .name("estimation".to_owned())
+            .spawn(move || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| worker.run(&mut *progress)));
+                let outcome = outcome.unwrap_or_else(|panic| {
+                    let error =
+                        spatial_reward_core::Error::panicked("the estimation", panic.as_ref());
+                    Err(error.into())
+                });
+                if let Err(error) = outcome {
+                    // Nobody listens where the node has ended already.
+                    let _ = failed.send(error);
+                }
+            })
+            .map_err(Error::io("start a thread of", "spatial-reward"))?;
+        Ok(Self {
+            frames,
+            oldest: inbox,
+            calls,
+            failure,
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// Hand a frame over. Where too many wait, the oldest makes room and is counted as skipped.
+    ///
+    /// # Errors
+    /// Why the thread has ended.
+    pub fn submit(&self, frame: MatchedFrame) -> Result<()> {
+        let at = Instant::now();
+        let mut complete = Complete { frame, at };
+        loop {
+            complete = match self.frames.try_send(complete) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(self.why_it_ended()),
+                Err(TrySendError::Full(complete)) => complete,
+            };
+            if self.oldest.try_recv().is_ok() {
+                self.shared.statistics()?.skipped += 1;
+            }
+        }
+    }
+
+    /// Hand a call over; the list of calls has made sure that there is room.
+    ///
+    /// # Errors
+    /// Why the thread has ended.
+    pub fn submit_call(&self, call: Box<Call>) -> Result<()> {
+        self.calls.send(call).map_err(|_| self.why_it_ended())
+    }
+
+    /// # Errors
+    /// What ended the thread, if it has ended.
+    pub fn check(&self) -> Result<()> {
+        match self.failure.try_recv() {
+            Ok(error) => Err(error),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn why_it_ended(&self) -> Error {
+        let wait = Duration::from_secs(1);
+        (self.failure.recv_timeout(wait)).unwrap_or_else(|_| poisoned("estimation"))
+    }
+
+    /// Let the thread finish the frame it is at, but for no longer than `patience`.
+    pub fn finish(self, patience: Duration) {
+        let Self {
+            frames,
+            oldest,
+            calls,
+            failure,
+            ..
+        } = self;
+        // Frames that wait would only delay the end.
+        while oldest.try_recv().is_ok() {}
+        drop((frames, oldest, calls));
+        if let Err(RecvTimeoutError::Timeout) = failure.recv_timeout(patience) {
+            tracing::warn!("the estimator is still at a frame, which is abandoned");
+        }
+    }
+}
+
+/// So many frames may wait.
+fn queue_frames(settings: &Settings) -> usize {
+    match settings.live.queue_frames {
+        0 => settings.estimator().queue_frames,
+        frames => frames as usize,
+    }
+}
+
+struct Worker {
+    frames: Receiver<Complete>,
+    calls: Receiver<Box<Call>>,
+    shared: Arc<Shared>,
+    sinks: Sinks,
+}
+
+/// What a loaded worker measures with.
+struct State<'a> {
+    measurer: Measurer<'a>,
+    rewarder: Rewarder,
+    series: Series,
+    settings: Arc<Settings>,
+}
+
+impl Worker {
+    fn run(mut self, progress: OnProgress<'_>) -> Result<()> {
+        let settings = self.shared.settings()?;
+        let registration = settings.estimator();
+        tracing::info!("loading the estimator {}", registration.name);
+        let estimator = (registration.open)(&settings, progress)?;
+        tracing::info!("ready to measure with {}", estimator.name());
+        let mut state = State {
+            measurer: measurer(estimator.as_ref(), &settings)?,
+            rewarder: Rewarder::new(&settings),
+            series: Series::default(),
+            settings: Arc::clone(&settings),
+        };
+        loop {
+            // Both end when the ROS thread does.
+            select! {
+                recv(self.frames) -> complete => match complete {
+                    Ok(complete) => self.frame(complete, &mut state)?,
+                    Err(_) => return Ok(()),
+                },
+                recv(self.calls) -> call => match call {
+                    Ok(call) => self.call(&call, &mut state)?,
+                    Err(_) => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Changed parameters hold for every step from now on.
+    fn refresh(&self, state: &mut State<'_>) -> Result<()> {
+        let settings = self.shared.settings()?;
+        if !Arc::ptr_eq(&settings, &state.settings) {
+            state.rewarder.reconfigure(&settings);
+            state.series.reconfigure(&settings);
+            state.settings = settings;
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, complete: Complete, state: &mut State<'_>) -> Result<()> {
+        let begin = Instant::now();
+        let queue_s = (begin - complete.at).as_secs_f64();
+        let keep_color = self.sinks.canvas.wants(state.settings.live.debug_rate_hz);
+        let task = Task {
+            frame: complete.frame,
+            keep_color,
+        };
+        let measured = state.measurer.measure_one(task);
+        self.refresh(state)?;
+        let Measured {
+            mut info,
+            measurement,
+            color,
+            mut latency,
+            broken,
+        } = measured;
+        if info.episode < self.shared.first_open_episode.load(Ordering::Relaxed) {
+            info.reason = Some(Reason::Late);
+        }
+        latency.total_s = complete.at.elapsed().as_secs_f64();
+        let step = state.rewarder.push(info, measurement, latency);
+        let meta = meta(&state.measurer, &state.settings);
+        self.sinks.rewards.publish(&step, &meta)?;
+        let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
+        let mut statistics = self.shared.statistics()?;
+        statistics.push(&step, queue_s, age_s);
+        if let Some(broken) = broken {
+            if statistics.broken == 0 {
+                tracing::warn!("a {} cannot be used: {}", broken.what, broken.why);
+            }
+            statistics.broken += 1;
+            statistics.last_broken = format!("{}: {}", broken.what, broken.why);
+        }
+        drop(statistics);
+        if let Some(color) = color {
+            self.sinks.canvas.draw(color, step);
+        }
+        Ok(())
+    }
+
+    fn call(&self, call: &Call, state: &mut State<'_>) -> Result<()> {
+        let calls = &self.shared.calls;
+        if !calls.is_waiting(call)? {
+            return Ok(());
+        }
+        self.refresh(state)?;
+        let (frame, image) = match state.series.frame(call, &state.settings) {
+            Ok(frame) => frame,
+            Err(why) => {
+                self.shared.statistics()?.calls.bad += 1;
+                return calls.answer(call.id(), Err(why), &state.settings).map(drop);
+            }
+        };
+        let measurer = Measurer {
+            estimator: state.measurer.estimator,
+            image,
+            depth: Some(raw_image()?),
+        };
+        let task = Task {
+            frame,
+            keep_color: false,
+        };
+        let mut measured = measurer.measure_one(task);
+        if let Some(broken) = measured.broken.take() {
+            self.shared.statistics()?.calls.bad += 1;
+            let why = format!("the {} cannot be used: {}", broken.what, broken.why);
+            return calls.answer(call.id(), Err(why), &state.settings).map(drop);
+        }
+        // A step that nobody waits for any more is none of its episode.
+        if !calls.is_waiting(call)? {
+            return Ok(());
+        }
+        measured.latency.total_s = call.received.elapsed().as_secs_f64();
+        let Some(rewarder) = state.series.rewarder(call) else {
+            let why = "its series has ended meanwhile".to_owned();
+            return calls.answer(call.id(), Err(why), &state.settings).map(drop);
+        };
+        let step = rewarder.push(measured.info, measured.measurement, measured.latency);
+        let meta = meta(&measurer, &state.settings);
+        if calls.answer(call.id(), Ok(Answer { step, meta }), &state.settings)? {
+            self.shared.statistics()?.calls.done += 1;
+        }
+        Ok(())
+    }
+}
+
+fn meta<'a>(measurer: &Measurer<'a>, settings: &Settings) -> StepMeta<'a> {
+    StepMeta {
+        reward_kind: settings.reward.kind.name(),
+        estimator: measurer.estimator.name(),
+    }
+}
+
+fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Measurer<'a>> {
+    Ok(Measurer {
+        estimator,
+        image: picture(settings.live.image_transport)?,
+        depth: Some(picture(settings.live.depth_transport)?),
+    })
+}
+
+fn picture(transport: ImageTransport) -> spatial_reward_core::Result<Decoder> {
+    match transport {
+        ImageTransport::Raw => raw_image(),
+        ImageTransport::Compressed => Decoder::for_channel("sensor_msgs/msg/CompressedImage", None),
+    }
+}
+
+fn raw_image() -> spatial_reward_core::Result<Decoder> {
+    Decoder::for_channel("sensor_msgs/msg/Image", None)
+}

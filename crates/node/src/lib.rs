@@ -1,0 +1,23 @@
+//! The live node (feature `ros`): a thin driver of the pipeline. One thread speaks with ROS, takes every
+//! message in at once and joins them to frames; another measures the newest and publishes its reward.
+
+mod arguments;
+mod calls;
+mod clock;
+mod debug_view;
+mod diagnostics;
+mod episodes;
+mod error;
+mod estimation;
+mod inputs;
+mod live_node;
+mod log;
+mod outputs;
+mod parameter_services;
+mod parameters;
+mod respond;
+mod statistics;
+
+pub use error::{Error, Result};
+pub use live_node::{log_layer, run};
+pub use log::RosLog;

@@ -1,0 +1,325 @@
+//! The node itself: what it owns on the thread that speaks with ROS, and the turns it takes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use r2r::spatial_reward::srv::AnnotateStep;
+use r2r::{QosProfile, ServiceRequest};
+
+use crate::arguments::{Identity, Remaps};
+use crate::calls::Taken;
+use crate::clock::{Now, ReceiveClock};
+use crate::debug_view::Canvas;
+use crate::diagnostics::{Diagnostics, Situation};
+use crate::episodes::Episodes;
+use crate::error::{Error, Result, poisoned, ros};
+use crate::estimation::{Estimation, Shared, Sinks};
+use crate::inputs::Inputs;
+use crate::log;
+use crate::log::RosLog;
+use crate::outputs::{DebugView, Rewards};
+use crate::parameter_services::ParameterServices;
+use crate::parameters::Parameters;
+use spatial_reward_core::error::panic_words;
+use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::pipeline::{Input, Matcher};
+use spatial_reward_core::progress::BoxedProgress;
+use spatial_reward_core::settings::Config;
+
+/// The name it has unless it is given another.
+const NAME: &str = "spatial_reward";
+
+/// How long ROS is waited for at a time while something else has a deadline: a call, or a frame that waits
+/// for its inputs.
+const SHORT_WAIT: Duration = Duration::from_millis(10);
+
+/// And while nothing has.
+const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// The inputs of one frame come in a burst. Between its first and its last, ROS is left alone for this long:
+/// asking it costs the same for one message and for all.
+const BURST: Duration = Duration::from_micros(400);
+
+/// What the estimator gets to finish its frame when the node ends.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Where log lines go besides stderr.
+pub fn log_layer() -> RosLog {
+    RosLog
+}
+
+/// Run the node until somebody sets `stop`, or until it cannot go on. ROS reads its own arguments from the
+/// command line of the process; parameters given there win over `config`. `progress` is told how far a long load is.
+///
+/// # Errors
+/// What ROS refuses, a parameter that makes no sense, an estimator that cannot be loaded or has failed.
+pub fn run(
+    config: Config,
+    estimators: Estimators,
+    stop: &AtomicBool,
+    progress: BoxedProgress,
+) -> Result<()> {
+    let mut node = create()?;
+    let mut live = LiveNode::start(&mut node, config, estimators, progress)?;
+    while !stop.load(Ordering::Relaxed) {
+        let wait = if live.has_deadlines()? {
+            SHORT_WAIT
+        } else {
+            LONG_WAIT
+        };
+        node.spin_once(wait);
+        live.turn(&mut node)?;
+        if live.expects_more() {
+            thread::sleep(BURST);
+        }
+    }
+    live.end()
+}
+
+/// The ROS node, by the arguments of the process.
+fn create() -> Result<r2r::Node> {
+    // r2r panics where ROS refuses an argument; ROS's own words are the panic's.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let created = catch_unwind(AssertUnwindSafe(r2r::Context::create));
+    std::panic::set_hook(hook);
+    let context = created
+        .map_err(|panic| Error::Ros {
+            action: "start with these arguments".into(),
+            message: panic_words(panic.as_ref()),
+        })?
+        .map_err(ros("start"))?;
+    let node = r2r::Node::create(context, NAME, "").map_err(ros("create the node"))?;
+    log::name_logger(node.logger());
+    Ok(node)
+}
+
+/// Everything on the ROS thread.
+struct LiveNode {
+    parameters: Parameters,
+    parameter_services: ParameterServices,
+    clock: ReceiveClock,
+    inputs: Inputs,
+    matcher: Matcher,
+    episodes: Episodes,
+    calls: BoxStream<'static, ServiceRequest<AnnotateStep::Service>>,
+    calls_taken: u64,
+    rewards: Rewards,
+    diagnostics: Diagnostics,
+    shared: Arc<Shared>,
+    estimation: Estimation,
+    now: Option<Now>,
+    took_messages: bool,
+}
+
+impl LiveNode {
+    fn start(
+        node: &mut r2r::Node,
+        config: Config,
+        estimators: Estimators,
+        progress: BoxedProgress,
+    ) -> Result<Self> {
+        let identity = Identity {
+            name: node.name().map_err(ros("name the node"))?,
+            namespace: node.namespace().map_err(ros("name the node"))?,
+        };
+        let full_name = (node.fully_qualified_name()).map_err(ros("name the node"))?;
+        let parameters = started_parameters(node, config, estimators)?;
+        let settings = parameters.settings().clone();
+        let remaps = Remaps::of_arguments(std::env::args());
+        let clock = ReceiveClock::new(node, parameters.use_sim_time())?;
+        let inputs = Inputs::subscribe(node, &settings, &remaps, &identity)?;
+        for one in &inputs.subscriptions {
+            tracing::info!("{} from {} ({})", one.what, one.topic, one.type_name);
+        }
+        let rewards = Rewards::new(node)?;
+        let shared = Arc::new(Shared::new(settings.clone()));
+        let sinks = Sinks {
+            rewards: rewards.clone(),
+            canvas: Canvas::start(DebugView::new(node)?)?,
+            clock: node.get_ros_clock(),
+        };
+        let calls = node
+            .create_service::<AnnotateStep::Service>(
+                "~/annotate_step",
+                QosProfile::services_default(),
+            )
+            .map_err(ros("serve ~/annotate_step"))?
+            .boxed();
+        Ok(Self {
+            matcher: Matcher::new(&settings, inputs.streams(), settings.needs_depth()),
+            parameter_services: ParameterServices::new(node, full_name.clone())?,
+            parameters,
+            clock,
+            inputs,
+            episodes: Episodes::new(node)?,
+            calls,
+            calls_taken: 0,
+            rewards,
+            diagnostics: Diagnostics::new(node, full_name)?,
+            estimation: Estimation::start(&shared, sinks, progress)?,
+            shared,
+            now: None,
+            took_messages: false,
+        })
+    }
+
+    /// Whether a frame waits for the rest of a burst that has just begun.
+    fn expects_more(&self) -> bool {
+        self.took_messages && self.matcher.has_pending()
+    }
+
+    /// Whether something is to be done though no message comes.
+    fn has_deadlines(&self) -> Result<bool> {
+        Ok(self.matcher.has_pending() || !self.shared.calls.is_empty()?)
+    }
+
+    /// Everything that is to be done after ROS was listened to.
+    fn turn(&mut self, node: &mut r2r::Node) -> Result<()> {
+        self.estimation.check()?;
+        self.now = self.clock.now()?;
+        self.take_messages()?;
+        self.take_orders()?;
+        let changed =
+            (self.parameter_services).answer(&mut self.parameters, &node.get_ros_clock())?;
+        if let Some(settings) = changed {
+            self.shared.set_settings(settings)?;
+        }
+        self.take_calls()?;
+        if self.diagnostics.is_due() {
+            self.inputs.look_for_split(node)?;
+            self.inputs.compare_frames();
+            self.tell(node)?;
+        }
+        Ok(())
+    }
+
+    fn take_messages(&mut self) -> Result<()> {
+        let Self {
+            inputs,
+            matcher,
+            episodes,
+            now,
+            ..
+        } = self;
+        let mut dropped = 0;
+        let log_time_nanos = now.map_or(0, |now| now.log_time_nanos);
+        self.took_messages = inputs.take(*now, &mut |input| match input {
+            Input::Image { .. } if episodes.is_between() => dropped += 1,
+            input => matcher.push(log_time_nanos, input),
+        });
+        if dropped > 0 {
+            self.shared.statistics()?.between_episodes += dropped;
+        }
+        self.matcher.expect(self.inputs.streams());
+        if self.now.is_some() {
+            self.matcher.advance(log_time_nanos);
+        }
+        self.submit_ready()
+    }
+
+    fn submit_ready(&mut self) -> Result<()> {
+        while let Some(frame) = self.matcher.next_frame() {
+            self.episodes.note_frame();
+            self.estimation.submit(frame)?;
+        }
+        Ok(())
+    }
+
+    /// Begin and end episodes, as the services are asked to.
+    fn take_orders(&mut self) -> Result<()> {
+        while let Some(order) = self.episodes.next_order() {
+            // What was received belongs to the episode that ends, and comes too late.
+            self.matcher.flush();
+            let next = self.matcher.next_episode();
+            self.shared
+                .first_open_episode
+                .store(next, Ordering::Relaxed);
+            self.submit_ready()?;
+            let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
+            let was_open = self.episodes.carry_out(order);
+            if was_open {
+                self.rewards.publish_truncated()?;
+            }
+            if !self.episodes.is_between() {
+                self.matcher.push(log_time_nanos, Input::EpisodeSplit);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_calls(&mut self) -> Result<()> {
+        let settings = self.shared.settings()?;
+        while let Some(request) = self.calls.next().now_or_never().flatten() {
+            self.calls_taken += 1;
+            let received_nanos = self.now.map_or(0, |now| now.ros_nanos);
+            let intrinsics = self.matcher.newest_intrinsics();
+            let taken = (self.shared.calls).take(
+                self.calls_taken,
+                request,
+                &settings,
+                received_nanos,
+                intrinsics,
+            )?;
+            match taken {
+                Taken::Call(call) => self.estimation.submit_call(call)?,
+                Taken::Busy => self.shared.statistics()?.calls.busy += 1,
+                Taken::Bad => self.shared.statistics()?.calls.bad += 1,
+            }
+        }
+        let late = self.shared.calls.expire(&settings)?;
+        if late > 0 {
+            self.shared.statistics()?.calls.late += late;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, node: &r2r::Node) -> Result<()> {
+        let image_seen =
+            (self.inputs.subscriptions.iter()).any(|one| one.what == "image" && one.received > 0);
+        let situation = Situation {
+            between_episodes: self.episodes.is_between(),
+            without_time: self.now.is_none(),
+            serves_calls: self.calls_taken > 0 && !image_seen,
+        };
+        let ros_nanos = self.now.map_or(0, |now| now.ros_nanos);
+        let mut statistics = self.shared.statistics()?;
+        (self.diagnostics).publish(&self.inputs, &statistics, situation, ros_nanos)?;
+        (self.diagnostics).notice(node, &self.inputs, &mut statistics, situation)
+    }
+
+    /// Close what is open and say good-bye.
+    fn end(self) -> Result<()> {
+        tracing::info!("shutting down");
+        let settings = self.shared.settings()?;
+        self.shared.calls.shut_down(&settings)?;
+        if self.episodes.is_open() {
+            self.rewards.publish_truncated()?;
+        }
+        self.estimation.finish(PATIENCE);
+        Ok(())
+    }
+}
+
+/// The settings: the file's, with the parameters that ROS was given in their place.
+fn started_parameters(
+    node: &r2r::Node,
+    config: Config,
+    estimators: Estimators,
+) -> Result<Parameters> {
+    let mut parameters = Parameters::new(config, estimators)?;
+    let given = node.params.lock().map_err(|_| poisoned("parameters"))?;
+    let given = given.iter().map(|(name, one)| (name.as_str(), &one.value));
+    let unknown = parameters
+        .start_with(given)
+        .map_err(|message| Error::Parameters { message })?;
+    for name in unknown {
+        tracing::warn!("there is no parameter {name}: it is ignored");
+    }
+    Ok(parameters)
+}

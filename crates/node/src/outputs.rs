@@ -1,0 +1,125 @@
+//! The node's publishers. Steps are published by the thread that made them, so that no other delays them.
+
+use std::sync::{Arc, Mutex};
+
+use r2r::sensor_msgs::msg::CompressedImage;
+use r2r::std_msgs::msg::{Bool, Float64};
+use r2r::{Publisher, PublisherUntyped, QosProfile};
+
+use crate::error::Result;
+use crate::error::{poisoned, ros};
+use spatial_reward_core::messages::step_reward::{self, StepMeta};
+use spatial_reward_core::step::Step;
+
+/// Messages kept for a subscriber that is slow for a moment: a second at 60 Hz.
+const HISTORY: usize = 60;
+
+/// The topics of `~/step_reward` and beside it.
+#[derive(Clone)]
+pub struct Rewards {
+    step_reward: PublisherUntyped,
+    reward: Publisher<Float64>,
+    done: Publisher<Bool>,
+    truncated: Publisher<Bool>,
+    /// Held while the messages of one event go out: an episode's end does not overtake its last step.
+    order: Arc<Mutex<()>>,
+}
+
+impl Rewards {
+    /// # Errors
+    /// A topic name that ROS refuses.
+    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+        let qos = || QosProfile::default().keep_last(HISTORY);
+        Ok(Self {
+            step_reward: node
+                .create_publisher_untyped("~/step_reward", step_reward::TYPE_NAME, qos())
+                .map_err(ros("publish ~/step_reward"))?,
+            reward: node
+                .create_publisher("/reward", qos())
+                .map_err(ros("publish /reward"))?,
+            done: node
+                .create_publisher("/episode_done", qos())
+                .map_err(ros("publish /episode_done"))?,
+            truncated: node
+                .create_publisher("/episode_truncated", qos())
+                .map_err(ros("publish /episode_truncated"))?,
+            order: Arc::default(),
+        })
+    }
+
+    /// Publish a step on all its topics; an invalid one's reward is NaN there too. A topic that nobody
+    /// hears costs nothing.
+    ///
+    /// # Errors
+    /// ROS refuses a message.
+    pub fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
+        let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
+        if is_heard(self.step_reward.get_inter_process_subscription_count()) {
+            let bytes = step_reward::encode(step, meta)?;
+            (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
+        }
+        if is_heard(self.reward.get_inter_process_subscription_count()) {
+            let reward = Float64 { data: step.reward };
+            (self.reward.publish(&reward)).map_err(ros("publish a reward"))?;
+        }
+        if is_heard(self.done.get_inter_process_subscription_count()) {
+            let done = Bool {
+                data: step.terminated,
+            };
+            (self.done.publish(&done)).map_err(ros("publish the episode's end"))?;
+        }
+        self.publish_flag(false)
+    }
+
+    /// The episode was cut off, by somebody's order.
+    ///
+    /// # Errors
+    /// ROS refuses the message.
+    pub fn publish_truncated(&self) -> Result<()> {
+        let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
+        self.publish_flag(true)
+    }
+
+    fn publish_flag(&self, truncated: bool) -> Result<()> {
+        if !is_heard(self.truncated.get_inter_process_subscription_count()) {
+            return Ok(());
+        }
+        let message = Bool { data: truncated };
+        (self.truncated.publish(&message)).map_err(ros("publish the episode's end"))
+    }
+}
+
+/// A count that ROS does not tell is no reason to be silent.
+fn is_heard(subscribers: std::result::Result<usize, r2r::Error>) -> bool {
+    subscribers.map_or(true, |count| count > 0)
+}
+
+/// The topic of the debug view.
+#[derive(Clone)]
+pub struct DebugView {
+    publisher: Publisher<CompressedImage>,
+}
+
+impl DebugView {
+    /// # Errors
+    /// A topic name that ROS refuses.
+    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+        let qos = QosProfile::default().keep_last(1);
+        Ok(Self {
+            publisher: node
+                .create_publisher("~/debug_image/compressed", qos)
+                .map_err(ros("publish ~/debug_image/compressed"))?,
+        })
+    }
+
+    /// Whether anybody looks.
+    pub fn is_watched(&self) -> bool {
+        (self.publisher.get_inter_process_subscription_count()).is_ok_and(|count| count > 0)
+    }
+
+    /// # Errors
+    /// ROS refuses the message.
+    pub fn publish(&self, message: &CompressedImage) -> Result<()> {
+        (self.publisher.publish(message)).map_err(ros("publish a debug image"))
+    }
+}

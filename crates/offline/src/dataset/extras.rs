@@ -1,0 +1,307 @@
+//! What a bag has beyond the labeller's inputs: true depth and masks, gravity, the boxes of other things.
+//! Kept by their stamps until the frame they belong to is there.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::gravity::Accelerometer;
+use super::regions::{Detected, Part};
+use super::stream::Stream;
+use super::wire::{DETECTIONS, detection_ids};
+use crate::error::{Error, Result};
+use crate::label::roles::{Role, Roles, available};
+use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::geometry::Point;
+use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::pipeline::FrameInfo;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_core::stamp::nanos_from_seconds;
+use spatial_reward_rosbag2::{BagInfo, BagMessage, TopicInfo};
+
+pub const TRUTH_DEPTH: &str = "/ground_truth/depth/image_raw";
+pub const INSTANCES: &str = "/ground_truth/instances/image_raw";
+
+/// What a region is called whose detection has no class.
+const NAMELESS: &str = "object";
+
+/// Topics that the user names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtraTopics {
+    /// Depth without noise, registered to the colour image.
+    pub truth_depth: Option<String>,
+    /// mono8: the instance number of each pixel.
+    pub instances: Option<String>,
+    /// In the camera's optical frame.
+    pub imu: Option<String>,
+}
+
+/// A topic with pictures that stay encoded.
+pub struct PictureTopic {
+    topic: usize,
+    pub decoder: Decoder,
+    stream: Stream<Bytes>,
+}
+
+struct BoxTopic {
+    topic: usize,
+    decoder: Decoder,
+    stream: Stream<Vec<Boxed>>,
+}
+
+#[derive(Clone)]
+struct Boxed {
+    name: String,
+    score: f64,
+    bbox: BoundingBox,
+    instance: Option<u8>,
+}
+
+/// The extra topics of one bag.
+pub struct Extras {
+    pub truth_depth: Option<PictureTopic>,
+    pub instances: Option<PictureTopic>,
+    boxes: Vec<BoxTopic>,
+    accelerometer: Option<Accelerometer>,
+    role_topics: [Option<usize>; 2],
+    shares_boxes: bool,
+    min_score: f64,
+    tolerance_nanos: i64,
+    unreadable: u64,
+}
+
+/// What of it belongs to one frame.
+pub struct Extra {
+    pub truth_depth: Option<Bytes>,
+    pub instances: Option<Bytes>,
+    pub detected: Vec<Detected>,
+    /// Against gravity, in the camera's optical frame.
+    pub up: Option<Point>,
+}
+
+impl Extras {
+    /// # Errors
+    /// `Error::NoTopic` for a named topic that is not there; `Error::UnknownLayout`.
+    pub fn find(
+        info: &BagInfo,
+        roles: &Roles,
+        settings: &Settings,
+        topics: &ExtraTopics,
+    ) -> Result<Self> {
+        let mut boxes = Vec::new();
+        for (topic, found) in info.topics.iter().enumerate() {
+            if found.type_name == DETECTIONS && found.message_count != Some(0) {
+                let decoder = Decoder::for_channel(&found.type_name, found.ros2msg())?;
+                let stream = Stream::default();
+                boxes.push(BoxTopic {
+                    topic,
+                    decoder,
+                    stream,
+                });
+            }
+        }
+        let (named_depth, named_instances) = (&topics.truth_depth, &topics.instances);
+        Ok(Self {
+            truth_depth: pictures(info, named_depth, TRUTH_DEPTH, Role::TruthDepth)?,
+            instances: pictures(info, named_instances, INSTANCES, Role::Instances)?,
+            boxes,
+            accelerometer: Accelerometer::find(info, topics.imu.as_deref())?,
+            role_topics: [roles.topic(Role::Fingertip), roles.topic(Role::Target)],
+            shares_boxes: roles.shares_boxes(),
+            min_score: settings.matching.min_score,
+            tolerance_nanos: nanos_from_seconds(settings.matching.tolerance_s),
+            unreadable: 0,
+        })
+    }
+
+    /// Whether boxes come from anywhere.
+    pub fn has_boxes(&self) -> bool {
+        !self.boxes.is_empty()
+    }
+
+    /// Role to topic, for the record.
+    pub fn topic_names(&self, info: &BagInfo) -> BTreeMap<String, String> {
+        let name = |topic: usize| info.topics.get(topic).map(|topic| topic.name.clone());
+        let pictures = [
+            ("truth_depth", &self.truth_depth),
+            ("instances", &self.instances),
+        ];
+        let pictures = pictures
+            .into_iter()
+            .filter_map(|(role, it)| Some((role, it.as_ref()?.topic)));
+        let imu = (self.accelerometer.as_ref()).map(|imu| ("imu", imu.topic));
+        (pictures.chain(imu))
+            .filter_map(|(role, topic)| Some((role.to_owned(), name(topic)?)))
+            .collect()
+    }
+
+    /// Messages that could not be read.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
+    /// Take a message in, if it is of an extra topic.
+    pub fn take(&mut self, message: &BagMessage) {
+        if let Err(error) = self.read(message) {
+            if self.unreadable == 0 {
+                tracing::warn!("a message is left out: {error}");
+            }
+            self.unreadable += 1;
+        }
+    }
+
+    fn read(&mut self, message: &BagMessage) -> Result<()> {
+        let log_time = message.log_time_nanos;
+        let pictures = [&mut self.truth_depth, &mut self.instances];
+        for pictures in (pictures.into_iter().flatten()).filter(|it| it.topic == message.topic) {
+            let header = pictures.decoder.image_header(&message.data)?;
+            let stamp = header.stamp_nanos();
+            (pictures.stream).insert(stamp, log_time, message.data.clone());
+        }
+        for topic in (self.boxes.iter_mut()).filter(|it| it.topic == message.topic) {
+            let (stamp, boxes) = boxes_of(&topic.decoder, &message.data)?;
+            topic.stream.insert(stamp, log_time, boxes);
+        }
+        match &mut self.accelerometer {
+            Some(accelerometer) if accelerometer.topic == message.topic => {
+                accelerometer.take(message)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What belongs to a frame. Frames are asked for in order: what is older is forgotten.
+    pub fn of(&mut self, frame: &FrameInfo) -> Extra {
+        let (stamp, tolerance) = (frame.stamp_nanos, self.tolerance_nanos);
+        let picture = |topic: &Option<PictureTopic>| {
+            let held = topic.as_ref()?.stream.nearest(stamp, tolerance);
+            held.cloned()
+        };
+        let extra = Extra {
+            truth_depth: picture(&self.truth_depth),
+            instances: picture(&self.instances),
+            detected: self.detected(frame),
+            up: (self.accelerometer.as_mut()).and_then(|it| it.up(frame)),
+        };
+        self.forget_before(stamp);
+        extra
+    }
+
+    fn forget_before(&mut self, stamp: i64) {
+        let before = stamp.saturating_sub(self.tolerance_nanos);
+        let pictures = [&mut self.truth_depth, &mut self.instances];
+        for pictures in pictures.into_iter().flatten() {
+            pictures.stream.forget_before(before);
+        }
+        for topic in &mut self.boxes {
+            topic.stream.forget_before(before);
+        }
+        if let Some(accelerometer) = &mut self.accelerometer {
+            accelerometer.forget_before(stamp);
+        }
+    }
+
+    /// The matched boxes first, then what else was seen at the same time.
+    fn detected(&self, frame: &FrameInfo) -> Vec<Detected> {
+        let mut detected: Vec<Detected> = Vec::new();
+        let parts = [
+            (Part::Fingertip, "fingertip", frame.fingertip),
+            (Part::Target, "target", frame.target),
+        ];
+        for ((part, name, bbox), topic) in parts.into_iter().zip(self.role_topics) {
+            if let Some(bbox) = bbox {
+                let seen = self.boxes.iter().filter(|it| Some(it.topic) == topic);
+                let mut seen = seen.flat_map(|it| self.seen_at(it, frame.stamp_nanos));
+                let same = seen.find(|seen| seen.bbox == bbox);
+                detected.push(Detected {
+                    part,
+                    name: name.to_owned(),
+                    bbox,
+                    instance: same.and_then(|seen| seen.instance),
+                });
+            }
+        }
+        for topic in &self.boxes {
+            if self.role_topics.contains(&Some(topic.topic)) && !self.shares_boxes {
+                continue;
+            }
+            for seen in self.seen_at(topic, frame.stamp_nanos) {
+                let is_known = |known: &Detected| {
+                    known.bbox == seen.bbox
+                        || known.instance.is_some() && known.instance == seen.instance
+                };
+                if seen.score >= self.min_score && !detected.iter().any(is_known) {
+                    detected.push(Detected {
+                        part: Part::Other,
+                        name: seen.name.clone(),
+                        bbox: seen.bbox,
+                        instance: seen.instance,
+                    });
+                }
+            }
+        }
+        detected
+    }
+
+    fn seen_at<'a>(&self, topic: &'a BoxTopic, stamp: i64) -> impl Iterator<Item = &'a Boxed> {
+        let seen = topic.stream.nearest(stamp, self.tolerance_nanos);
+        seen.into_iter().flatten()
+    }
+}
+
+fn boxes_of(decoder: &Decoder, data: &Bytes) -> Result<(i64, Vec<Boxed>)> {
+    let detections = decoder.detections(data)?;
+    let ids = detection_ids(data);
+    let boxed = |(at, detection): (usize, spatial_reward_core::frame::Detection)| Boxed {
+        name: match detection.class_id {
+            class if class.is_empty() => NAMELESS.to_owned(),
+            class => class,
+        },
+        score: detection.score,
+        bbox: detection.bbox,
+        // 0 is what belongs to no instance.
+        instance: (ids.get(at)).and_then(|id| id.parse().ok().filter(|id| *id != 0)),
+    };
+    let boxes = detections.boxes.into_iter().enumerate().map(boxed);
+    Ok((detections.stamp_nanos, boxes.collect()))
+}
+
+fn pictures(
+    info: &BagInfo,
+    named: &Option<String>,
+    default: &str,
+    role: Role,
+) -> Result<Option<PictureTopic>> {
+    let name = named.as_deref().unwrap_or(default);
+    let is_picture = |topic: &TopicInfo| topic.type_name.ends_with("Image");
+    let found = find(info, |topic| topic.name == name && is_picture(topic));
+    let Some((topic, found)) = found else {
+        return match named {
+            Some(_) => Err(no_topic(info, name, role)),
+            None => Ok(None),
+        };
+    };
+    Ok(Some(PictureTopic {
+        topic,
+        decoder: Decoder::for_channel(&found.type_name, found.ros2msg())?,
+        stream: Stream::default(),
+    }))
+}
+
+pub(super) fn find(
+    info: &BagInfo,
+    fits: impl Fn(&TopicInfo) -> bool,
+) -> Option<(usize, &TopicInfo)> {
+    info.topics
+        .iter()
+        .enumerate()
+        .find(|(_, topic)| fits(topic))
+}
+
+pub(super) fn no_topic(info: &BagInfo, name: &str, role: Role) -> Error {
+    Error::NoTopic {
+        role,
+        why: format!("the bag has no topic '{name}' of a fitting type"),
+        available: available(info),
+    }
+}

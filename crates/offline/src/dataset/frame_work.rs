@@ -1,0 +1,329 @@
+//! The work on one frame, on any thread: decode, cut regions, ask, write the pictures, word the row.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::Options;
+use super::pictures::{DEPTH, IMAGES, METRIC, PictureFile};
+use super::questions::{self, Turn, Wanted};
+use super::regions::{Instances, Part, Region, View};
+use super::row::{Row, conversations};
+use super::scene::Scene;
+use super::shape::Axes;
+use super::source::{Decoders, Joined};
+use super::tally::Tally;
+use super::wire::picture_file;
+use crate::error::{Error, Result};
+use spatial_reward_core::frame::{DepthImage, Intrinsics, LazyColorImage, Reason};
+use spatial_reward_core::geometry::GeometryEstimator;
+use spatial_reward_core::imaging::Disparity;
+use spatial_reward_core::pipeline::measure::is_scaling;
+use spatial_reward_core::random::Random;
+
+/// What all frames share.
+pub struct Workshop<'a> {
+    /// The data set's folder as it grows.
+    pub folder: &'a Path,
+    pub options: &'a Options,
+    pub geometry: GeometryEstimator,
+}
+
+/// A frame to work on.
+pub struct Piece {
+    /// The bag's place in the run.
+    pub bag: usize,
+    /// Bags read when it was submitted.
+    pub progress: f64,
+    /// Its name in the data set, of its own.
+    pub name: Arc<str>,
+    pub decoders: Arc<Decoders>,
+    pub joined: Joined,
+}
+
+/// What came of it.
+pub struct Finished {
+    pub bag: usize,
+    pub progress: f64,
+    pub tally: Tally,
+    /// A line of the data set.
+    pub line: Option<String>,
+    /// Why the frame was skipped, in words, where there is more to say than the reason.
+    pub why: Option<String>,
+}
+
+/// Why a frame gives no row: the reason, and more words if there are any.
+struct Skip {
+    reason: &'static str,
+    why: Option<String>,
+}
+
+impl From<Reason> for Skip {
+    fn from(reason: Reason) -> Self {
+        Self::of(reason.name())
+    }
+}
+
+impl Skip {
+    fn of(reason: &'static str) -> Self {
+        Self { reason, why: None }
+    }
+
+    fn because(reason: Reason, error: &spatial_reward_core::Error) -> Self {
+        Self {
+            reason: reason.name(),
+            why: Some(error.to_string()),
+        }
+    }
+}
+
+/// A decoded frame.
+struct Sight {
+    color: LazyColorImage,
+    intrinsics: Intrinsics,
+    camera_depth: Option<DepthImage>,
+    truth_depth: Option<DepthImage>,
+    instances: Option<Instances>,
+}
+
+impl Sight {
+    /// The best depth there is.
+    fn depth(&self) -> Option<&DepthImage> {
+        self.truth_depth.as_ref().or(self.camera_depth.as_ref())
+    }
+}
+
+impl Workshop<'_> {
+    /// # Errors
+    /// `Error::Output` if a picture cannot be written. A frame that cannot be used is no error.
+    pub fn work(&self, piece: Piece) -> Result<Finished> {
+        let mut tally = Tally {
+            frames: 1,
+            ..Tally::default()
+        };
+        let (mut line, mut why) = (None, None);
+        match self.prepare(&piece, &mut tally) {
+            Ok((sight, regions, turns)) => {
+                line = Some(self.write(&piece, &sight, &regions, &turns, &mut tally)?);
+            }
+            Err(skip) => {
+                tally.skip_frame(skip.reason);
+                why = skip.why;
+            }
+        }
+        Ok(Finished {
+            bag: piece.bag,
+            progress: piece.progress,
+            tally,
+            line,
+            why,
+        })
+    }
+
+    fn prepare(
+        &self,
+        piece: &Piece,
+        tally: &mut Tally,
+    ) -> std::result::Result<(Sight, Vec<Region>, Vec<Turn>), Skip> {
+        let sight = see(piece)?;
+        let depth = sight.depth().ok_or(Reason::NoDepth)?;
+        let extra = &piece.joined.extra;
+        let view = View {
+            color: &sight.color,
+            depth,
+            intrinsics: &sight.intrinsics,
+            instances: sight.instances.as_ref(),
+            geometry: &self.geometry,
+        };
+        let (regions, left_out) = view.regions(&extra.detected);
+        let missing = piece.joined.frame.info.reason.filter(is_about_a_box);
+        if let Some(reason) = missing {
+            tally.skip_region(reason.name());
+        }
+        left_out.iter().for_each(|reason| tally.skip_region(reason));
+        if regions.len() < 2 {
+            return Err(Skip::of("fewer_than_two_regions"));
+        }
+        let clouds = regions.iter().map(|region| region.cloud.clone());
+        let scene = Scene::new(clouds.collect(), Axes::new(extra.up));
+        let place = |part: Part| regions.iter().position(|region| region.part == part);
+        let first = place(Part::Fingertip).zip(place(Part::Target));
+        let wanted = Wanted {
+            questions: self.options.questions,
+            direct: self.options.direct,
+            default_wording: self.options.default_wording,
+        };
+        let mut random = Random(self.seed_of(piece));
+        let turns = questions::ask(&scene, first.map(|(a, b)| [a, b]), wanted, &mut random);
+        if turns.is_empty() {
+            return Err(Skip::of("nothing_to_ask"));
+        }
+        tally.rows_without_gravity += u64::from(!scene.has_gravity());
+        Ok((sight, regions, turns))
+    }
+
+    /// The same for a frame whatever else is in the run.
+    fn seed_of(&self, piece: &Piece) -> u64 {
+        let mut digest = Sha256::new();
+        digest.update(self.options.seed.to_le_bytes());
+        digest.update(piece.joined.index.to_le_bytes());
+        digest.update(piece.joined.frame.info.stamp_nanos.to_le_bytes());
+        digest.update(piece.name.as_bytes());
+        let digest = digest.finalize();
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+    }
+
+    fn write(
+        &self,
+        piece: &Piece,
+        sight: &Sight,
+        regions: &[Region],
+        turns: &[Turn],
+        tally: &mut Tally,
+    ) -> Result<String> {
+        let name = format!("{}_{:06}", piece.name, piece.joined.index);
+        let (width, height) = (sight.color.width, sight.color.height);
+        let cannot = |what: String| Error::output(self.folder.join(&name), what);
+        let write = |file: PictureFile, folder: &str| file.write(self.folder, folder, &name);
+        let filename = write(color_file(piece, sight).map_err(cannot)?, IMAGES)?;
+        let disparity = sight.camera_depth.as_ref().and_then(Disparity::from_depth);
+        let depth = match disparity {
+            Some(disparity) => {
+                let gray = disparity.relative_depth(width, height, None)?;
+                Some(write(PictureFile::of_gray(&gray).map_err(cannot)?, DEPTH)?)
+            }
+            None => None,
+        };
+        let metric = match sight.depth() {
+            Some(depth) => {
+                let file = PictureFile::of_metric(depth, width, height).map_err(cannot)?;
+                Some(write(file, METRIC)?)
+            }
+            None => None,
+        };
+        tally.rows += 1;
+        tally.regions += regions.len() as u64;
+        tally.rows_without_depth += u64::from(depth.is_none());
+        turns
+            .iter()
+            .for_each(|turn| tally.ask(turn.category.name()));
+        let intrinsics = &sight.intrinsics;
+        let row = Row {
+            conversations: conversations(turns, depth.is_some()),
+            filename,
+            depth,
+            metric,
+            intrinsics: [intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy],
+            bag: &piece.name,
+            stamp_nanos: piece.joined.frame.info.stamp_nanos,
+            regions: regions.iter().map(|region| region.name.as_str()).collect(),
+            bbox: regions.iter().map(corners).collect(),
+            rle: regions.iter().map(|region| region.rle.as_ref()).collect(),
+            points: regions.iter().map(centroid).collect(),
+            mentions: turns.iter().map(|turn| turn.mentions.clone()).collect(),
+            categories: turns.iter().map(|turn| turn.category.name()).collect(),
+        };
+        serde_json::to_string(&row).map_err(|error| cannot(error.to_string()))
+    }
+}
+
+/// The matcher's other reasons are about the whole frame.
+fn is_about_a_box(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoFingertipBox | Reason::NoTargetBox | Reason::StaleBox
+    )
+}
+
+/// Decode what the frame needs and check that it belongs together.
+fn see(piece: &Piece) -> std::result::Result<Sight, Skip> {
+    let Piece {
+        decoders, joined, ..
+    } = piece;
+    let Joined { frame, extra, .. } = joined;
+    if frame.info.reason == Some(Reason::Late) {
+        return Err(Reason::Late.into());
+    }
+    let color = (decoders.image.lazy_color(&frame.image))
+        .map_err(|error| Skip::because(Reason::NoImage, &error))?;
+    if !decoders.image_is_compressed {
+        // It is written as PNG, so its pixels must be there.
+        color
+            .pixels()
+            .map_err(|error| Skip::because(Reason::NoImage, error))?;
+    }
+    let size = (color.width, color.height);
+    let intrinsics = frame.intrinsics.ok_or(Skip::of("no_camera_info"))?;
+    if !is_scaling((intrinsics.width, intrinsics.height), size) {
+        return Err(Skip::of("camera_info_of_another_size"));
+    }
+    let depth_of = |decoder: &Option<spatial_reward_core::messages::Decoder>,
+                    data: &Option<bytes::Bytes>| {
+        let (Some(decoder), Some(data)) = (decoder, data) else {
+            return Ok(None);
+        };
+        let depth = decoder
+            .depth(data)
+            .map_err(|error| Skip::because(Reason::DepthInvalid, &error))?;
+        match is_scaling((depth.width, depth.height), size) {
+            true => Ok(Some(depth)),
+            false => Err(Skip::of("depth_of_another_size")),
+        }
+    };
+    Ok(Sight {
+        intrinsics: intrinsics.resized(color.width, color.height),
+        camera_depth: depth_of(&decoders.depth, &frame.depth)?,
+        truth_depth: depth_of(&decoders.truth_depth, &extra.truth_depth)?,
+        instances: instances(piece, size)?,
+        color,
+    })
+}
+
+fn instances(piece: &Piece, size: (u32, u32)) -> std::result::Result<Option<Instances>, Skip> {
+    let (Some(decoder), Some(data)) = (&piece.decoders.instances, &piece.joined.extra.instances)
+    else {
+        return Ok(None);
+    };
+    // A grey picture decodes to three equal channels.
+    let picture = decoder.color(data).map_err(|error| Skip {
+        reason: "instances_invalid",
+        why: Some(error.to_string()),
+    })?;
+    if (picture.width, picture.height) != size {
+        return Err(Skip::of("instances_of_another_size"));
+    }
+    Ok(Some(Instances {
+        width: picture.width,
+        height: picture.height,
+        numbers: picture.rgb.iter().step_by(3).copied().collect(),
+    }))
+}
+
+fn color_file(piece: &Piece, sight: &Sight) -> std::result::Result<PictureFile, String> {
+    if piece.decoders.image_is_compressed
+        && let Ok(file) = picture_file(&piece.joined.frame.image)
+        && let Some(file) = PictureFile::as_it_is(file)
+    {
+        return Ok(file);
+    }
+    let pixels = sight.color.pixels().map_err(ToString::to_string)?;
+    PictureFile::of_color(pixels)
+}
+
+fn corners(region: &Region) -> [f64; 4] {
+    let bbox = &region.bbox;
+    [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max].map(|v| rounded(v, 100.0))
+}
+
+fn centroid(region: &Region) -> [f64; 3] {
+    let centroid = region.cloud.centroid();
+    [centroid.x, centroid.y, centroid.z].map(|v| rounded(v.into(), 10_000.0))
+}
+
+fn rounded(value: f64, per_unit: f64) -> f64 {
+    (value * per_unit).round() / per_unit
+}

@@ -1,0 +1,201 @@
+//! One bag, read frame by frame: the labeller's own matching, with everything else that belongs to a
+//! frame's stamp.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::extras::{Extra, ExtraTopics, Extras};
+use super::wire::COMPRESSED;
+use crate::error::{Error, Result};
+use crate::label::intake::{Intake, decoder, matcher};
+use crate::label::roles::{Role, Roles, TruthTopics};
+use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
+use spatial_reward_core::settings::Settings;
+use spatial_reward_core::stamp::nanos_from_seconds;
+use spatial_reward_rosbag2::{BagInfo, BagReader, Loss};
+
+/// More frames than this do not wait, however slowly the bag's clock goes.
+const MAX_WAITING: usize = 64;
+
+/// How the pictures of a bag are read.
+pub struct Decoders {
+    pub image: Decoder,
+    /// The images are files as they are.
+    pub image_is_compressed: bool,
+    pub depth: Option<Decoder>,
+    pub truth_depth: Option<Decoder>,
+    pub instances: Option<Decoder>,
+}
+
+/// A frame with all that belongs to it.
+pub struct Joined {
+    pub frame: MatchedFrame,
+    /// Frames of the bag before it.
+    pub index: u64,
+    pub extra: Extra,
+}
+
+/// A bag on its way through the matcher.
+pub struct Source {
+    reader: BagReader,
+    info: BagInfo,
+    intake: Intake,
+    matcher: Matcher,
+    extras: Extras,
+    pub decoders: Arc<Decoders>,
+    pub topics: BTreeMap<String, String>,
+    /// Frames that wait for what the matcher does not know of.
+    waiting: VecDeque<MatchedFrame>,
+    wait_nanos: i64,
+    now_nanos: i64,
+    messages_read: u64,
+    frames: u64,
+    ended: bool,
+}
+
+impl Source {
+    /// # Errors
+    /// What makes the bag unreadable, or what of it a data set cannot do without.
+    pub fn open(path: &Path, settings: &Settings, topics: &ExtraTopics) -> Result<Self> {
+        let reader = BagReader::open(path)?;
+        let info = reader.info().clone();
+        let roles = Roles::find(&info, settings, &TruthTopics::default())?;
+        let extras = Extras::find(&info, &roles, settings, topics)?;
+        require(&info, &roles, &extras)?;
+        let intake = Intake::new(&info, &roles)?;
+        let mut names = roles.topic_names(&info);
+        names.retain(|role, _| !role.starts_with("truth"));
+        names.extend(extras.topic_names(&info));
+        Ok(Self {
+            reader,
+            decoders: Arc::new(decoders(&info, &roles, &extras)?),
+            topics: names,
+            intake,
+            matcher: matcher(&roles, settings),
+            extras,
+            info,
+            waiting: VecDeque::new(),
+            wait_nanos: nanos_from_seconds(settings.matching.wait_s),
+            now_nanos: i64::MIN,
+            messages_read: 0,
+            frames: 0,
+            ended: false,
+        })
+    }
+
+    /// What the source had lost; complete after the last frame.
+    pub fn loss(&self) -> Option<&Loss> {
+        self.reader.loss()
+    }
+
+    /// Messages that could not be read though the bag could.
+    pub fn unreadable(&self) -> u64 {
+        let of_roles: u64 = self.intake.unreadable().values().map(|it| it.count).sum();
+        of_roles + self.extras.unreadable()
+    }
+
+    /// How much of the bag is read, from 0 to 1.
+    pub fn progress(&self) -> f64 {
+        let all = self.info.message_count.unwrap_or(0).max(1);
+        (self.messages_read as f64 / all as f64).min(1.0)
+    }
+
+    /// The next frame.
+    ///
+    /// # Errors
+    /// What the first pictures show about the whole bag; errors of the machine.
+    pub fn next_frame(&mut self) -> Result<Option<Joined>> {
+        loop {
+            if let Some(frame) = self.due() {
+                let extra = self.extras.of(&frame.info);
+                let index = self.frames;
+                self.frames += 1;
+                return Ok(Some(Joined {
+                    frame,
+                    index,
+                    extra,
+                }));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.reader.next_message()? {
+                Some(message) => {
+                    self.messages_read += 1;
+                    self.extras.take(&message);
+                    self.intake.take(&message, &mut self.matcher)?;
+                    // Time goes on with messages that no role reads.
+                    self.matcher.advance(message.log_time_nanos);
+                    self.now_nanos = self.now_nanos.max(message.log_time_nanos);
+                }
+                None => {
+                    self.ended = true;
+                    self.matcher.flush();
+                }
+            }
+            while let Some(frame) = self.matcher.next_frame() {
+                self.waiting.push_back(frame);
+            }
+        }
+    }
+
+    /// The next frame whose extras had the time to come that other inputs have.
+    fn due(&mut self) -> Option<MatchedFrame> {
+        let first = self.waiting.front()?;
+        let deadline = first.info.log_time_nanos.saturating_add(self.wait_nanos);
+        let is_due = self.ended || self.now_nanos > deadline || self.waiting.len() > MAX_WAITING;
+        if is_due {
+            self.waiting.pop_front()
+        } else {
+            None
+        }
+    }
+}
+
+/// A data set needs pictures, intrinsics, some depth and some boxes.
+fn require(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<()> {
+    // Its answers come from geometry, whoever measures elsewhere.
+    for missing in roles.missing(info, &Settings::geometry()) {
+        let is_of =
+            |wanted: Role| matches!(&missing, Error::NoTopic { role, .. } if *role == wanted);
+        let can_do_without = is_of(Role::Fingertip)
+            || is_of(Role::Target)
+            || is_of(Role::Depth) && extras.truth_depth.is_some();
+        if !can_do_without {
+            return Err(missing);
+        }
+    }
+    let has_parts = roles.get(Role::Fingertip).is_some() || roles.get(Role::Target).is_some();
+    if has_parts || extras.has_boxes() {
+        return Ok(());
+    }
+    Err(Error::NothingToDo {
+        path: info.path.clone(),
+        message:
+            "it has no boxes (vision_msgs/Detection2DArray), so there is no region to ask about"
+                .to_owned(),
+    })
+}
+
+fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<Decoders> {
+    let decoder_of = |role| match roles.topic(role) {
+        Some(topic) => decoder(info, role, topic),
+        None => Ok(None),
+    };
+    let of_extra = |topic: &Option<super::extras::PictureTopic>| {
+        topic.as_ref().map(|topic| topic.decoder.clone())
+    };
+    let image = roles.topic(Role::Image).and_then(|at| info.topics.get(at));
+    Ok(Decoders {
+        image: decoder_of(Role::Image)?.ok_or_else(|| Error::NothingToDo {
+            path: info.path.clone(),
+            message: "it has no colour image".to_owned(),
+        })?,
+        image_is_compressed: image.is_some_and(|topic| topic.type_name == COMPRESSED),
+        depth: decoder_of(Role::Depth)?,
+        truth_depth: of_extra(&extras.truth_depth),
+        instances: of_extra(&extras.instances),
+    })
+}

@@ -1,0 +1,160 @@
+//! What can go wrong with a recording. Every variant carries the values that a reader needs to see what went wrong and
+//! where; the way out is [`Error::remedy`], as data, for a flag here is an argument there.
+
+use std::path::PathBuf;
+
+use crate::label::roles::Role;
+
+/// What a fallible function of this crate gives.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A message, a picture or a setting.
+    #[error(transparent)]
+    Core(#[from] spatial_reward_core::Error),
+
+    /// The bag.
+    #[error(transparent)]
+    Bag(#[from] spatial_reward_rosbag2::Error),
+
+    /// A picture of the report.
+    #[error(transparent)]
+    Figure(#[from] spatial_reward_figures::Error),
+
+    /// No topic of the bag fits a role that the work needs.
+    #[error("no topic for the {role}: {why}. The bag has:\n{available}", role = .role.name())]
+    NoTopic {
+        /// What it was to be.
+        role: Role,
+        /// Why none fits.
+        why: String,
+        /// The bag's topics, one a line.
+        available: String,
+    },
+
+    /// Two topics that should show one scene through one camera have sizes that cannot belong together.
+    #[error(
+        "{first} has {first_width}x{first_height} pixels, but {second} has {second_width}x{second_height}, which is no scaling of it: they are of two cameras or differently cropped"
+    )]
+    SizesDiffer {
+        /// A topic.
+        first: String,
+        /// Its pixels a row.
+        first_width: u32,
+        /// Its rows.
+        first_height: u32,
+        /// The other topic.
+        second: String,
+        /// Its pixels a row.
+        second_width: u32,
+        /// Its rows.
+        second_height: u32,
+    },
+
+    /// A camera info from which no pinhole camera follows.
+    #[error("the first message on {topic} gives no intrinsics: {message}")]
+    NoIntrinsics {
+        /// The topic of the camera info.
+        topic: String,
+        /// What is wrong with it.
+        message: String,
+    },
+
+    /// The recording has nothing that could be worked on.
+    #[error("{path}: {message}", path = path.display())]
+    NothingToDo {
+        /// The bag or the table.
+        path: PathBuf,
+        /// What it lacks.
+        message: String,
+    },
+
+    /// A bag without rewards, where a labelled one is needed.
+    #[error("{path}: the bag has no rewards (no topic of type {type_name})", path = path.display())]
+    NotLabelled {
+        /// The bag.
+        path: PathBuf,
+        /// The type of a reward message.
+        type_name: &'static str,
+    },
+
+    /// A finished output was made with other settings.
+    #[error("{path} was labelled with other settings (config digest {found} there, {expected} now)", path = path.display())]
+    OtherSettings {
+        /// The output.
+        path: PathBuf,
+        /// Its digest.
+        found: String,
+        /// That of the settings in force.
+        expected: String,
+    },
+
+    /// The output exists and was neither to be replaced nor to be kept.
+    #[error("{path} exists already", path = path.display())]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+        /// Whether what is finished could be kept.
+        can_resume: bool,
+    },
+
+    /// Someone asked the work to stop.
+    #[error("interrupted; the unfinished {path} was removed", path = path.display())]
+    Interrupted {
+        /// What would have been made.
+        path: PathBuf,
+    },
+}
+
+/// A way out of an error, for whoever knows how it is typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Name the topics of these roles.
+    NameTopics(Vec<Role>),
+    /// Replace the output, or write another one; `resume` where what is finished could be kept as well.
+    ReplaceOutput {
+        /// What is finished could be kept.
+        resume: bool,
+    },
+    /// Label the bag first.
+    Label(PathBuf),
+}
+
+impl Error {
+    /// What to do about it, where that is more than the message says.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::NoTopic { role, .. } => Some(Remedy::NameTopics(vec![*role])),
+            Self::SizesDiffer { .. } => Some(Remedy::NameTopics(vec![
+                Role::Image,
+                Role::Depth,
+                Role::CameraInfo,
+            ])),
+            Self::NoIntrinsics { .. } => Some(Remedy::NameTopics(vec![Role::CameraInfo])),
+            Self::NotLabelled { path, .. } => Some(Remedy::Label(path.clone())),
+            Self::OtherSettings { .. } => Some(Remedy::ReplaceOutput { resume: false }),
+            Self::OutputExists { can_resume, .. } => Some(Remedy::ReplaceOutput {
+                resume: *can_resume,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Shorthand for file operations: `.map_err(Error::io("open", &path))`.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let make = spatial_reward_core::Error::io(action, path);
+        move |source| Self::Core(make(source))
+    }
+
+    /// Shorthand for a file that cannot be written.
+    pub(crate) fn output(path: impl Into<PathBuf>, message: impl ToString) -> Self {
+        Self::Core(spatial_reward_core::Error::output(path, message))
+    }
+}

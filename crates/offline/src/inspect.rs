@@ -1,0 +1,154 @@
+//! A rehearsal: reads a whole bag as the labelling would, without looking at more than the first
+//! pictures, and tells what would come of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::label::intake::{Intake, Unreadable, matcher};
+use crate::label::progress_of;
+use crate::label::roles::{Role, Roles, TruthTopics};
+use spatial_reward_core::frame::Reason;
+use spatial_reward_core::pipeline::Matcher;
+use spatial_reward_core::pipeline::measure::Size;
+use spatial_reward_core::progress::OnProgress;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_rosbag2::{BagInfo, BagReader, Loss};
+
+/// What a bag holds and what labelling it would meet.
+#[derive(Debug)]
+pub struct Inspection {
+    pub info: BagInfo,
+    pub roles: Roles,
+    /// Messages read on each topic, in the order of `info.topics`.
+    pub counts: Vec<u64>,
+    /// What stands in the way of labelling; empty if nothing does.
+    pub obstacles: Vec<Error>,
+    pub frames: u64,
+    /// Frames that could not be measured, by reason, as far as that can be told without pixels.
+    pub unmatched: BTreeMap<Reason, u64>,
+    pub episodes: u64,
+    pub image_size: Option<Size>,
+    pub depth_size: Option<Size>,
+    pub camera_info_size: Option<Size>,
+    /// Class ids in the boxes.
+    pub fingertip_classes: Vec<String>,
+    pub target_classes: Vec<String>,
+    pub unreadable: BTreeMap<Role, Unreadable>,
+    pub task_prompt: Option<String>,
+    pub loss: Option<Loss>,
+}
+
+/// Read the bag and rehearse.
+///
+/// # Errors
+/// What makes the bag unreadable, and named topics that it does not have. Everything else is in the
+/// result.
+pub fn inspect(
+    source: &Path,
+    settings: &Settings,
+    truth: &TruthTopics,
+    progress: OnProgress<'_>,
+) -> Result<Inspection> {
+    let mut reader = BagReader::open(source)?;
+    let info = reader.info().clone();
+    let roles = Roles::find(&info, settings, truth)?;
+    let mut obstacles = roles.missing(&info, settings);
+    let mut rehearsal = match Intake::new(&info, &roles) {
+        Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),
+        Err(error) => {
+            obstacles.push(error);
+            None
+        }
+    };
+    let mut counts = vec![0; info.topics.len()];
+    let mut messages_read = 0;
+    while let Some(message) = reader.next_message()? {
+        if let Some(count) = counts.get_mut(message.topic) {
+            *count += 1;
+        }
+        messages_read += 1;
+        if let Some(rehearsal) = &mut rehearsal
+            && !rehearsal.stopped
+            && let Err(error) = rehearsal.intake.take(&message, &mut rehearsal.matcher)
+        {
+            obstacles.push(error);
+            rehearsal.stopped = true;
+        }
+        let frames = rehearsal.as_mut().map_or(0, Rehearsal::count_frames);
+        progress(progress_of(messages_read, &info, frames as usize));
+    }
+    let mut inspection = Inspection {
+        info,
+        roles,
+        counts,
+        obstacles,
+        frames: 0,
+        unmatched: BTreeMap::new(),
+        episodes: 0,
+        image_size: None,
+        depth_size: None,
+        camera_info_size: None,
+        fingertip_classes: Vec::new(),
+        target_classes: Vec::new(),
+        unreadable: BTreeMap::new(),
+        task_prompt: None,
+        loss: reader.loss().cloned(),
+    };
+    if let Some(rehearsal) = rehearsal {
+        rehearsal.finish(&mut inspection);
+    }
+    Ok(inspection)
+}
+
+struct Rehearsal {
+    intake: Intake,
+    matcher: Matcher,
+    /// An obstacle was met; the rest of the bag is only counted.
+    stopped: bool,
+    frames: u64,
+    unmatched: BTreeMap<Reason, u64>,
+    episodes: u64,
+}
+
+impl Rehearsal {
+    fn new(intake: Intake, matcher: Matcher) -> Self {
+        Self {
+            intake,
+            matcher,
+            stopped: false,
+            frames: 0,
+            unmatched: BTreeMap::new(),
+            episodes: 0,
+        }
+    }
+
+    fn count_frames(&mut self) -> u64 {
+        while let Some(frame) = self.matcher.next_frame() {
+            self.frames += 1;
+            self.episodes = self.episodes.max(frame.info.episode + 1);
+            if let Some(reason) = frame.info.reason {
+                *self.unmatched.entry(reason).or_default() += 1;
+            }
+        }
+        self.frames
+    }
+
+    fn finish(mut self, inspection: &mut Inspection) {
+        self.matcher.flush();
+        self.count_frames();
+        inspection.frames = self.frames;
+        inspection.episodes = self.episodes;
+        inspection.unmatched = self.unmatched;
+        [
+            inspection.image_size,
+            inspection.depth_size,
+            inspection.camera_info_size,
+        ] = self.intake.first_look().sizes();
+        let classes = |role| self.intake.classes(role).map(str::to_owned).collect();
+        inspection.fingertip_classes = classes(Role::Fingertip);
+        inspection.target_classes = classes(Role::Target);
+        inspection.unreadable = self.intake.unreadable().clone();
+        inspection.task_prompt = self.intake.task_prompt().map(str::to_owned);
+    }
+}

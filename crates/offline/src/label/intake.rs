@@ -1,0 +1,255 @@
+//! Recorded messages to pipeline inputs: decodes what is light (headers, boxes, intrinsics, truth)
+//! and hands pixels along as they are. Looks at the first pictures closely, so that a bag that
+//! cannot be labelled is refused at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::first_look::FirstLook;
+use super::roles::{Role, Roles};
+use crate::error::{Error, Result};
+use crate::truth::Truth;
+use spatial_reward_core::Error as CoreError;
+use spatial_reward_core::messages::{Decoder, Detection};
+use spatial_reward_core::pipeline::reading::{self, StreamKind};
+use spatial_reward_core::pipeline::{BoxRole, Input, Matcher, Streams};
+use spatial_reward_core::settings::Settings;
+use spatial_reward_rosbag2::{BagInfo, BagMessage};
+
+/// A detector with more classes than this is not listed in full.
+const MAX_CLASSES: usize = 50;
+
+/// Turns one bag's messages into pipeline inputs.
+pub struct Intake {
+    /// By topic index: what to do with its messages. A topic may have several roles.
+    readers: BTreeMap<usize, Vec<Reader>>,
+    first_look: FirstLook,
+    truth: Truth,
+    task_prompt: Option<String>,
+    classes: BTreeMap<Role, BTreeSet<String>>,
+    unreadable: BTreeMap<Role, Unreadable>,
+}
+
+/// Messages of a role that did not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub count: u64,
+    /// What was wrong with the first.
+    pub first: String,
+}
+
+struct Reader {
+    role: Role,
+    decoder: Option<Decoder>,
+    boxes_of: BoxRole,
+}
+
+impl Intake {
+    /// # Errors
+    /// `Error::UnknownLayout` for a definition in the bag that this program does not know.
+    pub fn new(info: &BagInfo, roles: &Roles) -> Result<Self> {
+        let mut readers: BTreeMap<usize, Vec<Reader>> = BTreeMap::new();
+        for (role, choice) in roles.iter() {
+            if role == Role::Target && roles.shares_boxes() {
+                continue;
+            }
+            let reader = Reader {
+                role,
+                decoder: decoder(info, role, choice.topic)?,
+                boxes_of: match role {
+                    Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
+                    Role::Target => BoxRole::Target,
+                    _ => BoxRole::Fingertip,
+                },
+            };
+            readers.entry(choice.topic).or_default().push(reader);
+        }
+        Ok(Self {
+            readers,
+            first_look: FirstLook::new(info, roles),
+            truth: Truth::default(),
+            task_prompt: None,
+            classes: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+        })
+    }
+
+    /// Take one message in.
+    ///
+    /// # Errors
+    /// What the first pictures and intrinsics show about the whole bag: an unsupported encoding, an
+    /// uncalibrated camera, sizes that do not belong together. Later messages that do not decode are
+    /// counted and left out.
+    pub fn take(&mut self, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+        let Some(readers) = self.readers.remove(&message.topic) else {
+            return Ok(());
+        };
+        let taken = readers
+            .iter()
+            .try_for_each(|reader| self.read(reader, message, matcher));
+        self.readers.insert(message.topic, readers);
+        taken
+    }
+
+    fn read(&mut self, reader: &Reader, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+        match self.input(reader, message) {
+            Ok(Some(input)) => matcher.push(message.log_time_nanos, input),
+            Ok(None) => {}
+            Err(error) if self.is_fatal(reader.role, &error) => return Err(error),
+            Err(error) => self.note_unreadable(reader.role, &error),
+        }
+        Ok(())
+    }
+
+    /// One broken message is an accident; these errors hold for every message of the topic.
+    fn is_fatal(&self, role: Role, error: &Error) -> bool {
+        match error {
+            Error::SizesDiffer { .. } | Error::NoIntrinsics { .. } => true,
+            Error::Core(CoreError::Encoding { .. }) => true,
+            // A layout that fitted an earlier message is the topic's, and this message is broken.
+            Error::Core(CoreError::UnknownLayout { .. }) => !self.classes.contains_key(&role),
+            _ => false,
+        }
+    }
+
+    fn note_unreadable(&mut self, role: Role, error: &Error) {
+        let noted = self.unreadable.entry(role).or_insert_with(|| {
+            tracing::warn!("a message with the {} is left out: {error}", role.name());
+            Unreadable {
+                count: 0,
+                first: error.to_string(),
+            }
+        });
+        noted.count += 1;
+    }
+
+    fn input(&mut self, reader: &Reader, message: &BagMessage) -> Result<Option<Input>> {
+        let log_time = message.log_time_nanos;
+        let Some(decoder) = &reader.decoder else {
+            return Ok(Some(Input::EpisodeSplit));
+        };
+        let read = |kind| reading::read(kind, decoder, &message.data, log_time);
+        let look = &mut self.first_look;
+        let input = match reader.role {
+            Role::Image => {
+                if let Ok(header) = decoder.image_header(&message.data) {
+                    look.image(decoder, &header.frame_id, &message.data)?;
+                }
+                read(StreamKind::Image)?
+            }
+            Role::Depth => {
+                let header = decoder.image_header(&message.data)?;
+                look.depth(decoder, &header.frame_id, &message.data)?;
+                read(StreamKind::Depth)?
+            }
+            Role::CameraInfo => {
+                look.camera_info(decoder, &message.data)?;
+                read(StreamKind::CameraInfo)?
+            }
+            Role::Fingertip | Role::Target => {
+                let input = read(StreamKind::Boxes(reader.boxes_of))?;
+                if let Input::Boxes { boxes, .. } = &input {
+                    self.note_classes(reader.role, boxes);
+                }
+                input
+            }
+            Role::TaskPrompt => {
+                self.task_prompt = Some(decoder.string(&message.data)?);
+                return Ok(None);
+            }
+            Role::TruthFingertip | Role::TruthTarget => {
+                let point = decoder.point(&message.data)?;
+                self.truth
+                    .push_point(reader.role == Role::TruthTarget, log_time, point);
+                return Ok(None);
+            }
+            Role::TruthSurface => {
+                self.truth
+                    .push_surface_distance(log_time, decoder.float64(&message.data)?);
+                return Ok(None);
+            }
+            Role::TruthCloud => {
+                self.truth
+                    .push_cloud_distance(log_time, decoder.float64(&message.data)?);
+                return Ok(None);
+            }
+            Role::EpisodeSplit => Input::EpisodeSplit,
+            // Nothing that labelling looks for.
+            Role::TruthDepth | Role::Instances | Role::Accelerometer => return Ok(None),
+        };
+        Ok(Some(input))
+    }
+
+    fn note_classes(&mut self, role: Role, boxes: &[Detection]) {
+        let seen = self.classes.entry(role).or_default();
+        for detection in boxes {
+            if seen.len() < MAX_CLASSES && !seen.contains(&detection.class_id) {
+                seen.insert(detection.class_id.clone());
+            }
+        }
+    }
+
+    /// The truth seen so far, taken out.
+    pub fn take_truth(&mut self) -> Truth {
+        std::mem::take(&mut self.truth)
+    }
+
+    /// What the first pictures looked like.
+    pub fn first_look(&self) -> &FirstLook {
+        &self.first_look
+    }
+
+    /// The newest task prompt.
+    pub fn task_prompt(&self) -> Option<&str> {
+        self.task_prompt.as_deref()
+    }
+
+    /// The class ids seen in a role's boxes; one topic for both objects has them under the fingertip.
+    pub fn classes(&self, role: Role) -> impl Iterator<Item = &str> {
+        self.classes
+            .get(&role)
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
+    /// The messages that did not decode. Pictures are not among them: they are looked at later.
+    pub fn unreadable(&self) -> &BTreeMap<Role, Unreadable> {
+        &self.unreadable
+    }
+}
+
+/// The streams that a matcher of these roles should wait for.
+pub fn streams(roles: &Roles) -> Streams {
+    let has = |role| roles.get(role).is_some();
+    Streams {
+        depth: has(Role::Depth),
+        camera_info: has(Role::CameraInfo),
+        fingertip: has(Role::Fingertip),
+        target: has(Role::Target),
+    }
+}
+
+/// A matcher for a bag with these roles.
+pub fn matcher(roles: &Roles, settings: &Settings) -> Matcher {
+    Matcher::new(settings, streams(roles), settings.needs_depth())
+}
+
+/// The decoder of a role's topic; `None` for an episode split, whose content does not matter.
+pub fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decoder>> {
+    let Some(topic) = info
+        .topics
+        .get(topic)
+        .filter(|_| role != Role::EpisodeSplit)
+    else {
+        return Ok(None);
+    };
+    let decoder = Decoder::for_channel(&topic.type_name, topic.ros2msg());
+    let decoder = decoder.map_err(|error| match error {
+        CoreError::UnknownLayout { type_name, detail } => CoreError::UnknownLayout {
+            type_name: format!("topic {}: {type_name}", topic.name),
+            detail,
+        },
+        other => other,
+    })?;
+    Ok(Some(decoder))
+}

@@ -1,0 +1,221 @@
+//! The output of one bag as it grows, and its end: the bag on disk, the steps and the film strip in
+//! memory, then the report beside the bag.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::thread;
+
+use super::intake::Intake;
+use super::roles::Role;
+use super::workers::Finished;
+use super::{Job, Labelled, no_steps};
+use crate::error::Result;
+use crate::report::film_strip::FilmStrip;
+use crate::report::metrics::{Metrics, Sample};
+use crate::report::provenance::Provenance;
+use crate::report::{self, Report};
+use crate::truth::StepTime;
+use spatial_reward_core::frame::{DistanceKind, Reason};
+use spatial_reward_core::messages::step_reward::{self, StepMeta};
+use spatial_reward_core::pipeline::Rewarder;
+use spatial_reward_core::settings::{self, Settings};
+use spatial_reward_core::stamp::nanos_from_seconds;
+use spatial_reward_core::step::Step;
+use spatial_reward_core::whole_folder::WholeFolder;
+use spatial_reward_rosbag2::{BagWriter, Storage, TopicInfo};
+
+/// The output as it grows: the bag on disk, the steps and the film strip in memory.
+pub(super) struct Recording<'a> {
+    pub writer: BagWriter,
+    reward_topic: usize,
+    meta: StepMeta<'a>,
+    rewarder: Rewarder,
+    pub steps: Vec<Step>,
+    strip: FilmStrip,
+    broken: BTreeMap<&'static str, u64>,
+}
+
+impl<'a> Recording<'a> {
+    pub fn begin(job: &Job<'a>, folder: &WholeFolder, name: &str) -> Result<Self> {
+        let settings = job.request.settings;
+        let reward = TopicInfo::cdr(
+            &settings.output.reward_topic,
+            step_reward::TYPE_NAME,
+            step_reward::DEFINITION,
+            step_reward::TYPE_HASH,
+        );
+        let storage = match settings.output.storage {
+            settings::Storage::Mcap => Storage::Mcap,
+            settings::Storage::Sqlite3 => Storage::Sqlite3,
+        };
+        Ok(Self {
+            writer: BagWriter::create(folder.path(), name, storage, job.info, &[reward])?,
+            reward_topic: job.info.topics.len(),
+            meta: StepMeta {
+                reward_kind: settings.reward.kind.name(),
+                estimator: job.estimator.name(),
+            },
+            rewarder: Rewarder::new(settings),
+            steps: Vec::new(),
+            strip: FilmStrip::of_plan(settings.output.film_strip_frames, job.strip),
+            broken: BTreeMap::new(),
+        })
+    }
+
+    /// Take the next step's measurement.
+    pub fn push(&mut self, finished: Finished) -> Result<()> {
+        let Finished { measured, strip } = finished;
+        if let Some(broken) = measured.broken {
+            let count = self.broken.entry(broken.what).or_default();
+            if *count == 0 {
+                let stamp_nanos = measured.info.stamp_nanos;
+                tracing::warn!(
+                    stamp_nanos,
+                    "a {} cannot be used: {}",
+                    broken.what,
+                    broken.why
+                );
+            }
+            *count += 1;
+        }
+        let step = self
+            .rewarder
+            .push(measured.info, measured.measurement, measured.latency);
+        let data = step_reward::encode(&step, &self.meta)?;
+        let sequence = u32::try_from(step.index).unwrap_or(u32::MAX);
+        let time = step.log_time_nanos;
+        self.writer
+            .write(self.reward_topic, time, time, sequence, &data)?;
+        if let Some(frame) = strip {
+            self.strip.push(frame);
+        }
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Close the bag and write the report beside it.
+    pub fn finish(
+        mut self,
+        job: &Job<'_>,
+        folder: &WholeFolder,
+        name: &str,
+        mut intake: Intake,
+    ) -> Result<Labelled> {
+        let Job {
+            request,
+            info,
+            roles,
+            ..
+        } = *job;
+        if self.steps.is_empty() {
+            return Err(no_steps(info, roles));
+        }
+        let topics = roles.topic_names(info);
+        let provenance = Provenance::new(
+            request.settings,
+            job.estimator.name(),
+            job.estimator.origin()?,
+            &info.name,
+            topics.clone(),
+        )?;
+        // The settings in full are in the table and the page; the bag has their digest.
+        let made_by = provenance.key_values().into_iter();
+        let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
+        self.writer.annotate("spatial_reward", made_by.collect())?;
+        for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
+            tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
+        }
+        let truth_m = truth_of(&self.steps, &mut intake, request.settings);
+        let metrics = metrics_of(&self.steps, &truth_m, request.settings.distance());
+        let report = Report {
+            steps: &self.steps,
+            truth_m: &truth_m,
+            frames: &self.strip.finish(),
+            settings: request.settings,
+            provenance: &provenance,
+            metrics: metrics.as_ref(),
+            command: request.command,
+        };
+        // Waiting until the bag is on the disk leaves the processor free to draw.
+        let (finished, written) = thread::scope(|scope| {
+            let writer = scope.spawn(|| self.writer.finish());
+            let written = report::write_all(folder.path(), name, &report);
+            let finished = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (finished, written)
+        });
+        finished?;
+        let written = written?;
+        let invalid = count_invalid(&self.steps);
+        tell_if_none_is_valid(&self.steps, &invalid, &intake);
+        Ok(Labelled {
+            folder: request.target.to_owned(),
+            files: moved(&written, request.target),
+            steps: self.steps.len() as u64,
+            invalid,
+            distance_kind: request.settings.distance(),
+            topics,
+            unreadable: intake.unreadable().clone(),
+            loss: None,
+            metrics,
+            seconds: 0.0,
+        })
+    }
+}
+
+/// The files as they are called once the folder has its final name.
+fn moved(files: &report::Files, target: &Path) -> report::Files {
+    let there = |path: &Path| target.join(path.file_name().unwrap_or_default());
+    report::Files {
+        parquet: there(&files.parquet),
+        png: there(&files.png),
+        html: there(&files.html),
+    }
+}
+
+fn truth_of(steps: &[Step], intake: &mut Intake, settings: &Settings) -> Vec<Option<f64>> {
+    let truth = intake.take_truth();
+    if truth.is_empty() {
+        return Vec::new();
+    }
+    let times: Vec<StepTime> = steps.iter().map(StepTime::of).collect();
+    let tolerance_nanos = nanos_from_seconds(settings.matching.tolerance_s);
+    truth.at(settings.distance(), &times, tolerance_nanos)
+}
+
+/// `None` without truth: a report of a robot's own recording should not pretend to be an evaluation.
+fn metrics_of(steps: &[Step], truth_m: &[Option<f64>], kind: DistanceKind) -> Option<Metrics> {
+    truth_m.iter().flatten().next()?;
+    let samples = Sample::of_steps(steps, truth_m);
+    let latency_s: Vec<f64> = steps.iter().map(|step| step.latency.total_s).collect();
+    // Offline every frame is looked at.
+    Some(Metrics::new(kind, &samples, None, &latency_s, Some(0)))
+}
+
+fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {
+    let mut counts = BTreeMap::new();
+    for reason in steps.iter().filter_map(|step| step.reason) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts
+}
+
+/// A bag without a single reward is hardly what the user wanted: say what to look at.
+fn tell_if_none_is_valid(steps: &[Step], invalid: &BTreeMap<Reason, u64>, intake: &Intake) {
+    let count: u64 = invalid.values().sum();
+    if count < steps.len() as u64 {
+        return;
+    }
+    let reasons: Vec<String> = invalid
+        .iter()
+        .map(|(reason, count)| format!("{} {count}", reason.name()))
+        .collect();
+    let classes = |role| intake.classes(role).collect::<Vec<_>>().join(", ");
+    tracing::warn!(
+        "not one of {count} steps is valid ({}). Classes seen in the fingertip's boxes: [{}], in the \
+         target's: [{}]; see --fingertip-class, --target-class and `spatial-reward inspect`",
+        reasons.join(", "),
+        classes(Role::Fingertip),
+        classes(Role::Target),
+    );
+}

@@ -1,0 +1,215 @@
+//! Measures frames on several threads and gives the results back in the order in which the frames
+//! were submitted. The number of frames in flight is bounded, so memory does not grow with the bag.
+
+use std::thread::Scope;
+use std::time::Instant;
+
+use crate::error::Result;
+use crate::ordered::{Ordered, Sink};
+use crate::report::film_strip::{StripFrame, StripPlan};
+use spatial_reward_core::pipeline::MatchedFrame;
+use spatial_reward_core::pipeline::measure::{self, Measured, Measurer};
+
+/// The workers, seen from the thread that submits frames and takes results.
+pub struct Workers {
+    /// Works on batches.
+    ordered: Ordered<Vec<Waiting>, Vec<Finished>>,
+    /// The frames of the next batch.
+    waiting: Vec<Waiting>,
+    /// Frames that a batch has, but for the last one.
+    batch: usize,
+    submitted: u64,
+}
+
+/// A measured frame without its pixels, and the picture for the report's film strip, if this frame may
+/// be on it.
+#[derive(Debug)]
+pub struct Finished {
+    pub measured: Measured,
+    pub strip: Option<StripFrame>,
+}
+
+struct Waiting {
+    index: u64,
+    frame: MatchedFrame,
+    complete: Instant,
+}
+
+impl Workers {
+    /// Start `count` threads in the scope; they end when the `Workers` are dropped.
+    pub fn start<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        count: usize,
+        measurer: &'env Measurer<'env>,
+        strip: StripPlan,
+    ) -> Self {
+        let batch = measurer.estimator.batch().max(1);
+        // Frames of a batch stay in order only on one thread.
+        let count = if batch > 1 { 1 } else { count };
+        let work = move |frames| Ok(work(measurer, strip, frames));
+        Self {
+            ordered: Ordered::start(scope, count, work),
+            waiting: Vec::with_capacity(batch),
+            batch,
+            submitted: 0,
+        }
+    }
+
+    /// Hand over the frame of the next step. Waits while too many are in flight: the caller takes
+    /// what is finished with `sink`, in order.
+    pub fn submit(&mut self, frame: MatchedFrame, sink: Sink<'_, Finished>) -> Result<()> {
+        self.waiting.push(Waiting {
+            index: self.submitted,
+            frame,
+            complete: Instant::now(),
+        });
+        self.submitted += 1;
+        match self.waiting.len() < self.batch {
+            true => Ok(()),
+            false => self.send(sink),
+        }
+    }
+
+    fn send(&mut self, sink: Sink<'_, Finished>) -> Result<()> {
+        let frames = std::mem::take(&mut self.waiting);
+        let stamp_nanos = frames.first().map_or(0, |w| w.frame.info.stamp_nanos);
+        self.ordered
+            .submit(stamp_nanos, frames, &mut |done| each(done, sink))
+    }
+
+    /// Wait for everything that was submitted.
+    pub fn finish(mut self, sink: Sink<'_, Finished>) -> Result<()> {
+        if !self.waiting.is_empty() {
+            self.send(sink)?;
+        }
+        self.ordered.finish(&mut |done| each(done, sink))
+    }
+}
+
+fn each(batch: Vec<Finished>, sink: Sink<'_, Finished>) -> Result<()> {
+    batch.into_iter().try_for_each(sink)
+}
+
+fn work(measurer: &Measurer<'_>, strip: StripPlan, frames: Vec<Waiting>) -> Vec<Finished> {
+    let known: Vec<(u64, Instant)> = frames.iter().map(|w| (w.index, w.complete)).collect();
+    let tasks = frames
+        .into_iter()
+        .map(|waiting| measure::Task {
+            frame: waiting.frame,
+            keep_color: strip.wants(waiting.index),
+        })
+        .collect();
+    let measured = measurer.measure(tasks).into_iter().zip(known);
+    measured
+        .map(|(measured, (index, complete))| finish(measured, complete, strip, index))
+        .collect()
+}
+
+fn finish(mut measured: Measured, complete: Instant, strip: StripPlan, index: u64) -> Finished {
+    let color = measured.color.take();
+    let pixels = color.as_ref().and_then(|color| color.pixels().ok());
+    let strip = pixels.and_then(|pixels| strip.shrink(index, pixels));
+    measured.latency.total_s = complete.elapsed().as_secs_f64();
+    Finished { measured, strip }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use spatial_reward_core::estimator::Estimator;
+    use spatial_reward_core::frame::{BoundingBox, Frame, Measurement, Reason, Regions};
+    use spatial_reward_core::messages::Decoder;
+    use spatial_reward_core::pipeline::FrameInfo;
+
+    /// Slow with even stamps, so that later frames overtake; panics at one stamp.
+    struct Unruly {
+        panics_at: i64,
+    }
+
+    impl Estimator for Unruly {
+        fn name(&self) -> &'static str {
+            "unruly"
+        }
+
+        fn estimate(&self, frame: &Frame, _: &Regions) -> std::result::Result<Measurement, Reason> {
+            assert_ne!(frame.stamp_nanos, self.panics_at, "no such luck");
+            if frame.stamp_nanos % 2 == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Ok(Measurement::default())
+        }
+    }
+
+    /// The pipeline's answer to 40 frames: the stamps in the order of delivery.
+    fn measured(estimator: &Unruly) -> Result<Vec<i64>> {
+        let measurer = Measurer {
+            estimator,
+            image: Decoder::for_channel("sensor_msgs/msg/Image", None).unwrap(),
+            depth: None,
+        };
+        let mut stamps = Vec::new();
+        let mut sink = |finished: Finished| {
+            stamps.push(finished.measured.info.stamp_nanos);
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, 4, &measurer, StripPlan::new(2, Some(1000)));
+            for stamp_nanos in 1..=40 {
+                workers.submit(frame(stamp_nanos), &mut sink)?;
+                assert!(workers.ordered.is_bounded());
+            }
+            workers.finish(&mut sink)
+        })?;
+        Ok(stamps)
+    }
+
+    fn frame(stamp_nanos: i64) -> MatchedFrame {
+        // A grey picture of 4 x 4 pixels in CDR: an empty header, height, width, encoding, order,
+        // step, data.
+        let mut image = vec![0, 1, 0, 0];
+        image.extend([0_u8; 8]);
+        image.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [4_u32, 4, 6] {
+            image.extend(number.to_le_bytes());
+        }
+        image.extend(*b"mono8\0");
+        image.extend([0, 0]);
+        image.extend(4_u32.to_le_bytes());
+        image.extend(16_u32.to_le_bytes());
+        image.extend([128; 16]);
+        let bbox = Some(BoundingBox::new(0.0, 0.0, 2.0, 2.0));
+        MatchedFrame {
+            info: FrameInfo {
+                stamp_nanos,
+                log_time_nanos: stamp_nanos,
+                frame_id: String::new(),
+                episode: 0,
+                fingertip: bbox,
+                target: bbox,
+                bridged: false,
+                reason: None,
+            },
+            image: image.into(),
+            depth: None,
+            intrinsics: None,
+        }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_frames() {
+        let stamps = measured(&Unruly { panics_at: 0 }).unwrap();
+        assert_eq!(stamps, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_of_the_estimator_is_an_error_and_no_one_waits_for_ever() {
+        let error = measured(&Unruly { panics_at: 7 }).unwrap_err().to_string();
+        assert!(
+            error.contains("no such luck") && error.contains("stamped 7 ns"),
+            "{error}"
+        );
+    }
+}

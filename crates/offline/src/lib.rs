@@ -1,0 +1,12 @@
+//! spatial_reward on recordings: bags in, labelled bags, reports, figures and training sets out.
+
+pub mod dataset;
+mod error;
+pub mod evaluate;
+pub mod inspect;
+pub mod label;
+mod ordered;
+pub mod report;
+pub mod truth;
+
+pub use error::{Error, Remedy, Result};

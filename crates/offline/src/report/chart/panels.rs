@@ -1,0 +1,311 @@
+//! The two curves and the lane of states between them, over one time axis.
+
+use crate::report::Report;
+use crate::report::timeline::{Point, Span, Timeline, joined, thinned};
+use spatial_reward_core::frame::{DistanceKind, Reason};
+use spatial_reward_core::settings::FilterKind;
+use spatial_reward_core::step::Step;
+use spatial_reward_figures::axis::Axis;
+use spatial_reward_figures::legend::{Entry, Sample};
+use spatial_reward_figures::style;
+use spatial_reward_figures::style::State;
+use spatial_reward_figures::svg::{Anchor, Rect, Svg, text_width};
+
+const TICK_SIZE: f64 = 10.5;
+
+/// One curve panel: its place and its axes.
+pub struct Panel {
+    pub rect: Rect,
+    pub time: Axis,
+    value: Axis,
+    /// Without any there is nothing to put ticks on.
+    has_values: bool,
+}
+
+/// A line of a panel.
+pub struct Curve {
+    class: &'static str,
+    name: String,
+    runs: Vec<Vec<Point>>,
+}
+
+impl Curve {
+    fn new(class: &'static str, name: impl Into<String>, runs: Vec<Vec<Point>>) -> Self {
+        Self {
+            class,
+            name: name.into(),
+            runs,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub fn entry(&self) -> Entry {
+        Entry::line(self.class, self.name.clone())
+    }
+}
+
+/// The measured distance last, so that it lies on top: the other kinds, the truth, the filtered distance.
+pub fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve> {
+    let kind = report.settings.distance();
+    let others = [
+        ("c-center", DistanceKind::Center),
+        ("c-surface", DistanceKind::Surface),
+        ("c-cloud", DistanceKind::Cloud),
+    ];
+    let mut curves: Vec<Curve> = others
+        .into_iter()
+        .filter(|(_, other)| *other != kind)
+        .map(|(class, other)| {
+            let runs = timeline.runs(|_, step| other_distance(step, other));
+            Curve::new(class, format!("{} distance", other.name()), runs)
+        })
+        .collect();
+    let truth = |position: usize| report.truth_m.get(position).copied().flatten();
+    let runs = timeline.runs(|position, _| truth(position).unwrap_or(f64::NAN));
+    curves.push(Curve::new("c-truth", "ground truth", runs));
+    if report.settings.filter.kind != FilterKind::None {
+        // The potential is minus the filtered distance, but 0 at a true terminal.
+        let filtered = |step: &Step| match step.terminated {
+            true => f64::NAN,
+            false => -step.potential,
+        };
+        let runs = timeline.runs(|_, step| filtered(step));
+        curves.push(Curve::new("c-filtered", "filtered", runs));
+    }
+    let runs = timeline.runs(|_, step| valid_or_nan(step, step.distance_m));
+    let name = format!("{} distance, measured", kind.name());
+    curves.push(Curve::new("c-distance", name, runs));
+    curves.retain(|curve| !curve.is_empty());
+    curves
+}
+
+pub fn reward_curve(report: &Report, timeline: &Timeline) -> Curve {
+    let runs = timeline.runs(|_, step| valid_or_nan(step, step.reward));
+    let name = format!("{} reward", report.settings.reward.kind.name());
+    Curve::new("c-reward", name, runs)
+}
+
+fn valid_or_nan(step: &Step, value: f64) -> f64 {
+    if step.is_valid() { value } else { f64::NAN }
+}
+
+fn other_distance(step: &Step, kind: DistanceKind) -> f64 {
+    let value = match kind {
+        DistanceKind::Center => step.center_m,
+        DistanceKind::Surface => step.surface_m,
+        DistanceKind::Cloud => step.cloud_m,
+    };
+    valid_or_nan(step, value)
+}
+
+/// Lowest and highest value of the curves; (infinity, -infinity) without any.
+pub fn extent(curves: &[Curve]) -> (f64, f64) {
+    curves
+        .iter()
+        .flat_map(|curve| curve.runs.iter().flatten())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
+            (low.min(point.1), high.max(point.1))
+        })
+}
+
+impl Panel {
+    pub fn new(rect: Rect, time: Axis, values: (f64, f64)) -> Self {
+        let value = Axis::new(values, (rect.bottom(), rect.y));
+        Self {
+            rect,
+            time,
+            value,
+            has_values: values.0.is_finite() && values.1.is_finite(),
+        }
+    }
+
+    pub fn at(&self, (time_s, value): Point) -> (f64, f64) {
+        (self.time.position(time_s), self.value.position(value))
+    }
+
+    /// Background, spans, grid, ticks of the values, and the axis' name.
+    pub fn draw_ground(&self, svg: &mut Svg, spans: &[Span], name: &str) {
+        svg.rect("c-panel", self.rect);
+        self.draw_shades(svg, spans);
+        let has_values = self.has_values;
+        let ticks = |count| {
+            self.value
+                .ticks(count)
+                .into_iter()
+                .filter(move |_| has_values)
+        };
+        for (value, label) in ticks((self.rect.height / 42.0) as u32) {
+            let y = self.value.position(value);
+            svg.line("c-grid", (self.rect.x, y), (self.rect.right(), y));
+            let at = (self.rect.x - 7.0, y + 3.8);
+            svg.text("c-muted", at, TICK_SIZE, Anchor::End, &label);
+        }
+        for (time_s, _) in self.time_ticks() {
+            let x = self.time.position(time_s);
+            svg.line("c-grid", (x, self.rect.y), (x, self.rect.bottom()));
+        }
+        let middle = self.rect.y + self.rect.height / 2.0;
+        svg.upward_text("c-ink c-bold", (18.0, middle), 11.5, name);
+    }
+
+    fn draw_shades(&self, svg: &mut Svg, spans: &[Span]) {
+        for state in states().filter(|state| *state != State::Valid) {
+            for rect in self.rects(spans, state) {
+                svg.rect(&format!("{} c-shade", style::class(state)), rect);
+            }
+        }
+    }
+
+    /// Where the spans of one state are, each at least one unit wide.
+    fn rects(&self, spans: &[Span], state: State) -> Vec<Rect> {
+        joined(spans, state, self.time.per_unit())
+            .into_iter()
+            .map(|span| {
+                let x = self.time.position(span.begin_s);
+                Rect {
+                    x,
+                    width: (self.time.position(span.end_s) - x).max(1.0),
+                    ..self.rect
+                }
+            })
+            .collect()
+    }
+
+    /// The lane: every state in its colour.
+    pub fn draw_lane(&self, svg: &mut Svg, spans: &[Span]) {
+        for state in states() {
+            for rect in self.rects(spans, state) {
+                svg.rect(&style::class(state), rect);
+            }
+        }
+        let at = (self.rect.x - 7.0, self.rect.bottom() - 2.2);
+        svg.text("c-muted", at, TICK_SIZE, Anchor::End, "state");
+    }
+
+    /// The curve, with a dot for each step where they stand far enough apart, and for lone steps.
+    pub fn draw_curve(&self, svg: &mut Svg, curve: &Curve) {
+        let points: usize = curve.runs.iter().map(Vec::len).sum();
+        let roomy = points as f64 * 9.0 < self.rect.width;
+        // The curves that only accompany get a dot where a line would have no length.
+        let (dot, radius, roomy) = match curve.class {
+            "c-distance" => ("c-distance-dot", 2.2, roomy),
+            "c-reward" => ("c-reward-dot", 2.2, roomy),
+            _ => ("c-muted", 1.3, false),
+        };
+        let class = match points as f64 > 2.0 * self.rect.width {
+            true => format!("{} c-fine", curve.class),
+            false => curve.class.to_owned(),
+        };
+        let mut free_from = f64::NEG_INFINITY;
+        for run in thinned(&curve.runs, self.time.per_unit()) {
+            if run.len() > 1 {
+                svg.polyline(&class, run.iter().map(|point| self.at(*point)));
+            }
+            for point in run.iter().filter(|_| roomy || run.len() == 1) {
+                let at = self.at(*point);
+                if at.0 >= free_from {
+                    svg.circle(dot, at, radius);
+                    free_from = at.0 + 2.0;
+                }
+            }
+        }
+    }
+
+    /// A horizontal line, if its value is in range.
+    pub fn draw_level(&self, svg: &mut Svg, class: &str, value: f64) {
+        if (self.value.low()..=self.value.high()).contains(&value) {
+            let y = self.value.position(value);
+            svg.line(class, (self.rect.x, y), (self.rect.right(), y));
+        }
+    }
+
+    /// A hollow dot on each bridged step, as far as they can be told apart.
+    pub fn draw_bridged(&self, svg: &mut Svg, timeline: &Timeline) {
+        let mut free_from = f64::NEG_INFINITY;
+        for (time_s, step) in timeline.iter().filter(|(_, step)| step.bridged) {
+            let at = self.at((time_s, step.distance_m));
+            if step.is_valid() && at.0 >= free_from {
+                svg.circle("c-bridged", at, 3.2);
+                free_from = at.0 + 5.0;
+            }
+        }
+    }
+
+    pub fn draw_note(&self, svg: &mut Svg, note: &str) {
+        let middle = (self.rect.x + self.rect.width / 2.0, self.rect.y + 30.0);
+        svg.text("c-ink", middle, 14.0, Anchor::Middle, note);
+    }
+
+    /// None before the first frame, though it reaches half a period back.
+    fn time_ticks(&self) -> impl Iterator<Item = (f64, String)> {
+        let ticks = self.time.ticks(12).into_iter();
+        ticks.filter(|(time_s, _)| *time_s >= 0.0)
+    }
+
+    /// Labels of the time axis below this panel.
+    pub fn draw_time_ticks(&self, svg: &mut Svg) {
+        for (time_s, label) in self.time_ticks() {
+            let at = (self.time.position(time_s), self.rect.bottom() + 15.0);
+            svg.text("c-muted", at, TICK_SIZE, Anchor::Middle, &label);
+        }
+        let middle = (self.rect.x + self.rect.right()) / 2.0;
+        let at = (middle, self.rect.bottom() + 33.0);
+        let name = "time since the first frame (s)";
+        svg.text("c-ink c-bold", at, 11.5, Anchor::Middle, name);
+    }
+}
+
+/// Vertical lines where episodes begin, from `top` to `bottom`, with their numbers where there is room.
+pub fn draw_episodes(svg: &mut Svg, timeline: &Timeline, first: &Panel, bottom: f64) {
+    let mut begins = timeline.episode_begins();
+    if begins.is_empty() {
+        return;
+    }
+    if let Some((_, step)) = timeline.iter().next() {
+        begins.insert(0, (timeline.range_s().0, step.episode));
+    }
+    let top = first.rect.y;
+    for (position, (begin_s, episode)) in begins.iter().enumerate() {
+        let x = first.time.position(*begin_s);
+        if position > 0 {
+            svg.line("c-episode", (x, top), (x, bottom));
+        }
+        let end = begins
+            .get(position + 1)
+            .map_or(first.rect.right(), |next| first.time.position(next.0));
+        let label = format!("episode {episode}");
+        if end - x > text_width(&label, TICK_SIZE) + 10.0 {
+            let at = (x + 5.0, top + 13.0);
+            svg.text("c-muted c-halo", at, TICK_SIZE, Anchor::Start, &label);
+        }
+    }
+}
+
+fn states() -> impl Iterator<Item = State> {
+    let invalid = Reason::ALL.into_iter().map(State::Invalid);
+    [State::Valid, State::Success].into_iter().chain(invalid)
+}
+
+/// The states that occur, with how many steps are in each.
+pub fn state_entries(timeline: &Timeline) -> Vec<Entry> {
+    states()
+        .filter_map(|state| {
+            let count = timeline
+                .iter()
+                .filter(|(_, step)| State::of(step) == state)
+                .count();
+            let name = match state {
+                State::Valid => "valid",
+                State::Success => "success",
+                State::Invalid(reason) => reason.name(),
+            };
+            (count > 0).then(|| Entry {
+                sample: Sample::Fill(style::class(state)),
+                name: format!("{name} ({count})"),
+            })
+        })
+        .collect()
+}

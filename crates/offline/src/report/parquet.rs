@@ -1,0 +1,426 @@
+//! The table for learners, `*_reward.parquet`: one row a step, in LeRobot's column names where it has
+//! them, provenance in the file's key-value metadata. The same steps give the same bytes.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::writer::ColumnWriter;
+use parquet::data_type::ByteArray;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+use super::provenance::Provenance;
+use crate::error::{Error, Result};
+use spatial_reward_core::frame::Reason;
+use spatial_reward_core::settings::Alignment;
+use spatial_reward_core::step::Step;
+
+/// Rows in one row group; a reader holds one group's columns at a time.
+const ROWS_PER_GROUP: usize = 64 * 1024;
+
+/// How the table is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// Which frame's reward a row holds.
+    pub alignment: Alignment,
+    /// Add the column `reward.spatial.bridged`: a box was predicted by the tracker, not seen.
+    pub bridged: bool,
+}
+
+/// Write the table.
+///
+/// Row t has frame t's `index`, `episode_index`, `frame_index` and `timestamp` (the image's stamp,
+/// seconds since the epoch). Its reward columns are of frame t, or of frame t+1 of the same episode
+/// under `Alignment::NextFrame`; there the last row of an episode is invalid with `no_image`, for its
+/// next frame was not recorded. `next.done` marks the last row of each episode under both. Rewards in
+/// their unit, distances in metres; NaN in rows that are not valid.
+///
+/// # Errors
+/// `Error::Output` with the path if the file cannot be created or written.
+pub fn write(path: &Path, steps: &[Step], provenance: &Provenance, layout: Layout) -> Result<()> {
+    let failed = |message: String| Error::output(path, message);
+    let file = File::create(path).map_err(|error| failed(error.to_string()))?;
+    write_to(file, steps, provenance, layout).map_err(|error| failed(error.to_string()))
+}
+
+fn write_to<W: Write + Send>(
+    sink: W,
+    steps: &[Step],
+    provenance: &Provenance,
+    layout: Layout,
+) -> ParquetResult<()> {
+    let columns = columns(layout);
+    let fields: String = columns
+        .iter()
+        .map(|column| format!("required {};\n", column.declaration))
+        .collect();
+    let schema = Arc::new(parse_message_type(&format!("message step {{\n{fields}}}"))?);
+    let mut writer = SerializedFileWriter::new(sink, schema, Arc::new(properties(provenance)?))?;
+    let rows = rows(steps, layout.alignment);
+    for group in rows.chunks(ROWS_PER_GROUP) {
+        let mut group_writer = writer.next_row_group()?;
+        for column in &columns {
+            let Some(mut column_writer) = group_writer.next_column()? else {
+                return Err(ParquetError::General("schema lost a column".into()));
+            };
+            column.values.write(group, column_writer.untyped())?;
+            column_writer.close()?;
+        }
+        group_writer.close()?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+fn properties(provenance: &Provenance) -> ParquetResult<WriterProperties> {
+    let metadata = provenance
+        .key_values()
+        .into_iter()
+        .map(|(key, value)| KeyValue::new(key, value))
+        .collect();
+    Ok(WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_created_by(concat!("spatial_reward ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_key_value_metadata(Some(metadata))
+        .build())
+}
+
+/// One row: the frame that it stands for, and the frame whose reward it holds, if that was recorded.
+struct Row<'a> {
+    own: &'a Step,
+    rewarded: Option<&'a Step>,
+    last_of_episode: bool,
+}
+
+fn rows(steps: &[Step], alignment: Alignment) -> Vec<Row<'_>> {
+    steps
+        .iter()
+        .enumerate()
+        .map(|(position, own)| {
+            let next = steps
+                .get(position + 1)
+                .filter(|next| next.episode == own.episode);
+            Row {
+                own,
+                rewarded: match alignment {
+                    Alignment::Frame => Some(own),
+                    Alignment::NextFrame => next,
+                },
+                last_of_episode: next.is_none(),
+            }
+        })
+        .collect()
+}
+
+impl Row<'_> {
+    fn reason(&self) -> &'static str {
+        self.rewarded
+            .map_or(Reason::NoImage.name(), Step::reason_name)
+    }
+
+    /// A number of the rewarded frame, NaN where it has none or is not valid.
+    fn if_valid(&self, value: impl Fn(&Step) -> f64) -> f32 {
+        self.rewarded
+            .filter(|step| step.is_valid())
+            .map_or(f32::NAN, |step| value(step) as f32)
+    }
+}
+
+/// A column's declaration in Parquet's message syntax, and where its values come from.
+struct Column {
+    declaration: &'static str,
+    values: Values,
+}
+
+enum Values {
+    Int64(fn(&Row) -> i64),
+    Double(fn(&Row) -> f64),
+    Float(fn(&Row) -> f32),
+    Bool(fn(&Row) -> bool),
+    Text(for<'a> fn(&'a Row) -> &'a str),
+}
+
+/// The contract's columns in its order.
+fn columns(layout: Layout) -> Vec<Column> {
+    let column = |declaration, values| Column {
+        declaration,
+        values,
+    };
+    let mut columns = vec![
+        column("int64 index", Values::Int64(|row| row.own.index as i64)),
+        column(
+            "int64 episode_index",
+            Values::Int64(|row| row.own.episode as i64),
+        ),
+        column(
+            "int64 frame_index",
+            Values::Int64(|row| row.own.frame as i64),
+        ),
+        column(
+            "double timestamp",
+            Values::Double(|row| row.own.stamp_nanos as f64 / 1e9),
+        ),
+        column(
+            "float next.reward",
+            Values::Float(|row| row.if_valid(|step| step.reward)),
+        ),
+        column("boolean next.done", Values::Bool(|row| row.last_of_episode)),
+        column(
+            "boolean next.success",
+            Values::Bool(|row| row.rewarded.is_some_and(|step| step.success)),
+        ),
+        column(
+            "float reward.spatial.distance_m",
+            Values::Float(|row| row.if_valid(|step| step.distance_m)),
+        ),
+        column(
+            "binary reward.spatial.distance_kind (STRING)",
+            Values::Text(|row| row.own.distance_kind.name()),
+        ),
+        column(
+            "boolean reward.spatial.valid",
+            Values::Bool(|row| row.rewarded.is_some_and(Step::is_valid)),
+        ),
+        column(
+            "binary reward.spatial.reason (STRING)",
+            Values::Text(|row| row.reason()),
+        ),
+        column(
+            "float reward.spatial.confidence",
+            Values::Float(|row| row.rewarded.map_or(0.0, |step| step.confidence)),
+        ),
+        column(
+            "binary reward.spatial.answer (STRING)",
+            Values::Text(|row| row.rewarded.map_or("", |step| &step.answer)),
+        ),
+    ];
+    if layout.bridged {
+        columns.push(column(
+            "boolean reward.spatial.bridged",
+            Values::Bool(|row| row.rewarded.is_some_and(|step| step.bridged)),
+        ));
+    }
+    columns
+}
+
+impl Values {
+    /// Every column is required, so there are no definition or repetition levels.
+    fn write(&self, rows: &[Row], writer: &mut ColumnWriter) -> ParquetResult<()> {
+        fn all<T>(rows: &[Row], value: impl Fn(&Row) -> T) -> Vec<T> {
+            rows.iter().map(value).collect()
+        }
+        match (self, writer) {
+            (Self::Int64(value), ColumnWriter::Int64ColumnWriter(writer)) => {
+                writer.write_batch(&all(rows, value), None, None)?
+            }
+            (Self::Double(value), ColumnWriter::DoubleColumnWriter(writer)) => {
+                writer.write_batch(&all(rows, value), None, None)?
+            }
+            (Self::Float(value), ColumnWriter::FloatColumnWriter(writer)) => {
+                writer.write_batch(&all(rows, value), None, None)?
+            }
+            (Self::Bool(value), ColumnWriter::BoolColumnWriter(writer)) => {
+                writer.write_batch(&all(rows, value), None, None)?
+            }
+            (Self::Text(value), ColumnWriter::ByteArrayColumnWriter(writer)) => {
+                let texts = all(rows, |row| ByteArray::from(value(row)));
+                writer.write_batch(&texts, None, None)?
+            }
+            _ => {
+                return Err(ParquetError::General(
+                    "a column's declared type is not its values'".into(),
+                ));
+            }
+        };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::basic::{ConvertedType, LogicalType, Type};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, RowAccessor};
+
+    use super::*;
+    use crate::report::fixtures;
+    use spatial_reward_core::settings::Settings;
+
+    fn written(steps: &[Step], layout: Layout) -> Vec<u8> {
+        let mut bytes = vec![];
+        let provenance = fixtures::provenance(&Settings::geometry());
+        write_to(&mut bytes, steps, &provenance, layout).unwrap();
+        bytes
+    }
+
+    fn read(bytes: Vec<u8>) -> SerializedFileReader<File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        SerializedFileReader::new(file).unwrap()
+    }
+
+    fn table(steps: &[Step], layout: Layout) -> Vec<parquet::record::Row> {
+        read(written(steps, layout))
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| row.unwrap())
+            .collect()
+    }
+
+    /// Two episodes of two frames; the second frame of all is invalid, the third a success.
+    fn two_episodes() -> Vec<Step> {
+        let mut steps = fixtures::approach(4);
+        steps[1] = fixtures::invalid(1, Reason::StaleBox);
+        steps[2].success = true;
+        steps[3].answer = "8 cm".into();
+        fixtures::split_episode(&mut steps, 2);
+        steps
+    }
+
+    const DONE: usize = 5;
+    const SUCCESS: usize = 6;
+    const REWARD: usize = 4;
+    const DISTANCE: usize = 7;
+    const VALID: usize = 9;
+    const REASON: usize = 10;
+    const ANSWER: usize = 12;
+
+    #[test]
+    fn columns_are_the_contracts() {
+        let reader = read(written(&two_episodes(), Layout::default()));
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let expected = [
+            ("index", Type::INT64),
+            ("episode_index", Type::INT64),
+            ("frame_index", Type::INT64),
+            ("timestamp", Type::DOUBLE),
+            ("next.reward", Type::FLOAT),
+            ("next.done", Type::BOOLEAN),
+            ("next.success", Type::BOOLEAN),
+            ("reward.spatial.distance_m", Type::FLOAT),
+            ("reward.spatial.distance_kind", Type::BYTE_ARRAY),
+            ("reward.spatial.valid", Type::BOOLEAN),
+            ("reward.spatial.reason", Type::BYTE_ARRAY),
+            ("reward.spatial.confidence", Type::FLOAT),
+            ("reward.spatial.answer", Type::BYTE_ARRAY),
+        ];
+        assert_eq!(schema.num_columns(), expected.len());
+        for (column, (name, physical)) in schema.columns().iter().zip(expected) {
+            assert_eq!((column.name(), column.physical_type()), (name, physical));
+            assert_eq!(column.max_def_level(), 0, "{name} must not be nullable");
+            if physical == Type::BYTE_ARRAY {
+                assert_eq!(column.logical_type_ref(), Some(&LogicalType::String));
+                assert_eq!(column.converted_type(), ConvertedType::UTF8);
+            }
+        }
+    }
+
+    #[test]
+    fn each_row_holds_its_own_frames_reward_by_default() {
+        let rows = table(&two_episodes(), Layout::default());
+        let rewards: Vec<f32> = rows.iter().map(|r| r.get_float(REWARD).unwrap()).collect();
+        assert_eq!(rewards[0], -0.4);
+        assert!(rewards[1].is_nan());
+        assert_eq!(rows[1].get_string(REASON).unwrap(), "stale_box");
+        assert_eq!(rows[0].get_string(REASON).unwrap(), "");
+        let bools = |column| -> Vec<bool> {
+            rows.iter()
+                .map(|row| row.get_bool(column).unwrap())
+                .collect()
+        };
+        assert_eq!(bools(DONE), [false, true, false, true]);
+        assert_eq!(bools(SUCCESS), [false, false, true, false]);
+        assert_eq!(bools(VALID), [true, false, true, true]);
+        assert_eq!(rows[3].get_string(ANSWER).unwrap(), "8 cm");
+        assert_eq!(rows[2].get_long(1).unwrap(), 1);
+        assert_eq!(rows[2].get_long(2).unwrap(), 0);
+        assert_eq!(rows[1].get_double(3).unwrap(), 1_760_000_000.1);
+    }
+
+    #[test]
+    fn next_frame_takes_the_reward_of_the_frame_that_the_action_led_to() {
+        let layout = Layout {
+            alignment: Alignment::NextFrame,
+            bridged: false,
+        };
+        let rows = table(&two_episodes(), layout);
+        // Row 0 observes frame 0 and holds frame 1's (stale) reward; row 2 holds frame 3's.
+        assert_eq!(rows[0].get_long(0).unwrap(), 0);
+        assert_eq!(rows[0].get_string(REASON).unwrap(), "stale_box");
+        assert_eq!(rows[2].get_float(REWARD).unwrap(), -0.1);
+        assert_eq!(rows[2].get_float(DISTANCE).unwrap(), 0.1);
+        assert_eq!(rows[2].get_string(ANSWER).unwrap(), "8 cm");
+        // The last row of an episode never reaches into the next one.
+        for last in [1, 3] {
+            assert!(rows[last].get_float(REWARD).unwrap().is_nan());
+            assert!(rows[last].get_float(DISTANCE).unwrap().is_nan());
+            assert!(!rows[last].get_bool(VALID).unwrap());
+            assert!(!rows[last].get_bool(SUCCESS).unwrap());
+            assert_eq!(rows[last].get_string(REASON).unwrap(), "no_image");
+            assert!(rows[last].get_bool(DONE).unwrap());
+        }
+    }
+
+    #[test]
+    fn bridged_steps_are_marked_where_the_tracker_is_on() {
+        let mut steps = fixtures::approach(2);
+        steps[1].bridged = true;
+        let layout = Layout {
+            bridged: true,
+            ..Layout::default()
+        };
+        let rows = table(&steps, layout);
+        assert_eq!(rows[1].len(), 14);
+        let last = rows[1].get_column_iter().last().unwrap();
+        assert_eq!(last.0, "reward.spatial.bridged");
+        assert_eq!(last.1, &Field::Bool(true));
+    }
+
+    #[test]
+    fn same_steps_give_the_same_bytes_with_provenance_inside() {
+        let steps = two_episodes();
+        let bytes = written(&steps, Layout::default());
+        assert_eq!(bytes, written(&steps, Layout::default()));
+        let reader = read(bytes);
+        let metadata = reader.metadata().file_metadata();
+        let pairs = metadata.key_value_metadata().unwrap();
+        let value = |key: &str| {
+            let pair = pairs.iter().find(|pair| pair.key == key);
+            pair.unwrap().value.clone().unwrap()
+        };
+        assert_eq!(
+            value("spatial_reward.config_digest"),
+            Settings::geometry().digest().unwrap()
+        );
+        assert_eq!(value("spatial_reward.source_bag"), "pick_and_place");
+        assert!(value("spatial_reward.topics").contains("/camera/color/image_raw"));
+    }
+
+    #[test]
+    fn no_step_is_a_table_without_rows() {
+        assert!(table(&[], Layout::default()).is_empty());
+    }
+
+    #[test]
+    fn more_rows_than_a_group_holds_are_all_there() {
+        let steps = fixtures::approach(ROWS_PER_GROUP as u64 + 3);
+        let reader = read(written(&steps, Layout::default()));
+        assert_eq!(reader.num_row_groups(), 2);
+        let rows = reader.metadata().file_metadata().num_rows();
+        assert_eq!(rows, steps.len() as i64);
+    }
+
+    #[test]
+    fn unwritable_path_is_named() {
+        let path = Path::new("no/such/folder/x_reward.parquet");
+        let provenance = fixtures::provenance(&Settings::geometry());
+        let error = write(path, &[], &provenance, Layout::default()).unwrap_err();
+        assert!(error.to_string().contains("no/such/folder"), "{error}");
+    }
+}

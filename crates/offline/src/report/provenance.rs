@@ -1,0 +1,177 @@
+//! Where a labelling's numbers come from: enough to make them again, and to tell two labellings apart.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use spatial_reward_core::estimator::Origin;
+use spatial_reward_core::settings::{Alignment, RewardKind, Settings};
+
+/// What every output says about its origin. Holds no clock, host or path, so the same labelling twice
+/// gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of this crate.
+    pub crate_version: String,
+    /// The estimator's name: geometry, spatialrgpt.
+    pub estimator: String,
+    /// Digest of the model's weights; empty for geometry, which has none.
+    pub model_digest: String,
+    /// The question that the model was asked; empty for geometry.
+    pub prompt: String,
+    /// `Config::digest()` of the settings in force.
+    pub config_digest: String,
+    /// The settings in force, as YAML that `--config` takes.
+    pub config_yaml: String,
+    pub distance_kind: String,
+    pub reward_kind: String,
+    /// The parameters that this kind of reward is computed with, by their config names.
+    pub reward_parameters: BTreeMap<String, f64>,
+    /// To which row of the table a frame's reward belongs: `frame` or `next_frame`.
+    pub alignment: String,
+    /// Name (no path) of the bag that was labelled.
+    pub source_bag: String,
+    /// Role -> topic, as they were used.
+    pub topics: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// Of a labelling under `config`.
+    ///
+    /// # Errors
+    /// `Error::Output` if the settings cannot be written as YAML.
+    pub fn new(
+        settings: &Settings,
+        estimator: &str,
+        origin: Origin,
+        source_bag: &str,
+        topics: BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let config_yaml = serde_yaml::to_string(settings.config()).map_err(|error| {
+            let what = format!("the settings do not go into YAML: {error}");
+            Error::output("the provenance", what)
+        })?;
+        Ok(Self {
+            crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+            estimator: estimator.to_owned(),
+            model_digest: origin.model_digest,
+            prompt: origin.prompt,
+            config_digest: settings.digest()?,
+            config_yaml,
+            distance_kind: settings.distance().name().to_owned(),
+            reward_kind: settings.reward.kind.name().to_owned(),
+            reward_parameters: reward_parameters(settings),
+            alignment: alignment_name(settings.reward.alignment).to_owned(),
+            source_bag: source_bag.to_owned(),
+            topics,
+        })
+    }
+
+    /// Key and value of everything, in a fixed order, the keys prefixed with the crate's name.
+    pub fn key_values(&self) -> Vec<(String, String)> {
+        // Maps of text and numbers always go into JSON.
+        let parameters = serde_json::to_string(&self.reward_parameters).unwrap_or_default();
+        let topics = serde_json::to_string(&self.topics).unwrap_or_default();
+        [
+            ("crate_version", self.crate_version.clone()),
+            ("estimator", self.estimator.clone()),
+            ("model_digest", self.model_digest.clone()),
+            ("prompt", self.prompt.clone()),
+            ("config_digest", self.config_digest.clone()),
+            ("config", self.config_yaml.clone()),
+            ("distance_kind", self.distance_kind.clone()),
+            ("reward_kind", self.reward_kind.clone()),
+            ("reward_parameters", parameters),
+            ("alignment", self.alignment.clone()),
+            ("source_bag", self.source_bag.clone()),
+            ("topics", topics),
+        ]
+        .into_iter()
+        .map(|(key, value)| (format!("spatial_reward.{key}"), value))
+        .collect()
+    }
+}
+
+/// The digest of the settings that a table (`*_reward.parquet`) was made with.
+///
+/// # Errors
+/// `Error::Io` if it cannot be read, `Error::NothingToDo` if it has no provenance of ours.
+pub fn read_config_digest(table: &Path) -> Result<String> {
+    let foreign = |message: String| Error::NothingToDo {
+        path: table.into(),
+        message: format!("{message}; is it a table that this program wrote?"),
+    };
+    let file = File::open(table).map_err(Error::io("open", table))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| foreign(error.to_string()))?;
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let key = "spatial_reward.config_digest";
+    let entry = metadata.and_then(|entries| entries.iter().find(|entry| entry.key == key));
+    entry
+        .and_then(|entry| entry.value.clone())
+        .ok_or_else(|| foreign(format!("it has no {key} in its metadata")))
+}
+
+fn alignment_name(alignment: Alignment) -> &'static str {
+    match alignment {
+        Alignment::Frame => "frame",
+        Alignment::NextFrame => "next_frame",
+    }
+}
+
+fn reward_parameters(settings: &Settings) -> BTreeMap<String, f64> {
+    let reward = &settings.reward;
+    let of_kind = |kind| match kind {
+        RewardKind::Sparse => vec![("threshold_m", reward.threshold_m)],
+        RewardKind::Tanh => vec![("k_per_m", reward.k_per_m)],
+        RewardKind::Exp => vec![("sigma_m", reward.sigma_m)],
+        RewardKind::Dense | RewardKind::Progress | RewardKind::Shaped => vec![],
+    };
+    let mut parameters = of_kind(reward.kind);
+    if reward.kind == RewardKind::Shaped {
+        parameters.extend([("kappa", reward.kappa), ("gamma", reward.gamma)]);
+        parameters.extend(of_kind(reward.base));
+    }
+    parameters
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_parameters_of_its_reward_only() {
+        let settings = Settings::from_yaml("reward: {kind: shaped, base: exp}").unwrap();
+        let made = Provenance::new(
+            &settings,
+            "geometry",
+            Origin::default(),
+            "pick",
+            BTreeMap::new(),
+        )
+        .unwrap();
+        let names: Vec<_> = made.reward_parameters.keys().map(String::as_str).collect();
+        assert_eq!(names, ["gamma", "kappa", "sigma_m"]);
+    }
+
+    #[test]
+    fn settings_can_be_used_again() {
+        let settings = Settings::from_yaml("reward: {alignment: next_frame}").unwrap();
+        let made = Provenance::new(
+            &settings,
+            "geometry",
+            Origin::default(),
+            "pick",
+            BTreeMap::new(),
+        )
+        .unwrap();
+        assert_eq!(Settings::from_yaml(&made.config_yaml).unwrap(), settings);
+        assert_eq!(made.alignment, "next_frame");
+    }
+}

@@ -1,0 +1,32 @@
+//! Results go to stdout, and nothing else does.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Print a result. A reader that has seen enough (`| head`) is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write the result to stdout"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+/// The arguments as they can be typed again.
+pub fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    let words = std::env::args_os().enumerate().map(|(index, argument)| {
+        let argument = argument.to_string_lossy().into_owned();
+        match index {
+            0 => "spatial-reward".to_owned(),
+            _ if !argument.is_empty() && argument.chars().all(plain) => argument,
+            _ => format!("'{}'", argument.replace('\'', r"'\''")),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}

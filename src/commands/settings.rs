@@ -1,0 +1,96 @@
+//! From a file and what was typed to settings in force. Options win over the file.
+
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::settings::{Config, Model, Settings};
+use spatial_reward_offline::label::roles::TruthTopics;
+
+use crate::cli::{ModelOptions, SettingsOptions, TopicOptions, TruthOptions};
+use crate::model;
+
+/// The estimators of this build.
+pub fn estimators() -> Estimators {
+    Estimators::default().with(model::registration())
+}
+
+pub fn config_file(path: Option<&Path>) -> spatial_reward_core::Result<Config> {
+    path.map_or_else(|| Ok(Config::default()), Config::from_file)
+}
+
+/// Settings in force, of what was typed.
+pub fn ready(config: Config) -> spatial_reward_core::Result<Settings> {
+    Settings::new(config, &estimators())
+}
+
+pub fn set<T>(setting: &mut T, typed: Option<T>) {
+    if let Some(typed) = typed {
+        *setting = typed;
+    }
+}
+
+fn name(setting: &mut Option<String>, typed: Option<String>) {
+    if typed.is_some() {
+        *setting = typed;
+    }
+}
+
+impl ModelOptions {
+    /// What was typed, in the place of the file's settings.
+    pub fn set(self, model: &mut Model) {
+        name(&mut model.path, self.model);
+        set(&mut model.device, self.device);
+        set(&mut model.dtype, self.dtype);
+        name(&mut model.template, self.template);
+        set(&mut model.max_new_tokens, self.max_new_tokens);
+        set(&mut model.relative_depth, self.relative_depth);
+        name(&mut model.depth_model, self.depth_model);
+        set(&mut model.depth_scale, self.depth_scale);
+        set(&mut model.batch, self.batch);
+    }
+}
+
+impl SettingsOptions {
+    /// The file's settings, with what was typed in their place.
+    pub fn into_config(self) -> spatial_reward_core::Result<Config> {
+        let mut config = config_file(self.config.as_deref())?;
+        set(&mut config.estimator.kind, self.estimator);
+        config.estimator.distance = self.distance.or(config.estimator.distance);
+        set(&mut config.reward.kind, self.reward);
+        self.model.set(&mut config.model);
+        self.topics.set(&mut config);
+        Ok(config)
+    }
+}
+
+impl TopicOptions {
+    /// What was typed, in the place of the file's settings.
+    pub fn set(self, config: &mut Config) {
+        let topics = &mut config.topics;
+        name(&mut topics.image, self.image_topic);
+        name(&mut topics.depth, self.depth_topic);
+        name(&mut topics.camera_info, self.camera_info_topic);
+        name(&mut topics.fingertip, self.fingertip_topic);
+        name(&mut topics.target, self.target_topic);
+        name(&mut topics.task_prompt, self.task_prompt_topic);
+        let given = |classes: Vec<String>| Some(classes).filter(|classes| !classes.is_empty());
+        set(&mut topics.fingertip_class, given(self.fingertip_class));
+        set(&mut topics.target_class, given(self.target_class));
+    }
+}
+
+impl From<TruthOptions> for TruthTopics {
+    fn from(options: TruthOptions) -> Self {
+        Self {
+            fingertip: options.truth_fingertip,
+            target: options.truth_target,
+            surface: options.truth_surface,
+            cloud: options.truth_cloud,
+        }
+    }
+}
+
+pub fn processors() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,106 @@
+//! What to do about an error, in the words of the command line: the libraries say it as data.
+
+use spatial_reward_offline::label::roles::Role;
+use spatial_reward_offline::{Error as OfflineError, Remedy};
+
+/// The way out of an error, if it has one that its message does not say: the end of "ERROR: ...".
+pub fn of(error: &anyhow::Error) -> Option<String> {
+    error
+        .chain()
+        .find_map(|cause| offline(cause).or_else(|| crate::model::remedy(cause)))
+}
+
+fn offline(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let error = cause.downcast_ref::<OfflineError>()?;
+    Some(of_offline(&error.remedy()?))
+}
+
+/// The same of one error of the work on recordings.
+pub fn of_offline(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::NameTopics(roles) => match roles.as_slice() {
+            [role] => format!("name one with {}", option(*role)),
+            roles => {
+                let options: Vec<_> = roles.iter().map(|role| option(*role)).collect();
+                format!("name those that belong together with {}", listed(&options))
+            }
+        },
+        Remedy::ReplaceOutput { resume: true } => {
+            "give --overwrite to replace it, --resume to skip what is finished, or another -o"
+                .into()
+        }
+        Remedy::ReplaceOutput { resume: false } => {
+            "give --overwrite to replace it, or another -o".into()
+        }
+        Remedy::Label(path) => {
+            format!("label it first: spatial-reward label {}", path.display())
+        }
+        _ => String::new(),
+    }
+}
+
+/// What names a role's topic.
+pub fn option(role: Role) -> &'static str {
+    match role {
+        Role::Image => "--image-topic",
+        Role::Depth => "--depth-topic",
+        Role::CameraInfo => "--camera-info-topic",
+        Role::Fingertip => "--fingertip-topic",
+        Role::Target => "--target-topic",
+        Role::TaskPrompt => "--task-prompt-topic",
+        Role::EpisodeSplit => "episodes.split_topic in the config file",
+        Role::TruthFingertip => "--truth-fingertip",
+        Role::TruthTarget => "--truth-target",
+        Role::TruthSurface => "--truth-surface",
+        Role::TruthCloud => "--truth-cloud",
+        Role::TruthDepth => "--truth-depth-topic",
+        Role::Instances => "--instances-topic",
+        Role::Accelerometer => "--imu-topic",
+    }
+}
+
+/// `a, b and c`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_of_the_cause_is_told_in_the_words_of_the_command_line() {
+        // given an error of the library, which knows no flags
+        let error = OfflineError::OutputExists {
+            path: "out".into(),
+            can_resume: true,
+        };
+        assert!(!error.to_string().contains("--"));
+        // when a command tells of it
+        let error = anyhow::Error::new(error).context("pick is not labelled");
+        // then
+        let words = of(&error).unwrap();
+        assert!(
+            words.contains("--overwrite") && words.contains("--resume"),
+            "{words}"
+        );
+        assert_eq!(of(&anyhow::anyhow!("the disk is on fire")), None);
+    }
+
+    #[test]
+    fn several_topics_are_named_together() {
+        let words = of_offline(&Remedy::NameTopics(vec![
+            Role::Image,
+            Role::Depth,
+            Role::CameraInfo,
+        ]));
+        assert!(
+            words.ends_with("--image-topic, --depth-topic and --camera-info-topic"),
+            "{words}"
+        );
+    }
+}
