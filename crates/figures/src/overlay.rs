@@ -130,8 +130,29 @@ fn words(step: &Step) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spatial_reward_core::frame::Reason;
-    use spatial_reward_offline::report::fixtures;
+    use spatial_reward_core::frame::{Measurement, Reason};
+    use spatial_reward_core::pipeline::{FrameInfo, Rewarder};
+    use spatial_reward_core::settings::Settings;
+    use spatial_reward_core::step::Latency;
+
+    /// The step of a frame whose surface distance is known, or why not.
+    fn step(surface_m: std::result::Result<f64, Reason>) -> Step {
+        let info = FrameInfo {
+            stamp_nanos: 1,
+            log_time_nanos: 1,
+            frame_id: "camera".into(),
+            episode: 0,
+            fingertip: Some(BoundingBox::new(40.0, 60.0, 80.0, 100.0)),
+            target: Some(BoundingBox::new(110.0, 60.0, 150.0, 100.0)),
+            bridged: false,
+            reason: None,
+        };
+        let measured = surface_m.map(|distance_m| Measurement {
+            surface_m: Some(distance_m),
+            ..Measurement::default()
+        });
+        Rewarder::new(&Settings::geometry()).push(info, measured, Latency::default())
+    }
 
     fn grey(width: u32, height: u32) -> ColorImage {
         ColorImage {
@@ -144,9 +165,7 @@ mod tests {
     #[test]
     fn a_step_is_drawn_where_its_boxes_are() {
         // given a valid step with a fingertip's box
-        let mut step = fixtures::step(3, 0.123);
-        step.fingertip = Some(BoundingBox::new(40.0, 60.0, 80.0, 100.0));
-        step.target = Some(BoundingBox::new(110.0, 60.0, 150.0, 100.0));
+        let step = step(Ok(0.123));
         // when it is drawn
         let bytes = jpeg(&grey(200, 150), &step).unwrap();
         // then the picture has the frame's size, and the box's colour on its edge
@@ -159,14 +178,14 @@ mod tests {
 
     #[test]
     fn an_invalid_step_says_why_instead_of_a_number() {
-        let step = fixtures::invalid(0, Reason::NoTargetBox);
+        let step = step(Err(Reason::NoTargetBox));
         assert!(words(&step).starts_with("no reward: no_target_box"));
         jpeg(&grey(160, 120), &step).unwrap();
     }
 
     #[test]
     fn a_picture_that_is_none_is_refused() {
-        let step = fixtures::step(0, 0.1);
+        let step = step(Ok(0.1));
         assert!(jpeg(&grey(0, 0), &step).is_err());
         let mut cut = grey(10, 10);
         cut.rgb.pop();
