@@ -222,7 +222,7 @@ class SpatialReward(gymnasium.Wrapper):
         nothing_to_hold = " and the episode has no valid reward yet to hold" if self._on_invalid == "hold" else ""
         raise InvalidStep(
             f"step {step.step} of episode {step.episode_id} could not be measured ({step.reason}){nothing_to_hold}; "
-            "README.md says what the reason means, and on_invalid what else can be done about it"
+            "docs/reference.md says what the reason means, and on_invalid what else can be done about it"
         )
 
     def _describe(self, step: StepReward) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
     ros2 launch spatial_reward annotate.launch.py image_topic:=/camera/color/image_raw
 
-`--show-args` lists the arguments, and so does README.md. An argument that is left empty is not passed on:
+`--show-args` lists the arguments, and so does docs/ros2.md. An argument that is left empty is not passed on:
 the node's own name or default holds, or what `config` and `params_file` say.
 
 This file is the canonical one. The XML and YAML launch files of the same name declare the same arguments
 and include it, because only Python can leave a setting out of the command line. tests/ros/test_launch.py
-compares all three with each other and with README.md.
+compares all three with each other and with docs/ros2.md.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The launch files: three formats of one thing, the table in README.md, and what they really start.
+"""The launch files: three formats of one thing, the tables in docs/ros2.md, and what they really start.
 
 `launch` and `launch_ros` are not everywhere. So the first half reads the files without them: XML and YAML
 are parsed, and Python runs against stand-ins for launch's classes that write down what they are given.
@@ -172,10 +172,10 @@ def test_xml_and_yaml_leave_the_work_to_python(name, read):
     assert includes == [(f"$(find-pkg-share spatial_reward)/launch/{name}.launch.py", required)]
 
 
-def table_of_readme(name):
-    """The rows of a launch file's table in README.md, header and ruler left out."""
-    readme = (ROOT / "README.md").read_text()
-    (part,) = re.findall(r"<!-- launch arguments -->\n(.*?)<!-- /launch arguments -->", readme, re.DOTALL)
+def table_of_page(name):
+    """The rows of a launch file's table in docs/ros2.md, header and ruler left out."""
+    page = (ROOT / "docs" / "ros2.md").read_text()
+    (part,) = re.findall(r"<!-- launch arguments -->\n(.*?)<!-- /launch arguments -->", page, re.DOTALL)
     (table,) = re.findall(rf"^`{name}`[^|]*?\n\n((?:\|[^\n]*\n)+)", part, re.MULTILINE)
     header, _, *rows = table.splitlines()
     assert header == "| argument | default | what it does |"
@@ -183,7 +183,7 @@ def table_of_readme(name):
 
 
 def row(argument):
-    """How README.md shows an argument."""
+    """How docs/ros2.md shows an argument."""
     default = "required" if argument.default is None else f"`{argument.default}`" if argument.default else ""
     choices = ", ".join(f"`{choice}`" for choice in argument.choices if choice)
     what = f"{argument.description} One of {choices}." if choices else argument.description
@@ -191,8 +191,8 @@ def row(argument):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_readme_lists_the_arguments(name, description):
-    assert table_of_readme(name) == [row(argument) for argument in arguments_of_python(description(name))]
+def test_page_lists_the_arguments(name, description):
+    assert table_of_page(name) == [row(argument) for argument in arguments_of_python(description(name))]
 
 
 # What the Python files start, by the stand-ins
