@@ -4,7 +4,7 @@ as many threads, in turn on the same machine. Prints a table in Markdown for eac
 usage: spatialrgpt_vs_pytorch.py --model DIR [--repeats N] [--frames N] [--new-tokens N] [--threads N]
                                  [--dtypes float32 bfloat16] [--device cpu] [--best] [--python FILE] [--program FILE]
 
-Needs nothing but the standard library itself; `--python` is one with benches/requirements-torch.txt installed.
+Needs nothing but the standard library itself; `--python` is one with benchmarks/requirements-torch.txt installed.
 """
 
 import argparse
