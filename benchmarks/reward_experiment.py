@@ -22,7 +22,7 @@ from pathlib import Path
 # The arrays are small: several BLAS threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from reward_experiment import controls, episodes, figures, labelling, report  # noqa: E402: the setting first
+from reward_experiment import controls, episodes, figures, labelling, report
 
 VARIANTS = ("depth", "colour")
 
