@@ -38,6 +38,8 @@ from pathlib import Path
 import torch
 import torch._dynamo
 
+# isort: split
+
 import gymnasium
 import gymnasium_robotics
 import matplotlib
@@ -49,8 +51,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from gymnasium_wrapper import Frame, SpatialReward
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402: the backend first
+matplotlib.use("Agg")  # before pyplot, which looks for a screen otherwise
+import matplotlib.pyplot as plt
 
 gymnasium.register_envs(gymnasium_robotics)
 
@@ -208,7 +210,7 @@ def evaluate(learner: SAC, normalizer: VecNormalize, env: gymnasium.Env, episode
     return float(np.mean(successes)), float(np.mean(returns))
 
 
-def train(reward: str, seed: int, steps: int, evaluate_every: int, episodes: int, node_name: str) -> Run:
+def train(reward: str, seed: int, *, steps: int, evaluate_every: int, episodes: int, node_name: str) -> Run:
     """Train on one reward with one seed."""
     torch.set_num_threads(1)  # a second run has the other core
     begin = time.monotonic()
@@ -320,11 +322,16 @@ def main() -> None:
     own_node = running_node(arguments.node_command)
     with contextlib.nullcontext(arguments.external_node) if arguments.external_node else own_node as node_name:
         jobs = [(reward, seed) for seed in range(arguments.seeds) for reward in (NODE_REWARD, TRUE_REWARD)]
-        settings = (arguments.steps, arguments.evaluate_every, arguments.episodes, node_name)
+        settings = {
+            "steps": arguments.steps,
+            "evaluate_every": arguments.evaluate_every,
+            "episodes": arguments.episodes,
+            "node_name": node_name,
+        }
         # Fresh interpreters: neither ROS nor OpenGL survives a fork.
         spawn = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(arguments.workers, spawn, max_tasks_per_child=1) as pool:
-            runs = [future.result() for future in [pool.submit(train, *job, *settings) for job in jobs]]
+            runs = [future.result() for future in [pool.submit(train, *job, **settings) for job in jobs]]
     plot(runs, arguments.plot)
     summarize(runs)
     print(f"{arguments.plot} is the plot; it took {(time.monotonic() - begin) / 60:.1f} minutes")

@@ -112,9 +112,7 @@ def seed_mcap():
     header = record(1, text("ros2") + text("seed"))
     schema = record(3, struct.pack("<H", 1) + text("std_msgs/msg/String") + text("ros2msg") + text(DEFINITION))
     channel = record(4, struct.pack("<HH", 1, 1) + text("/chatter") + text("cdr") + struct.pack("<I", 0))
-    messages = [
-        record(5, struct.pack("<HIQQ", 1, i, time, time) + data) for i, (time, data) in enumerate(chatter())
-    ]
+    messages = [record(5, struct.pack("<HIQQ", 1, i, time, time) + data) for i, (time, data) in enumerate(chatter())]
     # One of them late.
     messages.append(messages.pop(2))
     content = schema + channel + b"".join(messages)
@@ -144,14 +142,16 @@ def seed_sqlite():
         "dashing": (f"{topics});", ("cdr",)),
         "humble": (f"{topics}, offered_qos_profiles TEXT);", ("cdr", "- history: 1")),
         "jazzy": (
-            f"{topics}, offered_qos_profiles TEXT, type_description_hash TEXT);"
-            "CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);"
-            "INSERT INTO schema VALUES (4, 'jazzy');"
-            "CREATE TABLE metadata(id INTEGER PRIMARY KEY, metadata_version INTEGER, metadata TEXT);"
-            "INSERT INTO metadata VALUES (1, 9, 'rosbag2_bagfile_information: {version: 9}');"
-            "CREATE TABLE message_definitions(id INTEGER PRIMARY KEY, topic_type TEXT, encoding TEXT,"
-            "  encoded_message_definition TEXT, type_description_hash TEXT);"
-            "INSERT INTO message_definitions VALUES (1, 'std_msgs/msg/String', 'ros2msg', 'string data', '');",
+            (
+                f"{topics}, offered_qos_profiles TEXT, type_description_hash TEXT);"
+                "CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);"
+                "INSERT INTO schema VALUES (4, 'jazzy');"
+                "CREATE TABLE metadata(id INTEGER PRIMARY KEY, metadata_version INTEGER, metadata TEXT);"
+                "INSERT INTO metadata VALUES (1, 9, 'rosbag2_bagfile_information: {version: 9}');"
+                "CREATE TABLE message_definitions(id INTEGER PRIMARY KEY, topic_type TEXT, encoding TEXT,"
+                "  encoded_message_definition TEXT, type_description_hash TEXT);"
+                "INSERT INTO message_definitions VALUES (1, 'std_msgs/msg/String', 'ros2msg', 'string data', '');"
+            ),
             ("cdr", "- history: keep_last", "RIHS01_00"),
         ),
     }

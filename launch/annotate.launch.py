@@ -21,140 +21,195 @@ from launch_ros.parameter_descriptions import ParameterValue
 # Argument -> the node's parameter. The topics that it hears are among them, for a remapping would lose to a
 # name that `config` gives them.
 TEXT_PARAMETERS = {
-    'image_topic': 'topics.image',
-    'depth_topic': 'topics.depth',
-    'camera_info_topic': 'topics.camera_info',
-    'fingertip_topic': 'topics.fingertip',
-    'target_topic': 'topics.target',
-    'task_prompt_topic': 'topics.task_prompt',
-    'split_topic': 'episodes.split_topic',
-    'estimator': 'estimator.kind',
-    'distance': 'estimator.distance',
-    'model': 'model.path',
-    'device': 'model.device',
-    'reward': 'reward.kind',
-    'image_transport': 'live.image_transport',
-    'depth_transport': 'live.depth_transport',
-    'box_type': 'live.box_type',
+    "image_topic": "topics.image",
+    "depth_topic": "topics.depth",
+    "camera_info_topic": "topics.camera_info",
+    "fingertip_topic": "topics.fingertip",
+    "target_topic": "topics.target",
+    "task_prompt_topic": "topics.task_prompt",
+    "split_topic": "episodes.split_topic",
+    "estimator": "estimator.kind",
+    "distance": "estimator.distance",
+    "model": "model.path",
+    "device": "model.device",
+    "reward": "reward.kind",
+    "image_transport": "live.image_transport",
+    "depth_transport": "live.depth_transport",
+    "box_type": "live.box_type",
 }
 LIST_PARAMETERS = {
-    'fingertip_class': 'topics.fingertip_class',
-    'target_class': 'topics.target_class',
+    "fingertip_class": "topics.fingertip_class",
+    "target_class": "topics.target_class",
 }
 
 # Argument -> the name that the node gives a topic of its own; remapped.
 OUTPUTS = {
-    'step_reward_topic': '~/step_reward',
-    'reward_topic': '/reward',
-    'episode_done_topic': '/episode_done',
-    'episode_truncated_topic': '/episode_truncated',
-    'debug_image_topic': '~/debug_image/compressed',
-    'diagnostics_topic': '/diagnostics',
+    "step_reward_topic": "~/step_reward",
+    "reward_topic": "/reward",
+    "episode_done_topic": "/episode_done",
+    "episode_truncated_topic": "/episode_truncated",
+    "debug_image_topic": "~/debug_image/compressed",
+    "diagnostics_topic": "/diagnostics",
 }
 
 
 def generate_launch_description():
-    return LaunchDescription([
-        DeclareLaunchArgument(
-            'image_topic', default_value='',
-            description='The colour image: sensor_msgs/Image or CompressedImage. Empty: image.'),
-        DeclareLaunchArgument(
-            'depth_topic', default_value='',
-            description='Depth registered to the colour image. Empty: depth.'),
-        DeclareLaunchArgument(
-            'camera_info_topic', default_value='',
-            description='sensor_msgs/CameraInfo of the colour image. Empty: camera_info.'),
-        DeclareLaunchArgument(
-            'fingertip_topic', default_value='',
-            description='Boxes of the fingertip. Empty: fingertip/detections.'),
-        DeclareLaunchArgument(
-            'target_topic', default_value='',
-            description='Boxes of the target; may be the topic of the fingertip too. '
-                        'Empty: target/detections.'),
-        DeclareLaunchArgument(
-            'fingertip_class', default_value='',
-            description='Class ids that are a fingertip, separated by commas. '
-                        'Empty: any, or fingertip where both share a topic.'),
-        DeclareLaunchArgument(
-            'target_class', default_value='',
-            description='Class ids that are a target, separated by commas. '
-                        'Empty: any, or target where both share a topic.'),
-        DeclareLaunchArgument(
-            'task_prompt_topic', default_value='',
-            description='std_msgs/String with the task in words. Empty: /task_prompt.'),
-        DeclareLaunchArgument(
-            'split_topic', default_value='',
-            description='Each message on this topic, of any type, begins a new episode. Empty: no such topic.'),
-        DeclareLaunchArgument(
-            'step_reward_topic', default_value='',
-            description='Where steps go: spatial_reward/StepReward. Empty: ~/step_reward.'),
-        DeclareLaunchArgument(
-            'reward_topic', default_value='',
-            description='Where rewards go: std_msgs/Float64. Empty: /reward.'),
-        DeclareLaunchArgument(
-            'episode_done_topic', default_value='',
-            description='Where the ends of episodes by success go: std_msgs/Bool. Empty: /episode_done.'),
-        DeclareLaunchArgument(
-            'episode_truncated_topic', default_value='',
-            description='Where the ends of episodes without success go: std_msgs/Bool. '
-                        'Empty: /episode_truncated.'),
-        DeclareLaunchArgument(
-            'debug_image_topic', default_value='',
-            description='Where frames with boxes and reward go: sensor_msgs/CompressedImage. '
-                        'Empty: ~/debug_image/compressed.'),
-        DeclareLaunchArgument(
-            'diagnostics_topic', default_value='',
-            description='Where the state of the node goes, once a second. Empty: /diagnostics.'),
-        DeclareLaunchArgument(
-            'namespace', default_value='',
-            description='Namespace of the node and of its relative topics.'),
-        DeclareLaunchArgument(
-            'node_name', default_value='spatial_reward',
-            description='Name of the node; what is written ~/ stands under it.'),
-        DeclareLaunchArgument(
-            'estimator', default_value='', choices=['', 'geometry', 'spatialrgpt'],
-            description='Who measures the distance.'),
-        DeclareLaunchArgument(
-            'distance', default_value='', choices=['', 'center', 'surface', 'cloud'],
-            description='The distance that is rewarded.'),
-        DeclareLaunchArgument(
-            'model', default_value='',
-            description="Checkpoint of the vision-language model: a folder, or a hub's ORG/NAME. Empty: models/nano."),
-        DeclareLaunchArgument(
-            'device', default_value='',
-            description='Where the model runs: auto, cpu, cuda or cuda:N.'),
-        DeclareLaunchArgument(
-            'reward', default_value='',
-            choices=['', 'dense', 'sparse', 'tanh', 'exp', 'progress', 'shaped'],
-            description='The form of the reward.'),
-        DeclareLaunchArgument(
-            'image_transport', default_value='', choices=['', 'raw', 'compressed'],
-            description='How the colour image comes: as Image or as CompressedImage.'),
-        DeclareLaunchArgument(
-            'depth_transport', default_value='', choices=['', 'raw', 'compressed'],
-            description='How depth comes: as Image or as compressedDepth.'),
-        DeclareLaunchArgument(
-            'box_type', default_value='', choices=['', 'detections', 'region_of_interest'],
-            description='How boxes come: as vision_msgs/Detection2DArray or as sensor_msgs/RegionOfInterest.'),
-        DeclareLaunchArgument(
-            'config', default_value='',
-            description="Settings in the project's own YAML, as for spatial-reward label."),
-        DeclareLaunchArgument(
-            'params_file', default_value='',
-            description='ROS parameter file; wins over config, and loses to the arguments here.'),
-        DeclareLaunchArgument(
-            'use_sim_time', default_value='', description='true or false: take the time from /clock.'),
-        DeclareLaunchArgument(
-            'log_level', default_value='info',
-            description='debug, info, warn, error or fatal; or NAME:=LEVEL for one logger.'),
-        DeclareLaunchArgument(
-            'respawn', default_value='true',
-            description='true or false: start the node again when it ends without being asked to.'),
-        DeclareLaunchArgument(
-            'respawn_delay', default_value='2.0',
-            description='Seconds from its end until it is started again.'),
-        OpaqueFunction(function=start_node),
-    ])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "image_topic",
+                default_value="",
+                description="The colour image: sensor_msgs/Image or CompressedImage. Empty: image.",
+            ),
+            DeclareLaunchArgument(
+                "depth_topic", default_value="", description="Depth registered to the colour image. Empty: depth."
+            ),
+            DeclareLaunchArgument(
+                "camera_info_topic",
+                default_value="",
+                description="sensor_msgs/CameraInfo of the colour image. Empty: camera_info.",
+            ),
+            DeclareLaunchArgument(
+                "fingertip_topic", default_value="", description="Boxes of the fingertip. Empty: fingertip/detections."
+            ),
+            DeclareLaunchArgument(
+                "target_topic",
+                default_value="",
+                description="Boxes of the target; may be the topic of the fingertip too. Empty: target/detections.",
+            ),
+            DeclareLaunchArgument(
+                "fingertip_class",
+                default_value="",
+                description="Class ids that are a fingertip, separated by commas. "
+                "Empty: any, or fingertip where both share a topic.",
+            ),
+            DeclareLaunchArgument(
+                "target_class",
+                default_value="",
+                description="Class ids that are a target, separated by commas. "
+                "Empty: any, or target where both share a topic.",
+            ),
+            DeclareLaunchArgument(
+                "task_prompt_topic",
+                default_value="",
+                description="std_msgs/String with the task in words. Empty: /task_prompt.",
+            ),
+            DeclareLaunchArgument(
+                "split_topic",
+                default_value="",
+                description="Each message on this topic, of any type, begins a new episode. Empty: no such topic.",
+            ),
+            DeclareLaunchArgument(
+                "step_reward_topic",
+                default_value="",
+                description="Where steps go: spatial_reward/StepReward. Empty: ~/step_reward.",
+            ),
+            DeclareLaunchArgument(
+                "reward_topic", default_value="", description="Where rewards go: std_msgs/Float64. Empty: /reward."
+            ),
+            DeclareLaunchArgument(
+                "episode_done_topic",
+                default_value="",
+                description="Where the ends of episodes by success go: std_msgs/Bool. Empty: /episode_done.",
+            ),
+            DeclareLaunchArgument(
+                "episode_truncated_topic",
+                default_value="",
+                description="Where the ends of episodes without success go: std_msgs/Bool. Empty: /episode_truncated.",
+            ),
+            DeclareLaunchArgument(
+                "debug_image_topic",
+                default_value="",
+                description="Where frames with boxes and reward go: sensor_msgs/CompressedImage. "
+                "Empty: ~/debug_image/compressed.",
+            ),
+            DeclareLaunchArgument(
+                "diagnostics_topic",
+                default_value="",
+                description="Where the state of the node goes, once a second. Empty: /diagnostics.",
+            ),
+            DeclareLaunchArgument(
+                "namespace", default_value="", description="Namespace of the node and of its relative topics."
+            ),
+            DeclareLaunchArgument(
+                "node_name",
+                default_value="spatial_reward",
+                description="Name of the node; what is written ~/ stands under it.",
+            ),
+            DeclareLaunchArgument(
+                "estimator",
+                default_value="",
+                choices=["", "geometry", "spatialrgpt"],
+                description="Who measures the distance.",
+            ),
+            DeclareLaunchArgument(
+                "distance",
+                default_value="",
+                choices=["", "center", "surface", "cloud"],
+                description="The distance that is rewarded.",
+            ),
+            DeclareLaunchArgument(
+                "model",
+                default_value="",
+                description="Checkpoint of the vision-language model: a folder, or a hub's ORG/NAME. "
+                "Empty: models/nano.",
+            ),
+            DeclareLaunchArgument(
+                "device", default_value="", description="Where the model runs: auto, cpu, cuda or cuda:N."
+            ),
+            DeclareLaunchArgument(
+                "reward",
+                default_value="",
+                choices=["", "dense", "sparse", "tanh", "exp", "progress", "shaped"],
+                description="The form of the reward.",
+            ),
+            DeclareLaunchArgument(
+                "image_transport",
+                default_value="",
+                choices=["", "raw", "compressed"],
+                description="How the colour image comes: as Image or as CompressedImage.",
+            ),
+            DeclareLaunchArgument(
+                "depth_transport",
+                default_value="",
+                choices=["", "raw", "compressed"],
+                description="How depth comes: as Image or as compressedDepth.",
+            ),
+            DeclareLaunchArgument(
+                "box_type",
+                default_value="",
+                choices=["", "detections", "region_of_interest"],
+                description="How boxes come: as vision_msgs/Detection2DArray or as sensor_msgs/RegionOfInterest.",
+            ),
+            DeclareLaunchArgument(
+                "config",
+                default_value="",
+                description="Settings in the project's own YAML, as for spatial-reward label.",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value="",
+                description="ROS parameter file; wins over config, and loses to the arguments here.",
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time", default_value="", description="true or false: take the time from /clock."
+            ),
+            DeclareLaunchArgument(
+                "log_level",
+                default_value="info",
+                description="debug, info, warn, error or fatal; or NAME:=LEVEL for one logger.",
+            ),
+            DeclareLaunchArgument(
+                "respawn",
+                default_value="true",
+                description="true or false: start the node again when it ends without being asked to.",
+            ),
+            DeclareLaunchArgument(
+                "respawn_delay", default_value="2.0", description="Seconds from its end until it is started again."
+            ),
+            OpaqueFunction(function=start_node),
+        ]
+    )
 
 
 def start_node(context):
@@ -163,13 +218,13 @@ def start_node(context):
     def value(name):
         return LaunchConfiguration(name).perform(context).strip()
 
-    arguments = ['node']
-    if value('config'):
-        arguments += ['--config', existing_file('config', value('config'))]
+    arguments = ["node"]
+    if value("config"):
+        arguments += ["--config", existing_file("config", value("config"))]
 
     parameters = []
-    if value('params_file'):
-        parameters.append(existing_file('params_file', value('params_file')))
+    if value("params_file"):
+        parameters.append(existing_file("params_file", value("params_file")))
     # Texts stay texts, even if they look like a number or like YAML.
     settings = {
         parameter: ParameterValue(value(name), value_type=str)
@@ -178,43 +233,45 @@ def start_node(context):
     }
     for name, parameter in LIST_PARAMETERS.items():
         if value(name):
-            settings[parameter] = [text.strip() for text in value(name).split(',')]
-    if value('use_sim_time'):
-        settings['use_sim_time'] = truth('use_sim_time', value('use_sim_time'))
+            settings[parameter] = [text.strip() for text in value(name).split(",")]
+    if value("use_sim_time"):
+        settings["use_sim_time"] = truth("use_sim_time", value("use_sim_time"))
     if settings:
         parameters.append(settings)
 
-    return [Node(
-        package='spatial_reward',
-        executable='spatial-reward',
-        name=value('node_name'),
-        namespace=value('namespace'),
-        arguments=arguments,
-        ros_arguments=['--log-level', value('log_level')] if value('log_level') else None,
-        parameters=parameters,
-        remappings=[(topic, value(name)) for name, topic in OUTPUTS.items() if value(name)],
-        output='screen',
-        respawn=truth('respawn', value('respawn')),
-        respawn_delay=seconds('respawn_delay', value('respawn_delay')),
-    )]
+    return [
+        Node(
+            package="spatial_reward",
+            executable="spatial-reward",
+            name=value("node_name"),
+            namespace=value("namespace"),
+            arguments=arguments,
+            ros_arguments=["--log-level", value("log_level")] if value("log_level") else None,
+            parameters=parameters,
+            remappings=[(topic, value(name)) for name, topic in OUTPUTS.items() if value(name)],
+            output="screen",
+            respawn=truth("respawn", value("respawn")),
+            respawn_delay=seconds("respawn_delay", value("respawn_delay")),
+        )
+    ]
 
 
 def existing_file(name, text):
     """The file's path. Said here, because a node that cannot start would be started again forever."""
     path = os.path.expanduser(text)
     if not os.path.isfile(path):
-        raise RuntimeError(f'{name}:={text} is no file: give the path of a YAML file, or leave {name} out')
+        raise RuntimeError(f"{name}:={text} is no file: give the path of a YAML file, or leave {name} out")
     return path
 
 
 def truth(name, text):
-    if text.lower() not in ('true', 'false'):
-        raise RuntimeError(f'{name}:={text} is neither true nor false')
-    return text.lower() == 'true'
+    if text.lower() not in ("true", "false"):
+        raise RuntimeError(f"{name}:={text} is neither true nor false")
+    return text.lower() == "true"
 
 
 def seconds(name, text):
     try:
         return float(text)
     except ValueError:
-        raise RuntimeError(f'{name}:={text} is no number of seconds') from None
+        raise RuntimeError(f"{name}:={text} is no number of seconds") from None

@@ -72,7 +72,9 @@ class Sensors:
     box_jitter: bool
 
 
-def write(path: Path, frames: list[Frame], prompt: str, scene: int, sensors: Sensors, rng: np.random.Generator) -> None:
+def write(
+    path: Path, frames: list[Frame], prompt: str, *, scene: int, sensors: Sensors, rng: np.random.Generator
+) -> None:
     """Writes the bag under a temporary name and renames it when it is complete."""
     temporary = path.with_name(f".{path.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)

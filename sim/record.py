@@ -87,7 +87,7 @@ def _record(job: tuple) -> tuple[str, int | None]:
     frames = _frames(task, options, held_out, rng)
     if frames:
         sensors = bag.Sensors(depth_noise=bool(rng.random() < 1 / 2), box_jitter=bool(rng.random() < 2 / 3))
-        bag.write(path, frames, task.prompt, scene, sensors, rng)
+        bag.write(path, frames, task.prompt, scene=scene, sensors=sensors, rng=rng)
     return name, len(frames)
 
 

@@ -127,7 +127,7 @@ def _move_base(studio: Studio) -> None:
     sim, rng, m = studio.sim, studio.rng, studio.sim.model
     base = studio.static_base
     position, quaternion = studio.base_pose
-    m.body_pos[base] = position + [rng.uniform(-0.12, 0.12), rng.uniform(-0.15, 0.05), 0]
+    m.body_pos[base] = position + np.array([rng.uniform(-0.12, 0.12), rng.uniform(-0.15, 0.05), 0])
     half = rng.uniform(-0.4, 0.4)
     mujoco.mju_mulQuat(m.body_quat[base], np.array([np.cos(half), 0, 0, np.sin(half)]), quaternion)
     body = sim.target_body

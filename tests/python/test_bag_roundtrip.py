@@ -55,7 +55,7 @@ def copy_bag(source, target, storage=None, expect=0):
     return done.stderr
 
 
-def write_bag(path, storage, version=9, compression=CompressionMode.NONE, first=0, count=40):
+def write_bag(path, storage, version=9, compression=CompressionMode.NONE, *, first=0, count=40):
     """Two topics, one with QoS and large messages; custom data; log times in steps of 1 ms."""
     writer = Writer(path, version=version, storage_plugin=storage)
     writer.set_compression(compression, CompressionFormat.ZSTD)
@@ -81,8 +81,7 @@ def contents(path):
     """Everything that `rosbags` sees of a bag."""
     with Reader(path) as reader:
         connections = sorted(
-            (c.topic, c.msgtype, c.digest, c.msgdef, c.msgcount, repr(c.ext))
-            for c in reader.connections
+            (c.topic, c.msgtype, c.digest, c.msgdef, c.msgcount, repr(c.ext)) for c in reader.connections
         )
         messages = [(c.topic, stamp, bytes(data)) for c, stamp, data in reader.messages()]
         span = (reader.start_time, reader.end_time, reader.message_count)
@@ -115,13 +114,9 @@ def split(bag, parts):
         merged["relative_file_paths"] += found["relative_file_paths"]
         merged["files"] += found["files"]
         merged["message_count"] += found["message_count"]
-        for topic, more in zip(
-            merged["topics_with_message_count"], found["topics_with_message_count"], strict=True
-        ):
+        for topic, more in zip(merged["topics_with_message_count"], found["topics_with_message_count"], strict=True):
             topic["message_count"] += more["message_count"]
-        end = (
-            found["starting_time"]["nanoseconds_since_epoch"] + found["duration"]["nanoseconds"]
-        )
+        end = found["starting_time"]["nanoseconds_since_epoch"] + found["duration"]["nanoseconds"]
         start = merged["starting_time"]["nanoseconds_since_epoch"]
         merged["duration"]["nanoseconds"] = end - start
     with (bag / "metadata.yaml").open("w") as file:

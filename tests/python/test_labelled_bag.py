@@ -80,9 +80,12 @@ def test_type_hash_of_the_reward_is_the_one_ros_computes(labelled):
     with Reader(labelled) as reader:
         reward = next(c for c in reader.connections if c.topic == REWARD_TOPIC)
     store.register(
-        {name: fields for name, fields in get_types_from_msg(reward.msgdef.data, reward.msgtype).items()
-         if name not in store.fielddefs}
-    )  # fmt: skip
+        {
+            name: fields
+            for name, fields in get_types_from_msg(reward.msgdef.data, reward.msgtype).items()
+            if name not in store.fielddefs
+        }
+    )
     assert reward.digest == store.hash_rihs01(reward.msgtype)
 
 

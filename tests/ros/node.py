@@ -29,13 +29,14 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from scene import SECOND, Frame, nanoseconds
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from spatial_reward.msg import StepReward
-from spatial_reward.srv import AnnotateStep
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
+
+from scene import SECOND, Frame, nanoseconds
+from spatial_reward.msg import StepReward
+from spatial_reward.srv import AnnotateStep
 
 _PROFILE = str(Path(__file__).parent.parent.parent / "config" / "fast_dds.xml")
 # For the test process and the nodes alike, before either speaks ROS.
@@ -203,9 +204,7 @@ class Peer:
     ):
         """`topics` names inputs that are remapped, `outputs` the absolute ones that are."""
         self.context = rclpy.Context()
-        rclpy.init(
-            context=self.context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO
-        )
+        rclpy.init(context=self.context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
         self.ros = rclpy.create_node(
             f"peer_{next(_peers)}", context=self.context, namespace=namespace or "/", enable_rosout=False
         )
@@ -235,8 +234,8 @@ class Peer:
         self.publishers = {
             role: self.publisher(types[role], topics.get(role, usual_topic(role)), reliability) for role in inputs
         }
-        for name, service in SERVICES.items():
-            self._clients[name] = self.ros.create_client(service, f"{self.private}/{name}")
+        for service, service_type in SERVICES.items():
+            self._clients[service] = self.ros.create_client(service_type, f"{self.private}/{service}")
 
     def collect(self, message_type, topic, reliability=ReliabilityPolicy.RELIABLE):
         """A list that grows by each message on a topic."""

@@ -8,15 +8,16 @@ import time
 
 import pytest
 from builtin_interfaces.msg import Duration
-from conftest import SAMPLE
-from node import Node
 from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
-from scene import SECOND, Frame, enlarged, huge_picture
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from vision_msgs.msg import Detection2DArray
+
+from conftest import SAMPLE
+from node import Node
+from scene import SECOND, Frame, enlarged, huge_picture
 from spatial_reward.srv import AnnotateStep
 from test_replay import TOPICS, values
-from vision_msgs.msg import Detection2DArray
 
 Response = AnnotateStep.Response
 PATIENT = Duration(sec=60)

@@ -3,10 +3,11 @@
 import math
 
 import pytest
-from node import Node
-from scene import Frame, detections, enlarged, huge_picture, time_message
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Empty, String
+
+from node import Node
+from scene import Frame, detections, enlarged, huge_picture, time_message
 
 WITHOUT_TARGET_BOX = ("camera_info", "depth", "fingertip", "image")
 # A touch is a success at once.

@@ -1,8 +1,10 @@
 """The Gymnasium wrapper of the examples against a running node, by service and by topic."""
 
+import contextlib
 import itertools
 import math
 import os
+import re
 import sys
 import threading
 import time
@@ -12,15 +14,16 @@ import gymnasium
 import numpy
 import pytest
 import rclpy
-from node import Node
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from node import Node
 from scene import FOCAL_PX, HEIGHT, SECOND, WIDTH, Frame as Scene
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
-from gymnasium_wrapper import Frame, InvalidStep, NodeUnavailable, RewardTimeout, SpatialReward  # noqa: E402
-from spatial_reward.msg import StepReward  # noqa: E402
-from spatial_reward.srv import AnnotateStep  # noqa: E402
+from gymnasium_wrapper import Frame, InvalidStep, NodeUnavailable, RewardTimeout, SpatialReward
+from spatial_reward.msg import StepReward
+from spatial_reward.srv import AnnotateStep
 
 MODES = ("service", "topic")
 HIDDEN = None
@@ -339,10 +342,8 @@ def overloaded(domain_id):
     executor.add_node(ros)
 
     def spin():
-        try:
+        with contextlib.suppress(ExternalShutdownException):
             executor.spin()
-        except ExternalShutdownException:
-            pass
 
     thread = threading.Thread(target=spin)
 
@@ -382,7 +383,7 @@ def test_a_node_that_stays_busy_is_an_error(overloaded):
     # Given a node that never has room; when an episode begins, then the error says what would help
     overloaded([ANSWER(status=ANSWER.BUSY)])
     env = SpatialReward(Approach(), observe, node_name="/overloaded", timeout_s=5.0)
-    with pytest.raises(RewardTimeout, match="live.calls_waiting"):
+    with pytest.raises(RewardTimeout, match=re.escape("live.calls_waiting")):
         env.reset(seed=0)
     env.close()
 
@@ -429,7 +430,7 @@ def test_a_frame_that_cannot_be_measured_at_all_is_an_error(wrap):
 
     env = wrap(Approach(), inverted)
     # When the frame is sent, then the node's own words come back
-    with pytest.raises(ValueError, match="the node cannot use this frame: .*box"):
+    with pytest.raises(ValueError, match=r"the node cannot use this frame: .*box"):
         env.reset(seed=0)
 
 

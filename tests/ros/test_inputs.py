@@ -3,11 +3,12 @@ simulated time.
 """
 
 import pytest
-from node import Node
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from scene import SECOND, Frame, nanoseconds, region, time_message
 from sensor_msgs.msg import CompressedImage, RegionOfInterest
+
+from node import Node
+from scene import SECOND, Frame, nanoseconds, region, time_message
 
 
 def assert_measured(step, frame):
@@ -52,7 +53,7 @@ def test_depth_in_metres(peer):
 def test_images_in_the_other_colour_order_and_with_padded_rows(peer):
     frame = Frame()
     stamp = peer.publish_frame(frame, inputs=("camera_info", "depth", "fingertip", "target"))
-    height, width, _ = frame.color.shape
+    width = frame.color.shape[1]
     rows = [row[:, ::-1].tobytes() + b"\0" * 20 for row in frame.color]
     peer.publish("image", frame.image(stamp, encoding="bgr8", step=3 * width + 20, data=b"".join(rows)))
     assert_measured(peer.step_of(stamp), frame)

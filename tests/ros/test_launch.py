@@ -5,6 +5,7 @@ are parsed, and Python runs against stand-ins for launch's classes that write do
 The second half runs the files under the real thing, and is skipped with a reason where that is missing.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -77,7 +78,7 @@ class Recorded:
 class StandIn(types.ModuleType):
     """Stands in for a module of launch: has any class, each as a kind of `Recorded`."""
 
-    __path__ = []
+    __path__ = ()  # makes it a package
 
     def __getattr__(self, name):
         setattr(self, name, type(name, (Recorded,), {}))
@@ -242,7 +243,7 @@ def test_every_topic_is_remappable(description):
 
 
 @pytest.mark.parametrize(
-    "argument, text, parameter, value",
+    ("argument", "text", "parameter", "value"),
     [
         ("estimator", "geometry", "estimator.kind", "geometry"),
         ("distance", "center", "estimator.distance", "center"),
@@ -282,7 +283,7 @@ def test_files_are_handed_over(description, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "argument, text",
+    ("argument", "text"),
     [
         ("config", "missing.yaml"),
         ("params_file", "missing.yaml"),
@@ -378,6 +379,7 @@ def test_label_folder_fails_as_the_program_does(description):
 
 
 # Under the real launch
+
 
 def is_installed(module):
     """Whether a module can be imported; a folder that happens to have its name, as launch/ here, is none."""
@@ -517,10 +519,8 @@ class Launch:
     def close(self):
         """Ends whatever a failed test left behind."""
         if self._process:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self._process.wait()
 
 
@@ -809,6 +809,7 @@ def test_node_is_started_again(launch, peer):
 @under_launch
 def test_playback_annotates_the_sample(launch, peer, tmp_path):
     from rclpy.qos import QoSProfile
+
     from spatial_reward.msg import StepReward
 
     # Given something that plays bags, and somebody who listens

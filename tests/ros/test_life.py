@@ -6,11 +6,12 @@ import signal
 import time
 
 import pytest
-from node import INPUTS, Node, Peer, run_to_exit, usual_topic
 from rcl_interfaces.srv import ListParameters
 from rclpy.qos import ReliabilityPolicy
-from scene import Frame, nanoseconds
 from sensor_msgs.msg import CompressedImage
+
+from node import INPUTS, Node, Peer, run_to_exit, usual_topic
+from scene import Frame, nanoseconds
 from spatial_reward.srv import AnnotateStep
 
 
@@ -34,14 +35,14 @@ def test_a_node_without_arguments_has_the_usual_names():
         peer = node.peer
         assert_rewarded_again(peer)
         # then its topics and services have the names of the documentation
-        topics = {name: types for name, types in peer.ros.get_topic_names_and_types()}
+        topics = dict(peer.ros.get_topic_names_and_types())
         assert topics["/spatial_reward/step_reward"] == ["spatial_reward/msg/StepReward"]
         assert topics["/reward"] == ["std_msgs/msg/Float64"]
         assert topics["/episode_done"] == topics["/episode_truncated"] == ["std_msgs/msg/Bool"]
         assert topics["/spatial_reward/debug_image/compressed"] == ["sensor_msgs/msg/CompressedImage"]
         assert topics["/diagnostics"] == ["diagnostic_msgs/msg/DiagnosticArray"]
         assert topics["/task_prompt"] == ["std_msgs/msg/String"]
-        services = {name: types for name, types in peer.ros.get_service_names_and_types()}
+        services = dict(peer.ros.get_service_names_and_types())
         assert services["/spatial_reward/start_episode"] == ["std_srvs/srv/Trigger"]
         assert services["/spatial_reward/end_episode"] == ["std_srvs/srv/Trigger"]
         assert services["/spatial_reward/annotate_step"] == ["spatial_reward/srv/AnnotateStep"]

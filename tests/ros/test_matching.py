@@ -4,8 +4,9 @@ import math
 
 import numpy
 import pytest
-from node import INPUTS, Node
 from rclpy.serialization import serialize_message
+
+from node import INPUTS, Node
 from scene import HEIGHT, SECOND, WIDTH, Frame, detections, nanoseconds
 
 EVERYTHING_BUT_BOXES = ("camera_info", "depth", "image")

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import yaml
-from conftest import ROOT
-from node import Node, run_to_exit
 from rcl_interfaces.msg import ParameterEvent, ParameterType
 from rcl_interfaces.srv import GetParameterTypes
+
+from conftest import ROOT
+from node import Node, run_to_exit
 from scene import Frame
 
 # What may change while the node runs, with another value than the default.
@@ -233,9 +234,7 @@ def test_file_parameter_file_and_arguments_each_win_over_the_one_before(tmp_path
     config.write_text("reward: {kind: exp, sigma_m: 0.3, k_per_m: 3.0}\nfilter: {window: 7}\n")
     parameter_file = tmp_path / "parameters.yaml"
     parameter_file.write_text("/**:\n  ros__parameters:\n    reward:\n      kind: sparse\n      sigma_m: 0.4\n")
-    with Node(
-        options=["--config", config], parameters={"reward.kind": "tanh"}, parameter_file=parameter_file
-    ) as node:
+    with Node(options=["--config", config], parameters={"reward.kind": "tanh"}, parameter_file=parameter_file) as node:
         # then the argument wins over the parameter file, and that over the settings file
         expected = {"reward.kind": "tanh", "reward.sigma_m": 0.4, "reward.k_per_m": 3.0, "filter.window": 7}
         assert node.peer.get_parameters(list(expected)) == expected

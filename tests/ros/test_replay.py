@@ -4,10 +4,11 @@ import math
 
 import pytest
 from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage
+
 from conftest import ROOT
 from node import Node
 from scene import nanoseconds
-from sensor_msgs.msg import CompressedImage
 from spatial_reward.msg import StepReward
 
 TOPICS = {

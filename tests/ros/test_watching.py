@@ -1,17 +1,19 @@
 """What an operator looks at: the debug image and the diagnostics."""
 
 import io
+import itertools
 import time
 
 import numpy
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from node import Node
 from PIL import Image as Picture
 from rclpy.qos import ReliabilityPolicy
-from scene import HEIGHT, WIDTH, Frame, detections, enlarged, huge_picture, nanoseconds, time_message
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
+
+from node import Node
+from scene import HEIGHT, WIDTH, Frame, detections, enlarged, huge_picture, nanoseconds, time_message
 
 RATE_HZ = 5.0
 
@@ -125,7 +127,7 @@ def diagnosed(peer, part):
 def test_diagnostics_come_once_a_second(peer):
     peer.until(lambda: len(peer.diagnostics) >= 4, "four of them")
     stamps = [nanoseconds(array.header.stamp) / 1e9 for array in peer.diagnostics[:4]]
-    periods = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
+    periods = [after - before for before, after in itertools.pairwise(stamps)]
     # A busy machine may be late, but is never early.
     assert min(periods) > 0.9
 

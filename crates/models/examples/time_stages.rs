@@ -1,5 +1,5 @@
 //! Times the model's stages on a folder of inputs and prints JSON, with the keys that
-//! benches/spatialrgpt_peer.py prints of eager PyTorch. benches/spatialrgpt_vs_pytorch.py runs both.
+//! benchmarks/spatialrgpt_peer.py prints of eager PyTorch. benchmarks/spatialrgpt_vs_pytorch.py runs both.
 //!
 //! `cargo run --release -p spatial-reward-models --example time_stages -- --model DIR --inputs DIR`
 

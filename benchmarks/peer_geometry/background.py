@@ -63,8 +63,11 @@ def planes(window: Window, in_box: int, in_ring: int, center: tuple[float, float
         ratio = plane.ratio(in_box_points)
         front = np.count_nonzero(ratio * (1 + plane.tolerance) <= 1)
         behind = np.count_nonzero(ratio * (1 - 3 * plane.tolerance) > 1)
-        if (around >= MIN_SECTORS and behind <= MAX_BEHIND_SHARE * len(in_box_points)
-                and front >= MIN_FRONT_SHARE * len(in_box_points)):  # fmt: skip
+        if (
+            around >= MIN_SECTORS
+            and behind <= MAX_BEHIND_SHARE * len(in_box_points)
+            and front >= MIN_FRONT_SHARE * len(in_box_points)
+        ):
             found.append(plane)
         ring, sectors = ring[~on_plane], sectors[~on_plane]
     return found

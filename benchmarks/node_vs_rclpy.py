@@ -53,12 +53,20 @@ def main() -> None:
     if arguments.what == "publish":
         publish(arguments)
         return
-    results = {"machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
-               "middleware": {key: value for key, value in os.environ.items()
-                              if key.startswith(("FASTDDS_", "FASTRTPS_", "RMW_"))}}  # fmt: skip
+    results = {
+        "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
+        "middleware": {
+            key: value for key, value in os.environ.items() if key.startswith(("FASTDDS_", "FASTRTPS_", "RMW_"))
+        },
+    }
     results["publisher_shared_memory_mib"] = arguments.shared_memory_mib
-    print(results["machine"], f"Python {platform.python_version()}", *map("=".join, results["middleware"].items()),
-          f"publisher's shared memory {arguments.shared_memory_mib or 'default'} MiB", sep="; ")  # fmt: skip
+    print(
+        results["machine"],
+        f"Python {platform.python_version()}",
+        *map("=".join, results["middleware"].items()),
+        f"publisher's shared memory {arguments.shared_memory_mib or 'default'} MiB",
+        sep="; ",
+    )
     sections = {"latency": latency, "cpu": cpu, "memory": memory}
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(arguments, Path(scratch))
@@ -71,25 +79,42 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["latency", "cpu", "memory", "all", "publish"],
-                        help="publish is how this program starts its own publisher")  # fmt: skip
+    parser.add_argument(
+        "what",
+        choices=["latency", "cpu", "memory", "all", "publish"],
+        help="publish is how this program starts its own publisher",
+    )
     parser.add_argument("--bag", type=Path, default=ROOT / "data" / "fetch_approach", help="where the frames come from")
     parser.add_argument("--rates", type=float, nargs="+", default=[60, 300], help="frames a second (60 300)")
-    parser.add_argument("--cpu-rates", type=float, nargs="+", default=[15, 60],
-                        help="the same for cpu: one that Python keeps up with, and the camera's (15 60)")  # fmt: skip
+    parser.add_argument(
+        "--cpu-rates",
+        type=float,
+        nargs="+",
+        default=[15, 60],
+        help="the same for cpu: one that Python keeps up with, and the camera's (15 60)",
+    )
     parser.add_argument("--seconds", type=float, default=30, help="of each measurement, after the warm-up (30)")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each, in turn, for cpu (3)")
     parser.add_argument("--minutes", type=float, default=10, help="for memory (10)")
     parser.add_argument("--peer", action="store_true", help="latency of the Python node too")
-    parser.add_argument("--shared-memory-mib", type=int, default=32,
-                        help="what the publisher's Fast DDS may hold in shared memory; 0: its own default, half "
-                             "a MiB, which a 640x480 image does not fit into (32)")  # fmt: skip
+    parser.add_argument(
+        "--shared-memory-mib",
+        type=int,
+        default=32,
+        help="what the publisher's Fast DDS may hold in shared memory; 0: its own default, half "
+        "a MiB, which a 640x480 image does not fit into (32)",
+    )
     parser.add_argument("--reliable", action="store_true", help="images, depth and camera_info are sent reliably")
     parser.add_argument(
         "--program", type=Path, help="a built spatial-reward with the node (the one on PATH if not given)"
     )
-    parser.add_argument("--node-parameter", action="append", default=[], metavar="NAME:=VALUE",
-                        help="a parameter for spatial-reward node; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--node-parameter",
+        action="append",
+        default=[],
+        metavar="NAME:=VALUE",
+        help="a parameter for spatial-reward node; may be repeated",
+    )
     parser.add_argument("--json", type=Path, help="write all figures here")
     for hidden in ("--frames", "--stamps"):
         parser.add_argument(hidden, type=Path, help=argparse.SUPPRESS)
@@ -116,7 +141,7 @@ def latency(bench: "Bench", arguments: argparse.Namespace) -> list[dict]:
                 " ".join(f"{p:.1f}" for p in r["latency_ms"]["p95_by_thirds"]),
             ]
             for r in results
-        ]  # fmt: skip
+        ]
     )
     print("\nWhere the time goes, ms (p50 / p99):\n")
     print_table(
@@ -141,7 +166,7 @@ def latency(bench: "Bench", arguments: argparse.Namespace) -> list[dict]:
                 ),
             ]
             for r in results
-        ]  # fmt: skip
+        ]
     )
     print("\nEvery frame of the whole run, warm-up included:\n")
     print_table(
@@ -170,7 +195,7 @@ def latency(bench: "Bench", arguments: argparse.Namespace) -> list[dict]:
                 " ".join(f"{k} {v}" for k, v in r["invalid"].items()) or "0",
             ]
             for r in results
-        ]  # fmt: skip
+        ]
     )
     return results
 
@@ -181,14 +206,21 @@ def cpu(bench: "Bench", arguments: argparse.Namespace) -> list[dict]:
     for rate in arguments.cpu_rates:
         runs = {"node": [], "peer": []}
         for _ in range(arguments.repeats):
-            for program in runs:
-                runs[program].append(bench.measure(program, rate, arguments.seconds))
-        cost = {program: [run["cpu_ms_per_reward"] for run in runs[program]] for program in runs}
+            for program, measured in runs.items():
+                measured.append(bench.measure(program, rate, arguments.seconds))
+        cost = {program: [run["cpu_ms_per_reward"] for run in measured] for program, measured in runs.items()}
         ratios = [peer / node for node, peer in zip(cost["node"], cost["peer"], strict=True)]
-        results.append({
-            "rate": rate, "node_ms": median(cost["node"]), "peer_ms": median(cost["peer"]), "ratio": median(ratios),
-            "ratios": ratios, "distances_apart_mm": apart_mm(runs["node"][0], runs["peer"][0]), "runs": runs,
-        })  # fmt: skip
+        results.append(
+            {
+                "rate": rate,
+                "node_ms": median(cost["node"]),
+                "peer_ms": median(cost["peer"]),
+                "ratio": median(ratios),
+                "ratios": ratios,
+                "distances_apart_mm": apart_mm(runs["node"][0], runs["peer"][0]),
+                "runs": runs,
+            }
+        )
     print_table(
         [
             [
@@ -212,7 +244,7 @@ def cpu(bench: "Bench", arguments: argparse.Namespace) -> list[dict]:
                 " / ".join(f"{x:.3f}" for x in r["distances_apart_mm"]),
             ]
             for r in results
-        ]  # fmt: skip
+        ]
     )
     print("\nThe same by thread, ms a reward:\n")
     for r in results:
@@ -261,14 +293,17 @@ def memory(bench: "Bench", arguments: argparse.Namespace) -> dict:
                 f"{result['rewards_hz']:.1f}",
                 f"{result['latency_ms']['p99']:.2f}",
             ],
-        ]  # fmt: skip
+        ]
     )
     every = " ".join(f"{mib:.1f}" for mib in resident)
     print(f"\nThe slope is that after the first minute. Resident memory every {MEMORY_EVERY_SECONDS:g} s: {every}")
     return plain(result) | {
-        "first_minute_mib": first, "last_minute_mib": last, "peak_mib": resident.max(),
-        "slope_mib_per_minute": slope["resident"], "anonymous_slope_mib_per_minute": slope["anonymous"],
-    }  # fmt: skip
+        "first_minute_mib": first,
+        "last_minute_mib": last,
+        "peak_mib": resident.max(),
+        "slope_mib_per_minute": slope["resident"],
+        "anonymous_slope_mib_per_minute": slope["anonymous"],
+    }
 
 
 def apart_mm(ours: dict, peer: dict) -> list[float]:
@@ -341,10 +376,17 @@ class Bench:
         user, system = (after - before for before, after in zip(cpu_before, cpu_after, strict=True))
         frames = max(result["rewards_measured"], 1)
         threads = {name: (after - threads_before.get(name, 0)) * 1000 / frames for name, after in threads_after.items()}
-        return {"program": program, "rate": rate, "seconds": seconds, **result, "memory": samples,
-                "cpu_ms_per_reward_by_thread": threads,
-                "cpu_seconds": user + system, "user_share": user / max(user + system, 1e-9),
-                "cpu_ms_per_reward": (user + system) * 1000 / frames}  # fmt: skip
+        return {
+            "program": program,
+            "rate": rate,
+            "seconds": seconds,
+            **result,
+            "memory": samples,
+            "cpu_ms_per_reward_by_thread": threads,
+            "cpu_seconds": user + system,
+            "user_share": user / max(user + system, 1e-9),
+            "cpu_ms_per_reward": (user + system) * 1000 / frames,
+        }
 
     @contextlib.contextmanager
     def started(self, program: str):
@@ -355,13 +397,8 @@ class Bench:
             command = [self.arguments.program or "spatial-reward", "node", "--ros-args"]
             command += [word for parameter in parameters for word in ("-p", parameter)]
         else:
-            command = [
-                sys.executable,
-                HERE / "rclpy_peer_node.py",
-                "--ros-args",
-                "-p",
-                f"image_reliability:={reliability}",
-            ]
+            parameter = f"image_reliability:={reliability}"
+            command = [sys.executable, HERE / "rclpy_peer_node.py", "--ros-args", "-p", parameter]
         with self.log.open("wb") as log:
             try:
                 process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
@@ -376,12 +413,17 @@ class Bench:
 
     @contextlib.contextmanager
     def publishing(self, rate: float, seconds: float):
-        command = [sys.executable, __file__, "publish", "--frames", self.frames, "--stamps", self.stamps,
-                   "--rate", rate, "--seconds", seconds]  # fmt: skip
+        command = [sys.executable, __file__, "publish", "--frames", self.frames, "--stamps", self.stamps]
+        command += ["--rate", rate, "--seconds", seconds]
         if self.arguments.reliable:
             command.append("--reliable")
-        process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   text=True, env=self.publisher_environment)  # fmt: skip
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.publisher_environment,
+        )
         try:
             yield process
             process.stdin.close()  # it waits for that
@@ -418,8 +460,14 @@ def account(heard: "Heard", stamps: np.ndarray, sent: dict, seconds: float, fram
             own.append(step.latency_total_s * 1000)
     if not latencies:
         sys.exit("no reward came back for any frame that was sent while measuring")
-    frames = {"sent": len(stamps), "received": heard.count("image_received"), "skipped": heard.count("skipped"),
-              "rewarded": heard.count("steps"), "arrived": len(rewarded_stamps), "strangers": strangers}  # fmt: skip
+    frames = {
+        "sent": len(stamps),
+        "received": heard.count("image_received"),
+        "skipped": heard.count("skipped"),
+        "rewarded": heard.count("steps"),
+        "arrived": len(rewarded_stamps),
+        "strangers": strangers,
+    }
     frames["lost"] = frames["sent"] - frames["received"]
     # Zero if every frame that the program received was either counted as skipped, or rewarded.
     frames["unexplained"] = frames["received"] - frames["skipped"] - frames["arrived"]
@@ -630,19 +678,19 @@ def record_frames(bag: Path, out: Path) -> int:
             role = role_of(connection)
             if role is None:
                 continue
-            data = bytes(data)
-            message = store.deserialize_cdr(data, connection.msgtype)
+            serialised = bytes(data)
+            message = store.deserialize_cdr(serialised, connection.msgtype)
             stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
             if role == "camera_info":
-                camera_info = data
+                camera_info = serialised
                 continue
             if connection.msgtype == "sensor_msgs/msg/CompressedImage":
                 pixels = np.asarray(Picture.open(io.BytesIO(message.data)).convert("RGB"))
                 raw = Image(height=pixels.shape[0], width=pixels.shape[1], encoding="rgb8", step=pixels.shape[1] * 3)
                 raw.header.frame_id = message.header.frame_id
                 raw.data.frombytes(pixels.tobytes())
-                data = serialize_message(raw)
-            parts.setdefault(stamp, {})[role] = data
+                serialised = serialize_message(raw)
+            parts.setdefault(stamp, {})[role] = serialised
     frames = [part | {"camera_info": camera_info} for part in parts.values() if len(part) == len(TOPICS) - 1]
     if not frames or camera_info is None:
         sys.exit(f"{bag} has no frame with colour, depth, camera_info and both boxes under one stamp")
@@ -677,15 +725,11 @@ def publish(arguments: argparse.Namespace) -> None:
     camera = QoSProfile(depth=5, reliability=reliability)
     boxes = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
     types = (Image, Image, CameraInfo, Detection2DArray, Detection2DArray)
-    publishers = [node.create_publisher(kind, topic, boxes if kind is Detection2DArray else camera)
-                  for kind, topic in zip(types, TOPICS, strict=True)]  # fmt: skip
-    give_up = time.monotonic() + START_SECONDS
-    while not all(publisher.get_subscription_count() for publisher in publishers):
-        if time.monotonic() > give_up:
-            missing = [p.topic_name for p in publishers if not p.get_subscription_count()]
-            sys.exit(f"nobody subscribed {', '.join(missing)} within {START_SECONDS:g} s")
-        time.sleep(0.05)
-    time.sleep(1.0)  # the other side may know of this one a little later
+    publishers = [
+        node.create_publisher(kind, topic, boxes if kind is Detection2DArray else camera)
+        for kind, topic in zip(types, TOPICS, strict=True)
+    ]
+    wait_for_subscribers(publishers)
 
     gc.disable()
     stamps, behind, took, slots_missed, first_measured = [], [], [], 0, None
@@ -716,13 +760,31 @@ def publish(arguments: argparse.Namespace) -> None:
     measured_seconds, cpu = clock() - measured_from, time.process_time() - cpu_before
     print("measured", flush=True)
     np.save(arguments.stamps, np.array(stamps, np.int64))
-    print(json.dumps({
-        "first_measured": first_measured, "measured_seconds": measured_seconds, "slots_missed": slots_missed,
-        "publish_ms": spread(took[first_measured:]), "behind_schedule_ms": spread(behind[first_measured:]),
-        "cpu_ms_per_frame": cpu * 1000 / (len(stamps) - first_measured),
-    }), flush=True)  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "first_measured": first_measured,
+                "measured_seconds": measured_seconds,
+                "slots_missed": slots_missed,
+                "publish_ms": spread(took[first_measured:]),
+                "behind_schedule_ms": spread(behind[first_measured:]),
+                "cpu_ms_per_frame": cpu * 1000 / (len(stamps) - first_measured),
+            }
+        ),
+        flush=True,
+    )
     # Until this process ends, what it sent last can still be fetched from its memory.
     sys.stdin.read()
+
+
+def wait_for_subscribers(publishers: list) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while not all(publisher.get_subscription_count() for publisher in publishers):
+        if time.monotonic() > give_up:
+            missing = [p.topic_name for p in publishers if not p.get_subscription_count()]
+            sys.exit(f"nobody subscribed {', '.join(missing)} within {START_SECONDS:g} s")
+        time.sleep(0.05)
+    time.sleep(1.0)  # the other side may know of this one a little later
 
 
 def processor() -> str:

@@ -57,7 +57,7 @@ class Labeller:
         output = copies if len(left) > 1 else outputs[left[0]]
         command = [self.program, "label", *left, "-o", output, *self.options(annotator), "--resume", "--quiet"]
         begin = time.monotonic()
-        ended = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL)
+        ended = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, check=False)
         took = (time.monotonic() - begin) / len(left)
         for bag, copy in outputs.items():  # also after a failure: what is done stays done
             table = copy / f"{copy.name}_reward.parquet"
@@ -66,8 +66,10 @@ class Labeller:
                 (tables / ".part").rename(tables / f"{bag.name}.parquet")
                 shutil.rmtree(copy)
         if ended.returncode != 0:
-            sys.exit(f"{self.program} label ended with {ended.returncode}; its message is above. The command was:\n"
-                     f"{' '.join(map(str, command))}\n--resume goes on where it stopped")  # fmt: skip
+            sys.exit(
+                f"{self.program} label ended with {ended.returncode}; its message is above. The command was:\n"
+                f"{' '.join(map(str, command))}\n--resume goes on where it stopped"
+            )
         self.seconds[f"{group}, {annotator}"] = round(took, 2)
         print(f"  {took:.1f} s an episode", flush=True)
 

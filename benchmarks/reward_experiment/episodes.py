@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from python_peer import nanos, typestore
 from rosbags.rosbag2 import Reader
+
+from python_peer import nanos, typestore
+
+# The recorder's list says what training never saw.
+sys.path.append(str(Path(__file__).parents[2] / "sim"))
+from tasks import TASKS
 
 POINT_TOPIC = "/ground_truth/fingertip"  # has a header, which the distances have not
 TARGET_TOPIC = "/ground_truth/target"
 TRUTH_TOPICS = {"cloud": "/ground_truth/cloud_distance", "surface": "/ground_truth/surface_distance"}
 NAME = re.compile(r"approach_[^_]+_(?P<task>.+)_\d+_\d+")  # approach_SIMULATOR_TASK_SEED_SCENE
-
-sys.path.append(str(Path(__file__).parents[2] / "sim"))
-from tasks import TASKS  # noqa: E402: the recorder's list says what training never saw
 
 HELD_OUT_TASKS = {task.key for task in TASKS if task.held_out}
 

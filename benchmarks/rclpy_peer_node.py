@@ -24,14 +24,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from peer_geometry import Measurement, Picture, measure
-from peer_geometry.detections import best_box
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
 
+from peer_geometry import Measurement, Picture, measure
+from peer_geometry.detections import best_box
 from spatial_reward.msg import StepReward
 
 TOLERANCE_NANOS = 20_000_000
@@ -116,13 +116,27 @@ class RewardNode(Node):
         if not reason:
             self.previous_m = surface
         return StepReward(
-            header=header, episode_id=0, step=self.rewarded, distance_m=surface, distance_kind="surface",
-            center_m=distances.center_m, surface_m=surface, cloud_m=distances.cloud_m, reward=-surface,
-            reward_kind="dense", shaped_reward=shaped, potential=-surface, confidence=distances.confidence,
-            valid=not reason, reason=reason, success=surface <= 0.01, estimator="rclpy_peer",
-            fingertip_box=boxes[0] or NOWHERE, target_box=boxes[1] or NOWHERE,
+            header=header,
+            episode_id=0,
+            step=self.rewarded,
+            distance_m=surface,
+            distance_kind="surface",
+            center_m=distances.center_m,
+            surface_m=surface,
+            cloud_m=distances.cloud_m,
+            reward=-surface,
+            reward_kind="dense",
+            shaped_reward=shaped,
+            potential=-surface,
+            confidence=distances.confidence,
+            valid=not reason,
+            reason=reason,
+            success=surface <= 0.01,
+            estimator="rclpy_peer",
+            fingertip_box=boxes[0] or NOWHERE,
+            target_box=boxes[1] or NOWHERE,
             latency_total_s=time.perf_counter() - began,
-        )  # fmt: skip
+        )
 
     def report(self) -> None:
         skipped = self.received - self.rewarded - len(self.images.by_stamp)

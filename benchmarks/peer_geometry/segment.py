@@ -73,7 +73,7 @@ def segment(window: Window, min_pixels: int) -> Segments:
     cuts: dict[Cut, list[Piece]] = {}
     for fingertip_inside_target, cut in product((False, True), CUTS):
         if cut not in cuts:
-            cuts[cut] = sure + _cut_up(window, touching_mask, strict_links, borders, cut, min_pixels)
+            cuts[cut] = sure + _cut_up(window, touching_mask, strict_links, borders, cut, min_pixels=min_pixels)
         labels = _label(window, cuts[cut], touching_mask, min_pixels, fingertip_inside_target)
         found = _segments(window, labels, min_pixels)
         if found.score > best.score:
@@ -114,8 +114,9 @@ def _in_boxes(window: Window, parts: Parts) -> list[np.ndarray]:
     return Parts(parts.pixels[keep], renumbered, parts.sizes[reaching]).split() if keep.any() else []
 
 
-def _cut_up(window: Window, touching: np.ndarray, links: np.ndarray, borders: Borders, cut: Cut,
-            min_pixels: int) -> list[Piece]:  # fmt: skip
+def _cut_up(
+    window: Window, touching: np.ndarray, links: np.ndarray, borders: Borders, cut: Cut, *, min_pixels: int
+) -> list[Piece]:
     inner = touching.copy()
     if cut.creases:
         inner &= ~borders.crease
@@ -124,8 +125,9 @@ def _cut_up(window: Window, touching: np.ndarray, links: np.ndarray, borders: Bo
     return [Piece.of(window, pixels) for pixels in connected(window, inner, links).split(min_pixels)]
 
 
-def _label(window: Window, pieces: list[Piece], touching: np.ndarray | None, min_pixels: int,
-           fingertip_inside_target: bool) -> np.ndarray:  # fmt: skip
+def _label(
+    window: Window, pieces: list[Piece], touching: np.ndarray | None, min_pixels: int, fingertip_inside_target: bool
+) -> np.ndarray:
     most_in_target = max((piece.in_target for piece in pieces), default=0)
     fingertip_area = window.fingertip.width * window.fingertip.height
 
@@ -275,6 +277,10 @@ def sides_touched(window: Window, pixels: np.ndarray, box: Box) -> int:
     """Which sides of its box a set of pixels reaches (left, right, top, bottom as bits 0 to 3)."""
     extent = window.extent(pixels)
     x, y = 2 + 0.06 * box.width, 2 + 0.06 * box.height
-    touched = (abs(extent.x_min - box.x_min) < x, abs(extent.x_max - box.x_max) < x,
-               abs(extent.y_min - box.y_min) < y, abs(extent.y_max - box.y_max) < y)  # fmt: skip
+    touched = (
+        abs(extent.x_min - box.x_min) < x,
+        abs(extent.x_max - box.x_max) < x,
+        abs(extent.y_min - box.y_min) < y,
+        abs(extent.y_max - box.y_max) < y,
+    )
     return sum(1 << side for side in range(4) if touched[side])

@@ -10,8 +10,9 @@ import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from python_peer import copied_connection, typestore
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+
+from python_peer import copied_connection, typestore
 
 PAUSE_NANOS = 66_666_667  # between two repetitions, about one frame
 
@@ -33,8 +34,8 @@ def repeat(bag, out, times):
             for connection, log_time, data in reader.messages():
                 message = store.deserialize_cdr(data, connection.msgtype)
                 shift_stamps(message, offset)
-                data = store.serialize_cdr(message, connection.msgtype)
-                writer.write(copies[connection.id], log_time + offset, data)
+                shifted = store.serialize_cdr(message, connection.msgtype)
+                writer.write(copies[connection.id], log_time + offset, shifted)
 
 
 def shift_stamps(value, offset):

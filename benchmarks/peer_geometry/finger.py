@@ -81,10 +81,12 @@ def _direction(window: Window, part: np.ndarray) -> np.ndarray | None:
     rows, columns = np.divmod(part, window.width)
     x, y = columns + 0.5, rows + 0.5
     to_sides = np.stack([x - box.x_min, box.x_max - x, y - box.y_min, box.y_max - y])
-    crossings = np.array([
-        np.count_nonzero(_runs_on(window, part[distance < 1.5], dx, dy))
-        for distance, (dx, dy) in zip(to_sides, OUTWARD, strict=True)
-    ])  # fmt: skip
+    crossings = np.array(
+        [
+            np.count_nonzero(_runs_on(window, part[distance < 1.5], dx, dy))
+            for distance, (dx, dy) in zip(to_sides, OUTWARD, strict=True)
+        ]
+    )
     if crossings.max() < MIN_CROSSINGS:
         return None
     # The whole cut through the finger, not only where the arm's side is seen to continue.

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from python_peer import REWARD_TYPE, nanos, typestore
 from rosbags.rosbag2 import Reader
+
+from python_peer import REWARD_TYPE, nanos, typestore
 
 TRUTH_TOPIC, POINT_TOPIC = "/ground_truth/surface_distance", "/ground_truth/fingertip"
 KINDS = ("center_m", "surface_m", "cloud_m", "confidence")
@@ -28,8 +29,10 @@ def main() -> None:
     a, b = (np.array([side[stamp] for stamp in stamps]) for side in (ours, peer))
     measured = np.isfinite(a[:, 1]), np.isfinite(b[:, 1])
     both = measured[0] & measured[1]
-    print(f"{both.sum()} measured by both, {(measured[0] & ~both).sum()} by spatial-reward only, "
-          f"{(measured[1] & ~both).sum()} by Python only")  # fmt: skip
+    print(
+        f"{both.sum()} measured by both, {(measured[0] & ~both).sum()} by spatial-reward only, "
+        f"{(measured[1] & ~both).sum()} by Python only"
+    )
     for column, kind in enumerate(KINDS):
         scale, unit = (1000, "mm") if kind.endswith("_m") else (1, "")
         apart = np.abs(a[both, column] - b[both, column]) * scale

@@ -51,8 +51,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=10, help="repetitions in the long bag (10)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each (5)")
     parser.add_argument("--cores", type=int, help="let both use only so many cores")
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2],
-                        help="numbers of measuring processes to try on the Python side (1 2)")  # fmt: skip
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        nargs="+",
+        default=[1, 2],
+        help="numbers of measuring processes to try on the Python side (1 2)",
+    )
     parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
     parser.add_argument("--scratch", type=Path, help="folder for temporary bags")
     return parser.parse_args()
@@ -89,8 +94,10 @@ def speed(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
     for name in names:
         print(f"{name:16} {rate[name]:7.1f} frames/s   {cost[name] * 1000:6.1f} ms of processor time a frame")
     for name in names[1:]:
-        print(f"spatial-reward against {name}: {rate[names[0]] / rate[name]:.1f} times the frames/s, "
-              f"1/{cost[name] / cost[names[0]]:.1f} of the processor time")  # fmt: skip
+        print(
+            f"spatial-reward against {name}: {rate[names[0]] / rate[name]:.1f} times the frames/s, "
+            f"1/{cost[name] / cost[names[0]]:.1f} of the processor time"
+        )
 
 
 def memory(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
@@ -103,8 +110,10 @@ def memory(arguments: argparse.Namespace, program: Path, scratch: Path) -> None:
     # A child's peak counts from the fork on, so this program must stay smaller than what it measures.
     assert min(short) > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "the measuring program is the larger one"
     once, repeated = median(short) / 1024, median(long) / 1024
-    print(f"peak memory, median of {arguments.repeats} runs: {once:.1f} MiB once, "
-          f"{repeated:.1f} MiB {arguments.times} times in a row, ratio {repeated / once:.2f}")  # fmt: skip
+    print(
+        f"peak memory, median of {arguments.repeats} runs: {once:.1f} MiB once, "
+        f"{repeated:.1f} MiB {arguments.times} times in a row, ratio {repeated / once:.2f}"
+    )
 
 
 def lengthened(arguments: argparse.Namespace, scratch: Path) -> Path:
@@ -128,14 +137,23 @@ def run(command: list) -> Run:
         return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, output.read())
 
 
+def words(options: dict) -> list:
+    """Options and their values, as a command line has them."""
+    return [word for option in options.items() for word in option]
+
+
 def python(script: str, *arguments) -> list:
     return [sys.executable, HERE / script, *arguments]
 
 
 def build(*what: str) -> Path:
     """The release build's program, as cargo names it; `what` are cargo's options for another than the plain one."""
-    built = subprocess.run(["cargo", "build", "--release", "--locked", *what, "--message-format=json"],
-                           cwd=ROOT, stdout=subprocess.PIPE, check=True)  # fmt: skip
+    built = subprocess.run(
+        ["cargo", "build", "--release", "--locked", *what, "--message-format=json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     messages = map(json.loads, built.stdout.splitlines())
     return Path(next(m["executable"] for m in messages if m.get("executable")))
 

@@ -21,11 +21,12 @@ from statistics import median
 # The arrays are small: several BLAS threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402: the setting first
-from label_vs_python import build, processor, run  # noqa: E402
-from PIL import Image  # noqa: E402
-from python_peer import REWARD_TYPE, nanos, typestore  # noqa: E402
-from rosbags.rosbag2 import Reader  # noqa: E402
+import numpy as np
+from PIL import Image
+from rosbags.rosbag2 import Reader
+
+from label_vs_python import build, processor, run, words
+from python_peer import REWARD_TYPE, nanos, typestore
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "nano"
@@ -80,8 +81,13 @@ def labelled(program: Path, arguments: argparse.Namespace, depth: str) -> dict:
     """One run: the times of its steps in milliseconds, and its answers."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "labelled"
-        done = run([program, "label", arguments.bag, "-o", output, "--quiet", "--estimator", "spatialrgpt",
-                    "--model", arguments.model, "--dtype", arguments.dtype, "--relative-depth", depth])  # fmt: skip
+        options = {
+            "--estimator": "spatialrgpt",
+            "--model": arguments.model,
+            "--dtype": arguments.dtype,
+            "--relative-depth": depth,
+        }
+        done = run([program, "label", arguments.bag, "-o", output, "--quiet", *words(options)])
         with Reader(output) as reader:
             store = typestore(reader)
             rewards = [c for c in reader.connections if c.msgtype == REWARD_TYPE]
@@ -129,16 +135,26 @@ def write_inputs(bag: Path, folder: Path) -> None:
         names = [f"{kind}{number}.png" for kind in ("image", "depth")]
         Image.fromarray(np.ascontiguousarray(pictures[stamp])).save(folder / names[0])
         Image.fromarray((255 * disparity / disparity.max()).astype(np.uint8)).save(folder / names[1])
-        boxes = [[0.4 * width, 0.4 * height, 0.46 * width, 0.48 * height],
-                 [0.5 * width, 0.6 * height, 0.56 * width, 0.68 * height]]  # fmt: skip
-        cases.append({"image": names[0], "depth": names[1], "boxes": boxes,
-                      "turns": ["How far is <region0> from <region1>?"]})  # fmt: skip
+        boxes = [
+            [0.4 * width, 0.4 * height, 0.46 * width, 0.48 * height],
+            [0.5 * width, 0.6 * height, 0.56 * width, 0.68 * height],
+        ]
+        cases.append(
+            {"image": names[0], "depth": names[1], "boxes": boxes, "turns": ["How far is <region0> from <region1>?"]}
+        )
     (folder / "meta.json").write_text(json.dumps(cases))
 
 
 def timed(stages: Path, arguments: argparse.Namespace, inputs: Path) -> dict:
-    done = run([stages, "--model", arguments.model, "--inputs", inputs, "--dtype", arguments.dtype, "--frames", 40,
-                "--new-tokens", arguments.new_tokens, "--threads", os.cpu_count()])  # fmt: skip
+    options = {
+        "--model": arguments.model,
+        "--inputs": inputs,
+        "--dtype": arguments.dtype,
+        "--frames": 40,
+        "--new-tokens": arguments.new_tokens,
+        "--threads": os.cpu_count(),
+    }
+    done = run([stages, *words(options)])
     found = json.loads(done.output.splitlines()[-1])
     found["vision_ms"] = 2 * found["vision_per_image_ms"]
     found["decode_ms"] = 1e3 * (arguments.new_tokens - 1) / found["decode_tokens_per_s"]

@@ -74,8 +74,11 @@ def main() -> None:
     parser.add_argument("--rope-factor", type=float, help="linear scaling of the positions")
     parser.add_argument("--tied", action="store_true", default=None, help="the output uses the embedding table")
     arguments = parser.parse_args()
-    given = {k: v for k in ("projector", "aspect_ratio", "vision_resolution", "rope_factor", "tied")
-             if (v := getattr(arguments, k)) is not None}  # fmt: skip
+    given = {
+        k: v
+        for k in ("projector", "aspect_ratio", "vision_resolution", "rope_factor", "tied")
+        if (v := getattr(arguments, k)) is not None
+    }
     shape = replace(PRESETS[arguments.preset], **given)
     arguments.out.mkdir(parents=True)
     words = copy_tokenizer(arguments.tokenizer_from, arguments.out / "llm", shape.vocabulary)
@@ -84,9 +87,11 @@ def main() -> None:
     parts = configurations(shape, words, arguments.dtype)
     write_configurations(arguments.out, shape, parts, arguments.dtype)
     tensors = {
-        "llm": decoder_tensors(shape, words["count"]), "vision_tower": tower_tensors(shape),
-        "mm_projector": projector_tensors(shape), "region_extractor": region_tensors(shape),
-    }  # fmt: skip
+        "llm": decoder_tensors(shape, words["count"]),
+        "vision_tower": tower_tensors(shape),
+        "mm_projector": projector_tensors(shape),
+        "region_extractor": region_tensors(shape),
+    }
     count = 0
     for part, shapes in tensors.items():
         write_weights(arguments.out / part, shapes, getattr(torch, arguments.dtype), arguments.seed)
@@ -103,13 +108,18 @@ def copy_tokenizer(source: Path, target: Path, vocabulary: int | None) -> dict:
     for path in source.iterdir():
         if path.suffix in (".json", ".model") and path.name not in ("config.json", "model.safetensors.index.json"):
             shutil.copyfile(path, target / path.name)
-    count = fill_sentencepiece(target, vocabulary) if (target / "tokenizer.model").exists() else fill_bpe(target, vocabulary)
+    fill = fill_sentencepiece if (target / "tokenizer.model").exists() else fill_bpe
+    count = fill(target, vocabulary)
     config = json.loads((target / "tokenizer_config.json").read_text())
     ids = {token["content"]: int(number) for number, token in config["added_tokens_decoder"].items()}
     return {
-        "count": count, "is_llama_3": "<|eot_id|>" in ids, "mask": ids["<mask>"], "depth": ids["<depth>"],
-        "bos": ids[config["bos_token"]], "eos": ids[config["eos_token"]],
-    }  # fmt: skip
+        "count": count,
+        "is_llama_3": "<|eot_id|>" in ids,
+        "mask": ids["<mask>"],
+        "depth": ids["<depth>"],
+        "bos": ids[config["bos_token"]],
+        "eos": ids[config["eos_token"]],
+    }
 
 
 def fill_bpe(folder: Path, vocabulary: int | None) -> int:
@@ -157,48 +167,93 @@ def configurations(shape: Shape, words: dict, dtype: str) -> dict[str, dict]:
     scaling = None if shape.rope_factor is None else {"type": "linear", "factor": shape.rope_factor}
     positions = 8192 if words["is_llama_3"] else 4096
     llm = {
-        "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0,
-        "bos_token_id": words["bos"], "eos_token_id": words["eos"], "hidden_act": "silu", "hidden_size": shape.width,
-        "initializer_range": 0.02, "intermediate_size": shape.mlp, "max_position_embeddings": positions,
-        "model_max_length": 4096, "model_type": "llama", "num_attention_heads": shape.heads,
-        "num_hidden_layers": shape.layers, "num_key_value_heads": shape.kv_heads, "pretraining_tp": 1,
-        "rms_norm_eps": 1e-05, "rope_scaling": scaling, "rope_theta": shape.rope_theta,
-        "tie_word_embeddings": shape.tied, "tokenizer_model_max_length": 4096, "tokenizer_padding_side": "right",
-        "use_cache": True, "vocab_size": words["count"],
-    }  # fmt: skip
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": words["bos"],
+        "eos_token_id": words["eos"],
+        "hidden_act": "silu",
+        "hidden_size": shape.width,
+        "initializer_range": 0.02,
+        "intermediate_size": shape.mlp,
+        "max_position_embeddings": positions,
+        "model_max_length": 4096,
+        "model_type": "llama",
+        "num_attention_heads": shape.heads,
+        "num_hidden_layers": shape.layers,
+        "num_key_value_heads": shape.kv_heads,
+        "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": scaling,
+        "rope_theta": shape.rope_theta,
+        "tie_word_embeddings": shape.tied,
+        "tokenizer_model_max_length": 4096,
+        "tokenizer_padding_side": "right",
+        "use_cache": True,
+        "vocab_size": words["count"],
+    }
     tower = {
-        "attention_dropout": 0.0, "hidden_size": shape.tower_width, "image_size": shape.image_side,
-        "intermediate_size": shape.tower_mlp, "llm_depth_token_id": words["depth"],
-        "llm_mask_token_id": words["mask"], "num_attention_heads": shape.tower_heads, "num_channels": 3,
-        "num_hidden_layers": shape.tower_layers, "patch_size": PATCH,
-    }  # fmt: skip
+        "attention_dropout": 0.0,
+        "hidden_size": shape.tower_width,
+        "image_size": shape.image_side,
+        "intermediate_size": shape.tower_mlp,
+        "llm_depth_token_id": words["depth"],
+        "llm_mask_token_id": words["mask"],
+        "num_attention_heads": shape.tower_heads,
+        "num_channels": 3,
+        "num_hidden_layers": shape.tower_layers,
+        "patch_size": PATCH,
+    }
     if shape.tower == "clip":
-        tower |= {"architectures": ["CLIPVisionModel"], "model_type": "clip_vision_model", "hidden_act": "quick_gelu",
-                  "layer_norm_eps": 1e-05, "initializer_factor": 1.0, "initializer_range": 0.02,
-                  "projection_dim": shape.tower_width}  # fmt: skip
+        tower |= {
+            "architectures": ["CLIPVisionModel"],
+            "model_type": "clip_vision_model",
+            "hidden_act": "quick_gelu",
+            "layer_norm_eps": 1e-05,
+            "initializer_factor": 1.0,
+            "initializer_range": 0.02,
+            "projection_dim": shape.tower_width,
+        }
     else:
-        tower |= {"architectures": ["SiglipVisionModel"], "model_type": "siglip_vision_model",
-                  "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-06}  # fmt: skip
+        tower |= {
+            "architectures": ["SiglipVisionModel"],
+            "model_type": "siglip_vision_model",
+            "hidden_act": "gelu_pytorch_tanh",
+            "layer_norm_eps": 1e-06,
+        }
     projector = {"architectures": ["MultimodalProjector"], "mm_projector_type": shape.projector}
     regions = {"architectures": ["RegionExtractor"], "region_extractor_type": "regiongpt"}
     return {
-        "llm": llm | common, "vision_tower": tower | common,
+        "llm": llm | common,
+        "vision_tower": tower | common,
         "mm_projector": projector | {"model_type": "v2l_projector"} | common,
         "region_extractor": regions | {"model_type": "region_extractor"} | common,
-    }  # fmt: skip
+    }
 
 
 def write_configurations(out: Path, shape: Shape, parts: dict[str, dict], dtype: str) -> None:
     top = {
-        "architectures": ["LlavaLlamaModel"], "drop_path_rate": 0.0, "enable_depth": True, "enable_region": True,
-        "hidden_size": shape.width, "image_aspect_ratio": shape.aspect_ratio, "interpolate_mode": "linear",
-        "mm_hidden_size": shape.tower_width, "mm_projector_lr": None, "mm_use_im_patch_token": False,
+        "architectures": ["LlavaLlamaModel"],
+        "drop_path_rate": 0.0,
+        "enable_depth": True,
+        "enable_region": True,
+        "hidden_size": shape.width,
+        "image_aspect_ratio": shape.aspect_ratio,
+        "interpolate_mode": "linear",
+        "mm_hidden_size": shape.tower_width,
+        "mm_projector_lr": None,
+        "mm_use_im_patch_token": False,
         "mm_use_im_start_end": False,
         "mm_vision_select_feature": "patch" if shape.tower == "clip" else "cls_patch",
-        "mm_vision_select_layer": -2, "model_dtype": f"torch.{dtype}", "model_type": "llava_llama", "s2": False,
-        "s2_max_split_size": 336, "s2_scales": "336,672,1008", "transformers_version": "4.37.2",
+        "mm_vision_select_layer": -2,
+        "model_dtype": f"torch.{dtype}",
+        "model_type": "llava_llama",
+        "s2": False,
+        "s2_max_split_size": 336,
+        "s2_scales": "336,672,1008",
+        "transformers_version": "4.37.2",
         "vision_resolution": shape.vision_resolution,
-    }  # fmt: skip
+    }
     top |= {f"{part}_cfg": config for part, config in parts.items()}
     write_json(out / "config.json", top)
     for part, config in parts.items():
@@ -215,12 +270,17 @@ def preprocessor(shape: Shape) -> dict:
     square = {"height": side, "width": side}
     if shape.tower == "siglip":
         half = [0.5, 0.5, 0.5]
-        return common | {"image_processor_type": "SiglipImageProcessor", "image_mean": half, "image_std": half, "size": square}
+        own = {"image_processor_type": "SiglipImageProcessor", "image_mean": half, "image_std": half, "size": square}
+        return common | own
     return common | {
-        "image_processor_type": "CLIPImageProcessor", "do_center_crop": True, "do_convert_rgb": True,
-        "crop_size": square, "size": {"shortest_edge": side},
-        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
-    }  # fmt: skip
+        "image_processor_type": "CLIPImageProcessor",
+        "do_center_crop": True,
+        "do_convert_rgb": True,
+        "crop_size": square,
+        "size": {"shortest_edge": side},
+        "image_mean": [0.48145466, 0.4578275, 0.40821073],
+        "image_std": [0.26862954, 0.26130258, 0.27577711],
+    }
 
 
 def write_json(path: Path, value: dict) -> None:
@@ -274,7 +334,8 @@ def pooling_head(shape: Shape) -> dict:
     tensors[f"{head}.attention.in_proj_weight"] = ((3 * width, width), (0.0, 1 / math.sqrt(width)))
     tensors[f"{head}.attention.in_proj_bias"] = ((3 * width,), (0.0, 0.05))
     tensors |= linear(f"{head}.attention.out_proj", width, width) | norm(f"{head}.layernorm", width)
-    return tensors | linear(f"{head}.mlp.fc1", shape.tower_mlp, width) | linear(f"{head}.mlp.fc2", width, shape.tower_mlp)
+    tensors |= linear(f"{head}.mlp.fc1", shape.tower_mlp, width)
+    return tensors | linear(f"{head}.mlp.fc2", width, shape.tower_mlp)
 
 
 def decoder_tensors(shape: Shape, vocabulary: int) -> dict:
@@ -283,8 +344,12 @@ def decoder_tensors(shape: Shape, vocabulary: int) -> dict:
     gain = residual_gain(shape.layers)
     for i in range(shape.layers):
         layer = f"model.layers.{i}"
-        for name, out, of in (("q_proj", width, SHARPNESS), ("k_proj", kv_width, SHARPNESS), ("v_proj", kv_width, 1.0),
-                              ("o_proj", width, gain)):  # fmt: skip
+        for name, out, of in (
+            ("q_proj", width, SHARPNESS),
+            ("k_proj", kv_width, SHARPNESS),
+            ("v_proj", kv_width, 1.0),
+            ("o_proj", width, gain),
+        ):
             tensors |= linear(f"{layer}.self_attn.{name}", out, width, of, bias=False)
         tensors |= linear(f"{layer}.mlp.gate_proj", shape.mlp, width, bias=False)
         tensors |= linear(f"{layer}.mlp.up_proj", shape.mlp, width, bias=False)
@@ -340,7 +405,8 @@ def write_weights(folder: Path, tensors: dict, dtype: torch.dtype, seed: int) ->
     if len(shards) == 1:
         names = ["model.safetensors"]
     for file, keys in zip(names, shards, strict=True):
-        save_file({key: drawn(key, *tensors[key], dtype, seed) for key in keys}, folder / file, metadata={"format": "pt"})
+        content = {key: drawn(key, *tensors[key], dtype, seed) for key in keys}
+        save_file(content, folder / file, metadata={"format": "pt"})
     if len(shards) > 1:
         total = sum(math.prod(size) for size, _ in tensors.values()) * dtype.itemsize
         places = {key: file for file, keys in zip(names, shards, strict=True) for key in keys}

@@ -22,7 +22,7 @@ from pathlib import Path
 # The arrays are small: several BLAS threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from reward_experiment import controls, episodes, figures, labelling, report  # noqa: E402: the setting first
+from reward_experiment import controls, episodes, figures, labelling, report
 
 VARIANTS = ("depth", "colour")
 
@@ -70,7 +70,7 @@ def parse() -> argparse.Namespace:
     if not arguments.program.is_file():
         parser.error(f"{arguments.program} is no program")
     if arguments.plot and not importlib.util.find_spec("matplotlib"):
-        parser.error("the figure needs matplotlib (pip install matplotlib==3.11.2); --no-plot leaves it out")
+        parser.error("the figure needs matplotlib, which scripts/benchmark installs; --no-plot leaves it out")
     return arguments
 
 

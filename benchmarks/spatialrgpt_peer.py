@@ -12,7 +12,6 @@ median of each stage. Inputs are a folder with meta.json: image, depth, boxes an
 
 import argparse
 import json
-import os
 import re
 import resource
 import statistics
@@ -91,9 +90,12 @@ class RegionExtractor(nn.Module):
     def __init__(self, width: int, hidden: int):
         super().__init__()
         self.feature_refinement_module = nn.Sequential(
-            nn.ConvTranspose2d(width, width, 2, 2), ChannelNorm(width), nn.GELU(),
-            nn.ConvTranspose2d(width, width, 2, 2), nn.GELU(),
-        )  # fmt: skip
+            nn.ConvTranspose2d(width, width, 2, 2),
+            ChannelNorm(width),
+            nn.GELU(),
+            nn.ConvTranspose2d(width, width, 2, 2),
+            nn.GELU(),
+        )
         self.rgb_projector = nn.Linear(width, hidden)
         self.depth_projector = nn.Linear(width, hidden)
 
@@ -357,10 +359,10 @@ class Preparer:
         """Boxes -> (n, S, S) of 0 and 1; `by_pillow` resizes as the original's benchmark script does."""
         width, height = size
         masks = np.zeros((len(boxes), self.side, self.side), np.uint8)
-        for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
+        for mask, (x_min, y_min, x_max, y_max) in zip(masks, boxes, strict=True):
             drawn = np.zeros((height, width), np.uint8)
-            x0, x1 = (min(max(int(x), 0), width) for x in (x0, x1))
-            y0, y1 = (min(max(int(y), 0), height) for y in (y0, y1))
+            x0, x1 = (min(max(int(x), 0), width) for x in (x_min, x_max))
+            y0, y1 = (min(max(int(y), 0), height) for y in (y_min, y_max))
             drawn[y0:y1, x0:x1] = 1
             if self.pads:
                 side = max(size)
@@ -431,7 +433,7 @@ def traced_case(peer: Peer, inputs: Path, case: dict) -> tuple[dict, dict]:
             prompt = peer.words.prompt(turns[: turn + 1], said, depth_input is not None)
             order = mentions(turns[: turn + 1])
             traced = {}
-            ids = converse(peer, prompt, pixels, depth_input, masks[order] if order else None, traced)
+            ids = converse(peer, prompt, pixels, depth_input, masks[order] if order else None, traced=traced)
             said.append(peer.words.text(ids))
         answers[name] = {"prompt": prompt, "text": said[-1], "all_turn_texts": said}
         answers[name]["output_ids"] = [peer.words.tokenizer.bos_token_id, *ids]
@@ -440,16 +442,18 @@ def traced_case(peer: Peer, inputs: Path, case: dict) -> tuple[dict, dict]:
         tensors |= {k.replace("llm.", f"{name}."): v for k, v in traced.items() if k.startswith("llm.")}
         tensors[f"{name}.output_ids"] = torch.tensor(answers[name]["output_ids"])
     # Copies, since some are views of others.
-    return {k: (v.float() if v.is_floating_point() else v).clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, answers
+    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    return {k: v.clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, answers
 
 
-def converse(peer: Peer, prompt: str, pixels, depth_pixels, masks, traced: dict) -> list[int]:
+def converse(peer: Peer, prompt: str, pixels, depth_pixels, masks, *, traced: dict) -> list[int]:
     ids = peer.words.ids(prompt)
     image, color, depth = peer.model.encode(pixels, depth_pixels, masks, traced)
     embeds = peer.model.splice(ids, image, color, depth, peer.words)
-    last, hooks = [], []
-    for layer in peer.model.llm.model.layers:
-        hooks.append(layer.register_forward_hook(lambda _, __, out: last.append(out[0, -1])))
+    last = []
+    hooks = [
+        layer.register_forward_hook(lambda _, __, out: last.append(out[0, -1])) for layer in peer.model.llm.model.layers
+    ]
     steps = []
     answer = peer.model.generate(embeds, TRACED_TOKENS, peer.stop, steps)
     for hook in hooks:
@@ -473,7 +477,7 @@ def check(arguments) -> None:
             continue
         tensors, answers = traced_case(peer, arguments.inputs, case)
         golden = json.loads(path.with_suffix(".json").read_text())
-        for name, wanted in load_file(path).items():
+        for name, tensor in load_file(path).items():
             base, _, stride = name.partition("_rows")
             found = tensors.get(name if name in tensors else base)
             if found is None:
@@ -481,7 +485,7 @@ def check(arguments) -> None:
                 continue
             if name not in tensors and name != base:
                 found = found[..., :: int(stride or DEFAULT_STRIDE), :]
-            found, wanted = found.squeeze().double(), wanted.squeeze().double()
+            found, wanted = found.squeeze().double(), tensor.squeeze().double()
             if found.shape == wanted.shape and wanted.numel() == 0:
                 continue
             error = (found - wanted).abs().max().item() if found.shape == wanted.shape else np.inf
@@ -524,18 +528,22 @@ def time_stages(arguments) -> None:
     peer = Peer(arguments)
     loaded = time.perf_counter() - loaded
     frames = [(case, *opened(arguments.inputs, case)) for _, case in cases(arguments) if mentions(case["turns"][:1])]
-    runs = []
-    for i in range(arguments.frames + 1):
-        runs.append(timed_frame(peer, *frames[i % len(frames)], arguments))
-    runs = runs[1:]
+    runs = [timed_frame(peer, *frames[i % len(frames)], arguments) for i in range(arguments.frames + 1)][1:]
     result = {
-        "model": str(arguments.model), "dtype": arguments.dtype, "device": arguments.device,
-        "threads": arguments.threads, "frames": len(runs), "new_tokens": arguments.new_tokens,
+        "model": str(arguments.model),
+        "dtype": arguments.dtype,
+        "device": arguments.device,
+        "threads": arguments.threads,
+        "frames": len(runs),
+        "new_tokens": arguments.new_tokens,
         "prompt_tokens": statistics.median(run["prompt_tokens"] for run in runs),
-        **stages(runs, arguments.new_tokens, statistics.median), "best": stages(runs, arguments.new_tokens, min),
-        "load_s": loaded, "peak_rss_mb": peak_rss_mb(),
-        "torch": torch.__version__, "transformers": transformers.__version__,
-    }  # fmt: skip
+        **stages(runs, arguments.new_tokens, statistics.median),
+        "best": stages(runs, arguments.new_tokens, min),
+        "load_s": loaded,
+        "peak_rss_mb": peak_rss_mb(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
     if arguments.json:
         print(json.dumps(result))
         return
@@ -549,10 +557,13 @@ def stages(runs: list[dict], new_tokens: int, choose) -> dict[str, float]:
     """One figure a stage, chosen from its seconds in every run."""
     seconds = {name: choose(run[name] for run in runs) for name in runs[0]}
     return {
-        "prepare_ms": 1e3 * seconds["prepare"], "vision_per_image_ms": 1e3 * seconds["vision"] / 2,
-        "regions_ms": 1e3 * seconds["regions"], "prefill_ms": 1e3 * seconds["prefill"],
-        "decode_tokens_per_s": (new_tokens - 1) / seconds["decode"], "frame_ms": 1e3 * seconds["frame"],
-    }  # fmt: skip
+        "prepare_ms": 1e3 * seconds["prepare"],
+        "vision_per_image_ms": 1e3 * seconds["vision"] / 2,
+        "regions_ms": 1e3 * seconds["regions"],
+        "prefill_ms": 1e3 * seconds["prefill"],
+        "decode_tokens_per_s": (new_tokens - 1) / seconds["decode"],
+        "frame_ms": 1e3 * seconds["frame"],
+    }
 
 
 def timed_frame(peer: Peer, case: dict, image: Image.Image, depth: Image.Image, arguments) -> dict[str, float]:

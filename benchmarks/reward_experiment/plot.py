@@ -8,14 +8,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
-from python_peer import typestore
 from rosbags.rosbag2 import Reader
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402: the backend first
-from matplotlib.ticker import MaxNLocator  # noqa: E402
+from python_peer import typestore
 
-from .episodes import Episode  # noqa: E402
+matplotlib.use("Agg")  # before pyplot, which looks for a screen otherwise
+import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
+
+from .episodes import Episode
 
 PANELS, COLUMNS = 6, 3
 LINES = {  # label, colour, width

@@ -238,8 +238,12 @@ def median(values: np.ndarray):
 
 
 def _clipped(box: Box, scale_x: float, scale_y: float, width: int, height: int) -> Box | None:
-    clipped = Box(max(box.x_min * scale_x, 0.0), max(box.y_min * scale_y, 0.0),
-                  min(box.x_max * scale_x, width), min(box.y_max * scale_y, height))  # fmt: skip
+    clipped = Box(
+        max(box.x_min * scale_x, 0.0),
+        max(box.y_min * scale_y, 0.0),
+        min(box.x_max * scale_x, width),
+        min(box.y_max * scale_y, height),
+    )
     return clipped if clipped.width > 0 and clipped.height > 0 else None
 
 

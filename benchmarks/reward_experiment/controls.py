@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from python_peer import copied_connection, nanos, typestore
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+
+from python_peer import copied_connection, nanos, typestore
 
 TRUTH_PREFIX = "/ground_truth/"
 IMAGE_TYPES = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")

@@ -4,7 +4,7 @@ as many threads, in turn on the same machine. Prints a table in Markdown for eac
 usage: spatialrgpt_vs_pytorch.py --model DIR [--repeats N] [--frames N] [--new-tokens N] [--threads N]
                                  [--dtypes float32 bfloat16] [--device cpu] [--best] [--python FILE] [--program FILE]
 
-Needs nothing but the standard library itself; `--python` is one with benches/requirements-torch.txt installed.
+Needs nothing but the standard library itself; `--python` is one with benchmarks/requirements-torch.txt installed.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from label_vs_python import build, processor
+from label_vs_python import build, processor, words
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -49,14 +49,23 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="checkpoint in the original layout")
-    parser.add_argument("--inputs", type=Path, default=ROOT / "tests" / "fixtures" / "spatialrgpt" / "inputs",
-                        help="folder with meta.json and its pictures (the tests' own)")  # fmt: skip
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        default=ROOT / "tests" / "fixtures" / "spatialrgpt" / "inputs",
+        help="folder with meta.json and its pictures (the tests' own)",
+    )
     parser.add_argument("--repeats", type=int, default=3, help="runs of each program and type (3)")
     parser.add_argument("--frames", type=int, default=5, help="timed frames a run, after one to warm up (5)")
     parser.add_argument("--new-tokens", type=int, default=64, help="made for each frame, come what may (64)")
     parser.add_argument("--threads", type=int, default=2, help="of each program (2)")
-    parser.add_argument("--dtypes", nargs="+", choices=("float32", "bfloat16", "float16"),
-                        default=["float32", "bfloat16"], help="types of the network's numbers (both)")  # fmt: skip
+    parser.add_argument(
+        "--dtypes",
+        nargs="+",
+        choices=("float32", "bfloat16", "float16"),
+        default=["float32", "bfloat16"],
+        help="types of the network's numbers (both)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N (cpu)")
     parser.add_argument("--best", action="store_true", help="the fastest frame of all runs, for a busy machine")
     parser.add_argument("--python", default=sys.executable, help="Python with the peer's packages (this one)")
@@ -70,12 +79,18 @@ def parse() -> argparse.Namespace:
 def timed(command: list, dtype: str, arguments: argparse.Namespace) -> dict:
     """One run of a program: medians over its frames, as its JSON has them."""
     options = {
-        "--model": arguments.model, "--inputs": arguments.inputs, "--frames": arguments.frames,
-        "--new-tokens": arguments.new_tokens, "--threads": arguments.threads, "--dtype": dtype,
+        "--model": arguments.model,
+        "--inputs": arguments.inputs,
+        "--frames": arguments.frames,
+        "--new-tokens": arguments.new_tokens,
+        "--threads": arguments.threads,
+        "--dtype": dtype,
         "--device": arguments.device,
-    }  # fmt: skip
-    full = [*command, *(word for option in options.items() for word in option)]
-    done = subprocess.run(list(map(str, full)), env=environment(arguments.threads), capture_output=True, text=True)
+    }
+    full = [*command, *words(options)]
+    done = subprocess.run(
+        list(map(str, full)), env=environment(arguments.threads), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{Path(command[0]).name} failed with code {done.returncode}:\n{done.stderr.strip()}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -84,7 +99,7 @@ def timed(command: list, dtype: str, arguments: argparse.Namespace) -> dict:
 def environment(threads: int) -> dict:
     """The caller's, with pools of as many threads as are timed. Without our libtorch on the library path:
     PyTorch brings its own, and the example knows where its is."""
-    ours = os.path.join(os.environ.get("LIBTORCH", ""), "lib")
+    ours = str(Path(os.environ.get("LIBTORCH", "")) / "lib")
     paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if path and path != ours]
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
     return {**os.environ, **dict.fromkeys(pools, str(threads)), "LD_LIBRARY_PATH": ":".join(paths)}
@@ -96,9 +111,11 @@ def report(dtype: str, runs: dict, arguments: argparse.Namespace) -> None:
     if len(prompt) != 1:
         sys.exit(f"the prompts differ in length, so this compares nothing: {sorted(prompt)} tokens")
     what = "best frame" if arguments.best else "median frame, median"
-    print(f"\n{dtype}: {prompt.pop()} prompt tokens and {arguments.new_tokens} new ones; {what} of "
-          f"{arguments.repeats} x {arguments.frames}; PyTorch {peer[0]['torch']}, "
-          f"transformers {peer[0]['transformers']}\n")  # fmt: skip
+    print(
+        f"\n{dtype}: {prompt.pop()} prompt tokens and {arguments.new_tokens} new ones; {what} of "
+        f"{arguments.repeats} x {arguments.frames}; PyTorch {peer[0]['torch']}, "
+        f"transformers {peer[0]['transformers']}\n"
+    )
     print("| stage | spatial-reward | PyTorch | time, ours / PyTorch's |\n| --- | --- | --- | --- |")
     for key, name, unit, more_is_better in STAGES:
         left, right = (figure(side, key, more_is_better, arguments.best) for side in (ours, peer))

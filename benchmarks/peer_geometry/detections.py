@@ -7,8 +7,12 @@ def best_box(message, class_id: str) -> Box | None:
     """The box with the best score of a class in a Detection2DArray; None if there is no message or no such box."""
     if message is None:
         return None
-    scored = [(result.hypothesis.score, detection.bbox) for detection in message.detections
-              for result in detection.results if result.hypothesis.class_id == class_id]  # fmt: skip
+    scored = [
+        (result.hypothesis.score, detection.bbox)
+        for detection in message.detections
+        for result in detection.results
+        if result.hypothesis.class_id == class_id
+    ]
     if not scored:
         return None
     box = max(scored, key=lambda pair: pair[0])[1]

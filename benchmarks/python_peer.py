@@ -27,13 +27,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from peer_geometry import Measurement, Picture, measure
-from peer_geometry.detections import best_box
 from PIL import Image
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
 from rosbags.typesys.stores import ros2_jazzy
+
+from peer_geometry import Measurement, Picture, measure
+from peer_geometry.detections import best_box
 
 TOLERANCE_NANOS = 20_000_000
 WAIT_NANOS = 500_000_000
@@ -208,15 +209,32 @@ class Rewarder:
         sparse = -float(not surface <= 0.05)
         nowhere = np.full(4, np.nan)
         message = self.store.types[REWARD_TYPE](
-            header=header, episode_id=0, step=len(self.rows), distance_m=surface, distance_kind="surface",
-            center_m=distances.center_m, surface_m=surface, cloud_m=distances.cloud_m, reward=-surface,
-            reward_kind="dense", shaped_reward=sparse + 0.99 * -surface - previous, potential=-surface,
-            confidence=distances.confidence, valid=not reason, reason=reason, bridged=False,
-            success=bool(surface <= 0.01), terminated=False, answer="", estimator="python_peer",
+            header=header,
+            episode_id=0,
+            step=len(self.rows),
+            distance_m=surface,
+            distance_kind="surface",
+            center_m=distances.center_m,
+            surface_m=surface,
+            cloud_m=distances.cloud_m,
+            reward=-surface,
+            reward_kind="dense",
+            shaped_reward=sparse + 0.99 * -surface - previous,
+            potential=-surface,
+            confidence=distances.confidence,
+            valid=not reason,
+            reason=reason,
+            bridged=False,
+            success=bool(surface <= 0.01),
+            terminated=False,
+            answer="",
+            estimator="python_peer",
             fingertip_box=nowhere if boxes[0] is None else np.array(boxes[0]),
             target_box=nowhere if boxes[1] is None else np.array(boxes[1]),
-            latency_decode_s=0.0, latency_estimate_s=0.0, latency_total_s=0.0,
-        )  # fmt: skip
+            latency_decode_s=0.0,
+            latency_estimate_s=0.0,
+            latency_total_s=0.0,
+        )
         return self.store.serialize_cdr(message, REWARD_TYPE)
 
 
@@ -254,14 +272,23 @@ def table(rows: list[tuple]) -> pa.Table:
     stamps, distances, reasons, confidences = zip(*rows, strict=True)
     count, distances = len(rows), np.array(distances, np.float32)
     last = np.arange(count) == count - 1
-    return pa.table({
-        "index": np.arange(count), "episode_index": np.zeros(count, np.int64), "frame_index": np.arange(count),
-        "timestamp": (np.array(stamps) - stamps[0]) * 1e-9, "next.reward": -distances, "next.done": last,
-        "next.success": distances <= 0.01, "reward.spatial.distance_m": distances,
-        "reward.spatial.distance_kind": ["surface"] * count, "reward.spatial.valid": np.isfinite(distances),
-        "reward.spatial.reason": reasons, "reward.spatial.confidence": np.array(confidences, np.float32),
-        "reward.spatial.answer": [""] * count,
-    })  # fmt: skip
+    return pa.table(
+        {
+            "index": np.arange(count),
+            "episode_index": np.zeros(count, np.int64),
+            "frame_index": np.arange(count),
+            "timestamp": (np.array(stamps) - stamps[0]) * 1e-9,
+            "next.reward": -distances,
+            "next.done": last,
+            "next.success": distances <= 0.01,
+            "reward.spatial.distance_m": distances,
+            "reward.spatial.distance_kind": ["surface"] * count,
+            "reward.spatial.valid": np.isfinite(distances),
+            "reward.spatial.reason": reasons,
+            "reward.spatial.confidence": np.array(confidences, np.float32),
+            "reward.spatial.answer": [""] * count,
+        }
+    )
 
 
 if __name__ == "__main__":
