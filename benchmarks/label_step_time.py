@@ -5,7 +5,7 @@ usage: label_step_time.py [--bag BAG] [--model MODEL] [--dtype TYPE] [--repeats 
 Labels a bag as a user would and reads the steps' own times back from the rewards in its copy: decoding, and a step's
 share of the batch that the network takes. The wall time is that of the whole program, its start and the writing of
 bag, table and reports among it, over the steps. Then times the network's stages one by one on frames of the same
-bag (examples/time_stages.rs). Prints tables in Markdown.
+bag (crates/models/examples/time_stages.rs). Prints tables in Markdown.
 Run it on an otherwise idle machine. Programs that are not given are built in release mode.
 """
 
@@ -46,7 +46,7 @@ STAGES = {
 def main() -> None:
     arguments = parse()
     program = arguments.program or build("--features", "torch", "--bin", "spatial-reward")
-    stages = arguments.stages or build("--features", "torch", "--example", "time_stages")
+    stages = arguments.stages or build("--package", "spatial-reward-models", "--example", "time_stages")
     print(f"{processor()}, {os.cpu_count()} cores; {arguments.bag.name}, {arguments.model.name}, {arguments.dtype}\n")
     print("| `label`, a step | p50 | p95 | wall time of the program |")
     print("| --- | --- | --- | --- |")

@@ -34,7 +34,7 @@ STAGES = [
 
 def main() -> None:
     arguments = parse()
-    program = arguments.program or build("--features", "torch", "--example", "time_stages")
+    program = arguments.program or build("--package", "spatial-reward-models", "--example", "time_stages")
     commands = {"ours": [program], "peer": [arguments.python, HERE / "spatialrgpt_peer.py", "time", "--json"]}
     print(f"{processor()}, {arguments.threads} threads, device {arguments.device}, checkpoint {arguments.model.name}")
     for dtype in arguments.dtypes:

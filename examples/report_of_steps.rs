@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
         Some(path) => Config::from_file(&path)?,
         None => Config::default(),
     };
-    let settings = Settings::new(config, &Estimators::default())?;
+    let settings = Estimators::default().settings(config)?;
     std::fs::create_dir_all(&out)?;
     let steps: Vec<Step> = (0..STEPS).map(|index| step(index, &settings)).collect();
     let truth_m: Vec<Option<f64>> = steps.iter().map(|step| Some(gap_m(step.frame))).collect();

@@ -521,7 +521,7 @@ pub struct SettingsOptions {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Who measures the distance [default: geometry].
-    #[arg(long, value_name = "NAME", value_parser = estimators())]
+    #[arg(long, value_name = "NAME", value_parser = ESTIMATORS)]
     pub estimator: Option<String>,
     /// The distance that is rewarded [default: surface; cloud for the model].
     #[arg(long, value_name = "KIND", value_parser = choice::<DistanceKind>())]
@@ -585,13 +585,7 @@ pub struct TruthOptions {
 }
 
 /// The estimators that can be named; a build without one says how to get it.
-fn estimators() -> PossibleValuesParser {
-    let names: Vec<PossibleValue> = crate::commands::settings::estimators()
-        .names()
-        .map(PossibleValue::new)
-        .collect();
-    PossibleValuesParser::new(names)
-}
+pub const ESTIMATORS: [&str; 2] = ["geometry", "spatialrgpt"];
 
 /// A word that a setting may be, as its declaration has it: the settings' own spelling, or dashes for underscores.
 fn choice<T>() -> impl TypedValueParser<Value = T>

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{LogFormat, Logging};
-use crate::{node, remedies};
+use crate::node;
 
 /// stderr, shared between log lines and progress bars.
 #[derive(Clone)]
@@ -106,31 +106,14 @@ impl Terminal {
     }
 
     /// The one place that tells of an error which ends a command or a bag.
-    pub fn report_error(&self, error: &anyhow::Error) {
+    pub fn report_error(&self, words: &str) {
         match self.format {
-            LogFormat::Json => tracing::error!("{}", in_words(error)),
+            LogFormat::Json => tracing::error!("{words}"),
             LogFormat::Human => {
-                let line = format!("error: {}\n", in_words(error));
                 // Without stderr there is nobody to tell.
-                let _ = self.clone().write_all(line.as_bytes());
+                let _ = self.clone().write_all(format!("error: {words}\n").as_bytes());
             }
         }
-    }
-}
-
-/// An error with what led to it, leaving out causes that the words before already tell, and with its way out.
-pub fn in_words(error: &anyhow::Error) -> String {
-    let mut words = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if words.is_empty() {
-            words = cause;
-        } else if !words.ends_with(&cause) {
-            words = format!("{words}: {cause}");
-        }
-    }
-    match remedies::of(error) {
-        Some(remedy) => format!("{words}: {remedy}"),
-        None => words,
     }
 }
 
@@ -151,21 +134,5 @@ impl<'a> MakeWriter<'a> for Terminal {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cause_is_told_twice() {
-        let cause = io::Error::other("the disk is on fire");
-        let error = spatial_reward_core::Error::io("open", "pick.mcap")(cause);
-        let error = anyhow::Error::new(error).context("pick.mcap is not labelled");
-        assert_eq!(
-            in_words(&error),
-            "pick.mcap is not labelled: cannot open pick.mcap: the disk is on fire"
-        );
     }
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match commands::run(cli.command, &terminal) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            terminal.report_error(&error);
+            terminal.report_error(&remedies::in_words(&error));
             outcome::Outcome::Failed.into()
         }
     }

@@ -6,7 +6,7 @@ mod train;
 
 use std::sync::Arc;
 
-use spatial_reward_core::estimator::Registration;
+use spatial_reward_core::estimator::{Profile, Registration};
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
@@ -20,11 +20,13 @@ pub use train::train;
 /// The model as an estimator.
 pub fn registration() -> Registration {
     Registration {
-        name: ModelEstimator::NAME,
-        distance: DistanceKind::Cloud,
-        needs_depth: |settings| settings.model().relative_depth == RelativeDepth::Camera,
-        needs_camera_info: false,
-        queue_frames: 1,
+        profile: Profile {
+            name: ModelEstimator::NAME,
+            distance: DistanceKind::Cloud,
+            needs_depth: |source| source == RelativeDepth::Camera,
+            needs_camera_info: false,
+            queue_frames: 1,
+        },
         open: Arc::new(|settings, progress| {
             let located = locate(settings, progress)?;
             Ok(Box::new(ModelEstimator::load(settings, &located)?))

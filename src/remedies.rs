@@ -3,6 +3,22 @@
 use spatial_reward_offline::label::roles::Role;
 use spatial_reward_offline::{Error as OfflineError, Remedy};
 
+/// An error with what led to it, leaving out causes that the words before already tell, and with its way out.
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.ends_with(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    match of(error) {
+        Some(remedy) => format!("{words}: {remedy}"),
+        None => words,
+    }
+}
+
 /// The way out of an error, if it has one that its message does not say: the end of "ERROR: ...".
 pub fn of(error: &anyhow::Error) -> Option<String> {
     error
@@ -101,6 +117,17 @@ mod tests {
         assert!(
             words.ends_with("--image-topic, --depth-topic and --camera-info-topic"),
             "{words}"
+        );
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let cause = std::io::Error::other("the disk is on fire");
+        let error = spatial_reward_core::Error::io("open", "pick.mcap")(cause);
+        let error = anyhow::Error::new(error).context("pick.mcap is not labelled");
+        assert_eq!(
+            in_words(&error),
+            "pick.mcap is not labelled: cannot open pick.mcap: the disk is on fire"
         );
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::Context;
 use spatial_reward_core::Error;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_offline::dataset::{self, BagStatus, ExtraTopics, Options, Report, Request};
+use spatial_reward_offline::dataset::{self, BagStatus, DatasetRequest, ExtraTopics, Options, Report};
 
 use super::discover;
 use super::output::{command_line, print, print_json};
@@ -25,7 +25,7 @@ pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let sources = discover::sources(&options.bags)?;
     let settings = settings(&options)?;
     let stop = stop_on_signal()?;
-    let request = Request {
+    let request = DatasetRequest {
         sources: &sources,
         target: &options.output,
         settings: &settings,
@@ -68,7 +68,7 @@ fn settings(options: &Dataset) -> spatial_reward_core::Result<Settings> {
 }
 
 /// The summary for people.
-fn in_words(report: &Report, request: &Request<'_>) -> String {
+fn in_words(report: &Report, request: &DatasetRequest<'_>) -> String {
     let counts = &report.counts;
     let reasons = |counts: &BTreeMap<String, u64>| {
         let items = counts

@@ -11,16 +11,16 @@ use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_offline::label::output::{IfExists, check_target};
 use spatial_reward_offline::label::roles::TruthTopics;
-use spatial_reward_offline::label::{self, Labelled, Note, Request};
+use spatial_reward_offline::label::{self, LabelRequest, Labelled, Note};
 
 use super::discover::{self, Job};
 use super::output::{command_line, print, print_json};
-use super::settings::{processors, ready, set};
+use super::settings::{estimators, processors, ready, set};
 use super::signals::stop_on_signal;
 use crate::cli::Label;
-use crate::logging::{Terminal, in_words};
+use crate::logging::Terminal;
 use crate::outcome::Outcome;
-use crate::remedies::option;
+use crate::remedies::{in_words, option};
 
 /// What all bags of a run share.
 struct Run<'a> {
@@ -61,9 +61,7 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
         }
     }
     let bar = terminal.download_bar();
-    let estimator = (settings.estimator().open)(&settings, &mut |progress| {
-        Terminal::show(&bar, progress);
-    });
+    let estimator = estimators().open(&settings, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();
     let estimator = estimator?;
     let stop = stop_on_signal()?;
@@ -81,7 +79,7 @@ pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
     for job in &jobs {
         let became = run.bag(job, if_exists, &digest);
         if let BagOutcome::Failed(error) = &became {
-            terminal.report_error(error);
+            terminal.report_error(&in_words(error));
         }
         let bag = BagReport::new(job, &became, &settings);
         if !options.json
@@ -118,7 +116,7 @@ impl Run<'_> {
     }
 
     fn label(&self, job: &Job) -> anyhow::Result<Labelled> {
-        let request = Request {
+        let request = LabelRequest {
             source: &job.source,
             target: &job.target,
             settings: self.settings,

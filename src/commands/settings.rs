@@ -21,7 +21,7 @@ pub fn config_file(path: Option<&Path>) -> spatial_reward_core::Result<Config> {
 
 /// Settings in force, of what was typed.
 pub fn ready(config: Config) -> spatial_reward_core::Result<Settings> {
-    Settings::new(config, &estimators())
+    estimators().settings(config)
 }
 
 pub fn set<T>(setting: &mut T, typed: Option<T>) {
@@ -93,4 +93,15 @@ impl From<TruthOptions> for TruthTopics {
 
 pub fn processors() -> usize {
     available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::estimators;
+    use crate::cli::ESTIMATORS;
+
+    #[test]
+    fn every_estimator_of_this_build_can_be_typed() {
+        assert_eq!(estimators().names().collect::<Vec<_>>(), ESTIMATORS);
+    }
 }

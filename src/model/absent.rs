@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use spatial_reward_core::estimator::Registration;
+use spatial_reward_core::estimator::{Profile, Registration};
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
@@ -17,11 +17,13 @@ use crate::outcome::Outcome;
 /// The model as an estimator, so that settings that name it are understood.
 pub fn registration() -> Registration {
     Registration {
-        name: "spatialrgpt",
-        distance: DistanceKind::Cloud,
-        needs_depth: |settings| settings.model().relative_depth == RelativeDepth::Camera,
-        needs_camera_info: false,
-        queue_frames: 1,
+        profile: Profile {
+            name: "spatialrgpt",
+            distance: DistanceKind::Cloud,
+            needs_depth: |source| source == RelativeDepth::Camera,
+            needs_camera_info: false,
+            queue_frames: 1,
+        },
         open: Arc::new(|_, _| {
             Err(spatial_reward_core::Error::Estimator(
                 not_in_this_build().into(),

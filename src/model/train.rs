@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use spatial_reward_core::estimator::Estimators;
-use spatial_reward_core::settings::{Config, DeviceChoice, Settings};
+use spatial_reward_core::settings::{Config, DeviceChoice};
 use spatial_reward_models::spatialrgpt::train::{self, Begin, Options, Shape, Summary, part_named};
 
 use super::{locate, registration};
@@ -86,7 +86,7 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
 fn located(model: String, terminal: &Terminal) -> anyhow::Result<std::path::PathBuf> {
     let mut config = Config::default();
     config.model.path = Some(model);
-    let settings = Settings::new(config, &Estimators::default().with(registration()))?;
+    let settings = Estimators::default().with(registration()).settings(config)?;
     let bar = terminal.download_bar();
     let located = locate(&settings, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();

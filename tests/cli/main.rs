@@ -9,6 +9,7 @@ mod evaluating;
 mod fixtures;
 mod inspecting;
 mod labelling;
+mod library;
 #[cfg(feature = "torch")]
 mod labelling_with_the_model;
 mod model_fixtures;
