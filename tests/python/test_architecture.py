@@ -20,8 +20,7 @@ def drawn() -> tuple[dict[str, set[str]], dict[str, int]]:
         head = re.match(r"level (\d+)\s+", line)
         if head:
             level = int(head.group(1))
-            line = line[head.end() :]
-        name, _, needed = line.strip().partition(" -> ")
+        name, _, needed = line[head.end() if head else 0 :].strip().partition(" -> ")
         needs[name] = {one.strip() for one in needed.split(",") if one.strip()}
         levels[name] = level
     return needs, levels
