@@ -94,7 +94,7 @@ pub struct Train {
     /// Where to write.
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
-    /// A dataset to judge by, never learned from; may be given several times.
+    /// A dataset to evaluate on, never learned from; may be given several times.
     #[arg(long, value_name = "DATASET")]
     pub held_out: Vec<PathBuf>,
     /// Go on from the state in OUT.
@@ -106,17 +106,18 @@ pub struct Train {
     /// Steps between two saved states; an interruption loses no more.
     #[arg(long, help_heading = "Runs", value_name = "STEPS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub save_every: u64,
-    /// Steps between two looks at held-out frames.
-    #[arg(long, help_heading = "Runs", value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
-    pub judge_every: u64,
-    /// Held-out frames that are looked at.
+    /// Steps between two evaluations on held-out frames.
+    #[arg(long, alias = "judge-every", help_heading = "Runs", value_name = "STEPS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub evaluate_every: u64,
+    /// Held-out frames that are evaluated.
     #[arg(
         long,
+        alias = "judged",
         help_heading = "Runs",
         value_name = "FRAMES",
         default_value_t = 200
     )]
-    pub judged: usize,
+    pub evaluate_frames: usize,
     /// The checkpoint to begin with: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
     #[arg(
         long,
@@ -148,11 +149,11 @@ pub struct Train {
     /// Steps over which the learning rate rises [default: a twentieth of --steps, at most 500].
     #[arg(long, help_heading = "Learning", value_name = "STEPS")]
     pub warmup_steps: Option<u64>,
-    /// Steps at the beginning in which two halves learn apart: the language model what to say about regions
-    /// whose place it is told, the rest where regions are [default: two thirds of --steps for a network that
-    /// begins, 0 for a checkpoint].
-    #[arg(long, help_heading = "Learning", value_name = "STEPS")]
-    pub apart_steps: Option<u64>,
+    /// Steps at the beginning in which two halves learn separately: the language model what to say about regions
+    /// whose true place it is given, the rest where regions are [default: two thirds of --steps for a network
+    /// that begins, 0 for a checkpoint].
+    #[arg(long, alias = "apart-steps", help_heading = "Learning", value_name = "STEPS")]
+    pub separate_warmup_steps: Option<u64>,
     /// Frames a step.
     #[arg(long, help_heading = "Learning", value_name = "FRAMES", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,

@@ -60,7 +60,7 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
         warmup_steps: typed
             .warmup_steps
             .unwrap_or((typed.steps / 20).min(LONGEST_WARMUP)),
-        apart_steps: typed.apart_steps.unwrap_or(match begin {
+        separate_warmup_steps: typed.separate_warmup_steps.unwrap_or(match begin {
             Begin::Shape(_) => typed.steps / 3 * 2,
             Begin::Checkpoint(_) => 0,
         }),
@@ -72,8 +72,8 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
         clip_norm: typed.clip_norm,
         geometry_weight: typed.geometry_weight,
         save_every: typed.save_every,
-        judge_every: typed.judge_every,
-        judged: typed.judged,
+        evaluate_every: typed.evaluate_every,
+        evaluate_frames: typed.evaluate_frames,
         seed: typed.seed,
         resume: typed.resume,
         begin,

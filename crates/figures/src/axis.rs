@@ -25,6 +25,7 @@ impl Axis {
         }
     }
 
+    /// Where a value is; one outside the range lies outside too.
     pub fn position(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
         self.begin + share * (self.end - self.begin)
@@ -35,10 +36,12 @@ impl Axis {
         ((self.high - self.low) / (self.end - self.begin)).abs()
     }
 
+    /// The value at the begin.
     pub fn low(&self) -> f64 {
         self.low
     }
 
+    /// The value at the end.
     pub fn high(&self) -> f64 {
         self.high
     }

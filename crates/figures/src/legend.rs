@@ -9,17 +9,24 @@ const GAP: f64 = 20.0;
 
 /// What stands in front of a name; the text is the CSS class that it is drawn with.
 pub enum Sample {
+    /// Of a curve.
     Line(&'static str),
+    /// Of single points.
     Dot(&'static str),
+    /// Of an area.
     Fill(String),
 }
 
+/// One thing that the legend names.
 pub struct Entry {
+    /// What it is drawn as.
     pub sample: Sample,
+    /// Its name.
     pub name: String,
 }
 
 impl Entry {
+    /// A curve's entry.
     pub fn line(class: &'static str, name: impl Into<String>) -> Self {
         Self {
             sample: Sample::Line(class),

@@ -1,4 +1,4 @@
-//! From SVG to pixels: on white, in an embedded font, so that a picture looks the same on every machine.
+//! From SVG to pixels: on white, in an embedded font, so that a picture is the same on every machine.
 
 use std::sync::{Arc, OnceLock};
 
@@ -44,7 +44,7 @@ fn standalone_svg(body: &str, (width, height): (f64, f64)) -> String {
     )
 }
 
-/// The renderer with the embedded font and no other: no file of the machine is looked at.
+/// The renderer with the embedded font and no other: no file of the machine is read.
 pub(crate) fn options() -> &'static Options<'static> {
     static OPTIONS: OnceLock<Options<'static>> = OnceLock::new();
     OPTIONS.get_or_init(|| {
@@ -81,6 +81,7 @@ fn encode(pixmap: &Pixmap) -> Result<Vec<u8>> {
     Ok(png)
 }
 
+/// An error of the renderer or an encoder.
 pub(crate) fn render(error: impl ToString) -> Error {
     Error::Render {
         message: error.to_string(),

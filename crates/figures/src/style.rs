@@ -30,6 +30,7 @@ impl State {
 
 /// The colours that change with the background.
 pub struct Palette {
+    /// Behind everything.
     pub background: &'static str,
     panel: &'static str,
     ink: &'static str,
@@ -44,6 +45,7 @@ pub struct Palette {
     model_error: &'static str,
 }
 
+/// Dark ink on white.
 pub const LIGHT: Palette = Palette {
     background: "#ffffff",
     panel: "#f7f8fa",
@@ -59,6 +61,7 @@ pub const LIGHT: Palette = Palette {
     model_error: "#1f2430",
 };
 
+/// Light ink on near black.
 pub const DARK: Palette = Palette {
     background: "#14171c",
     panel: "#1c2027",

@@ -70,29 +70,39 @@ pub fn fitted(text: &str, size: f64, width: f64) -> String {
 /// Where a text's given x is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
+    /// At its begin.
     Start,
+    /// In its middle.
     Middle,
+    /// At its end.
     End,
 }
 
 /// A rectangle in the picture's units.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rect {
+    /// Its left edge.
     pub x: f64,
+    /// Its upper edge.
     pub y: f64,
+    /// To the right edge.
     pub width: f64,
+    /// Down to the lower edge.
     pub height: f64,
 }
 
 impl Rect {
+    /// Its right edge.
     pub fn right(&self) -> f64 {
         self.x + self.width
     }
 
+    /// Its lower edge.
     pub fn bottom(&self) -> f64 {
         self.y + self.height
     }
 
+    /// Whether the two share more than an edge.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.x < other.right()
             && other.x < self.right()
@@ -104,10 +114,12 @@ impl Rect {
 /// The inside of an `<svg>` element. Writing into a `String` cannot fail.
 #[derive(Debug, Default)]
 pub struct Svg {
+    /// The shapes so far, one a line.
     pub body: String,
 }
 
 impl Svg {
+    /// A rectangle.
     pub fn rect(&mut self, class: &str, rect: Rect) {
         let [x, y, width, height] = [rect.x, rect.y, rect.width, rect.height].map(number);
         let _ = writeln!(
@@ -116,6 +128,7 @@ impl Svg {
         );
     }
 
+    /// A straight line.
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
         let _ = writeln!(
@@ -124,6 +137,7 @@ impl Svg {
         );
     }
 
+    /// A circle.
     pub fn circle(&mut self, class: &str, center: (f64, f64), radius: f64) {
         let [x, y, r] = [center.0, center.1, radius].map(number);
         let _ = writeln!(

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::label::roles::Role;
+use crate::role::Role;
 
 /// What a fallible function of this crate gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

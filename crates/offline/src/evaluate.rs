@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::label::intake::decoder;
 use crate::label::progress_of;
-use crate::label::roles::{Role, Roles, TruthTopics, reward_topic};
+use crate::label::roles::{Roles, TruthTopics, reward_topic};
 use crate::report::metrics::{Metrics, Sample};
+use crate::role::Role;
 use crate::truth::{StepTime, Truth};
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_core::messages::{Decoder, StepReward};
@@ -22,7 +23,9 @@ const GEOMETRY: &str = "geometry";
 /// What a labelled bag is worth.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
+    /// Its figures beside those of the baselines.
     pub metrics: Metrics,
+    /// Steps with ground truth near enough in time.
     pub steps_with_truth: u64,
     /// Why there is no truth, if there is none.
     pub without_truth: Option<WithoutTruth>,
@@ -33,7 +36,7 @@ pub struct Evaluation {
 /// Why rewards are not held against ground truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutTruth {
-    /// The bag has no topic with the truth of this kind, so order in time alone is looked at.
+    /// The bag has no topic with the truth of this kind, so order in time alone is evaluated.
     NoTopic(DistanceKind),
     /// None is near enough a step in time, or its points differ in their frames; order alone.
     NoneNear,
@@ -148,7 +151,7 @@ impl Collected {
             })
             .collect();
         let tolerance_nanos = nanos_from_seconds(Settings::geometry().matching.tolerance_s);
-        let mut truth_m = self.truth.at(kind, &times, tolerance_nanos);
+        let mut truth_m = std::mem::take(&mut self.truth).at(kind, &times, tolerance_nanos);
         let steps_with_truth = truth_m.iter().flatten().count() as u64;
         let mut without_truth = (steps_with_truth == 0).then(|| why_no_truth(kind, roles));
         let measured = || {
@@ -164,7 +167,18 @@ impl Collected {
                 .collect();
             without_truth = Some(WithoutTruth::Geometry(kind));
         }
-        let rewards = || self.rewards.iter().map(|(_, reward)| reward).zip(&truth_m);
+        Ok(Evaluation {
+            metrics: self.metrics(kind, &truth_m),
+            steps_with_truth,
+            without_truth,
+            loss,
+        })
+    }
+
+    /// The figures of the rewards, and of what geometry measured beside a model, against the true distances by
+    /// position in the rewards.
+    fn metrics(&self, kind: DistanceKind, truth_m: &[Option<f64>]) -> Metrics {
+        let rewards = || self.rewards.iter().map(|(_, reward)| reward).zip(truth_m);
         let samples: Vec<Sample> = rewards()
             .map(|(reward, truth_m)| annotated(reward, *truth_m))
             .collect();
@@ -182,18 +196,13 @@ impl Collected {
         let latency_s: Vec<f64> = rewards()
             .map(|(reward, _)| reward.latency_total_s)
             .collect();
-        Ok(Evaluation {
-            metrics: Metrics::new(
-                kind,
-                &samples,
-                has_geometry.then_some(&*geometry),
-                &latency_s,
-                None,
-            ),
-            steps_with_truth,
-            without_truth,
-            loss,
-        })
+        Metrics::new(
+            kind,
+            &samples,
+            has_geometry.then_some(&*geometry),
+            &latency_s,
+            None,
+        )
     }
 
     /// The kind that all rewards share.

@@ -1,4 +1,4 @@
-//! A rehearsal: reads a whole bag as the labelling would, without looking at more than the first
+//! A rehearsal: reads a whole bag as the labelling would, without decoding more than the first
 //! pictures, and tells what would come of it.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
-use crate::label::roles::{Role, Roles, TruthTopics};
+use crate::label::roles::{Roles, TruthTopics};
+use crate::role::Role;
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::pipeline::Matcher;
 use spatial_reward_core::pipeline::measure::Size;
@@ -18,24 +19,35 @@ use spatial_reward_rosbag2::{BagInfo, BagReader, Loss};
 /// What a bag holds and what labelling it would meet.
 #[derive(Debug)]
 pub struct Inspection {
+    /// The bag without its messages.
     pub info: BagInfo,
+    /// Which topic would play which role.
     pub roles: Roles,
     /// Messages read on each topic, in the order of `info.topics`.
     pub counts: Vec<u64>,
     /// What stands in the way of labelling; empty if nothing does.
     pub obstacles: Vec<Error>,
+    /// Colour images, each of which would be a step.
     pub frames: u64,
     /// Frames that could not be measured, by reason, as far as that can be told without pixels.
     pub unmatched: BTreeMap<Reason, u64>,
+    /// Stretches that labelling would tell apart.
     pub episodes: u64,
+    /// Of the first colour image, pixels.
     pub image_size: Option<Size>,
+    /// Of the first depth image, pixels.
     pub depth_size: Option<Size>,
+    /// Of the image that the first camera info describes, pixels.
     pub camera_info_size: Option<Size>,
-    /// Class ids in the boxes.
+    /// Class ids in the fingertip's boxes.
     pub fingertip_classes: Vec<String>,
+    /// Class ids in the target's boxes.
     pub target_classes: Vec<String>,
+    /// Messages that could not be read though the bag's container could, by role.
     pub unreadable: BTreeMap<Role, Unreadable>,
+    /// The newest task prompt.
     pub task_prompt: Option<String>,
+    /// What of the bag could not be read.
     pub loss: Option<Loss>,
 }
 
@@ -144,7 +156,7 @@ impl Rehearsal {
             inspection.image_size,
             inspection.depth_size,
             inspection.camera_info_size,
-        ] = self.intake.first_look().sizes();
+        ] = self.intake.first_messages().sizes();
         let classes = |role| self.intake.classes(role).map(str::to_owned).collect();
         inspection.fingertip_classes = classes(Role::Fingertip);
         inspection.target_classes = classes(Role::Target);

@@ -5,8 +5,10 @@ mod error;
 pub mod evaluate;
 pub mod inspect;
 pub mod label;
+mod message_types;
 mod ordered;
 pub mod report;
+mod role;
 pub mod truth;
 
 pub use error::{Error, Remedy, Result};

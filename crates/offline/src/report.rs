@@ -8,105 +8,13 @@ pub mod plot;
 pub mod provenance;
 
 mod chart;
+mod contents;
+mod files;
 mod summary;
 mod timeline;
 
 #[cfg(test)]
 mod fixtures;
 
-use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
-use std::thread;
-
-use self::film_strip::StripFrame;
-use self::metrics::Metrics;
-use self::provenance::Provenance;
-use crate::error::Result;
-use spatial_reward_core::settings::Settings;
-use spatial_reward_core::step::Step;
-
-/// Everything that a report is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Report<'a> {
-    /// In stream order.
-    pub steps: &'a [Step],
-    /// The true distance of the steps' kind, metres, by position in `steps`; empty if none is known.
-    pub truth_m: &'a [Option<f64>],
-    /// The film strip, see `film_strip::FilmStrip`.
-    pub frames: &'a [StripFrame],
-    /// The settings in force.
-    pub settings: &'a Settings,
-    pub provenance: &'a Provenance,
-    /// Shown in the HTML where the labelling was evaluated.
-    pub metrics: Option<&'a Metrics>,
-    /// The command line that made it, for the HTML only: it may differ between equal labellings.
-    pub command: &'a str,
-}
-
-/// Where a report was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    pub parquet: PathBuf,
-    pub png: PathBuf,
-    pub html: PathBuf,
-}
-
-/// Write `<name>_reward.parquet`, `.png` and `.html` into the folder `dir`.
-///
-/// # Errors
-/// `Error::Output` with the path of the file that cannot be written.
-pub fn write_all(dir: &Path, name: &str, report: &Report) -> Result<Files> {
-    let [parquet, png, html] =
-        ["parquet", "png", "html"].map(|extension| format!("{name}_reward.{extension}"));
-    let files = Files {
-        parquet: dir.join(&parquet),
-        png: dir.join(&png),
-        html: dir.join(&html),
-    };
-    let layout = parquet::Layout {
-        alignment: report.settings.reward.alignment,
-        bridged: report.settings.tracker.enabled,
-    };
-    // The picture and the page are drawn apart, and each takes about as long as many frames.
-    let drawn = thread::scope(|scope| {
-        let plot = scope.spawn(|| plot::write(&files.png, report));
-        let page = html::write(&files.html, report, &[&parquet, &png, &html]);
-        let table = parquet::write(&files.parquet, report.steps, report.provenance, layout);
-        let plot = plot.join().unwrap_or_else(|panic| resume_unwind(panic));
-        table.and(plot).and(page)
-    });
-    drawn.map(|()| files)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writes_three_files_named_after_the_labelling() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = Settings::geometry();
-        let provenance = fixtures::provenance(&settings);
-        let steps = fixtures::approach(5);
-        let report = Report {
-            steps: &steps,
-            truth_m: &[],
-            frames: &[],
-            settings: &settings,
-            provenance: &provenance,
-            metrics: None,
-            command: "",
-        };
-        let files = write_all(folder.path(), "pick", &report).unwrap();
-        for (path, name) in [
-            (&files.parquet, "pick_reward.parquet"),
-            (&files.png, "pick_reward.png"),
-            (&files.html, "pick_reward.html"),
-        ] {
-            assert_eq!(path, &folder.path().join(name));
-            assert!(path.metadata().unwrap().len() > 0);
-        }
-        let error = write_all(&folder.path().join("gone"), "pick", &report).unwrap_err();
-        assert!(error.to_string().contains("gone"), "{error}");
-    }
-}
+pub use self::contents::Report;
+pub use self::files::{Files, write_all};

@@ -7,11 +7,14 @@ use spatial_reward_core::step::Step;
 /// When a step's image was taken and when it was logged, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepTime {
+    /// The image's header stamp.
     pub stamp_nanos: i64,
+    /// When the image was logged.
     pub log_time_nanos: i64,
 }
 
 impl StepTime {
+    /// Those of a step.
     pub fn of(step: &Step) -> Self {
         Self {
             stamp_nanos: step.stamp_nanos,
@@ -68,6 +71,7 @@ impl Truth {
         self.cloud.push((log_time_nanos, distance_m));
     }
 
+    /// Whether nothing was taken in.
     pub fn is_empty(&self) -> bool {
         [&self.fingertip, &self.target]
             .iter()

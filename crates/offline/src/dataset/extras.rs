@@ -8,9 +8,12 @@ use bytes::Bytes;
 use super::gravity::Accelerometer;
 use super::regions::{Detected, Part};
 use super::stream::Stream;
-use super::wire::{DETECTIONS, detection_ids};
-use crate::error::{Error, Result};
-use crate::label::roles::{Role, Roles, available};
+use super::topics::{find, no_topic};
+use super::wire::detection_ids;
+use crate::error::Result;
+use crate::label::roles::Roles;
+use crate::message_types::DETECTIONS;
+use crate::role::Role;
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::geometry::Point;
 use spatial_reward_core::messages::Decoder;
@@ -19,7 +22,9 @@ use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::nanos_from_seconds;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, TopicInfo};
 
+/// Where depth without noise is if the user names no topic.
 pub const TRUTH_DEPTH: &str = "/ground_truth/depth/image_raw";
+/// Where the pictures of instances are if the user names no topic.
 pub const INSTANCES: &str = "/ground_truth/instances/image_raw";
 
 /// What a region is called whose detection has no class.
@@ -37,8 +42,9 @@ pub struct ExtraTopics {
 }
 
 /// A topic with pictures that stay encoded.
-pub struct PictureTopic {
+pub(crate) struct PictureTopic {
     topic: usize,
+    /// Reads its pictures.
     pub decoder: Decoder,
     stream: Stream<Bytes>,
 }
@@ -58,8 +64,10 @@ struct Boxed {
 }
 
 /// The extra topics of one bag.
-pub struct Extras {
+pub(crate) struct Extras {
+    /// Depth without noise.
     pub truth_depth: Option<PictureTopic>,
+    /// Each pixel's instance.
     pub instances: Option<PictureTopic>,
     boxes: Vec<BoxTopic>,
     accelerometer: Option<Accelerometer>,
@@ -71,18 +79,23 @@ pub struct Extras {
 }
 
 /// What of it belongs to one frame.
-pub struct Extra {
+pub(crate) struct Extra {
+    /// Depth without noise, encoded.
     pub truth_depth: Option<Bytes>,
+    /// The picture of instances, encoded.
     pub instances: Option<Bytes>,
+    /// The matched boxes first, then the others.
     pub detected: Vec<Detected>,
     /// Against gravity, in the camera's optical frame.
     pub up: Option<Point>,
 }
 
 impl Extras {
+    /// Find the extra topics of a bag.
+    ///
     /// # Errors
     /// `Error::NoTopic` for a named topic that is not there; `Error::UnknownLayout`.
-    pub fn find(
+    pub(crate) fn find(
         info: &BagInfo,
         roles: &Roles,
         settings: &Settings,
@@ -115,12 +128,12 @@ impl Extras {
     }
 
     /// Whether boxes come from anywhere.
-    pub fn has_boxes(&self) -> bool {
+    pub(crate) fn has_boxes(&self) -> bool {
         !self.boxes.is_empty()
     }
 
     /// Role to topic, for the record.
-    pub fn topic_names(&self, info: &BagInfo) -> BTreeMap<String, String> {
+    pub(crate) fn topic_names(&self, info: &BagInfo) -> BTreeMap<String, String> {
         let name = |topic: usize| info.topics.get(topic).map(|topic| topic.name.clone());
         let pictures = [
             ("truth_depth", &self.truth_depth),
@@ -136,12 +149,12 @@ impl Extras {
     }
 
     /// Messages that could not be read.
-    pub fn unreadable(&self) -> u64 {
+    pub(crate) fn unreadable(&self) -> u64 {
         self.unreadable
     }
 
     /// Take a message in, if it is of an extra topic.
-    pub fn take(&mut self, message: &BagMessage) {
+    pub(crate) fn take(&mut self, message: &BagMessage) {
         if let Err(error) = self.read(message) {
             if self.unreadable == 0 {
                 tracing::warn!("a message is left out: {error}");
@@ -171,7 +184,7 @@ impl Extras {
     }
 
     /// What belongs to a frame. Frames are asked for in order: what is older is forgotten.
-    pub fn of(&mut self, frame: &FrameInfo) -> Extra {
+    pub(crate) fn of(&mut self, frame: &FrameInfo) -> Extra {
         let (stamp, tolerance) = (frame.stamp_nanos, self.tolerance_nanos);
         let picture = |topic: &Option<PictureTopic>| {
             let held = topic.as_ref()?.stream.nearest(stamp, tolerance);
@@ -286,22 +299,4 @@ fn pictures(
         decoder: Decoder::for_channel(&found.type_name, found.ros2msg())?,
         stream: Stream::default(),
     }))
-}
-
-pub(super) fn find(
-    info: &BagInfo,
-    fits: impl Fn(&TopicInfo) -> bool,
-) -> Option<(usize, &TopicInfo)> {
-    info.topics
-        .iter()
-        .enumerate()
-        .find(|(_, topic)| fits(topic))
-}
-
-pub(super) fn no_topic(info: &BagInfo, name: &str, role: Role) -> Error {
-    Error::NoTopic {
-        role,
-        why: format!("the bag has no topic '{name}' of a fitting type"),
-        available: available(info),
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::Options;
+use super::options::Options;
 use super::pictures::{DEPTH, IMAGES, METRIC, PictureFile};
 use super::questions::{self, Turn, Wanted};
 use super::regions::{Instances, Part, Region, View};
@@ -23,29 +23,36 @@ use spatial_reward_core::pipeline::measure::is_scaling;
 use spatial_reward_core::random::Random;
 
 /// What all frames share.
-pub struct Workshop<'a> {
+pub(crate) struct Workshop<'a> {
     /// The data set's folder as it grows.
     pub folder: &'a Path,
+    /// How much is asked.
     pub options: &'a Options,
+    /// Tells regions without a mask from their surroundings.
     pub geometry: GeometryEstimator,
 }
 
 /// A frame to work on.
-pub struct Piece {
+pub(crate) struct Piece {
     /// The bag's place in the run.
     pub bag: usize,
     /// Bags read when it was submitted.
     pub progress: f64,
     /// Its name in the data set, of its own.
     pub name: Arc<str>,
+    /// How its pictures are read.
     pub decoders: Arc<Decoders>,
+    /// The frame and what belongs to it.
     pub joined: Joined,
 }
 
 /// What came of it.
-pub struct Finished {
+pub(crate) struct Finished {
+    /// The bag's place in the run.
     pub bag: usize,
+    /// Bags read when it was submitted.
     pub progress: f64,
+    /// Its counts.
     pub tally: Tally,
     /// A line of the data set.
     pub line: Option<String>,
@@ -79,7 +86,7 @@ impl Skip {
 }
 
 /// A decoded frame.
-struct Sight {
+struct DecodedFrame {
     color: LazyColorImage,
     intrinsics: Intrinsics,
     camera_depth: Option<DepthImage>,
@@ -87,7 +94,7 @@ struct Sight {
     instances: Option<Instances>,
 }
 
-impl Sight {
+impl DecodedFrame {
     /// The best depth there is.
     fn depth(&self) -> Option<&DepthImage> {
         self.truth_depth.as_ref().or(self.camera_depth.as_ref())
@@ -95,17 +102,19 @@ impl Sight {
 }
 
 impl Workshop<'_> {
+    /// Work on one frame.
+    ///
     /// # Errors
     /// `Error::Output` if a picture cannot be written. A frame that cannot be used is no error.
-    pub fn work(&self, piece: Piece) -> Result<Finished> {
+    pub(crate) fn work(&self, piece: Piece) -> Result<Finished> {
         let mut tally = Tally {
             frames: 1,
             ..Tally::default()
         };
         let (mut line, mut why) = (None, None);
         match self.prepare(&piece, &mut tally) {
-            Ok((sight, regions, turns)) => {
-                line = Some(self.write(&piece, &sight, &regions, &turns, &mut tally)?);
+            Ok((decoded, regions, turns)) => {
+                line = Some(self.write(&piece, &decoded, &regions, &turns, &mut tally)?);
             }
             Err(skip) => {
                 tally.skip_frame(skip.reason);
@@ -125,15 +134,15 @@ impl Workshop<'_> {
         &self,
         piece: &Piece,
         tally: &mut Tally,
-    ) -> std::result::Result<(Sight, Vec<Region>, Vec<Turn>), Skip> {
-        let sight = see(piece)?;
-        let depth = sight.depth().ok_or(Reason::NoDepth)?;
+    ) -> std::result::Result<(DecodedFrame, Vec<Region>, Vec<Turn>), Skip> {
+        let decoded = decode(piece)?;
+        let depth = decoded.depth().ok_or(Reason::NoDepth)?;
         let extra = &piece.joined.extra;
         let view = View {
-            color: &sight.color,
+            color: &decoded.color,
             depth,
-            intrinsics: &sight.intrinsics,
-            instances: sight.instances.as_ref(),
+            intrinsics: &decoded.intrinsics,
+            instances: decoded.instances.as_ref(),
             geometry: &self.geometry,
         };
         let (regions, left_out) = view.regions(&extra.detected);
@@ -160,7 +169,7 @@ impl Workshop<'_> {
             return Err(Skip::of("nothing_to_ask"));
         }
         tally.rows_without_gravity += u64::from(!scene.has_gravity());
-        Ok((sight, regions, turns))
+        Ok((decoded, regions, turns))
     }
 
     /// The same for a frame whatever else is in the run.
@@ -180,17 +189,20 @@ impl Workshop<'_> {
     fn write(
         &self,
         piece: &Piece,
-        sight: &Sight,
+        decoded: &DecodedFrame,
         regions: &[Region],
         turns: &[Turn],
         tally: &mut Tally,
     ) -> Result<String> {
         let name = format!("{}_{:06}", piece.name, piece.joined.index);
-        let (width, height) = (sight.color.width, sight.color.height);
+        let (width, height) = (decoded.color.width, decoded.color.height);
         let cannot = |what: String| Error::output(self.folder.join(&name), what);
         let write = |file: PictureFile, folder: &str| file.write(self.folder, folder, &name);
-        let filename = write(color_file(piece, sight).map_err(cannot)?, IMAGES)?;
-        let disparity = sight.camera_depth.as_ref().and_then(Disparity::from_depth);
+        let filename = write(color_file(piece, decoded).map_err(cannot)?, IMAGES)?;
+        let disparity = decoded
+            .camera_depth
+            .as_ref()
+            .and_then(Disparity::from_depth);
         let depth = match disparity {
             Some(disparity) => {
                 let gray = disparity.relative_depth(width, height, None)?;
@@ -198,7 +210,7 @@ impl Workshop<'_> {
             }
             None => None,
         };
-        let metric = match sight.depth() {
+        let metric = match decoded.depth() {
             Some(depth) => {
                 let file = PictureFile::of_metric(depth, width, height).map_err(cannot)?;
                 Some(write(file, METRIC)?)
@@ -211,7 +223,7 @@ impl Workshop<'_> {
         turns
             .iter()
             .for_each(|turn| tally.ask(turn.category.name()));
-        let intrinsics = &sight.intrinsics;
+        let intrinsics = &decoded.intrinsics;
         let row = Row {
             conversations: conversations(turns, depth.is_some()),
             filename,
@@ -240,7 +252,7 @@ fn is_about_a_box(reason: &Reason) -> bool {
 }
 
 /// Decode what the frame needs and check that it belongs together.
-fn see(piece: &Piece) -> std::result::Result<Sight, Skip> {
+fn decode(piece: &Piece) -> std::result::Result<DecodedFrame, Skip> {
     let Piece {
         decoders, joined, ..
     } = piece;
@@ -274,7 +286,7 @@ fn see(piece: &Piece) -> std::result::Result<Sight, Skip> {
             false => Err(Skip::of("depth_of_another_size")),
         }
     };
-    Ok(Sight {
+    Ok(DecodedFrame {
         intrinsics: intrinsics.resized(color.width, color.height),
         camera_depth: depth_of(&decoders.depth, &frame.depth)?,
         truth_depth: depth_of(&decoders.truth_depth, &extra.truth_depth)?,
@@ -303,14 +315,14 @@ fn instances(piece: &Piece, size: (u32, u32)) -> std::result::Result<Option<Inst
     }))
 }
 
-fn color_file(piece: &Piece, sight: &Sight) -> std::result::Result<PictureFile, String> {
+fn color_file(piece: &Piece, decoded: &DecodedFrame) -> std::result::Result<PictureFile, String> {
     if piece.decoders.image_is_compressed
         && let Ok(file) = picture_file(&piece.joined.frame.image)
         && let Some(file) = PictureFile::as_it_is(file)
     {
         return Ok(file);
     }
-    let pixels = sight.color.pixels().map_err(ToString::to_string)?;
+    let pixels = decoded.color.pixels().map_err(ToString::to_string)?;
     PictureFile::of_color(pixels)
 }
 

@@ -1,11 +1,12 @@
 //! Which way is up for the camera, by an accelerometer that is turned like it: at rest it measures the
 //! reaction to gravity.
 
-use super::extras::{find, no_topic};
 use super::stream::Stream;
-use super::wire::{IMU, Imu};
+use super::topics::{find, no_topic};
+use super::wire::Imu;
 use crate::error::Result;
-use crate::label::roles::Role;
+use crate::message_types::IMU;
+use crate::role::Role;
 use spatial_reward_core::geometry::Point;
 use spatial_reward_core::pipeline::FrameInfo;
 use spatial_reward_core::stamp::nanos_from_seconds;
@@ -17,7 +18,8 @@ const WINDOW_S: f64 = 0.25;
 const GRAVITY_M_S2: std::ops::RangeInclusive<f32> = 8.8..=10.8;
 
 /// An accelerometer's topic.
-pub struct Accelerometer {
+pub(crate) struct Accelerometer {
+    /// Index into `BagInfo::topics`.
     pub topic: usize,
     /// The user says that it is in the camera's optical frame.
     trusted: bool,
@@ -27,11 +29,11 @@ pub struct Accelerometer {
 }
 
 impl Accelerometer {
-    /// The named one, or the one that most looks like the camera's.
+    /// The named one, or the one that by its name is most likely the camera's.
     ///
     /// # Errors
     /// `Error::NoTopic` for a named topic that is not there.
-    pub fn find(info: &BagInfo, named: Option<&str>) -> Result<Option<Self>> {
+    pub(crate) fn find(info: &BagInfo, named: Option<&str>) -> Result<Option<Self>> {
         let is_imu = |topic: &TopicInfo| topic.type_name == IMU && topic.message_count != Some(0);
         let of_name = |words: &[&str]| {
             find(info, |topic| {
@@ -60,9 +62,11 @@ impl Accelerometer {
         }
     }
 
+    /// Take a reading in.
+    ///
     /// # Errors
     /// `Error::Decode` for a message that is none.
-    pub fn take(&mut self, message: &BagMessage) -> Result<()> {
+    pub(crate) fn take(&mut self, message: &BagMessage) -> Result<()> {
         let read = Imu::decode(&message.data)?;
         let acceleration = Point::from(read.linear_acceleration.map(|v| v as f32));
         let stamp = read.header.stamp_nanos();
@@ -72,7 +76,7 @@ impl Accelerometer {
     }
 
     /// Which way is up for the camera at a frame; `None` if nobody can tell.
-    pub fn up(&mut self, frame: &FrameInfo) -> Option<Point> {
+    pub(crate) fn up(&mut self, frame: &FrameInfo) -> Option<Point> {
         let of_imu = self.frame_id.as_deref().unwrap_or_default();
         if !(self.trusted || may_be_one_frame(of_imu, &frame.frame_id)) {
             if !std::mem::replace(&mut self.told, true) {
@@ -97,7 +101,7 @@ impl Accelerometer {
     }
 
     /// Forget what no frame from this stamp on can ask for.
-    pub fn forget_before(&mut self, stamp: i64) {
+    pub(crate) fn forget_before(&mut self, stamp: i64) {
         let before = stamp.saturating_sub(nanos_from_seconds(WINDOW_S));
         self.stream.forget_before(before);
     }

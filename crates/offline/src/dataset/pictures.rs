@@ -12,20 +12,24 @@ use crate::error::{Error, Result};
 use spatial_reward_core::frame::{ColorImage, DepthImage};
 use spatial_reward_core::imaging::GrayImage;
 
-/// The folders in a data set.
-pub const IMAGES: &str = "images";
-pub const DEPTH: &str = "depth";
-pub const METRIC: &str = "metric";
+/// The folder of the colour images in a data set.
+pub(crate) const IMAGES: &str = "images";
+/// That of the relative depth.
+pub(crate) const DEPTH: &str = "depth";
+/// That of the metric depth, whole millimetres.
+pub(crate) const METRIC: &str = "metric";
 
 /// A picture file's bytes and how its name ends.
-pub struct PictureFile {
+pub(crate) struct PictureFile {
+    /// The whole file.
     pub bytes: Vec<u8>,
+    /// Without the dot.
     pub ending: &'static str,
 }
 
 impl PictureFile {
     /// The file that a compressed image is, if it is a JPEG or PNG.
-    pub fn as_it_is(file: &[u8]) -> Option<Self> {
+    pub(crate) fn as_it_is(file: &[u8]) -> Option<Self> {
         let ending = match image::guess_format(file).ok()? {
             ImageFormat::Jpeg => "jpg",
             ImageFormat::Png => "png",
@@ -37,16 +41,20 @@ impl PictureFile {
         })
     }
 
+    /// A colour image as PNG.
+    ///
     /// # Errors
     /// Why it cannot be written as PNG.
-    pub fn of_color(picture: &ColorImage) -> std::result::Result<Self, String> {
+    pub(crate) fn of_color(picture: &ColorImage) -> std::result::Result<Self, String> {
         let size = (picture.width, picture.height);
         png(&picture.rgb, size, ExtendedColorType::Rgb8)
     }
 
+    /// A grey image as PNG.
+    ///
     /// # Errors
     /// Why it cannot be written as PNG.
-    pub fn of_gray(picture: &GrayImage) -> std::result::Result<Self, String> {
+    pub(crate) fn of_gray(picture: &GrayImage) -> std::result::Result<Self, String> {
         let size = (picture.width, picture.height);
         png(&picture.values, size, ExtendedColorType::L8)
     }
@@ -56,7 +64,7 @@ impl PictureFile {
     ///
     /// # Errors
     /// Why it cannot be written as PNG.
-    pub fn of_metric(
+    pub(crate) fn of_metric(
         depth: &DepthImage,
         width: u32,
         height: u32,
@@ -82,7 +90,7 @@ impl PictureFile {
     ///
     /// # Errors
     /// `Error::Output`.
-    pub fn write(&self, data_set: &Path, folder: &str, name: &str) -> Result<String> {
+    pub(crate) fn write(&self, data_set: &Path, folder: &str, name: &str) -> Result<String> {
         let relative = format!("{folder}/{name}.{}", self.ending);
         let path = data_set.join(&relative);
         fs::write(&path, &self.bytes).map_err(|error| Error::output(&path, error))?;

@@ -18,13 +18,20 @@ const YES_OR_NO_PERCENT: u64 = 50;
 
 /// What a question is about; the paper's categories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Category {
+pub(crate) enum Category {
+    /// Between two clouds.
     DirectDistance,
+    /// Between two centres as seen from above.
     HorizontalDistance,
+    /// Between the heights of two centres.
     VerticalDistance,
+    /// The longer level side of a region.
     Width,
+    /// The upright side of a region.
     Height,
+    /// The hour of the clock at which one region is for another.
     Direction,
+    /// Which of two is more so.
     Comparison(Comparison),
 }
 
@@ -45,7 +52,7 @@ impl Category {
     ];
 
     /// As it stands in the data set.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DirectDistance => "direct_distance",
             Self::HorizontalDistance => "horizontal_distance",
@@ -63,7 +70,7 @@ impl Category {
     }
 
     /// It means nothing unless it is known which way is up.
-    pub fn needs_gravity(self) -> bool {
+    pub(crate) fn needs_gravity(self) -> bool {
         matches!(
             self,
             Self::HorizontalDistance
@@ -81,18 +88,20 @@ impl Category {
 
 /// A question about some regions, and its answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Turn {
+pub(crate) struct Turn {
+    /// What it is about.
     pub category: Category,
     /// With `{0}` and `{1}` for the regions mentioned.
     pub question: String,
     /// The regions' numbers in the order of their mentions.
     pub mentions: Vec<usize>,
+    /// With `[0]` and `[1]` for the regions mentioned.
     pub answer: String,
 }
 
 /// How much is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Turns a frame, at most.
     pub questions: usize,
     /// The share of direct distances among them, where there are enough pairs.
@@ -103,7 +112,7 @@ pub struct Wanted {
 
 /// The turns about a scene. The first asks, in the product's words, for the direct distance between
 /// `first` (or any two regions); no two ask the same.
-pub fn ask(
+pub(crate) fn ask(
     scene: &Scene,
     first: Option<[usize; 2]>,
     wanted: Wanted,

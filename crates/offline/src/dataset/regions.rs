@@ -13,17 +13,23 @@ const MIN_POINTS: usize = 10;
 
 /// Whose box it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
+    /// The labeller's fingertip.
     Fingertip,
+    /// The labeller's target.
     Target,
+    /// Another thing's.
     Other,
 }
 
 /// A box with what its detector says of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Detected {
+pub(crate) struct Detected {
+    /// Whose it is.
     pub part: Part,
+    /// Its class, or whose box it is.
     pub name: String,
+    /// Pixels of the colour image.
     pub bbox: BoundingBox,
     /// The number of its pixels in the picture of instances.
     pub instance: Option<u8>,
@@ -31,40 +37,49 @@ pub struct Detected {
 
 /// A region that can be asked about.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Region {
+pub(crate) struct Region {
+    /// Whose box it is.
     pub part: Part,
+    /// What it is called in the data set.
     pub name: String,
     /// Its part inside the picture.
     pub bbox: BoundingBox,
+    /// Its visible surface.
     pub cloud: Cloud,
     /// `None` where only geometry told it from its surroundings.
     pub rle: Option<Rle>,
 }
 
 /// The instance that each pixel of the colour image belongs to; 0 is none.
-pub struct Instances {
+pub(crate) struct Instances {
+    /// Pixels a row.
     pub width: u32,
+    /// Rows.
     pub height: u32,
+    /// Row by row.
     pub numbers: Vec<u8>,
 }
 
 /// What the regions of a frame are cut out of.
-pub struct View<'a> {
+pub(crate) struct View<'a> {
+    /// The colour image.
     pub color: &'a LazyColorImage,
     /// The best depth there is, registered to the colour image.
     pub depth: &'a DepthImage,
     /// Of the colour image.
     pub intrinsics: &'a Intrinsics,
+    /// Exact masks, of the colour image's size.
     pub instances: Option<&'a Instances>,
+    /// Tells regions without a mask from their surroundings.
     pub geometry: &'a GeometryEstimator,
 }
 
 /// Why boxes gave no region.
-pub type LeftOut = Vec<&'static str>;
+pub(crate) type LeftOut = Vec<&'static str>;
 
 impl View<'_> {
     /// The regions in the order of their boxes, and the reasons of those left out.
-    pub fn regions(&self, detected: &[Detected]) -> (Vec<Region>, LeftOut) {
+    pub(crate) fn regions(&self, detected: &[Detected]) -> (Vec<Region>, LeftOut) {
         let mut left_out = LeftOut::new();
         let (width, height) = (self.color.width, self.color.height);
         let inside: Vec<(&Detected, BoundingBox)> = (detected.iter())

@@ -8,13 +8,18 @@ use super::rle::Rle;
 
 /// The keys are a public interface.
 #[derive(Debug, Serialize)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
+    /// The colour image's file in the data set.
     pub filename: String,
+    /// The relative depth's file.
     pub depth: Option<String>,
+    /// The metric depth's file, millimetres.
     pub metric: Option<String>,
     /// fx, fy, cx, cy in pixels of the colour image.
     pub intrinsics: [f64; 4],
+    /// The bag's name in the data set.
     pub bag: &'a str,
+    /// When the colour image was taken.
     pub stamp_nanos: i64,
     /// Names; the index is the region's number.
     pub regions: Vec<&'a str>,
@@ -24,20 +29,25 @@ pub struct Row<'a> {
     pub rle: Option<Vec<&'a Rle>>,
     /// Each cloud's centroid in the camera's optical frame, metres.
     pub points: Vec<[f64; 3]>,
+    /// Questions and answers in turn.
     pub conversations: Vec<Message>,
     /// For each human turn the regions that its masks stand for, in order.
     pub mentions: Vec<Vec<usize>>,
+    /// What each question is about.
     pub categories: Vec<&'static str>,
 }
 
+/// One utterance of a conversation.
 #[derive(Debug, Serialize)]
-pub struct Message {
+pub(crate) struct Message {
+    /// `human` or `gpt`.
     pub from: &'static str,
+    /// Its words.
     pub value: String,
 }
 
 /// The turns as the published data set writes them. Regions have a `<depth>` where the frame has one.
-pub fn conversations(turns: &[Turn], has_depth: bool) -> Vec<Message> {
+pub(crate) fn conversations(turns: &[Turn], has_depth: bool) -> Vec<Message> {
     let region = if has_depth {
         "<mask> <depth>"
     } else {

@@ -10,10 +10,12 @@ use std::sync::atomic::Ordering;
 
 use super::frame_work::{Finished, Piece};
 use super::pictures::{DEPTH, IMAGES, METRIC};
+use super::report::{BagReport, BagStatus, Report};
+use super::request::DatasetRequest;
 use super::scene::MAX_POINTS;
 use super::source::Source;
 use super::tally::Tally;
-use super::{BagReport, BagStatus, PROVENANCE, ROWS, Report, Request};
+use super::target::{PROVENANCE, ROWS};
 use crate::error::{Error, Result};
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 
@@ -21,14 +23,16 @@ use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 type Submit<'a> = &'a mut dyn FnMut(i64, Piece) -> Result<()>;
 
 /// The bags, as they are read.
-pub struct Reading<'a> {
-    request: &'a Request<'a>,
+pub(crate) struct Reading<'a> {
+    request: &'a DatasetRequest<'a>,
     taken: BTreeSet<String>,
+    /// What became of those that were read, but for their counts.
     pub bags: Vec<BagReport>,
 }
 
 impl<'a> Reading<'a> {
-    pub fn new(request: &'a Request<'a>) -> Self {
+    /// Before the first bag.
+    pub(crate) fn new(request: &'a DatasetRequest<'a>) -> Self {
         Self {
             request,
             taken: BTreeSet::new(),
@@ -40,7 +44,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// Those of the work, and a stop. What is wrong with a bag is kept in its report.
-    pub fn all(&mut self, submit: Submit<'_>) -> Result<()> {
+    pub(crate) fn all(&mut self, submit: Submit<'_>) -> Result<()> {
         for path in self.request.sources {
             let name = self.name_of(path);
             let mut bag = BagReport {
@@ -125,26 +129,9 @@ impl<'a> Reading<'a> {
     }
 }
 
-impl BagReport {
-    /// The bag is at its end because of an error.
-    fn stop(&mut self, error: &Error) {
-        let is_damage = matches!(
-            error,
-            Error::Core(spatial_reward_core::Error::Io { .. }) | Error::Bag(_)
-        );
-        self.status = if is_damage {
-            BagStatus::Unreadable
-        } else {
-            BagStatus::Unusable
-        };
-        tracing::warn!("{} is left out: {error}", self.path);
-        self.why = Some(error.to_string());
-    }
-}
-
 /// The data set as it grows.
-pub struct Writing<'a> {
-    request: &'a Request<'a>,
+pub(crate) struct Writing<'a> {
+    request: &'a DatasetRequest<'a>,
     folder: PathBuf,
     rows: BufWriter<File>,
     /// By the bags' places.
@@ -153,9 +140,11 @@ pub struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
+    /// Begin the files in the data set's folder.
+    ///
     /// # Errors
     /// `Error::Output`.
-    pub fn begin(request: &'a Request<'a>, folder: &Path) -> Result<Self> {
+    pub(crate) fn begin(request: &'a DatasetRequest<'a>, folder: &Path) -> Result<Self> {
         for name in [IMAGES, DEPTH, METRIC] {
             let path = folder.join(name);
             fs::create_dir(&path).map_err(|error| Error::output(&path, error))?;
@@ -175,7 +164,7 @@ impl<'a> Writing<'a> {
     ///
     /// # Errors
     /// `Error::Output`.
-    pub fn take(&mut self, finished: Finished, progress: OnProgress<'_>) -> Result<()> {
+    pub(crate) fn take(&mut self, finished: Finished, progress: OnProgress<'_>) -> Result<()> {
         for reason in finished.tally.skipped_frames.keys() {
             // Once in a run; the counts tell how often.
             if !self.counts.skipped_frames.contains_key(reason)
@@ -207,7 +196,7 @@ impl<'a> Writing<'a> {
     ///
     /// # Errors
     /// `Error::NothingToDo` if there is not one row; `Error::Output`.
-    pub fn finish(mut self, mut bags: Vec<BagReport>) -> Result<Report> {
+    pub(crate) fn finish(mut self, mut bags: Vec<BagReport>) -> Result<Report> {
         for (place, tally) in self.tallies {
             if let Some(bag) = bags.get_mut(place) {
                 bag.tally = tally;

@@ -5,7 +5,7 @@ use super::shape::{Axes, LevelBox};
 use spatial_reward_core::geometry::{Point, mean_nearest_of_samples_m};
 
 /// Points of each cloud that take part in a measurement, at most.
-pub const MAX_POINTS: usize = 2000;
+pub(crate) const MAX_POINTS: usize = 2000;
 
 /// Two things differ in place along an axis if their centres are at least so far apart along it: in
 /// metres, and as a share of their distance (9 degrees).
@@ -20,7 +20,7 @@ const MIN_DIRECTION_M: f32 = 0.02;
 
 /// A sample of a region's visible surface.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cloud {
+pub(crate) struct Cloud {
     points: Vec<Point>,
     /// Points of the whole.
     count: usize,
@@ -28,7 +28,7 @@ pub struct Cloud {
 
 impl Cloud {
     /// At most `MAX_POINTS` of the points, spread over all of them.
-    pub fn of(points: Vec<Point>) -> Self {
+    pub(crate) fn of(points: Vec<Point>) -> Self {
         let count = points.len();
         let points = if count <= MAX_POINTS {
             points
@@ -40,13 +40,14 @@ impl Cloud {
         Self { points, count }
     }
 
-    pub fn centroid(&self) -> Point {
+    /// The mean of the points; the origin if there are none.
+    pub(crate) fn centroid(&self) -> Point {
         self.points.iter().sum::<Point>() / self.points.len().max(1) as f32
     }
 }
 
 /// The regions of one frame. None is empty.
-pub struct Scene {
+pub(crate) struct Scene {
     clouds: Vec<Cloud>,
     boxes: Vec<LevelBox>,
     axes: Axes,
@@ -54,20 +55,24 @@ pub struct Scene {
 
 /// Something that either of two regions can be more than the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Comparison {
+pub(crate) enum Comparison {
     /// More to the left in the picture.
     LeftRight,
     /// Higher against gravity.
     AboveBelow,
     /// Nearer to the camera.
     FrontBehind,
+    /// Of more volume.
     BigSmall,
+    /// Higher from its own bottom to its top.
     TallShort,
+    /// Wider.
     WideThin,
 }
 
 impl Scene {
-    pub fn new(clouds: Vec<Cloud>, axes: Axes) -> Self {
+    /// Of the regions' clouds, by their numbers.
+    pub(crate) fn new(clouds: Vec<Cloud>, axes: Axes) -> Self {
         let boxes = clouds
             .iter()
             .map(|cloud| LevelBox::around(&cloud.points, &axes))
@@ -79,16 +84,18 @@ impl Scene {
         }
     }
 
-    pub fn regions(&self) -> usize {
+    /// How many there are.
+    pub(crate) fn regions(&self) -> usize {
         self.clouds.len()
     }
 
-    pub fn has_gravity(&self) -> bool {
+    /// Whether it is known which way is up.
+    pub(crate) fn has_gravity(&self) -> bool {
         self.axes.has_gravity
     }
 
     /// Mean of the nearest-neighbour distances of both clouds, both ways together, metres.
-    pub fn direct_m(&self, a: usize, b: usize) -> f32 {
+    pub(crate) fn direct_m(&self, a: usize, b: usize) -> f32 {
         let sample = |region: usize| {
             let cloud = &self.clouds[region];
             (cloud.points.as_slice(), cloud.count)
@@ -97,7 +104,7 @@ impl Scene {
     }
 
     /// Between the boxes' centres as seen from above, metres.
-    pub fn horizontal_m(&self, a: usize, b: usize) -> f32 {
+    pub(crate) fn horizontal_m(&self, a: usize, b: usize) -> f32 {
         let offset = self.offset(a, b);
         offset
             .dot(&self.axes.right)
@@ -105,23 +112,23 @@ impl Scene {
     }
 
     /// Between the heights of the boxes' centres, metres.
-    pub fn vertical_m(&self, a: usize, b: usize) -> f32 {
+    pub(crate) fn vertical_m(&self, a: usize, b: usize) -> f32 {
         self.offset(a, b).dot(&self.axes.up).abs()
     }
 
     /// The longer level side of the box, metres.
-    pub fn width_m(&self, region: usize) -> f32 {
+    pub(crate) fn width_m(&self, region: usize) -> f32 {
         self.boxes[region].width
     }
 
     /// The upright side of the box, metres.
-    pub fn height_m(&self, region: usize) -> f32 {
+    pub(crate) fn height_m(&self, region: usize) -> f32 {
         self.boxes[region].height
     }
 
-    /// Where `to` is, seen from above by somebody at `from` who looks the camera's way: 12 is ahead, 3 to
+    /// Where `to` is, seen from above by somebody at `from` who faces the camera's way: 12 is ahead, 3 to
     /// the right. `None` if one is nearly above the other.
-    pub fn clock_hour(&self, from: usize, to: usize) -> Option<u8> {
+    pub(crate) fn clock_hour(&self, from: usize, to: usize) -> Option<u8> {
         if self.horizontal_m(from, to) < MIN_DIRECTION_M {
             return None;
         }
@@ -137,7 +144,7 @@ impl Scene {
     }
 
     /// Whether `a` is more so than `b`; `None` if the margin is too small to say.
-    pub fn compare(&self, comparison: Comparison, a: usize, b: usize) -> Option<bool> {
+    pub(crate) fn compare(&self, comparison: Comparison, a: usize, b: usize) -> Option<bool> {
         let (of_a, of_b) = (&self.boxes[a], &self.boxes[b]);
         match comparison {
             Comparison::LeftRight => self.beyond(a, b, Point::x()),
@@ -229,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_read_from_above_looking_as_the_camera_does() {
+    fn the_clock_is_read_from_above_facing_as_the_camera_does() {
         let hour = |x: f32, z: f32| {
             let other = face([x, 0.1, 1.0 + z], 0.02, 0.02);
             two(face([0.0, 0.0, 1.0], 0.02, 0.02), other).clock_hour(0, 1)
@@ -246,7 +253,7 @@ mod tests {
 
     #[test]
     fn gravity_not_the_picture_says_what_is_above() {
-        // given a camera that looks straight down, and a thing 20 cm nearer to it than the other
+        // given a camera that points straight down, and a thing 20 cm nearer to it than the other
         let axes = Axes::new(Some(Point::new(0.0, 0.0, -9.81)));
         let near = face([0.0, 0.0, 0.8], 0.05, 0.05);
         let far = face([0.0, 0.05, 1.0], 0.05, 0.05);

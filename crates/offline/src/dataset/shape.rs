@@ -12,7 +12,7 @@ const HIGH: f32 = 0.98;
 const TURNS: usize = 45;
 /// Points that take part in finding the turn.
 const TURN_POINTS: usize = 500;
-/// A camera that looks so steeply has no "ahead" of its own: then the picture's top is ahead.
+/// A camera that points so steeply has no "ahead" of its own: then the picture's top is ahead.
 const STEEP: f32 = 0.17;
 
 /// The optical frame's y points down.
@@ -22,7 +22,7 @@ fn camera_up() -> Point {
 
 /// Directions in the camera's optical frame, each of unit length and square to the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Axes {
+pub(crate) struct Axes {
     /// Against gravity, or the camera's own up where gravity is not known.
     pub up: Point,
     /// Level, away from the camera.
@@ -35,7 +35,7 @@ pub struct Axes {
 
 impl Axes {
     /// From what points up, if that is known.
-    pub fn new(up: Option<Point>) -> Self {
+    pub(crate) fn new(up: Option<Point>) -> Self {
         let known = up.and_then(|up| up.try_normalize(1e-6));
         let up = known.unwrap_or_else(camera_up);
         let level = |direction: Point| direction - up * up.dot(&direction);
@@ -57,11 +57,12 @@ impl Axes {
 
 /// A region's level box.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LevelBox {
+pub(crate) struct LevelBox {
     /// Its centre in the camera's optical frame, metres.
     pub center: Point,
-    /// The longer and the shorter level side, metres.
+    /// The longer level side, metres.
     pub width: f32,
+    /// The shorter level side, metres.
     pub depth: f32,
     /// Along `up`, metres.
     pub height: f32,
@@ -70,7 +71,7 @@ pub struct LevelBox {
 impl LevelBox {
     /// Around a cloud, which must not be empty: of all turns about the vertical the one with the
     /// smallest floor.
-    pub fn around(cloud: &[Point], axes: &Axes) -> Self {
+    pub(crate) fn around(cloud: &[Point], axes: &Axes) -> Self {
         let floor = |p: &Point| Vector2::new(p.dot(&axes.right), p.dot(&axes.ahead));
         let level: Vec<Vector2<f32>> = cloud.iter().map(floor).collect();
         let every = level.len().div_ceil(TURN_POINTS).max(1);
@@ -96,7 +97,7 @@ impl LevelBox {
     }
 
     /// Cubic metres.
-    pub fn volume(&self) -> f32 {
+    pub(crate) fn volume(&self) -> f32 {
         self.width * self.depth * self.height
     }
 }
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_tilted_camera_still_has_level_axes() {
-        // given a camera that looks down by 40 degrees
+        // given a camera that points down by 40 degrees
         let (sin, cos) = 40_f32.to_radians().sin_cos();
         let up = Point::new(0.0, -cos, -sin);
         let axes = Axes::new(Some(up * 9.81));

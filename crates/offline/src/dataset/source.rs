@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::extras::{Extra, ExtraTopics, Extras};
-use super::wire::COMPRESSED;
+use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
 use crate::error::{Error, Result};
 use crate::label::intake::{Intake, decoder, matcher};
-use crate::label::roles::{Role, Roles, TruthTopics};
+use crate::label::roles::{Roles, TruthTopics};
+use crate::message_types::COMPRESSED_IMAGE;
+use crate::role::Role;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
 use spatial_reward_core::settings::Settings;
@@ -20,31 +21,39 @@ use spatial_reward_rosbag2::{BagInfo, BagReader, Loss};
 const MAX_WAITING: usize = 64;
 
 /// How the pictures of a bag are read.
-pub struct Decoders {
+pub(crate) struct Decoders {
+    /// Of the colour images.
     pub image: Decoder,
     /// The images are files as they are.
     pub image_is_compressed: bool,
+    /// Of the camera's depth images.
     pub depth: Option<Decoder>,
+    /// Of the depth images without noise.
     pub truth_depth: Option<Decoder>,
+    /// Of the pictures of instances.
     pub instances: Option<Decoder>,
 }
 
 /// A frame with all that belongs to it.
-pub struct Joined {
+pub(crate) struct Joined {
+    /// What the matcher made of it.
     pub frame: MatchedFrame,
     /// Frames of the bag before it.
     pub index: u64,
+    /// What else has its stamp.
     pub extra: Extra,
 }
 
 /// A bag on its way through the matcher.
-pub struct Source {
+pub(crate) struct Source {
     reader: BagReader,
     info: BagInfo,
     intake: Intake,
     matcher: Matcher,
     extras: Extras,
+    /// How its pictures are read, on any thread.
     pub decoders: Arc<Decoders>,
+    /// Role to topic.
     pub topics: BTreeMap<String, String>,
     /// Frames that wait for what the matcher does not know of.
     waiting: VecDeque<MatchedFrame>,
@@ -56,9 +65,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// Open a bag and find its topics.
+    ///
     /// # Errors
     /// What makes the bag unreadable, or what of it a data set cannot do without.
-    pub fn open(path: &Path, settings: &Settings, topics: &ExtraTopics) -> Result<Self> {
+    pub(crate) fn open(path: &Path, settings: &Settings, topics: &ExtraTopics) -> Result<Self> {
         let reader = BagReader::open(path)?;
         let info = reader.info().clone();
         let roles = Roles::find(&info, settings, &TruthTopics::default())?;
@@ -86,18 +97,18 @@ impl Source {
     }
 
     /// What the source had lost; complete after the last frame.
-    pub fn loss(&self) -> Option<&Loss> {
+    pub(crate) fn loss(&self) -> Option<&Loss> {
         self.reader.loss()
     }
 
     /// Messages that could not be read though the bag could.
-    pub fn unreadable(&self) -> u64 {
+    pub(crate) fn unreadable(&self) -> u64 {
         let of_roles: u64 = self.intake.unreadable().values().map(|it| it.count).sum();
         of_roles + self.extras.unreadable()
     }
 
     /// How much of the bag is read, from 0 to 1.
-    pub fn progress(&self) -> f64 {
+    pub(crate) fn progress(&self) -> f64 {
         let all = self.info.message_count.unwrap_or(0).max(1);
         (self.messages_read as f64 / all as f64).min(1.0)
     }
@@ -106,7 +117,7 @@ impl Source {
     ///
     /// # Errors
     /// What the first pictures show about the whole bag; errors of the machine.
-    pub fn next_frame(&mut self) -> Result<Option<Joined>> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Joined>> {
         loop {
             if let Some(frame) = self.due() {
                 let extra = self.extras.of(&frame.info);
@@ -184,16 +195,14 @@ fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<Decoders> 
         Some(topic) => decoder(info, role, topic),
         None => Ok(None),
     };
-    let of_extra = |topic: &Option<super::extras::PictureTopic>| {
-        topic.as_ref().map(|topic| topic.decoder.clone())
-    };
+    let of_extra = |topic: &Option<PictureTopic>| topic.as_ref().map(|topic| topic.decoder.clone());
     let image = roles.topic(Role::Image).and_then(|at| info.topics.get(at));
     Ok(Decoders {
         image: decoder_of(Role::Image)?.ok_or_else(|| Error::NothingToDo {
             path: info.path.clone(),
             message: "it has no colour image".to_owned(),
         })?,
-        image_is_compressed: image.is_some_and(|topic| topic.type_name == COMPRESSED),
+        image_is_compressed: image.is_some_and(|topic| topic.type_name == COMPRESSED_IMAGE),
         depth: decoder_of(Role::Depth)?,
         truth_depth: of_extra(&extras.truth_depth),
         instances: of_extra(&extras.instances),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-pub struct Stream<T> {
+/// The messages held.
+pub(crate) struct Stream<T> {
     held: BTreeMap<i64, T>,
 }
 
@@ -16,28 +17,30 @@ impl<T> Default for Stream<T> {
 
 impl<T> Stream<T> {
     /// A header that was never stamped (0) has the time at which it was logged.
-    pub fn insert(&mut self, stamp: i64, log_time: i64, message: T) {
+    pub(crate) fn insert(&mut self, stamp: i64, log_time: i64, message: T) {
         let stamp = if stamp == 0 { log_time } else { stamp };
         self.held.insert(stamp, message);
     }
 
-    pub fn at(&self, stamp: i64) -> Option<&T> {
+    /// The one of exactly that stamp.
+    pub(crate) fn at(&self, stamp: i64) -> Option<&T> {
         self.held.get(&stamp)
     }
 
     /// In the order of their stamps, those no farther than `reach` from one.
-    pub fn within(&self, stamp: i64, reach: i64) -> impl Iterator<Item = (&i64, &T)> {
+    pub(crate) fn within(&self, stamp: i64, reach: i64) -> impl Iterator<Item = (&i64, &T)> {
         (self.held).range(stamp.saturating_sub(reach)..=stamp.saturating_add(reach))
     }
 
     /// The one nearest to a stamp, if it is within the tolerance; the earlier of two as near.
-    pub fn nearest(&self, stamp: i64, tolerance: i64) -> Option<&T> {
+    pub(crate) fn nearest(&self, stamp: i64, tolerance: i64) -> Option<&T> {
         let near = self.within(stamp, tolerance);
         let nearest = near.min_by_key(|(at, _)| at.abs_diff(stamp));
         nearest.map(|(_, held)| held)
     }
 
-    pub fn forget_before(&mut self, stamp: i64) {
+    /// Let go of the messages with earlier stamps.
+    pub(crate) fn forget_before(&mut self, stamp: i64) {
         self.held = self.held.split_off(&stamp);
     }
 }

@@ -7,12 +7,15 @@ use serde::Serialize;
 /// Counts over some frames.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Frames that were looked at.
+    /// Frames that were worked on.
     pub frames: u64,
+    /// Those that gave a row.
     pub rows: u64,
     /// Reason to count.
     pub skipped_frames: BTreeMap<String, u64>,
+    /// Regions in the rows.
     pub regions: u64,
+    /// Reason to count.
     pub skipped_regions: BTreeMap<String, u64>,
     /// Rows whose camera's depth picture is missing or broken.
     pub rows_without_depth: u64,
@@ -23,6 +26,7 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Count the other's frames too.
     pub fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.rows += other.rows;
@@ -40,14 +44,17 @@ impl Tally {
         }
     }
 
+    /// Count a frame without a row.
     pub fn skip_frame(&mut self, reason: &str) {
         *self.skipped_frames.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// Count a box without a region.
     pub fn skip_region(&mut self, reason: &str) {
         *self.skipped_regions.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// Count a question.
     pub fn ask(&mut self, category: &str) {
         *self.questions.entry(category.to_owned()).or_default() += 1;
     }

@@ -2,8 +2,10 @@
 //! mentions, `{m}` a length or a clock hour in the answer; `[0]` and `[1]` in an answer are those mentions.
 
 /// A question with the answers that suit it. Where it has several, the first is given most often.
-pub struct Template {
+pub(crate) struct Template {
+    /// With `{0}` and `{1}` for the regions.
     pub question: &'static str,
+    /// With `{m}` for what is said.
     pub answers: &'static [&'static str],
 }
 
@@ -25,9 +27,10 @@ const AWAY: &[&str] = &[
 
 /// The question that the product asks, with one form of answer alone: a small model then says it the same
 /// way each time.
-pub const DEFAULT_QUESTION: Template = template("How far is {0} from {1}?", &["{m}"]);
+pub(crate) const DEFAULT_QUESTION: Template = template("How far is {0} from {1}?", &["{m}"]);
 
-pub const DIRECT_DISTANCE: &[Template] = &[
+/// Between two regions.
+pub(crate) const DIRECT_DISTANCE: &[Template] = &[
     template("What is the distance between {0} and {1}?", APART),
     template("How far apart are {0} and {1}?", APART),
     template("How much space separates {0} and {1}?", APART),
@@ -37,7 +40,8 @@ pub const DIRECT_DISTANCE: &[Template] = &[
     template("{0} and {1}: what is the distance between the two?", APART),
 ];
 
-pub const HORIZONTAL_DISTANCE: &[Template] = &[
+/// Between two regions as seen from above.
+pub(crate) const HORIZONTAL_DISTANCE: &[Template] = &[
     template(
         "How far apart are {0} and {1} horizontally?",
         &["{m}", "{m} apart horizontally."],
@@ -52,7 +56,8 @@ pub const HORIZONTAL_DISTANCE: &[Template] = &[
     ),
 ];
 
-pub const VERTICAL_DISTANCE: &[Template] = &[
+/// Between the heights of two regions.
+pub(crate) const VERTICAL_DISTANCE: &[Template] = &[
     template(
         "How far apart are {0} and {1} vertically?",
         &["{m}", "{m} apart vertically."],
@@ -67,7 +72,8 @@ pub const VERTICAL_DISTANCE: &[Template] = &[
     ),
 ];
 
-pub const WIDTH: &[Template] = &[
+/// Of one region.
+pub(crate) const WIDTH: &[Template] = &[
     template("How wide is {0}?", &["{m}", "Region [0] is {m} wide."]),
     template(
         "What is the width of {0}?",
@@ -76,7 +82,8 @@ pub const WIDTH: &[Template] = &[
     template("Give the width of {0}.", &["{m}", "It is {m} wide."]),
 ];
 
-pub const HEIGHT: &[Template] = &[
+/// Of one region.
+pub(crate) const HEIGHT: &[Template] = &[
     template("How tall is {0}?", &["{m}", "Region [0] is {m} tall."]),
     template(
         "What is the height of {0}?",
@@ -86,7 +93,7 @@ pub const HEIGHT: &[Template] = &[
 ];
 
 /// The first region is where one stands, facing as the camera does.
-pub const DIRECTION: &[Template] = &[
+pub(crate) const DIRECTION: &[Template] = &[
     template(
         "Standing at {0}, in which direction is {1}?",
         &["{m} o'clock", "Region [1] is at {m} o'clock."],
@@ -102,46 +109,54 @@ pub const DIRECTION: &[Template] = &[
 ];
 
 /// A comparison from both of its sides.
-pub struct Poles {
-    /// What the first region is to the second if it is more so, and if it is less so.
+pub(crate) struct Poles {
+    /// What the first region is to the second if it is more so.
     pub more: &'static str,
+    /// What it is to the second if it is less so.
     pub less: &'static str,
     /// "Which one is ...?"
     pub most: &'static str,
+    /// The other side of the same question.
     pub least: &'static str,
 }
 
-pub const LEFT_RIGHT: Poles = Poles {
+/// By place in the picture.
+pub(crate) const LEFT_RIGHT: Poles = Poles {
     more: "to the left of",
     less: "to the right of",
     most: "further to the left",
     least: "further to the right",
 };
-pub const ABOVE_BELOW: Poles = Poles {
+/// By height against gravity.
+pub(crate) const ABOVE_BELOW: Poles = Poles {
     more: "above",
     less: "below",
     most: "higher up",
     least: "lower down",
 };
-pub const FRONT_BEHIND: Poles = Poles {
+/// By distance from the camera.
+pub(crate) const FRONT_BEHIND: Poles = Poles {
     more: "in front of",
     less: "behind",
     most: "nearer to the camera",
     least: "farther from the camera",
 };
-pub const BIG_SMALL: Poles = Poles {
+/// By volume.
+pub(crate) const BIG_SMALL: Poles = Poles {
     more: "bigger than",
     less: "smaller than",
     most: "bigger",
     least: "smaller",
 };
-pub const TALL_SHORT: Poles = Poles {
+/// By height.
+pub(crate) const TALL_SHORT: Poles = Poles {
     more: "taller than",
     less: "shorter than",
     most: "taller",
     least: "shorter",
 };
-pub const WIDE_THIN: Poles = Poles {
+/// By width.
+pub(crate) const WIDE_THIN: Poles = Poles {
     more: "wider than",
     less: "thinner than",
     most: "wider",
@@ -149,12 +164,13 @@ pub const WIDE_THIN: Poles = Poles {
 };
 
 /// `{p}` is one of both poles.
-pub const YES_OR_NO: &[&str] = &[
+pub(crate) const YES_OR_NO: &[&str] = &[
     "Is {0} {p} {1}?",
     "Would you say that {0} is {p} {1}?",
     "Is it right that {0} is {p} {1}?",
 ];
-pub const WHICH_ONE: &[&str] = &[
+/// `{p}` is one of both superlatives.
+pub(crate) const WHICH_ONE: &[&str] = &[
     "Which one is {p}, {0} or {1}?",
     "Of {0} and {1}, which is {p}?",
 ];

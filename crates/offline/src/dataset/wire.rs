@@ -3,17 +3,15 @@
 
 use serde::Deserialize;
 
+use crate::message_types::{COMPRESSED_IMAGE, DETECTIONS, IMU};
 use spatial_reward_core::Result;
 use spatial_reward_core::messages::cdr;
 use spatial_reward_core::messages::{CompressedImage, Header};
 
-pub const IMU: &str = "sensor_msgs/msg/Imu";
-pub const DETECTIONS: &str = "vision_msgs/msg/Detection2DArray";
-pub const COMPRESSED: &str = "sensor_msgs/msg/CompressedImage";
-
 /// `sensor_msgs/msg/Imu`, whose layout has never changed.
 #[derive(Debug, Deserialize)]
-pub struct Imu {
+pub(crate) struct Imu {
+    /// Its frame is the accelerometer's.
     pub header: Header,
     _orientation: [f64; 4],
     _orientation_covariance: [f64; 9],
@@ -25,9 +23,11 @@ pub struct Imu {
 }
 
 impl Imu {
+    /// Decode a message; its acceleration is finite.
+    ///
     /// # Errors
     /// `Error::Decode` for a message that is none.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let imu: Self = cdr::decode(IMU, bytes)?;
         if imu.linear_acceleration.iter().all(|v| v.is_finite()) {
             return Ok(imu);
@@ -59,7 +59,7 @@ type Hypothesis = (String, f64, [f64; 7], [[f64; 6]; 6]);
 
 /// The detections' ids, one for each hypothesis as the decoder lists boxes; empty where the message's
 /// layout has no such ids.
-pub fn detection_ids(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn detection_ids(bytes: &[u8]) -> Vec<String> {
     let Ok(array) = cdr::decode::<DetectionsWithIds>(DETECTIONS, bytes) else {
         return Vec::new();
     };
@@ -73,7 +73,7 @@ pub fn detection_ids(bytes: &[u8]) -> Vec<String> {
 ///
 /// # Errors
 /// `Error::Decode` for a message that is none.
-pub fn picture_file(bytes: &[u8]) -> Result<&[u8]> {
-    let image: CompressedImage<'_> = cdr::decode(COMPRESSED, bytes)?;
+pub(crate) fn picture_file(bytes: &[u8]) -> Result<&[u8]> {
+    let image: CompressedImage<'_> = cdr::decode(COMPRESSED_IMAGE, bytes)?;
     Ok(image.data)
 }

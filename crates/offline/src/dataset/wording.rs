@@ -15,16 +15,20 @@ const FAR_M: f64 = 3.0;
 
 /// The units that answers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
+    /// 0.01 m.
     Centimetres,
+    /// 0.0254 m.
     Inches,
+    /// 0.3048 m.
     Feet,
+    /// 1 m.
     Metres,
 }
 
 impl Unit {
     /// One that suits the length, by chance.
-    pub fn drawn(metres: f64, random: &mut Random) -> Self {
+    pub(crate) fn drawn(metres: f64, random: &mut Random) -> Self {
         let percent = random.below(100);
         match metres {
             m if m < NEAR_M && percent < CENTIMETRES_PERCENT => Self::Centimetres,
@@ -54,26 +58,29 @@ impl Unit {
     }
 
     /// The length in this unit: `4.87 inches`.
-    pub fn say(self, metres: f64) -> String {
+    pub(crate) fn say(self, metres: f64) -> String {
         format!("{:.2} {}", metres / self.metres(), self.name())
     }
 
     /// The same with two digits before the point at least: `04.87 inches`. A decoder that takes the likeliest digit
     /// one after the other would else begin with 1 whenever 1.x and 1x.x together are likelier than any other digit.
-    pub fn say_in_columns(self, metres: f64) -> String {
+    pub(crate) fn say_in_columns(self, metres: f64) -> String {
         format!("{:05.2} {}", metres / self.metres(), self.name())
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+impl Unit {
+    /// How far a length that is read back may be off: half of the last digit.
+    pub(crate) fn rounding_m(self) -> f64 {
+        0.00501 * self.metres()
+    }
+}
+
+#[cfg(test)]
+mod tests {
     use super::*;
     use spatial_reward_core::answer::parse_distance;
-
-    /// How far the parsed length may be off: half of the last digit.
-    pub fn rounding_m(unit: Unit) -> f64 {
-        0.00501 * unit.metres()
-    }
 
     #[test]
     fn every_length_is_read_back_within_its_rounding() {
@@ -87,7 +94,7 @@ pub(super) mod tests {
             let read = parse_distance(&said).unwrap_or_else(|| panic!("{said}"));
             // then it is the same
             let off = (read.distance_m - metres).abs();
-            assert!(off <= rounding_m(unit), "{metres} m, said {said}");
+            assert!(off <= unit.rounding_m(), "{metres} m, said {said}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! Recorded messages to pipeline inputs: decodes what is light (headers, boxes, intrinsics, truth)
-//! and hands pixels along as they are. Looks at the first pictures closely, so that a bag that
+//! and hands pixels along as they are. Decodes the first pictures in full, so that a bag that
 //! cannot be labelled is refused at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::first_look::FirstLook;
-use super::roles::{Role, Roles};
+use super::first_messages::FirstMessages;
+use super::roles::Roles;
 use crate::error::{Error, Result};
+use crate::role::Role;
 use crate::truth::Truth;
 use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::messages::{Decoder, Detection};
@@ -19,10 +20,10 @@ use spatial_reward_rosbag2::{BagInfo, BagMessage};
 const MAX_CLASSES: usize = 50;
 
 /// Turns one bag's messages into pipeline inputs.
-pub struct Intake {
+pub(crate) struct Intake {
     /// By topic index: what to do with its messages. A topic may have several roles.
     readers: BTreeMap<usize, Vec<Reader>>,
-    first_look: FirstLook,
+    first_messages: FirstMessages,
     truth: Truth,
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
@@ -32,6 +33,7 @@ pub struct Intake {
 /// Messages of a role that did not decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
+    /// How many.
     pub count: u64,
     /// What was wrong with the first.
     pub first: String,
@@ -44,9 +46,11 @@ struct Reader {
 }
 
 impl Intake {
+    /// For the topics of these roles.
+    ///
     /// # Errors
     /// `Error::UnknownLayout` for a definition in the bag that this program does not know.
-    pub fn new(info: &BagInfo, roles: &Roles) -> Result<Self> {
+    pub(crate) fn new(info: &BagInfo, roles: &Roles) -> Result<Self> {
         let mut readers: BTreeMap<usize, Vec<Reader>> = BTreeMap::new();
         for (role, choice) in roles.iter() {
             if role == Role::Target && roles.shares_boxes() {
@@ -65,7 +69,7 @@ impl Intake {
         }
         Ok(Self {
             readers,
-            first_look: FirstLook::new(info, roles),
+            first_messages: FirstMessages::new(info, roles),
             truth: Truth::default(),
             task_prompt: None,
             classes: BTreeMap::new(),
@@ -79,7 +83,7 @@ impl Intake {
     /// What the first pictures and intrinsics show about the whole bag: an unsupported encoding, an
     /// uncalibrated camera, sizes that do not belong together. Later messages that do not decode are
     /// counted and left out.
-    pub fn take(&mut self, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+    pub(crate) fn take(&mut self, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
         let Some(readers) = self.readers.remove(&message.topic) else {
             return Ok(());
         };
@@ -128,21 +132,22 @@ impl Intake {
             return Ok(Some(Input::EpisodeSplit));
         };
         let read = |kind| reading::read(kind, decoder, &message.data, log_time);
-        let look = &mut self.first_look;
+        let first = &mut self.first_messages;
         let input = match reader.role {
             Role::Image => {
-                if let Ok(header) = decoder.image_header(&message.data) {
-                    look.image(decoder, &header.frame_id, &message.data)?;
+                let header = decoder.image_header(&message.data);
+                if let Ok(header) = &header {
+                    first.image(decoder, &header.frame_id, &message.data)?;
                 }
-                read(StreamKind::Image)?
+                reading::image(header.unwrap_or_default(), &message.data, log_time)
             }
             Role::Depth => {
                 let header = decoder.image_header(&message.data)?;
-                look.depth(decoder, &header.frame_id, &message.data)?;
-                read(StreamKind::Depth)?
+                first.depth(decoder, &header.frame_id, &message.data)?;
+                reading::depth(&header, &message.data, log_time)
             }
             Role::CameraInfo => {
-                look.camera_info(decoder, &message.data)?;
+                first.camera_info(decoder, &message.data)?;
                 read(StreamKind::CameraInfo)?
             }
             Role::Fingertip | Role::Target => {
@@ -173,7 +178,7 @@ impl Intake {
                 return Ok(None);
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
-            // Nothing that labelling looks for.
+            // Nothing that labelling reads.
             Role::TruthDepth | Role::Instances | Role::Accelerometer => return Ok(None),
         };
         Ok(Some(input))
@@ -189,22 +194,22 @@ impl Intake {
     }
 
     /// The truth seen so far, taken out.
-    pub fn take_truth(&mut self) -> Truth {
+    pub(crate) fn take_truth(&mut self) -> Truth {
         std::mem::take(&mut self.truth)
     }
 
-    /// What the first pictures looked like.
-    pub fn first_look(&self) -> &FirstLook {
-        &self.first_look
+    /// What the first images, depth images and intrinsics said.
+    pub(crate) fn first_messages(&self) -> &FirstMessages {
+        &self.first_messages
     }
 
     /// The newest task prompt.
-    pub fn task_prompt(&self) -> Option<&str> {
+    pub(crate) fn task_prompt(&self) -> Option<&str> {
         self.task_prompt.as_deref()
     }
 
     /// The class ids seen in a role's boxes; one topic for both objects has them under the fingertip.
-    pub fn classes(&self, role: Role) -> impl Iterator<Item = &str> {
+    pub(crate) fn classes(&self, role: Role) -> impl Iterator<Item = &str> {
         self.classes
             .get(&role)
             .into_iter()
@@ -212,14 +217,14 @@ impl Intake {
             .map(String::as_str)
     }
 
-    /// The messages that did not decode. Pictures are not among them: they are looked at later.
-    pub fn unreadable(&self) -> &BTreeMap<Role, Unreadable> {
+    /// The messages that did not decode. Pictures are not among them: they are decoded later.
+    pub(crate) fn unreadable(&self) -> &BTreeMap<Role, Unreadable> {
         &self.unreadable
     }
 }
 
 /// The streams that a matcher of these roles should wait for.
-pub fn streams(roles: &Roles) -> Streams {
+pub(crate) fn streams(roles: &Roles) -> Streams {
     let has = |role| roles.get(role).is_some();
     Streams {
         depth: has(Role::Depth),
@@ -230,12 +235,12 @@ pub fn streams(roles: &Roles) -> Streams {
 }
 
 /// A matcher for a bag with these roles.
-pub fn matcher(roles: &Roles, settings: &Settings) -> Matcher {
+pub(crate) fn matcher(roles: &Roles, settings: &Settings) -> Matcher {
     Matcher::new(settings, streams(roles), settings.needs_depth())
 }
 
 /// The decoder of a role's topic; `None` for an episode split, whose content does not matter.
-pub fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decoder>> {
+pub(crate) fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decoder>> {
     let Some(topic) = info
         .topics
         .get(topic)

@@ -7,14 +7,15 @@ use std::path::Path;
 use std::thread;
 
 use super::intake::Intake;
-use super::roles::Role;
+use super::job::{Job, no_steps};
+use super::labelled::Labelled;
 use super::workers::Finished;
-use super::{Job, Labelled, no_steps};
 use crate::error::Result;
 use crate::report::film_strip::FilmStrip;
 use crate::report::metrics::{Metrics, Sample};
 use crate::report::provenance::Provenance;
 use crate::report::{self, Report};
+use crate::role::Role;
 use crate::truth::StepTime;
 use spatial_reward_core::frame::{DistanceKind, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
@@ -27,17 +28,20 @@ use spatial_reward_rosbag2::{BagWriter, Storage, TopicInfo};
 
 /// The output as it grows: the bag on disk, the steps and the film strip in memory.
 pub(super) struct Recording<'a> {
+    /// The new bag.
     pub writer: BagWriter,
     reward_topic: usize,
     meta: StepMeta<'a>,
     rewarder: Rewarder,
+    /// The steps so far.
     pub steps: Vec<Step>,
     strip: FilmStrip,
     broken: BTreeMap<&'static str, u64>,
 }
 
 impl<'a> Recording<'a> {
-    pub fn begin(job: &Job<'a>, folder: &WholeFolder, name: &str) -> Result<Self> {
+    /// Begin the output in a folder, as a bag of that name.
+    pub(crate) fn begin(job: &Job<'a>, folder: &WholeFolder, name: &str) -> Result<Self> {
         let settings = job.request.settings;
         let reward = TopicInfo::cdr(
             &settings.output.reward_topic,
@@ -64,7 +68,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Take the next step's measurement.
-    pub fn push(&mut self, finished: Finished) -> Result<()> {
+    pub(crate) fn push(&mut self, finished: Finished) -> Result<()> {
         let Finished { measured, strip } = finished;
         if let Some(broken) = measured.broken {
             let count = self.broken.entry(broken.what).or_default();
@@ -94,8 +98,27 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
+    /// Write into the bag where its rewards come from, and tell what was broken.
+    fn annotate(&mut self, job: &Job<'_>, topics: BTreeMap<String, String>) -> Result<Provenance> {
+        let provenance = Provenance::new(
+            job.request.settings,
+            job.estimator.name(),
+            job.estimator.origin()?,
+            &job.info.name,
+            topics,
+        )?;
+        // The settings in full are in the table and the page; the bag has their digest.
+        let made_by = provenance.key_values().into_iter();
+        let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
+        self.writer.annotate("spatial_reward", made_by.collect())?;
+        for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
+            tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
+        }
+        Ok(provenance)
+    }
+
     /// Close the bag and write the report beside it.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         job: &Job<'_>,
         folder: &WholeFolder,
@@ -112,20 +135,7 @@ impl<'a> Recording<'a> {
             return Err(no_steps(info, roles));
         }
         let topics = roles.topic_names(info);
-        let provenance = Provenance::new(
-            request.settings,
-            job.estimator.name(),
-            job.estimator.origin()?,
-            &info.name,
-            topics.clone(),
-        )?;
-        // The settings in full are in the table and the page; the bag has their digest.
-        let made_by = provenance.key_values().into_iter();
-        let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
-        self.writer.annotate("spatial_reward", made_by.collect())?;
-        for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
-            tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
-        }
+        let provenance = self.annotate(job, topics.clone())?;
         let truth_m = truth_of(&self.steps, &mut intake, request.settings);
         let metrics = metrics_of(&self.steps, &truth_m, request.settings.distance());
         let report = Report {
@@ -188,7 +198,7 @@ fn metrics_of(steps: &[Step], truth_m: &[Option<f64>], kind: DistanceKind) -> Op
     truth_m.iter().flatten().next()?;
     let samples = Sample::of_steps(steps, truth_m);
     let latency_s: Vec<f64> = steps.iter().map(|step| step.latency.total_s).collect();
-    // Offline every frame is looked at.
+    // Offline no frame is skipped.
     Some(Metrics::new(kind, &samples, None, &latency_s, Some(0)))
 }
 
@@ -200,7 +210,7 @@ fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {
     counts
 }
 
-/// A bag without a single reward is hardly what the user wanted: say what to look at.
+/// A bag without a single reward is hardly what the user wanted: say what to check.
 fn tell_if_none_is_valid(steps: &[Step], invalid: &BTreeMap<Reason, u64>, intake: &Intake) {
     let count: u64 = invalid.values().sum();
     if count < steps.len() as u64 {

@@ -7,11 +7,12 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::ordered::{Ordered, Sink};
 use crate::report::film_strip::{StripFrame, StripPlan};
+use spatial_reward_core::estimator::Order;
 use spatial_reward_core::pipeline::MatchedFrame;
 use spatial_reward_core::pipeline::measure::{self, Measured, Measurer};
 
 /// The workers, seen from the thread that submits frames and takes results.
-pub struct Workers {
+pub(crate) struct Workers {
     /// Works on batches.
     ordered: Ordered<Vec<Waiting>, Vec<Finished>>,
     /// The frames of the next batch.
@@ -24,8 +25,10 @@ pub struct Workers {
 /// A measured frame without its pixels, and the picture for the report's film strip, if this frame may
 /// be on it.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
+    /// What the estimator said, or why it was not asked.
     pub measured: Measured,
+    /// The picture.
     pub strip: Option<StripFrame>,
 }
 
@@ -36,16 +39,18 @@ struct Waiting {
 }
 
 impl Workers {
-    /// Start `count` threads in the scope; they end when the `Workers` are dropped.
-    pub fn start<'scope, 'env>(
+    /// Start `count` threads in the scope, or one where the estimator needs the frames in order; they end when the
+    /// `Workers` are dropped.
+    pub(crate) fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         count: usize,
         measurer: &'env Measurer<'env>,
         strip: StripPlan,
     ) -> Self {
         let batch = measurer.estimator.batch().max(1);
-        // Frames of a batch stay in order only on one thread.
-        let count = if batch > 1 { 1 } else { count };
+        // A batch holds frames in a row, and an estimator may remember: both stay in order only on one thread.
+        let in_order = batch > 1 || measurer.estimator.order() == Order::Recorded;
+        let count = if in_order { 1 } else { count };
         let work = move |frames| Ok(work(measurer, strip, frames));
         Self {
             ordered: Ordered::start(scope, count, work),
@@ -57,7 +62,7 @@ impl Workers {
 
     /// Hand over the frame of the next step. Waits while too many are in flight: the caller takes
     /// what is finished with `sink`, in order.
-    pub fn submit(&mut self, frame: MatchedFrame, sink: Sink<'_, Finished>) -> Result<()> {
+    pub(crate) fn submit(&mut self, frame: MatchedFrame, sink: Sink<'_, Finished>) -> Result<()> {
         self.waiting.push(Waiting {
             index: self.submitted,
             frame,
@@ -78,7 +83,7 @@ impl Workers {
     }
 
     /// Wait for everything that was submitted.
-    pub fn finish(mut self, sink: Sink<'_, Finished>) -> Result<()> {
+    pub(crate) fn finish(mut self, sink: Sink<'_, Finished>) -> Result<()> {
         if !self.waiting.is_empty() {
             self.send(sink)?;
         }
@@ -115,10 +120,12 @@ fn finish(mut measured: Measured, complete: Instant, strip: StripPlan, index: u6
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::thread;
     use std::time::Duration;
 
     use super::*;
+    use crate::message_types::IMAGE;
     use spatial_reward_core::estimator::Estimator;
     use spatial_reward_core::frame::{BoundingBox, Frame, Measurement, Reason, Regions};
     use spatial_reward_core::messages::Decoder;
@@ -143,11 +150,36 @@ mod tests {
         }
     }
 
+    /// Takes frames alone, but wants them in the order of the recording. Slow with even stamps, so that others would
+    /// overtake; remembers the order in which it was asked.
+    #[derive(Default)]
+    struct Remembering {
+        asked: Mutex<Vec<i64>>,
+    }
+
+    impl Estimator for Remembering {
+        fn name(&self) -> &'static str {
+            "remembering"
+        }
+
+        fn order(&self) -> Order {
+            Order::Recorded
+        }
+
+        fn estimate(&self, frame: &Frame, _: &Regions) -> std::result::Result<Measurement, Reason> {
+            if frame.stamp_nanos % 2 == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            self.asked.lock().unwrap().push(frame.stamp_nanos);
+            Ok(Measurement::default())
+        }
+    }
+
     /// The pipeline's answer to 40 frames: the stamps in the order of delivery.
-    fn measured(estimator: &Unruly) -> Result<Vec<i64>> {
+    fn measured(estimator: &dyn Estimator) -> Result<Vec<i64>> {
         let measurer = Measurer {
             estimator,
-            image: Decoder::for_channel("sensor_msgs/msg/Image", None).unwrap(),
+            image: Decoder::for_channel(IMAGE, None).unwrap(),
             depth: None,
         };
         let mut stamps = Vec::new();
@@ -202,6 +234,20 @@ mod tests {
     fn results_come_in_the_order_of_the_frames() {
         let stamps = measured(&Unruly { panics_at: 0 }).unwrap();
         assert_eq!(stamps, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_estimator_that_remembers_was_asked_out_of_order_where_it_took_frames_alone() {
+        // given an estimator of batch 1 whose answers depend on the frames before
+        let estimator = Remembering::default();
+        assert_eq!(estimator.batch(), 1);
+        // when frames are measured, with four threads at hand
+        measured(&estimator).unwrap();
+        // then it was asked in the order of the recording
+        assert_eq!(
+            estimator.asked.into_inner().unwrap(),
+            (1..=40).collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -6,14 +6,16 @@ use image::{ImageBuffer, Rgb, RgbImage};
 
 use spatial_reward_core::frame::ColorImage;
 
-/// One frame for the strip, shrunk. Its boxes and times are looked up in the steps when it is drawn.
+/// One frame for the strip, shrunk. Its boxes and times are found in the steps when it is drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StripFrame {
     /// `Step::index` of the frame.
     pub step_index: u64,
-    /// Size of the full image in pixels, to which the boxes of the step refer.
+    /// Pixels a row of the full image, to which the boxes of the step refer.
     pub full_width: u32,
+    /// Its rows.
     pub full_height: u32,
+    /// The shrunk pixels.
     pub image: RgbImage,
 }
 
@@ -109,6 +111,7 @@ impl FilmStrip {
         }
     }
 
+    /// Which frames it takes, for those who shrink them.
     pub fn plan(&self) -> StripPlan {
         self.plan
     }

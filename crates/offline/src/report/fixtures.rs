@@ -7,10 +7,11 @@ use spatial_reward_core::frame::{BoundingBox, DistanceKind, Reason};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::step::{Latency, Step};
 
-pub const FIRST_STAMP_NANOS: i64 = 1_760_000_000_000_000_000;
+/// When the first step's image was taken.
+pub(crate) const FIRST_STAMP_NANOS: i64 = 1_760_000_000_000_000_000;
 
 /// A valid step of episode 0 at 10 Hz, `distance_m` away, with the dense reward.
-pub fn step(index: u64, distance_m: f64) -> Step {
+pub(crate) fn step(index: u64, distance_m: f64) -> Step {
     let stamp_nanos = FIRST_STAMP_NANOS + index as i64 * 100_000_000;
     Step {
         index,
@@ -40,7 +41,7 @@ pub fn step(index: u64, distance_m: f64) -> Step {
 }
 
 /// The same step without a measurement.
-pub fn invalid(index: u64, reason: Reason) -> Step {
+pub(crate) fn invalid(index: u64, reason: Reason) -> Step {
     Step {
         distance_m: f64::NAN,
         center_m: f64::NAN,
@@ -56,21 +57,22 @@ pub fn invalid(index: u64, reason: Reason) -> Step {
 }
 
 /// An approach of `count` steps from 40 cm to contact.
-pub fn approach(count: u64) -> Vec<Step> {
+pub(crate) fn approach(count: u64) -> Vec<Step> {
     (0..count)
         .map(|index| step(index, 0.4 * (1.0 - index as f64 / count as f64)))
         .collect()
 }
 
 /// Put the steps from `begin` on into the next episode.
-pub fn split_episode(steps: &mut [Step], begin: usize) {
+pub(crate) fn split_episode(steps: &mut [Step], begin: usize) {
     for (frame, step) in steps.iter_mut().skip(begin).enumerate() {
         step.episode += 1;
         step.frame = frame as u64;
     }
 }
 
-pub fn provenance(settings: &Settings) -> Provenance {
+/// Of a labelling by geometry.
+pub(crate) fn provenance(settings: &Settings) -> Provenance {
     let topics = [("image", "/camera/color/image_raw"), ("depth", "/depth")];
     let topics: BTreeMap<String, String> = topics
         .into_iter()

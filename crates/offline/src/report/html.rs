@@ -12,13 +12,12 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize};
 
-use super::Report;
-use spatial_reward_figures::style;
-use spatial_reward_figures::svg::{escaped, number};
-
-use super::chart::{self, Picture, strip::Tile};
+use super::chart::{self, Drawing, Tile};
+use super::contents::Report;
 use super::summary::Summary;
 use crate::error::{Error, Result};
+use spatial_reward_figures::style;
+use spatial_reward_figures::svg::{escaped, number};
 
 const JPEG_QUALITY: u8 = 82;
 /// Pixels of a film strip frame for each unit of the picture, for sharp screens.
@@ -41,8 +40,8 @@ pub fn write(path: &Path, report: &Report, files: &[&str]) -> Result<()> {
 /// The page. The error says which frame's picture could not be encoded.
 fn page(report: &Report, files: &[&str]) -> std::result::Result<String, String> {
     let summary = Summary::new(report.steps);
-    let picture = chart::draw(report, false);
-    let drawing = drawing(&picture, &summary)?;
+    let drawing = chart::draw(report, false);
+    let picture = inline_svg(&drawing, &summary)?;
     let title = escaped(&report.provenance.source_bag);
     let subtitle = escaped(&format!(
         "{} distance · {} reward · measured by {}",
@@ -50,7 +49,7 @@ fn page(report: &Report, files: &[&str]) -> std::result::Result<String, String> 
     ));
     let sections = [
         tables::cards(&summary),
-        format!("<h2>Distance and reward over time</h2>\n<div class=\"picture\">{drawing}</div>"),
+        format!("<h2>Distance and reward over time</h2>\n<div class=\"picture\">{picture}</div>"),
         tables::reasons(&summary),
         tables::metrics(report.metrics),
         tables::reading(report),
@@ -60,7 +59,7 @@ fn page(report: &Report, files: &[&str]) -> std::result::Result<String, String> 
     let style = include_str!("html/report.css");
     let (light, dark) = (style::LIGHT.rules(), style::DARK.rules());
     let script = include_str!("html/report.js");
-    let steps = hover::json(report, &picture);
+    let steps = hover::json(report, &drawing);
     Ok(format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -90,8 +89,8 @@ fn page(report: &Report, files: &[&str]) -> std::result::Result<String, String> 
 }
 
 /// The picture as an inline `<svg>`, the frames' pixels beneath it as data URIs.
-fn drawing(picture: &Picture, summary: &Summary) -> std::result::Result<String, String> {
-    let (width, height) = (number(chart::WIDTH), number(picture.height));
+fn inline_svg(drawing: &Drawing, summary: &Summary) -> std::result::Result<String, String> {
+    let (width, height) = (number(chart::WIDTH), number(drawing.height));
     let label = escaped(&format!(
         "Film strip, distance and reward over time: {}",
         summary.sentence()
@@ -100,7 +99,7 @@ fn drawing(picture: &Picture, summary: &Summary) -> std::result::Result<String, 
         "<svg id=\"picture\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          role=\"img\" aria-label=\"{label}\">\n"
     );
-    for tile in &picture.tiles {
+    for tile in &drawing.tiles {
         let rect = tile.rect;
         let [x, y, width, height] = [rect.x, rect.y, rect.width, rect.height].map(number);
         let data = STANDARD.encode(jpeg(tile)?);
@@ -110,11 +109,11 @@ fn drawing(picture: &Picture, summary: &Summary) -> std::result::Result<String, 
              preserveAspectRatio=\"none\" href=\"data:image/jpeg;base64,{data}\"/>"
         );
     }
-    let [top, bottom] = [picture.distance.y, picture.curves_bottom].map(number);
+    let [top, bottom] = [drawing.distance.y, drawing.curves_bottom].map(number);
     let _ = write!(
         svg,
         "{}<line id=\"cursor\" class=\"cursor\" visibility=\"hidden\" y1=\"{top}\" y2=\"{bottom}\"/>\n</svg>",
-        picture.body
+        drawing.body
     );
     Ok(svg)
 }

@@ -18,6 +18,7 @@ use spatial_reward_core::step::Step;
 pub struct Sample {
     /// Order and monotony are only asked for within an episode.
     pub episode: u64,
+    /// When its image was taken.
     pub stamp_nanos: i64,
     /// Metres; NaN for an invalid step.
     pub predicted_m: f64,
@@ -56,7 +57,7 @@ impl Sample {
     }
 
     /// (predicted, truth) of a valid step with truth.
-    fn judged(&self) -> Option<(f64, f64)> {
+    fn evaluated(&self) -> Option<(f64, f64)> {
         self.truth()
             .filter(|_| self.is_valid())
             .map(|truth| (self.predicted_m, truth))
@@ -69,6 +70,7 @@ impl Sample {
 pub struct Figures {
     /// All steps, valid or not.
     pub steps: u64,
+    /// What predicted and true distance are.
     pub distance_kind: DistanceKind,
     /// Share of all steps without a distance.
     pub invalid_rate: Option<f64>,
@@ -101,13 +103,14 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Of samples in stream order.
     pub fn new(distance_kind: DistanceKind, samples: &[Sample]) -> Self {
-        let judged: Vec<(f64, f64)> = samples.iter().filter_map(Sample::judged).collect();
-        let errors: Vec<f64> = judged.iter().map(|(p, g)| p - g).collect();
+        let evaluated: Vec<(f64, f64)> = samples.iter().filter_map(Sample::evaluated).collect();
+        let errors: Vec<f64> = evaluated.iter().map(|(p, g)| p - g).collect();
         let absolute: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
         let bias_m = mean(&errors);
-        let (predicted, truth): (Vec<f64>, Vec<f64>) = judged.iter().copied().unzip();
-        let beyond_5cm = judged.iter().copied().filter(|(_, g)| *g > 0.05);
+        let (predicted, truth): (Vec<f64>, Vec<f64>) = evaluated.iter().copied().unzip();
+        let beyond_5cm = evaluated.iter().copied().filter(|(_, g)| *g > 0.05);
         Self {
             steps: samples.len() as u64,
             distance_kind,
@@ -118,9 +121,9 @@ impl Figures {
                 mean(&errors.iter().map(|e| (e - bias).abs()).collect::<Vec<_>>())
             }),
             median_abs_error_m: median(&absolute),
-            within_25_percent: share(judged.iter().copied().map(within_25_percent)),
+            within_25_percent: share(evaluated.iter().copied().map(within_25_percent)),
             within_25_percent_beyond_5cm: share(beyond_5cm.map(within_25_percent)),
-            abs_rel: absolute_relative_error(&judged),
+            abs_rel: absolute_relative_error(&evaluated),
             spearman: spearman(&predicted, &truth),
             pearson: pearson(&predicted, &truth),
             kendall_tau_a: kendall_tau_a(&predicted, &truth),
@@ -186,8 +189,11 @@ fn monotone_violation_rate(samples: &[Sample]) -> Option<f64> {
 /// Milliseconds that a step took from complete inputs to the finished step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LatencyMs {
+    /// The median.
     pub p50: Option<f64>,
+    /// What 95 of a hundred steps stay below.
     pub p95: Option<f64>,
+    /// What 99 of a hundred steps stay below.
     pub p99: Option<f64>,
 }
 
@@ -206,11 +212,14 @@ impl LatencyMs {
 /// What `evaluate` prints: the annotator's figures beside those of its baselines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
+    /// Of the one that made the rewards.
     #[serde(flatten)]
     pub annotator: Figures,
+    /// Of the steps that were measured.
     pub latency_ms: LatencyMs,
-    /// Frames that were never looked at; `None` if nobody counted.
+    /// Frames that were never measured; `None` if nobody counted.
     pub skipped_frames: Option<u64>,
+    /// Of the best constant answer.
     pub baseline_constant: Figures,
     /// The depth geometry on the same steps, where the annotator is a model.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -301,7 +310,7 @@ mod tests {
         ];
         let figures = Figures::new(DistanceKind::Surface, &samples);
         assert_close(figures.monotone_violation_rate, 1.0 / 3.0);
-        // Without truth time is the judge: two of four pairs fall.
+        // Without truth every pair in time counts: two of four fall.
         let blind = samples.map(|one| Sample {
             truth_m: None,
             ..one

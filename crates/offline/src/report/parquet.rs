@@ -24,9 +24,9 @@ use spatial_reward_core::step::Step;
 /// Rows in one row group; a reader holds one group's columns at a time.
 const ROWS_PER_GROUP: usize = 64 * 1024;
 
-/// How the table is laid out.
+/// What the table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Layout {
+pub struct TableOptions {
     /// Which frame's reward a row holds.
     pub alignment: Alignment,
     /// Add the column `reward.spatial.bridged`: a box was predicted by the tracker, not seen.
@@ -43,26 +43,31 @@ pub struct Layout {
 ///
 /// # Errors
 /// `Error::Output` with the path if the file cannot be created or written.
-pub fn write(path: &Path, steps: &[Step], provenance: &Provenance, layout: Layout) -> Result<()> {
+pub fn write(
+    path: &Path,
+    steps: &[Step],
+    provenance: &Provenance,
+    options: TableOptions,
+) -> Result<()> {
     let failed = |message: String| Error::output(path, message);
     let file = File::create(path).map_err(|error| failed(error.to_string()))?;
-    write_to(file, steps, provenance, layout).map_err(|error| failed(error.to_string()))
+    write_to(file, steps, provenance, options).map_err(|error| failed(error.to_string()))
 }
 
 fn write_to<W: Write + Send>(
     sink: W,
     steps: &[Step],
     provenance: &Provenance,
-    layout: Layout,
+    options: TableOptions,
 ) -> ParquetResult<()> {
-    let columns = columns(layout);
+    let columns = columns(options);
     let fields: String = columns
         .iter()
         .map(|column| format!("required {};\n", column.declaration))
         .collect();
     let schema = Arc::new(parse_message_type(&format!("message step {{\n{fields}}}"))?);
     let mut writer = SerializedFileWriter::new(sink, schema, Arc::new(properties(provenance)?))?;
-    let rows = rows(steps, layout.alignment);
+    let rows = rows(steps, options.alignment);
     for group in rows.chunks(ROWS_PER_GROUP) {
         let mut group_writer = writer.next_row_group()?;
         for column in &columns {
@@ -147,12 +152,28 @@ enum Values {
 }
 
 /// The contract's columns in its order.
-fn columns(layout: Layout) -> Vec<Column> {
-    let column = |declaration, values| Column {
+fn columns(options: TableOptions) -> Vec<Column> {
+    let mut columns = frame_columns();
+    columns.extend(reward_columns());
+    if options.bridged {
+        columns.push(column(
+            "boolean reward.spatial.bridged",
+            Values::Bool(|row| row.rewarded.is_some_and(|step| step.bridged)),
+        ));
+    }
+    columns
+}
+
+fn column(declaration: &'static str, values: Values) -> Column {
+    Column {
         declaration,
         values,
-    };
-    let mut columns = vec![
+    }
+}
+
+/// Which frame a row stands for.
+fn frame_columns() -> Vec<Column> {
+    vec![
         column("int64 index", Values::Int64(|row| row.own.index as i64)),
         column(
             "int64 episode_index",
@@ -166,6 +187,12 @@ fn columns(layout: Layout) -> Vec<Column> {
             "double timestamp",
             Values::Double(|row| row.own.stamp_nanos as f64 / 1e9),
         ),
+    ]
+}
+
+/// What it is worth, and why.
+fn reward_columns() -> Vec<Column> {
+    vec![
         column(
             "float next.reward",
             Values::Float(|row| row.if_valid(|step| step.reward)),
@@ -199,14 +226,7 @@ fn columns(layout: Layout) -> Vec<Column> {
             "binary reward.spatial.answer (STRING)",
             Values::Text(|row| row.rewarded.map_or("", |step| &step.answer)),
         ),
-    ];
-    if layout.bridged {
-        columns.push(column(
-            "boolean reward.spatial.bridged",
-            Values::Bool(|row| row.rewarded.is_some_and(|step| step.bridged)),
-        ));
-    }
-    columns
+    ]
 }
 
 impl Values {
@@ -252,10 +272,10 @@ mod tests {
     use crate::report::fixtures;
     use spatial_reward_core::settings::Settings;
 
-    fn written(steps: &[Step], layout: Layout) -> Vec<u8> {
+    fn written(steps: &[Step], options: TableOptions) -> Vec<u8> {
         let mut bytes = vec![];
         let provenance = fixtures::provenance(&Settings::geometry());
-        write_to(&mut bytes, steps, &provenance, layout).unwrap();
+        write_to(&mut bytes, steps, &provenance, options).unwrap();
         bytes
     }
 
@@ -265,8 +285,8 @@ mod tests {
         SerializedFileReader::new(file).unwrap()
     }
 
-    fn table(steps: &[Step], layout: Layout) -> Vec<parquet::record::Row> {
-        read(written(steps, layout))
+    fn table(steps: &[Step], options: TableOptions) -> Vec<parquet::record::Row> {
+        read(written(steps, options))
             .get_row_iter(None)
             .unwrap()
             .map(|row| row.unwrap())
@@ -293,7 +313,7 @@ mod tests {
 
     #[test]
     fn columns_are_the_contracts() {
-        let reader = read(written(&two_episodes(), Layout::default()));
+        let reader = read(written(&two_episodes(), TableOptions::default()));
         let schema = reader.metadata().file_metadata().schema_descr();
         let expected = [
             ("index", Type::INT64),
@@ -323,7 +343,7 @@ mod tests {
 
     #[test]
     fn each_row_holds_its_own_frames_reward_by_default() {
-        let rows = table(&two_episodes(), Layout::default());
+        let rows = table(&two_episodes(), TableOptions::default());
         let rewards: Vec<f32> = rows.iter().map(|r| r.get_float(REWARD).unwrap()).collect();
         assert_eq!(rewards[0], -0.4);
         assert!(rewards[1].is_nan());
@@ -345,11 +365,11 @@ mod tests {
 
     #[test]
     fn next_frame_takes_the_reward_of_the_frame_that_the_action_led_to() {
-        let layout = Layout {
+        let options = TableOptions {
             alignment: Alignment::NextFrame,
             bridged: false,
         };
-        let rows = table(&two_episodes(), layout);
+        let rows = table(&two_episodes(), options);
         // Row 0 observes frame 0 and holds frame 1's (stale) reward; row 2 holds frame 3's.
         assert_eq!(rows[0].get_long(0).unwrap(), 0);
         assert_eq!(rows[0].get_string(REASON).unwrap(), "stale_box");
@@ -371,11 +391,11 @@ mod tests {
     fn bridged_steps_are_marked_where_the_tracker_is_on() {
         let mut steps = fixtures::approach(2);
         steps[1].bridged = true;
-        let layout = Layout {
+        let options = TableOptions {
             bridged: true,
-            ..Layout::default()
+            ..TableOptions::default()
         };
-        let rows = table(&steps, layout);
+        let rows = table(&steps, options);
         assert_eq!(rows[1].len(), 14);
         let last = rows[1].get_column_iter().last().unwrap();
         assert_eq!(last.0, "reward.spatial.bridged");
@@ -385,8 +405,8 @@ mod tests {
     #[test]
     fn same_steps_give_the_same_bytes_with_provenance_inside() {
         let steps = two_episodes();
-        let bytes = written(&steps, Layout::default());
-        assert_eq!(bytes, written(&steps, Layout::default()));
+        let bytes = written(&steps, TableOptions::default());
+        assert_eq!(bytes, written(&steps, TableOptions::default()));
         let reader = read(bytes);
         let metadata = reader.metadata().file_metadata();
         let pairs = metadata.key_value_metadata().unwrap();
@@ -404,13 +424,13 @@ mod tests {
 
     #[test]
     fn no_step_is_a_table_without_rows() {
-        assert!(table(&[], Layout::default()).is_empty());
+        assert!(table(&[], TableOptions::default()).is_empty());
     }
 
     #[test]
     fn more_rows_than_a_group_holds_are_all_there() {
         let steps = fixtures::approach(ROWS_PER_GROUP as u64 + 3);
-        let reader = read(written(&steps, Layout::default()));
+        let reader = read(written(&steps, TableOptions::default()));
         assert_eq!(reader.num_row_groups(), 2);
         let rows = reader.metadata().file_metadata().num_rows();
         assert_eq!(rows, steps.len() as i64);
@@ -420,7 +440,7 @@ mod tests {
     fn unwritable_path_is_named() {
         let path = Path::new("no/such/folder/x_reward.parquet");
         let provenance = fixtures::provenance(&Settings::geometry());
-        let error = write(path, &[], &provenance, Layout::default()).unwrap_err();
+        let error = write(path, &[], &provenance, TableOptions::default()).unwrap_err();
         assert!(error.to_string().contains("no/such/folder"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
 //! The PNG: the picture on white with the film strip's pixels in it, in an embedded font, so that it
-//! looks the same on every machine.
+//! is the same on every machine.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use image::imageops::{FilterType, resize};
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use spatial_reward_figures::raster::{self, SCALE};
 
-use super::Report;
-use super::chart::{self, strip::Tile};
+use super::chart::{self, Tile};
+use super::contents::Report;
 use crate::error::{Error, Result};
 
 /// Draw the report and write it as a PNG, 1600 pixels wide.
@@ -21,10 +21,10 @@ pub fn write(path: &Path, report: &Report) -> Result<()> {
 
 /// The PNG's bytes. The error says what the renderer refused.
 fn png(report: &Report) -> Result<Vec<u8>> {
-    let picture = chart::draw(report, true);
-    let size = (chart::WIDTH, picture.height);
-    let png = raster::png(&picture.body, size, |pixmap| {
-        for tile in &picture.tiles {
+    let drawing = chart::draw(report, true);
+    let size = (chart::WIDTH, drawing.height);
+    let png = raster::png(&drawing.body, size, |pixmap| {
+        for tile in &drawing.tiles {
             place(pixmap, tile);
         }
     })?;

@@ -25,9 +25,11 @@ pub struct Provenance {
     pub prompt: String,
     /// `Config::digest()` of the settings in force.
     pub config_digest: String,
-    /// The settings in force, as YAML that `--config` takes.
+    /// The settings that differ from their defaults, as YAML that `--config` takes; empty where none does.
     pub config_yaml: String,
+    /// What is measured: center, surface, cloud.
     pub distance_kind: String,
+    /// How a reward follows from the distances: dense, sparse, ...
     pub reward_kind: String,
     /// The parameters that this kind of reward is computed with, by their config names.
     pub reward_parameters: BTreeMap<String, f64>,
@@ -43,7 +45,7 @@ impl Provenance {
     /// Of a labelling under `config`.
     ///
     /// # Errors
-    /// `Error::Output` if the settings cannot be written as YAML.
+    /// `Error::Core` if the settings cannot be written as YAML.
     pub fn new(
         settings: &Settings,
         estimator: &str,
@@ -51,17 +53,13 @@ impl Provenance {
         source_bag: &str,
         topics: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let config_yaml = serde_yaml::to_string(settings.config()).map_err(|error| {
-            let what = format!("the settings do not go into YAML: {error}");
-            Error::output("the provenance", what)
-        })?;
         Ok(Self {
             crate_version: env!("CARGO_PKG_VERSION").to_owned(),
             estimator: estimator.to_owned(),
             model_digest: origin.model_digest,
             prompt: origin.prompt,
             config_digest: settings.digest()?,
-            config_yaml,
+            config_yaml: settings.changed_yaml()?,
             distance_kind: settings.distance().name().to_owned(),
             reward_kind: settings.reward.kind.name().to_owned(),
             reward_parameters: reward_parameters(settings),

@@ -6,27 +6,36 @@ use super::timeline::Timeline;
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::step::Step;
 
+/// The figures.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Summary {
+pub(crate) struct Summary {
+    /// All steps.
     pub steps: usize,
+    /// Episodes that they are in.
     pub episodes: usize,
+    /// Steps with a reward.
     pub valid: usize,
+    /// Steps with a box that the tracker predicted.
     pub bridged: usize,
     /// Invalid steps by reason.
     pub reasons: BTreeMap<Reason, usize>,
     /// From the first to the last frame's stamp, seconds.
     pub duration_s: f64,
-    /// First, last and least valid distance, metres.
+    /// First valid distance, metres.
     pub first_m: Option<f64>,
+    /// Last valid distance, metres.
     pub last_m: Option<f64>,
+    /// Least valid distance, metres.
     pub min_m: Option<f64>,
     /// Seconds after the first frame at which the first success began.
     pub success_s: Option<f64>,
+    /// Episodes with a success.
     pub successful_episodes: usize,
 }
 
 impl Summary {
-    pub fn new(steps: &[Step]) -> Self {
+    /// Of steps in stream order.
+    pub(crate) fn new(steps: &[Step]) -> Self {
         let timeline = Timeline::new(steps);
         let distances = || {
             let valid = steps.iter().filter(|step| step.is_valid());
@@ -58,12 +67,12 @@ impl Summary {
     }
 
     /// Share of valid steps in percent; `None` without any step.
-    pub fn valid_percent(&self) -> Option<f64> {
+    pub(crate) fn valid_percent(&self) -> Option<f64> {
         (self.steps > 0).then(|| 100.0 * self.valid as f64 / self.steps as f64)
     }
 
     /// Whether and when the task was solved.
-    pub fn success(&self) -> String {
+    pub(crate) fn success(&self) -> String {
         match (self.success_s, self.episodes) {
             (None, _) => "no success".to_owned(),
             (Some(time), 0 | 1) => format!("success at {time:.2} s"),
@@ -75,7 +84,7 @@ impl Summary {
     }
 
     /// One line for a title.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         let mut line = format!("{} step{}", self.steps, plural(self.steps));
         if self.episodes > 1 {

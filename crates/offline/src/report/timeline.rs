@@ -7,16 +7,20 @@ use spatial_reward_figures::style::State;
 /// Consecutive steps of one episode in the same state, in seconds. A step reaches half-way to its
 /// neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
+pub(crate) struct Span {
+    /// What the steps have in common.
     pub state: State,
+    /// Where the first begins.
     pub begin_s: f64,
+    /// Where the last ends.
     pub end_s: f64,
 }
 
 /// A time in seconds and a value there.
-pub type Point = (f64, f64);
+pub(crate) type Point = (f64, f64);
 
-pub struct Timeline<'a> {
+/// Steps with their times.
+pub(crate) struct Timeline<'a> {
     steps: &'a [Step],
     times_s: Vec<f64>,
     /// Half the usual time between two frames, in seconds.
@@ -24,7 +28,8 @@ pub struct Timeline<'a> {
 }
 
 impl<'a> Timeline<'a> {
-    pub fn new(steps: &'a [Step]) -> Self {
+    /// Of steps in stream order; the earliest stamp is time 0.
+    pub(crate) fn new(steps: &'a [Step]) -> Self {
         let first = steps.iter().map(|step| step.stamp_nanos).min().unwrap_or(0);
         let times_s: Vec<f64> = steps
             .iter()
@@ -44,12 +49,12 @@ impl<'a> Timeline<'a> {
     }
 
     /// Each step with its time in seconds.
-    pub fn iter(&self) -> impl Iterator<Item = (f64, &'a Step)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, &'a Step)> {
         self.times_s.iter().copied().zip(self.steps)
     }
 
     /// The time of the step with that `Step::index`, and the step.
-    pub fn find(&self, index: u64) -> Option<(f64, &'a Step)> {
+    pub(crate) fn find(&self, index: u64) -> Option<(f64, &'a Step)> {
         let position = self
             .steps
             .binary_search_by_key(&index, |step| step.index)
@@ -58,13 +63,13 @@ impl<'a> Timeline<'a> {
     }
 
     /// From the first step's begin to the last step's end; never empty.
-    pub fn range_s(&self) -> (f64, f64) {
+    pub(crate) fn range_s(&self) -> (f64, f64) {
         let last = self.times_s.iter().copied().fold(0.0, f64::max);
         (-self.half_period_s, last + self.half_period_s)
     }
 
     /// Where an episode other than the first begins, in seconds, with its number.
-    pub fn episode_begins(&self) -> Vec<(f64, u64)> {
+    pub(crate) fn episode_begins(&self) -> Vec<(f64, u64)> {
         let pairs = self.steps.windows(2).zip(self.times_s.windows(2));
         pairs
             .filter(|(steps, _)| steps[0].episode != steps[1].episode)
@@ -73,7 +78,7 @@ impl<'a> Timeline<'a> {
     }
 
     /// The whole recording as spans, in order.
-    pub fn spans(&self) -> Vec<Span> {
+    pub(crate) fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<(u64, Span)> = vec![];
         let mut before: Option<f64> = None;
         for (position, (time, step)) in self.iter().enumerate() {
@@ -103,7 +108,7 @@ impl<'a> Timeline<'a> {
     }
 
     /// The finite values in unbroken runs: a step without one, or a new episode, ends a run.
-    pub fn runs(&self, value: impl Fn(usize, &Step) -> f64) -> Vec<Vec<Point>> {
+    pub(crate) fn runs(&self, value: impl Fn(usize, &Step) -> f64) -> Vec<Vec<Point>> {
         let points: Vec<(Point, u64)> = self
             .iter()
             .enumerate()
@@ -122,7 +127,7 @@ impl<'a> Timeline<'a> {
 /// The runs as a picture whose columns are `column_s` wide shows them: gaps narrower than a column are
 /// closed, and of each column only the first, lowest, highest and last point is kept. The number of
 /// points is bounded by the columns, however many steps there are.
-pub fn thinned(runs: &[Vec<Point>], column_s: f64) -> Vec<Vec<Point>> {
+pub(crate) fn thinned(runs: &[Vec<Point>], column_s: f64) -> Vec<Vec<Point>> {
     let mut closed: Vec<Vec<Point>> = vec![];
     for run in runs {
         let gap = |last: &Vec<Point>| Some(run.first()?.0 - last.last()?.0);
@@ -160,7 +165,7 @@ fn thinned_run(run: &[Point], column_s: f64) -> Vec<Point> {
 
 /// Spans narrower than `width_s` apart from their like are joined, so that a flicker of thousands of
 /// steps stays a bounded number of shapes. Order and extent are kept to that width.
-pub fn joined(spans: &[Span], state: State, width_s: f64) -> Vec<Span> {
+pub(crate) fn joined(spans: &[Span], state: State, width_s: f64) -> Vec<Span> {
     let mut joined: Vec<Span> = vec![];
     for span in spans.iter().filter(|span| span.state == state) {
         match joined.last_mut() {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::dataset::scene::Cloud;
 use crate::dataset::shape::Axes;
-use crate::dataset::wording::tests::rounding_m;
 use spatial_reward_core::answer::parse_distance;
 use spatial_reward_core::geometry::Point;
 
@@ -45,9 +44,9 @@ fn every_direct_distance_is_read_back_from_its_answer() {
             let read = read.unwrap_or_else(|| panic!("{}", turn.answer)).distance_m;
             let true_m = f64::from(scene.direct_m(turn.mentions[0], turn.mentions[1]));
             let rounding = if turn.answer.contains("meters") && !turn.answer.contains("centi") {
-                rounding_m(Unit::Metres)
+                Unit::Metres.rounding_m()
             } else {
-                rounding_m(Unit::Feet)
+                Unit::Feet.rounding_m()
             };
             assert!(
                 (read - true_m).abs() <= rounding,
@@ -78,7 +77,7 @@ fn lengths_of_all_categories_are_read_back_from_their_answers() {
                 let answer = form.replace("{m}", &unit.say(metres));
                 let read = parse_distance(&answer).unwrap_or_else(|| panic!("{answer}"));
                 let off = (read.distance_m - metres).abs();
-                assert!(off <= rounding_m(unit), "{metres}: {answer}");
+                assert!(off <= unit.rounding_m(), "{metres}: {answer}");
             }
         }
     }

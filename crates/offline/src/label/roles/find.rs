@@ -1,11 +1,13 @@
 //! The search: for each role the fitting topics are ranked, first by what their names say, then by
 //! kinship with the colour image, then by how much was recorded.
 
+use super::chosen::{Choice, Roles};
 use super::names::{
     SURE, camera_info_beside, is_truth, mentions, says_fingertip, says_target, shared_segments,
     stream,
 };
-use super::{Choice, DETECTIONS, Role, Roles};
+use crate::message_types::DETECTIONS;
+use crate::role::Role;
 use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 
 /// Pictures made for people, of depth or of detections.
@@ -61,7 +63,7 @@ pub(super) fn fill(info: &BagInfo, roles: &mut Roles) {
         if roles.get(role).is_none()
             && let Some(choice) = best(info, find(info, roles))
         {
-            roles.choices.insert(role, choice);
+            roles.choose(role, choice);
         }
     }
     fill_boxes(info, roles);
@@ -275,7 +277,7 @@ fn fill_boxes(info: &BagInfo, roles: &mut Roles) {
         let own = own_boxes(info, role, says, other_says);
         let choice = best(info, own).or_else(|| best(info, shared_boxes(info, role, other_says)));
         if let Some(choice) = choice {
-            roles.choices.insert(role, choice);
+            roles.choose(role, choice);
         }
     }
 }

@@ -7,7 +7,7 @@ const TRANSPORTS: [&str; 5] = ["compressed", "compressedDepth", "theora", "ffmpe
 const LONG_WORD: usize = 5;
 
 /// Whether the name has one of the words, singular or plural, in any case.
-pub fn mentions(name: &str, words: &[&str]) -> bool {
+pub(crate) fn mentions(name: &str, words: &[&str]) -> bool {
     let lower = name.to_lowercase();
     lower.split(|c: char| !c.is_alphanumeric()).any(|token| {
         words.iter().any(|word| {
@@ -18,8 +18,8 @@ pub fn mentions(name: &str, words: &[&str]) -> bool {
     })
 }
 
-/// Ground truth is for judging, never for labelling.
-pub fn is_truth(name: &str) -> bool {
+/// Whether the topic is ground truth: that is for evaluation, never for labelling.
+pub(crate) fn is_truth(name: &str) -> bool {
     let lower = name.to_lowercase();
     lower.split('/').any(|segment| {
         segment.contains("ground_truth") || segment.contains("groundtruth") || segment == "gt"
@@ -27,7 +27,7 @@ pub fn is_truth(name: &str) -> bool {
 }
 
 /// The image's name without its transport: `/camera/image_raw` of `/camera/image_raw/compressed`.
-pub fn stream(name: &str) -> &str {
+pub(crate) fn stream(name: &str) -> &str {
     match name.rsplit_once('/') {
         Some((stream, transport)) if TRANSPORTS.contains(&transport) => stream,
         _ => name,
@@ -35,7 +35,7 @@ pub fn stream(name: &str) -> &str {
 }
 
 /// Where ROS expects the camera info of an image: beside it.
-pub fn camera_info_beside(image: &str) -> String {
+pub(crate) fn camera_info_beside(image: &str) -> String {
     let namespace = stream(image)
         .rsplit_once('/')
         .map_or("", |(namespace, _)| namespace);
@@ -43,7 +43,7 @@ pub fn camera_info_beside(image: &str) -> String {
 }
 
 /// How many leading segments two names share.
-pub fn shared_segments(a: &str, b: &str) -> usize {
+pub(crate) fn shared_segments(a: &str, b: &str) -> usize {
     let segments = |name: &'_ str| {
         name.split('/')
             .filter(|s| !s.is_empty())
@@ -58,7 +58,7 @@ pub fn shared_segments(a: &str, b: &str) -> usize {
 }
 
 /// How surely a topic's boxes are the fingertip's by its name; 0 if it does not say.
-pub fn says_fingertip(name: &str) -> u8 {
+pub(crate) fn says_fingertip(name: &str) -> u8 {
     strength(
         name,
         &["fingertip"],
@@ -76,12 +76,12 @@ pub fn says_fingertip(name: &str) -> u8 {
 }
 
 /// How surely a topic's boxes are the target's by its name; 0 if it does not say.
-pub fn says_target(name: &str) -> u8 {
+pub(crate) fn says_target(name: &str) -> u8 {
     strength(name, &["target"], &["object", "goal"], &["obj", "item"])
 }
 
 /// A name this sure is believed even where no other topic is left for the other role.
-pub const SURE: u8 = 3;
+pub(crate) const SURE: u8 = 3;
 
 fn strength(name: &str, sure: &[&str], likely: &[&str], possible: &[&str]) -> u8 {
     [(SURE, sure), (2, likely), (1, possible)]

@@ -1,6 +1,6 @@
 //! The two curves and the lane of states between them, over one time axis.
 
-use crate::report::Report;
+use crate::report::contents::Report;
 use crate::report::timeline::{Point, Span, Timeline, joined, thinned};
 use spatial_reward_core::frame::{DistanceKind, Reason};
 use spatial_reward_core::settings::FilterKind;
@@ -14,8 +14,10 @@ use spatial_reward_figures::svg::{Anchor, Rect, Svg, text_width};
 const TICK_SIZE: f64 = 10.5;
 
 /// One curve panel: its place and its axes.
-pub struct Panel {
+pub(crate) struct Panel {
+    /// Where in the picture.
     pub rect: Rect,
+    /// Its horizontal axis, seconds.
     pub time: Axis,
     value: Axis,
     /// Without any there is nothing to put ticks on.
@@ -23,7 +25,7 @@ pub struct Panel {
 }
 
 /// A line of a panel.
-pub struct Curve {
+pub(crate) struct Curve {
     class: &'static str,
     name: String,
     runs: Vec<Vec<Point>>,
@@ -38,17 +40,19 @@ impl Curve {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    /// Whether no value is known.
+    pub(crate) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    pub fn entry(&self) -> Entry {
+    /// Its line in the legend.
+    pub(crate) fn entry(&self) -> Entry {
         Entry::line(self.class, self.name.clone())
     }
 }
 
 /// The measured distance last, so that it lies on top: the other kinds, the truth, the filtered distance.
-pub fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve> {
+pub(crate) fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve> {
     let kind = report.settings.distance();
     let others = [
         ("c-center", DistanceKind::Center),
@@ -82,7 +86,8 @@ pub fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve> {
     curves
 }
 
-pub fn reward_curve(report: &Report, timeline: &Timeline) -> Curve {
+/// The reward of the valid steps.
+pub(crate) fn reward_curve(report: &Report, timeline: &Timeline) -> Curve {
     let runs = timeline.runs(|_, step| valid_or_nan(step, step.reward));
     let name = format!("{} reward", report.settings.reward.kind.name());
     Curve::new("c-reward", name, runs)
@@ -102,7 +107,7 @@ fn other_distance(step: &Step, kind: DistanceKind) -> f64 {
 }
 
 /// Lowest and highest value of the curves; (infinity, -infinity) without any.
-pub fn extent(curves: &[Curve]) -> (f64, f64) {
+pub(crate) fn extent(curves: &[Curve]) -> (f64, f64) {
     curves
         .iter()
         .flat_map(|curve| curve.runs.iter().flatten())
@@ -112,7 +117,8 @@ pub fn extent(curves: &[Curve]) -> (f64, f64) {
 }
 
 impl Panel {
-    pub fn new(rect: Rect, time: Axis, values: (f64, f64)) -> Self {
+    /// A panel for values of that range; one that is not finite means that there are none.
+    pub(crate) fn new(rect: Rect, time: Axis, values: (f64, f64)) -> Self {
         let value = Axis::new(values, (rect.bottom(), rect.y));
         Self {
             rect,
@@ -122,12 +128,13 @@ impl Panel {
         }
     }
 
-    pub fn at(&self, (time_s, value): Point) -> (f64, f64) {
+    /// Where a time and a value are in the picture.
+    pub(crate) fn at(&self, (time_s, value): Point) -> (f64, f64) {
         (self.time.position(time_s), self.value.position(value))
     }
 
     /// Background, spans, grid, ticks of the values, and the axis' name.
-    pub fn draw_ground(&self, svg: &mut Svg, spans: &[Span], name: &str) {
+    pub(crate) fn draw_ground(&self, svg: &mut Svg, spans: &[Span], name: &str) {
         svg.rect("c-panel", self.rect);
         self.draw_shades(svg, spans);
         let has_values = self.has_values;
@@ -175,7 +182,7 @@ impl Panel {
     }
 
     /// The lane: every state in its colour.
-    pub fn draw_lane(&self, svg: &mut Svg, spans: &[Span]) {
+    pub(crate) fn draw_lane(&self, svg: &mut Svg, spans: &[Span]) {
         for state in states() {
             for rect in self.rects(spans, state) {
                 svg.rect(&style::class(state), rect);
@@ -186,7 +193,7 @@ impl Panel {
     }
 
     /// The curve, with a dot for each step where they stand far enough apart, and for lone steps.
-    pub fn draw_curve(&self, svg: &mut Svg, curve: &Curve) {
+    pub(crate) fn draw_curve(&self, svg: &mut Svg, curve: &Curve) {
         let points: usize = curve.runs.iter().map(Vec::len).sum();
         let roomy = points as f64 * 9.0 < self.rect.width;
         // The curves that only accompany get a dot where a line would have no length.
@@ -215,7 +222,7 @@ impl Panel {
     }
 
     /// A horizontal line, if its value is in range.
-    pub fn draw_level(&self, svg: &mut Svg, class: &str, value: f64) {
+    pub(crate) fn draw_level(&self, svg: &mut Svg, class: &str, value: f64) {
         if (self.value.low()..=self.value.high()).contains(&value) {
             let y = self.value.position(value);
             svg.line(class, (self.rect.x, y), (self.rect.right(), y));
@@ -223,7 +230,7 @@ impl Panel {
     }
 
     /// A hollow dot on each bridged step, as far as they can be told apart.
-    pub fn draw_bridged(&self, svg: &mut Svg, timeline: &Timeline) {
+    pub(crate) fn draw_bridged(&self, svg: &mut Svg, timeline: &Timeline) {
         let mut free_from = f64::NEG_INFINITY;
         for (time_s, step) in timeline.iter().filter(|(_, step)| step.bridged) {
             let at = self.at((time_s, step.distance_m));
@@ -234,7 +241,8 @@ impl Panel {
         }
     }
 
-    pub fn draw_note(&self, svg: &mut Svg, note: &str) {
+    /// A line of text in the middle, instead of curves.
+    pub(crate) fn draw_note(&self, svg: &mut Svg, note: &str) {
         let middle = (self.rect.x + self.rect.width / 2.0, self.rect.y + 30.0);
         svg.text("c-ink", middle, 14.0, Anchor::Middle, note);
     }
@@ -246,7 +254,7 @@ impl Panel {
     }
 
     /// Labels of the time axis below this panel.
-    pub fn draw_time_ticks(&self, svg: &mut Svg) {
+    pub(crate) fn draw_time_ticks(&self, svg: &mut Svg) {
         for (time_s, label) in self.time_ticks() {
             let at = (self.time.position(time_s), self.rect.bottom() + 15.0);
             svg.text("c-muted", at, TICK_SIZE, Anchor::Middle, &label);
@@ -259,7 +267,7 @@ impl Panel {
 }
 
 /// Vertical lines where episodes begin, from `top` to `bottom`, with their numbers where there is room.
-pub fn draw_episodes(svg: &mut Svg, timeline: &Timeline, first: &Panel, bottom: f64) {
+pub(crate) fn draw_episodes(svg: &mut Svg, timeline: &Timeline, first: &Panel, bottom: f64) {
     let mut begins = timeline.episode_begins();
     if begins.is_empty() {
         return;
@@ -290,7 +298,7 @@ fn states() -> impl Iterator<Item = State> {
 }
 
 /// The states that occur, with how many steps are in each.
-pub fn state_entries(timeline: &Timeline) -> Vec<Entry> {
+pub(crate) fn state_entries(timeline: &Timeline) -> Vec<Entry> {
     states()
         .filter_map(|state| {
             let count = timeline

@@ -2,7 +2,7 @@
 //! lines that lead to their places in time.
 
 use super::panels::Panel;
-use super::{LEFT, RIGHT};
+use super::size::{LEFT, RIGHT};
 use crate::report::film_strip::StripFrame;
 use crate::report::timeline::Timeline;
 use spatial_reward_core::frame::BoundingBox;
@@ -20,13 +20,15 @@ const TAG_SIZE: f64 = 8.5;
 
 /// Where a frame's pixels go.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tile<'a> {
+pub(crate) struct Tile<'a> {
+    /// Whose pixels.
     pub frame: &'a StripFrame,
+    /// Where in the picture.
     pub rect: Rect,
 }
 
 /// The strip's tiles from `top` down, rows filled evenly and centred.
-pub fn tiles<'a>(frames: &[&'a StripFrame], top: f64) -> Vec<Tile<'a>> {
+pub(crate) fn tiles<'a>(frames: &[&'a StripFrame], top: f64) -> Vec<Tile<'a>> {
     if frames.is_empty() {
         return vec![];
     }
@@ -84,7 +86,7 @@ fn within(tile: Rect, frame: &StripFrame) -> Rect {
 }
 
 /// The lower end of the captions.
-pub fn bottom(tiles: &[Tile], top: f64) -> f64 {
+pub(crate) fn bottom(tiles: &[Tile], top: f64) -> f64 {
     tiles
         .iter()
         .map(|tile| tile.rect.bottom() + CAPTION_HEIGHT)
@@ -92,7 +94,12 @@ pub fn bottom(tiles: &[Tile], top: f64) -> f64 {
 }
 
 /// Boxes and caption of one tile. `number` is shown where no line leads to the time axis.
-pub fn annotate(svg: &mut Svg, tile: &Tile, (time_s, step): (f64, &Step), number: Option<usize>) {
+pub(crate) fn annotate(
+    svg: &mut Svg,
+    tile: &Tile,
+    (time_s, step): (f64, &Step),
+    number: Option<usize>,
+) {
     let mut taken: Vec<Rect> = vec![];
     let boxes = [("fingertip", step.fingertip), ("target", step.target)]
         .into_iter()
@@ -179,7 +186,7 @@ fn caption(svg: &mut Svg, tile: Rect, time_s: f64, step: &Step, number: Option<u
 
 /// Where each frame is in time: in a single row a thin line from the tile, otherwise its number; and a
 /// mark on the measured distance.
-pub fn draw_places(svg: &mut Svg, tiles: &[Tile], timeline: &Timeline, panel: &Panel) {
+pub(crate) fn draw_places(svg: &mut Svg, tiles: &[Tile], timeline: &Timeline, panel: &Panel) {
     let single_row = is_single_row(tiles);
     let top = panel.rect.y;
     let mut free_from = f64::NEG_INFINITY;
@@ -212,7 +219,8 @@ pub fn draw_places(svg: &mut Svg, tiles: &[Tile], timeline: &Timeline, panel: &P
     }
 }
 
-pub fn is_single_row(tiles: &[Tile]) -> bool {
+/// Whether all tiles stand in one row.
+pub(crate) fn is_single_row(tiles: &[Tile]) -> bool {
     tiles.len() <= PER_ROW
 }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use crate::report::Report;
-use crate::report::chart::Picture;
+use crate::report::chart::Drawing;
+use crate::report::contents::Report;
 use crate::report::timeline::Timeline;
 use spatial_reward_figures::style::State;
 
@@ -42,17 +42,17 @@ struct AxisPlace {
 }
 
 /// JSON that may stand inside a `<script>` element: without a `<`, nothing can end the element.
-pub fn json(report: &Report, picture: &Picture) -> String {
+pub(crate) fn json(report: &Report, drawing: &Drawing) -> String {
     let timeline = Timeline::new(report.steps);
     let stride = report.steps.len().div_ceil(MOST_STEPS).max(1);
     let mut steps = Steps {
         axis: AxisPlace {
-            left: picture.distance.x,
-            right: picture.distance.right(),
-            top: picture.distance.y,
-            bottom: picture.curves_bottom,
-            begin_s: picture.time.low(),
-            end_s: picture.time.high(),
+            left: drawing.distance.x,
+            right: drawing.distance.right(),
+            top: drawing.distance.y,
+            bottom: drawing.curves_bottom,
+            begin_s: drawing.time.low(),
+            end_s: drawing.time.high(),
         },
         states: vec![],
         index: vec![],

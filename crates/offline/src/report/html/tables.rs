@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::Report;
+use crate::report::contents::Report;
 use crate::report::metrics::Metrics;
 use crate::report::summary::Summary;
 use spatial_reward_core::frame::{DistanceKind, Reason};
@@ -11,8 +11,8 @@ use spatial_reward_figures::style;
 use spatial_reward_figures::style::State;
 use spatial_reward_figures::svg::escaped;
 
-/// The figures that one looks for first.
-pub fn cards(summary: &Summary) -> String {
+/// The figures that matter most.
+pub(crate) fn cards(summary: &Summary) -> String {
     let metres = |value: Option<f64>| match value {
         Some(value) => format!("{value:.3} <small>m</small>"),
         None => "n/a".to_owned(),
@@ -57,7 +57,7 @@ pub fn cards(summary: &Summary) -> String {
 }
 
 /// Why steps are not valid, the most frequent first.
-pub fn reasons(summary: &Summary) -> String {
+pub(crate) fn reasons(summary: &Summary) -> String {
     if summary.reasons.is_empty() {
         return String::new();
     }
@@ -103,7 +103,7 @@ fn meaning(reason: Reason) -> &'static str {
 }
 
 /// The metrics beside their baselines, if the labelling was evaluated.
-pub fn metrics(metrics: Option<&Metrics>) -> String {
+pub(crate) fn metrics(metrics: Option<&Metrics>) -> String {
     let Some(metrics) = metrics else {
         return String::new();
     };
@@ -134,7 +134,7 @@ pub fn metrics(metrics: Option<&Metrics>) -> String {
 }
 
 /// What the numbers mean.
-pub fn reading(report: &Report) -> String {
+pub(crate) fn reading(report: &Report) -> String {
     let kind = match report.settings.distance() {
         DistanceKind::Center => {
             "<b>center</b>: between the 3-D centres of the two objects, their hidden halves accounted for"
@@ -166,7 +166,7 @@ pub fn reading(report: &Report) -> String {
 }
 
 /// Where the numbers come from.
-pub fn provenance(report: &Report, files: &[&str]) -> String {
+pub(crate) fn provenance(report: &Report, files: &[&str]) -> String {
     let provenance = report.provenance;
     let parameters: Vec<String> = provenance
         .reward_parameters

@@ -1,57 +1,63 @@
-//! What the first picture, depth image and intrinsics say about the whole bag: encodings that are
+//! What the first image, depth image and intrinsics say about the whole bag: encodings that are
 //! not supported and sizes that do not belong together end the labelling before it begins.
 
 use bytes::Bytes;
 
-use super::roles::{Role, Roles};
+use super::roles::Roles;
 use crate::error::{Error, Result};
+use crate::role::Role;
 use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::{Size, is_scaling};
 use spatial_reward_rosbag2::BagInfo;
 
-/// So many broken pictures are looked at before no picture is.
+/// So many broken pictures are decoded before no more are.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// The first decodable message of each kind.
+/// The first message of each kind that can be decoded.
 #[derive(Debug, Clone)]
-pub struct FirstLook {
-    image: Seen,
-    depth: Seen,
-    camera_info: Seen,
+pub(crate) struct FirstMessages {
+    image: FirstMessage,
+    depth: FirstMessage,
+    camera_info: FirstMessage,
 }
 
+/// What one topic's first message that can be decoded says.
 #[derive(Debug, Clone, Default)]
-struct Seen {
+struct FirstMessage {
     topic: String,
+    /// Messages that were decoded, or could not be.
     attempts: u32,
     size: Option<Size>,
     frame_id: Option<String>,
 }
 
-impl FirstLook {
-    pub fn new(info: &BagInfo, roles: &Roles) -> Self {
-        let seen = |role| Seen {
+impl FirstMessages {
+    /// Before any message of these topics.
+    pub(crate) fn new(info: &BagInfo, roles: &Roles) -> Self {
+        let of = |role| FirstMessage {
             topic: (roles.topic(role).and_then(|topic| info.topics.get(topic)))
                 .map_or_else(String::new, |topic| topic.name.clone()),
-            ..Seen::default()
+            ..FirstMessage::default()
         };
         Self {
-            image: seen(Role::Image),
-            depth: seen(Role::Depth),
-            camera_info: seen(Role::CameraInfo),
+            image: of(Role::Image),
+            depth: of(Role::Depth),
+            camera_info: of(Role::CameraInfo),
         }
     }
 
     /// The sizes of colour image, depth image and camera info, as far as they were seen.
-    pub fn sizes(&self) -> [Option<Size>; 3] {
+    pub(crate) fn sizes(&self) -> [Option<Size>; 3] {
         [self.image.size, self.depth.size, self.camera_info.size]
     }
 
+    /// Take a colour image in.
+    ///
     /// # Errors
     /// `Error::Encoding`, `Error::SizesDiffer`.
-    pub fn image(&mut self, decoder: &Decoder, frame_id: &str, data: &[u8]) -> Result<()> {
-        if self.image.wants_look(frame_id) {
+    pub(crate) fn image(&mut self, decoder: &Decoder, frame_id: &str, data: &[u8]) -> Result<()> {
+        if self.image.is_wanted(frame_id) {
             match decoder.color(data) {
                 Ok(color) => self.image.size = Some((color.width, color.height)),
                 Err(error) => return only_encoding(error, &self.image.topic),
@@ -61,10 +67,12 @@ impl FirstLook {
         Ok(())
     }
 
+    /// Take a depth image in.
+    ///
     /// # Errors
     /// `Error::Encoding`, `Error::SizesDiffer`.
-    pub fn depth(&mut self, decoder: &Decoder, frame_id: &str, data: &Bytes) -> Result<()> {
-        if self.depth.wants_look(frame_id) {
+    pub(crate) fn depth(&mut self, decoder: &Decoder, frame_id: &str, data: &Bytes) -> Result<()> {
+        if self.depth.is_wanted(frame_id) {
             match decoder.depth(data) {
                 Ok(depth) => self.depth.size = Some((depth.width, depth.height)),
                 Err(error) => return only_encoding(error, &self.depth.topic),
@@ -74,10 +82,12 @@ impl FirstLook {
         Ok(())
     }
 
+    /// Take a camera info in.
+    ///
     /// # Errors
     /// `Error::NoIntrinsics` if the first does not give intrinsics, for the others will not either;
     /// `Error::SizesDiffer`.
-    pub fn camera_info(&mut self, decoder: &Decoder, data: &[u8]) -> Result<()> {
+    pub(crate) fn camera_info(&mut self, decoder: &Decoder, data: &[u8]) -> Result<()> {
         let is_first = self.camera_info.size.is_none();
         if is_first {
             let (_, intrinsics) =
@@ -111,7 +121,7 @@ impl FirstLook {
         Ok(())
     }
 
-    fn belong_together(&self, first: &Seen, second: &Seen) -> Result<()> {
+    fn belong_together(&self, first: &FirstMessage, second: &FirstMessage) -> Result<()> {
         match (first.size, second.size) {
             (Some(one), Some(other)) if !is_scaling(one, other) => Err(Error::SizesDiffer {
                 first: first.topic.clone(),
@@ -126,8 +136,9 @@ impl FirstLook {
     }
 }
 
-impl Seen {
-    fn wants_look(&mut self, frame_id: &str) -> bool {
+impl FirstMessage {
+    /// Whether a message is to be decoded, for none was before.
+    fn is_wanted(&mut self, frame_id: &str) -> bool {
         if self.size.is_some() || self.attempts == MAX_ATTEMPTS {
             return false;
         }

@@ -1,0 +1,29 @@
+//! What is asked of the making of a data set.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::extras::ExtraTopics;
+use super::options::Options;
+use spatial_reward_core::settings::Settings;
+
+/// What to make of which bags.
+#[derive(Debug, Clone, Copy)]
+pub struct DatasetRequest<'a> {
+    /// Bag folders or files, in the order of their rows.
+    pub sources: &'a [PathBuf],
+    /// The folder to make.
+    pub target: &'a Path,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// Topics beyond the labeller's that the user names.
+    pub topics: &'a ExtraTopics,
+    /// How much is asked.
+    pub options: Options,
+    /// Threads; at least one.
+    pub jobs: usize,
+    /// The command line, for the record.
+    pub command: &'a str,
+    /// Set from elsewhere to stop: what was begun is removed.
+    pub stop: &'a AtomicBool,
+}

@@ -1,0 +1,36 @@
+//! What came of a labelling.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::intake::Unreadable;
+use crate::report;
+use crate::report::metrics::Metrics;
+use crate::role::Role;
+use spatial_reward_core::frame::{DistanceKind, Reason};
+use spatial_reward_rosbag2::Loss;
+
+/// What came of a labelling.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    /// The new bag's folder.
+    pub folder: PathBuf,
+    /// The table, picture and page in it.
+    pub files: report::Files,
+    /// Steps in it, with and without a reward.
+    pub steps: u64,
+    /// Steps without a reward, by their reason.
+    pub invalid: BTreeMap<Reason, u64>,
+    /// What its distances are.
+    pub distance_kind: DistanceKind,
+    /// Role to topic.
+    pub topics: BTreeMap<String, String>,
+    /// Messages that could not be read though the bag's container could, by role.
+    pub unreadable: BTreeMap<Role, Unreadable>,
+    /// What the source had lost.
+    pub loss: Option<Loss>,
+    /// Against ground truth, where the bag has it.
+    pub metrics: Option<Metrics>,
+    /// How long it took.
+    pub seconds: f64,
+}

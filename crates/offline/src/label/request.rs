@@ -1,0 +1,45 @@
+//! What is asked of a labelling, and what is told before it begins.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::roles::TruthTopics;
+use crate::role::Role;
+use spatial_reward_core::settings::Settings;
+
+/// What to label, and how.
+#[derive(Clone, Copy)]
+pub struct LabelRequest<'a> {
+    /// A bag folder or a bag file.
+    pub source: &'a Path,
+    /// The folder to make; its name becomes the bag's.
+    pub target: &'a Path,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// The topics of the ground truth that the user names.
+    pub truth: &'a TruthTopics,
+    /// Threads that decode and measure; at least one.
+    pub jobs: usize,
+    /// The command line, for the report.
+    pub command: &'a str,
+    /// Set from elsewhere to stop: what was begun is removed.
+    pub stop: &'a AtomicBool,
+    /// Told what the user may want otherwise.
+    pub note: &'a dyn Fn(&Note),
+}
+
+/// Something that the user may want otherwise, told before the work begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Another topic would fit a role as well as the one that was taken.
+    Ambiguous {
+        /// What the topic is for.
+        role: Role,
+        /// The one that was taken.
+        chosen: String,
+        /// Why that one, as the end of "it ...".
+        why: String,
+        /// Those that would fit too.
+        others: Vec<String>,
+    },
+}

@@ -1,0 +1,65 @@
+//! The topics that were chosen, each with the reason.
+
+use std::collections::BTreeMap;
+
+use crate::role::Role;
+use spatial_reward_rosbag2::BagInfo;
+
+/// A topic chosen for a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Index into `BagInfo::topics`.
+    pub topic: usize,
+    /// Why this one, as the end of a sentence: "it ...".
+    pub why: String,
+    /// The user named it.
+    pub named: bool,
+    /// Others that fit, best first.
+    pub others: Vec<usize>,
+    /// Another one fits as well, so the user may have meant that.
+    pub ambiguous: bool,
+}
+
+/// The roles of a bag that have a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roles {
+    choices: BTreeMap<Role, Choice>,
+}
+
+impl Roles {
+    /// The topic chosen for a role, with the reason.
+    pub fn get(&self, role: Role) -> Option<&Choice> {
+        self.choices.get(&role)
+    }
+
+    /// Its index into `BagInfo::topics`.
+    pub fn topic(&self, role: Role) -> Option<usize> {
+        self.get(role).map(|choice| choice.topic)
+    }
+
+    /// In the order of `Role::ALL`.
+    pub fn iter(&self) -> impl Iterator<Item = (Role, &Choice)> {
+        self.choices.iter().map(|(role, choice)| (*role, choice))
+    }
+
+    /// One topic carries both objects' boxes.
+    pub fn shares_boxes(&self) -> bool {
+        let fingertip = self.topic(Role::Fingertip);
+        fingertip.is_some() && fingertip == self.topic(Role::Target)
+    }
+
+    /// Choose a role's topic.
+    pub(super) fn choose(&mut self, role: Role, choice: Choice) {
+        self.choices.insert(role, choice);
+    }
+
+    /// Role to topic name, of the roles whose messages the labelling reads.
+    pub fn topic_names(&self, info: &BagInfo) -> BTreeMap<String, String> {
+        self.iter()
+            .filter_map(|(role, choice)| {
+                let topic = info.topics.get(choice.topic)?;
+                Some((role.key().to_owned(), topic.name.clone()))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,64 @@
+//! What labelling needs of a bag and the bag does not have, with the reason.
+
+use super::available::no_topic;
+use super::chosen::Roles;
+use super::names;
+use crate::error::{Error, Result};
+use crate::role::Role;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_rosbag2::BagInfo;
+
+impl Roles {
+    /// What labelling with this configuration needs and the bag does not have, worst first.
+    pub fn missing(&self, info: &BagInfo, settings: &Settings) -> Vec<Error> {
+        let mut needed = vec![Role::Image];
+        if settings.needs_depth() {
+            needed.push(Role::Depth);
+        }
+        if settings.estimator().needs_camera_info {
+            needed.push(Role::CameraInfo);
+        }
+        needed.extend([Role::Fingertip, Role::Target]);
+        needed
+            .into_iter()
+            .filter(|role| self.get(*role).is_none())
+            .map(|role| no_topic(info, role, why_needed(info, role)))
+            .collect()
+    }
+
+    /// Make sure that nothing is missing.
+    ///
+    /// # Errors
+    /// The first of [`Roles::missing`].
+    pub fn require(&self, info: &BagInfo, settings: &Settings) -> Result<()> {
+        match self.missing(info, settings).into_iter().next() {
+            Some(missing) => Err(missing),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why the search found nothing, and what wants it.
+fn why_needed(info: &BagInfo, role: Role) -> String {
+    let types = role.types().join(" or ");
+    let fitting = info
+        .topics
+        .iter()
+        .filter(|topic| role.fits(topic) && !names::is_truth(&topic.name));
+    let what = match (role, fitting.count()) {
+        (_, 0) => format!("no topic is a {types}"),
+        (Role::Depth, _) => "no image topic with messages has 'depth' in its name".to_owned(),
+        (Role::Image, _) => "no image topic with messages looks like colour by its name".to_owned(),
+        _ => format!("no {types} with messages has a fitting name"),
+    };
+    match role {
+        Role::Depth => format!(
+            "{what}; geometry measures in depth only, and the model takes its relative depth from it unless \
+             --relative-depth says otherwise"
+        ),
+        Role::CameraInfo => {
+            format!("{what}, and the geometry estimator needs the camera's intrinsics")
+        }
+        _ => what,
+    }
+}

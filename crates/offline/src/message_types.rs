@@ -1,0 +1,20 @@
+//! The names of the ROS message types that topics are told by.
+
+/// Pixels as they are.
+pub(crate) const IMAGE: &str = "sensor_msgs/msg/Image";
+/// A picture file.
+pub(crate) const COMPRESSED_IMAGE: &str = "sensor_msgs/msg/CompressedImage";
+/// A camera's intrinsics.
+pub(crate) const CAMERA_INFO: &str = "sensor_msgs/msg/CameraInfo";
+/// One box.
+pub(crate) const REGION_OF_INTEREST: &str = "sensor_msgs/msg/RegionOfInterest";
+/// An accelerometer's reading.
+pub(crate) const IMU: &str = "sensor_msgs/msg/Imu";
+/// Boxes with class ids.
+pub(crate) const DETECTIONS: &str = "vision_msgs/msg/Detection2DArray";
+/// A place in a coordinate frame.
+pub(crate) const POINT_STAMPED: &str = "geometry_msgs/msg/PointStamped";
+/// A number.
+pub(crate) const FLOAT64: &str = "std_msgs/msg/Float64";
+/// A text.
+pub(crate) const STRING: &str = "std_msgs/msg/String";
