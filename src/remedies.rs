@@ -23,11 +23,22 @@ pub fn in_words(error: &anyhow::Error) -> String {
 pub fn of(error: &anyhow::Error) -> Option<String> {
     error
         .chain()
-        .find_map(|cause| offline(cause).or_else(|| crate::model::remedy(cause)))
+        .find_map(|cause| offline(cause).or_else(|| core(cause)).or_else(|| crate::model::remedy(cause)))
+}
+
+fn core(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    match cause.downcast_ref::<spatial_reward_core::Error>()? {
+        spatial_reward_core::Error::OutputRefused { .. } => Some("give another -o".to_owned()),
+        _ => None,
+    }
 }
 
 fn offline(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     let error = cause.downcast_ref::<OfflineError>()?;
+    // What it passes on from the core is no link of the chain of its own.
+    if let OfflineError::Core(error) = error {
+        return core(error);
+    }
     Some(of_offline(&error.remedy()?))
 }
 

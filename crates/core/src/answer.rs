@@ -4,12 +4,14 @@
 mod lexer;
 mod measure;
 mod number;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-use measure::{Measure, Reader};
+use measure::Measure;
+use reader::Reader;
 
 /// No camera that sees a robot's fingertip sees farther; beyond it an answer is nonsense.
 const MAX_DISTANCE_M: f64 = 1000.0;

@@ -32,6 +32,15 @@ pub enum Error {
         message: String,
     },
 
+    /// There is something that must stay, or nothing can be: another place has to be named.
+    #[error("cannot write {path}: {why}", path = path.display())]
+    OutputRefused {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not there.
+        why: String,
+    },
+
     /// The configuration file does not parse; the message of the parser names line and column.
     #[error("config {path}: {message}", path = path.display())]
     ConfigSyntax {
@@ -246,8 +255,8 @@ pub enum Error {
     },
 
     /// What an estimator of another crate says went wrong.
-    #[error(transparent)]
-    Estimator(Box<dyn std::error::Error + Send + Sync>),
+    #[error("{0}")]
+    Estimator(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// What a caught panic said.
@@ -284,6 +293,14 @@ impl Error {
         Self::Output {
             path: path.into(),
             message: message.to_string(),
+        }
+    }
+
+    /// Shorthand for a place that nothing may be written to.
+    pub fn output_refused(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::OutputRefused {
+            path: path.into(),
+            why: why.into(),
         }
     }
 

@@ -13,13 +13,18 @@ use crate::error::{Error, Result};
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
+    /// The left edge, in pixels; inside.
     pub x_min: f64,
+    /// The upper edge, in pixels; inside.
     pub y_min: f64,
+    /// The right edge, in pixels; outside.
     pub x_max: f64,
+    /// The lower edge, in pixels; outside.
     pub y_max: f64,
 }
 
 impl BoundingBox {
+    /// From its edges in pixels, as they are: a box may be empty or not finite.
     pub fn new(x_min: f64, y_min: f64, x_max: f64, y_max: f64) -> Self {
         Self {
             x_min,
@@ -29,6 +34,7 @@ impl BoundingBox {
         }
     }
 
+    /// From its centre and its sides, in pixels.
     pub fn from_center(center_x: f64, center_y: f64, width: f64, height: f64) -> Self {
         Self::new(
             center_x - width / 2.0,
@@ -38,14 +44,17 @@ impl BoundingBox {
         )
     }
 
+    /// In pixels; negative where the edges are swapped.
     pub fn width(&self) -> f64 {
         self.x_max - self.x_min
     }
 
+    /// In pixels; negative where the edges are swapped.
     pub fn height(&self) -> f64 {
         self.y_max - self.y_min
     }
 
+    /// x and y in pixels.
     pub fn center(&self) -> [f64; 2] {
         [
             (self.x_min + self.x_max) / 2.0,
@@ -94,12 +103,14 @@ pub struct Detection {
     pub class_id: String,
     /// Higher is surer; 1 where the message has none.
     pub score: f64,
+    /// Where it is in the image.
     pub bbox: BoundingBox,
 }
 
 /// The lens model of `sensor_msgs/CameraInfo`, with OpenCV's coefficient order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Distortion {
+    /// A lens without distortion, or an image that is rectified already.
     None,
     /// `plumb_bob` and `rational_polynomial`: k1 k2 p1 p2 k3 k4 k5 k6 (the last three 0 for plumb_bob).
     BrownConrady([f64; 8]),
@@ -110,12 +121,19 @@ pub enum Distortion {
 /// A pinhole camera: pixel = K * ray, lens distortion apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Intrinsics {
+    /// Of the image that the rest is for, in pixels.
     pub width: u32,
+    /// Of the image that the rest is for, in pixels.
     pub height: u32,
+    /// Focal length along x, in pixels.
     pub fx: f64,
+    /// Focal length along y, in pixels.
     pub fy: f64,
+    /// Principal point along x, in pixels.
     pub cx: f64,
+    /// Principal point along y, in pixels.
     pub cy: f64,
+    /// What the lens does to a ray before the focal lengths scale it.
     pub distortion: Distortion,
 }
 
@@ -141,8 +159,11 @@ impl Intrinsics {
 /// Row-major 8-bit RGB pixels, `rgb.len() == width * height * 3`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColorImage {
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
+    /// Red, green and blue of each pixel, row by row from the top left.
     pub rgb: Vec<u8>,
 }
 
@@ -150,7 +171,9 @@ pub struct ColorImage {
 /// longer than most measurements, and few of them look at colour.
 #[derive(Clone)]
 pub struct LazyColorImage {
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
     pixels: Arc<LazyLock<Result<ColorImage>, Decode>>,
 }
@@ -196,7 +219,9 @@ impl fmt::Debug for LazyColorImage {
 /// 16-bit image stays as it was sent: who measures two boxes reads a part of it.
 #[derive(Debug, Clone)]
 pub struct DepthImage {
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
     pixels: DepthPixels,
 }
@@ -291,6 +316,7 @@ pub struct Frame {
     pub episode: u64,
     /// `header.stamp` of the colour image, in nanoseconds.
     pub stamp_nanos: i64,
+    /// The picture; decoded when somebody looks at it.
     pub color: LazyColorImage,
     /// Depth registered to the colour image; it may have another resolution.
     pub depth: Option<DepthImage>,
@@ -301,7 +327,9 @@ pub struct Frame {
 /// The two regions whose distance is asked for, in pixels of the colour image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Regions {
+    /// What the robot reaches with.
     pub fingertip: BoundingBox,
+    /// What it reaches for.
     pub target: BoundingBox,
 }
 
@@ -319,6 +347,7 @@ pub enum DistanceKind {
 }
 
 impl DistanceKind {
+    /// As settings and messages name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Center => "center",
@@ -331,8 +360,11 @@ impl DistanceKind {
 /// What an estimator says about one frame. Distances that it did not measure are `None`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measurement {
+    /// [`DistanceKind::Center`], in metres.
     pub center_m: Option<f64>,
+    /// [`DistanceKind::Surface`], in metres.
     pub surface_m: Option<f64>,
+    /// [`DistanceKind::Cloud`], in metres.
     pub cloud_m: Option<f64>,
     /// 0 (no evidence) to 1.
     pub confidence: f32,
@@ -344,6 +376,7 @@ pub struct Measurement {
 /// What a language model said about one frame.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
+    /// Its words, as they came.
     pub text: String,
     /// The distance that it states in metres, of the kind that was asked for.
     pub distance_m: Option<f64>,
@@ -367,20 +400,32 @@ impl Measurement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// The colour image does not decode.
     NoImage,
+    /// The fingertip was not detected, nor could its box be predicted.
     NoFingertipBox,
+    /// The target was not detected, nor could its box be predicted.
     NoTargetBox,
+    /// The newest box is older than its limit.
     StaleBox,
+    /// A box has no part inside the image.
     BoxOutsideImage,
+    /// There is no depth image within the tolerance.
     NoDepth,
+    /// The depth image is broken or has too few measurements in a region.
     DepthInvalid,
+    /// A language model answered, but not with this distance.
     UnparsedAnswer,
+    /// The distance is negative or beyond `estimator.max_distance_m`.
     ImplausibleDistance,
+    /// The estimator failed.
     ModelError,
+    /// The image came after a later one had been rewarded.
     Late,
 }
 
 impl Reason {
+    /// Every reason.
     pub const ALL: [Self; 11] = [
         Self::NoImage,
         Self::NoFingertipBox,
@@ -395,6 +440,7 @@ impl Reason {
         Self::Late,
     ];
 
+    /// The public name, such as `no_depth`.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoImage => "no_image",
@@ -411,6 +457,7 @@ impl Reason {
         }
     }
 
+    /// The reason of a public name; `None` if there is none of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }

@@ -21,7 +21,7 @@ mod surfaces;
 mod tests;
 mod window;
 
-use crate::estimator::Estimator;
+use crate::estimator::{Estimator, Profile};
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use crate::settings::Geometry;
 pub use cloud::mean_nearest_of_samples_m;
@@ -46,7 +46,7 @@ pub struct GeometryEstimator {
 
 impl GeometryEstimator {
     /// As `estimator.kind` names it.
-    pub const NAME: &'static str = "geometry";
+    pub const NAME: &'static str = Profile::GEOMETRY.name;
 
     /// With these limits.
     pub fn new(settings: &Geometry) -> Self {

@@ -22,8 +22,11 @@ pub use resize::{Kernel, Resizer};
 /// Row-major bytes of one channel, `values.len() == width * height`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrayImage {
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
+    /// Row by row from the top left, 0 black and 255 white.
     pub values: Vec<u8>,
 }
 

@@ -33,22 +33,34 @@ use crate::frame::{BoundingBox, Detection, Frame, Intrinsics, Measurement, Reaso
 pub enum Input {
     /// The colour image that a step is made of.
     Image {
+        /// `header.stamp`, in nanoseconds.
         stamp_nanos: i64,
+        /// `header.frame_id`.
         frame_id: String,
+        /// The message as it was sent.
         payload: Bytes,
     },
+    /// A depth image of the same camera.
     Depth {
+        /// `header.stamp`, in nanoseconds.
         stamp_nanos: i64,
+        /// The message as it was sent.
         payload: Bytes,
     },
+    /// The colour camera's intrinsics.
     CameraInfo {
+        /// `header.stamp`, in nanoseconds.
         stamp_nanos: i64,
+        /// As the message states them, and for the size that it states.
         intrinsics: Intrinsics,
     },
     /// Everything that a detector saw at one instant; an empty list says that it saw nothing.
     Boxes {
+        /// Which of the two objects they can be.
         role: BoxRole,
+        /// The stamp of the image that the detector looked at, in nanoseconds.
         stamp_nanos: i64,
+        /// In pixels of the colour image, as detected.
         boxes: Vec<Detection>,
     },
     /// A new episode begins with the first image logged at this message's log time or later.
@@ -58,7 +70,9 @@ pub enum Input {
 /// Whose boxes a topic carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BoxRole {
+    /// A topic of fingertips only.
     Fingertip,
+    /// A topic of targets only.
     Target,
     /// One topic for both, told apart by class id.
     Both,
@@ -67,13 +81,18 @@ pub enum BoxRole {
 /// The streams that exist. One that does not is never waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
+    /// Depth images.
     pub depth: bool,
+    /// Intrinsics of the colour camera.
     pub camera_info: bool,
+    /// Boxes of the fingertip.
     pub fingertip: bool,
+    /// Boxes of the target.
     pub target: bool,
 }
 
 impl Streams {
+    /// Every stream exists.
     pub const ALL: Self = Self {
         depth: true,
         camera_info: true,
@@ -97,6 +116,7 @@ pub struct FrameInfo {
     /// beyond it, and a detector's nonsense is kept for the record. One may be there without the
     /// other.
     pub fingertip: Option<BoundingBox>,
+    /// As `fingertip`.
     pub target: Option<BoundingBox>,
     /// A box was predicted by the tracker.
     pub bridged: bool,
@@ -123,6 +143,7 @@ impl FrameInfo {
 /// An image with everything that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatchedFrame {
+    /// What its step will say of it.
     pub info: FrameInfo,
     /// The encoded colour image, as it was pushed.
     pub image: Bytes,

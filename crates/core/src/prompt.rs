@@ -1,6 +1,7 @@
 //! From a question about numbered regions to the prompt that the model was trained on, and from what
 //! it generates back to an answer in the caller's numbers.
 
+pub mod format;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -10,11 +11,12 @@ pub use template::{Exchange, Template};
 use crate::error::{Error, Result};
 
 /// What the prompt holds in an image's or a region's place, until features replace it.
-const PLACEHOLDERS: [&str; 3] = ["<image>", "<mask>", "<depth>"];
+const PLACEHOLDERS: [&str; 3] = [format::IMAGE, format::MASK, format::DEPTH];
 
 /// What goes into the model for one answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prompt {
+    /// The whole conversation in the template's words, with placeholders.
     pub text: String,
     /// The caller's region numbers, one for each `<mask>` of the text, in its order: all turns, with
     /// repeats.
@@ -23,7 +25,7 @@ pub struct Prompt {
 
 /// What came out of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct AnswerText {
     /// With `[n]` as the caller's region number n.
     pub text: String,
     /// The text has an `[n]` that means no mention of its question; it stands there as generated.
@@ -81,7 +83,7 @@ impl Conversation {
             });
         }
         if self.history.is_empty() {
-            asked.text = format!("<image>\n{}", asked.text);
+            asked.text = format::with_image(&asked.text);
         }
         let text = self.template.render(&self.history, &asked.text)?;
         self.asked = Some(asked);
@@ -89,7 +91,7 @@ impl Conversation {
     }
 
     /// Takes the text that the model generated for the last question, and remembers it for the next.
-    pub fn hear(&mut self, generated: &str) -> Answer {
+    pub fn answered(&mut self, generated: &str) -> AnswerText {
         let said = self.template.clean(generated);
         let asked = self.asked.take();
         let mentions = asked.as_ref().map_or(&[][..], |asked| &asked.mentions);
@@ -111,11 +113,7 @@ fn parse(question: &str, with_depth: bool, regions: usize) -> Result<Question> {
     if let Some(text) = PLACEHOLDERS.into_iter().find(|p| question.contains(p)) {
         return Err(Error::ReservedText { text });
     }
-    let placeholder = if with_depth {
-        "<mask> <depth>"
-    } else {
-        "<mask>"
-    };
+    let placeholder = format::region(with_depth);
     let mut text = String::with_capacity(question.len());
     let mut mentions = Vec::new();
     let mut parts = question.split("<region");
@@ -141,7 +139,7 @@ fn parse(question: &str, with_depth: bool, regions: usize) -> Result<Question> {
 }
 
 /// Replaces each `[n]` by the region that the question's n-th mention is of.
-fn with_callers_numbers(said: &str, mentions: &[usize]) -> Answer {
+fn with_callers_numbers(said: &str, mentions: &[usize]) -> AnswerText {
     let mut text = String::with_capacity(said.len());
     let mut unknown_regions = false;
     let mut parts = said.split('[');
@@ -165,7 +163,7 @@ fn with_callers_numbers(said: &str, mentions: &[usize]) -> Answer {
         text.push(']');
         text.push_str(rest);
     }
-    Answer {
+    AnswerText {
         text,
         unknown_regions,
     }

@@ -6,6 +6,7 @@ use crate::imaging::{GrayImage, Mask};
 /// A picture with the regions that are asked about.
 #[derive(Debug, Clone)]
 pub struct MarkedPicture {
+    /// What the model looks at.
     pub color: ColorImage,
     /// Relative depth of the same size: larger is nearer.
     pub depth: Option<GrayImage>,
@@ -28,5 +29,6 @@ pub struct Reply {
     pub complete: bool,
     /// All that it read, with placeholders for the picture and the regions.
     pub prompt: String,
+    /// Wall time that the answer took.
     pub seconds: f64,
 }

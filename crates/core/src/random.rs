@@ -1,9 +1,11 @@
 //! A tiny deterministic generator (SplitMix64, Steele et al. 2014): the same seed gives the same
 //! planes in a frame, and the same cases in a test.
 
+/// The generator; what it holds is its seed, and then its state.
 pub struct Random(pub u64);
 
 impl Random {
+    /// Any of the 2^64 numbers.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

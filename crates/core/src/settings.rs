@@ -4,6 +4,7 @@
 //!
 //! [`Config`] is what was typed; [`Settings`] is what is ready to use: checked, its names resolved.
 
+mod checks;
 mod config;
 mod declared;
 mod estimating;

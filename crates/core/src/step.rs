@@ -6,7 +6,9 @@ use crate::frame::{BoundingBox, DistanceKind, Reason};
 /// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Latency {
+    /// Decoding the pictures.
     pub decode_s: f64,
+    /// Measuring the distance.
     pub estimate_s: f64,
     /// From the moment the step's inputs were complete to the finished step.
     pub total_s: f64,
@@ -17,6 +19,7 @@ pub struct Latency {
 pub struct Step {
     /// Position in the whole stream, counted from 0 over all episodes.
     pub index: u64,
+    /// Counted from 0, as splits, gaps, clock resets and successes divide the stream.
     pub episode: u64,
     /// Position in the episode, counted from 0.
     pub frame: u64,
@@ -28,15 +31,19 @@ pub struct Step {
     pub frame_id: String,
     /// The boxes used, in pixels of the colour image.
     pub fingertip: Option<BoundingBox>,
+    /// As `fingertip`.
     pub target: Option<BoundingBox>,
     /// A box of this step was predicted by the tracker, not seen by the detector.
     pub bridged: bool,
+    /// Which of the three distances counts.
     pub distance_kind: DistanceKind,
     /// The raw measured distance of `distance_kind`, before any filter; NaN if the step is invalid.
     pub distance_m: f64,
     /// Every kind that the estimator measured; NaN for those it did not.
     pub center_m: f64,
+    /// As `center_m`.
     pub surface_m: f64,
+    /// As `center_m`.
     pub cloud_m: f64,
     /// The configured reward; NaN if the step is invalid.
     pub reward: f64,
@@ -44,17 +51,22 @@ pub struct Step {
     pub shaped_reward: f64,
     /// Phi of this step; NaN if the step is invalid.
     pub potential: f64,
+    /// The estimator's, 0 (no evidence) to 1.
     pub confidence: f32,
     /// `None` for a valid step.
     pub reason: Option<Reason>,
+    /// The task was solved in this step.
     pub success: bool,
     /// The episode ended here because the task was solved.
     pub terminated: bool,
+    /// What a language model answered; empty for geometry.
     pub answer: String,
+    /// Wall time that the step took.
     pub latency: Latency,
 }
 
 impl Step {
+    /// It has a distance, and so a reward.
     pub fn is_valid(&self) -> bool {
         self.reason.is_none()
     }

@@ -19,7 +19,7 @@ impl WholeFolder {
     /// Begins beside the target, removing what a killed process left there.
     ///
     /// # Errors
-    /// `Error::Output` if the folder cannot be made or another process is at work on it.
+    /// `Error::OutputRefused` if the folder cannot be made, `Error::Output` if another process is at work on it.
     pub fn create(target: &Path) -> Result<Self> {
         let path = hidden_sibling(target, "partial");
         remove_stale(target, &path)?;
@@ -27,8 +27,7 @@ impl WholeFolder {
         fs::create_dir_all(parent_of(target))
             .and_then(|()| fs::create_dir(&path))
             .map_err(|error| {
-                let what = format!("its folder cannot be made ({error}): name another output");
-                Error::output(target, what)
+                Error::output_refused(target, format!("its folder cannot be made ({error})"))
             })?;
         let lock = File::open(&path).ok();
         // A file system without locks has no protection against two processes at once.

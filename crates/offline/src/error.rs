@@ -72,6 +72,17 @@ pub enum Error {
         message: String,
     },
 
+    /// Of all bags not one row came.
+    #[error("{path}: {message}", path = path.display())]
+    NoRows {
+        /// The data set that would have been made.
+        path: PathBuf,
+        /// Why there is none.
+        message: String,
+        /// The way out of what kept the only bag out.
+        remedy: Option<Remedy>,
+    },
+
     /// A bag without rewards, where a labelled one is needed.
     #[error("{path}: the bag has no rewards (no topic of type {type_name})", path = path.display())]
     NotLabelled {
@@ -134,6 +145,7 @@ impl Error {
                 Role::Depth,
                 Role::CameraInfo,
             ])),
+            Self::NoRows { remedy, .. } => remedy.clone(),
             Self::NoIntrinsics { .. } => Some(Remedy::NameTopics(vec![Role::CameraInfo])),
             Self::NotLabelled { path, .. } => Some(Remedy::Label(path.clone())),
             Self::OtherSettings { .. } => Some(Remedy::ReplaceOutput { resume: false }),
@@ -151,6 +163,11 @@ impl Error {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let make = spatial_reward_core::Error::io(action, path);
         move |source| Self::Core(make(source))
+    }
+
+    /// Shorthand for a place that nothing may be written to.
+    pub(crate) fn output_refused(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::Core(spatial_reward_core::Error::output_refused(path, why))
     }
 
     /// Shorthand for a file that cannot be written.

@@ -17,13 +17,16 @@ pub enum Place {
 /// One thing that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LossItem {
+    /// The bag's file, as the user knows it.
     pub file: PathBuf,
+    /// Where in it.
     pub place: Place,
+    /// What could not be read there and why, as half a sentence.
     pub what: String,
 }
 
 impl LossItem {
-    pub(super) fn new(file: &Path, place: Place, what: impl Into<String>) -> Self {
+    pub(crate) fn new(file: &Path, place: Place, what: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),
             place,
@@ -60,7 +63,7 @@ impl Loss {
     /// A badly damaged file could fill the memory with findings.
     pub const MAX_ITEMS: usize = 100;
 
-    pub(super) fn add(&mut self, item: LossItem) {
+    pub(crate) fn add(&mut self, item: LossItem) {
         tracing::warn!("{item}");
         if self.items.len() < Self::MAX_ITEMS {
             self.items.push(item);

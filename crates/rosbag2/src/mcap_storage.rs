@@ -8,16 +8,17 @@ mod catalog;
 mod chunk;
 mod extra;
 mod file;
+mod message;
 mod read;
 mod record;
 mod segment;
+mod summary;
 mod walk;
 mod write;
 
 pub(super) use catalog::McapCatalog;
-pub(super) use chunk::{Definitions, WholeChunk};
-pub(super) use extra::Extra;
 pub(super) use read::McapReader;
+pub(super) use summary::read_catalog;
 pub(super) use write::McapSink;
 
 /// The name of the metadata record in which rosbag2 keeps a copy of metadata.yaml.

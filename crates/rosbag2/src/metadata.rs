@@ -6,16 +6,17 @@
 
 use serde_yaml::{Mapping, Value};
 
-use super::info::{Compression, TopicInfo};
+use crate::compression::Compression;
+use crate::topic::TopicInfo;
 
 const ROOT: &str = "rosbag2_bagfile_information";
-pub(super) const OLDEST_WRITTEN: u32 = 4;
-pub(super) const NEWEST: u32 = 9;
-pub(super) const UNKNOWN_DISTRO: &str = "unknown";
+pub(crate) const OLDEST_WRITTEN: u32 = 4;
+pub(crate) const NEWEST: u32 = 9;
+pub(crate) const UNKNOWN_DISTRO: &str = "unknown";
 
 /// One file of a bag, as metadata.yaml lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct FileEntry {
+pub(crate) struct FileEntry {
     /// The file's name, without folders.
     pub name: String,
     pub message_count: Option<u64>,
@@ -23,7 +24,7 @@ pub(super) struct FileEntry {
 
 /// What metadata.yaml says.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Metadata {
+pub(crate) struct Metadata {
     pub version: u32,
     pub files: Vec<FileEntry>,
     pub message_count: Option<u64>,
@@ -38,7 +39,7 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Reads the text of a metadata.yaml or of the copy inside a bag file, which lacks the root
     /// key. The error says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let document: Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
         let information = document.get(ROOT).unwrap_or(&document);
         if !information.is_mapping() {
@@ -139,7 +140,7 @@ fn qos_text(value: Option<&Value>) -> String {
 }
 
 /// What a finished bag says about itself.
-pub(super) struct Summary<'a> {
+pub(crate) struct Summary<'a> {
     pub version: u32,
     pub storage_identifier: &'static str,
     pub file_name: String,
@@ -153,13 +154,13 @@ pub(super) struct Summary<'a> {
 
 impl Summary<'_> {
     /// The text of metadata.yaml.
-    pub fn to_file_text(&self) -> Result<String, String> {
+    pub(crate) fn to_file_text(&self) -> Result<String, String> {
         let root = mapping([(ROOT, self.information())]);
         serde_yaml::to_string(&root).map_err(|error| error.to_string())
     }
 
     /// The text of the copy inside a bag file, which lacks the root key.
-    pub fn to_embedded_text(&self) -> Result<String, String> {
+    pub(crate) fn to_embedded_text(&self) -> Result<String, String> {
         serde_yaml::to_string(&self.information()).map_err(|error| error.to_string())
     }
 

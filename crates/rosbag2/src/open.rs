@@ -1,26 +1,13 @@
-//! Opening a bag: which files it has, what each holds, and one picture of it all.
+//! Opening a bag: which files it has, and whether each of them can be read.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::info::{BagInfo, Compression, FileCatalog, Numbering, Storage, TopicInfo};
-use super::loss::{LossItem, Place};
-use super::mcap_storage::McapCatalog;
-use super::metadata::{FileEntry, Metadata, NEWEST, UNKNOWN_DISTRO};
-use super::read::{BagFile, MissingFile};
-use super::storage::Catalog;
-use super::stored_file::StoredFile;
 use crate::error::{Error, Result};
+use crate::loss::{LossItem, Place};
+use crate::metadata::{FileEntry, Metadata};
+use crate::picture::{MissingFile, OpenedBag, Picture};
 
-pub(super) struct OpenedBag {
-    pub info: BagInfo,
-    /// In the order of their first messages.
-    pub files: Vec<BagFile>,
-    pub missing: Vec<MissingFile>,
-}
-
-pub(super) fn open(path: &Path) -> Result<OpenedBag> {
+pub(crate) fn open(path: &Path) -> Result<OpenedBag> {
     let kind = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if kind.is_dir() {
         let metadata = read_metadata(path)?;
@@ -118,7 +105,7 @@ fn open_files(
             }
         }
     }
-    match (picture.files.is_empty(), first_error) {
+    match (picture.is_empty(), first_error) {
         (true, Some(error)) => Err(error),
         _ => Ok(picture.finish(missing)),
     }
@@ -147,228 +134,4 @@ fn reason(error: &Error) -> String {
         Error::BagFormat { message, .. } => message.clone(),
         other => other.to_string(),
     }
-}
-
-/// What the files say, put together.
-struct Picture {
-    info: BagInfo,
-    metadata: Option<Metadata>,
-    files: Vec<BagFile>,
-    end_nanos: Option<i64>,
-    stated_count: Option<u64>,
-    /// The newest copy of metadata.yaml inside a file.
-    embedded: Option<Metadata>,
-    distro: Option<String>,
-}
-
-impl Picture {
-    fn new(path: &Path, metadata: Option<Metadata>) -> Self {
-        let info = BagInfo {
-            path: path.to_owned(),
-            name: bag_name(path),
-            files: Vec::new(),
-            storage: Storage::Mcap,
-            compression: metadata
-                .as_ref()
-                .map(|it| it.compression)
-                .unwrap_or_default(),
-            ros_distro: String::new(),
-            metadata_version: NEWEST,
-            topics: Vec::new(),
-            message_count: None,
-            start_nanos: None,
-            end_nanos: None,
-            custom_data: serde_yaml::Value::Null,
-            embeds_metadata: false,
-            extras: Vec::new(),
-            numbering: None,
-        };
-        Self {
-            info,
-            metadata,
-            files: Vec::new(),
-            end_nanos: None,
-            stated_count: Some(0),
-            embedded: None,
-            distro: None,
-        }
-    }
-
-    fn add_file(&mut self, source: &Path, entry: &FileEntry, is_only: bool) -> Result<()> {
-        let stored = Arc::new(StoredFile::open(source)?);
-        let counted = self.metadata.is_some();
-        let catalog = Catalog::read(&stored, !counted)?;
-        let found = catalog.to_file_catalog(&stored);
-        if self.files.is_empty() {
-            self.info.storage = stored.storage;
-        }
-        if stored.compressed {
-            self.info.compression = Compression::File;
-        }
-        let whole_bag = self.metadata.as_ref().and_then(|it| it.message_count);
-        let expected_count = found
-            .stated_count
-            .or(entry.message_count)
-            .or(whole_bag.filter(|_| is_only));
-        self.stated_count = self
-            .stated_count
-            .zip(found.stated_count)
-            .map(|(a, b)| a + b);
-        // Unpacked copies of all files of a long split bag at once could fill the disk.
-        let keep = is_only || !stored.compressed;
-        let start_nanos = found.start_nanos;
-        let topics = self.add_contents(found);
-        if let (Catalog::Mcap(catalog), true) = (&catalog, is_only) {
-            self.info.numbering = Some(numbering(catalog, &topics));
-        }
-        self.files.push(BagFile {
-            source: source.to_owned(),
-            stored: keep.then_some(stored),
-            catalog,
-            topics,
-            start_nanos,
-            expected_count,
-        });
-        Ok(())
-    }
-
-    /// Merges a file's contents and returns its topics' places.
-    fn add_contents(&mut self, found: FileCatalog) -> HashMap<i64, usize> {
-        self.end_nanos = self.end_nanos.max(found.end_nanos);
-        if let Some(text) = &found.embedded_metadata {
-            self.info.embeds_metadata = true;
-            match Metadata::parse(text) {
-                Ok(metadata) => self.embedded = Some(metadata),
-                Err(reason) => tracing::debug!(reason, "the metadata inside the bag is damaged"),
-            }
-        }
-        self.distro = self.distro.take().or(found.ros_distro);
-        self.info.extras.extend(found.extras);
-        let places = found.topics.into_iter();
-        places
-            .map(|(id, topic)| (id, self.add_topic(topic)))
-            .collect()
-    }
-
-    /// The place of a topic that may have come with an earlier file.
-    fn add_topic(&mut self, mut topic: TopicInfo) -> usize {
-        for metadata in self.metadata.iter().chain(&self.embedded) {
-            let listed = metadata.topics.iter().find(|it| it.name == topic.name);
-            let Some(listed) = listed else { continue };
-            let fill = |own: &mut String, listed: &str| {
-                if own.is_empty() {
-                    listed.clone_into(own);
-                }
-            };
-            fill(&mut topic.type_name, &listed.type_name);
-            fill(
-                &mut topic.offered_qos_profiles,
-                &listed.offered_qos_profiles,
-            );
-            fill(&mut topic.type_hash, &listed.type_hash);
-        }
-        let same = |known: &TopicInfo| known.is_same_topic(&topic);
-        if let Some(place) = self.info.topics.iter().position(same) {
-            if let Some(known) = self.info.topics.get_mut(place) {
-                let counts = known.message_count.zip(topic.message_count);
-                known.message_count = counts.map(|(a, b)| a + b);
-            }
-            return place;
-        }
-        self.info.topics.push(topic);
-        self.info.topics.len() - 1
-    }
-
-    fn finish(mut self, missing: Vec<MissingFile>) -> OpenedBag {
-        self.files
-            .sort_by_key(|file| file.start_nanos.unwrap_or(i64::MIN));
-        self.info.files = self.files.iter().map(|file| file.source.clone()).collect();
-        self.info.start_nanos = self.files.iter().filter_map(|file| file.start_nanos).min();
-        self.info.end_nanos = self.end_nanos;
-        self.add_listed_topics();
-        let topic_sum = || {
-            self.info
-                .topics
-                .iter()
-                .map(|topic| topic.message_count)
-                .sum()
-        };
-        let listed = self.metadata.as_ref().and_then(|it| it.message_count);
-        self.info.message_count = listed.or(self.stated_count).or_else(topic_sum);
-        let source = self.metadata.as_ref().or(self.embedded.as_ref());
-        self.info.metadata_version = match source {
-            Some(metadata) => metadata.version,
-            None => fitting_version(&self.info.topics),
-        };
-        self.info.custom_data = source.map(|it| it.custom_data.clone()).unwrap_or_default();
-        self.info.ros_distro = source
-            .and_then(|metadata| metadata.ros_distro.clone())
-            .or(self.distro)
-            .unwrap_or_else(|| UNKNOWN_DISTRO.to_owned());
-        OpenedBag {
-            info: self.info,
-            files: self.files,
-            missing,
-        }
-    }
-
-    /// Topics that metadata.yaml lists and no file has, and counts that no file gives.
-    fn add_listed_topics(&mut self) {
-        let listed = self.metadata.as_ref().map(|it| it.topics.as_slice());
-        for topic in listed.unwrap_or_default() {
-            let topics = &mut self.info.topics;
-            match topics.iter_mut().find(|known| known.name == topic.name) {
-                Some(known) => known.message_count = known.message_count.or(topic.message_count),
-                None => topics.push(topic.clone()),
-            }
-        }
-    }
-}
-
-/// Of two channels that say the same of their topic, the copy uses the one with the smaller number.
-fn numbering(catalog: &McapCatalog, topics: &HashMap<i64, usize>) -> Numbering {
-    let mut channels = BTreeMap::new();
-    for (&channel, &topic) in topics {
-        if let Ok(channel) = u16::try_from(channel) {
-            let smallest = channels.entry(topic).or_insert(channel);
-            *smallest = channel.min(*smallest);
-        }
-    }
-    Numbering {
-        definitions: Arc::new(catalog.definitions().clone()),
-        channels,
-    }
-}
-
-/// The version of metadata.yaml that bags with such topics had: since 9 the QoS profiles are in
-/// words, since 7 there are type hashes.
-fn fitting_version(topics: &[TopicInfo]) -> u32 {
-    let has_qos = |topic: &&TopicInfo| topic.offered_qos_profiles.contains("history:");
-    let Some(topic) = topics.iter().find(has_qos) else {
-        return NEWEST;
-    };
-    let in_numbers = topic
-        .offered_qos_profiles
-        .split("history:")
-        .nth(1)
-        .is_some_and(|value| value.trim_start().starts_with(|c: char| c.is_ascii_digit()));
-    match (in_numbers, topic.type_hash.is_empty()) {
-        (false, _) => NEWEST,
-        (true, false) => 8,
-        (true, true) => 5,
-    }
-}
-
-/// The folder's name, or the file's without the extensions of a bag.
-fn bag_name(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
-    if path.is_dir() {
-        return name.into_owned();
-    }
-    let name = name.strip_suffix(".zstd").unwrap_or(&name);
-    let stem = name
-        .strip_suffix(".mcap")
-        .or_else(|| name.strip_suffix(".db3"));
-    stem.unwrap_or(name).to_owned()
 }

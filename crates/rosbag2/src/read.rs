@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::info::{BagInfo, BagMessage, Compression, StoredMessage, TopicInfo, plausible_size};
-use super::loss::{Loss, LossItem, Place};
-use super::open;
-use super::storage::{self, Catalog, StorageReader};
-use super::stored_file::{StoredFile, ZSTD_MAGIC};
+use crate::compression::{Compression, ZSTD_MAGIC, plausible_size};
 use crate::error::Result;
+use crate::info::{BagInfo, BagMessage};
+use crate::loss::{Loss, LossItem, Place};
+use crate::open;
+use crate::picture::{BagFile, OpenedBag};
+use crate::storage::{StorageReader, StoredMessage};
+use crate::stored_file::StoredFile;
+use crate::topic::TopicInfo;
 
 /// Streams a bag's messages in log-time order, in memory that does not grow with the bag.
 pub struct BagReader {
@@ -26,24 +29,6 @@ pub struct BagReader {
     lost_unknown: bool,
     /// The latest log time that has come out.
     newest_nanos: i64,
-}
-
-/// One file of the bag, ready to be read.
-pub(super) struct BagFile {
-    pub source: PathBuf,
-    /// `None` for a file whose unpacked copy was given up until its turn comes.
-    pub stored: Option<Arc<StoredFile>>,
-    pub catalog: Catalog,
-    /// From the file's own numbers to [`BagInfo::topics`].
-    pub topics: HashMap<i64, usize>,
-    pub start_nanos: Option<i64>,
-    pub expected_count: Option<u64>,
-}
-
-/// A file that cannot be read at all, among others that can.
-pub(super) struct MissingFile {
-    pub damage: LossItem,
-    pub expected_count: Option<u64>,
 }
 
 struct BegunFile {
@@ -67,7 +52,7 @@ impl BagReader {
     /// [`Error::NotABag`](crate::Error::NotABag) if it is something else,
     /// [`Error::BagFormat`](crate::Error::BagFormat) if nothing can be read of it.
     pub fn open(path: &Path) -> Result<Self> {
-        let open::OpenedBag {
+        let OpenedBag {
             info,
             mut files,
             missing,
@@ -89,6 +74,7 @@ impl BagReader {
         Ok(reader)
     }
 
+    /// Topics, times and all else that is known of the bag before its messages are read.
     pub fn info(&self) -> &BagInfo {
         &self.info
     }
@@ -145,7 +131,7 @@ impl BagReader {
         };
         let unpacking_damage = stored.damage.clone();
         let mut begun = BegunFile {
-            reader: storage::reader(stored, &file.catalog)?,
+            reader: file.catalog.reader(stored)?,
             source: file.source,
             topics: file.topics,
             expected_count: file.expected_count,

@@ -1,48 +1,46 @@
-//! The two storages behind one face: what a file holds, and its messages in log-time order.
+//! What either storage gives of a file: a catalog of what it holds, and its messages in log-time order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::info::{FileCatalog, Storage, StoredMessage};
-use super::loss::LossItem;
-use super::mcap_storage::{McapCatalog, McapReader};
-use super::sqlite_storage::{SqliteCatalog, SqliteReader};
-use super::stored_file::StoredFile;
-use crate::error::Result;
+use bytes::Bytes;
 
-pub(super) enum Catalog {
-    Mcap(McapCatalog),
-    Sqlite(SqliteCatalog),
+use crate::kept::{Extra, WholeChunk};
+use crate::loss::LossItem;
+use crate::topic::TopicInfo;
+
+/// A message of one file: `channel` is the file's own number of the topic.
+#[derive(Debug)]
+pub(crate) struct StoredMessage {
+    pub channel: i64,
+    pub log_time_nanos: i64,
+    pub publish_time_nanos: i64,
+    pub sequence: u32,
+    pub data: Bytes,
+    /// See [`BagMessage::chunk`](crate::BagMessage).
+    pub chunk: Option<Arc<WholeChunk>>,
 }
 
-impl Catalog {
-    /// `count` asks for the number of messages even where finding it reads the whole file.
-    pub fn read(file: &StoredFile, count: bool) -> Result<Self> {
-        Ok(match file.storage {
-            Storage::Mcap => Self::Mcap(McapCatalog::read(file)?),
-            Storage::Sqlite3 => Self::Sqlite(SqliteCatalog::read(file, count)?),
-        })
-    }
-
-    pub fn to_file_catalog(&self, file: &Arc<StoredFile>) -> FileCatalog {
-        match self {
-            Self::Mcap(catalog) => catalog.to_file_catalog(file),
-            Self::Sqlite(catalog) => catalog.file.clone(),
-        }
-    }
+/// What one file says about itself before its messages are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileCatalog {
+    /// Topics by the file's own numbers for them.
+    pub topics: BTreeMap<i64, TopicInfo>,
+    /// The number of messages that the file says it holds.
+    pub stated_count: Option<u64>,
+    pub start_nanos: Option<i64>,
+    pub end_nanos: Option<i64>,
+    pub ros_distro: Option<String>,
+    /// The copy of metadata.yaml that newer recorders keep inside the file.
+    pub embedded_metadata: Option<String>,
+    pub extras: Vec<Extra>,
 }
 
 /// The messages of one file. Damage ends or interrupts them but is no error: it is noted.
-pub(super) trait StorageReader: Send {
+pub(crate) trait StorageReader: Send {
     /// The next message; `None` at the end of what can be read.
     fn next(&mut self) -> Option<StoredMessage>;
 
     /// What was found damaged since the last call.
     fn take_damage(&mut self) -> Vec<LossItem>;
-}
-
-pub(super) fn reader(file: Arc<StoredFile>, catalog: &Catalog) -> Result<Box<dyn StorageReader>> {
-    Ok(match catalog {
-        Catalog::Mcap(catalog) => Box::new(McapReader::new(file, catalog)?),
-        Catalog::Sqlite(catalog) => Box::new(SqliteReader::new(file, catalog)?),
-    })
 }

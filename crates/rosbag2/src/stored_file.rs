@@ -5,16 +5,16 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::info::Storage;
-use super::loss::{LossItem, Place};
+use crate::compression::ZSTD_MAGIC;
 use crate::error::{Error, Result};
+use crate::loss::{LossItem, Place};
+use crate::topic::Storage;
 
-pub(super) const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// A bag file that can be read at [`StoredFile::path`].
 #[derive(Debug)]
-pub(super) struct StoredFile {
+pub(crate) struct StoredFile {
     /// The file as the user knows it.
     pub source: PathBuf,
     /// Where to read: the source itself, or the unpacked copy of it.
@@ -30,7 +30,7 @@ pub(super) struct StoredFile {
 
 impl StoredFile {
     /// Errors: [`Error::Io`] if it cannot be read, [`Error::NotABag`] if it is something else.
-    pub fn open(source: &Path) -> Result<Self> {
+    pub(crate) fn open(source: &Path) -> Result<Self> {
         let start = first_bytes(source)?;
         if !start.starts_with(&ZSTD_MAGIC) {
             let storage = storage_of(source, &start)?;
@@ -128,13 +128,13 @@ impl StoredFile {
         })
     }
 
-    pub fn len(&self) -> Result<u64> {
+    pub(crate) fn len(&self) -> Result<u64> {
         std::fs::metadata(&self.path)
             .map(|metadata| metadata.len())
             .map_err(Error::io("read", &self.source))
     }
 
-    pub fn reader(&self) -> Result<File> {
+    pub(crate) fn reader(&self) -> Result<File> {
         File::open(&self.path).map_err(Error::io("open", &self.source))
     }
 }
@@ -142,7 +142,7 @@ impl StoredFile {
 const HEADER_BYTES: u64 = 100;
 
 /// The size of a database's pages by its header, 0 if that is cut.
-pub(super) fn page_bytes(header: &[u8]) -> u64 {
+pub(crate) fn page_bytes(header: &[u8]) -> u64 {
     match header.get(16..18) {
         Some(&[0, 1]) => 65536,
         Some(&[high, low]) => u64::from(u16::from_be_bytes([high, low])),

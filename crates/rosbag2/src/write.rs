@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use mcap::records::Metadata;
 
-use super::info::{BagInfo, BagMessage, Storage, TopicInfo};
-use super::mcap_storage::McapSink;
-use super::metadata::{NEWEST, OLDEST_WRITTEN, Summary};
-use super::sqlite_storage::SqliteSink;
 use crate::error::{Error, Result};
+use crate::info::{BagInfo, BagMessage};
+use crate::mcap_storage::McapSink;
+use crate::metadata::{NEWEST, OLDEST_WRITTEN, Summary};
+use crate::sqlite_storage::SqliteSink;
+use crate::topic::{Storage, TopicInfo};
 
 /// Writes one bag of one file into a folder. Until [`BagWriter::finish`] has returned, the folder
 /// holds no bag: write into a temporary one and rename it.

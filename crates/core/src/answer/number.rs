@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::measure::Reader;
+use super::reader::Reader;
 
 const SMALL_NUMBERS: [&str; 20] = [
     "zero",

@@ -27,8 +27,11 @@ pub struct DepthAnythingProcessor {
 /// What a network is fed: shape [3, height, width], row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkInput {
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
+    /// Red, green and blue one after the other, normalised as the network was trained.
     pub values: Vec<f32>,
 }
 

@@ -18,7 +18,9 @@ pub struct Disparity {
 /// The disparities that become black and white.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DisparityRange {
+    /// Black, in the unit of the disparities: the farthest.
     pub min: f32,
+    /// White, in the unit of the disparities: the nearest.
     pub max: f32,
 }
 

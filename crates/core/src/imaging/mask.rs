@@ -11,8 +11,11 @@ use crate::{Error, Result};
 /// `data.len() == width * height`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
+    /// One byte a pixel, row by row from the top left.
     pub data: Vec<u8>,
 }
 

@@ -17,6 +17,7 @@ const MAX_ALIGNMENT_PADDING_BYTES: usize = 3;
 pub struct Detections {
     /// `header.stamp`; 0 where the message has none, and the log time must do.
     pub stamp_nanos: i64,
+    /// `header.frame_id`; empty where the message has none.
     pub frame_id: String,
     /// One entry for each hypothesis of each detection, in the message's order. A turned detection's
     /// box is the smallest upright one around it. As sent: boxes may be empty, not finite, or outside

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::frame::BoundingBox;
 use crate::step::Step;
 
+/// The message's name.
 pub const TYPE_NAME: &str = "spatial_reward/msg/StepReward";
 
 /// The definition with those it depends on, as MCAP and rosbag2 store it (`ros2msg`).
@@ -31,31 +32,55 @@ pub const TYPE_HASH: &str =
 /// The message's fields, as in msg/StepReward.msg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepReward {
+    /// Of the source image: join on its stamp.
     pub header: Header,
+    /// Counted from 0.
     pub episode_id: i64,
+    /// In its episode, counted from 0.
     pub step: i64,
+    /// The raw measured distance in metres; NaN if not valid.
     pub distance_m: f64,
+    /// Its kind: `center`, `surface` or `cloud`.
     pub distance_kind: String,
+    /// Between the centres, in metres; NaN if it was not measured.
     pub center_m: f64,
+    /// Between the surfaces, in metres; NaN if it was not measured.
     pub surface_m: f64,
+    /// Between the clouds, in metres; NaN if it was not measured.
     pub cloud_m: f64,
+    /// The configured reward; NaN if not valid.
     pub reward: f64,
+    /// The configured reward's name, such as `dense`.
     pub reward_kind: String,
+    /// The potential-based shaped reward; NaN if not valid.
     pub shaped_reward: f64,
+    /// Minus the filtered distance in metres, 0 at a true terminal; NaN if not valid.
     pub potential: f64,
+    /// 0 (no evidence) to 1.
     pub confidence: f32,
+    /// There is a distance, and so a reward.
     pub valid: bool,
+    /// Why not, as [`Reason::name`](crate::frame::Reason::name) has it; empty if valid.
     pub reason: String,
+    /// A box of this step was predicted by the tracker, not seen by the detector.
     pub bridged: bool,
+    /// The task was solved in this step.
     pub success: bool,
+    /// The episode ended here because the task was solved.
     pub terminated: bool,
+    /// What a language model answered; empty for geometry.
     pub answer: String,
+    /// The estimator's name, such as `geometry`.
     pub estimator: String,
     /// x_min, y_min, x_max, y_max; NaN if there was none.
     pub fingertip_box: [f64; 4],
+    /// As `fingertip_box`.
     pub target_box: [f64; 4],
+    /// Wall time of decoding, in seconds.
     pub latency_decode_s: f64,
+    /// Wall time of measuring, in seconds.
     pub latency_estimate_s: f64,
+    /// Wall time from complete inputs to the finished step, in seconds.
     pub latency_total_s: f64,
 }
 
@@ -69,6 +94,7 @@ pub struct StepMeta<'a> {
 }
 
 impl StepReward {
+    /// The message of a step.
     pub fn new(step: &Step, meta: &StepMeta<'_>) -> Self {
         Self {
             header: Header {

@@ -28,14 +28,18 @@ pub fn is_scaling(first: Size, second: Size) -> bool {
 
 /// What every frame of a stream is measured with.
 pub struct Measurer<'a> {
+    /// Who measures.
     pub estimator: &'a dyn Estimator,
+    /// Reads the colour stream's messages.
     pub image: Decoder,
+    /// Reads the depth stream's; `None` without one.
     pub depth: Option<Decoder>,
 }
 
 /// A frame to measure.
 #[derive(Debug)]
 pub struct Task {
+    /// The matcher's, still encoded.
     pub frame: MatchedFrame,
     /// Give its colour image back: somebody draws it. It is decoded then even where it cannot be
     /// measured.
@@ -45,7 +49,9 @@ pub struct Task {
 /// A measured frame.
 #[derive(Debug)]
 pub struct Measured {
+    /// Of the frame that was given.
     pub info: FrameInfo,
+    /// The distances, or why there are none.
     pub measurement: Result<Measurement, Reason>,
     /// The colour image, if it was asked for and is sound.
     pub color: Option<LazyColorImage>,
@@ -58,7 +64,9 @@ pub struct Measured {
 /// A picture that did not decode or does not fit.
 #[derive(Debug)]
 pub struct Broken {
+    /// Which picture, such as `depth image`.
     pub what: &'static str,
+    /// The decoder's words.
     pub why: String,
 }
 

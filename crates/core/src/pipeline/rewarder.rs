@@ -27,6 +27,7 @@ pub struct Rewarder {
 }
 
 impl Rewarder {
+    /// A rewarder before its first frame.
     pub fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.clone(),

@@ -9,7 +9,6 @@ mod rewarding;
 use bytes::Bytes;
 
 use super::*;
-use crate::estimator::Estimators;
 use crate::frame::Distortion;
 use crate::settings::{Config, Settings};
 use crate::step::{Latency, Step};
@@ -17,7 +16,7 @@ use crate::step::{Latency, Step};
 const MS: i64 = 1_000_000;
 
 fn settings(yaml: &str) -> Settings {
-    Settings::new(Config::from_yaml(yaml).unwrap(), &Estimators::default()).unwrap()
+    Settings::from_yaml(yaml).unwrap()
 }
 
 /// A matcher fed in milliseconds. Messages are logged at their stamp unless said otherwise.

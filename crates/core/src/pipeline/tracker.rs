@@ -18,6 +18,7 @@ pub struct BoxTracker {
 }
 
 impl BoxTracker {
+    /// A tracker that has seen nothing yet.
     pub fn new(settings: &Tracker) -> Self {
         Self {
             noise: Noise {

@@ -5,21 +5,32 @@ use crate::error::{Error, Result};
 /// A question that has been answered, both as they stand in the prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
+    /// With a placeholder for each region.
     pub question: String,
+    /// As it was generated.
     pub answer: String,
 }
 
 /// The manner in which a language model was taught to see a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Template {
+    /// `llama_3`: turns between header tokens, with a system's text.
     Llama3,
+    /// `vicuna_v1`: USER and ASSISTANT after Vicuna's text.
     VicunaV1,
+    /// `v1`: the same under the original's other name.
     V1,
+    /// `vicuna_v1_nosys`: the same without a text before the first turn.
     VicunaV1WithoutSystem,
+    /// `llava_v1`: the same with LLaVA's text.
     LlavaV1,
+    /// `llama_2`: questions in `[INST]`, the first with a system's text.
     Llama2,
+    /// `mistral`: questions in `[INST]`.
     Mistral,
+    /// `hermes-2`: ChatML.
     Hermes2,
+    /// `plain`: one question a line, without a history.
     Plain,
 }
 
@@ -29,6 +40,7 @@ const LLAVA_SYSTEM: &str = "A chat between a curious human and an artificial int
 const LLAMA_2_SYSTEM: &str = "You are a helpful, respectful and honest assistant. Always answer as helpfully as possible, while being safe.  Your answers should not include any harmful, unethical, racist, sexist, toxic, dangerous, or illegal content. Please ensure that your responses are socially unbiased and positive in nature.\n\nIf a question does not make any sense, or is not factually coherent, explain why instead of answering something not correct. If you don't know the answer to a question, please don't share false information.";
 
 impl Template {
+    /// Every template.
     pub const ALL: [Self; 9] = [
         Self::Llama3,
         Self::VicunaV1,

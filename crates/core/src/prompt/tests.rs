@@ -72,7 +72,7 @@ fn prompts_of_all_templates_are_the_originals() {
         // When it is led, then its prompts are the original's
         let first = conversation.ask("Is <region0> wide?").unwrap();
         assert_eq!(first.text, facts.prompts[0], "{name}");
-        conversation.hear("Yes [0].");
+        conversation.answered("Yes [0].");
         match conversation.ask("Why?") {
             Ok(second) => {
                 assert_eq!(second.text, facts.prompts[1], "{name}");
@@ -101,7 +101,7 @@ fn golden_conversations_have_the_originals_prompts_and_answers() {
             let prompt = conversation.ask(turn).unwrap();
             assert_eq!(prompt.text, *expected);
             mentions = prompt.mentions.len();
-            assert_eq!(conversation.hear(&format!("{text}\n")).text, *text);
+            assert_eq!(conversation.answered(&format!("{text}\n")).text, *text);
         }
         assert_eq!(mentions, case.region_indices_len, "{:?}", case.turns);
     }
@@ -114,7 +114,7 @@ fn answers_are_processed_as_in_the_original() {
         let regions = if case.input.contains("<region") { 9 } else { 0 };
         let mut conversation = Conversation::new(template, true, regions);
         conversation.ask(&case.input).unwrap();
-        let answer = conversation.hear(&case.decoded);
+        let answer = conversation.answered(&case.decoded);
         let context = format!("{} {:?} -> {answer:?}", case.input, case.decoded);
         match case.result {
             Outcome::Text(text) => {
@@ -135,7 +135,7 @@ fn answers_are_processed_as_in_the_original() {
 fn known_regions_are_renumbered_beside_unknown_ones() {
     let mut conversation = conversation(6);
     conversation.ask("<region2> <region2> <region5>").unwrap();
-    let answer = conversation.hear("[0][1][2] [a] [ 1] [01] [3] [99999999999999999999999] [");
+    let answer = conversation.answered("[0][1][2] [a] [ 1] [01] [3] [99999999999999999999999] [");
     assert_eq!(
         answer.text,
         "[2][2][5] [a] [ 1] [01] [3] [99999999999999999999999] ["
@@ -148,7 +148,7 @@ fn numbers_in_an_answer_count_the_mentions_of_its_own_turn() {
     // Given a first turn about regions 1 and 0, and a second about region 2
     let mut conversation = conversation(3);
     conversation.ask("Is <region1> left of <region0>?").unwrap();
-    assert_eq!(conversation.hear("[0] is.").text, "[1] is.");
+    assert_eq!(conversation.answered("[0] is.").text, "[1] is.");
     let prompt = conversation.ask("And how far is <region2>?").unwrap();
     // Then the prompt has the mentions of both, and the first answer in the model's own numbers
     assert_eq!(prompt.mentions, [1, 0, 2]);
@@ -160,7 +160,7 @@ fn numbers_in_an_answer_count_the_mentions_of_its_own_turn() {
     assert_eq!(prompt.text.matches("<image>").count(), 1);
     // and the answer's numbers begin anew
     assert_eq!(
-        conversation.hear("[0] is 2 m away.").text,
+        conversation.answered("[0] is 2 m away.").text,
         "[2] is 2 m away."
     );
 }
@@ -219,7 +219,7 @@ fn a_placeholder_that_the_model_spelled_out_does_not_reach_the_next_prompt() {
     let mut conversation = conversation(1);
     conversation.ask("What is <region0>?").unwrap();
     assert_eq!(
-        conversation.hear("A <mask> in the <image>.").text,
+        conversation.answered("A <mask> in the <image>.").text,
         "A <mask> in the <image>."
     );
     let prompt = conversation.ask("Why?").unwrap();

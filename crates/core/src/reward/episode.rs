@@ -18,6 +18,7 @@ pub struct Outcome {
     pub shaped_reward: f64,
     /// Phi: minus the filtered distance, 0 at a true terminal.
     pub potential: f64,
+    /// The task was solved with this distance.
     pub success: bool,
     /// The episode ended here because the task was solved.
     pub terminated: bool,
@@ -40,6 +41,7 @@ pub struct Episode {
 }
 
 impl Episode {
+    /// An episode before its first distance.
     pub fn new(config: &Config) -> Self {
         Self {
             reward: config.reward.clone(),

@@ -9,20 +9,27 @@ use crate::settings::{Filter, FilterKind};
 /// One of the configured filters with what it remembers of the episode.
 #[derive(Debug, Clone)]
 pub enum DistanceFilter {
+    /// Distances pass as they are.
     None,
     /// The median of the last valid distances, this one included; fewer at the episode's start.
     Median {
+        /// How many distances.
         window: usize,
+        /// The last ones, in metres, oldest first.
         recent: VecDeque<f64>,
     },
     /// `y += alpha (d - y)`, starting at the first distance.
     Exponential {
+        /// The newest distance's weight, above 0 to 1.
         alpha: f64,
+        /// The smoothed distance in metres; `None` before the first.
         value: Option<f64>,
     },
     /// Constant velocity, by stamps.
     Kalman {
+        /// In metres and metres per second squared.
         noise: Noise,
+        /// `None` before the first distance.
         filter: Option<ConstantVelocity>,
     },
 }

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
+use crate::prompt::format::DISTANCE_QUESTION;
+
 /// The vision-language model, what it is shown and what it is asked: for `estimator.kind: spatialrgpt`, and for `ask`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
@@ -22,7 +24,7 @@ pub struct Model {
     /// plain. None: as the checkpoint's tokenizer tells.
     pub template: Option<String>,
     /// What is asked of each frame: `<region0>` is the fingertip, `<region1>` the target.
-    #[default(String::from("How far is <region0> from <region1>?"))]
+    #[default(String::from(DISTANCE_QUESTION))]
     pub question: String,
     /// The longest answer.
     #[default = 64]

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use super::config::Config;
 use super::model::RelativeDepth;
 use crate::error::{Error, Result};
-use crate::estimator::{Estimators, Registration};
+use crate::estimator::Profile;
 use crate::frame::DistanceKind;
 use crate::prompt::Template;
 
@@ -13,7 +13,7 @@ use crate::prompt::Template;
 #[derive(Debug, Clone)]
 pub struct Settings {
     config: Config,
-    registration: Registration,
+    profile: Profile,
     resolved: ModelSettings,
 }
 
@@ -60,13 +60,21 @@ impl DeviceChoice {
 }
 
 impl Settings {
-    /// Checks a configuration and resolves what it names, among the estimators that there are.
+    /// Checks a configuration for the estimator that it names, and resolves its other names. Whoever has several
+    /// estimators lets [`Estimators::settings`](crate::estimator::Estimators::settings) find that one.
     ///
     /// # Errors
-    /// `Error::ConfigValue` for a value out of bounds and for a name that nothing has; `Error::UnknownTemplate`.
-    pub fn new(config: Config, estimators: &Estimators) -> Result<Self> {
+    /// `Error::ConfigValue` for a value out of bounds, for a name that nothing has and for another estimator's name;
+    /// `Error::UnknownTemplate`.
+    pub fn new(config: Config, profile: Profile) -> Result<Self> {
         config.validate()?;
-        let registration = estimators.named(&config.estimator.kind)?.clone();
+        if config.estimator.kind != profile.name {
+            return Err(Error::ConfigValue {
+                key: "estimator.kind".into(),
+                value: format!("'{}'", config.estimator.kind),
+                expected: profile.name.into(),
+            });
+        }
         let template = config.model.template.as_deref();
         let relative_depth = match config.model.relative_depth {
             RelativeDepth::Auto if config.model.depth_model.is_some() => {
@@ -90,7 +98,7 @@ impl Settings {
         };
         Ok(Self {
             config,
-            registration,
+            profile,
             resolved,
         })
     }
@@ -100,14 +108,14 @@ impl Settings {
     /// # Errors
     /// Those of [`Config::from_yaml`] and of [`new`](Self::new).
     pub fn from_yaml(text: &str) -> Result<Self> {
-        Self::new(Config::from_yaml(text)?, &Estimators::default())
+        Self::new(Config::from_yaml(text)?, Profile::GEOMETRY)
     }
 
     /// The defaults: geometry, which every build has.
     pub fn geometry() -> Self {
         Self {
             config: Config::default(),
-            registration: Registration::geometry(),
+            profile: Profile::GEOMETRY,
             resolved: ModelSettings {
                 device: DeviceChoice::Auto,
                 template: None,
@@ -124,12 +132,12 @@ impl Settings {
     /// Which distance the reward is computed from.
     pub fn distance(&self) -> DistanceKind {
         let typed = self.config.estimator.distance;
-        typed.unwrap_or(self.registration.distance)
+        typed.unwrap_or(self.profile.distance)
     }
 
     /// Who measures.
-    pub fn estimator(&self) -> &Registration {
-        &self.registration
+    pub fn estimator(&self) -> &Profile {
+        &self.profile
     }
 
     /// What follows from the model's settings.
@@ -139,7 +147,7 @@ impl Settings {
 
     /// Whether frames without depth cannot be measured.
     pub fn needs_depth(&self) -> bool {
-        (self.registration.needs_depth)(self)
+        (self.profile.needs_depth)(self.resolved.relative_depth)
     }
 }
 

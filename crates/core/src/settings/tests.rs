@@ -58,6 +58,11 @@ fn only_what_differs_from_its_default_is_in_the_digest() {
     let changed: Vec<String> = config.changed().into_keys().collect();
     assert_eq!(changed, ["reward.kind"]);
     assert!(Config::default().changed().is_empty());
+    assert_eq!(Config::default().changed_yaml().unwrap(), "");
+    let votes =
+        Config::from_yaml("success: {votes: {needed: 2, of: 3}}\nreward: {kind: tanh}").unwrap();
+    let text = votes.changed_yaml().unwrap();
+    assert_eq!(Config::from_yaml(&text).unwrap(), votes, "{text}");
 }
 
 #[test]
@@ -86,8 +91,7 @@ fn every_setting_is_declared_with_a_description_and_its_own_default() {
 
 #[test]
 fn names_are_resolved_once_and_unknown_ones_refused_with_those_there_are() {
-    let settings =
-        |yaml: &str| Settings::new(Config::from_yaml(yaml).unwrap(), &Estimators::default());
+    let settings = |yaml: &str| Estimators::default().settings(Config::from_yaml(yaml).unwrap());
     for (yaml, expected) in [
         ("estimator: {kind: nobody}", "geometry"),
         ("model: {device: gpu}", "cuda:N"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::options::Options;
 use super::tally::Tally;
-use crate::error::Error;
+use crate::error::{Error, Remedy};
 
 /// What became of a bag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +34,9 @@ pub struct BagReport {
     pub status: BagStatus,
     /// Why it is not used, or what was lost.
     pub why: Option<String>,
+    /// The way out, where it is not used.
+    #[serde(skip)]
+    pub remedy: Option<Remedy>,
     /// Role to topic.
     pub topics: BTreeMap<String, String>,
     /// Messages that could not be read though the bag could.
@@ -90,5 +93,6 @@ impl BagReport {
         };
         tracing::warn!("{} is left out: {error}", self.path);
         self.why = Some(error.to_string());
+        self.remedy = error.remedy();
     }
 }

@@ -2,6 +2,7 @@
 //! Spatial Dataset with what training needs besides.
 
 use serde::Serialize;
+use spatial_reward_core::prompt::format;
 
 use super::questions::Turn;
 use super::rle::Rle;
@@ -48,18 +49,16 @@ pub(crate) struct Message {
 
 /// The turns as the published data set writes them. Regions have a `<depth>` where the frame has one.
 pub(crate) fn conversations(turns: &[Turn], has_depth: bool) -> Vec<Message> {
-    let region = if has_depth {
-        "<mask> <depth>"
-    } else {
-        "<mask>"
-    };
+    let region = format::region(has_depth);
     let mut messages = Vec::with_capacity(2 * turns.len());
     for turn in turns {
         let question = turn.question.replace("{0}", region).replace("{1}", region);
-        let image = if messages.is_empty() { "<image>\n" } else { "" };
         messages.push(Message {
             from: "human",
-            value: format!("{image}{question}"),
+            value: match messages.is_empty() {
+                true => format::with_image(&question),
+                false => question,
+            },
         });
         messages.push(Message {
             from: "gpt",

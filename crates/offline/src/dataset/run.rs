@@ -52,6 +52,7 @@ impl<'a> Reading<'a> {
                 path: path.display().to_string(),
                 status: BagStatus::Used,
                 why: None,
+                remedy: None,
                 topics: BTreeMap::new(),
                 unreadable_messages: 0,
                 tally: Tally::default(),
@@ -195,7 +196,7 @@ impl<'a> Writing<'a> {
     /// Write what came of it beside the rows.
     ///
     /// # Errors
-    /// `Error::NothingToDo` if there is not one row; `Error::Output`.
+    /// `Error::NoRows` if there is not one row; `Error::Output`.
     pub(crate) fn finish(mut self, mut bags: Vec<BagReport>) -> Result<Report> {
         for (place, tally) in self.tallies {
             if let Some(bag) = bags.get_mut(place) {
@@ -203,9 +204,14 @@ impl<'a> Writing<'a> {
             }
         }
         if self.counts.rows == 0 {
-            return Err(Error::NothingToDo {
+            let only = match bags.as_slice() {
+                [only] => only.remedy.clone(),
+                _ => None,
+            };
+            return Err(Error::NoRows {
                 path: self.request.target.to_owned(),
                 message: nothing(&self.counts, &bags),
+                remedy: only,
             });
         }
         let flushed = self.rows.flush();

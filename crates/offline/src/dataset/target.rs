@@ -15,9 +15,9 @@ pub(super) const PROVENANCE: &str = "dataset.json";
 /// # Errors
 /// `Error::OutputExists` or `Error::Output` if not.
 pub fn check_target(target: &Path, overwrite: bool) -> Result<()> {
-    let refuse = |what: &str| Err(Error::output(target, what));
+    let refuse = |what: &str| Err(Error::output_refused(target, what));
     if target.file_name().is_none() {
-        return refuse("this is no name for a new folder: name another output");
+        return refuse("this is no name for a new folder");
     }
     if fs::symlink_metadata(target).is_err() {
         return Ok(());
@@ -31,8 +31,7 @@ pub fn check_target(target: &Path, overwrite: bool) -> Result<()> {
         }),
         true if is_empty || is_data_set => Ok(()),
         true => refuse(
-            "it exists and is no data set of this program, so it is never replaced: remove it yourself or \
-             name another output",
+            "it exists and is no data set of this program, so it is never replaced: remove it yourself",
         ),
     }
 }

@@ -174,3 +174,16 @@ pub(crate) const WHICH_ONE: &[&str] = &[
     "Which one is {p}, {0} or {1}?",
     "Of {0} and {1}, which is {p}?",
 ];
+
+#[cfg(test)]
+mod tests {
+    use spatial_reward_core::prompt::format::DISTANCE_QUESTION;
+
+    use super::DEFAULT_QUESTION;
+
+    #[test]
+    fn the_default_wording_is_what_bags_are_labelled_with() {
+        let asked = DISTANCE_QUESTION.replace("<region0>", "{0}").replace("<region1>", "{1}");
+        assert_eq!(DEFAULT_QUESTION.question, asked);
+    }
+}

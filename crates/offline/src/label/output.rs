@@ -41,9 +41,9 @@ pub fn is_labelled_bag(folder: &Path) -> bool {
 /// `Error::Output` if it is something that is never replaced, or cannot be a folder's name.
 pub fn check_target(target: &Path, if_exists: IfExists, config_digest: &str) -> Result<bool> {
     if target.file_name().is_none() {
-        return Err(Error::output(
+        return Err(Error::output_refused(
             target,
-            "this is no name for a new folder: name another output",
+            "this is no name for a new folder",
         ));
     }
     if fs::symlink_metadata(target).is_err() {
@@ -56,10 +56,10 @@ pub fn check_target(target: &Path, if_exists: IfExists, config_digest: &str) -> 
             can_resume: true,
         }),
         _ if is_empty => Ok(false),
-        _ if !is_labelled_bag(target) => Err(Error::output(
+        _ if !is_labelled_bag(target) => Err(Error::output_refused(
             target,
             "it exists and is no bag that this program labelled, so it is never replaced: remove it \
-             yourself or name another output",
+             yourself",
         )),
         IfExists::Overwrite => Ok(false),
         IfExists::Resume => {
@@ -97,9 +97,9 @@ pub fn check_apart(target: &Path, source: &Path) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::output(
+    Err(Error::output_refused(
         target,
-        format!("{what}, which is never written to: name another output"),
+        format!("{what}, which is never written to"),
     ))
 }
 

@@ -1,74 +1,36 @@
-//! What an MCAP file holds: taken from its summary if that is whole and believable, else found by
-//! walking through the file once without keeping messages.
+//! What an MCAP file holds, put together from the records that tell of it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use mcap::McapError;
 use mcap::records::{self, Record, Statistics, op};
 
-use super::chunk::Definitions;
-use super::extra::{Extra, ExtraKind};
 use super::record;
-use super::segment::{RECORD_HEAD_BYTES, Segment, SegmentRecords, read_u64};
-use super::walk::Walk;
+use super::segment::Segment;
 use super::{QOS_KEY, ROSBAG2_RECORD, SERIALIZED_METADATA, TYPE_HASH_KEY};
-use crate::error::Result;
-use crate::info::{FileCatalog, Schema, TopicInfo};
+use crate::kept::{Definitions, Extra, ExtraKind};
 use crate::loss::LossItem;
+use crate::storage::FileCatalog;
 use crate::stored_file::StoredFile;
-
-pub(super) const MAGIC_BYTES: u64 = mcap::MAGIC.len() as u64;
+use crate::topic::{Schema, TopicInfo};
 
 /// The contents of one MCAP file.
 #[derive(Default)]
 pub(crate) struct McapCatalog {
     pub(super) segments: Vec<Segment>,
     pub(super) damage: Vec<LossItem>,
-    definitions: Definitions,
-    counts: BTreeMap<u16, u64>,
+    pub(super) definitions: Definitions,
+    pub(super) counts: BTreeMap<u16, u64>,
     /// First and last log time.
-    times: Option<(u64, u64)>,
-    statistics: Option<Statistics>,
+    pub(super) times: Option<(u64, u64)>,
+    pub(super) statistics: Option<Statistics>,
     /// Kind, offset, length.
     pub(super) extras: Vec<(ExtraKind, u64, u64)>,
 }
 
 impl McapCatalog {
-    /// Damage is no error: it is noted, and what can be found stands in the catalog.
-    pub fn read(file: &StoredFile) -> Result<Self> {
-        let length = file.len()?;
-        match Self::from_summary(file, length)? {
-            Ok(catalog) => Ok(catalog),
-            Err(reason) => {
-                tracing::debug!(file = %file.source.display(), reason, "walking through the file");
-                Ok(Walk::new(file, length)?.run())
-            }
-        }
-    }
-
-    /// The inner error says why the summary cannot be used.
-    fn from_summary(file: &StoredFile, length: u64) -> Result<std::result::Result<Self, String>> {
-        let offset = match summary_offset(file.reader()?, length) {
-            Ok(Some(offset)) => offset,
-            Ok(None) => return Ok(Err("it has no summary".to_owned())),
-            Err(error) => return Ok(Err(format!("its footer cannot be read ({error})"))),
-        };
-        let mut catalog = Self::default();
-        let mut records = match SegmentRecords::open_summary(file.reader()?, offset, length) {
-            Ok(records) => records,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        while let Some(record) = records.next(|opcode, body| catalog.add(opcode, body)) {
-            if let Err(error) | Ok(Err(error)) = record {
-                return Ok(Err(format!("its summary is damaged ({error})")));
-            }
-        }
-        Ok(catalog.believable(offset).map(|()| catalog))
-    }
-
-    pub fn definitions(&self) -> &Definitions {
+    pub(crate) fn definitions(&self) -> &Definitions {
         &self.definitions
     }
 
@@ -118,37 +80,6 @@ impl McapCatalog {
         Ok(())
     }
 
-    /// Checks that a summary which ends the data section at `end` can stand for the whole file.
-    fn believable(&mut self, end: u64) -> std::result::Result<(), String> {
-        let statistics = self.statistics.as_ref().ok_or("it has no statistics")?;
-        if self.definitions.channels.len() as u64 != u64::from(statistics.channel_count)
-            || self.definitions.channels.values().any(|channel| {
-                channel.schema_id != 0 && !self.definitions.schemas.contains_key(&channel.schema_id)
-            })
-        {
-            return Err("its summary does not repeat the channels and schemas".to_owned());
-        }
-        if self.segments.len() as u64 != u64::from(statistics.chunk_count)
-            || (self.segments.is_empty() && statistics.message_count > 0)
-        {
-            return Err("its summary has no index of the messages".to_owned());
-        }
-        self.segments.sort_by_key(|segment| segment.offset);
-        let mut free_from = MAGIC_BYTES;
-        for segment in &self.segments {
-            let segment_end = segment.offset.checked_add(segment.length);
-            if segment.offset < free_from || segment_end.is_none_or(|segment_end| segment_end > end)
-            {
-                return Err("its index points outside the file or twice at one place".to_owned());
-            }
-            free_from = segment.offset + segment.length;
-        }
-        self.counts = statistics.channel_message_counts.clone();
-        self.times = (statistics.message_count > 0)
-            .then_some((statistics.message_start_time, statistics.message_end_time));
-        Ok(())
-    }
-
     pub(super) fn count_message(&mut self, body: &[u8]) {
         let field = |at: std::ops::Range<usize>| body.get(at);
         let channel = field(0..2).and_then(|bytes| bytes.try_into().ok());
@@ -163,7 +94,7 @@ impl McapCatalog {
     }
 
     /// The same in the words that both storages share.
-    pub fn to_file_catalog(&self, file: &Arc<StoredFile>) -> FileCatalog {
+    pub(crate) fn to_file_catalog(&self, file: &Arc<StoredFile>) -> FileCatalog {
         let extras: Vec<Extra> = self
             .extras
             .iter()
@@ -222,31 +153,5 @@ impl McapCatalog {
             .iter()
             .map(|(id, channel)| (i64::from(*id), topic(channel)))
             .collect()
-    }
-}
-
-/// Where the record that ends the data section begins; the summary follows it. `None` if the file
-/// was finished without a summary.
-fn summary_offset(mut file: std::fs::File, length: u64) -> io::Result<Option<u64>> {
-    const FOOTER_BYTES: u64 = RECORD_HEAD_BYTES + 8 + 8 + 4;
-    const DATA_END_BYTES: u64 = RECORD_HEAD_BYTES + 4;
-    let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    let footer_offset = length
-        .checked_sub(FOOTER_BYTES + MAGIC_BYTES)
-        .ok_or_else(|| invalid("the file is too short"))?;
-    file.seek(SeekFrom::Start(footer_offset))?;
-    let mut end = Vec::new();
-    file.read_to_end(&mut end)?;
-    if !end.ends_with(mcap::MAGIC) || end.first() != Some(&op::FOOTER) {
-        return Err(invalid("the file does not end as MCAP does"));
-    }
-    let body = end.get(RECORD_HEAD_BYTES as usize..).unwrap_or_default();
-    let summary_start = read_u64(&mut &*body)?;
-    if summary_start == 0 {
-        return Ok(None);
-    }
-    match summary_start.checked_sub(DATA_END_BYTES) {
-        Some(offset) if offset >= MAGIC_BYTES && summary_start <= footer_offset => Ok(Some(offset)),
-        _ => Err(invalid("the footer points outside the file")),
     }
 }

@@ -7,38 +7,17 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use binrw::BinRead;
-use mcap::records::{self, ChunkHeader, MessageIndexEntry, Record, op};
+use mcap::records::{ChunkHeader, MessageIndexEntry, Record, op};
 
-use super::read::stored_message;
+use super::message::stored_message;
 use super::record;
 use super::segment::{RECORD_HEAD_BYTES, Segment};
-use crate::info::{Schema, StoredMessage};
-use crate::stored_file::ZSTD_MAGIC;
+use crate::compression::ZSTD_MAGIC;
+use crate::kept::{Definitions, WholeChunk};
+use crate::storage::StoredMessage;
 
 /// Larger chunks are read record by record, so that only their messages are held in memory.
 const LARGEST_BYTES: u64 = 16 << 20;
-
-/// The channels and schemas of an MCAP file, by their numbers in it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Definitions {
-    pub channels: BTreeMap<u16, records::Channel>,
-    pub schemas: BTreeMap<u16, Schema>,
-}
-
-/// A chunk as it lies in its file. All its messages can be read, and what it says of channels and
-/// schemas is what the file says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct WholeChunk {
-    /// In its file.
-    pub offset: u64,
-    pub header: ChunkHeader,
-    pub compressed: Vec<u8>,
-    /// Times and offsets (in the unpacked chunk) of the messages of each channel.
-    pub index: BTreeMap<u16, Vec<MessageIndexEntry>>,
-    /// Channels and schemas that the chunk defines or uses.
-    pub channels: BTreeSet<u16>,
-    pub schemas: BTreeSet<u16>,
-}
 
 /// Unpacks chunks, with working memory that serves them all.
 pub(super) struct ChunkReader {
@@ -47,7 +26,7 @@ pub(super) struct ChunkReader {
 }
 
 impl ChunkReader {
-    pub fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             decompressor: zstd::bulk::Decompressor::new()?,
             unpacked: Vec::new(),
@@ -57,7 +36,7 @@ impl ChunkReader {
     /// The messages of a chunk in the order of the file, each with the chunk that it comes from.
     /// `None` for a chunk that is damaged, large, not compressed with zstd, or else not fit to be
     /// taken over by a copy: it is to be read record by record.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         file: &mut File,
         segment: &Segment,

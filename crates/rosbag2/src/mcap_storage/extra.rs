@@ -1,30 +1,13 @@
-//! Attachments and metadata records of an MCAP file: found while it is opened, and copied from
-//! file to file in blocks, since an attachment can be larger than the memory.
+//! Attachments and metadata records read from where they lie: an attachment in blocks, since it can
+//! be larger than the memory.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::sync::Arc;
 
 use mcap::records::{AttachmentHeader, Metadata, op};
 
 use super::record;
 use super::segment::{RECORD_HEAD_BYTES, read_u32, read_u64};
-use crate::stored_file::StoredFile;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExtraKind {
-    Attachment,
-    Metadata,
-}
-
-/// Where an attachment or a metadata record lies.
-#[derive(Debug, Clone)]
-pub(crate) struct Extra {
-    pub kind: ExtraKind,
-    pub file: Arc<StoredFile>,
-    pub offset: u64,
-    /// Of the whole record, with opcode and length.
-    pub length: u64,
-}
+use crate::kept::Extra;
 
 /// An attachment whose data is still to be read.
 pub(super) struct OpenAttachment {
@@ -46,7 +29,7 @@ impl Extra {
         Ok(file.take(length))
     }
 
-    pub fn metadata(&self) -> io::Result<Metadata> {
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         const LARGEST_BYTES: u64 = 64 << 20;
         if self.length > LARGEST_BYTES {
             return Err(invalid("the metadata record is larger than 64 MiB"));

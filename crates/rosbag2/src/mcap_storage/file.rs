@@ -15,7 +15,7 @@ use mcap::records::{
 
 use super::segment::RECORD_HEAD_BYTES;
 use crate::error::{Error, Result};
-use crate::info::Schema;
+use crate::topic::Schema;
 
 /// The file's records so far, and what its end tells of them.
 pub(super) struct McapFile {
@@ -35,7 +35,7 @@ pub(super) struct McapFile {
 }
 
 impl McapFile {
-    pub fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|error| Error::output(path, error))?;
         let mut file = Self {
             path: path.to_owned(),
@@ -59,30 +59,30 @@ impl McapFile {
         Ok(file)
     }
 
-    pub fn schemas(&self) -> &BTreeMap<u16, Schema> {
+    pub(super) fn schemas(&self) -> &BTreeMap<u16, Schema> {
         &self.schemas
     }
 
-    pub fn channels(&self) -> &BTreeMap<u16, Channel> {
+    pub(super) fn channels(&self) -> &BTreeMap<u16, Channel> {
         &self.channels
     }
 
     /// Defines a schema, outside any chunk.
-    pub fn add_schema(&mut self, id: u16, schema: Schema) -> Result<()> {
+    pub(super) fn add_schema(&mut self, id: u16, schema: Schema) -> Result<()> {
         self.schema(id, &schema)?;
         self.schemas.insert(id, schema);
         Ok(())
     }
 
     /// Defines a channel, outside any chunk.
-    pub fn add_channel(&mut self, channel: Channel) -> Result<()> {
+    pub(super) fn add_channel(&mut self, channel: Channel) -> Result<()> {
         self.record(op::CHANNEL, &channel)?;
         self.channels.insert(channel.id, channel);
         Ok(())
     }
 
     /// A chunk with the index of its messages: times and offsets (in the unpacked chunk) by channel.
-    pub fn add_chunk(
+    pub(super) fn add_chunk(
         &mut self,
         header: &ChunkHeader,
         compressed: &[u8],
@@ -126,7 +126,7 @@ impl McapFile {
         Ok(())
     }
 
-    pub fn add_metadata(&mut self, metadata: &Metadata) -> Result<()> {
+    pub(super) fn add_metadata(&mut self, metadata: &Metadata) -> Result<()> {
         let offset = self.position;
         self.record(op::METADATA, metadata)?;
         self.metadata.push(MetadataIndex {
@@ -138,7 +138,7 @@ impl McapFile {
     }
 
     /// `data` gives exactly `data_bytes` bytes; it is not held in memory.
-    pub fn add_attachment(
+    pub(super) fn add_attachment(
         &mut self,
         header: AttachmentHeader,
         data_bytes: u64,
@@ -186,7 +186,7 @@ impl McapFile {
     }
 
     /// Writes summary and footer, and waits until everything is on the disk.
-    pub fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
         let data_section_crc = self.take_checksum();
         self.record(op::DATA_END, &DataEnd { data_section_crc })?;
         self.take_checksum();

@@ -5,17 +5,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mcap::records::{Record, op};
-
 use super::catalog::McapCatalog;
-use super::chunk::{ChunkReader, Definitions};
-use super::record;
+use super::chunk::ChunkReader;
+use super::message::stored_message;
 use super::segment::{Segment, SegmentRecords};
 use crate::error::Result;
-use crate::info::StoredMessage;
+use crate::kept::Definitions;
 use crate::loss::{LossItem, Place};
-use crate::storage::StorageReader;
+use crate::storage::{StorageReader, StoredMessage};
 use crate::stored_file::StoredFile;
 
 /// Messages waiting for their turn may take this much. Only chunks that overlap in time or are
@@ -90,7 +87,7 @@ impl StorageReader for McapReader {
 }
 
 impl McapReader {
-    pub fn new(file: Arc<StoredFile>, catalog: &McapCatalog) -> Result<Self> {
+    pub(crate) fn new(file: Arc<StoredFile>, catalog: &McapCatalog) -> Result<Self> {
         let mut segments = catalog.segments.clone();
         segments.sort_by_key(|segment| (segment.start_time, segment.offset));
         Ok(Self {
@@ -184,32 +181,6 @@ impl McapReader {
         }));
         self.read_count += 1;
     }
-}
-
-/// `None` for a record that is no message.
-pub(super) fn stored_message(
-    opcode: u8,
-    body: &[u8],
-) -> std::result::Result<Option<StoredMessage>, String> {
-    if opcode != op::MESSAGE {
-        return Ok(None);
-    }
-    let (header, data) = match record::parse(opcode, body) {
-        Ok(Record::Message { header, data }) => (header, data),
-        Ok(_) => return Ok(None),
-        Err(error) => return Err(format!("a message cannot be read ({error})")),
-    };
-    let log_time_nanos = i64::try_from(header.log_time)
-        .map_err(|_| format!("a message's log time of {} ns is no time", header.log_time))?;
-    Ok(Some(StoredMessage {
-        channel: header.channel_id.into(),
-        log_time_nanos,
-        // Some recorders write an unknown time as all ones: the bits are kept as they are.
-        publish_time_nanos: header.publish_time.cast_signed(),
-        sequence: header.sequence,
-        data: Bytes::copy_from_slice(data.as_ref()),
-        chunk: None,
-    }))
 }
 
 fn explain(error: &mcap::McapError) -> String {

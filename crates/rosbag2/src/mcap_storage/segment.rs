@@ -8,7 +8,10 @@ use mcap::McapError;
 use mcap::records::op;
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
 
-use crate::info::plausible_size;
+use crate::compression::plausible_size;
+
+/// The file's first bytes, in front of its first record.
+pub(super) const MAGIC_BYTES: u64 = mcap::MAGIC.len() as u64;
 
 /// Opcode and length in front of each record.
 pub(super) const RECORD_HEAD_BYTES: u64 = 9;
@@ -32,7 +35,7 @@ pub(super) struct SegmentRecords {
 
 impl SegmentRecords {
     /// `file_length` bounds how much a forged length can make this allocate.
-    pub fn open(mut file: File, segment: &Segment, file_length: u64) -> io::Result<Self> {
+    pub(super) fn open(mut file: File, segment: &Segment, file_length: u64) -> io::Result<Self> {
         if segment.is_chunk {
             check_chunk(&mut file, segment, file_length)?;
         }
@@ -43,7 +46,7 @@ impl SegmentRecords {
     }
 
     /// The summary section, led by the record that ends the data section, with its checksum.
-    pub fn open_summary(file: File, offset: u64, file_length: u64) -> io::Result<Self> {
+    pub(super) fn open_summary(file: File, offset: u64, file_length: u64) -> io::Result<Self> {
         let options = LinearReaderOptions::default().with_validate_summary_section_crc(true);
         let length = file_length.saturating_sub(offset);
         Self::with_options(file, offset, length, file_length, options)
@@ -70,7 +73,10 @@ impl SegmentRecords {
 
     /// Shows the next record's opcode and body to `visit`; `None` where the segment ends as it
     /// should. After an error nothing more comes out.
-    pub fn next<T>(&mut self, visit: impl FnOnce(u8, &[u8]) -> T) -> Option<Result<T, McapError>> {
+    pub(super) fn next<T>(
+        &mut self,
+        visit: impl FnOnce(u8, &[u8]) -> T,
+    ) -> Option<Result<T, McapError>> {
         loop {
             match self.reader.next_event()? {
                 Ok(LinearReadEvent::Record { opcode, data }) => {
@@ -133,7 +139,7 @@ pub(super) struct ChunkHead {
 
 impl ChunkHead {
     /// Reads the head from the start of a chunk record's body.
-    pub fn read(body: &mut impl Read) -> io::Result<Self> {
+    pub(super) fn read(body: &mut impl Read) -> io::Result<Self> {
         const FIXED_BYTES: u64 = 8 + 8 + 8 + 4 + 4 + 8;
         const LONGEST_NAME: u32 = 64;
         let start_time = read_u64(body)?;

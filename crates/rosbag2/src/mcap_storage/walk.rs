@@ -5,11 +5,14 @@ use std::io::{self, BufReader, Read, Seek};
 
 use mcap::records::op;
 
-use super::catalog::{MAGIC_BYTES, McapCatalog};
-use super::extra::ExtraKind;
-use super::segment::{ChunkHead, RECORD_HEAD_BYTES, Segment, SegmentRecords, read_u64};
+use super::catalog::McapCatalog;
+use super::message::log_time;
+use super::segment::{
+    ChunkHead, MAGIC_BYTES, RECORD_HEAD_BYTES, Segment, SegmentRecords, read_u64,
+};
+use crate::compression::plausible_size;
 use crate::error::Result;
-use crate::info::plausible_size;
+use crate::kept::ExtraKind;
 use crate::loss::{LossItem, Place};
 use crate::stored_file::StoredFile;
 
@@ -24,7 +27,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(file: &'a StoredFile, length: u64) -> Result<Self> {
+    pub(super) fn new(file: &'a StoredFile, length: u64) -> Result<Self> {
         Ok(Self {
             file,
             length,
@@ -35,7 +38,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Everything up to the end of the data section, or to where it cannot be read on.
-    pub fn run(mut self) -> McapCatalog {
+    pub(super) fn run(mut self) -> McapCatalog {
         let mut offset = MAGIC_BYTES;
         loop {
             match self.record(offset) {
@@ -177,12 +180,4 @@ impl<'a> Walk<'a> {
         run.start_time = run.start_time.min(log_time(&body));
         Ok(())
     }
-}
-
-/// The log time in a message record's body, 0 if that is cut.
-fn log_time(body: &[u8]) -> u64 {
-    let field = body.get(6..14);
-    field
-        .and_then(|mut bytes| read_u64(&mut bytes).ok())
-        .unwrap_or(0)
 }

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use mcap::records::{Channel, ChunkHeader, MessageHeader, MessageIndexEntry, Metadata, op};
 
-use super::chunk::{Definitions, WholeChunk};
-use super::extra::{Extra, ExtraKind};
 use super::file::{McapFile, fields};
 use super::{QOS_KEY, ROSBAG2_RECORD, SERIALIZED_METADATA, TYPE_HASH_KEY};
 use crate::error::{Error, Result};
-use crate::info::{Schema, TopicInfo};
+use crate::kept::{Definitions, Extra, ExtraKind, WholeChunk};
+use crate::topic::{Schema, TopicInfo};
 
 /// A chunk is closed once its records have this many bytes, compressed or not.
 const CHUNK_BYTES: usize = 768 << 10;
@@ -39,7 +38,7 @@ struct OpenChunk {
 
 impl McapSink {
     /// With the source's `definitions` its topics keep their numbers, without they get new ones.
-    pub fn create(path: &Path, definitions: Option<&Arc<Definitions>>) -> Result<Self> {
+    pub(crate) fn create(path: &Path, definitions: Option<&Arc<Definitions>>) -> Result<Self> {
         // Images are compressed already and depth hardly compresses better at higher levels.
         const COMPRESSION_LEVEL: i32 = 1;
         let compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL);
@@ -55,7 +54,7 @@ impl McapSink {
     }
 
     /// `channel_id` is the topic's number in the source, if the source has just one.
-    pub fn add_topic(&mut self, topic: &TopicInfo, channel_id: Option<u16>) -> Result<()> {
+    pub(crate) fn add_topic(&mut self, topic: &TopicInfo, channel_id: Option<u16>) -> Result<()> {
         let known = channel_id.and_then(|id| self.source.channels.get(&id).cloned());
         let channel = match known.filter(|known| can_stay(known, topic)) {
             Some(channel) => {
@@ -129,7 +128,7 @@ impl McapSink {
     }
 
     /// `topic` counts the topics in the order in which they were added.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         topic: usize,
         times: (i64, i64),
@@ -174,7 +173,7 @@ impl McapSink {
     /// Takes over the chunk that a message of the source comes from, unless it has been already.
     /// False if its messages have to be written one by one, because it has other topics or
     /// definitions than this file.
-    pub fn take_over(&mut self, chunk: &WholeChunk) -> Result<bool> {
+    pub(crate) fn take_over(&mut self, chunk: &WholeChunk) -> Result<bool> {
         if self.taken_over.contains(&chunk.offset) {
             return Ok(true);
         }
@@ -219,7 +218,10 @@ impl McapSink {
 
     /// Copies an attachment or a metadata record. One that is damaged in its source is left out
     /// and returned as the reason.
-    pub fn copy_extra(&mut self, extra: &Extra) -> Result<std::result::Result<(), std::io::Error>> {
+    pub(crate) fn copy_extra(
+        &mut self,
+        extra: &Extra,
+    ) -> Result<std::result::Result<(), std::io::Error>> {
         match extra.kind {
             ExtraKind::Metadata => match extra.metadata() {
                 Ok(record) => self.write_metadata(&record).map(Ok),
@@ -236,20 +238,20 @@ impl McapSink {
     }
 
     /// rosbag2's copy of metadata.yaml.
-    pub fn embed_metadata(&mut self, text: String) -> Result<()> {
+    pub(crate) fn embed_metadata(&mut self, text: String) -> Result<()> {
         self.write_metadata(&Metadata {
             name: ROSBAG2_RECORD.to_owned(),
             metadata: BTreeMap::from([(SERIALIZED_METADATA.to_owned(), text)]),
         })
     }
 
-    pub fn write_metadata(&mut self, record: &Metadata) -> Result<()> {
+    pub(crate) fn write_metadata(&mut self, record: &Metadata) -> Result<()> {
         self.close_chunk()?;
         self.file.add_metadata(record)
     }
 
     /// Writes index and footer, and waits until everything is on the disk.
-    pub fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.close_chunk()?;
         self.file.finish()
     }

@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension};
 use super::database::{Database, bytes, columns, text, unreadable};
 use super::walk::walk_rows;
 use crate::error::{Error, Result};
-use crate::info::{FileCatalog, Schema, TopicInfo};
 use crate::loss::{LossItem, Place};
+use crate::storage::FileCatalog;
 use crate::stored_file::{StoredFile, page_bytes};
+use crate::topic::{Schema, TopicInfo};
 
 /// MCAP can tell no more apart; a forged table could list them without end.
 const MOST_TOPICS: usize = 65536;
@@ -27,7 +28,7 @@ impl SqliteCatalog {
     /// Counting messages reads the whole table, so `count` asks for it only where nothing else
     /// says how many there are.
     /// Errors: [`Error::BagFormat`] if the file has no readable tables of a bag.
-    pub fn read(file: &StoredFile, count: bool) -> Result<Self> {
+    pub(crate) fn read(file: &StoredFile, count: bool) -> Result<Self> {
         let database = Database::open(file)?;
         let failed = |error| unreadable(file, &error);
         for (table, needed) in [

@@ -19,7 +19,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub fn open(file: &StoredFile) -> Result<Self> {
+    pub(super) fn open(file: &StoredFile) -> Result<Self> {
         Self::open_immutable(&file.path).map_err(|error| unreadable(file, &error))
     }
 
@@ -46,7 +46,7 @@ impl Database {
     }
 
     /// To be called for each row that came out: the query is getting somewhere.
-    pub fn progressed(&self) {
+    pub(super) fn progressed(&self) {
         self.idle_ticks.store(0, Ordering::Relaxed);
     }
 }

@@ -11,9 +11,8 @@ use super::catalog::SqliteCatalog;
 use super::database::{self, Database};
 use super::walk::walk_rows;
 use crate::error::Result;
-use crate::info::StoredMessage;
 use crate::loss::{LossItem, Place};
-use crate::storage::StorageReader;
+use crate::storage::{StorageReader, StoredMessage};
 use crate::stored_file::StoredFile;
 
 pub(crate) struct SqliteReader {
@@ -58,7 +57,7 @@ impl StorageReader for SqliteReader {
 }
 
 impl SqliteReader {
-    pub fn new(file: Arc<StoredFile>, catalog: &SqliteCatalog) -> Result<Self> {
+    pub(crate) fn new(file: Arc<StoredFile>, catalog: &SqliteCatalog) -> Result<Self> {
         let database = Database::open(&file)?;
         let mut reader = Self {
             file,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 use crate::error::{Error, Result};
-use crate::info::{Schema, TopicInfo};
+use crate::topic::{Schema, TopicInfo};
 
 /// The layout's version in rosbag2's own count.
 const SCHEMA_VERSION: i64 = 4;
@@ -36,7 +36,7 @@ pub(crate) struct SqliteSink {
 }
 
 impl SqliteSink {
-    pub fn create(path: &Path, ros_distro: &str) -> Result<Self> {
+    pub(crate) fn create(path: &Path, ros_distro: &str) -> Result<Self> {
         // The file is worthless until it is finished and then made durable as a whole, so the
         // journal would only cost time.
         const SETTINGS: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;";
@@ -58,7 +58,7 @@ impl SqliteSink {
         })
     }
 
-    pub fn add_topic(&mut self, topic: &TopicInfo) -> Result<()> {
+    pub(crate) fn add_topic(&mut self, topic: &TopicInfo) -> Result<()> {
         let failed = |error| Error::output(&self.path, error);
         self.database
             .execute(
@@ -92,7 +92,7 @@ impl SqliteSink {
     }
 
     /// `topic` counts the topics in the order in which they were added.
-    pub fn write(&mut self, topic: usize, log_time_nanos: i64, data: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, topic: usize, log_time_nanos: i64, data: &[u8]) -> Result<()> {
         let Some(topic_id) = self.topics.get(topic) else {
             return Err(Error::output(
                 &self.path,
@@ -107,7 +107,7 @@ impl SqliteSink {
     }
 
     /// rosbag2's copy of metadata.yaml.
-    pub fn embed_metadata(&mut self, version: u32, text: &str) -> Result<()> {
+    pub(crate) fn embed_metadata(&mut self, version: u32, text: &str) -> Result<()> {
         self.database
             .execute(
                 "INSERT INTO metadata (metadata_version, metadata) VALUES (?1, ?2)",
@@ -118,7 +118,7 @@ impl SqliteSink {
     }
 
     /// Waits until everything is on the disk.
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let path = self.path;
         self.database
             .execute_batch("COMMIT")

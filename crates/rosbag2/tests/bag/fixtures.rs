@@ -10,22 +10,22 @@ use rusqlite::{Connection, params};
 use spatial_reward_rosbag2::{BagMessage, BagReader};
 use spatial_reward_rosbag2::{Error, Result};
 
-pub const DEFINITION: &str = "string data\n";
-pub const TYPE_HASH: &str =
+pub(crate) const DEFINITION: &str = "string data\n";
+pub(crate) const TYPE_HASH: &str =
     "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18";
-pub const QOS: &str = "- history: keep_last\n  depth: 10";
-pub const START: i64 = 1_760_000_000_000_000_000;
+pub(crate) const QOS: &str = "- history: keep_last\n  depth: 10";
+pub(crate) const START: i64 = 1_760_000_000_000_000_000;
 
 /// What a message is known by in these tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub topic: &'static str,
     pub time: i64,
     pub data: Vec<u8>,
 }
 
 /// Messages on two topics, a step of 10 ms apart, with bytes that hardly compress.
-pub fn messages(count: i64, data_bytes: usize) -> Vec<Sent> {
+pub(crate) fn messages(count: i64, data_bytes: usize) -> Vec<Sent> {
     let data = |seed: i64| {
         let mut state = seed.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let noise = std::iter::repeat_with(move || {
@@ -46,7 +46,7 @@ pub fn messages(count: i64, data_bytes: usize) -> Vec<Sent> {
         .collect()
 }
 
-pub fn mcap_options() -> WriteOptions {
+pub(crate) fn mcap_options() -> WriteOptions {
     WriteOptions::new()
         .profile("ros2")
         .compression(Some(Compression::Zstd))
@@ -55,7 +55,7 @@ pub fn mcap_options() -> WriteOptions {
 }
 
 /// An MCAP writer with the channels 1 `/chatter` and 2 `/image`.
-pub fn mcap_writer(options: WriteOptions) -> Writer<Cursor<Vec<u8>>> {
+pub(crate) fn mcap_writer(options: WriteOptions) -> Writer<Cursor<Vec<u8>>> {
     let mut writer = options.create(Cursor::new(Vec::new())).unwrap();
     let metadata = BTreeMap::from([
         ("offered_qos_profiles".to_owned(), QOS.to_owned()),
@@ -71,7 +71,7 @@ pub fn mcap_writer(options: WriteOptions) -> Writer<Cursor<Vec<u8>>> {
     writer
 }
 
-pub fn write_mcap_message(writer: &mut Writer<Cursor<Vec<u8>>>, sent: &Sent, sequence: u32) {
+pub(crate) fn write_mcap_message(writer: &mut Writer<Cursor<Vec<u8>>>, sent: &Sent, sequence: u32) {
     let header = MessageHeader {
         channel_id: if sent.topic == "/chatter" { 1 } else { 2 },
         sequence,
@@ -81,12 +81,12 @@ pub fn write_mcap_message(writer: &mut Writer<Cursor<Vec<u8>>>, sent: &Sent, seq
     writer.write_to_known_channel(&header, &sent.data).unwrap();
 }
 
-pub fn finish_mcap(mut writer: Writer<Cursor<Vec<u8>>>) -> Vec<u8> {
+pub(crate) fn finish_mcap(mut writer: Writer<Cursor<Vec<u8>>>) -> Vec<u8> {
     writer.finish().unwrap();
     writer.into_inner().into_inner()
 }
 
-pub fn mcap_bytes(options: WriteOptions, messages: &[Sent]) -> Vec<u8> {
+pub(crate) fn mcap_bytes(options: WriteOptions, messages: &[Sent]) -> Vec<u8> {
     let mut writer = mcap_writer(options);
     for (sent, sequence) in messages.iter().zip(0..) {
         write_mcap_message(&mut writer, sent, sequence);
@@ -95,7 +95,7 @@ pub fn mcap_bytes(options: WriteOptions, messages: &[Sent]) -> Vec<u8> {
 }
 
 /// An MCAP file that breaks off before its first message: header, schemas and channels.
-pub fn mcap_start() -> Vec<u8> {
+pub(crate) fn mcap_start() -> Vec<u8> {
     const DATA_END_BYTES: u64 = 1 + 8 + 4;
     let mut bytes = mcap_bytes(mcap_options().use_chunks(false), &[]);
     let footer = mcap::read::footer(&bytes).unwrap();
@@ -105,20 +105,20 @@ pub fn mcap_start() -> Vec<u8> {
 
 /// The layouts of sqlite3 bags over the years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub(crate) enum Layout {
     /// No index on the time, no QoS.
     Dashing,
     Humble,
     Jazzy,
 }
 
-pub fn write_db3(path: &Path, layout: Layout, messages: &[Sent]) {
+pub(crate) fn write_db3(path: &Path, layout: Layout, messages: &[Sent]) {
     let database = Connection::open(path).unwrap();
     fill_db3(&database, layout, messages);
     database.close().unwrap();
 }
 
-pub fn fill_db3(database: &Connection, layout: Layout, messages: &[Sent]) {
+pub(crate) fn fill_db3(database: &Connection, layout: Layout, messages: &[Sent]) {
     let tables = match layout {
         Layout::Dashing => {
             "CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
@@ -173,7 +173,7 @@ pub fn fill_db3(database: &Connection, layout: Layout, messages: &[Sent]) {
 }
 
 /// A folder with these files and a metadata.yaml of version 5 that lists them.
-pub fn write_folder(folder: &Path, storage: &str, files: &[(&str, &[u8], usize)]) {
+pub(crate) fn write_folder(folder: &Path, storage: &str, files: &[(&str, &[u8], usize)]) {
     std::fs::create_dir_all(folder).unwrap();
     for (name, bytes, _) in files {
         std::fs::write(folder.join(name), bytes).unwrap();
@@ -181,7 +181,12 @@ pub fn write_folder(folder: &Path, storage: &str, files: &[(&str, &[u8], usize)]
     write_metadata(folder, storage, "", files);
 }
 
-pub fn write_metadata(folder: &Path, storage: &str, mode: &str, files: &[(&str, &[u8], usize)]) {
+pub(crate) fn write_metadata(
+    folder: &Path,
+    storage: &str,
+    mode: &str,
+    files: &[(&str, &[u8], usize)],
+) {
     let total: usize = files.iter().map(|(_, _, count)| count).sum();
     let paths: String = files
         .iter()
@@ -200,23 +205,23 @@ pub fn write_metadata(folder: &Path, storage: &str, mode: &str, files: &[(&str, 
     std::fs::write(folder.join("metadata.yaml"), text).unwrap();
 }
 
-pub fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
-pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
 /// Everything that can be read of a bag.
-pub fn read_all(reader: &mut BagReader) -> Vec<BagMessage> {
+pub(crate) fn read_all(reader: &mut BagReader) -> Vec<BagMessage> {
     std::iter::from_fn(|| reader.next_message().unwrap()).collect()
 }
 
 /// The messages of a bag in the words of [`Sent`], and the reader at its end.
-pub fn read_bag(path: &Path) -> (Vec<Sent>, BagReader) {
+pub(crate) fn read_bag(path: &Path) -> (Vec<Sent>, BagReader) {
     let mut reader = BagReader::open(path).unwrap();
     let messages = read_all(&mut reader);
     let sent = messages.into_iter().map(|message| {
@@ -231,7 +236,7 @@ pub fn read_bag(path: &Path) -> (Vec<Sent>, BagReader) {
     (sent.collect(), reader)
 }
 
-pub fn open_error(path: &Path) -> Error {
+pub(crate) fn open_error(path: &Path) -> Error {
     let opened: Result<BagReader> = BagReader::open(path);
     opened.err().expect("this must not open")
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use mcap::records::Metadata;
 use rusqlite::Connection;
 use spatial_reward_rosbag2::Error;
-use spatial_reward_rosbag2::{BagReader, BagWriter, Storage, TopicInfo};
+use spatial_reward_rosbag2::{BagInfo, BagReader, BagWriter, Storage, TopicInfo};
 
 use crate::fixtures::*;
 
@@ -139,29 +139,8 @@ fn compressed_chunks_are_taken_over_as_they_are() {
     let source = write_file(folder.path(), "bag.mcap", &mcap_bytes(options, &sent));
 
     // When it is copied with a message of an added topic after every tenth
-    let mut reader = BagReader::open(&source).unwrap();
-    let added = [TopicInfo::cdr(
-        "/added",
-        "std_msgs/msg/String",
-        "string data",
-        "",
-    )];
     let target = folder.path().join("copy");
-    let mut writer =
-        BagWriter::create(&target, "copy", Storage::Mcap, reader.info(), &added).unwrap();
-    let added_topic = reader.info().topics.len();
-    let mut count = 0;
-    while let Some(message) = reader.next_message().unwrap() {
-        writer.write_message(&message).unwrap();
-        if count % 10 == 0 {
-            let time = message.log_time_nanos;
-            writer
-                .write(added_topic, time, time, 0, &[0, 1, 0, 0])
-                .unwrap();
-        }
-        count += 1;
-    }
-    writer.finish().unwrap();
+    copy_with_an_added_message_after_every_tenth(&source, &target);
 
     // Then each of its chunks is in the copy, and everything is found by the index
     let (source_bytes, source_summary) = mcap_summary(&source);
@@ -184,10 +163,39 @@ fn compressed_chunks_are_taken_over_as_they_are() {
     );
     let statistics = summary.stats.as_ref().unwrap();
     assert_eq!(statistics.message_count, 3300);
+    assert_the_index_finds_every_message(&bytes, &summary);
+}
+
+fn copy_with_an_added_message_after_every_tenth(source: &Path, target: &Path) {
+    let mut reader = BagReader::open(source).unwrap();
+    let added = [TopicInfo::cdr(
+        "/added",
+        "std_msgs/msg/String",
+        "string data",
+        "",
+    )];
+    let mut writer =
+        BagWriter::create(target, "copy", Storage::Mcap, reader.info(), &added).unwrap();
+    let added_topic = reader.info().topics.len();
+    let mut count = 0;
+    while let Some(message) = reader.next_message().unwrap() {
+        writer.write_message(&message).unwrap();
+        if count % 10 == 0 {
+            let time = message.log_time_nanos;
+            writer
+                .write(added_topic, time, time, 0, &[0, 1, 0, 0])
+                .unwrap();
+        }
+        count += 1;
+    }
+    writer.finish().unwrap();
+}
+
+fn assert_the_index_finds_every_message(bytes: &[u8], summary: &mcap::Summary) {
     for index in &summary.chunk_indexes {
-        for (channel, entries) in summary.read_message_indexes(&bytes, index).unwrap() {
+        for (channel, entries) in summary.read_message_indexes(bytes, index).unwrap() {
             for entry in entries {
-                let message = summary.seek_message(&bytes, index, &entry).unwrap();
+                let message = summary.seek_message(bytes, index, &entry).unwrap();
                 assert_eq!(message.channel.id, channel.id);
                 assert_eq!(message.log_time, entry.log_time);
             }
@@ -432,6 +440,40 @@ fn a_writer_that_is_dropped_unfinished_leaves_no_metadata() {
         drop(writer);
 
         assert!(!target.join("metadata.yaml").exists());
+    }
+}
+
+#[test]
+fn a_bag_without_a_source_reads_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for storage in [Storage::Mcap, Storage::Sqlite3] {
+        let path = folder.path().join(storage.name());
+        let topics = [TopicInfo::cdr(
+            "/chatter",
+            "std_msgs/msg/String",
+            DEFINITION,
+            TYPE_HASH,
+        )];
+        let mut source = BagInfo::empty();
+        source.ros_distro = "jazzy".to_owned();
+
+        let mut writer = BagWriter::create(&path, "anew", storage, &source, &topics).unwrap();
+        writer.write(0, START, START, 0, &[0, 1, 0, 0, 7]).unwrap();
+        writer.finish().unwrap();
+
+        let (read, reader) = read_bag(&path);
+        let sent = Sent {
+            topic: "/chatter",
+            time: START,
+            data: vec![0, 1, 0, 0, 7],
+        };
+        assert_eq!(read, [sent]);
+        assert_eq!(reader.loss(), None);
+        let info = reader.info();
+        assert_eq!((info.storage, info.metadata_version), (storage, 9));
+        assert_eq!(info.ros_distro, "jazzy");
+        assert_eq!(info.topics[0].ros2msg(), Some(DEFINITION));
+        assert_eq!(info.topics[0].type_hash, TYPE_HASH);
     }
 }
 
