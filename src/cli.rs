@@ -27,7 +27,7 @@ Examples:
 Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but the input had lost data.
 No ROS installation is needed for bags."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub logging: Logging,
     #[command(subcommand)]
@@ -35,7 +35,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Label(Box<Label>),
     Train(Box<Train>),
     Ask(Box<Ask>),
@@ -46,7 +46,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines for people, and progress bars where stderr is a terminal.
     #[default]
     Human,
@@ -56,7 +56,7 @@ pub enum LogFormat {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging (to stderr)")]
-pub struct Logging {
+pub(crate) struct Logging {
     /// How log lines look.
     #[arg(
         long,
@@ -87,7 +87,7 @@ Examples:
   spatial-reward train desk -o desk-model --model CHECKPOINT --freeze vision,llm
   spatial-reward train desk -o desk-model --model models/nano --steps 4000 --resume
   spatial-reward label recordings/pick --estimator spatialrgpt --model desk-model/model")]
-pub struct Train {
+pub(crate) struct Train {
     /// Folders that `spatial-reward dataset` wrote.
     #[arg(required = true, value_name = "DATASET")]
     pub datasets: Vec<PathBuf>,
@@ -152,7 +152,12 @@ pub struct Train {
     /// Steps at the beginning in which two halves learn separately: the language model what to say about regions
     /// whose true place it is given, the rest where regions are [default: two thirds of --steps for a network
     /// that begins, 0 for a checkpoint].
-    #[arg(long, alias = "apart-steps", help_heading = "Learning", value_name = "STEPS")]
+    #[arg(
+        long,
+        alias = "apart-steps",
+        help_heading = "Learning",
+        value_name = "STEPS"
+    )]
     pub separate_warmup_steps: Option<u64>,
     /// Frames a step.
     #[arg(long, help_heading = "Learning", value_name = "FRAMES", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -218,7 +223,7 @@ Examples:
 A step that cannot be measured is never given a number: its reward is NaN, and it says why.
 Exit codes: 0 fine, 1 error (the other bags are still labelled), 2 usage, 3 finished, but a bag
 was damaged and labelled as far as it goes.")]
-pub struct Label {
+pub(crate) struct Label {
     /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags.
     ///
     /// A folder is a bag if it has a metadata.yaml, or if all its bag files are parts of one
@@ -275,7 +280,7 @@ Examples:
   spatial-reward ask desk.png --model CHECKPOINT --box 120,30,330,250 --depth desk_depth.png --chat
 
 Exit codes: 0 fine, 1 error, 2 usage.")]
-pub struct Ask {
+pub(crate) struct Ask {
     /// A PNG or JPEG picture.
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
@@ -321,7 +326,7 @@ fn parse_box(text: &str) -> Result<BoundingBox, String> {
 /// The vision-language model. Options win over the config file.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Vision-language model (builds with the feature torch)")]
-pub struct ModelOptions {
+pub(crate) struct ModelOptions {
     /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub [default: models/nano, which
     /// comes with the program].
     #[arg(long, value_name = "MODEL")]
@@ -364,7 +369,7 @@ Examples:
   spatial-reward evaluate pick_labelled
   spatial-reward evaluate pick_labelled --json | jq .mae_m
   spatial-reward evaluate pick_labelled --truth-surface /sim/gap")]
-pub struct Evaluate {
+pub(crate) struct Evaluate {
     /// A bag that `spatial-reward label` wrote, as a folder or its file.
     #[arg(value_name = "LABELLED")]
     pub bag: PathBuf,
@@ -387,7 +392,7 @@ Examples:
   spatial-reward inspect pick --fingertip-topic /yolo --target-topic /yolo
 
 Exit code 3: the bag is damaged, and this is what can be read of it.")]
-pub struct Inspect {
+pub(crate) struct Inspect {
     /// A bag folder or a bag file.
     #[arg(value_name = "BAG")]
     pub bag: PathBuf,
@@ -417,7 +422,7 @@ The new folder has dataset.jsonl (a line a frame), images/, depth/ (relative, as
 metric/ (millimetres) and dataset.json (where it comes from, and what was left out and why).
 Without an accelerometer's topic nothing is asked that needs to know which way is up.
 Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but a bag was damaged: it is used as far as it goes.")]
-pub struct Dataset {
+pub(crate) struct Dataset {
     /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags, two levels deep.
     #[arg(required = true, value_name = "BAG")]
     pub bags: Vec<PathBuf>,
@@ -492,14 +497,14 @@ Examples:
   spatial-reward node --config rig.yaml --ros-args -r fingertip/detections:=/yolo -r target/detections:=/yolo
   spatial-reward node --ros-args --params-file params.yaml -p reward.kind:=tanh -r __ns:=/left
   ros2 launch spatial_reward annotate.launch.py --show-args")]
-pub struct Node {
+pub(crate) struct Node {
     /// Settings; see config/default.yaml for all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
 /// The arguments without those that a node leaves to ROS: from `--ros-args` to `--` or the end.
-pub fn without_ros_arguments(
+pub(crate) fn without_ros_arguments(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> impl Iterator<Item = OsString> {
     let mut node = false;
@@ -517,7 +522,7 @@ pub fn without_ros_arguments(
 
 /// What is measured and rewarded, and on which topics. Options win over the config file.
 #[derive(Debug, Args)]
-pub struct SettingsOptions {
+pub(crate) struct SettingsOptions {
     /// Settings as YAML; see config/default.yaml for all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -538,7 +543,7 @@ pub struct SettingsOptions {
 
 /// The topics of a recording. Options win over the config file.
 #[derive(Debug, Clone, Args)]
-pub struct TopicOptions {
+pub(crate) struct TopicOptions {
     /// sensor_msgs/Image or CompressedImage, in colour.
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub image_topic: Option<String>,
@@ -586,7 +591,7 @@ pub struct TruthOptions {
 }
 
 /// The estimators that can be named; a build without one says how to get it.
-pub const ESTIMATORS: [&str; 2] = ["geometry", "spatialrgpt"];
+pub(crate) const ESTIMATORS: [&str; 2] = ["geometry", "spatialrgpt"];
 
 /// A word that a setting may be, as its declaration has it: the settings' own spelling, or dashes for underscores.
 fn choice<T>() -> impl TypedValueParser<Value = T>
@@ -607,7 +612,7 @@ where
 
 /// Part `part` (from 1) of `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
+pub(crate) struct Shard {
     pub part: usize,
     pub of: usize,
 }
@@ -629,6 +634,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn trainings_are_still_begun_with_the_older_spellings() {
+        let typed = "x train data -o out --judge-every 7 --judged 8 --apart-steps 9";
+        let Command::Train(train) = Cli::parse_from(typed.split(' ')).command else {
+            panic!("it is a training");
+        };
+        assert_eq!(train.evaluate_every, 7);
+        assert_eq!(train.evaluate_frames, 8);
+        assert_eq!(train.separate_warmup_steps, Some(9));
     }
 
     #[test]

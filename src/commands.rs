@@ -6,16 +6,16 @@ mod discover;
 mod evaluate;
 mod inspect;
 mod label;
-pub mod output;
-pub mod settings;
-pub mod signals;
+pub(crate) mod output;
+pub(crate) mod settings;
+pub(crate) mod signals;
 
 use crate::cli::{Command, Node};
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 use crate::{model, node};
 
-pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
         Command::Ask(options) => ask::run(*options, terminal),
         Command::Label(options) => label::run(*options, terminal),

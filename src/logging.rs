@@ -16,14 +16,14 @@ use crate::node;
 
 /// stderr, shared between log lines and progress bars.
 #[derive(Clone)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     bars: MultiProgress,
     format: LogFormat,
 }
 
 /// Set up logging for the process. A node's lines go to ROS, which shows them; as JSON they are shown here
 /// too.
-pub fn start(options: &Logging, is_node: bool) -> Terminal {
+pub(crate) fn start(options: &Logging, is_node: bool) -> Terminal {
     let bars_are_welcome =
         io::stderr().is_terminal() && options.log_format == LogFormat::Human && !options.quiet;
     let target = if bars_are_welcome {
@@ -66,7 +66,7 @@ pub fn start(options: &Logging, is_node: bool) -> Terminal {
 
 impl Terminal {
     /// A progress bar; invisible where stderr is no terminal.
-    pub fn bar(&self, name: &str) -> ProgressBar {
+    pub(crate) fn bar(&self, name: &str) -> ProgressBar {
         let style = ProgressStyle::with_template(
             "{prefix} {wide_bar} {percent:>3} %  {msg}  {elapsed_precise}<{eta_precise}",
         );
@@ -77,7 +77,7 @@ impl Terminal {
     }
 
     /// A progress bar for files that are fetched; invisible where stderr is no terminal.
-    pub fn download_bar(&self) -> ProgressBar {
+    pub(crate) fn download_bar(&self) -> ProgressBar {
         let style = ProgressStyle::with_template(
             "{msg} {wide_bar} {bytes}/{total_bytes}  {binary_bytes_per_sec}",
         );
@@ -87,7 +87,7 @@ impl Terminal {
     }
 
     /// Move a bar to where the work is.
-    pub fn show(bar: &ProgressBar, progress: Progress<'_>) {
+    pub(crate) fn show(bar: &ProgressBar, progress: Progress<'_>) {
         /// A bar of bags moves in so many steps a bag.
         const STEPS_PER_BAG: f64 = 1000.0;
         let scale = match progress.unit {
@@ -106,12 +106,14 @@ impl Terminal {
     }
 
     /// The one place that tells of an error which ends a command or a bag.
-    pub fn report_error(&self, words: &str) {
+    pub(crate) fn report_error(&self, words: &str) {
         match self.format {
             LogFormat::Json => tracing::error!("{words}"),
             LogFormat::Human => {
                 // Without stderr there is nobody to tell.
-                let _ = self.clone().write_all(format!("error: {words}\n").as_bytes());
+                let _ = self
+                    .clone()
+                    .write_all(format!("error: {words}\n").as_bytes());
             }
         }
     }

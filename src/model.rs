@@ -15,10 +15,10 @@ use spatial_reward_models::nn::hub::HubOptions;
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
 
-pub use train::train;
+pub(crate) use train::train;
 
 /// The model as an estimator.
-pub fn registration() -> Registration {
+pub(crate) fn registration() -> Registration {
     Registration {
         profile: Profile {
             name: ModelEstimator::NAME,
@@ -35,12 +35,12 @@ pub fn registration() -> Registration {
 }
 
 /// A conversation with the model about one picture.
-pub struct Session(spatialrgpt::Session);
+pub(crate) struct Session(spatialrgpt::Session);
 
 impl Session {
     /// # Errors
     /// What is wrong with the model or the picture, by name.
-    pub fn open(
+    pub(crate) fn open(
         settings: &Settings,
         picture: MarkedPicture,
         progress: OnProgress<'_>,
@@ -53,7 +53,7 @@ impl Session {
 
     /// # Errors
     /// A question that cannot be asked; libtorch's.
-    pub fn ask(&mut self, question: &str) -> Result<Reply> {
+    pub(crate) fn ask(&mut self, question: &str) -> Result<Reply> {
         self.0.ask(question)
     }
 }
@@ -66,7 +66,7 @@ fn locate(settings: &Settings, progress: OnProgress<'_>) -> Result<Located> {
 }
 
 /// The way out of an error of the model's, in the words of the command line.
-pub fn remedy(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub(crate) fn remedy(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     let remedy = cause.downcast_ref::<Error>()?.remedy()?;
     Some(in_words(remedy).to_owned())
 }

@@ -4,7 +4,7 @@ use spatial_reward_offline::label::roles::Role;
 use spatial_reward_offline::{Error as OfflineError, Remedy};
 
 /// An error with what led to it, leaving out causes that the words before already tell, and with its way out.
-pub fn in_words(error: &anyhow::Error) -> String {
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
     let mut words = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if words.is_empty() {
@@ -20,10 +20,12 @@ pub fn in_words(error: &anyhow::Error) -> String {
 }
 
 /// The way out of an error, if it has one that its message does not say: the end of "ERROR: ...".
-pub fn of(error: &anyhow::Error) -> Option<String> {
-    error
-        .chain()
-        .find_map(|cause| offline(cause).or_else(|| core(cause)).or_else(|| crate::model::remedy(cause)))
+pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        offline(cause)
+            .or_else(|| core(cause))
+            .or_else(|| crate::model::remedy(cause))
+    })
 }
 
 fn core(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
@@ -43,7 +45,7 @@ fn offline(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 }
 
 /// The same of one error of the work on recordings.
-pub fn of_offline(remedy: &Remedy) -> String {
+pub(crate) fn of_offline(remedy: &Remedy) -> String {
     match remedy {
         Remedy::NameTopics(roles) => match roles.as_slice() {
             [role] => format!("name one with {}", option(*role)),
@@ -67,7 +69,7 @@ pub fn of_offline(remedy: &Remedy) -> String {
 }
 
 /// What names a role's topic.
-pub fn option(role: Role) -> &'static str {
+pub(crate) fn option(role: Role) -> &'static str {
     match role {
         Role::Image => "--image-topic",
         Role::Depth => "--depth-topic",

@@ -16,7 +16,7 @@ use crate::logging::Terminal;
 use crate::model::Session;
 use crate::outcome::Outcome;
 
-pub fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let mut config = config_file(options.config.as_deref())?;
     options.model.clone().set(&mut config.model);
     let settings = ready(config)?;

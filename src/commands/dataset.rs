@@ -6,7 +6,9 @@ use std::fs;
 use anyhow::Context;
 use spatial_reward_core::Error;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_offline::dataset::{self, BagStatus, DatasetRequest, ExtraTopics, Options, Report};
+use spatial_reward_offline::dataset::{
+    self, BagStatus, DatasetRequest, ExtraTopics, Options, Report,
+};
 
 use super::discover;
 use super::output::{command_line, print, print_json};
@@ -16,7 +18,7 @@ use crate::cli::Dataset;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
-pub fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     dataset::check_target(&options.output, options.overwrite)?;
     for bag in &options.bags {
         // A typing error is no damaged recording.

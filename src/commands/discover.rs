@@ -18,7 +18,7 @@ const FILE_ENDINGS: [&str; 4] = [".mcap", ".db3", ".mcap.zstd", ".db3.zstd"];
 
 /// One bag to label.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Job {
+pub(super) struct Job {
     pub source: PathBuf,
     pub target: PathBuf,
 }
@@ -27,7 +27,7 @@ pub struct Job {
 ///
 /// # Errors
 /// `Error::NotABag` for a folder that holds none, `Error::Output` for two bags with one target.
-pub fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<Job>> {
+pub(super) fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<Job>> {
     let mut is_single = arguments.len() == 1;
     for argument in arguments {
         is_single &= !holds_bags(argument)?;
@@ -47,7 +47,7 @@ pub fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<Job>> {
 ///
 /// # Errors
 /// `Error::NotABag` for a folder that holds none.
-pub fn sources(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(super) fn sources(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(identified(arguments)?.into_values().collect())
 }
 
@@ -70,7 +70,7 @@ fn identified(arguments: &[PathBuf]) -> Result<BTreeMap<PathBuf, PathBuf>> {
 }
 
 /// The jobs of one part, the same on every machine that sees the same bags.
-pub fn part_of(jobs: Vec<Job>, shard: Shard) -> Vec<Job> {
+pub(super) fn part_of(jobs: Vec<Job>, shard: Shard) -> Vec<Job> {
     let turns = (0..shard.of).cycle();
     jobs.into_iter()
         .zip(turns)

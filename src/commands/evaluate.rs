@@ -10,7 +10,7 @@ use crate::logging::Terminal;
 use crate::outcome::Outcome;
 use crate::remedies::option;
 
-pub fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let bar = terminal.bar(&options.bag.display().to_string());
     let truth = options.truth.clone().into();
     let evaluated = evaluate(&options.bag, &truth, &mut |progress| {

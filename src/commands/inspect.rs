@@ -17,7 +17,7 @@ use crate::logging::Terminal;
 use crate::outcome::Outcome;
 use crate::remedies::{of_offline, option};
 
-pub fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let settings = ready(options.settings.into_config()?)?;
     let bar = terminal.bar(&options.bag.display().to_string());
     let inspected = inspect(

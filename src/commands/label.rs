@@ -40,7 +40,7 @@ enum BagOutcome {
     Failed(anyhow::Error),
 }
 
-pub fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let if_exists = match (options.resume, options.overwrite) {
         (true, _) => IfExists::Resume,
         (_, true) => IfExists::Overwrite,

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 /// Print a result. A reader that has seen enough (`| head`) is no error.
-pub fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -13,12 +13,12 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
 /// The arguments as they can be typed again.
-pub fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     let words = std::env::args_os().enumerate().map(|(index, argument)| {
         let argument = argument.to_string_lossy().into_owned();

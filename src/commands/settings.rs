@@ -11,20 +11,20 @@ use crate::cli::{ModelOptions, SettingsOptions, TopicOptions, TruthOptions};
 use crate::model;
 
 /// The estimators of this build.
-pub fn estimators() -> Estimators {
+pub(crate) fn estimators() -> Estimators {
     Estimators::default().with(model::registration())
 }
 
-pub fn config_file(path: Option<&Path>) -> spatial_reward_core::Result<Config> {
+pub(crate) fn config_file(path: Option<&Path>) -> spatial_reward_core::Result<Config> {
     path.map_or_else(|| Ok(Config::default()), Config::from_file)
 }
 
 /// Settings in force, of what was typed.
-pub fn ready(config: Config) -> spatial_reward_core::Result<Settings> {
+pub(crate) fn ready(config: Config) -> spatial_reward_core::Result<Settings> {
     estimators().settings(config)
 }
 
-pub fn set<T>(setting: &mut T, typed: Option<T>) {
+pub(crate) fn set<T>(setting: &mut T, typed: Option<T>) {
     if let Some(typed) = typed {
         *setting = typed;
     }
@@ -38,7 +38,7 @@ fn name(setting: &mut Option<String>, typed: Option<String>) {
 
 impl ModelOptions {
     /// What was typed, in the place of the file's settings.
-    pub fn set(self, model: &mut Model) {
+    pub(crate) fn set(self, model: &mut Model) {
         name(&mut model.path, self.model);
         set(&mut model.device, self.device);
         set(&mut model.dtype, self.dtype);
@@ -53,7 +53,7 @@ impl ModelOptions {
 
 impl SettingsOptions {
     /// The file's settings, with what was typed in their place.
-    pub fn into_config(self) -> spatial_reward_core::Result<Config> {
+    pub(crate) fn into_config(self) -> spatial_reward_core::Result<Config> {
         let mut config = config_file(self.config.as_deref())?;
         set(&mut config.estimator.kind, self.estimator);
         config.estimator.distance = self.distance.or(config.estimator.distance);
@@ -66,7 +66,7 @@ impl SettingsOptions {
 
 impl TopicOptions {
     /// What was typed, in the place of the file's settings.
-    pub fn set(self, config: &mut Config) {
+    pub(crate) fn set(self, config: &mut Config) {
         let topics = &mut config.topics;
         name(&mut topics.image, self.image_topic);
         name(&mut topics.depth, self.depth_topic);
@@ -91,7 +91,7 @@ impl From<TruthOptions> for TruthTopics {
     }
 }
 
-pub fn processors() -> usize {
+pub(crate) fn processors() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 

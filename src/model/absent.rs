@@ -15,7 +15,7 @@ use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
 /// The model as an estimator, so that settings that name it are understood.
-pub fn registration() -> Registration {
+pub(crate) fn registration() -> Registration {
     Registration {
         profile: Profile {
             name: "spatialrgpt",
@@ -33,12 +33,12 @@ pub fn registration() -> Registration {
 }
 
 /// A conversation with the model about one picture; there are none in this build.
-pub enum Session {}
+pub(crate) enum Session {}
 
 impl Session {
     /// # Errors
     /// That it is not there, always.
-    pub fn open(
+    pub(crate) fn open(
         _settings: &Settings,
         _picture: MarkedPicture,
         _progress: OnProgress<'_>,
@@ -50,7 +50,7 @@ impl Session {
     ///
     /// # Errors
     /// None.
-    pub fn ask(&mut self, _question: &str) -> anyhow::Result<Reply> {
+    pub(crate) fn ask(&mut self, _question: &str) -> anyhow::Result<Reply> {
         match *self {}
     }
 }
@@ -59,12 +59,12 @@ impl Session {
 ///
 /// # Errors
 /// That it is not there, always.
-pub fn train(_typed: Train, _terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn train(_typed: Train, _terminal: &Terminal) -> anyhow::Result<Outcome> {
     Err(not_in_this_build())
 }
 
 /// None: no error of this build is the model's.
-pub fn remedy(_cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub(crate) fn remedy(_cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     None
 }
 

@@ -14,7 +14,7 @@ static NANO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/nano");
 ///
 /// # Errors
 /// `Error::NoModel` where it can be put nowhere.
-pub fn folder() -> Result<PathBuf> {
+pub(super) fn folder() -> Result<PathBuf> {
     let program = std::env::current_exe().ok();
     if let Some(installed) = program.as_deref().and_then(installed)
         && installed.join("config.json").is_file()

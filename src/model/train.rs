@@ -19,7 +19,7 @@ const LONGEST_WARMUP: u64 = 500;
 ///
 /// # Errors
 /// What is wrong with the datasets, the checkpoint or the device, by name.
-pub fn train(typed: Train, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn train(typed: Train, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let json = typed.json;
     let options = options(typed, terminal)?;
     let stop = stop_on_signal()?;
@@ -51,7 +51,8 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
         Begin::Shape(_) => 1e-3,
         Begin::Checkpoint(_) => 1e-4,
     };
-    let freeze = typed.freeze.iter().map(|name| part_named(name));
+    let freeze = typed.freeze.iter();
+    let freeze = freeze.map(|name| part_named(name).context("--freeze"));
     Ok(Options {
         datasets: typed.datasets,
         held_out: typed.held_out,
@@ -86,7 +87,9 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
 fn located(model: String, terminal: &Terminal) -> anyhow::Result<std::path::PathBuf> {
     let mut config = Config::default();
     config.model.path = Some(model);
-    let settings = Estimators::default().with(registration()).settings(config)?;
+    let settings = Estimators::default()
+        .with(registration())
+        .settings(config)?;
     let bar = terminal.download_bar();
     let located = locate(&settings, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();

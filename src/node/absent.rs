@@ -12,7 +12,7 @@ use spatial_reward_core::settings::Config;
 ///
 /// # Errors
 /// That it is not there, always.
-pub fn run(
+pub(crate) fn run(
     _config: Config,
     _estimators: Estimators,
     _stop: &AtomicBool,
@@ -25,6 +25,6 @@ pub fn run(
 }
 
 /// Where log lines go besides stderr: nowhere, without ROS.
-pub fn log_layer() -> tracing_subscriber::layer::Identity {
+pub(crate) fn log_layer() -> tracing_subscriber::layer::Identity {
     tracing_subscriber::layer::Identity::new()
 }

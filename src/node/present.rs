@@ -1,3 +1,3 @@
 //! The door to the live node (feature `ros`).
 
-pub use spatial_reward_node::{log_layer, run};
+pub(crate) use spatial_reward_node::{log_layer, run};

@@ -325,37 +325,34 @@ fn a_damaged_file_of_the_checkpoint_is_named() {
 #[test]
 fn a_tensor_too_many_or_too_few_is_named() {
     let file = "mm_projector/model.safetensors";
-    let change = |change: fn(&mut BTreeMap<String, (Vec<usize>, Vec<u8>)>)| {
+    type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+    let change = |change: fn(&mut Tensors)| {
         ask_damaged(|folder| {
             let file = folder.join(file);
             let bytes = fs::read(&file).unwrap();
             let read = SafeTensors::deserialize(&bytes).unwrap();
-            assert!(read.iter().all(|(_, tensor)| tensor.dtype() == Dtype::F32));
             let tensors = read.iter().map(|(name, tensor)| {
                 let (shape, data) = (tensor.shape().to_vec(), tensor.data().to_vec());
-                (name.to_owned(), (shape, data))
+                (name.to_owned(), (tensor.dtype(), shape, data))
             });
-            let mut tensors: BTreeMap<_, _> = tensors.collect();
+            let mut tensors: Tensors = tensors.collect();
             change(&mut tensors);
-            let views = tensors.iter().map(|(name, (shape, data))| {
-                (
-                    name,
-                    TensorView::new(Dtype::F32, shape.clone(), data).unwrap(),
-                )
+            let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+                (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
             });
             fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
         })
     };
     change(|_| {}).expect_code(0);
     change(|tensors| {
-        let one = (vec![1], 1.0_f32.to_le_bytes().to_vec());
+        let one = (Dtype::F32, vec![1], 1.0_f32.to_le_bytes().to_vec());
         tensors.insert("layers.9.scale".into(), one);
     })
     .expect_error(&["layers.9.scale", "mm_projector"]);
     change(|tensors| drop(tensors.remove("layers.2.weight")))
         .expect_error(&["layers.2.weight", "mm_projector"]);
     change(|tensors| {
-        let (shape, data) = tensors.get_mut("layers.2.weight").unwrap();
+        let (_, shape, data) = tensors.get_mut("layers.2.weight").unwrap();
         data.truncate(data.len() / shape[0] * 7);
         shape[0] = 7;
     })

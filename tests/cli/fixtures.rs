@@ -18,21 +18,21 @@ use spatial_reward::messages::{
     StepReward, Time, step_reward,
 };
 
-pub const START: i64 = 1_760_000_000_000_000_000;
-pub const PERIOD: i64 = 66_666_667;
-pub const WIDTH: u32 = 160;
-pub const HEIGHT: u32 = 120;
+pub(crate) const START: i64 = 1_760_000_000_000_000_000;
+pub(crate) const PERIOD: i64 = 66_666_667;
+pub(crate) const WIDTH: u32 = 160;
+pub(crate) const HEIGHT: u32 = 120;
 const FOCAL_PX: f64 = 150.0;
 const WALL_M: f64 = 1.0;
 const OBJECTS_M: f64 = 0.8;
 
-pub const IMAGE: &str = "/camera/color/image_raw";
-pub const COMPRESSED: &str = "/camera/color/image_raw/compressed";
-pub const DEPTH: &str = "/camera/aligned_depth_to_color/image_raw";
-pub const CAMERA_INFO: &str = "/camera/color/camera_info";
-pub const FINGERTIP: &str = "/fingertip/detections";
-pub const TARGET: &str = "/target/detections";
-pub const REWARDS: &str = "/spatial_reward/step_reward";
+pub(crate) const IMAGE: &str = "/camera/color/image_raw";
+pub(crate) const COMPRESSED: &str = "/camera/color/image_raw/compressed";
+pub(crate) const DEPTH: &str = "/camera/aligned_depth_to_color/image_raw";
+pub(crate) const CAMERA_INFO: &str = "/camera/color/camera_info";
+pub(crate) const FINGERTIP: &str = "/fingertip/detections";
+pub(crate) const TARGET: &str = "/target/detections";
+pub(crate) const REWARDS: &str = "/spatial_reward/step_reward";
 
 /// The wire form of vision_msgs/Detection2DArray since version 3.
 #[derive(Serialize)]
@@ -54,17 +54,17 @@ struct Detection {
 type Hypothesis = (String, f64, [f64; 7], [[f64; 6]; 6]);
 
 /// A box in pixels: left, top, right, bottom.
-pub type Pixels = [f64; 4];
+pub(crate) type Pixels = [f64; 4];
 
 /// A recording in the making: topics with their types, and messages.
 #[derive(Default, Clone)]
-pub struct Recording {
+pub(crate) struct Recording {
     topics: Vec<(String, String)>,
     messages: Vec<Recorded>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     pub topic: String,
     pub log_time: i64,
     pub data: Vec<u8>,
@@ -72,7 +72,7 @@ pub struct Recorded {
 
 /// One instant of the scene, to be changed before it is recorded.
 #[derive(Clone)]
-pub struct Instant {
+pub(crate) struct Instant {
     pub stamp: i64,
     pub log_time: i64,
     pub fingertip: Option<Pixels>,
@@ -82,7 +82,7 @@ pub struct Instant {
 }
 
 /// Where things are in the picture of frame `index` of an approach of `count` frames.
-pub fn instant(index: i64, count: i64) -> Instant {
+pub(crate) fn instant(index: i64, count: i64) -> Instant {
     let left = 10.0 + 40.0 * index as f64 / count as f64;
     let fingertip = [left, 50.0, left + 30.0, 70.0];
     let target = [100.0, 45.0, 130.0, 75.0];
@@ -110,17 +110,17 @@ pub fn instant(index: i64, count: i64) -> Instant {
 }
 
 /// The gap between bar and block in frame `index`, in metres.
-pub fn gap_m(index: i64, count: i64) -> f64 {
+pub(crate) fn gap_m(index: i64, count: i64) -> f64 {
     (100.0 - 40.0 - 40.0 * index as f64 / count as f64) * OBJECTS_M / FOCAL_PX
 }
 
 /// An approach of `count` frames with everything that labelling needs.
-pub fn approach(count: i64) -> Recording {
+pub(crate) fn approach(count: i64) -> Recording {
     approach_with(count, |_, _| {})
 }
 
 /// The same, with each instant changed before it is recorded.
-pub fn approach_with(count: i64, change: impl Fn(i64, &mut Instant)) -> Recording {
+pub(crate) fn approach_with(count: i64, change: impl Fn(i64, &mut Instant)) -> Recording {
     let mut recording = Recording::default();
     for index in 0..count {
         let mut instant = instant(index, count);
@@ -132,7 +132,7 @@ pub fn approach_with(count: i64, change: impl Fn(i64, &mut Instant)) -> Recordin
 
 impl Recording {
     /// Add a message, declaring its topic on first use.
-    pub fn push(&mut self, topic: &str, type_name: &str, log_time: i64, data: Vec<u8>) {
+    pub(crate) fn push(&mut self, topic: &str, type_name: &str, log_time: i64, data: Vec<u8>) {
         self.declare(topic, type_name);
         self.messages.push(Recorded {
             topic: topic.to_owned(),
@@ -141,14 +141,14 @@ impl Recording {
         });
     }
 
-    pub fn declare(&mut self, topic: &str, type_name: &str) {
+    pub(crate) fn declare(&mut self, topic: &str, type_name: &str) {
         if !self.topics.iter().any(|(name, _)| name == topic) {
             self.topics.push((topic.to_owned(), type_name.to_owned()));
         }
     }
 
     /// Record one instant on the usual topics.
-    pub fn record(&mut self, instant: &Instant) {
+    pub(crate) fn record(&mut self, instant: &Instant) {
         let Instant {
             stamp, log_time, ..
         } = *instant;
@@ -187,7 +187,7 @@ impl Recording {
     }
 
     /// Record the truth of an approach of `count` frames.
-    pub fn with_truth(mut self, count: i64) -> Self {
+    pub(crate) fn with_truth(mut self, count: i64) -> Self {
         for index in 0..count {
             let log_time = START + index * PERIOD + 2_000_000;
             let stamp = START + index * PERIOD;
@@ -219,14 +219,14 @@ impl Recording {
     }
 
     /// Take topics away.
-    pub fn without(mut self, topic: &str) -> Self {
+    pub(crate) fn without(mut self, topic: &str) -> Self {
         self.topics.retain(|(name, _)| name != topic);
         self.messages.retain(|message| message.topic != topic);
         self
     }
 
     /// Call a topic something else.
-    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
         let names = self.topics.iter_mut().map(|(name, _)| name);
         let names = names.chain(self.messages.iter_mut().map(|message| &mut message.topic));
         for name in names.filter(|name| *name == from) {
@@ -236,7 +236,7 @@ impl Recording {
     }
 
     /// Replace the data of a topic's messages.
-    pub fn with_data(
+    pub(crate) fn with_data(
         mut self,
         topic: &str,
         type_name: &str,
@@ -258,7 +258,7 @@ impl Recording {
     }
 
     /// The messages of a topic.
-    pub fn of(&self, topic: &str) -> Vec<Recorded> {
+    pub(crate) fn of(&self, topic: &str) -> Vec<Recorded> {
         self.messages
             .iter()
             .filter(|message| message.topic == topic)
@@ -267,7 +267,7 @@ impl Recording {
     }
 
     /// An MCAP file of the recording, in chunks so small that a cut leaves some.
-    pub fn mcap(&self) -> Vec<u8> {
+    pub(crate) fn mcap(&self) -> Vec<u8> {
         let options = WriteOptions::new()
             .profile("ros2")
             .compression(Some(mcap::Compression::Zstd))
@@ -300,27 +300,33 @@ impl Recording {
     }
 
     /// Write it as a bare MCAP file.
-    pub fn save(&self, path: &Path) {
+    pub(crate) fn save(&self, path: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, self.mcap()).unwrap();
     }
 }
 
-pub const DETECTION_TYPE: &str = "vision_msgs/msg/Detection2DArray";
+pub(crate) const DETECTION_TYPE: &str = "vision_msgs/msg/Detection2DArray";
 
-pub fn header(stamp: i64) -> Header {
+pub(crate) fn header(stamp: i64) -> Header {
     Header {
         stamp: Time::from_nanos(stamp),
         frame_id: "camera".to_owned(),
     }
 }
 
-pub fn cdr<T: Serialize>(message: &T) -> Vec<u8> {
+pub(crate) fn cdr<T: Serialize>(message: &T) -> Vec<u8> {
     let body = re_cdr::to_vec::<T, re_cdr::LittleEndian>(message).unwrap();
     [&[0, 1, 0, 0], body.as_slice()].concat()
 }
 
-pub fn raw_image(stamp: i64, encoding: &str, width: u32, height: u32, data: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_image(
+    stamp: i64,
+    encoding: &str,
+    width: u32,
+    height: u32,
+    data: &[u8],
+) -> Vec<u8> {
     cdr(&Image {
         header: header(stamp),
         height,
@@ -332,11 +338,11 @@ pub fn raw_image(stamp: i64, encoding: &str, width: u32, height: u32, data: &[u8
     })
 }
 
-pub fn color_image(stamp: i64, rgb: &[u8]) -> Vec<u8> {
+pub(crate) fn color_image(stamp: i64, rgb: &[u8]) -> Vec<u8> {
     raw_image(stamp, "rgb8", WIDTH, HEIGHT, rgb)
 }
 
-pub fn depth_image(stamp: i64, depth_m: &[f32]) -> Vec<u8> {
+pub(crate) fn depth_image(stamp: i64, depth_m: &[f32]) -> Vec<u8> {
     let data: Vec<u8> = depth_m
         .iter()
         .flat_map(|metres| metres.to_le_bytes())
@@ -344,7 +350,7 @@ pub fn depth_image(stamp: i64, depth_m: &[f32]) -> Vec<u8> {
     raw_image(stamp, "32FC1", WIDTH, HEIGHT, &data)
 }
 
-pub fn jpeg_message(stamp: i64, jpeg: &[u8]) -> Vec<u8> {
+pub(crate) fn jpeg_message(stamp: i64, jpeg: &[u8]) -> Vec<u8> {
     cdr(&CompressedImage {
         header: header(stamp),
         format: "rgb8; jpeg compressed bgr8",
@@ -352,14 +358,14 @@ pub fn jpeg_message(stamp: i64, jpeg: &[u8]) -> Vec<u8> {
     })
 }
 
-pub fn jpeg(rgb: &[u8]) -> Vec<u8> {
+pub(crate) fn jpeg(rgb: &[u8]) -> Vec<u8> {
     let picture = RgbImage::from_raw(WIDTH, HEIGHT, rgb.to_vec()).unwrap();
     let mut file = Cursor::new(Vec::new());
     picture.write_to(&mut file, ImageFormat::Jpeg).unwrap();
     file.into_inner()
 }
 
-pub fn camera_info(stamp: i64, width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn camera_info(stamp: i64, width: u32, height: u32) -> Vec<u8> {
     let (cx, cy) = (f64::from(width) / 2.0, f64::from(height) / 2.0);
     let focal = FOCAL_PX * f64::from(width) / f64::from(WIDTH);
     cdr(&CameraInfo {
@@ -378,7 +384,7 @@ pub fn camera_info(stamp: i64, width: u32, height: u32) -> Vec<u8> {
 }
 
 /// Boxes with their class ids.
-pub fn detections(stamp: i64, boxes: &[(&str, Pixels)]) -> Vec<u8> {
+pub(crate) fn detections(stamp: i64, boxes: &[(&str, Pixels)]) -> Vec<u8> {
     let nameless: Vec<_> = boxes
         .iter()
         .map(|(class, bbox)| (*class, "", *bbox))
@@ -387,7 +393,7 @@ pub fn detections(stamp: i64, boxes: &[(&str, Pixels)]) -> Vec<u8> {
 }
 
 /// Boxes with their class ids and their own.
-pub fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) -> Vec<u8> {
+pub(crate) fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) -> Vec<u8> {
     let detection = |(class, id, [left, top, right, bottom]): &(&str, &str, Pixels)| Detection {
         header: header(stamp),
         results: vec![((*class).to_owned(), 0.9, [0.0; 7], [[0.0; 6]; 6])],
@@ -407,14 +413,14 @@ pub fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) -> Vec<
 }
 
 /// How a run of the program ended.
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Ended {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -424,19 +430,19 @@ impl Ended {
 
     /// The JSON that was printed.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
     }
 
     #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
         self
     }
 
     /// It failed, wrote nothing to stdout, and said all of this.
     #[track_caller]
-    pub fn expect_error(self, words: &[&str]) -> Self {
+    pub(crate) fn expect_error(self, words: &[&str]) -> Self {
         let ended = self.expect_code(1);
         assert!(ended.stderr.contains("error: "), "{ended}");
         for word in words {
@@ -459,19 +465,19 @@ impl std::fmt::Display for Ended {
 }
 
 /// The program, to be run in `folder`.
-pub fn program(folder: &Path) -> Command {
+pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spatial-reward"));
     command.current_dir(folder);
     command
 }
 
 /// Run the program in `folder`.
-pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ended {
     Ended::of(&program(folder).args(arguments).output().unwrap())
 }
 
 /// All messages of a bag with their topics' names, in its order.
-pub fn messages(bag: &Path) -> Vec<(String, BagMessage)> {
+pub(crate) fn messages(bag: &Path) -> Vec<(String, BagMessage)> {
     let mut reader = BagReader::open(bag).unwrap();
     let mut messages = Vec::new();
     while let Some(message) = reader.next_message().unwrap() {
@@ -482,7 +488,7 @@ pub fn messages(bag: &Path) -> Vec<(String, BagMessage)> {
 }
 
 /// The rewards of a labelled bag, with their log times.
-pub fn rewards(bag: &Path) -> Vec<(i64, StepReward)> {
+pub(crate) fn rewards(bag: &Path) -> Vec<(i64, StepReward)> {
     messages(bag)
         .into_iter()
         .filter(|(topic, _)| topic == REWARDS)
@@ -496,7 +502,7 @@ pub fn rewards(bag: &Path) -> Vec<(i64, StepReward)> {
 }
 
 /// Names in a folder, hidden ones too, sorted.
-pub fn names_in(folder: &Path) -> Vec<String> {
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -506,7 +512,7 @@ pub fn names_in(folder: &Path) -> Vec<String> {
 }
 
 /// A fresh folder holding the recording as `pick.mcap`.
-pub fn folder_with(recording: &Recording) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder_with(recording: &Recording) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     recording.save(&path.join("pick.mcap"));

@@ -21,7 +21,9 @@ fn timeless(bag: &Path) -> String {
 #[test]
 fn a_program_of_core_and_rosbag2_alone_gives_the_rewards_of_label() {
     // given the example that links only these two
-    let programs = Path::new(env!("CARGO_BIN_EXE_spatial-reward")).parent().unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_spatial-reward"))
+        .parent()
+        .unwrap();
     let example = programs.join("examples/reward_bag");
     assert!(
         example.is_file(),
@@ -39,9 +41,22 @@ fn a_program_of_core_and_rosbag2_alone_gives_the_rewards_of_label() {
         "/target/detections",
     ];
     let alone = folder.path().join("alone");
-    let ended = Command::new(example).arg(&sample).arg(&alone).args(topics).output().unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    run(folder.path(), &["label", sample.to_str().unwrap(), "-o", "label"]).expect_code(0);
+    let ended = Command::new(example)
+        .arg(&sample)
+        .arg(&alone)
+        .args(topics)
+        .output()
+        .unwrap();
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    run(
+        folder.path(),
+        &["label", sample.to_str().unwrap(), "-o", "label"],
+    )
+    .expect_code(0);
     // then every field of every step is the same
     let label = timeless(&folder.path().join("label"));
     assert!(timeless(&alone) == label, "the two differ");

@@ -1,5 +1,11 @@
 //! The program as its users meet it: run as a process on bags that are built in code.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that meets what it does not expect ends with it"
+)]
+
 #[cfg(feature = "torch")]
 mod asking;
 mod bad_bags;
@@ -9,9 +15,9 @@ mod evaluating;
 mod fixtures;
 mod inspecting;
 mod labelling;
-mod library;
 #[cfg(feature = "torch")]
 mod labelling_with_the_model;
+mod library;
 mod model_fixtures;
 #[cfg(feature = "torch")]
 mod nano;

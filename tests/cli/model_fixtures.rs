@@ -7,29 +7,29 @@ use std::process::Stdio;
 use crate::fixtures::{Ended, program};
 
 /// A file or folder of this repository.
-pub fn in_repository(name: &str) -> PathBuf {
+pub(crate) fn in_repository(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 /// A folder of tests/fixtures/spatialrgpt, or a file in one.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     in_repository("tests/fixtures/spatialrgpt").join(name)
 }
 
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-pub fn checkpoint() -> PathBuf {
+pub(crate) fn checkpoint() -> PathBuf {
     fixture("a/checkpoint")
 }
 
-pub fn picture(case: usize) -> PathBuf {
+pub(crate) fn picture(case: usize) -> PathBuf {
     fixture(&format!("inputs/img{case}.png"))
 }
 
 /// Run the program with words on its stdin.
-pub fn run_saying(stdin: &str, arguments: &[&str]) -> Ended {
+pub(crate) fn run_saying(stdin: &str, arguments: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     let mut child = program(folder.path())
         .args(arguments)
@@ -45,7 +45,7 @@ pub fn run_saying(stdin: &str, arguments: &[&str]) -> Ended {
 
 /// Neither a panic nor a trace of libtorch's C++ calls reaches the user.
 #[track_caller]
-pub fn expect_no_trace(ended: &Ended) {
+pub(crate) fn expect_no_trace(ended: &Ended) {
     for trace in ["panicked", "frame #", "at::", "c10::", "stack backtrace"] {
         assert!(!ended.stderr.contains(trace), "{ended}");
     }

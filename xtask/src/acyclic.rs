@@ -21,12 +21,19 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         for circle in Crate::read(&folder.join("src"))?.circles() {
             let names: Vec<String> = circle.iter().map(|module| name(module)).collect();
             let folder = folder.strip_prefix(root).unwrap_or(&folder);
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let folder = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
             circles.push(format!("{}: {}", folder.display(), names.join(" <-> ")));
         }
     }
     if !circles.is_empty() {
-        bail!("modules depend on each other in a circle:\n  {}", circles.join("\n  "));
+        bail!(
+            "modules depend on each other in a circle:\n  {}",
+            circles.join("\n  ")
+        );
     }
     Ok(())
 }
@@ -86,7 +93,10 @@ impl Crate {
     /// Which modules each module needs.
     fn needs(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
         let of = |(module, uses): (&'_ Module, &Uses)| {
-            let needs = uses.needs.iter().filter_map(|path| self.resolved(module, path));
+            let needs = uses
+                .needs
+                .iter()
+                .filter_map(|path| self.resolved(module, path));
             needs.filter(|needed| needed != module).collect()
         };
         self.modules
@@ -170,7 +180,13 @@ impl Search<'_> {
         self.numbers.insert(module.clone(), Some(number));
         let depth = self.stack.len();
         self.stack.push(module.clone());
-        let needed: Vec<Module> = self.needs.get(module).into_iter().flatten().cloned().collect();
+        let needed: Vec<Module> = self
+            .needs
+            .get(module)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         let back = needed.iter().filter_map(|needed| self.visit(needed)).min();
         match back {
             Some(back) if back < number => Some(back),
@@ -199,7 +215,10 @@ fn module_of(src: &Path, path: &Path) -> Module {
     let mut module: Module = (relative.iter())
         .map(|part| part.to_string_lossy().into_owned())
         .collect();
-    if module.last().is_some_and(|last| ["lib", "mod", "present", "absent"].contains(&&**last)) {
+    if module
+        .last()
+        .is_some_and(|last| ["lib", "mod", "present", "absent"].contains(&&**last))
+    {
         module.pop();
     }
     module
@@ -377,8 +396,14 @@ mod tests {
     fn tests_may_look_anywhere() {
         let files = [
             ("", "mod a; mod b;"),
-            ("a", "use crate::b::B; #[cfg(test)] mod tests { use super::*; }"),
-            ("b", "pub struct B; #[cfg(test)] mod tests { use crate::a::A; }"),
+            (
+                "a",
+                "use crate::b::B; #[cfg(test)] mod tests { use super::*; }",
+            ),
+            (
+                "b",
+                "pub struct B; #[cfg(test)] mod tests { use crate::a::A; }",
+            ),
         ];
         assert!(crate_of(&files).circles().is_empty());
     }

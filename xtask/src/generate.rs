@@ -51,7 +51,8 @@ fn within(
     part: &str,
     fresh: &str,
 ) -> anyhow::Result<(&'static str, String)> {
-    let text = fs::read_to_string(root.join(page)).with_context(|| format!("cannot read {page}"))?;
+    let text =
+        fs::read_to_string(root.join(page)).with_context(|| format!("cannot read {page}"))?;
     let begin = format!("<!-- begin generated: {part} -->\n");
     let end = format!("<!-- end generated: {part} -->");
     let parts = text.split_once(&begin).and_then(|(before, rest)| {
@@ -86,7 +87,11 @@ fn default_file() -> String {
 fn lines_of(lines: &mut Vec<String>, setting: &Declared) {
     comment(lines, "  ", &described(setting));
     for choice in &setting.choices {
-        comment(lines, "  ", &format!("- {}: {}", choice.name, choice.description));
+        comment(
+            lines,
+            "  ",
+            &format!("- {}: {}", choice.name, choice.description),
+        );
     }
     let key = setting.name.rsplit('.').next().unwrap_or_default();
     lines.push(format!("  {key}: {}", yaml(&setting.default)));
@@ -143,7 +148,11 @@ fn comment(lines: &mut Vec<String>, indent: &str, text: &str) {
 /// A value as YAML; what JSON writes is YAML too, and shorter without needless quotes.
 fn yaml(value: &Value) -> String {
     match value {
-        Value::String(text) if text.chars().all(|c| c.is_ascii_alphanumeric() || "_/".contains(c)) => {
+        Value::String(text)
+            if text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_/".contains(c)) =>
+        {
             text.clone()
         }
         other => other.to_string(),
@@ -153,7 +162,10 @@ fn yaml(value: &Value) -> String {
 fn settings_table() -> String {
     let mut lines = Vec::new();
     for section in sections() {
-        lines.push(format!("### `{}`\n\n{}\n", section.name, section.description));
+        lines.push(format!(
+            "### `{}`\n\n{}\n",
+            section.name, section.description
+        ));
         lines.push("| setting | type | default | bounds | meaning |".to_owned());
         lines.push("| --- | --- | --- | --- | --- |".to_owned());
         for setting in &section.settings {
@@ -200,7 +212,11 @@ fn row(cells: &[String]) -> String {
 
 fn meaning(setting: &Declared) -> String {
     let choices = setting.choices.iter().map(|choice| {
-        format!("`{}`: {}", choice.name, choice.description.trim_end_matches('.'))
+        format!(
+            "`{}`: {}",
+            choice.name,
+            choice.description.trim_end_matches('.')
+        )
     });
     let choices: Vec<String> = choices.collect();
     match choices.is_empty() {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::json;
-use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::estimator::Profile;
 use spatial_reward_core::settings::{Config, Dtype, Model, Settings};
 use spatial_reward_models::spatialrgpt::{self, StageSeconds};
 
@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
         model,
         ..Config::default()
     };
-    let settings = Settings::new(config, &Estimators::default())?;
+    let settings = Settings::new(config, Profile::GEOMETRY)?;
     let begin = Instant::now();
     let reasoner = spatialrgpt::reasoner(&settings, &options.model)?;
     let load_s = begin.elapsed().as_secs_f64();

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::estimator::Profile;
 use spatial_reward_core::settings::{Config, Dtype, Model, Settings};
 use spatial_reward_models::spatialrgpt;
 
@@ -50,7 +50,7 @@ fn main() -> anyhow::Result<()> {
         model,
         ..Config::default()
     };
-    let settings = Settings::new(config, &Estimators::default())?;
+    let settings = Settings::new(config, Profile::GEOMETRY)?;
     let reasoner = spatialrgpt::reasoner(&settings, &options.model)?;
     let cases = spatialrgpt::trace(&reasoner, &options.inputs, &options.out)?;
     println!("{cases} cases in {}", options.out.display());

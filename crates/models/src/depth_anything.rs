@@ -1,5 +1,5 @@
-//! Depth from one colour image, for a camera that measures none (feature `torch`): Depth Anything,
-//! V1 and V2, from checkpoints in the Hugging Face layout.
+//! Depth from one colour image, for a camera that measures none: Depth Anything, V1 and V2, from checkpoints in the
+//! Hugging Face layout.
 //!
 //! The path from a photo to the 8-bit relative depth that the vision-language model reads has three
 //! parts. Only the middle one is here; the others are about pixels and need no network:

@@ -94,7 +94,7 @@ pub enum Error {
     },
 
     /// A part of the checkpoint that there is not.
-    #[error("there is no part '{name}' to keep as it is; there are {known}")]
+    #[error("there is no part '{name}': take {known}")]
     UnknownPart {
         /// As it was typed.
         name: String,
@@ -113,6 +113,15 @@ pub enum Error {
         value: f64,
         /// Where the last good state is.
         state: PathBuf,
+    },
+
+    /// The system gives no threads.
+    #[error("cannot start threads for {work}: {message}")]
+    NoThreads {
+        /// What they were for.
+        work: String,
+        /// The system's words.
+        message: String,
     },
 
     /// A training that would go on from a state of another one.

@@ -3,6 +3,11 @@
 //!
 //! Networks stand beside each other on one foundation, [`nn`]; none knows another. What they take and give is the core's
 //! plain data: no tensor leaves this crate.
+//!
+//! The process is the host's: rayon's global pool is left alone, and libtorch's number of threads is what it was after
+//! each answer ([`nn::threads`]).
+
+#![warn(missing_docs)]
 
 pub mod depth_anything;
 mod error;

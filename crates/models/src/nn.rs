@@ -1,7 +1,11 @@
-//! What every network stands on: layers, weights read strictly by name, tokenizers, and models found on a hub.
+//! What every network stands on: layers, weights read strictly by name, tokenizers, models found on a hub, and threads that
+//! leave the host its own.
 
 pub mod compact;
 pub mod hub;
 pub mod layers;
+pub mod team;
+pub mod threads;
 pub mod tokenizer;
+pub mod torch;
 pub mod weights;

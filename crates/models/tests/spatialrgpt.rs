@@ -1,13 +1,19 @@
 //! SpatialRGPT against the golden files of tests/fixtures/spatialrgpt, tensor by tensor: what the
 //! original program (or the PyTorch peer that agrees with it) has on the way from pixels to words.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that meets what it does not expect ends with it"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::estimator::Profile;
 use spatial_reward_core::settings::{Config, Dtype, Model, Settings};
 use spatial_reward_models::spatialrgpt::{reasoner, trace};
 use tch::{Kind, Tensor};
@@ -136,7 +142,7 @@ impl Fixture {
             model,
             ..Config::default()
         };
-        let settings = Settings::new(config, &Estimators::default()).unwrap();
+        let settings = Settings::new(config, Profile::GEOMETRY).unwrap();
         let model = reasoner(&settings, &self.folder().join("checkpoint")).unwrap();
         let golden = self.folder().join("golden");
         let cases = self.cases.iter().map(|&case| {

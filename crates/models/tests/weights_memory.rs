@@ -1,5 +1,11 @@
 //! How much memory loading takes, read off the kernel's own high-water mark: alone in its process, for
 //! other tests' memory would count as well.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that meets what it does not expect ends with it"
+)]
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};

@@ -4,7 +4,7 @@
 
 /// Who the node is after remapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     pub name: String,
     /// Absolute; `/` is the root.
     pub namespace: String,
@@ -12,7 +12,7 @@ pub struct Identity {
 
 /// The remapping rules for names, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Remaps {
+pub(crate) struct Remaps {
     rules: Vec<Rule>,
 }
 
@@ -26,7 +26,7 @@ struct Rule {
 
 impl Remaps {
     /// The rules among the arguments of a process.
-    pub fn of_arguments(arguments: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn of_arguments(arguments: impl IntoIterator<Item = String>) -> Self {
         let mut rules = Vec::new();
         let mut ros = false;
         let mut arguments = arguments.into_iter();
@@ -42,7 +42,7 @@ impl Remaps {
     }
 
     /// The absolute name of a topic that the node knows by this name: the first rule that fits it wins.
-    pub fn resolve(&self, topic: &str, node: &Identity) -> String {
+    pub(crate) fn resolve(&self, topic: &str, node: &Identity) -> String {
         let name = node.expand(topic);
         let fits = |rule: &&Rule| {
             (rule.node.as_ref()).is_none_or(|only| *only == node.name)

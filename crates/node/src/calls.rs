@@ -39,7 +39,7 @@ struct Pending {
 }
 
 /// A call on its way to the estimator.
-pub struct Call {
+pub(crate) struct Call {
     id: u64,
     message: AnnotateStep::Request,
     received_nanos: i64,
@@ -50,12 +50,12 @@ pub struct Call {
 
 /// The calls that wait, at work ones included.
 #[derive(Default)]
-pub struct Calls {
+pub(crate) struct Calls {
     pending: Mutex<BTreeMap<u64, Pending>>,
 }
 
 /// How a call that was taken in goes on.
-pub enum Taken {
+pub(crate) enum Taken {
     /// To the estimator.
     Call(Box<Call>),
     /// Answered: too many wait.
@@ -69,7 +69,7 @@ impl Calls {
     ///
     /// # Errors
     /// A step that does not become a message.
-    pub fn take(
+    pub(crate) fn take(
         &self,
         id: u64,
         mut request: ServiceRequest<AnnotateStep::Service>,
@@ -124,7 +124,7 @@ impl Calls {
     ///
     /// # Errors
     /// A step that does not become a message.
-    pub fn expire(&self, settings: &Settings) -> Result<u64> {
+    pub(crate) fn expire(&self, settings: &Settings) -> Result<u64> {
         let now = Instant::now();
         let mut list = self.list()?;
         let expired: Vec<u64> = list
@@ -146,7 +146,7 @@ impl Calls {
     ///
     /// # Errors
     /// A step that does not become a message.
-    pub fn shut_down(&self, settings: &Settings) -> Result<()> {
+    pub(crate) fn shut_down(&self, settings: &Settings) -> Result<()> {
         let list = std::mem::take(&mut *self.list()?);
         for pending in list.into_values() {
             let status = AnnotateStep::Response::SHUTTING_DOWN as u8;
@@ -159,7 +159,7 @@ impl Calls {
     ///
     /// # Errors
     /// The other thread has panicked.
-    pub fn is_empty(&self) -> Result<bool> {
+    pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.list()?.is_empty())
     }
 
@@ -167,7 +167,7 @@ impl Calls {
     ///
     /// # Errors
     /// The other thread has panicked.
-    pub fn is_waiting(&self, call: &Call) -> Result<bool> {
+    pub(crate) fn is_waiting(&self, call: &Call) -> Result<bool> {
         Ok(self.list()?.contains_key(&call.id))
     }
 
@@ -175,7 +175,7 @@ impl Calls {
     ///
     /// # Errors
     /// A step that does not become a message.
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         id: u64,
         answer: std::result::Result<Answer<'_>, String>,
@@ -203,7 +203,7 @@ impl Calls {
 }
 
 /// A measured step.
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     pub step: Step,
     pub meta: StepMeta<'a>,
 }
@@ -245,7 +245,7 @@ impl Pending {
 
 /// The episodes of the calls' series.
 #[derive(Default)]
-pub struct Series {
+pub(crate) struct Series {
     by_name: HashMap<String, OneSeries>,
     episodes: u64,
 }
@@ -260,7 +260,7 @@ impl Series {
     ///
     /// # Errors
     /// What is wrong with the call.
-    pub fn frame(
+    pub(crate) fn frame(
         &mut self,
         call: &Call,
         settings: &Settings,
@@ -330,12 +330,12 @@ impl Series {
     }
 
     /// The rewarder of a call's series.
-    pub fn rewarder(&mut self, call: &Call) -> Option<&mut Rewarder> {
+    pub(crate) fn rewarder(&mut self, call: &Call) -> Option<&mut Rewarder> {
         (self.by_name.get_mut(&call.message.series)).map(|series| &mut series.rewarder)
     }
 
     /// Other settings for the steps to come.
-    pub fn reconfigure(&mut self, settings: &Settings) {
+    pub(crate) fn reconfigure(&mut self, settings: &Settings) {
         for series in self.by_name.values_mut() {
             series.rewarder.reconfigure(settings);
         }
@@ -343,7 +343,7 @@ impl Series {
 }
 
 impl Call {
-    pub fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.id
     }
 }

@@ -8,7 +8,7 @@ use spatial_reward_core::messages::Time;
 
 /// When something was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
+pub(crate) struct Now {
     /// ROS time in nanoseconds: the system's, or the simulator's.
     pub ros_nanos: i64,
     /// The same, but never going back: after a reset it goes on from where it was.
@@ -16,7 +16,7 @@ pub struct Now {
 }
 
 /// The clock by which messages are received.
-pub struct ReceiveClock {
+pub(crate) struct ReceiveClock {
     clock: Arc<Mutex<r2r::Clock>>,
     simulated: bool,
     monotonic: Monotonic,
@@ -27,7 +27,7 @@ impl ReceiveClock {
     ///
     /// # Errors
     /// ROS refuses to listen to `/clock`.
-    pub fn new(node: &mut r2r::Node, use_sim_time: bool) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node, use_sim_time: bool) -> Result<Self> {
         if use_sim_time {
             let source = node.get_time_source();
             (source.enable_sim_time(node)).map_err(ros("listen to /clock"))?;
@@ -43,7 +43,7 @@ impl ReceiveClock {
     ///
     /// # Errors
     /// ROS has no clock.
-    pub fn now(&mut self) -> Result<Option<Now>> {
+    pub(crate) fn now(&mut self) -> Result<Option<Now>> {
         let ros_nanos = read(&self.clock)?;
         if self.simulated && ros_nanos == 0 {
             return Ok(None);
@@ -59,14 +59,14 @@ impl ReceiveClock {
 ///
 /// # Errors
 /// ROS has no clock.
-pub fn read(clock: &Mutex<r2r::Clock>) -> Result<i64> {
+pub(crate) fn read(clock: &Mutex<r2r::Clock>) -> Result<i64> {
     let mut clock = clock.lock().map_err(|_| poisoned("clock"))?;
     let since_epoch = clock.get_now().map_err(ros("read the clock"))?;
     Ok(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// A time in nanoseconds as ROS sends it.
-pub fn message(nanos: i64) -> r2r::builtin_interfaces::msg::Time {
+pub(crate) fn message(nanos: i64) -> r2r::builtin_interfaces::msg::Time {
     let Time { sec, nanosec } = Time::from_nanos(nanos);
     r2r::builtin_interfaces::msg::Time { sec, nanosec }
 }

@@ -15,7 +15,7 @@ use spatial_reward_core::step::Step;
 use spatial_reward_figures::overlay;
 
 /// The estimation's end of the drawing thread.
-pub struct Canvas {
+pub(crate) struct Canvas {
     view: DebugView,
     frames: Sender<(LazyColorImage, Step)>,
     last: Option<Instant>,
@@ -26,7 +26,7 @@ impl Canvas {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(view: DebugView) -> Result<Self> {
+    pub(crate) fn start(view: DebugView) -> Result<Self> {
         let (frames, inbox) = bounded::<(LazyColorImage, Step)>(1);
         let publisher = view.clone();
         thread::Builder::new()
@@ -47,7 +47,7 @@ impl Canvas {
     }
 
     /// Whether the frame at hand is due to be shown.
-    pub fn wants(&mut self, rate_hz: f64) -> bool {
+    pub(crate) fn wants(&mut self, rate_hz: f64) -> bool {
         let Ok(interval) = Duration::try_from_secs_f64(1.0 / rate_hz) else {
             return false;
         };
@@ -60,7 +60,7 @@ impl Canvas {
     }
 
     /// Draw a frame, unless the one before it is not finished yet.
-    pub fn draw(&self, color: LazyColorImage, step: Step) {
+    pub(crate) fn draw(&self, color: LazyColorImage, step: Step) {
         let _ = self.frames.try_send((color, step));
     }
 }

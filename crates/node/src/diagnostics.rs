@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const NOTICE: Duration = Duration::from_secs(5);
 
 /// Publishes diagnostics and writes notices, each in its time.
-pub struct Diagnostics {
+pub(crate) struct Diagnostics {
     publisher: Publisher<DiagnosticArray>,
     node: String,
     last: Instant,
@@ -26,7 +26,7 @@ pub struct Diagnostics {
 
 /// What the node is doing, beside measuring.
 #[derive(Debug, Clone, Copy)]
-pub struct Situation {
+pub(crate) struct Situation {
     pub between_episodes: bool,
     /// Simulated time has not begun.
     pub without_time: bool,
@@ -37,7 +37,7 @@ pub struct Situation {
 impl Diagnostics {
     /// # Errors
     /// ROS refuses the topic.
-    pub fn new(node: &mut r2r::Node, full_name: String) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node, full_name: String) -> Result<Self> {
         let now = Instant::now();
         Ok(Self {
             publisher: node
@@ -51,7 +51,7 @@ impl Diagnostics {
     }
 
     /// Whether a second has passed.
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.last.elapsed() >= PERIOD
     }
 
@@ -59,7 +59,7 @@ impl Diagnostics {
     ///
     /// # Errors
     /// ROS refuses the message.
-    pub fn publish(
+    pub(crate) fn publish(
         &mut self,
         inputs: &Inputs,
         statistics: &Statistics,
@@ -187,7 +187,7 @@ impl Diagnostics {
     ///
     /// # Errors
     /// ROS does not tell the publishers.
-    pub fn notice(
+    pub(crate) fn notice(
         &mut self,
         node: &r2r::Node,
         inputs: &Inputs,

@@ -13,13 +13,13 @@ use crate::respond::respond;
 type Requests = BoxStream<'static, ServiceRequest<Trigger::Service>>;
 
 /// What somebody asked for.
-pub struct Order {
+pub(crate) struct Order {
     starts: bool,
     request: ServiceRequest<Trigger::Service>,
 }
 
 /// Where the episodes stand.
-pub struct Episodes {
+pub(crate) struct Episodes {
     start: Requests,
     end: Requests,
     between: bool,
@@ -30,7 +30,7 @@ pub struct Episodes {
 impl Episodes {
     /// # Errors
     /// ROS refuses a service.
-    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node) -> Result<Self> {
         let mut serve = |name: &str| -> Result<Requests> {
             let requests = node
                 .create_service::<Trigger::Service>(name, QosProfile::services_default())
@@ -46,22 +46,22 @@ impl Episodes {
     }
 
     /// Whether an episode was ended and none has begun since.
-    pub fn is_between(&self) -> bool {
+    pub(crate) fn is_between(&self) -> bool {
         self.between
     }
 
     /// Whether an episode has begun and not ended.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.between && self.frames > 0
     }
 
     /// A frame of the current episode goes to the estimator.
-    pub fn note_frame(&mut self) {
+    pub(crate) fn note_frame(&mut self) {
         self.frames += 1;
     }
 
     /// The next order that has come in. Of two that came together, an end is meant before a start.
-    pub fn next_order(&mut self) -> Option<Order> {
+    pub(crate) fn next_order(&mut self) -> Option<Order> {
         [(false, &mut self.end), (true, &mut self.start)]
             .into_iter()
             .find_map(|(starts, requests)| {
@@ -71,7 +71,7 @@ impl Episodes {
     }
 
     /// Carry an order out and answer it; whether it cut an open episode off.
-    pub fn carry_out(&mut self, order: Order) -> bool {
+    pub(crate) fn carry_out(&mut self, order: Order) -> bool {
         let was_open = self.is_open();
         let frames = self.frames;
         let (success, message) = match (order.starts, self.between) {

@@ -16,7 +16,7 @@ use super::outputs::Rewards;
 use super::statistics::Statistics;
 use crate::error::poisoned;
 use crate::error::{Error, Result};
-use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::estimator::{Estimator, Estimators};
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::messages::step_reward::StepMeta;
@@ -27,20 +27,22 @@ use spatial_reward_core::settings::{ImageTransport, Settings};
 use spatial_reward_core::stamp::seconds_between;
 
 /// What both threads look at.
-pub struct Shared {
+pub(crate) struct Shared {
     /// The settings in force; another one each time a parameter changes.
     settings: Mutex<Arc<Settings>>,
     statistics: Mutex<Statistics>,
+    pub estimators: Estimators,
     pub calls: Calls,
     /// Frames of earlier episodes come too late: a service has ended them.
     pub first_open_episode: AtomicU64,
 }
 
 impl Shared {
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, estimators: Estimators) -> Self {
         Self {
             settings: Mutex::new(Arc::new(settings)),
             statistics: Mutex::default(),
+            estimators,
             calls: Calls::default(),
             first_open_episode: AtomicU64::new(0),
         }
@@ -48,21 +50,21 @@ impl Shared {
 
     /// # Errors
     /// The other thread has panicked.
-    pub fn settings(&self) -> Result<Arc<Settings>> {
+    pub(crate) fn settings(&self) -> Result<Arc<Settings>> {
         let settings = self.settings.lock().map_err(|_| poisoned("settings"))?;
         Ok(Arc::clone(&settings))
     }
 
     /// # Errors
     /// The other thread has panicked.
-    pub fn set_settings(&self, settings: Settings) -> Result<()> {
+    pub(crate) fn set_settings(&self, settings: Settings) -> Result<()> {
         *self.settings.lock().map_err(|_| poisoned("settings"))? = Arc::new(settings);
         Ok(())
     }
 
     /// # Errors
     /// The other thread has panicked.
-    pub fn statistics(&self) -> Result<MutexGuard<'_, Statistics>> {
+    pub(crate) fn statistics(&self) -> Result<MutexGuard<'_, Statistics>> {
         self.statistics.lock().map_err(|_| poisoned("statistics"))
     }
 }
@@ -74,7 +76,7 @@ struct Complete {
 }
 
 /// The estimation thread, seen from the ROS thread.
-pub struct Estimation {
+pub(crate) struct Estimation {
     frames: Sender<Complete>,
     /// To take the oldest frame out where a newer one needs its place.
     oldest: Receiver<Complete>,
@@ -84,7 +86,7 @@ pub struct Estimation {
 }
 
 /// What the estimation writes to.
-pub struct Sinks {
+pub(crate) struct Sinks {
     pub rewards: Rewards,
     pub canvas: Canvas,
     pub clock: Arc<Mutex<r2r::Clock>>,
@@ -95,7 +97,11 @@ impl Estimation {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(shared: &Arc<Shared>, sinks: Sinks, mut progress: BoxedProgress) -> Result<Self> {
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        sinks: Sinks,
+        mut progress: BoxedProgress,
+    ) -> Result<Self> {
         let settings = shared.settings()?;
         let (frames, inbox) = bounded(queue_frames(&settings));
         // As many as the list of calls admits.
@@ -136,7 +142,7 @@ impl Estimation {
     ///
     /// # Errors
     /// Why the thread has ended.
-    pub fn submit(&self, frame: MatchedFrame) -> Result<()> {
+    pub(crate) fn submit(&self, frame: MatchedFrame) -> Result<()> {
         let at = Instant::now();
         let mut complete = Complete { frame, at };
         loop {
@@ -155,13 +161,13 @@ impl Estimation {
     ///
     /// # Errors
     /// Why the thread has ended.
-    pub fn submit_call(&self, call: Box<Call>) -> Result<()> {
+    pub(crate) fn submit_call(&self, call: Box<Call>) -> Result<()> {
         self.calls.send(call).map_err(|_| self.why_it_ended())
     }
 
     /// # Errors
     /// What ended the thread, if it has ended.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         match self.failure.try_recv() {
             Ok(error) => Err(error),
             Err(_) => Ok(()),
@@ -174,7 +180,7 @@ impl Estimation {
     }
 
     /// Let the thread finish the frame it is at, but for no longer than `patience`.
-    pub fn finish(self, patience: Duration) {
+    pub(crate) fn finish(self, patience: Duration) {
         let Self {
             frames,
             oldest,
@@ -217,9 +223,8 @@ struct State<'a> {
 impl Worker {
     fn run(mut self, progress: OnProgress<'_>) -> Result<()> {
         let settings = self.shared.settings()?;
-        let registration = settings.estimator();
-        tracing::info!("loading the estimator {}", registration.name);
-        let estimator = (registration.open)(&settings, progress)?;
+        tracing::info!("loading the estimator {}", settings.estimator().name);
+        let estimator = self.shared.estimators.open(&settings, progress)?;
         tracing::info!("ready to measure with {}", estimator.name());
         let mut state = State {
             measurer: measurer(estimator.as_ref(), &settings)?,

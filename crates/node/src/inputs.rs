@@ -29,7 +29,7 @@ enum Role {
 }
 
 /// One subscription and what came of it.
-pub struct Subscription {
+pub(crate) struct Subscription {
     role: Role,
     /// The role in words: `image`, `fingertip box`.
     pub what: &'static str,
@@ -51,7 +51,7 @@ pub struct Subscription {
 }
 
 /// All subscriptions.
-pub struct Inputs {
+pub(crate) struct Inputs {
     pub subscriptions: Vec<Subscription>,
     /// The topic that splits episodes, whose type only its publisher knows.
     split: Option<Split>,
@@ -80,7 +80,7 @@ impl Inputs {
     ///
     /// # Errors
     /// A topic name that ROS refuses.
-    pub fn subscribe(
+    pub(crate) fn subscribe(
         node: &mut r2r::Node,
         settings: &Settings,
         remaps: &Remaps,
@@ -146,7 +146,7 @@ impl Inputs {
     ///
     /// # Errors
     /// ROS does not tell the topics.
-    pub fn look_for_split(&mut self, node: &mut r2r::Node) -> Result<()> {
+    pub(crate) fn look_for_split(&mut self, node: &mut r2r::Node) -> Result<()> {
         let Some(split) = &self.split else {
             return Ok(());
         };
@@ -186,7 +186,7 @@ impl Inputs {
 
     /// Take every message that has come out of ROS's hands; whether there was one. Without a time (a
     /// simulator's clock that has not begun) they are dropped.
-    pub fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) -> bool {
+    pub(crate) fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) -> bool {
         let mut any = false;
         for subscription in &mut self.subscriptions {
             while let Some(Some(bytes)) = subscription.messages.next().now_or_never() {
@@ -207,7 +207,7 @@ impl Inputs {
     }
 
     /// Warn, once, where depth is given in another coordinate frame than the image.
-    pub fn compare_frames(&mut self) {
+    pub(crate) fn compare_frames(&mut self) {
         let frame_of = |kind| {
             let picture = |one: &&Subscription| one.role == Role::Pipeline(kind);
             let one = self.subscriptions.iter().find(picture)?;
@@ -230,7 +230,7 @@ impl Inputs {
     }
 
     /// The streams that a frame waits for: those that are needed, and those that have shown up.
-    pub fn streams(&self) -> Streams {
+    pub(crate) fn streams(&self) -> Streams {
         let expects = |kind| {
             (self.subscriptions.iter())
                 .any(|one| one.role == Role::Pipeline(kind) && (one.needed || one.received > 0))
@@ -313,7 +313,7 @@ impl Subscription {
     ///
     /// # Errors
     /// ROS does not tell the publishers.
-    pub fn obstacle(&self, node: &r2r::Node) -> Result<String> {
+    pub(crate) fn obstacle(&self, node: &r2r::Node) -> Result<String> {
         let publishers = (node.get_publishers_info_by_topic(&self.topic, false))
             .map_err(ros(format!("list the publishers of {}", self.topic)))?;
         let wrong_type = (publishers.iter()).find(|one| one.topic_type != self.type_name);

@@ -129,7 +129,7 @@ impl LiveNode {
             namespace: node.namespace().map_err(ros("name the node"))?,
         };
         let full_name = (node.fully_qualified_name()).map_err(ros("name the node"))?;
-        let parameters = started_parameters(node, config, estimators)?;
+        let parameters = started_parameters(node, config, estimators.clone())?;
         let settings = parameters.settings().clone();
         let remaps = Remaps::of_arguments(std::env::args());
         let clock = ReceiveClock::new(node, parameters.use_sim_time())?;
@@ -138,7 +138,7 @@ impl LiveNode {
             tracing::info!("{} from {} ({})", one.what, one.topic, one.type_name);
         }
         let rewards = Rewards::new(node)?;
-        let shared = Arc::new(Shared::new(settings.clone()));
+        let shared = Arc::new(Shared::new(settings.clone(), estimators));
         let sinks = Sinks {
             rewards: rewards.clone(),
             canvas: Canvas::start(DebugView::new(node)?)?,

@@ -16,7 +16,7 @@ const HISTORY: usize = 60;
 
 /// The topics of `~/step_reward` and beside it.
 #[derive(Clone)]
-pub struct Rewards {
+pub(crate) struct Rewards {
     step_reward: PublisherUntyped,
     reward: Publisher<Float64>,
     done: Publisher<Bool>,
@@ -28,7 +28,7 @@ pub struct Rewards {
 impl Rewards {
     /// # Errors
     /// A topic name that ROS refuses.
-    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node) -> Result<Self> {
         let qos = || QosProfile::default().keep_last(HISTORY);
         Ok(Self {
             step_reward: node
@@ -52,7 +52,7 @@ impl Rewards {
     ///
     /// # Errors
     /// ROS refuses a message.
-    pub fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
+    pub(crate) fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
         let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
         if is_heard(self.step_reward.get_inter_process_subscription_count()) {
             let bytes = step_reward::encode(step, meta)?;
@@ -75,7 +75,7 @@ impl Rewards {
     ///
     /// # Errors
     /// ROS refuses the message.
-    pub fn publish_truncated(&self) -> Result<()> {
+    pub(crate) fn publish_truncated(&self) -> Result<()> {
         let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
         self.publish_flag(true)
     }
@@ -96,14 +96,14 @@ fn is_heard(subscribers: std::result::Result<usize, r2r::Error>) -> bool {
 
 /// The topic of the debug view.
 #[derive(Clone)]
-pub struct DebugView {
+pub(crate) struct DebugView {
     publisher: Publisher<CompressedImage>,
 }
 
 impl DebugView {
     /// # Errors
     /// A topic name that ROS refuses.
-    pub fn new(node: &mut r2r::Node) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node) -> Result<Self> {
         let qos = QosProfile::default().keep_last(1);
         Ok(Self {
             publisher: node
@@ -113,13 +113,13 @@ impl DebugView {
     }
 
     /// Whether anybody looks.
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         (self.publisher.get_inter_process_subscription_count()).is_ok_and(|count| count > 0)
     }
 
     /// # Errors
     /// ROS refuses the message.
-    pub fn publish(&self, message: &CompressedImage) -> Result<()> {
+    pub(crate) fn publish(&self, message: &CompressedImage) -> Result<()> {
         (self.publisher.publish(message)).map_err(ros("publish a debug image"))
     }
 }

@@ -29,7 +29,7 @@ const ABOUT: &str = "a request about parameters";
 type Requests<S> = BoxStream<'static, ServiceRequest<S>>;
 
 /// The six services.
-pub struct ParameterServices {
+pub(crate) struct ParameterServices {
     set: Requests<SetParameters::Service>,
     set_atomically: Requests<SetParametersAtomically::Service>,
     get: Requests<GetParameters::Service>,
@@ -43,7 +43,7 @@ pub struct ParameterServices {
 impl ParameterServices {
     /// # Errors
     /// ROS refuses a service.
-    pub fn new(node: &mut r2r::Node, full_name: String) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node, full_name: String) -> Result<Self> {
         Ok(Self {
             set: serve(node, "~/set_parameters")?,
             set_atomically: serve(node, "~/set_parameters_atomically")?,
@@ -62,7 +62,7 @@ impl ParameterServices {
     ///
     /// # Errors
     /// ROS does not publish the change.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         parameters: &mut Parameters,
         clock: &Mutex<r2r::Clock>,

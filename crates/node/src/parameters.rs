@@ -10,14 +10,14 @@ use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::settings::{Bounds, Config, Declared, Kind, Settings, declared};
 
 /// ROS's own parameter, which every node has.
-pub const USE_SIM_TIME: &str = "use_sim_time";
+pub(crate) const USE_SIM_TIME: &str = "use_sim_time";
 
 /// Parameters that ROS gives to nodes unasked; they are not ours and no mistake.
 const OF_ROS: [&str; 2] = ["qos_overrides.", "start_type_description_service"];
 
 /// The configuration in force, seen as parameters.
 #[derive(Debug, Clone)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     settings: Settings,
     estimators: Estimators,
     use_sim_time: bool,
@@ -29,38 +29,38 @@ impl Parameters {
     ///
     /// # Errors
     /// A value that makes no sense.
-    pub fn new(config: Config, estimators: Estimators) -> Result<Self> {
+    pub(crate) fn new(config: Config, estimators: Estimators) -> Result<Self> {
         let of_nodes = declared().iter().filter(|setting| setting.node);
         let mut declared: BTreeMap<String, Declared> = of_nodes
             .map(|setting| (setting.name.clone(), setting.clone()))
             .collect();
         declared.insert(USE_SIM_TIME.to_owned(), use_sim_time());
         Ok(Self {
-            settings: Settings::new(config, &estimators)?,
+            settings: estimators.settings(config)?,
             estimators,
             use_sim_time: false,
             declared,
         })
     }
 
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    pub fn use_sim_time(&self) -> bool {
+    pub(crate) fn use_sim_time(&self) -> bool {
         self.use_sim_time
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.declared.keys().map(String::as_str)
     }
 
-    pub fn declared(&self, name: &str) -> Option<&Declared> {
+    pub(crate) fn declared(&self, name: &str) -> Option<&Declared> {
         self.declared.get(name)
     }
 
     /// The value in force; `None` for a name that does not exist.
-    pub fn get(&self, name: &str) -> Option<ParameterValue> {
+    pub(crate) fn get(&self, name: &str) -> Option<ParameterValue> {
         let declared = self.declared.get(name)?;
         if name == USE_SIM_TIME {
             return Some(ParameterValue::Bool(self.use_sim_time));
@@ -74,7 +74,7 @@ impl Parameters {
     ///
     /// # Errors
     /// What is wrong with a value, by its name.
-    pub fn start_with<'a>(
+    pub(crate) fn start_with<'a>(
         &mut self,
         values: impl IntoIterator<Item = (&'a str, &'a ParameterValue)>,
     ) -> Result<Vec<String>, String> {
@@ -93,7 +93,7 @@ impl Parameters {
     ///
     /// # Errors
     /// Why not, by the parameter's name.
-    pub fn change(&mut self, values: &[(&str, &ParameterValue)]) -> Result<(), String> {
+    pub(crate) fn change(&mut self, values: &[(&str, &ParameterValue)]) -> Result<(), String> {
         for (name, value) in values {
             let declared = (self.declared.get(*name)).ok_or_else(|| self.no_such(name))?;
             if !declared.live && self.get(name).as_ref() != Some(value) {
@@ -121,7 +121,7 @@ impl Parameters {
             // One at a time, so that a wrong one is called by its name.
             parsed(&tree).map_err(|error| format!("{name}: {error}"))?;
         }
-        self.settings = Settings::new(parsed(&tree)?, &self.estimators).map_err(|error| {
+        self.settings = self.estimators.settings(parsed(&tree)?).map_err(|error| {
             let error = error.to_string();
             error.trim_start_matches("config: ").to_owned()
         })?;

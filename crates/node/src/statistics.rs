@@ -13,12 +13,12 @@ const WINDOW: usize = 512;
 
 /// The newest values of one quantity.
 #[derive(Debug, Clone, Default)]
-pub struct Window {
+pub(crate) struct Window {
     values: VecDeque<f64>,
 }
 
 impl Window {
-    pub fn push(&mut self, value: f64) {
+    pub(crate) fn push(&mut self, value: f64) {
         if self.values.len() == WINDOW {
             self.values.pop_front();
         }
@@ -26,7 +26,7 @@ impl Window {
     }
 
     /// Median and 99th percentile; none before the first value.
-    pub fn p50_p99(&self) -> Option<(f64, f64)> {
+    pub(crate) fn p50_p99(&self) -> Option<(f64, f64)> {
         let values: Vec<f64> = self.values.iter().copied().collect();
         Some((percentile(&values, 50.0)?, percentile(&values, 99.0)?))
     }
@@ -34,25 +34,25 @@ impl Window {
 
 /// Steps by what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub valid: u64,
     pub invalid: BTreeMap<Reason, u64>,
 }
 
 impl Tally {
-    pub fn count(&mut self, reason: Option<Reason>) {
+    pub(crate) fn count(&mut self, reason: Option<Reason>) {
         match reason {
             None => self.valid += 1,
             Some(reason) => *self.invalid.entry(reason).or_default() += 1,
         }
     }
 
-    pub fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.valid + self.invalid.values().sum::<u64>()
     }
 
     /// `no_depth 12, stale_box 3`, the commonest first.
-    pub fn reasons(&self) -> String {
+    pub(crate) fn reasons(&self) -> String {
         let mut reasons: Vec<(&Reason, &u64)> = self.invalid.iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let words = reasons
@@ -64,7 +64,7 @@ impl Tally {
 
 /// The estimation's figures since the node began.
 #[derive(Debug, Clone, Default)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     pub tally: Tally,
     /// Frames that a newer one replaced while they waited for the estimator.
     pub skipped: u64,
@@ -89,7 +89,7 @@ pub struct Statistics {
 
 /// AnnotateStep calls by their answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Calls {
+pub(crate) struct Calls {
     pub done: u64,
     pub busy: u64,
     pub late: u64,
@@ -98,7 +98,7 @@ pub struct Calls {
 
 impl Statistics {
     /// Take in a published step.
-    pub fn push(&mut self, step: &Step, queue_s: f64, age_s: f64) {
+    pub(crate) fn push(&mut self, step: &Step, queue_s: f64, age_s: f64) {
         self.tally.count(step.reason);
         self.recent.count(step.reason);
         self.queue_s.push(queue_s);

@@ -25,7 +25,7 @@ const MAX_BEHIND_SHARE: f32 = 0.25;
 
 /// A plane in disparity form over rays.
 #[derive(Debug, Clone, Copy)]
-pub struct Plane {
+pub(super) struct Plane {
     coefficients: [f32; 3],
     /// Depth residual that still belongs to the plane, relative to the depth.
     tolerance_share: f32,
@@ -42,7 +42,7 @@ impl Plane {
 
     /// Whether a measured depth is on the plane or behind it.
     #[inline(always)]
-    pub fn hides(&self, ray: [f32; 2], depth_m: f32) -> bool {
+    pub(super) fn hides(&self, ray: [f32; 2], depth_m: f32) -> bool {
         self.relative_depth(ray, depth_m) * (1.0 + self.tolerance_share) > 1.0
     }
 
@@ -62,7 +62,7 @@ impl Plane {
 }
 
 /// The background planes around one box. `in_box` and `in_ring` are the place bits of its pixels.
-pub fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec<Plane> {
+pub(super) fn planes(window: &Window, in_box: u8, in_ring: u8, center: [f64; 2]) -> Vec<Plane> {
     let mut ring = Samples::of_ring(window, in_ring, center);
     let in_box = Samples::new(window, &measured(window, in_box));
     let enough = (ring.len() / 10).max(12);

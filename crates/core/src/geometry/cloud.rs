@@ -13,7 +13,7 @@ const FINE_POINTS: usize = 1200;
 const MEAN_POINTS: usize = 400;
 
 /// Robust smallest gap between two non-empty clouds, in metres.
-pub fn gap_m(a: &[Point], b: &[Point]) -> f32 {
+pub(super) fn gap_m(a: &[Point], b: &[Point]) -> f32 {
     let (coarse_a, coarse_b) = (thinned(a, COARSE_POINTS), thinned(b, COARSE_POINTS));
     let (coarse, _) = squared_to_nearest(&coarse_a, &coarse_b);
     let bound = coarse.into_iter().fold(f32::INFINITY, f32::min).sqrt();
@@ -68,7 +68,7 @@ fn mean_of_smallest(mut squared: Vec<f32>) -> f32 {
 
 /// Mean of the nearest-neighbour distances of both clouds, both ways together, in metres: what the
 /// Open Spatial Dataset calls distance (arXiv 2406.01584).
-pub fn mean_nearest_m(a: &[Point], b: &[Point]) -> f32 {
+pub(super) fn mean_nearest_m(a: &[Point], b: &[Point]) -> f32 {
     let (a, b) = (thinned(a, MEAN_POINTS), thinned(b, MEAN_POINTS));
     let (from_a, from_b) = squared_to_nearest(&a, &b);
     let squared = from_a.iter().chain(&from_b);

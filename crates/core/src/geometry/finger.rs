@@ -25,7 +25,7 @@ const MIN_SIGHT: f32 = 0.2;
 /// One straight finger: a unit vector along it, away from the arm, and how far it reaches along it,
 /// measured from the camera.
 #[derive(Clone, Copy)]
-pub struct Axis {
+pub(super) struct Axis {
     pub direction: Point,
     pub end_m: f32,
     /// Whether the target may hide the finger's end.
@@ -35,7 +35,7 @@ pub struct Axis {
 /// The axis of each part of the fingertip; `None` where nothing tells. Fingers that run nearly the
 /// same way share one direction, for a gripper's fingers are parallel; and one whose end the target
 /// hides reaches as far as its neighbour, for a gripper's fingertips are level.
-pub fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> Vec<Option<Axis>> {
+pub(super) fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> Vec<Option<Axis>> {
     let near_target = surroundings(window, target);
     let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
     let tells = |part: &Vec<usize>| part.len() as f32 >= MIN_DIRECTION_SHARE * largest as f32;
@@ -169,7 +169,7 @@ fn runs_on(window: &Window, from: usize, (dx, dy): (isize, isize)) -> bool {
 }
 
 /// Complete a finger.
-pub fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
+pub(super) fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
     let inside = window.mask(pixels);
     let direction = axis.direction;
     let along = |p: &Point| p.dot(&direction);

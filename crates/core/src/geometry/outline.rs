@@ -22,7 +22,7 @@ const SIDE_PX: f32 = 2.0;
 const BEYOND_PX: isize = 4;
 
 /// Where a finger's axis lies, and what one pixel measures at its distance.
-pub struct Frame {
+pub(super) struct Frame {
     pub origin: Point,
     /// Unit vectors along the finger, and across it and the line of sight.
     pub direction: Point,
@@ -43,7 +43,7 @@ impl Frame {
 }
 
 /// The straight parts of an outline; `None` where it is not straight, or not to be seen.
-pub struct Outline {
+pub(super) struct Outline {
     frame: Frame,
     edges: [Option<Line>; 2],
     /// Metres along the axis.
@@ -53,7 +53,7 @@ pub struct Outline {
 impl Outline {
     /// `edges` are the points where the finger ends across its axis, to both sides. Where something
     /// `hides` its end, no end is looked for.
-    pub fn of(
+    pub(super) fn of(
         window: &Window,
         pixels: &[usize],
         inside: &[bool],
@@ -78,7 +78,7 @@ impl Outline {
     }
 
     /// A point of the outline, moved to the edge or end that it belongs to; at a corner to both.
-    pub fn straightened(&self, p: Point) -> Point {
+    pub(super) fn straightened(&self, p: Point) -> Point {
         let [along, across] = self.frame.place(&p);
         let mut moved = [along, across];
         for edge in self.edges.iter().flatten() {

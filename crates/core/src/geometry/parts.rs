@@ -13,7 +13,7 @@ const SPREAD: f32 = 1.5;
 const MIN_SPREAD_M: f32 = 0.07;
 
 /// The target without specks elsewhere and without what lies far in front or behind.
-pub fn bulk(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
+pub(super) fn bulk(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
     let mut parts = connected(window, &pixels, |a, b| continuous(window, a, b, 1.0));
     let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
     parts.retain(|part| part.len() as f32 >= MIN_PART_SHARE * largest as f32);
@@ -25,7 +25,11 @@ pub fn bulk(window: &Window, pixels: Vec<usize>) -> Vec<usize> {
 }
 
 /// The fingertip's parts, the largest first, without specks and without what is far behind.
-pub fn fingertip_parts(window: &Window, pixels: &[usize], min_pixels: usize) -> Vec<Vec<usize>> {
+pub(super) fn fingertip_parts(
+    window: &Window,
+    pixels: &[usize],
+    min_pixels: usize,
+) -> Vec<Vec<usize>> {
     let mut parts = with_slivers(
         window,
         connected(window, pixels, |a, b| continuous(window, a, b, 1.0)),
@@ -85,7 +89,7 @@ fn with_slivers(window: &Window, mut parts: Vec<Vec<usize>>) -> Vec<Vec<usize>> 
 }
 
 /// Which sides of its box a set of pixels reaches (left, right, top, bottom as bits 0 to 3).
-pub fn sides_touched(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> u8 {
+pub(super) fn sides_touched(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> u8 {
     let extent = window.extent(pixels);
     let tolerance = |side: f64| 2.0 + 0.06 * side;
     let (x, y) = (tolerance(bbox.width()), tolerance(bbox.height()));

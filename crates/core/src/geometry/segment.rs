@@ -24,11 +24,11 @@ const FILLED_SHARE: f64 = 0.5;
 /// Inside a piece of a touching surface depth is steadier than between any two neighbours.
 const STRICT: f32 = 0.7;
 /// Explanation points when both regions were found and touch all four sides of their boxes.
-pub const FULL_SCORE: u32 = 10;
+pub(super) const FULL_SCORE: u32 = 10;
 
 /// The pixels of the two regions, as indices into the window.
 #[derive(Default)]
-pub struct Segments {
+pub(super) struct Segments {
     /// The fingertip may be several parts (two fingers of a gripper), the largest first.
     pub fingertip_parts: Vec<Vec<usize>>,
     pub target: Vec<usize>,
@@ -38,12 +38,12 @@ pub struct Segments {
 
 impl Segments {
     /// The fingertip's pixels, of all its parts.
-    pub fn fingertip(&self) -> Vec<usize> {
+    pub(super) fn fingertip(&self) -> Vec<usize> {
         self.fingertip_parts.concat()
     }
 
     /// Whether both regions have so many pixels.
-    pub fn holds(&self, min_pixels: usize) -> bool {
+    pub(super) fn holds(&self, min_pixels: usize) -> bool {
         let fingertip: usize = self.fingertip_parts.iter().map(Vec::len).sum();
         self.target.len().min(fingertip) >= min_pixels
     }
@@ -84,7 +84,7 @@ enum Label {
 ///
 /// # Errors
 /// `no_image` if only colour can tell them apart and the picture does not decode.
-pub fn segment(window: &Window, min_pixels: usize) -> Result<Segments, Reason> {
+pub(super) fn segment(window: &Window, min_pixels: usize) -> Result<Segments, Reason> {
     let found = by_surroundings(window, min_pixels)?;
     if found.holds(min_pixels) {
         return Ok(found);

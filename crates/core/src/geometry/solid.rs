@@ -24,14 +24,19 @@ const OCCLUDED_SHARE: f64 = 0.1;
 pub type Point = Vector3<f32>;
 
 /// A region's solid in the camera frame.
-pub struct Solid {
+pub(super) struct Solid {
     pub center: Point,
     /// Points on its surface, seen and completed.
     pub surface: Vec<Point>,
 }
 
 /// Complete an object that its box holds whole. `occluder` marks pixels of what may hide a part.
-pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &[bool]) -> Solid {
+pub(super) fn object(
+    window: &Window,
+    pixels: &[usize],
+    bbox: &BoundingBox,
+    occluder: &[bool],
+) -> Solid {
     let inside = window.mask(pixels);
     let front = front_of(pixels.iter().map(|&i| window.depth_m[i]).collect());
     let mut width = bbox.width().min(bbox.height());
@@ -55,7 +60,7 @@ pub fn object(window: &Window, pixels: &[usize], bbox: &BoundingBox, occluder: &
 /// Depth of the centre. A body of which two or more sides show has its outline's mean depth; of a
 /// body that turns one flat side to the camera the outline says nothing, and it is taken to be as
 /// deep as it is wide (`compact`).
-pub fn depth_of_center(front: f32, outline: f32, compact: f32) -> f32 {
+pub(super) fn depth_of_center(front: f32, outline: f32, compact: f32) -> f32 {
     const SIDES_SHOW: f32 = 0.5;
     if outline - front > SIDES_SHOW * (compact - front) {
         outline
@@ -65,14 +70,14 @@ pub fn depth_of_center(front: f32, outline: f32, compact: f32) -> f32 {
 }
 
 /// The nearest of some distances along the line of sight, robustly.
-pub fn front_of(mut depths: Vec<f32>) -> f32 {
+pub(super) fn front_of(mut depths: Vec<f32>) -> f32 {
     let rank = (depths.len() as f32 * FRONT_SHARE) as usize;
     *depths.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
 /// The seen points, their mirror images, and between outline points and theirs the hidden sides.
 /// Points of the outline are `straightened` first.
-pub fn completed(
+pub(super) fn completed(
     window: &Window,
     pixels: &[usize],
     inside: &[bool],
@@ -109,7 +114,7 @@ pub fn completed(
 
 /// Whether the camera sees something behind a point: then no surface is there. `near` is a pixel to
 /// start looking from for the point's own.
-pub fn seen_through(window: &Window, near: usize, point: &Point) -> bool {
+pub(super) fn seen_through(window: &Window, near: usize, point: &Point) -> bool {
     let ray = [point.x / point.z, point.y / point.z];
     let behind_m = |pixel: usize| window.depth_m[pixel] - point.z;
     // A surface that goes by half a pixel from where it is measured is no more than that behind it.
@@ -118,7 +123,7 @@ pub fn seen_through(window: &Window, near: usize, point: &Point) -> bool {
 }
 
 /// Where the surface ends beside an outline pixel. `None` where it does not end on that side.
-pub fn rim(
+pub(super) fn rim(
     window: &Window,
     index: usize,
     (dx, dy): (isize, isize),
@@ -249,7 +254,7 @@ fn minor_width_px(window: &Window, pixels: &[usize]) -> f64 {
     (12.0 * minor.max(0.0)).sqrt()
 }
 
-pub fn point(window: &Window, index: usize) -> Point {
+pub(super) fn point(window: &Window, index: usize) -> Point {
     Point::from(window.point(index))
 }
 

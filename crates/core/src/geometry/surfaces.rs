@@ -12,13 +12,13 @@ const COLOR_EDGE: i32 = 45;
 const CREASE_REACH: isize = 2;
 
 /// Whether two neighbouring pixels can lie on one surface; `strictness` scales the allowed step.
-pub fn continuous(window: &Window, a: usize, b: usize, allowance: f32) -> bool {
+pub(super) fn continuous(window: &Window, a: usize, b: usize, allowance: f32) -> bool {
     let depth = window.depth_m[a];
     (depth - window.depth_m[b]).abs() < allowance * window.jump_m(depth)
 }
 
 /// The connected sets of `pixels` under a neighbour relation, in the order of their first pixel.
-pub fn connected(
+pub(super) fn connected(
     window: &Window,
     pixels: &[usize],
     joined: impl Fn(usize, usize) -> bool,
@@ -48,7 +48,7 @@ pub fn connected(
 
 /// The wanted pixels on creases between surfaces that may touch: where the surface to one side runs in
 /// another direction than that to the other.
-pub fn creases(window: &Window, wanted: &[usize], is_wanted: &[bool]) -> Vec<bool> {
+pub(super) fn creases(window: &Window, wanted: &[usize], is_wanted: &[bool]) -> Vec<bool> {
     let normals = normals(window, wanted);
     between(window, wanted, is_wanted, CREASE_REACH, |a, b| {
         let (n, m) = (&normals[a], &normals[b]);
@@ -60,7 +60,7 @@ pub fn creases(window: &Window, wanted: &[usize], is_wanted: &[bool]) -> Vec<boo
 ///
 /// # Errors
 /// `no_image` if there is no colour to look at.
-pub fn color_edges(
+pub(super) fn color_edges(
     window: &Window,
     wanted: &[usize],
     is_wanted: &[bool],

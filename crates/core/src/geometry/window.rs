@@ -11,14 +11,14 @@ use crate::frame::{
 use crate::geometry::camera;
 
 /// Pixel lies in the fingertip's box.
-pub const IN_FINGERTIP: u8 = 1;
+pub(super) const IN_FINGERTIP: u8 = 1;
 /// Pixel lies in the target's box.
-pub const IN_TARGET: u8 = 2;
+pub(super) const IN_TARGET: u8 = 2;
 /// Pixel lies in the ring around the fingertip's box, outside both boxes.
-pub const RING_FINGERTIP: u8 = 4;
+pub(super) const RING_FINGERTIP: u8 = 4;
 /// Pixel lies in the ring around the target's box, outside both boxes.
-pub const RING_TARGET: u8 = 8;
-pub const IN_ANY_BOX: u8 = IN_FINGERTIP | IN_TARGET;
+pub(super) const RING_TARGET: u8 = 8;
+pub(super) const IN_ANY_BOX: u8 = IN_FINGERTIP | IN_TARGET;
 
 /// Width of the ring as a share of the box's mean side, and its least width in pixels: enough
 /// surroundings to see what the box stands in front of.
@@ -30,7 +30,7 @@ const RING_MIN_PX: f64 = 6.0;
 const MARGIN: usize = 4;
 
 /// Rows run along y. Index of a pixel: `row * width + column`.
-pub struct Window<'a> {
+pub(super) struct Window<'a> {
     /// Pixels in a row and in a column, with the margins.
     pub width: usize,
     pub height: usize,
@@ -58,7 +58,7 @@ pub struct Window<'a> {
 
 /// Depth limits within which a measurement counts.
 #[derive(Clone, Copy)]
-pub struct DepthRange {
+pub(super) struct DepthRange {
     pub min_m: f32,
     pub max_m: f32,
 }
@@ -66,7 +66,7 @@ pub struct DepthRange {
 impl<'a> Window<'a> {
     /// Cut the window out of `depth`. The boxes and `intrinsics` speak of the colour image, which
     /// the depth image is registered to, at whatever resolution. `None` if a box is outside.
-    pub fn cut(
+    pub(super) fn cut(
         picture: &'a LazyColorImage,
         depth: &DepthImage,
         intrinsics: &Intrinsics,
@@ -191,7 +191,7 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     /// `no_image` if the picture does not decode.
-    pub fn colors(&self, wanted: &[usize]) -> Result<Vec<[u8; 3]>, Reason> {
+    pub(super) fn colors(&self, wanted: &[usize]) -> Result<Vec<[u8; 3]>, Reason> {
         let picture = self.picture.pixels().map_err(|_| Reason::NoImage)?;
         let mut colors = vec![[0; 3]; self.place.len()];
         for &index in wanted {
@@ -204,27 +204,27 @@ impl<'a> Window<'a> {
 
     /// Two neighbouring pixels whose depths differ by more than this lie on different surfaces:
     /// a slanted surface (three pixel footprints deep per pixel, 72 degrees) plus sensor noise.
-    pub fn jump_m(&self, depth_m: f32) -> f32 {
+    pub(super) fn jump_m(&self, depth_m: f32) -> f32 {
         depth_m * self.jump_share
     }
 
     /// How wide one pixel is at that depth.
-    pub fn footprint_m(&self, depth_m: f32) -> f32 {
+    pub(super) fn footprint_m(&self, depth_m: f32) -> f32 {
         depth_m / self.focal_px as f32
     }
 
-    pub fn point(&self, index: usize) -> [f32; 3] {
+    pub(super) fn point(&self, index: usize) -> [f32; 3] {
         self.point_at(index, self.depth_m[index])
     }
 
-    pub fn point_at(&self, index: usize, depth_m: f32) -> [f32; 3] {
+    pub(super) fn point_at(&self, index: usize, depth_m: f32) -> [f32; 3] {
         let [x, y] = self.rays[index];
         [x * depth_m, y * depth_m, depth_m]
     }
 
     /// `[x/z, y/z]` of a place in the window that is not a pixel's middle: middles lie half a pixel from
     /// the pixels' corners, which places are counted from.
-    pub fn ray_at(&self, [x, y]: [f64; 2]) -> [f32; 2] {
+    pub(super) fn ray_at(&self, [x, y]: [f64; 2]) -> [f32; 2] {
         let (x, y) = (x - 0.5, y - 0.5);
         let column = (x.max(0.0) as usize).min(self.width - 1);
         let row = (y.max(0.0) as usize).min(self.height - 1);
@@ -242,7 +242,7 @@ impl<'a> Window<'a> {
 
     /// The pixel that a ray goes through, looked for from another one; `None` if it has no place. A lens
     /// is followed from pixel to pixel, without inverting its distortion.
-    pub fn pixel_of(&self, ray: [f32; 2], near: usize) -> Option<usize> {
+    pub(super) fn pixel_of(&self, ray: [f32; 2], near: usize) -> Option<usize> {
         const MOST_MOVES: usize = 4;
         let mut pixel = near;
         for _ in 0..MOST_MOVES {
@@ -266,7 +266,7 @@ impl<'a> Window<'a> {
     }
 
     /// The eight neighbours of a pixel outside the margin, row by row.
-    pub fn neighbours(&self, index: usize) -> [usize; 8] {
+    pub(super) fn neighbours(&self, index: usize) -> [usize; 8] {
         let (up, down) = (index - self.width, index + self.width);
         [
             up - 1,
@@ -320,7 +320,7 @@ impl<'a> Window<'a> {
     }
 
     /// Share of the pixels with one of these place bits that have a measurement.
-    pub fn measured_share(&self, bits: u8) -> f32 {
+    pub(super) fn measured_share(&self, bits: u8) -> f32 {
         let inside = (0..self.place.len()).filter(|&i| self.place[i] & bits != 0);
         let (all, measured) = inside.fold((0_u32, 0_u32), |(all, measured), i| {
             (all + 1, measured + u32::from(!self.raw_depth_m[i].is_nan()))
@@ -329,13 +329,13 @@ impl<'a> Window<'a> {
     }
 
     /// Mean absolute difference of measured and denoised depth, in metres.
-    pub fn noise_m(&self, pixels: &[usize]) -> f32 {
+    pub(super) fn noise_m(&self, pixels: &[usize]) -> f32 {
         let difference = |&i: &usize| (self.raw_depth_m[i] - self.depth_m[i]).abs();
         pixels.iter().map(difference).sum::<f32>() / pixels.len().max(1) as f32
     }
 
     /// Which of the window's pixels are in the list.
-    pub fn mask(&self, pixels: &[usize]) -> Vec<bool> {
+    pub(super) fn mask(&self, pixels: &[usize]) -> Vec<bool> {
         let mut inside = vec![false; self.place.len()];
         for &i in pixels {
             inside[i] = true;
@@ -344,7 +344,7 @@ impl<'a> Window<'a> {
     }
 
     /// The bounding box of some pixels; improper if there are none.
-    pub fn extent(&self, pixels: &[usize]) -> BoundingBox {
+    pub(super) fn extent(&self, pixels: &[usize]) -> BoundingBox {
         let empty = [usize::MAX, 0, usize::MAX, 0];
         let [left, right, first, last] =
             pixels.iter().fold(empty, |[left, right, first, last], &i| {
@@ -369,7 +369,7 @@ impl<'a> Window<'a> {
     }
 
     /// The pixel that far away from one outside the margin, at most the margin's width in each direction.
-    pub fn beside(&self, index: usize, dx: isize, dy: isize) -> usize {
+    pub(super) fn beside(&self, index: usize, dx: isize, dy: isize) -> usize {
         index.wrapping_add_signed(dy * self.width.cast_signed() + dx)
     }
 }

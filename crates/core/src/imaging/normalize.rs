@@ -10,7 +10,7 @@ pub(super) struct Normalizer {
 impl Normalizer {
     /// `((byte * factor) as f32 - mean) / std`: the product in double precision, the rest in single,
     /// as the image processors have it.
-    pub fn new(factor: f64, mean: [f64; 3], std: [f64; 3]) -> Self {
+    pub(super) fn new(factor: f64, mean: [f64; 3], std: [f64; 3]) -> Self {
         let mut tables = [[0.0; 256]; 3];
         for ((table, mean), std) in tables.iter_mut().zip(mean).zip(std) {
             for (byte, value) in table.iter_mut().enumerate() {
@@ -21,7 +21,7 @@ impl Normalizer {
     }
 
     /// [height, width, 3] bytes to [3, height, width].
-    pub fn planes(&self, rgb: &[u8]) -> Vec<f32> {
+    pub(super) fn planes(&self, rgb: &[u8]) -> Vec<f32> {
         let mut planes = Vec::with_capacity(rgb.len());
         for (channel, table) in self.tables.iter().enumerate() {
             let pixels = rgb.chunks_exact(3);
@@ -31,7 +31,7 @@ impl Normalizer {
     }
 
     /// [height, width] bytes, the same for each channel, to [3, height, width].
-    pub fn gray_planes(&self, gray: &[u8]) -> Vec<f32> {
+    pub(super) fn gray_planes(&self, gray: &[u8]) -> Vec<f32> {
         let mut planes = Vec::with_capacity(gray.len() * 3);
         for table in &self.tables {
             planes.extend(gray.iter().map(|&byte| table[usize::from(byte)]));

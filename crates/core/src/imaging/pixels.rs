@@ -17,7 +17,7 @@ pub(super) struct Pixels<'a, const CHANNELS: usize> {
 impl<'a, const CHANNELS: usize> Pixels<'a, CHANNELS> {
     /// # Errors
     /// [`Error::EmptyPicture`], or [`Error::PixelCount`] if the bytes do not match the size.
-    pub fn new(bytes: &'a [u8], width: u32, height: u32) -> Result<Self> {
+    pub(super) fn new(bytes: &'a [u8], width: u32, height: u32) -> Result<Self> {
         if width == 0 || height == 0 {
             return Err(Error::EmptyPicture { width, height });
         }
@@ -47,7 +47,7 @@ impl<'a, const CHANNELS: usize> Pixels<'a, CHANNELS> {
     }
 
     /// Pillow's resize to `size` (width, height).
-    pub fn resized(self, size: (u32, u32), kernel: Kernel) -> Result<Self> {
+    pub(super) fn resized(self, size: (u32, u32), kernel: Kernel) -> Result<Self> {
         if size == (self.width, self.height) {
             return Ok(self);
         }
@@ -58,7 +58,7 @@ impl<'a, const CHANNELS: usize> Pixels<'a, CHANNELS> {
 
     /// In the middle of a square as wide as the longer side; an odd pixel of margin goes to the
     /// right or to the bottom.
-    pub fn squared(self, background: [u8; CHANNELS]) -> Self {
+    pub(super) fn squared(self, background: [u8; CHANNELS]) -> Self {
         let side = self.width.max(self.height);
         if self.width == self.height {
             return self;
@@ -69,7 +69,7 @@ impl<'a, const CHANNELS: usize> Pixels<'a, CHANNELS> {
     }
 
     /// The middle `width` x `height` pixels, black where the picture does not reach.
-    pub fn center_cropped(self, width: u32, height: u32) -> Self {
+    pub(super) fn center_cropped(self, width: u32, height: u32) -> Self {
         if (width, height) == (self.width, self.height) {
             return self;
         }

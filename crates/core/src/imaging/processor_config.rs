@@ -57,7 +57,7 @@ const CLIP: Defaults = Defaults {
 impl ProcessorConfig {
     /// # Errors
     /// [`Error::Preprocessor`] naming the field.
-    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
         let fields = Fields::parse(text, path)?;
         let is_clip = fields.is_clip()?;
         let defaults = if is_clip { CLIP } else { SIGLIP };
@@ -82,7 +82,7 @@ impl ProcessorConfig {
     }
 
     /// (width, height) of every processed picture.
-    pub fn output(&self) -> (u32, u32) {
+    pub(super) fn output(&self) -> (u32, u32) {
         match (self.center_crop, self.size) {
             (Some(crop), _) => crop,
             (None, ProcessorSize::Exact(width, height)) => (width, height),
@@ -122,7 +122,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// # Errors
     /// [`Error::Preprocessor`] if the text is no JSON object.
-    pub fn parse(text: &str, path: &'a Path) -> Result<Self> {
+    pub(super) fn parse(text: &str, path: &'a Path) -> Result<Self> {
         let refused = |value| Error::Preprocessor {
             path: path.to_path_buf(),
             field: "its content",
@@ -136,11 +136,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn get(&self, field: &str) -> Option<&Value> {
+    pub(super) fn get(&self, field: &str) -> Option<&Value> {
         self.json.get(field).filter(|value| !value.is_null())
     }
 
-    pub fn refused(&self, field: &'static str, expected: &'static str) -> Error {
+    pub(super) fn refused(&self, field: &'static str, expected: &'static str) -> Error {
         let value = self.get(field).map(Value::to_string);
         Error::Preprocessor {
             path: self.path.to_path_buf(),
@@ -151,7 +151,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The class of processor that the file names, without the endings that tell backends apart.
-    pub fn processor_name(&self) -> Option<(&'static str, &str)> {
+    pub(super) fn processor_name(&self) -> Option<(&'static str, &str)> {
         ["image_processor_type", "feature_extractor_type"]
             .into_iter()
             .find_map(|field| Some((field, self.get(field)?.as_str()?)))
@@ -174,7 +174,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn flag(&self, field: &'static str, default: bool) -> Result<bool> {
+    pub(super) fn flag(&self, field: &'static str, default: bool) -> Result<bool> {
         match self.get(field) {
             None => Ok(default),
             Some(value) => value
@@ -200,7 +200,7 @@ impl<'a> Fields<'a> {
     }
 
     /// (width, height) out of `{"height": H, "width": W}` or one number for both.
-    pub fn pair(&self, field: &'static str) -> Result<Option<(u32, u32)>> {
+    pub(super) fn pair(&self, field: &'static str) -> Result<Option<(u32, u32)>> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
@@ -213,7 +213,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A number of pixels.
-    pub fn length(&self, field: &'static str) -> Result<Option<u32>> {
+    pub(super) fn length(&self, field: &'static str) -> Result<Option<u32>> {
         match self.get(field) {
             None => Ok(None),
             value => match side(value) {
@@ -223,7 +223,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn kernel(&self) -> Result<Kernel> {
+    pub(super) fn kernel(&self) -> Result<Kernel> {
         let Some(value) = self.get("resample") else {
             return Ok(Kernel::Bicubic);
         };
@@ -233,7 +233,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    pub fn rescale_factor(&self) -> Result<f64> {
+    pub(super) fn rescale_factor(&self) -> Result<f64> {
         if !self.flag("do_rescale", true)? {
             return Ok(1.0);
         }
@@ -246,7 +246,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The three numbers of the channels; `neutral` ones if the processor does not normalise.
-    pub fn channels(
+    pub(super) fn channels(
         &self,
         field: &'static str,
         default: [f64; 3],

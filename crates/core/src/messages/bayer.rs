@@ -14,7 +14,7 @@ pub(super) struct Mosaic {
 
 impl Mosaic {
     /// The mosaic and the bits per sample of a ROS encoding name, which spells the first two rows.
-    pub fn from_encoding(encoding: &str) -> Option<(Self, u8)> {
+    pub(super) fn from_encoding(encoding: &str) -> Option<(Self, u8)> {
         let (pattern, bits) = encoding.strip_prefix("bayer_")?.split_at_checked(4)?;
         let (red_x, red_y) = match pattern {
             "rggb" => (0, 0),

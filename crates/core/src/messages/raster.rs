@@ -32,7 +32,7 @@ pub(super) struct Raster<'a> {
 }
 
 impl<'a> Raster<'a> {
-    pub fn new(type_name: &str, image: &Image<'a>, bytes_per_pixel: usize) -> Result<Self> {
+    pub(super) fn new(type_name: &str, image: &Image<'a>, bytes_per_pixel: usize) -> Result<Self> {
         let Image {
             width,
             height,
@@ -74,7 +74,7 @@ impl<'a> Raster<'a> {
     }
 
     /// The rows from the top, without their padding.
-    pub fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
         let row_bytes = self.row_bytes;
         self.data
             .chunks(self.step)

@@ -34,7 +34,7 @@ pub(super) struct Layout {
 impl Layout {
     /// Parses a definition with the definitions of its dependencies concatenated. Those of `known`
     /// stand in for dependencies that are left out. Fails with what is wrong with the text.
-    pub fn parse(type_name: &str, text: &str, known: &str) -> Result<Self, String> {
+    pub(super) fn parse(type_name: &str, text: &str, known: &str) -> Result<Self, String> {
         let root = short_name(type_name);
         let mut definitions = sections(&root, known);
         definitions.extend(sections(&root, text));
@@ -50,7 +50,7 @@ impl Layout {
     }
 
     /// The first field at which the two part, in words, and how many fields before it agree.
-    pub fn difference(&self, known: &Self) -> Option<(usize, String)> {
+    pub(super) fn difference(&self, known: &Self) -> Option<(usize, String)> {
         let agreeing = self
             .fields
             .iter()

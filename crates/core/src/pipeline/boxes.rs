@@ -53,7 +53,7 @@ pub(super) struct BoxStream {
 }
 
 impl BoxStream {
-    pub fn new(role: Role, classes: &[String], config: &Config) -> Self {
+    pub(super) fn new(role: Role, classes: &[String], config: &Config) -> Self {
         Self {
             role,
             classes: classes.to_vec(),
@@ -65,20 +65,20 @@ impl BoxStream {
         }
     }
 
-    pub fn newest(&self) -> Option<Moment> {
+    pub(super) fn newest(&self) -> Option<Moment> {
         self.buffer.newest()
     }
 
-    pub fn has_reached(&self, moment: Moment, ahead_nanos: i64) -> bool {
+    pub(super) fn has_reached(&self, moment: Moment, ahead_nanos: i64) -> bool {
         self.buffer.has_reached(moment, ahead_nanos)
     }
 
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.buffer.bytes()
     }
 
     /// Take in a message. Two at one moment count as one: the best score of both.
-    pub fn push(&mut self, moment: Moment, boxes: &[Detection], shared_topic: bool) {
+    pub(super) fn push(&mut self, moment: Moment, boxes: &[Detection], shared_topic: bool) {
         let chosen = self.choose(boxes, shared_topic);
         self.buffer
             .insert(moment, chosen, |new, held| match (new, held) {
@@ -106,7 +106,11 @@ impl BoxStream {
 
     /// The box of the frame at a moment. Frames are asked for in order: the tracker follows them.
     /// `not_before` is where the episode began: no older box is carried into it.
-    pub fn at(&mut self, moment: Moment, not_before: Option<Moment>) -> Result<RoleBox, Reason> {
+    pub(super) fn at(
+        &mut self,
+        moment: Moment,
+        not_before: Option<Moment>,
+    ) -> Result<RoleBox, Reason> {
         let matched = self.matched(moment, not_before);
         let Some(tracker) = &mut self.tracker else {
             return matched.map(|(_, bbox)| seen(bbox));
@@ -149,23 +153,23 @@ impl BoxStream {
         Ok((at, chosen.bbox))
     }
 
-    pub fn restart_tracker(&mut self) {
+    pub(super) fn restart_tracker(&mut self) {
         if let Some(tracker) = &mut self.tracker {
             tracker.restart();
         }
     }
 
     /// Forget what no frame from this moment on can ask for.
-    pub fn forget_before(&mut self, moment: Moment) {
+    pub(super) fn forget_before(&mut self, moment: Moment) {
         self.buffer
             .forget_before(moment.shifted(-self.tolerance_nanos), true);
     }
 
-    pub fn trim_ahead(&mut self, epoch: u64, reach_nanos: i64) {
+    pub(super) fn trim_ahead(&mut self, epoch: u64, reach_nanos: i64) {
         self.buffer.trim_ahead(epoch, reach_nanos);
     }
 
-    pub fn forget_oldest(&mut self) -> bool {
+    pub(super) fn forget_oldest(&mut self) -> bool {
         self.buffer.forget_oldest()
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Buffer<T> {
 }
 
 impl<T> Buffer<T> {
-    pub fn new(bytes_of: fn(&T) -> usize) -> Self {
+    pub(super) fn new(bytes_of: fn(&T) -> usize) -> Self {
         Self {
             entries: BTreeMap::new(),
             newest: None,
@@ -24,23 +24,23 @@ impl<T> Buffer<T> {
     }
 
     /// Bytes held, the order's own cost included.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         const ENTRY: usize = 64;
         self.bytes + self.entries.len() * ENTRY
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The newest moment that was ever put in.
-    pub fn newest(&self) -> Option<Moment> {
+    pub(super) fn newest(&self) -> Option<Moment> {
         self.newest
     }
 
     /// Put a message in. Of two at the same moment `better(new, held)` says whether the new one
     /// replaces the other.
-    pub fn insert(&mut self, moment: Moment, value: T, better: impl Fn(&T, &T) -> bool) {
+    pub(super) fn insert(&mut self, moment: Moment, value: T, better: impl Fn(&T, &T) -> bool) {
         self.newest = self.newest.max(Some(moment));
         if let Some(held) = self.entries.get(&moment)
             && !better(&value, held)
@@ -54,7 +54,7 @@ impl<T> Buffer<T> {
     }
 
     /// The message nearest to a moment, at most `tolerance_nanos` away; of two, the earlier.
-    pub fn nearest(&self, moment: Moment, tolerance_nanos: i64) -> Option<(Moment, &T)> {
+    pub(super) fn nearest(&self, moment: Moment, tolerance_nanos: i64) -> Option<(Moment, &T)> {
         self.entries
             .range(moment.shifted(-tolerance_nanos)..=moment.shifted(tolerance_nanos))
             .min_by_key(|(at, _)| at.stamp_nanos.abs_diff(moment.stamp_nanos))
@@ -62,20 +62,20 @@ impl<T> Buffer<T> {
     }
 
     /// The newest message up to a moment, of earlier epochs too.
-    pub fn newest_until(&self, moment: Moment) -> Option<(Moment, &T)> {
+    pub(super) fn newest_until(&self, moment: Moment) -> Option<(Moment, &T)> {
         let (at, value) = self.entries.range(..=moment).next_back()?;
         Some((*at, value))
     }
 
     /// The oldest message after a moment.
-    pub fn first_after(&self, moment: Moment) -> Option<&T> {
+    pub(super) fn first_after(&self, moment: Moment) -> Option<&T> {
         let (_, value) = self.entries.range(moment.shifted(1)..).next()?;
         Some(value)
     }
 
     /// Whether the stream has come to a moment or past it, so that nothing nearer will come. One
     /// wild stamp far ahead does not count as having come there.
-    pub fn has_reached(&self, moment: Moment, ahead_nanos: i64) -> bool {
+    pub(super) fn has_reached(&self, moment: Moment, ahead_nanos: i64) -> bool {
         let near = moment..=moment.shifted(ahead_nanos.max(RESET_NANOS));
         let next_epoch = Moment {
             epoch: moment.epoch + 1,
@@ -86,7 +86,7 @@ impl<T> Buffer<T> {
     }
 
     /// Forget what is before a moment, except the newest of it if `keep_one`.
-    pub fn forget_before(&mut self, moment: Moment, keep_one: bool) {
+    pub(super) fn forget_before(&mut self, moment: Moment, keep_one: bool) {
         let kept = match keep_one {
             true => self.entries.range(..moment).next_back().map(|(at, _)| *at),
             false => None,
@@ -101,7 +101,7 @@ impl<T> Buffer<T> {
 
     /// A stream may run ahead of the images into a later epoch than theirs, and they may never
     /// follow: keep only the last `reach_nanos` of it.
-    pub fn trim_ahead(&mut self, image_epoch: u64, reach_nanos: i64) {
+    pub(super) fn trim_ahead(&mut self, image_epoch: u64, reach_nanos: i64) {
         let Some(newest) = self.newest.filter(|newest| newest.epoch > image_epoch) else {
             return;
         };
@@ -121,7 +121,7 @@ impl<T> Buffer<T> {
     }
 
     /// Forget the oldest message; false if there is none.
-    pub fn forget_oldest(&mut self) -> bool {
+    pub(super) fn forget_oldest(&mut self) -> bool {
         match self.entries.pop_first() {
             Some((_, value)) => {
                 self.bytes -= (self.bytes_of)(&value);

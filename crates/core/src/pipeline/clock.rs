@@ -14,7 +14,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    pub fn shifted(self, nanos: i64) -> Self {
+    pub(super) fn shifted(self, nanos: i64) -> Self {
         Self {
             stamp_nanos: self.stamp_nanos.saturating_add(nanos),
             ..self
@@ -41,7 +41,7 @@ pub(super) struct ImageClock {
 }
 
 impl ImageClock {
-    pub fn new(wait_nanos: i64, reach_nanos: i64) -> Self {
+    pub(super) fn new(wait_nanos: i64, reach_nanos: i64) -> Self {
         Self {
             epoch: 0,
             newest_nanos: None,
@@ -52,7 +52,7 @@ impl ImageClock {
     }
 
     /// Place an image; one that lies `RESET_NANOS` or more behind the newest begins an epoch.
-    pub fn place_image(&mut self, log_time_nanos: i64, stamp_nanos: i64) -> Moment {
+    pub(super) fn place_image(&mut self, log_time_nanos: i64, stamp_nanos: i64) -> Moment {
         match self.newest_nanos {
             Some(newest) if stamp_nanos <= newest.saturating_sub(RESET_NANOS) => {
                 self.epoch += 1;
@@ -77,7 +77,7 @@ impl ImageClock {
     /// Around a reset the streams jump one after the other. A message that follows its own
     /// stream's jump and is too old for any frame runs ahead of the images into the next epoch;
     /// one nearer to where the images' last epoch ended than to where they are now is a straggler.
-    pub fn place_message(
+    pub(super) fn place_message(
         &self,
         log_time_nanos: i64,
         stamp_nanos: i64,
@@ -113,7 +113,7 @@ impl ImageClock {
         here
     }
 
-    pub fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
 }

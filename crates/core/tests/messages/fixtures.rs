@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use spatial_reward_core::messages::Decoder;
 
-pub const ARRAY: &str = "vision_msgs/msg/Detection2DArray";
-pub const IMAGE: &str = "sensor_msgs/msg/Image";
+pub(crate) const ARRAY: &str = "vision_msgs/msg/Detection2DArray";
+pub(crate) const IMAGE: &str = "sensor_msgs/msg/Image";
 
 #[derive(Deserialize)]
-pub struct Cases {
+pub(crate) struct Cases {
     pub color: Vec<Case>,
     pub depth: Vec<Case>,
 }
 
 #[derive(Deserialize)]
-pub struct Case {
+pub(crate) struct Case {
     pub name: String,
     #[serde(rename = "type")]
     pub type_name: String,
@@ -26,17 +26,17 @@ pub struct Case {
     pub tolerance: u8,
 }
 
-pub fn fixture(name: &str) -> Vec<u8> {
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/fixtures/cdr")
         .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub fn cases() -> Cases {
+pub(crate) fn cases() -> Cases {
     serde_json::from_slice(&fixture("cases.json")).unwrap()
 }
 
-pub fn decoder(type_name: &str) -> Decoder {
+pub(crate) fn decoder(type_name: &str) -> Decoder {
     Decoder::for_channel(type_name, None).unwrap()
 }

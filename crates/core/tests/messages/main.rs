@@ -1,6 +1,12 @@
 //! Messages as the independent library rosbags serialized them (tests/fixtures/make_cdr.py) must
 //! decode to what numpy and Pillow computed, and unfit ones to an error that says what is wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that meets what it does not expect ends with it"
+)]
+
 mod fixtures;
 mod hostile;
 

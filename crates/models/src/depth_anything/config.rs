@@ -13,9 +13,10 @@ const SUPPORTED: &str =
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
-pub struct DepthAnythingConfig {
+pub(super) struct DepthAnythingConfig {
     model_type: String,
     backbone_config: Option<Dinov2Config>,
+    /// Side of a patch, pixels.
     #[serde(default = "fourteen")]
     pub patch_size: i64,
     /// Keys of the same level, read separately: serde's flattening would lose the place of an error.
@@ -36,7 +37,7 @@ impl DepthAnythingConfig {
     ///
     /// # Errors
     /// A file that cannot be read or parsed; a key whose value this program does not support.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
         let problem = |what: String| Error::checkpoint(&path, what, SUPPORTED);
         let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
@@ -77,7 +78,7 @@ impl DepthAnythingConfig {
     }
 
     /// The backbone's configuration; without one it is the small model's.
-    pub fn backbone(&self) -> Dinov2Config {
+    pub(super) fn backbone(&self) -> Dinov2Config {
         self.backbone_config
             .clone()
             .unwrap_or_else(|| Dinov2Config {
@@ -97,13 +98,20 @@ const LARGEST_SIZE: i64 = 1 << 20;
 /// `backbone_config`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
-pub struct Dinov2Config {
+pub(super) struct Dinov2Config {
+    /// `dinov2`.
     pub model_type: String,
+    /// Channels of a token.
     pub hidden_size: i64,
+    /// Transformer layers.
     pub num_hidden_layers: i64,
+    /// Attention heads of a layer.
     pub num_attention_heads: i64,
+    /// How many times wider an MLP is inside.
     pub mlp_ratio: i64,
+    /// An MLP's activation.
     pub hidden_act: String,
+    /// What the norms add to the variance.
     pub layer_norm_eps: f64,
     /// Side of the square images that the position embeddings belong to, pixels.
     #[serde(deserialize_with = "square_side")]
@@ -111,12 +119,19 @@ pub struct Dinov2Config {
     /// Side of a patch, pixels.
     #[serde(deserialize_with = "square_side")]
     pub patch_size: i64,
+    /// Channels of a picture.
     pub num_channels: i64,
+    /// Whether queries, keys and values have biases.
     pub qkv_bias: bool,
+    /// Whether MLPs are gated, as in the giant model.
     pub use_swiglu_ffn: bool,
+    /// Whether stages go through the last norm.
     pub apply_layernorm: bool,
+    /// Whether stages are given as maps.
     pub reshape_hidden_states: bool,
+    /// The stages by their names.
     pub out_features: Option<Vec<String>>,
+    /// The stages by their numbers.
     pub out_indices: Option<Vec<i64>>,
 }
 
@@ -163,7 +178,7 @@ fn square_side<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resul
 
 impl Dinov2Config {
     /// What keeps this program from running such a backbone, if anything: key, value and remedy.
-    pub fn problem(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let sizes = [
             ("hidden_size", self.hidden_size),
             ("num_hidden_layers", self.num_hidden_layers),
@@ -211,7 +226,7 @@ impl Dinov2Config {
     ///
     /// # Errors
     /// A sentence that names the key, if the stages do not exist, repeat, descend or contradict.
-    pub fn stages(&self) -> std::result::Result<Vec<i64>, String> {
+    pub(super) fn stages(&self) -> std::result::Result<Vec<i64>, String> {
         let last = self.num_hidden_layers;
         let named = self.out_features.as_ref().map(|names| {
             let stages = names.iter().map(|name| stage_number(name));
@@ -272,14 +287,20 @@ pub enum DepthEstimationType {
 /// The part of the configuration that neck and head read.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
-pub struct DptConfig {
+pub(super) struct DptConfig {
+    /// Channels of the backbone's tokens.
     pub reassemble_hidden_size: i64,
     /// Enlargement (an integer) or reduction (below 1) of each stage's grid of patches.
     pub reassemble_factors: Vec<f64>,
+    /// Channels of each stage's map.
     pub neck_hidden_sizes: Vec<i64>,
+    /// Channels of the fused maps.
     pub fusion_hidden_size: i64,
+    /// The fused map that the head reads; negative ones count from the end.
     pub head_in_index: i64,
+    /// Channels inside the head.
     pub head_hidden_size: i64,
+    /// What the head's numbers mean.
     pub depth_estimation_type: DepthEstimationType,
     /// What the last activation is multiplied by, metres where depth is metric; absent means 1.
     pub max_depth: Option<f64>,
@@ -303,7 +324,7 @@ impl Default for DptConfig {
 
 impl DptConfig {
     /// What keeps this program from running such a head on `stages` stages, if anything.
-    pub fn problem(&self, stages: usize) -> Option<String> {
+    pub(super) fn problem(&self, stages: usize) -> Option<String> {
         let sizes = [
             ("reassemble_hidden_size", self.reassemble_hidden_size, 1),
             // The head halves this number of channels.
@@ -353,7 +374,7 @@ impl DptConfig {
     }
 
     /// Which fused map the head reads; a negative index counts from the end.
-    pub fn head_index(&self) -> Option<usize> {
+    pub(super) fn head_index(&self) -> Option<usize> {
         let maps = i64::try_from(self.neck_hidden_sizes.len()).ok()?;
         let index = match self.head_in_index {
             index if index < 0 => index.checked_add(maps)?,
@@ -365,15 +386,18 @@ impl DptConfig {
 
 /// How a stage's grid of patches changes its size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Resize {
+pub(super) enum Resize {
+    /// By this factor.
     Enlarge(i64),
+    /// Not at all.
     Keep,
+    /// By a convolution that steps so far.
     Reduce { stride: i64 },
 }
 
 impl Resize {
     /// `None` for a factor that the layout has no layer for.
-    pub fn of(factor: f64) -> Option<Self> {
+    pub(super) fn of(factor: f64) -> Option<Self> {
         const LARGEST: f64 = 64.0;
         match factor {
             1.0 => Some(Self::Keep),

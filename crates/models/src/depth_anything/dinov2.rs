@@ -1,13 +1,17 @@
 //! DINOv2 (arXiv 2304.07193) as a backbone: an image in, the tokens after chosen layers out.
 //! Fields carry the names of the Hugging Face layout (`backbone.*`); the giant's SwiGLU is left out.
+//!
+//! In transformers 5.23.0: models/dinov2/modeling_dinov2.py, 40-148 (embeddings), 151-251 and 294-326 (a layer), 366-382
+//! and 479-551 (the backbone).
 
 use tch::{Kind, Tensor};
 
 use super::config::Dinov2Config;
 use super::layers::{Conv2d, Window};
 use crate::error::Result;
-use crate::nn::layers::{LayerNorm, Linear, TchResult};
-use crate::nn::weights::{Scope, torch_error};
+use crate::nn::layers::{LayerNorm, Linear};
+use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::weights::Scope;
 
 /// `backbone.embeddings`
 #[derive(Debug)]
@@ -198,7 +202,7 @@ impl Layer {
 
 /// `backbone`
 #[derive(Debug)]
-pub struct Dinov2Backbone {
+pub(super) struct Dinov2Backbone {
     embeddings: Embeddings,
     layers: Vec<Layer>,
     layernorm: LayerNorm,
@@ -211,7 +215,7 @@ impl Dinov2Backbone {
     ///
     /// # Errors
     /// A tensor that is missing or has another shape.
-    pub fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+    pub(super) fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let encoder = scope.sub("encoder").sub("layer");
         let layers = (0..config.num_hidden_layers)
             .map(|index| Layer::new(&encoder.sub(index), config))
@@ -230,7 +234,7 @@ impl Dinov2Backbone {
     ///
     /// # Errors
     /// libtorch's, for an image smaller than a patch or for want of memory.
-    pub fn forward(&self, pixel_values: &Tensor) -> TchResult<Vec<Tensor>> {
+    pub(super) fn forward(&self, pixel_values: &Tensor) -> TchResult<Vec<Tensor>> {
         let mut hidden_state = self.embeddings.forward(pixel_values)?;
         let mut feature_maps = Vec::new();
         let mut layers = self.layers.iter();

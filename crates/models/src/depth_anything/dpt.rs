@@ -1,12 +1,15 @@
 //! The dense prediction transformer's (arXiv 2103.13413) neck and head as Depth Anything uses them:
 //! tokens of four stages in, fused from coarse to fine, one depth a pixel out.
+//!
+//! In transformers 5.23.0: models/depth_anything/modeling_depth_anything.py, 31-93 (reassembling), 96-203 (fusion),
+//! 217-262 (the neck), 265-308 (the head).
 
 use tch::Tensor;
 
 use super::config::{DepthEstimationType, DptConfig, Resize};
 use super::layers::{BlockUpsample, Conv2d, Window, resize_between_corners};
 use crate::error::Result;
-use crate::nn::layers::TchResult;
+use crate::nn::torch::TchResult;
 use crate::nn::weights::Scope;
 
 /// `neck.reassemble_stage.layers.*`
@@ -119,7 +122,7 @@ impl FusionLayer {
 
 /// `neck`
 #[derive(Debug)]
-pub struct Neck {
+pub(super) struct Neck {
     reassemble: Vec<ReassembleLayer>,
     convs: Vec<Conv2d>,
     fusion: Vec<FusionLayer>,
@@ -130,7 +133,7 @@ impl Neck {
     ///
     /// # Errors
     /// A tensor that is missing or has another shape.
-    pub fn new(scope: &Scope<'_>, config: &DptConfig) -> Result<Self> {
+    pub(super) fn new(scope: &Scope<'_>, config: &DptConfig) -> Result<Self> {
         let (mut reassemble, mut convs, mut fusion) = (Vec::new(), Vec::new(), Vec::new());
         let stage = scope.sub("reassemble_stage").sub("layers");
         let fusion_stage = scope.sub("fusion_stage").sub("layers");
@@ -168,7 +171,11 @@ impl Neck {
     ///
     /// # Errors
     /// libtorch's, for tokens that do not fill the grid or for want of memory.
-    pub fn forward(&self, feature_maps: &[Tensor], grid: (i64, i64)) -> TchResult<Vec<Tensor>> {
+    pub(super) fn forward(
+        &self,
+        feature_maps: &[Tensor],
+        grid: (i64, i64),
+    ) -> TchResult<Vec<Tensor>> {
         let mut features = Vec::new();
         for ((tokens, layer), conv) in feature_maps.iter().zip(&self.reassemble).zip(&self.convs) {
             features.push(conv.forward(&layer.forward(tokens, grid)?)?); // (B, F, H_i, W_i)
@@ -198,7 +205,7 @@ fn height_and_width(image: &Tensor) -> TchResult<(i64, i64)> {
 
 /// `head`
 #[derive(Debug)]
-pub struct Head {
+pub(super) struct Head {
     conv1: Conv2d,
     conv2: Conv2d,
     conv3: Conv2d,
@@ -212,7 +219,7 @@ impl Head {
     ///
     /// # Errors
     /// A tensor that is missing or has another shape.
-    pub fn new(scope: &Scope<'_>, config: &DptConfig) -> Result<Self> {
+    pub(super) fn new(scope: &Scope<'_>, config: &DptConfig) -> Result<Self> {
         let (wide, narrow) = (config.fusion_hidden_size, config.fusion_hidden_size / 2);
         let hidden = config.head_hidden_size;
         Ok(Self {
@@ -229,7 +236,7 @@ impl Head {
     ///
     /// # Errors
     /// libtorch's, for too few maps or for want of memory.
-    pub fn forward(&self, fused: &[Tensor], size: (i64, i64)) -> TchResult<Tensor> {
+    pub(super) fn forward(&self, fused: &[Tensor], size: (i64, i64)) -> TchResult<Tensor> {
         let fused = fused.get(self.in_index).ok_or_else(|| {
             tch::TchError::Shape(format!("no fused map {} of {}", self.in_index, fused.len()))
         })?;

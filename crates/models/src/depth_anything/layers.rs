@@ -4,23 +4,28 @@
 use tch::Tensor;
 
 use crate::error::Result;
-use crate::nn::layers::TchResult;
-use crate::nn::weights::{Scope, torch_error};
+use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::weights::Scope;
 
 /// The side of a square kernel, its stride and the zeros around the image.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
+pub(super) struct Window {
+    /// Side of the kernel.
     pub kernel: i64,
+    /// How far the kernel moves at a time.
     pub stride: i64,
+    /// Zeros on each side of the image.
     pub padding: i64,
 }
 
 impl Window {
-    pub const POINT: Self = Self::padded(1, 1, 0);
+    /// A pixel alone.
+    pub(super) const POINT: Self = Self::padded(1, 1, 0);
     /// Three by three, which keeps the image's size.
-    pub const NEIGHBOURS: Self = Self::padded(3, 1, 1);
+    pub(super) const NEIGHBOURS: Self = Self::padded(3, 1, 1);
 
-    pub const fn padded(kernel: i64, stride: i64, padding: i64) -> Self {
+    /// Any of these.
+    pub(super) const fn padded(kernel: i64, stride: i64, padding: i64) -> Self {
         Self {
             kernel,
             stride,
@@ -29,14 +34,14 @@ impl Window {
     }
 
     /// Blocks that touch and do not overlap.
-    pub const fn blocks(side: i64) -> Self {
+    pub(super) const fn blocks(side: i64) -> Self {
         Self::padded(side, side, 0)
     }
 }
 
 /// A convolution over an image.
 #[derive(Debug)]
-pub struct Conv2d {
+pub(super) struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     window: Window,
@@ -44,7 +49,12 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Reads `weight` (outputs, inputs, kernel, kernel) and `bias` (outputs).
-    pub fn new(scope: &Scope<'_>, inputs: i64, outputs: i64, window: Window) -> Result<Self> {
+    pub(super) fn new(
+        scope: &Scope<'_>,
+        inputs: i64,
+        outputs: i64,
+        window: Window,
+    ) -> Result<Self> {
         Ok(Self {
             bias: Some(scope.get("bias", &[outputs])?),
             ..Self::without_bias(scope, inputs, outputs, window)?
@@ -52,7 +62,7 @@ impl Conv2d {
     }
 
     /// Reads `weight` only.
-    pub fn without_bias(
+    pub(super) fn without_bias(
         scope: &Scope<'_>,
         inputs: i64,
         outputs: i64,
@@ -67,7 +77,7 @@ impl Conv2d {
     }
 
     /// (B, inputs, H, W) -> (B, outputs, H', W')
-    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let Window {
             stride, padding, ..
         } = self.window;
@@ -85,7 +95,7 @@ impl Conv2d {
 
 /// A convolution's transpose whose kernel is its stride: every pixel becomes a block of its own.
 #[derive(Debug)]
-pub struct BlockUpsample {
+pub(super) struct BlockUpsample {
     weight: Tensor,
     bias: Tensor,
     factor: i64,
@@ -93,7 +103,7 @@ pub struct BlockUpsample {
 
 impl BlockUpsample {
     /// Reads `weight` (inputs, outputs, factor, factor) and `bias`, inputs = outputs = `channels`.
-    pub fn new(scope: &Scope<'_>, channels: i64, factor: i64) -> Result<Self> {
+    pub(super) fn new(scope: &Scope<'_>, channels: i64, factor: i64) -> Result<Self> {
         let shape = [channels, channels, factor, factor];
         Ok(Self {
             weight: channels_last(scope.get("weight", &shape)?)?,
@@ -103,7 +113,7 @@ impl BlockUpsample {
     }
 
     /// (B, C, H, W) -> (B, C, factor H, factor W)
-    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let stride = [self.factor, self.factor];
         x.f_conv_transpose2d(
             &self.weight,
@@ -131,6 +141,6 @@ fn channels_last(weight: Tensor) -> Result<Tensor> {
 }
 
 /// Bilinear resize whose corner pixels stay in the corners: (B, C, H, W) -> (B, C, size.0, size.1).
-pub fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> TchResult<Tensor> {
+pub(super) fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> TchResult<Tensor> {
     x.f_upsample_bilinear2d([size.0, size.1], true, None, None)
 }

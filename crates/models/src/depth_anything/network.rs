@@ -1,5 +1,7 @@
 //! Depth Anything (arXiv 2401.10891) and its V2 (arXiv 2406.09414): a DINOv2 backbone under a dense
 //! prediction head. Both versions are this one network; which layers it reads is configuration.
+//!
+//! In transformers 5.23.0: models/depth_anything/modeling_depth_anything.py, 316-408.
 
 use std::path::Path;
 
@@ -9,7 +11,9 @@ use super::config::{DepthAnythingConfig, DepthEstimationType};
 use super::dinov2::Dinov2Backbone;
 use super::dpt::{Head, Neck};
 use crate::error::{Error, Result};
-use crate::nn::weights::{Placement, Weights, torch_error};
+use crate::nn::threads;
+use crate::nn::torch::torch_error;
+use crate::nn::weights::{Placement, Weights};
 
 /// What a failing computation was for.
 const ACTION: &str = "estimate depth";
@@ -82,6 +86,7 @@ impl DepthAnything {
     /// # Errors
     /// As `forward`.
     pub fn trace(&self, pixel_values: &Tensor) -> Result<(Trace, Tensor)> {
+        threads::settle();
         let _no_grad = tch::no_grad_guard();
         let (height, width) = self.patches(pixel_values)?;
         let patch = self.patch_size;
@@ -148,6 +153,8 @@ impl DepthAnything {
 /// Tensors on the way to the depth, for comparison with another implementation.
 #[derive(Debug)]
 pub struct Trace {
+    /// (B, 1 + N, C) a stage of the backbone.
     pub feature_maps: Vec<Tensor>,
+    /// (B, F, H_i, W_i) a layer of the neck, coarse to fine.
     pub fused: Vec<Tensor>,
 }

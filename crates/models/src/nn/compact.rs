@@ -5,16 +5,15 @@
 //! gets half of what the memory gives. Published weights are stored in bfloat16: kept so, they are half as
 //! many bytes, and multiplied in float32 they give the numbers of the float32 weights.
 
-use std::cell::Cell;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use memmap2::MmapMut;
 use pulp::{Arch, Simd, WithSimd};
 use tch::{Device, Kind, Tensor};
 
-use super::layers::TchResult;
+use super::team::share;
+use super::torch::TchResult;
 
 /// More rows than this are libtorch's business: there its blocked products win.
 pub const MOST_ROWS: usize = 8;
@@ -26,69 +25,6 @@ const GROUP: usize = 4;
 
 /// Output features that one thread takes at a time.
 const CHUNK: usize = 128;
-
-thread_local! {
-    /// How many threads share a product that this thread asks for; 0: there is no team.
-    static TEAM: Cell<usize> = const { Cell::new(0) };
-}
-
-/// While it lives, what this thread asks of libtorch runs on this thread alone, and the other threads
-/// stand ready for products of ours.
-///
-/// libtorch's threads wait for more work by spinning, and between two products of ours they would take
-/// the cores from them. Ours spin instead: a product takes less time than waking a thread that sleeps.
-pub struct Team {
-    threads: i32,
-    dismissed: Arc<AtomicBool>,
-}
-
-impl Team {
-    /// Whether this thread has one. Without, products are libtorch's: its threads would be in the way.
-    pub fn is_ready() -> bool {
-        TEAM.get() > 0
-    }
-
-    pub fn gather() -> Self {
-        let threads = tch::get_num_threads();
-        TEAM.set(threads.max(1) as usize);
-        tch::set_num_threads(1);
-        let dismissed = Arc::new(AtomicBool::new(false));
-        for _ in 1..threads {
-            let dismissed = Arc::clone(&dismissed);
-            rayon::spawn(move || {
-                let mut idle = 0_u32;
-                while !dismissed.load(Ordering::Relaxed) {
-                    // Runs a share of a product if there is one.
-                    if rayon::yield_now() == Some(rayon::Yield::Executed) {
-                        idle = 0;
-                        continue;
-                    }
-                    idle = idle.saturating_add(1);
-                    wait(idle);
-                }
-            });
-        }
-        Self { threads, dismissed }
-    }
-}
-
-/// Spins for some microseconds, then lets other programs have the core in between.
-fn wait(rounds: u32) {
-    const SPIN_ROUNDS: u32 = 1000;
-    if rounds < SPIN_ROUNDS {
-        std::hint::spin_loop();
-    } else {
-        std::thread::yield_now();
-    }
-}
-
-impl Drop for Team {
-    fn drop(&mut self) {
-        self.dismissed.store(true, Ordering::Relaxed);
-        TEAM.set(0);
-        tch::set_num_threads(self.threads);
-    }
-}
 
 /// A weight matrix (out, in) in bfloat16.
 #[derive(Debug)]
@@ -173,10 +109,9 @@ impl Compact {
         let pairs = self.pairs;
         let weights = self.weights().chunks((CHUNK * pairs).max(1));
         let chunks = Mutex::new(sums.chunks_mut(CHUNK).zip(weights));
-        let team = TEAM.get().max(1);
         // The widest registers that this processor has.
         let arch = Arch::new();
-        let work = || {
+        share(|| {
             loop {
                 let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((sums, weights)) = next else { break };
@@ -187,23 +122,6 @@ impl Compact {
                     pairs,
                     sums,
                 });
-            }
-        };
-        let others = AtomicUsize::new(team - 1);
-        rayon::in_place_scope(|scope| {
-            for _ in 1..team {
-                scope.spawn(|_| {
-                    work();
-                    others.fetch_sub(1, Ordering::Relaxed);
-                });
-            }
-            // This thread is one of the team.
-            work();
-            // The last share is done in no time; to sleep until then would take longer.
-            let mut idle = 0_u32;
-            while others.load(Ordering::Relaxed) > 0 {
-                idle = idle.saturating_add(1);
-                wait(idle);
             }
         });
         for (row, y) in y.chunks_exact_mut(self.outputs).enumerate() {

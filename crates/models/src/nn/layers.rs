@@ -2,15 +2,13 @@
 
 use std::cell::OnceCell;
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
-use super::compact::{Compact, MOST_ROWS, Team};
-use super::weights::{Scope, torch_error};
+use super::compact::{Compact, MOST_ROWS};
+use super::team::Team;
+use super::torch::{TchResult, torch_error};
+use super::weights::Scope;
 use crate::error::Result;
-
-/// What libtorch answers. Shapes are checked when a checkpoint is loaded, so what is left to go wrong
-/// in a forward pass is memory; whoever calls the network turns it into an [`Error`](crate::error::Error).
-pub type TchResult<T> = std::result::Result<T, TchError>;
 
 /// `y = x W^T + b`; `weight` is (out, in).
 #[derive(Debug)]
@@ -22,6 +20,10 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// Reads `weight` (outputs, inputs) and, if it has one, `bias` (outputs).
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
     pub fn load(scope: &Scope, inputs: i64, outputs: i64, has_bias: bool) -> Result<Self> {
         Ok(Self {
             weight: scope.get("weight", &[outputs, inputs])?,
@@ -53,6 +55,7 @@ impl Linear {
         Ok(Self::from_parts(join(&weights)?, bias))
     }
 
+    /// `weight` (out, in) and `bias` (out).
     pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
         Self {
             weight,
@@ -117,6 +120,10 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// Reads `weight` and `bias` (size).
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
     pub fn load(scope: &Scope, size: i64, eps: f64) -> Result<Self> {
         Ok(Self {
             weight: scope.get("weight", &[size])?,

@@ -103,6 +103,7 @@ impl Tokenizer {
         }
     }
 
+    /// Whether there is no token at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -10,6 +10,7 @@
 
 mod layout;
 mod memory;
+mod placement;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -19,21 +20,14 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Tensor};
 
+use super::threads;
+use super::torch::torch_error;
 use crate::error::{Error, Result};
 use shard::{Shard, Stored};
 
-/// Characters of a message of libtorch's.
-const LONGEST_MESSAGE: usize = 300;
-
-/// As what and where tensors are wanted, whatever they are stored as.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Placement {
-    /// `Kind::Float`, `Kind::Half` or `Kind::BFloat16`.
-    pub kind: Kind,
-    pub device: Device,
-}
+pub use placement::Placement;
 
 /// The tensors of one part of a checkpoint. Take them through [`Weights::scope`], then
 /// [`finish`](Weights::finish), which tells what nobody asked for.
@@ -102,7 +96,8 @@ impl Weights {
     /// the memory free that the tensors will take (for `Device::Cpu`). `Error::Torch` for a GPU that is not
     /// there, `Error::Io` for what the operating system refuses.
     pub fn open(folder: &Path, placement: Placement) -> Result<Self> {
-        check_device(placement.device)?;
+        threads::settle();
+        placement.check()?;
         let layout = layout::find(folder)?;
         let mut shards = Vec::with_capacity(layout.files.len());
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
@@ -381,44 +376,6 @@ impl<'a> Scope<'a> {
         };
         entry.used.store(true, Ordering::Relaxed);
         Ok(tensor)
-    }
-}
-
-/// libtorch's own words on a device that is not there are a list of everything it was built with.
-fn check_device(device: Device) -> Result<()> {
-    let Device::Cuda(wanted) = device else {
-        return Ok(());
-    };
-    let present = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
-    if wanted < present {
-        return Ok(());
-    }
-    Err(Error::torch(
-        format!("use cuda:{wanted}"),
-        format!(
-            "it sees {present} CUDA devices. Take another device, or build with a libtorch that has CUDA and \
-             check the driver with nvidia-smi"
-        ),
-    ))
-}
-
-/// Makes libtorch's errors ours: `.map_err(torch_error("resize the position embedding"))`. Keeps the first
-/// line of its message, and of that what a reader can bear; what follows is a trace of C++ calls.
-pub fn torch_error(action: impl Into<String>) -> impl FnOnce(TchError) -> Error {
-    move |error| {
-        let text = match &error {
-            TchError::Torch(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let first_line = text.lines().next().unwrap_or_default().trim();
-        let shortened: String = first_line.chars().take(LONGEST_MESSAGE).collect();
-        Error::Torch {
-            action: action.into(),
-            message: shortened,
-            out_of_memory: ["out of memory", "allocate memory"]
-                .iter()
-                .any(|words| first_line.contains(words)),
-        }
     }
 }
 

@@ -22,7 +22,7 @@ const PARTS: [&str; 5] = [
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn of_folder(folder: &Path) -> Result<String> {
+pub(super) fn of_folder(folder: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     for part in PARTS {

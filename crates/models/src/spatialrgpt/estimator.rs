@@ -121,8 +121,8 @@ impl ModelEstimator {
     }
 
     fn answers(&self, networks: &Networks, views: &[View]) -> crate::Result<Vec<Decoded>> {
-        let seen = networks.reasoner.look(views)?;
-        let prompts: Vec<_> = seen.iter().map(|seen| (seen, &self.prompt)).collect();
+        let features = networks.reasoner.encode(views)?;
+        let prompts: Vec<_> = features.iter().map(|one| (one, &self.prompt)).collect();
         networks.reasoner.answer(&prompts)
     }
 

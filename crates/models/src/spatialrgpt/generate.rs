@@ -2,16 +2,17 @@
 
 use tch::{Kind, Tensor};
 
-use super::model::{Seen, SpatialRgpt};
+use super::model::{Features, SpatialRgpt};
 use crate::error::Result;
-use crate::nn::compact::Team;
-use crate::nn::layers::TchResult;
-use crate::nn::weights::torch_error;
+use crate::nn::team::Team;
+use crate::nn::threads;
+use crate::nn::torch::{TchResult, torch_error};
 
 /// One prompt to continue.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    pub seen: &'a Seen,
+pub(super) struct Request<'a> {
+    /// What the vision half made of its frame.
+    pub features: &'a Features,
     /// Token ids, with the image's placeholder.
     pub ids: &'a [i64],
     /// Regions in the order in which the prompt names them.
@@ -20,7 +21,7 @@ pub struct Request<'a> {
 
 /// When to stop.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(super) struct Limits {
     /// At most this many new tokens.
     pub max_new_tokens: usize,
     /// Tokens after which nothing follows. They are part of the output.
@@ -29,7 +30,8 @@ pub struct Limits {
 
 /// What the model answered.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Generated {
+pub(super) struct Generated {
+    /// Its tokens.
     pub ids: Vec<i64>,
     /// The probability that the model gave each of them.
     pub probabilities: Vec<f32>,
@@ -45,12 +47,13 @@ impl SpatialRgpt {
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
-    pub fn generate(&self, requests: &[Request], limits: &Limits) -> Result<Vec<Generated>> {
+    pub(super) fn generate(&self, requests: &[Request], limits: &Limits) -> Result<Vec<Generated>> {
+        threads::settle();
         let mut answers: Vec<Generated> = vec![Generated::default(); requests.len()];
         let embeds = requests
             .iter()
             .map(|request| {
-                tch::no_grad(|| self.splice(request.ids, request.seen, request.mentions))
+                tch::no_grad(|| self.splice(request.ids, request.features, request.mentions))
                     .map_err(torch_error("read the prompt"))
             })
             .collect::<Result<Vec<_>>>()?;
@@ -95,7 +98,7 @@ impl SpatialRgpt {
         let mut logits = self.llm.forward(prompt, &mut cache, hidden)?; // (B, V)
         // More sequences at once are libtorch's business, with all its threads.
         let _team = match self.llm.is_compact_for(batch)? {
-            true => Some(Team::gather()),
+            true => Some(Team::gather(&self.crew)),
             false => None,
         };
         for step in 0..room {

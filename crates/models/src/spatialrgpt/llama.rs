@@ -1,15 +1,21 @@
 //! The language model: LLaMA 1, 2 or 3 (Touvron et al. 2023, Grattafiori et al. 2024): rotary
 //! positions, grouped-query attention, a key-value cache. Fields are named as in the checkpoint.
+//!
+//! In the original (AnjieCheng/SpatialRGPT at 16715d4), which replaces transformers' file by its own:
+//! llava/train/transformers_replace/models/llama/modeling_llama.py, 61-75 (norm), 81-140 and 160-191 (positions), 194-223
+//! (MLP), 226-395 (attention), 611-684 (a layer), 796-936 (the model), 939-1158 (with its head).
 
 use tch::{Device, Kind, Tensor};
 
 use super::config::LlamaConfig;
 use crate::error::Result;
-use crate::nn::layers::{Linear, TchResult};
+use crate::nn::layers::Linear;
+use crate::nn::torch::TchResult;
 use crate::nn::weights::{Scope, Weights};
 
+/// The decoder with its embedding table and its head.
 #[derive(Debug)]
-pub struct Llama {
+pub(super) struct Llama {
     embed_tokens: Tensor,
     layers: Vec<DecoderLayer>,
     norm: RmsNorm,
@@ -20,7 +26,7 @@ pub struct Llama {
 
 impl Llama {
     /// `tokens` is the tokenizer's length, to which the tables of embeddings are cut.
-    pub fn load(weights: Weights, config: &LlamaConfig, tokens: i64) -> Result<Self> {
+    pub(super) fn load(weights: Weights, config: &LlamaConfig, tokens: i64) -> Result<Self> {
         let scope = weights.scope();
         let model = scope.sub("model");
         let (c, rows) = (config.hidden_size, config.vocab_size);
@@ -55,17 +61,17 @@ impl Llama {
     }
 
     /// Token ids (B, T) -> embeddings (B, T, C).
-    pub fn embed(&self, ids: &Tensor) -> TchResult<Tensor> {
+    pub(super) fn embed(&self, ids: &Tensor) -> TchResult<Tensor> {
         Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)
     }
 
     /// Whether the next positions of so many sequences are computed from compact weights.
-    pub fn is_compact_for(&self, sequences: i64) -> TchResult<bool> {
+    pub(super) fn is_compact_for(&self, sequences: i64) -> TchResult<bool> {
         self.lm_head.is_compact_for(sequences as usize)
     }
 
     /// A cache for `batch` sequences of at most `length` positions.
-    pub fn cache(&self, batch: i64, length: i64) -> TchResult<Cache> {
+    pub(super) fn cache(&self, batch: i64, length: i64) -> TchResult<Cache> {
         let config = &self.config;
         let size = [batch, config.key_value_heads(), length, config.head_dim()];
         let options = (self.embed_tokens.kind(), self.embed_tokens.device());
@@ -83,7 +89,7 @@ impl Llama {
 
     /// Embeddings (B, T, C) of the next T positions -> logits (B, V) of the token after the last.
     /// With T > 1 the cache must be empty. `hidden` collects every layer's output at the last position.
-    pub fn forward(
+    pub(super) fn forward(
         &self,
         embeds: &Tensor,
         cache: &mut Cache,
@@ -104,7 +110,7 @@ impl Llama {
     }
 
     /// Embeddings (B, T, C) of whole sequences -> what the last layer makes of each (B, T, C).
-    pub fn read(&self, embeds: &Tensor, layout: &Layout) -> TchResult<Tensor> {
+    pub(super) fn read(&self, embeds: &Tensor, layout: &Layout) -> TchResult<Tensor> {
         let rotation = self.rope.of(&layout.positions)?;
         let mut x = embeds.shallow_clone();
         for layer in &self.layers {
@@ -114,14 +120,14 @@ impl Llama {
     }
 
     /// What the last layer made of positions (..., C) -> logits (..., V) of the token after each.
-    pub fn logits(&self, hidden: &Tensor) -> TchResult<Tensor> {
+    pub(super) fn logits(&self, hidden: &Tensor) -> TchResult<Tensor> {
         self.lm_head.forward(&self.norm.forward(hidden)?)
     }
 }
 
 /// Which positions of sequences that are read at once see which: what training needs.
 #[derive(Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     /// (B, T): the place of each embedding in its sequence.
     pub positions: Tensor,
     /// (B, 1, T, T): true where the row's embedding sees the column's.
@@ -138,7 +144,7 @@ enum Before<'a> {
 
 /// Keys and values of all positions so far.
 #[derive(Debug)]
-pub struct Cache {
+pub(super) struct Cache {
     layers: Vec<KeyValue>,
     length: i64,
 }

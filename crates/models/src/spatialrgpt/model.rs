@@ -1,6 +1,9 @@
 //! SpatialRGPT (Cheng et al. 2024, arXiv 2406.01584): a picture and its relative depth go through one
 //! vision tower; the picture becomes tokens, each region a token of colour and one of depth, and the
 //! language model reads them where the prompt says `<image>`, `<mask>` and `<depth>`.
+//!
+//! In the original (AnjieCheng/SpatialRGPT at 16715d4): llava/model/llava_arch.py, 398-411 (features and regions) and
+//! 433-546 (the splice).
 
 use std::borrow::Borrow;
 use std::path::Path;
@@ -14,13 +17,18 @@ use super::projector::Projector;
 use super::region_extractor::{Refined, RegionExtractor};
 use super::vision_tower::VisionTower;
 use crate::error::{Error, Result};
-use crate::nn::layers::TchResult;
+use crate::nn::team::Crew;
+use crate::nn::threads;
 use crate::nn::tokenizer::{IMAGE_TOKEN, Tokenizer};
-use crate::nn::weights::{Placement, Weights, torch_error};
+use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::weights::{Placement, Weights};
 use spatial_reward_core::imaging::Mask;
 
-pub struct SpatialRgpt {
+/// The network, with the tokenizer that its ids are of.
+pub(super) struct SpatialRgpt {
+    /// Its shape.
     pub config: ModelConfig,
+    /// The checkpoint's own.
     pub tokenizer: Arc<Tokenizer>,
     /// Ids that regions' embeddings replace; `None` where the checkpoint has no use for them.
     mask_id: Option<i64>,
@@ -29,7 +37,11 @@ pub struct SpatialRgpt {
     /// `None` where the checkpoint was trained without regions.
     region_extractor: Option<RegionExtractor>,
     mm_projector: Projector,
+    /// The language model.
     pub(super) llm: Llama,
+    /// Threads for products of single tokens.
+    pub(super) crew: Crew,
+    /// As what and where its numbers live.
     pub(super) placement: Placement,
 }
 
@@ -45,9 +57,9 @@ pub struct View {
     pub masks: Vec<Mask>,
 }
 
-/// What the language model reads of one frame.
+/// What the vision half makes of one frame: the embeddings that the language model reads of it.
 #[derive(Debug)]
-pub struct Seen {
+pub struct Features {
     /// (tokens, hidden)
     pub(super) image_features: Tensor,
     /// (M, hidden), a row a region; `None` without regions.
@@ -61,7 +73,7 @@ impl SpatialRgpt {
     ///
     /// # Errors
     /// What is missing, unexpected, of another shape or not implemented, by name.
-    pub fn load(folder: &Path, placement: Placement) -> Result<Self> {
+    pub(super) fn load(folder: &Path, placement: Placement) -> Result<Self> {
         let config = ModelConfig::read(folder)?;
         let tokenizer = Tokenizer::load(&folder.join("llm"))?;
         check_vocabulary(folder, &config, &tokenizer)?;
@@ -96,6 +108,7 @@ impl SpatialRgpt {
             },
             mm_projector: Projector::load(|| weights("mm_projector"), &config)?,
             llm: Llama::load(weights("llm")?, &config.llm, tokens)?,
+            crew: Crew::default(),
             tokenizer,
             config,
             placement,
@@ -103,7 +116,7 @@ impl SpatialRgpt {
     }
 
     /// Whether the checkpoint takes relative depth beside the picture.
-    pub fn takes_depth(&self) -> bool {
+    pub(super) fn takes_depth(&self) -> bool {
         self.config.takes_depth()
     }
 
@@ -111,15 +124,13 @@ impl SpatialRgpt {
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
-    pub fn look(&self, views: &[View]) -> Result<Vec<Seen>> {
+    pub(super) fn encode(&self, views: &[View]) -> Result<Vec<Features>> {
         if views.is_empty() {
             return Ok(Vec::new());
         }
-        tch::no_grad(|| self.look_inner(views)).map_err(torch_error("look at the frame"))
-    }
-
-    fn look_inner(&self, views: &[View]) -> TchResult<Vec<Seen>> {
-        self.describe(&self.tower_features(views, None)?, views)
+        threads::settle();
+        let encode = || self.describe(&self.tower_features(views, None)?, views);
+        tch::no_grad(encode).map_err(torch_error("encode the frame"))
     }
 
     /// What the vision tower makes of all views. Colour and depth pictures go through in one batch.
@@ -127,7 +138,7 @@ impl SpatialRgpt {
         &self,
         views: &[V],
         hidden: Option<&mut Vec<Tensor>>,
-    ) -> TchResult<Features> {
+    ) -> TchResult<TowerFeatures> {
         let wants_depth = self.takes_depth();
         let views = || views.iter().map(V::borrow);
         let mut pictures: Vec<&[f32]> = views().map(|view| view.color.as_slice()).collect();
@@ -140,7 +151,7 @@ impl SpatialRgpt {
         let depth_rows: Vec<Option<i64>> = depth_rows.collect();
         let pixels = self.pixels(&pictures)?;
         let features = self.vision_tower.forward(&pixels, hidden)?; // (P, N, C)
-        Ok(Features {
+        Ok(TowerFeatures {
             color: features.f_narrow(0, 0, views().len() as i64)?, // (B, N, C)
             // Unbound all at once: the gradient of each row alone would be a batch of zeros around it.
             depth: {
@@ -152,7 +163,7 @@ impl SpatialRgpt {
     }
 
     /// The pictures' enlarged maps; `None` where the checkpoint was trained without regions.
-    pub(super) fn enlarged(&self, features: &Features) -> TchResult<Option<Refined>> {
+    pub(super) fn enlarged(&self, features: &TowerFeatures) -> TchResult<Option<Refined>> {
         match &self.region_extractor {
             Some(extractor) => extractor.refine(&features.color).map(Some),
             None => Ok(None),
@@ -160,7 +171,7 @@ impl SpatialRgpt {
     }
 
     /// The pictures' enlarged maps and tokens.
-    pub(super) fn refined(&self, features: &Features) -> TchResult<Refinement> {
+    pub(super) fn refined(&self, features: &TowerFeatures) -> TchResult<Refinement> {
         let refined = self.enlarged(features)?;
         let lres_features = match &refined {
             Some(refined) => refined.pooled()?,
@@ -176,24 +187,24 @@ impl SpatialRgpt {
     /// The embeddings that the language model reads of each view.
     pub(super) fn describe<V: Borrow<View>>(
         &self,
-        features: &Features,
+        features: &TowerFeatures,
         views: &[V],
-    ) -> TchResult<Vec<Seen>> {
+    ) -> TchResult<Vec<Features>> {
         self.describe_refined(features, &self.refined(features)?, views)
     }
 
     /// The same where the pictures are refined already.
     pub(super) fn describe_refined<V: Borrow<View>>(
         &self,
-        features: &Features,
+        features: &TowerFeatures,
         refinement: &Refinement,
         views: &[V],
-    ) -> TchResult<Vec<Seen>> {
+    ) -> TchResult<Vec<Features>> {
         let image_features = refinement.image_features.f_unbind(0)?;
         let regions = self.regions(features, refinement.refined.as_ref(), views)?;
-        let seen = image_features.into_iter().zip(regions);
-        Ok(seen
-            .map(|(image_features, regions)| Seen {
+        let frames = image_features.into_iter().zip(regions);
+        Ok(frames
+            .map(|(image_features, regions)| Features {
                 image_features,
                 mask_embeds: regions.color,
                 depth_embeds: regions.depth,
@@ -201,10 +212,10 @@ impl SpatialRgpt {
             .collect())
     }
 
-    /// What is seen of each view's regions.
+    /// The embeddings of each view's regions.
     pub(super) fn regions<V: Borrow<View>>(
         &self,
-        features: &Features,
+        features: &TowerFeatures,
         refined: Option<&Refined>,
         views: &[V],
     ) -> TchResult<Vec<Regions>> {
@@ -271,11 +282,16 @@ impl SpatialRgpt {
             .f_to_kind(kind)
     }
 
-    /// The prompt's embeddings: token ids with what was seen put in place of `<image>`, `<mask>` and
+    /// The prompt's embeddings: token ids with the frame's features put in place of `<image>`, `<mask>` and
     /// `<depth>` -> (1, T, hidden). `mentions` are the regions in the order in which the prompt names
     /// them. What is longer than the model takes is cut on the right, as in the original.
-    pub(super) fn splice(&self, ids: &[i64], seen: &Seen, mentions: &[usize]) -> TchResult<Tensor> {
-        let spliced = self.splice_all(ids, seen, mentions, mentions)?;
+    pub(super) fn splice(
+        &self,
+        ids: &[i64],
+        features: &Features,
+        mentions: &[usize],
+    ) -> TchResult<Tensor> {
+        let spliced = self.splice_all(ids, features, mentions, mentions)?;
         let length = spliced.size2()?.0.min(self.config.llm.max_prompt());
         spliced.f_narrow(0, 0, length)?.f_unsqueeze(0)
     }
@@ -284,7 +300,7 @@ impl SpatialRgpt {
     pub(super) fn splice_all(
         &self,
         ids: &[i64],
-        seen: &Seen,
+        features: &Features,
         mask_mentions: &[usize],
         depth_mentions: &[usize],
     ) -> TchResult<Tensor> {
@@ -294,15 +310,27 @@ impl SpatialRgpt {
         let text = self
             .llm
             .embed(&Tensor::f_from_slice(&known)?.f_to_device(device)?)?; // (T, hidden)
-        let text = self.replaced(text, ids, self.mask_id, &seen.mask_embeds, mask_mentions)?;
-        let text = self.replaced(text, ids, self.depth_id, &seen.depth_embeds, depth_mentions)?;
+        let text = self.replaced(
+            text,
+            ids,
+            self.mask_id,
+            &features.mask_embeds,
+            mask_mentions,
+        )?;
+        let text = self.replaced(
+            text,
+            ids,
+            self.depth_id,
+            &features.depth_embeds,
+            depth_mentions,
+        )?;
 
         let mut pieces = Vec::new();
         let mut start = 0;
         for (at, &id) in ids.iter().enumerate() {
             if id == IMAGE_TOKEN {
                 pieces.push(text.f_narrow(0, start, at as i64 - start)?);
-                pieces.push(seen.image_features.f_to_kind(text.kind())?);
+                pieces.push(features.image_features.f_to_kind(text.kind())?);
                 start = at as i64 + 1;
             }
         }
@@ -344,7 +372,7 @@ impl SpatialRgpt {
 }
 
 /// The vision tower's features of a batch of views.
-pub(super) struct Features {
+pub(super) struct TowerFeatures {
     /// (B, N, C)
     pub color: Tensor,
     /// One a view, (N, C).
@@ -354,12 +382,15 @@ pub(super) struct Features {
 /// The embeddings of one view's regions, (M, hidden) each; `None` where there are none.
 #[derive(Default)]
 pub(super) struct Regions {
+    /// From the colour picture.
     pub color: Option<Tensor>,
+    /// From the depth picture.
     pub depth: Option<Tensor>,
 }
 
 /// What becomes of the colour pictures' features.
 pub(super) struct Refinement {
+    /// Their enlarged maps; `None` without regions.
     pub refined: Option<Refined>,
     /// (B, 27 * 27, C)
     pub lres_features: Tensor,

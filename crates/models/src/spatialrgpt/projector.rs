@@ -1,18 +1,25 @@
 //! The projector: visual features become embeddings of the language model (LLaVA; VILA for the
 //! downsampling kind).
+//!
+//! In the original (AnjieCheng/SpatialRGPT at 16715d4): llava/model/multimodal_projector/base_projector.py, 32-52
+//! (joining patches) and 63-94.
 
 use tch::Tensor;
 
 use super::config::{ModelConfig, ProjectorKind};
 use crate::error::Result;
-use crate::nn::layers::{LayerNorm, Linear, TchResult, grid_side};
+use crate::nn::layers::{LayerNorm, Linear, grid_side};
+use crate::nn::torch::TchResult;
 use crate::nn::weights::{Scope, Weights};
 
+/// The layers of a kind of projector.
 #[derive(Debug)]
-pub enum Projector {
+pub(super) enum Projector {
+    /// None: features are embeddings.
     Identity,
     /// Linear layers with GELU between them; one alone is the `linear` kind.
     Mlp(Vec<Linear>),
+    /// 2x2 patches joined, normalised, two linear layers with GELU between them.
     MlpDownsample {
         norm: LayerNorm,
         linear1: Linear,
@@ -22,7 +29,10 @@ pub enum Projector {
 
 impl Projector {
     /// `weights` gives the part's tensors; the identity has none, so it is not asked for them.
-    pub fn load(weights: impl FnOnce() -> Result<Weights>, config: &ModelConfig) -> Result<Self> {
+    pub(super) fn load(
+        weights: impl FnOnce() -> Result<Weights>,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         if config.mm_projector == ProjectorKind::Identity {
             return Ok(Self::Identity);
         }
@@ -45,7 +55,7 @@ impl Projector {
     }
 
     /// Features (B, N, C) -> embeddings (B, tokens, hidden).
-    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         match self {
             Self::Identity => Ok(x.shallow_clone()),
             Self::Mlp(layers) => {

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::config::ModelConfig;
 use super::generate::{Generated, Limits, Request};
-use super::model::{Seen, SpatialRgpt, View};
+use super::model::{Features, SpatialRgpt, View};
 use crate::error::{Error, Result};
 use crate::nn::weights::Placement;
 use spatial_reward_core::frame::ColorImage;
 use spatial_reward_core::imaging::{AspectMode, GrayImage, ImageProcessor, Mask};
 use spatial_reward_core::prompt::{Prompt, Template};
 
+/// A checkpoint that answers.
 pub struct Reasoner {
     model: SpatialRgpt,
     processor: ImageProcessor,
@@ -25,6 +26,7 @@ pub struct Reasoner {
 pub struct Decoded {
     /// The tokens' text, special ones left out.
     pub text: String,
+    /// Its tokens.
     pub ids: Vec<i64>,
     /// The probability that the model gave each token.
     pub probabilities: Vec<f32>,
@@ -62,6 +64,7 @@ impl Reasoner {
         })
     }
 
+    /// How a conversation becomes the prompt that the model was trained on.
     pub fn template(&self) -> Template {
         self.template
     }
@@ -76,14 +79,17 @@ impl Reasoner {
         self.model.config.top.enable_region
     }
 
+    /// The network.
     pub(super) fn model(&self) -> &SpatialRgpt {
         &self.model
     }
 
+    /// What makes the tower's pictures.
     pub(super) fn processor(&self) -> &ImageProcessor {
         &self.processor
     }
 
+    /// When an answer ends.
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -116,15 +122,15 @@ impl Reasoner {
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
-    pub fn look(&self, views: &[View]) -> Result<Vec<Seen>> {
-        self.model.look(views)
+    pub fn encode(&self, views: &[View]) -> Result<Vec<Features>> {
+        self.model.encode(views)
     }
 
-    /// Answers prompts, each about something seen. Those of one length run together.
+    /// Answers prompts, each about a frame's features. Those of one length run together.
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect, or a prompt that the tokenizer refuses.
-    pub fn answer(&self, prompts: &[(&Seen, &Prompt)]) -> Result<Vec<Decoded>> {
+    pub fn answer(&self, prompts: &[(&Features, &Prompt)]) -> Result<Vec<Decoded>> {
         let ids = prompts
             .iter()
             .map(|(_, prompt)| self.model.tokenizer.encode_prompt(&prompt.text))
@@ -132,8 +138,8 @@ impl Reasoner {
         let requests: Vec<Request> = prompts
             .iter()
             .zip(&ids)
-            .map(|((seen, prompt), ids)| Request {
-                seen,
+            .map(|((features, prompt), ids)| Request {
+                features,
                 ids,
                 mentions: &prompt.mentions,
             })
@@ -142,6 +148,10 @@ impl Reasoner {
         generated.into_iter().map(|g| self.decode(g)).collect()
     }
 
+    /// The text of generated tokens.
+    ///
+    /// # Errors
+    /// `Error::Tokenizer` for a token that the tokenizer does not have.
     pub(super) fn decode(&self, generated: Generated) -> Result<Decoded> {
         let (text, spans) = self.model.tokenizer.decode_spans(&generated.ids)?;
         Ok(Decoded {

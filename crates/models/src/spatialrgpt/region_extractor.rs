@@ -1,20 +1,25 @@
 //! The region extractor (SpatialRGPT, section 3.2, after RegionGPT): the tower's features are enlarged
 //! four times by deconvolution; a region is the mean of the enlarged map under its mask. Regions of the
 //! depth picture are taken from the tower's features as they are.
+//!
+//! In the original (AnjieCheng/SpatialRGPT at 16715d4): llava/model/region_extractor/base_extractor.py, 12-24 (the norm),
+//! 27-84 (pooling under masks), 87-101 (the enlarging), 137-173 (features and regions).
 
 use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
 use crate::error::Result;
-use crate::nn::layers::{LayerNorm, Linear, TchResult, grid_side};
+use crate::nn::layers::{LayerNorm, Linear, grid_side};
+use crate::nn::torch::TchResult;
 use crate::nn::weights::{Scope, Weights};
 
 /// Patches along a side of the map that the language model gets, whatever the tower's own grid
 /// (a constant of the original).
 const POOLED_GRID: i64 = 27;
 
+/// The layers between the tower's features and regions.
 #[derive(Debug)]
-pub struct RegionExtractor {
+pub(super) struct RegionExtractor {
     feature_refinement_module: FeatureRefinement,
     rgb_projector: Linear,
     depth_projector: Option<Linear>,
@@ -23,7 +28,7 @@ pub struct RegionExtractor {
 /// The enlarged map. Its cells are stored in the order in which the two deconvolutions make them:
 /// all sixteen of a patch together, so that nothing of this large tensor has to be moved.
 #[derive(Debug)]
-pub struct Refined {
+pub(super) struct Refined {
     /// (B, G * G * 16, C); index ((((y * G + x) * 2 + a) * 2 + b) * 2 + c) * 2 + d is the cell in row
     /// 4y + 2a + c and column 4x + 2b + d.
     cells: Tensor,
@@ -31,7 +36,11 @@ pub struct Refined {
 }
 
 impl RegionExtractor {
-    pub fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
+    /// Loads the part.
+    ///
+    /// # Errors
+    /// What is missing, unexpected or of another shape, by name.
+    pub(super) fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
         let scope = weights.scope();
         let (c, hidden) = (config.vision_tower.hidden_size, config.llm.hidden_size);
         let depth = scope.sub("depth_projector");
@@ -54,7 +63,7 @@ impl RegionExtractor {
     }
 
     /// Tower features (B, G * G, C) -> the enlarged map.
-    pub fn refine(&self, tower_features: &Tensor) -> TchResult<Refined> {
+    pub(super) fn refine(&self, tower_features: &Tensor) -> TchResult<Refined> {
         let (_, patches, _) = tower_features.size3()?;
         Ok(Refined {
             cells: self.feature_refinement_module.forward(tower_features)?,
@@ -64,7 +73,7 @@ impl RegionExtractor {
 
     /// One embedding a region of the colour picture: masks (M, S, S) of one frame, that frame's cells of
     /// the enlarged map (16 G * G, C), as `Refined::frames` gives them -> (M, hidden).
-    pub fn color_regions(&self, cells: &Tensor, masks: &Tensor) -> TchResult<Tensor> {
+    pub(super) fn color_regions(&self, cells: &Tensor, masks: &Tensor) -> TchResult<Tensor> {
         let g = grid_side(cells.size2()?.0 / 16);
         let weights = in_cell_order(&resized(masks, 4 * g)?)?; // (M, 16 G * G)
         let pooled = mask_pooling(cells, &weights)?;
@@ -73,7 +82,11 @@ impl RegionExtractor {
 
     /// One embedding a region of the depth picture: masks (M, S, S), the tower's features of that
     /// picture (G * G, C) -> (M, hidden). `None` if the checkpoint has no connector for depth.
-    pub fn depth_regions(&self, features: &Tensor, masks: &Tensor) -> TchResult<Option<Tensor>> {
+    pub(super) fn depth_regions(
+        &self,
+        features: &Tensor,
+        masks: &Tensor,
+    ) -> TchResult<Option<Tensor>> {
         let Some(projector) = &self.depth_projector else {
             return Ok(None);
         };
@@ -86,7 +99,7 @@ impl RegionExtractor {
 
 impl Refined {
     /// The map at the resolution that the projector takes: (B, 27 * 27, C), row by row.
-    pub fn pooled(&self) -> TchResult<Tensor> {
+    pub(super) fn pooled(&self) -> TchResult<Tensor> {
         let (b, _, c) = self.cells.size3()?;
         if self.grid == POOLED_GRID {
             // Each cell of the result is the mean of one patch's sixteen.
@@ -103,17 +116,17 @@ impl Refined {
     }
 
     /// The cells of each frame: B times (16 G * G, C).
-    pub fn frames(&self) -> TchResult<Vec<Tensor>> {
+    pub(super) fn frames(&self) -> TchResult<Vec<Tensor>> {
         self.cells.f_unbind(0)
     }
 
     /// The cells of all frames as they are stored: (B, 16 G * G, C), in the order of `in_cell_order`.
-    pub fn cells(&self) -> &Tensor {
+    pub(super) fn cells(&self) -> &Tensor {
         &self.cells
     }
 
     /// The cells row by row: (B, 4G * 4G, C).
-    pub fn rows(&self) -> TchResult<Tensor> {
+    pub(super) fn rows(&self) -> TchResult<Tensor> {
         let (b, _, c) = self.cells.size3()?;
         let g = self.grid;
         self.cells
@@ -124,7 +137,7 @@ impl Refined {
 }
 
 /// Maps (M, 4G, 4G) -> (M, 16 G * G) in the order in which the cells of the enlarged map are stored.
-pub fn in_cell_order(maps: &Tensor) -> TchResult<Tensor> {
+pub(super) fn in_cell_order(maps: &Tensor) -> TchResult<Tensor> {
     let (m, side, _) = maps.size3()?;
     let g = side / 4;
     maps.f_reshape([m, g, 2, 2, g, 2, 2])? // (M, y, a, c, x, b, d)

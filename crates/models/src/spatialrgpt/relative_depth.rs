@@ -10,7 +10,7 @@ use spatial_reward_core::frame::{ColorImage, DepthImage};
 use spatial_reward_core::imaging::{DepthAnythingProcessor, Disparity};
 
 /// Depth Anything with its image processor.
-pub struct DepthNetwork {
+pub(super) struct DepthNetwork {
     network: DepthAnything,
     processor: DepthAnythingProcessor,
 }
@@ -20,7 +20,7 @@ impl DepthNetwork {
     ///
     /// # Errors
     /// What is wrong with it, by name.
-    pub fn load(folder: &Path, placement: Placement) -> Result<Self> {
+    pub(super) fn load(folder: &Path, placement: Placement) -> Result<Self> {
         Ok(Self {
             network: DepthAnything::load(folder, placement)?,
             processor: DepthAnythingProcessor::load(&folder.join("preprocessor_config.json"))?,
@@ -31,7 +31,7 @@ impl DepthNetwork {
     ///
     /// # Errors
     /// An empty picture, numbers that overflowed, or libtorch's.
-    pub fn disparity(&self, picture: &ColorImage) -> Result<Disparity> {
+    pub(super) fn disparity(&self, picture: &ColorImage) -> Result<Disparity> {
         let input = self.processor.process(picture)?;
         let map = self
             .network

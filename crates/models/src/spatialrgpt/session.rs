@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::model::Seen;
+use super::model::Features;
 use super::open::{self, Located};
 use super::reasoner::{Decoded, Reasoner};
 use super::relative_depth::DepthNetwork;
@@ -12,10 +12,10 @@ use spatial_reward_core::prompt::Conversation;
 use spatial_reward_core::question::{MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
 
-/// A loaded model that has looked at a picture.
+/// A loaded model with the features of a picture.
 pub struct Session {
     reasoner: Reasoner,
-    seen: Seen,
+    features: Features,
     conversation: Conversation,
 }
 
@@ -46,14 +46,14 @@ impl Session {
         let view = reasoner.view(&picture.color, picture.depth.as_ref(), &picture.masks)?;
         let with_depth = view.depth.is_some();
         let regions = view.masks.len();
-        let seen = reasoner
-            .look(&[view])?
+        let features = reasoner
+            .encode(&[view])?
             .pop()
-            .ok_or_else(|| Error::torch("look at the picture", "nothing came out"))?;
+            .ok_or_else(|| Error::torch("encode the picture", "nothing came out"))?;
         Ok(Self {
             conversation: Conversation::new(reasoner.template(), with_depth, regions),
             reasoner,
-            seen,
+            features,
         })
     }
 
@@ -64,10 +64,10 @@ impl Session {
     pub fn ask(&mut self, question: &str) -> Result<Reply> {
         let begin = Instant::now();
         let prompt = self.conversation.ask(question)?;
-        let said = self.reasoner.answer(&[(&self.seen, &prompt)])?;
+        let said = self.reasoner.answer(&[(&self.features, &prompt)])?;
         let said: Decoded = said.into_iter().next().unwrap_or_default();
         let parsed = parse_distance(&said.text);
-        let answer = self.conversation.hear(&said.text);
+        let answer = self.conversation.answered(&said.text);
         Ok(Reply {
             text: answer.text,
             unknown_regions: answer.unknown_regions,

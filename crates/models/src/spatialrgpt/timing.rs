@@ -11,7 +11,7 @@ use super::generate::Limits;
 use super::reasoner::Reasoner;
 use super::trace::{Case, Tracer};
 use crate::error::Result;
-use crate::nn::weights::torch_error;
+use crate::nn::torch::torch_error;
 use spatial_reward_core::prompt::Conversation;
 
 /// Seconds that the stages of one frame took, from decoded pictures to the answer's text.
@@ -29,6 +29,7 @@ pub struct StageSeconds {
     pub prefill: f64,
     /// The other tokens, one at a time.
     pub decode: f64,
+    /// All of it.
     pub frame: f64,
     /// How long the prompt was.
     pub prompt_tokens: usize,
@@ -67,18 +68,18 @@ fn timed_frame(tracer: &Tracer, new_tokens: usize) -> Result<StageSeconds> {
     let mut clock = Stopwatch::start(model.placement.device);
     let view = tracer.view(tracer.depth.as_ref())?;
     let prepare = clock.lap();
-    let features = tch::no_grad(|| model.tower_features(std::slice::from_ref(&view), None))
-        .map_err(torch_error("look at the frame"))?;
+    let tower = tch::no_grad(|| model.tower_features(std::slice::from_ref(&view), None))
+        .map_err(torch_error("encode the frame"))?;
     let vision = clock.lap();
-    let seen = tch::no_grad(|| model.describe(&features, std::slice::from_ref(&view)))
-        .map_err(torch_error("look at the frame"))?;
+    let features = tch::no_grad(|| model.describe(&tower, std::slice::from_ref(&view)))
+        .map_err(torch_error("encode the frame"))?;
     let regions = clock.lap();
     let question = tracer.case.first_turn().unwrap_or_default();
     let template = reasoner.template();
     let prompt =
         Conversation::new(template, view.depth.is_some(), view.masks.len()).ask(question)?;
     let ids = model.tokenizer.encode_prompt(&prompt.text)?;
-    let embeds = tch::no_grad(|| model.splice(&ids, &seen[0], &prompt.mentions))
+    let embeds = tch::no_grad(|| model.splice(&ids, &features[0], &prompt.mentions))
         .map_err(torch_error("read the prompt"))?;
     let words = clock.lap();
     let limits = Limits {

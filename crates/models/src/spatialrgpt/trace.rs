@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::generate::{Generated, Limits};
-use super::model::{Seen, View};
+use super::model::{Features, View};
 use super::reasoner::Reasoner;
 use crate::error::{Error, Result};
-use crate::nn::layers::TchResult;
-use crate::nn::weights::torch_error;
+use crate::nn::torch::{TchResult, torch_error};
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::imaging::{self, GrayImage, Mask};
 use spatial_reward_core::prompt::{Conversation, Prompt};
@@ -33,6 +32,7 @@ impl Case {
         super::config::read_json(&inputs.join("meta.json"))
     }
 
+    /// What is asked first.
     pub(super) fn first_turn(&self) -> Option<&str> {
         self.turns.first().map(String::as_str)
     }
@@ -79,14 +79,22 @@ pub fn trace(reasoner: &Reasoner, inputs: &Path, out: &Path) -> Result<usize> {
     Ok(cases.len())
 }
 
+/// A model and what it is traced on.
 pub(super) struct Tracer<'a> {
+    /// The model.
     pub(super) reasoner: &'a Reasoner,
+    /// What is asked.
     pub(super) case: &'a Case,
     color: ColorImage,
+    /// The case's relative depth, if it has one.
     pub(super) depth: Option<GrayImage>,
 }
 
 impl<'a> Tracer<'a> {
+    /// Reads the pictures of a case.
+    ///
+    /// # Errors
+    /// A picture that cannot be read.
     pub(super) fn new(reasoner: &'a Reasoner, case: &'a Case, inputs: &Path) -> Result<Self> {
         let depth = case.depth.as_ref().map(|file| inputs.join(file));
         Ok(Self {
@@ -108,7 +116,7 @@ impl<'a> Tracer<'a> {
         self.preprocessed(&view, &resampled, &mut tensors)
             .map_err(torch_error("keep the inputs"))?;
         let vision = self.vision(&view, all_layers, &mut tensors);
-        vision.map_err(torch_error("look at the frame"))?;
+        vision.map_err(torch_error("encode the frame"))?;
         if view.depth.is_some() {
             answers.d1 = Some(self.conversation(&view, "d1", &mut tensors)?);
         }
@@ -127,6 +135,10 @@ impl<'a> Tracer<'a> {
             .collect()
     }
 
+    /// What the model is shown.
+    ///
+    /// # Errors
+    /// What the image processor refuses.
     pub(super) fn view(&self, depth: Option<&GrayImage>) -> Result<View> {
         self.reasoner.view(&self.color, depth, &self.masks())
     }
@@ -195,10 +207,10 @@ impl<'a> Tracer<'a> {
 
     /// All turns; the last one's tensors and answer are kept.
     fn conversation(&self, view: &View, prefix: &str, tensors: &mut Tensors) -> Result<Answer> {
-        let seen = self.reasoner.look(std::slice::from_ref(view))?;
-        let seen = seen
+        let features = self.reasoner.encode(std::slice::from_ref(view))?;
+        let features = features
             .first()
-            .ok_or_else(|| Error::torch("look at the frame", "it gave nothing for one picture"))?;
+            .ok_or_else(|| Error::torch("encode the frame", "it gave nothing for one picture"))?;
         let depth = view.depth.is_some();
         let template = self.reasoner.template();
         let mut conversation = Conversation::new(template, depth, view.masks.len());
@@ -206,10 +218,10 @@ impl<'a> Tracer<'a> {
         for turn in &self.case.turns {
             let prompt = conversation.ask(turn)?;
             let mut turn = Turn::new(prefix, &prompt);
-            let generated = turn.run(self.reasoner, seen)?;
+            let generated = turn.run(self.reasoner, features)?;
             let output_ids = generated.ids.clone();
             let said = self.reasoner.decode(generated)?;
-            let text = conversation.hear(&said.text).text;
+            let text = conversation.answered(&said.text).text;
             let answer = Answer {
                 prompt: prompt.text.clone(),
                 text,
@@ -221,7 +233,7 @@ impl<'a> Tracer<'a> {
             last.ok_or_else(|| Error::output("meta.json", "a case has no turns"))?;
         tensors.extend(kept);
         if prefix == "d1" || self.depth.is_none() {
-            mentioned(seen, &mentions, tensors).map_err(torch_error("keep the regions"))?;
+            mentioned(features, &mentions, tensors).map_err(torch_error("keep the regions"))?;
         }
         Ok(answer)
     }
@@ -243,20 +255,25 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn run(&mut self, reasoner: &Reasoner, seen: &Seen) -> Result<Generated> {
+    fn run(&mut self, reasoner: &Reasoner, features: &Features) -> Result<Generated> {
         let ids = reasoner
             .model()
             .tokenizer
             .encode_prompt(&self.prompt.text)?;
-        tch::no_grad(|| self.generate(reasoner, seen, &ids))
+        tch::no_grad(|| self.generate(reasoner, features, &ids))
             .map_err(torch_error("generate the answer"))
     }
 
-    fn generate(&mut self, reasoner: &Reasoner, seen: &Seen, ids: &[i64]) -> TchResult<Generated> {
+    fn generate(
+        &mut self,
+        reasoner: &Reasoner,
+        features: &Features,
+        ids: &[i64],
+    ) -> TchResult<Generated> {
         let model = reasoner.model();
         let mentions = &self.prompt.mentions;
         self.keep("input_ids", Tensor::f_from_slice(ids)?);
-        let embeds = model.splice(ids, seen, mentions)?;
+        let embeds = model.splice(ids, features, mentions)?;
         self.keep("inputs_embeds", embeds.shallow_clone());
         let mut layers = Vec::new();
         let mut steps: Vec<Tensor> = Vec::new();
@@ -287,12 +304,12 @@ impl<'a> Turn<'a> {
 }
 
 /// The regions' embeddings in the order in which the prompt mentions them.
-fn mentioned(seen: &Seen, mentions: &[usize], tensors: &mut Tensors) -> TchResult<()> {
+fn mentioned(features: &Features, mentions: &[usize], tensors: &mut Tensors) -> TchResult<()> {
     let mentions: Vec<i64> = mentions.iter().map(|&region| region as i64).collect();
     let mentions = Tensor::f_from_slice(&mentions)?;
     for (name, embeds) in [
-        ("mask_embeds", &seen.mask_embeds),
-        ("depth_embeds", &seen.depth_embeds),
+        ("mask_embeds", &features.mask_embeds),
+        ("depth_embeds", &features.depth_embeds),
     ] {
         if let Some(embeds) = embeds {
             let mentions = mentions.f_to_device(embeds.device())?;

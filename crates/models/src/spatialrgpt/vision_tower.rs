@@ -1,11 +1,16 @@
 //! The vision tower: SigLIP (Zhai et al. 2023) or CLIP (Radford et al. 2021), a vision transformer
 //! whose last layers and pooling are not used. Fields are named as in the checkpoint.
+//!
+//! In the original (AnjieCheng/SpatialRGPT at 16715d4): llava/model/multimodal_encoder/vision_encoder.py, 14-159. Its
+//! layers are those of transformers 4.37.2: models/siglip/modeling_siglip.py, 246-272 (embeddings), 309-448 (a layer),
+//! 604-689 and 826-878; models/clip/modeling_clip.py, 156-188, 224-390, 555-649 and 808-863.
 
 use tch::{Kind, Tensor};
 
 use super::config::{ModelConfig, VisionFamily};
 use crate::error::Result;
-use crate::nn::layers::{LayerNorm, Linear, TchResult};
+use crate::nn::layers::{LayerNorm, Linear};
+use crate::nn::torch::TchResult;
 use crate::nn::weights::{Scope, Weights};
 
 /// Tensors of the checkpoint that no feature comes from: the pooling head and the norm before it,
@@ -16,8 +21,9 @@ const UNUSED: [&str; 3] = [
     "vision_model.embeddings.position_ids",
 ];
 
+/// The layers that the selected features come from.
 #[derive(Debug)]
-pub struct VisionTower {
+pub(super) struct VisionTower {
     embeddings: Embeddings,
     /// CLIP only; the spelling is the checkpoint's.
     pre_layrnorm: Option<LayerNorm>,
@@ -26,7 +32,7 @@ pub struct VisionTower {
 
 impl VisionTower {
     /// Loads the embeddings and as many layers as the selected features need.
-    pub fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
+    pub(super) fn load(weights: Weights, config: &ModelConfig) -> Result<Self> {
         let vision = &config.vision_tower;
         let family = config.vision_family;
         let scope = weights.scope().sub("vision_model");
@@ -57,7 +63,7 @@ impl VisionTower {
 
     /// Pixels (B, 3, S, S) -> features (B, grid * grid, C), row by row. `hidden` collects the
     /// embeddings and every layer's output.
-    pub fn forward(
+    pub(super) fn forward(
         &self,
         pixel_values: &Tensor,
         mut hidden: Option<&mut Vec<Tensor>>,
@@ -150,7 +156,7 @@ impl Embeddings {
 }
 
 /// The original's stretching of position embeddings (N, C) to another number of patches
-/// (llava/model/multimodal_encoder/vision_encoder.py): each new row lies between two old ones, in
+/// (llava/model/multimodal_encoder/vision_encoder.py, 73-90): each new row lies between two old ones, in
 /// reading order. A new row that falls on an old one comes out as zero, there as here, because both
 /// of its weights are then zero.
 fn stretched(old: &Tensor, rows: i64) -> Tensor {

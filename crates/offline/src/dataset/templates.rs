@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn the_default_wording_is_what_bags_are_labelled_with() {
-        let asked = DISTANCE_QUESTION.replace("<region0>", "{0}").replace("<region1>", "{1}");
+        let asked = DISTANCE_QUESTION
+            .replace("<region0>", "{0}")
+            .replace("<region1>", "{1}");
         assert_eq!(DEFAULT_QUESTION.question, asked);
     }
 }

@@ -40,7 +40,7 @@ fn recording(random: &mut Random) -> [Vec<(i64, Input)>; 5] {
 fn delayed(streams: &[Vec<(i64, Input)>], most_ms: u64, random: &mut Random) -> Vec<(i64, Input)> {
     let mut arrivals = Vec::new();
     for stream in streams {
-        let turn = random.next();
+        let turn = random.next_u64();
         let mut last = i64::MIN;
         for (ms, input) in stream {
             last = last.max(ms + random.below(most_ms) as i64);

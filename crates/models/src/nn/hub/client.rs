@@ -8,7 +8,8 @@ use hf_hub::api::RepoInfo;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-use super::{Failure, HubOptions, hub_error};
+use super::failure::{Failure, hub_error};
+use super::options::HubOptions;
 
 const REDIRECTS: usize = 10;
 /// A listing is some kilobytes; no answer makes this program fill its memory.
@@ -16,6 +17,7 @@ const LISTING_BYTES: u64 = 16 << 20;
 const CONNECT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Speaks to one hub about one model.
 pub(super) struct Client<'a> {
     agent: Agent,
     model: &'a str,
@@ -25,7 +27,9 @@ pub(super) struct Client<'a> {
 
 /// A revision of a model.
 pub(super) struct Listing {
+    /// The commit that the revision is.
     pub commit: String,
+    /// Paths in the repository.
     pub files: Vec<String>,
 }
 
@@ -34,11 +38,13 @@ pub(super) struct Listing {
 pub(super) struct Remote {
     /// The SHA-256 in hexadecimal for files in large file storage, else git's own hash.
     pub etag: String,
+    /// Of the whole file.
     pub size_bytes: u64,
 }
 
 impl<'a> Client<'a> {
-    pub fn new(model: &'a str, options: &'a HubOptions) -> Self {
+    /// `model` is named in errors.
+    pub(super) fn new(model: &'a str, options: &'a HubOptions) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             // Followed by hand: a redirect's own headers carry the checksum, and no other host gets the token.
@@ -63,7 +69,7 @@ impl<'a> Client<'a> {
     }
 
     /// The files of the repository's revision.
-    pub fn listing(&self, repo: &Repo) -> Result<Listing, Failure> {
+    pub(super) fn listing(&self, repo: &Repo) -> Result<Listing, Failure> {
         let url = format!("{}/api/{}", self.endpoint, repo.api_url());
         let (mut response, _) = self.request(Method::Get, &url, None)?;
         self.expect_success(&response, &url)?;
@@ -87,7 +93,7 @@ impl<'a> Client<'a> {
     }
 
     /// Where a file's bytes are to be had.
-    pub fn file_url(&self, repo: &Repo, commit: &str, file: &str) -> String {
+    pub(super) fn file_url(&self, repo: &Repo, commit: &str, file: &str) -> String {
         format!(
             "{endpoint}/{repo}/resolve/{commit}/{file}",
             endpoint = self.endpoint,
@@ -97,7 +103,7 @@ impl<'a> Client<'a> {
     }
 
     /// A file's size and checksum.
-    pub fn examine(&self, url: &str) -> Result<Remote, Failure> {
+    pub(super) fn examine(&self, url: &str) -> Result<Remote, Failure> {
         let (response, linked) = self.request(Method::Head, url, None)?;
         if !response.status().is_redirection() {
             self.expect_success(&response, url)?;
@@ -117,7 +123,7 @@ impl<'a> Client<'a> {
     }
 
     /// A file's bytes from `start` on, or whatever the hub makes of the request.
-    pub fn bytes_from(&self, url: &str, start: u64) -> Result<Response<Body>, Failure> {
+    pub(super) fn bytes_from(&self, url: &str, start: u64) -> Result<Response<Body>, Failure> {
         let (response, _) = self.request(Method::Get, url, Some(start))?;
         // 416: nothing from there on. What that means is for the caller to say.
         if response.status().as_u16() != 416 {
@@ -224,6 +230,7 @@ struct Linked {
     size: Option<String>,
 }
 
+/// A header's value, if it is text.
 pub(super) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())

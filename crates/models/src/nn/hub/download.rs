@@ -12,7 +12,8 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::client::{Client, Remote, header};
-use super::{Failure, Model, hub_error};
+use super::failure::{Failure, hub_error};
+use super::model::Model;
 use crate::error::{Error, Result};
 use spatial_reward_core::digest::hex;
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::hub_error;
+use super::failure::hub_error;
 use crate::error::Result;
 use crate::nn::weights;
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{HubOptions, parse, resolve, snapshot};
+use super::model::parse;
+use super::{HubOptions, resolve, snapshot};
 
 fn options(variables: &[(&str, &str)]) -> HubOptions {
     let variables: HashMap<&str, &str> = variables.iter().copied().collect();

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 /// A token that is cut out of a text before anything else happens to it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub(super) struct AddedToken {
+    /// Its text.
     pub content: String,
     /// Swallows the white space to its left.
     #[serde(default)]
@@ -19,10 +20,13 @@ pub(super) struct AddedToken {
     /// Swallows the white space to its right.
     #[serde(default)]
     pub rstrip: bool,
+    /// Matches whole words only.
     #[serde(default)]
     pub single_word: bool,
+    /// Is searched in the normalised text.
     #[serde(default)]
     pub normalized: bool,
+    /// Has a role, and is left out of decoded text.
     #[serde(default)]
     pub special: bool,
 }
@@ -77,12 +81,19 @@ struct ConfigFile {
 /// What the files beside a tokenizer say, joined.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
+    /// The tokenizer's class in transformers.
     pub class: Option<String>,
+    /// Whether decoding cleans up spaces.
     pub clean_up_spaces: Option<bool>,
+    /// Whether a text begins with `bos`.
     pub add_bos: Option<bool>,
+    /// Whether a text ends with `eos`.
     pub add_eos: Option<bool>,
+    /// The token that begins a text.
     pub bos: Option<String>,
+    /// The token that ends a text.
     pub eos: Option<String>,
+    /// The token for what no piece covers.
     pub unknown: Option<String>,
     /// By id, and each content once.
     pub added: BTreeMap<i64, AddedToken>,

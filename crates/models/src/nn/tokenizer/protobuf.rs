@@ -4,9 +4,13 @@
 /// What a field holds; which number it is of is the schema's word.
 #[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
+    /// A number of any length.
     Varint(u64),
+    /// Four bytes, little endian.
     Fixed32([u8; 4]),
+    /// Eight bytes, little endian.
     Fixed64([u8; 8]),
+    /// A text, bytes or a message within.
     Bytes(&'a [u8]),
 }
 
@@ -16,6 +20,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// The fields of a message's bytes.
     pub(super) fn of(message: &'a [u8]) -> Self {
         Self { rest: message }
     }

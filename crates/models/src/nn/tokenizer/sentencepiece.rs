@@ -10,14 +10,20 @@ use super::protobuf::{Fields, Value};
 /// Stands for a space inside pieces.
 pub(super) const SPACE_SYMBOL: char = '▁';
 
+/// What a piece is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum PieceKind {
+    /// Text as it was learned.
     Normal,
+    /// Stands for what no piece covers.
     Unknown,
     /// Has an id but no text: `<s>`, `</s>`.
     Control,
+    /// Text that is kept whole wherever it stands.
     UserDefined,
+    /// Helps to build longer pieces and is never given out.
     Unused,
+    /// A byte of a character that has no piece.
     Byte(u8),
 }
 
@@ -28,6 +34,7 @@ struct Piece {
     kind: PieceKind,
 }
 
+/// A model's pieces.
 pub(super) struct SentencePiece {
     pieces: Vec<Piece>,
     /// Pieces that text can become.
@@ -137,6 +144,7 @@ impl SentencePiece {
         })
     }
 
+    /// The number of pieces.
     pub(super) fn len(&self) -> usize {
         self.pieces.len()
     }

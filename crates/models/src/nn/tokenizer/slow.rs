@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use super::files::{AddedToken, Settings};
 use super::sentencepiece::{PieceKind, SPACE_SYMBOL, SentencePiece};
 
+/// A model with the tokens added around it.
 pub(super) struct SlowTokenizer {
     model: SentencePiece,
     /// Cut out of a text first; the longest first.
@@ -34,20 +35,7 @@ impl SlowTokenizer {
     /// # Errors
     /// A sentence that names the token whose id cannot be.
     pub(super) fn new(model: SentencePiece, settings: &Settings) -> Result<Self, String> {
-        let named = |name: &Option<String>, default: &str| name.clone().unwrap_or(default.into());
-        let bos = named(&settings.bos, "<s>");
-        let eos = named(&settings.eos, "</s>");
-        let mut special: Vec<AddedToken> = settings.special.clone();
-        for content in [&bos, &eos, &named(&settings.unknown, "<unk>")] {
-            if !special.iter().any(|token| token.content == *content) {
-                let content = content.clone();
-                special.push(AddedToken {
-                    content,
-                    special: true,
-                    ..AddedToken::default()
-                });
-            }
-        }
+        let (bos, eos) = (named(&settings.bos, "<s>"), named(&settings.eos, "</s>"));
         let mut ids: HashMap<String, i64> = HashMap::new();
         let mut added: Vec<(i64, AddedToken)> = Vec::new();
         for (id, token) in &settings.added {
@@ -60,7 +48,7 @@ impl SlowTokenizer {
             .filter(|(id, _)| !is_piece(&model, *id))
             .count();
         let mut length = model.len() + beyond;
-        for token in special {
+        for token in special_tokens(settings, [bos, eos]) {
             if ids.contains_key(&token.content) {
                 continue;
             }
@@ -75,11 +63,11 @@ impl SlowTokenizer {
         added.sort_by_key(|(_, token)| Reverse(token.content.len()));
         Ok(Self {
             before: ids
-                .get(&bos)
+                .get(bos)
                 .copied()
                 .filter(|_| settings.add_bos.unwrap_or(true)),
             after: ids
-                .get(&eos)
+                .get(eos)
                 .copied()
                 .filter(|_| settings.add_eos.unwrap_or(false)),
             space: model.id_of("▁").and_then(|id| i64::try_from(id).ok()),
@@ -98,10 +86,12 @@ impl SlowTokenizer {
         })
     }
 
+    /// The number of tokens, added ones included.
     pub(super) fn len(&self) -> usize {
         self.length
     }
 
+    /// The id of the token with exactly this text.
     pub(super) fn id_of(&self, token: &str) -> Option<i64> {
         let added = self.added.iter().find(|(_, added)| added.content == token);
         let model = || {
@@ -112,6 +102,7 @@ impl SlowTokenizer {
         added.map(|(id, _)| *id).or_else(model)
     }
 
+    /// The ids of a text, with what begins and ends it.
     pub(super) fn encode(&self, text: &str) -> Vec<i64> {
         let mut ids = Vec::new();
         if !text.is_empty() {
@@ -218,6 +209,26 @@ impl SlowTokenizer {
         push_bytes(&mut text, &bytes);
         text
     }
+}
+
+/// What a token with a role is called: its own name, or LLaMA's where the files have none.
+fn named<'a>(name: &'a Option<String>, default: &'a str) -> &'a str {
+    name.as_deref().unwrap_or(default)
+}
+
+/// The tokens with a role, those of LLaMA's class among them.
+fn special_tokens(settings: &Settings, [bos, eos]: [&str; 2]) -> Vec<AddedToken> {
+    let mut special: Vec<AddedToken> = settings.special.clone();
+    for content in [bos, eos, named(&settings.unknown, "<unk>")] {
+        if !special.iter().any(|token| token.content == content) {
+            special.push(AddedToken {
+                content: content.to_owned(),
+                special: true,
+                ..AddedToken::default()
+            });
+        }
+    }
+    special
 }
 
 fn is_piece(model: &SentencePiece, id: i64) -> bool {

@@ -17,6 +17,7 @@ const FETCH_AGAIN: &str =
 
 /// The files to open, in a fixed order, and what an index promises of them.
 pub(super) struct Layout {
+    /// In the order in which they are read.
     pub files: Vec<PathBuf>,
     index: Option<Index>,
 }
@@ -120,7 +121,7 @@ impl Layout {
     ///
     /// # Errors
     /// `Error::Checkpoint` if a shard lacks a tensor that the index promises in it.
-    pub fn check<'a>(&self, found: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<()> {
+    pub(super) fn check<'a>(&self, found: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<()> {
         let Some(index) = &self.index else {
             return Ok(());
         };

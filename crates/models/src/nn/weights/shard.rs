@@ -12,8 +12,9 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use tch::{Device, Kind, Tensor};
 
-use super::{Placement, torch_error};
+use super::placement::Placement;
 use crate::error::{Error, Result};
+use crate::nn::torch::torch_error;
 
 /// The file begins with the header's length: 8 bytes, little endian.
 const LENGTH_BYTES: usize = 8;
@@ -26,6 +27,7 @@ const PIECE_BYTES: usize = 1 << 20;
 const SERIAL_ELEMENTS: usize = 32_000;
 const FETCH_AGAIN: &str = "Copy or download the file again";
 
+/// A mapped file.
 #[derive(Debug)]
 pub(super) struct Shard {
     path: PathBuf,
@@ -37,6 +39,7 @@ pub(super) struct Shard {
 /// Where and how a tensor lies in its file.
 #[derive(Debug)]
 pub(super) struct Stored {
+    /// Its sizes.
     pub shape: Vec<i64>,
     dtype: Dtype,
     /// Bytes from the beginning of the tensors, end-exclusive.
@@ -45,7 +48,8 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub fn elements(&self) -> u64 {
+    /// How many numbers it has.
+    pub(super) fn elements(&self) -> u64 {
         // Exact for the types that can be read; the header was checked to agree with itself.
         (self.end - self.begin) as u64 * 8 / self.dtype.bitsize() as u64
     }
@@ -56,7 +60,7 @@ impl Shard {
     ///
     /// # Errors
     /// `Error::Checkpoint` for a file that is cut off, too long, or no safetensors file.
-    pub fn open(path: &Path) -> Result<(Self, Vec<(String, Stored)>)> {
+    pub(super) fn open(path: &Path) -> Result<(Self, Vec<(String, Stored)>)> {
         let broken = |what: String| Error::checkpoint(path, what, FETCH_AGAIN);
         let file = File::open(path).map_err(Error::io("open", path))?;
         let metadata = file.metadata().map_err(Error::io("examine", path))?;
@@ -94,7 +98,8 @@ impl Shard {
         Ok((shard, tensors))
     }
 
-    pub fn path(&self) -> &Path {
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -102,7 +107,7 @@ impl Shard {
     ///
     /// # Errors
     /// `Error::Checkpoint` for a type that no model weight has, `Error::Torch` if libtorch has no room.
-    pub fn read(&self, name: &str, stored: &Stored, placement: Placement) -> Result<Tensor> {
+    pub(super) fn read(&self, name: &str, stored: &Stored, placement: Placement) -> Result<Tensor> {
         let kind = self.kind(name, stored.dtype)?;
         let tensor = Tensor::f_empty(&stored.shape, (placement.kind, placement.device))
             .map_err(torch_error(format!("make room for tensor '{name}'")))?;

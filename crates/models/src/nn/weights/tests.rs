@@ -1,4 +1,5 @@
-//! Weights from files written byte by byte here, the sound ones and every way to be broken.
+//! Weights from files written byte by byte here, the sound ones and every way to be broken. The ways of a header fill a
+//! table that is longer than a function should be: they are one list.
 
 use std::fs;
 use std::path::Path;
@@ -6,8 +7,7 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
-use super::{Placement, Weights, torch_error};
-use crate::error::{Error, Remedy};
+use super::{Placement, Weights};
 
 const FLOAT: Placement = Placement {
     kind: Kind::Float,
@@ -457,23 +457,4 @@ fn a_gpu_that_is_not_there_is_named() {
         .unwrap_err()
         .to_string();
     assert_says(&message, &["cannot use cuda:99", "CUDA devices"]);
-}
-
-#[test]
-fn libtorch_speaks_in_one_line() {
-    let failure = Tensor::f_zeros([2], (Kind::Float, Device::Cpu))
-        .and_then(|tensor| tensor.f_view([3]))
-        .map_err(torch_error("test"))
-        .unwrap_err();
-    assert!(matches!(failure, Error::Torch { .. }));
-    assert_says(
-        &failure.to_string(),
-        &["libtorch cannot test", "shape '[3]'"],
-    );
-    let failure = Tensor::f_zeros([1 << 46], (Kind::Float, Device::Cpu))
-        .map_err(torch_error("make room"))
-        .unwrap_err();
-    assert_says(&failure.to_string(), &["cannot make room"]);
-    // The program says it in flags.
-    assert_eq!(failure.remedy(), Some(Remedy::LessMemory));
 }

@@ -5,10 +5,12 @@
 use std::thread;
 
 use crossbeam::channel::{self, Receiver};
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::examples::{Example, Maker, Telling};
-use super::rows::Row;
+use super::example::{Example, OracleRegions};
+use super::maker::Maker;
+use super::rows::TrainingRow;
 use crate::error::{Error, Result};
 use spatial_reward_core::error::panic_words;
 use spatial_reward_core::random::Random;
@@ -18,14 +20,17 @@ const AHEAD: usize = 2;
 
 /// What the steps of a run see.
 #[derive(Debug, Clone, Copy)]
-pub struct Order {
+pub(super) struct Order {
+    /// Rows of the dataset.
     pub rows: usize,
+    /// Rows of a step.
     pub batch: usize,
+    /// What the order follows from.
     pub seed: u64,
-    /// So many steps come first in which language model and tower learn apart, which is told of regions.
-    pub apart_steps: u64,
-    /// From this step on it is told no more.
-    pub told_until: u64,
+    /// So many steps come first in which language model and vision half learn separately, the one from oracle regions.
+    pub separate_warmup_steps: u64,
+    /// From this step on there are no oracle regions any more.
+    pub oracle_until: u64,
 }
 
 impl Order {
@@ -41,16 +46,16 @@ impl Order {
                     epoch = Some((number, self.shuffled(number)));
                 }
                 let row = epoch.as_ref().map_or(0, |(_, rows)| rows[at as usize]);
-                (row, Random(self.seed ^ index.rotate_left(20)).next())
+                (row, Random(self.seed ^ index.rotate_left(20)).next_u64())
             })
             .collect()
     }
 
-    fn telling(&self, step: u64) -> Telling {
+    fn oracle(&self, step: u64) -> OracleRegions {
         match step {
-            step if step < self.apart_steps => Telling::Always,
-            step if step < self.told_until => Telling::Sometimes,
-            _ => Telling::Never,
+            step if step < self.separate_warmup_steps => OracleRegions::Always,
+            step if step < self.oracle_until => OracleRegions::Sometimes,
+            _ => OracleRegions::Never,
         }
     }
 
@@ -62,32 +67,31 @@ impl Order {
     }
 }
 
-/// Runs `work` with the batches of `steps`, which another thread makes meanwhile. A row whose pictures
+/// Runs `work` with the batches of `steps`, which `pool` makes meanwhile. A row whose pictures
 /// cannot be read is named and left out of its batch; a batch of which nothing is left is skipped.
 ///
 /// # Errors
 /// What `work` returns, or `Error::Panicked`.
-pub fn with_batches<T>(
+pub(super) fn with_batches<T>(
     maker: &Maker,
-    rows: &[Row],
+    rows: &[TrainingRow],
     order: &Order,
     steps: std::ops::Range<u64>,
+    pool: &ThreadPool,
     work: impl FnOnce(&Receiver<(u64, Vec<Example>)>) -> Result<T>,
 ) -> Result<T> {
     thread::scope(|scope| {
         let (sender, receiver) = channel::bounded(AHEAD);
         let decoder = scope.spawn(move || {
             for step in steps {
-                let examples: Vec<Example> = order
-                    .of(step)
-                    .into_par_iter()
-                    .filter_map(|(row, seed)| {
-                        let row = rows.get(row)?;
-                        let example = maker.example(row, order.telling(step), &mut Random(seed));
-                        let why = |error| tracing::warn!("{} is left out: {error}", row.place);
-                        example.map_err(why).ok().flatten()
-                    })
-                    .collect();
+                let example = |(row, seed)| {
+                    let row: &TrainingRow = rows.get(row)?;
+                    let example = maker.example(row, order.oracle(step), &mut Random(seed));
+                    let why = |error| tracing::warn!("{} is left out: {error}", row.place);
+                    example.map_err(why).ok().flatten()
+                };
+                let examples: Vec<Example> =
+                    pool.install(|| order.of(step).into_par_iter().filter_map(example).collect());
                 // The network has stopped: nobody waits for more.
                 if sender.send((step, examples)).is_err() {
                     return;
@@ -115,8 +119,8 @@ mod tests {
             rows: 12,
             batch: 4,
             seed: 7,
-            apart_steps: 0,
-            told_until: 0,
+            separate_warmup_steps: 0,
+            oracle_until: 0,
         };
         let first: Vec<usize> = (0..3)
             .flat_map(|step| order.of(step))
@@ -137,8 +141,8 @@ mod tests {
             rows: 100,
             batch: 8,
             seed: 1,
-            apart_steps: 3,
-            told_until: 5,
+            separate_warmup_steps: 3,
+            oracle_until: 5,
         };
         assert_eq!(order.of(41), order.of(41));
         assert_ne!(order.of(41), Order { seed: 2, ..order }.of(41));

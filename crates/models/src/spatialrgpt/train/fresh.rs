@@ -8,6 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rayon::ThreadPool;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
@@ -45,7 +46,7 @@ const PIECES: &str =
 
 impl Shape {
     /// Writes the checkpoint's files but for the weights into `folder`. `words` is what the tokenizer learns
-    /// from.
+    /// from, in `pool`.
     ///
     /// # Errors
     /// `Error::Io`, `Error::Tokenizer`.
@@ -53,13 +54,14 @@ impl Shape {
         &self,
         folder: &Path,
         words: impl Iterator<Item = String> + Send,
+        pool: &ThreadPool,
     ) -> Result<()> {
         let llm = folder.join("llm");
         for part in super::parameters::PARTS {
             let part = folder.join(part);
             fs::create_dir_all(&part).map_err(Error::io("create", &part))?;
         }
-        let tokens = learn_tokenizer(&llm, self.vocabulary, words)?;
+        let tokens = learn_tokenizer(&llm, self.vocabulary, words, pool)?;
         let files = [
             ("config.json", self.top()),
             ("llm/config.json", self.llm(tokens)),
@@ -189,6 +191,7 @@ fn learn_tokenizer(
     llm: &Path,
     vocabulary: usize,
     words: impl Iterator<Item = String> + Send,
+    pool: &ThreadPool,
 ) -> Result<usize> {
     let path = llm.join("tokenizer.json");
     let broken = |error: tokenizers::Error| Error::Tokenizer {
@@ -212,7 +215,8 @@ fn learn_tokenizer(
         .show_progress(false)
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
-    tokenizer.train(&mut trainer, words).map_err(broken)?;
+    pool.install(|| tokenizer.train(&mut trainer, words).map(drop))
+        .map_err(broken)?;
     let special = SPECIAL.map(|content| AddedToken::from(content, true));
     tokenizer.add_special_tokens(special).map_err(broken)?;
     let begin = tokenizer.token_to_id(SPECIAL[0]).unwrap_or_default();
@@ -237,7 +241,11 @@ fn learn_tokenizer(
 ///
 /// # Errors
 /// What the configuration has that no network can have.
-pub fn tensors(config: &ModelConfig, tokenizer: &Arc<Tokenizer>, seed: i64) -> Result<Vec<Named>> {
+pub(super) fn tensors(
+    config: &ModelConfig,
+    tokenizer: &Arc<Tokenizer>,
+    seed: i64,
+) -> Result<Vec<Named>> {
     let placement = Placement {
         kind: Kind::Float,
         device: Device::Cpu,

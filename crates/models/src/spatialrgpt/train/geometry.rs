@@ -1,4 +1,4 @@
-//! What only training has: heads that tell where things are from what the tower and the regions' embeddings
+//! What only training has: heads that say where things are from what the tower and the regions' embeddings
 //! hold. A dataset with depth knows a point for every cell of a picture, thousands a frame, where its
 //! questions have a few numbers; so the tower learns space from these and the language model learns to speak
 //! of it. The heads are linear and are not part of the model that is written.
@@ -8,41 +8,46 @@ use std::sync::LazyLock;
 
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::examples::Geometry;
+use super::example::Geometry;
 use super::parameters::{HEADS, Named, Parameters};
 use crate::error::{Error, Result};
-use crate::nn::layers::{Linear, TchResult};
+use crate::nn::layers::Linear;
+use crate::nn::torch::TchResult;
 use crate::spatialrgpt::config::ModelConfig;
-use crate::spatialrgpt::model::{Features, Regions};
+use crate::spatialrgpt::model::{Regions, TowerFeatures};
 use crate::spatialrgpt::region_extractor::{Refined, in_cell_order};
 use spatial_reward_core::random::Random;
 
 /// Errors below this many metres count by their square, above by their size.
 const SMOOTH_BELOW_M: f64 = 0.02;
 
-/// What the heads are judged by, as a table's columns: metres, the disparity's shares counting like them; what a
-/// frame's points are off together and what each is off beside that, added; for the last two how far what is seen
-/// of a region is from what the language model would be told of it.
-pub const COLUMNS: &str =
+/// What the heads are evaluated by, as a table's columns: metres, the disparity's shares counting like them; what a
+/// frame's points are off together and what each is off beside that, added; for the last two how far the vision
+/// half's embedding of a region is from the oracle's. Their names are those of the tables that there are.
+pub(super) const COLUMNS: &str =
     "cells_m,depth_cells_m,regions_m,depth_regions_m,regions_from_told,depth_regions_from_told";
-pub const COUNT: usize = 6;
+/// How many those are.
+pub(super) const COUNT: usize = 6;
 
-/// What a head tells of a cell or a region: x, y and z in metres, and its relative disparity. That one is asked
+/// What a head says of a cell or a region: x, y and z in metres, and its relative disparity. That one is asked
 /// of the colour picture too: what stands before what can be seen where the camera's distance, which all metres hang
 /// on, cannot (compare Ranftl et al. 2022, who train on disparity up to scale and shift).
 const PLACE: i64 = 4;
 
 /// Where a region is (x, y, z) and how wide and high it looks there, in metres: what is usual on a table
 /// before a robot, and by how much it differs.
-const TOLD: i64 = 5;
-const USUAL_M: [f32; TOLD as usize] = [0.0, 0.05, 1.0, 0.08, 0.08];
-/// Beside these numbers, a region's place is told by waves of so many directions and lengths (random Fourier
+const REGION: i64 = 5;
+const USUAL_M: [f32; REGION as usize] = [0.0, 0.05, 1.0, 0.08, 0.08];
+/// Beside these numbers, a region's place is put into waves of so many directions and lengths (random Fourier
 /// features, Rahimi and Recht 2007): centimetres stand out in them, and the product of two places' waves falls
 /// with their distance, wherever they are. Attention makes such products.
 const WAVES: usize = 48;
 /// The shortest and the longest.
 const WAVE_M: [f64; 2] = [0.15, 1.5];
-const DIFFERENCE_M: [f32; TOLD as usize] = [0.15, 0.15, 0.3, 0.08, 0.08];
+const DIFFERENCE_M: [f32; REGION as usize] = [0.15, 0.15, 0.3, 0.08, 0.08];
+
+/// The name of the oracle's tensors in a saved state.
+const ORACLE: &str = "told";
 
 /// The heads by what they read, and the sizes of that.
 fn heads(config: &ModelConfig) -> [(&'static str, i64); 4] {
@@ -56,7 +61,7 @@ fn heads(config: &ModelConfig) -> [(&'static str, i64); 4] {
 }
 
 /// The heads' first values.
-pub fn first_values(config: &ModelConfig) -> Vec<Named> {
+pub(super) fn first_values(config: &ModelConfig) -> Vec<Named> {
     let options = (Kind::Float, Device::Cpu);
     let head = |(name, inputs): (&str, i64)| {
         let weight = Tensor::randn([PLACE, inputs], options) * (0.1 / (inputs as f64).sqrt());
@@ -68,35 +73,35 @@ pub fn first_values(config: &ModelConfig) -> Vec<Named> {
         })
     };
     let hidden = config.llm.hidden_size;
-    let told = [
+    let oracle = [
         (
             "weight",
-            Tensor::randn([hidden, TOLD + 2 * WAVES as i64], options)
-                / (TOLD as f64 + WAVES as f64).sqrt(),
+            Tensor::randn([hidden, REGION + 2 * WAVES as i64], options)
+                / (REGION as f64 + WAVES as f64).sqrt(),
         ),
         ("bias", Tensor::randn(hidden, options) * 0.3),
     ];
-    let told = told.map(|(end, tensor)| Named {
+    let oracle = oracle.map(|(end, tensor)| Named {
         part: HEADS,
-        name: format!("told.{end}"),
+        name: format!("{ORACLE}.{end}"),
         tensor,
     });
     let heads = heads(config).into_iter().flat_map(head);
-    heads.chain(told).collect()
+    heads.chain(oracle).collect()
 }
 
 /// The heads of one step.
-pub struct Heads {
+pub(super) struct Heads {
     cells: Linear,
     depth_cells: Linear,
     regions: Linear,
     depth_regions: Linear,
-    /// The one that speaks: from where a region is to an embedding.
-    told: Linear,
+    /// The one that speaks: from where a region is to its oracle embedding.
+    oracle: Linear,
 }
 
 /// The known places of a batch; what is not known is NaN.
-pub struct Targets {
+pub(super) struct Targets {
     /// (B * 16 G * G, PLACE), in the order of the enlarged map's cells.
     cells: Tensor,
     /// (B * G * G, PLACE)
@@ -112,7 +117,7 @@ pub struct Targets {
 impl Heads {
     /// # Errors
     /// `Error::Checkpoint` if the training state has no heads.
-    pub fn of(parameters: &Parameters) -> Result<Self> {
+    pub(super) fn of(parameters: &Parameters) -> Result<Self> {
         let head = |name: &str| {
             let get = |end: &str| parameters.get(HEADS, &format!("{name}.{end}"));
             let (weight, bias) = (get("weight")?.shallow_clone(), get("bias")?.shallow_clone());
@@ -123,19 +128,19 @@ impl Heads {
             depth_cells: head("depth_cells")?,
             regions: head("regions")?,
             depth_regions: head("depth_regions")?,
-            told: head("told")?,
+            oracle: head(ORACLE)?,
         })
     }
 
     /// How far off each head is, in metres (smoothed), on average over what it is asked; `None` for one that is
-    /// asked nothing. The last two are asked only if the language model is told of regions.
-    pub fn losses(
+    /// asked nothing. The last two are asked only if there are oracle regions.
+    pub(super) fn losses(
         &self,
-        features: &Features,
+        features: &TowerFeatures,
         refined: Option<&Refined>,
         regions: &[Regions],
         targets: &Targets,
-        is_told: bool,
+        has_oracle: bool,
     ) -> TchResult<[Option<Tensor>; COUNT]> {
         // Frames with and without depth are not mixed in one batch's heads.
         let frames = regions.len();
@@ -166,46 +171,46 @@ impl Heads {
             off(&self.depth_cells, &depth, patches, &same(patches)?)?,
             off(&self.regions, &masks, places, sizes)?,
             off(&self.depth_regions, &depth_masks, places, sizes)?,
-            self.distance_to_told(masks.filter(|_| is_told), &targets.regions)?,
-            self.distance_to_told(depth_masks.filter(|_| is_told), &targets.regions)?,
+            self.distance_to_oracle(masks.filter(|_| has_oracle), &targets.regions)?,
+            self.distance_to_oracle(depth_masks.filter(|_| has_oracle), &targets.regions)?,
         ])
     }
 
-    /// The embeddings of regions that the language model is told of: (R, 5) -> (R, hidden).
-    pub fn told(&self, regions: &[[f32; 5]], device: Device) -> TchResult<Tensor> {
+    /// The embeddings of oracle regions: (R, 5) -> (R, hidden).
+    pub(super) fn oracle(&self, regions: &[[f32; 5]], device: Device) -> TchResult<Tensor> {
         let regions: Vec<f32> = regions.iter().flatten().copied().collect();
         let regions = Tensor::f_from_slice(&regions)?.f_to_device(device)?;
-        self.tell(&regions.f_view([-1, TOLD])?)
+        self.oracle_of(&regions.f_view([-1, REGION])?)
     }
 
     /// Metres (R, 5) -> embeddings (R, hidden). Of a region that is not known, those of the usual one.
-    fn tell(&self, regions: &Tensor) -> TchResult<Tensor> {
+    fn oracle_of(&self, regions: &Tensor) -> TchResult<Tensor> {
         let row = |values: &[f32]| Tensor::f_from_slice(values)?.f_to_device(regions.device());
         let unusual = regions
             .f_sub(&row(&USUAL_M)?)?
             .f_div(&row(&DIFFERENCE_M)?)?;
         let waves = row(&RADIANS_PER_M)?.f_view([3, WAVES as i64])?;
         let phases = regions.f_narrow(1, 0, 3)?.f_matmul(&waves)?; // (R, WAVES)
-        let told = Tensor::f_cat(&[unusual, phases.f_sin()?, phases.f_cos()?], 1)?;
-        self.told
-            .forward(&told.f_nan_to_num(0.0, None::<f64>, None::<f64>)?)
+        let numbers = Tensor::f_cat(&[unusual, phases.f_sin()?, phases.f_cos()?], 1)?;
+        self.oracle
+            .forward(&numbers.f_nan_to_num(0.0, None::<f64>, None::<f64>)?)
     }
 
-    /// How far embeddings (R, hidden) are from what the language model would be told of the regions.
-    fn distance_to_told(
+    /// How far embeddings (R, hidden) are from those of the oracle.
+    fn distance_to_oracle(
         &self,
-        seen: Option<Tensor>,
+        embeds: Option<Tensor>,
         regions: &Tensor,
     ) -> TchResult<Option<Tensor>> {
-        let Some(seen) = seen else {
+        let Some(embeds) = embeds else {
             return Ok(None);
         };
-        // What is told stays as it is: the seen is to follow it.
-        let told = tch::no_grad(|| -> TchResult<Tensor> {
+        // The oracle stays as it is: the vision half is to follow it.
+        let oracle = tch::no_grad(|| -> TchResult<Tensor> {
             let unknown = regions.f_isnan()?.f_any_dim(1, true)?; // (R, 1)
-            self.tell(regions)?.f_masked_fill(&unknown, f64::NAN)
+            self.oracle_of(regions)?.f_masked_fill(&unknown, f64::NAN)
         })?;
-        distance(&seen.f_to_kind(Kind::Float)?, &told)
+        distance(&embeds.f_to_kind(Kind::Float)?, &oracle)
     }
 }
 
@@ -310,7 +315,7 @@ fn smooth(error: &Tensor) -> TchResult<Tensor> {
 
 impl Targets {
     /// `grid` is the number of patches along a side.
-    pub fn of<'a>(
+    pub(super) fn of<'a>(
         geometry: impl Iterator<Item = &'a Geometry> + Clone,
         grid: i64,
         device: Device,
@@ -349,7 +354,7 @@ impl Targets {
             cells,
             patches,
             places: rows(&places, &[-1, PLACE])?,
-            regions: rows(&regions, &[-1, TOLD])?,
+            regions: rows(&regions, &[-1, REGION])?,
             regions_of_frames,
         })
     }
@@ -372,10 +377,27 @@ fn relative_disparity(cells: &[[f32; 3]]) -> impl Fn(f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use tch::{Device, Tensor};
 
-    use super::{Targets, distance_in_frames};
-    use crate::spatialrgpt::train::examples::Geometry;
+    use super::{Targets, distance_in_frames, first_values};
+    use crate::spatialrgpt::config::ModelConfig;
+    use crate::spatialrgpt::train::example::Geometry;
+
+    #[test]
+    fn a_state_that_was_saved_earlier_finds_its_heads() {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/fixtures/spatialrgpt/a/checkpoint");
+        let config = ModelConfig::read(&fixture).unwrap();
+        let names: Vec<String> = first_values(&config)
+            .into_iter()
+            .map(|named| format!("{}/{}", named.part, named.name))
+            .collect();
+        let heads = ["cells", "depth_cells", "regions", "depth_regions", "told"];
+        let saved = heads.map(|head| ["weight", "bias"].map(|end| format!("heads/{head}.{end}")));
+        assert_eq!(names, saved.concat());
+    }
 
     fn points(z: &[f32]) -> Tensor {
         let xyz: Vec<f32> = z.iter().flat_map(|&z| [0.0, 0.0, z]).collect();
@@ -408,11 +430,11 @@ mod tests {
         assert!((off - 0.09 / 5.0).abs() < 1e-5, "{off}");
     }
 
-    fn seen(z: &[f32], regions: &[f32]) -> Geometry {
+    fn frame(z: &[f32], regions: &[f32]) -> Geometry {
         Geometry {
             cells: z.iter().map(|&z| [0.1 * z, 0.2 * z, z]).collect(),
             regions: regions.iter().map(|&z| [0.3, 0.4, z, 0.05, 0.06]).collect(),
-            misjudged: Vec::new(),
+            perturbed: Vec::new(),
         }
     }
 
@@ -422,8 +444,8 @@ mod tests {
         let mut z = [2.0; 16];
         (z[0], z[1], z[2]) = (1.0, 4.0 / 3.0, f32::NAN);
         let frames = [
-            seen(&z, &[4.0 / 3.0]),
-            seen(&z.map(|z| 2.0 * z), &[2.0, f32::NAN]),
+            frame(&z, &[4.0 / 3.0]),
+            frame(&z.map(|z| 2.0 * z), &[2.0, f32::NAN]),
         ];
 
         let targets = Targets::of(frames.iter(), 1, Device::Cpu).unwrap();
@@ -441,7 +463,7 @@ mod tests {
         assert!(regions[2].is_nan(), "{regions:?}");
 
         // And of a frame that knows no depth, none
-        let blind = Targets::of([seen(&[f32::NAN; 16], &[1.0])].iter(), 1, Device::Cpu).unwrap();
+        let blind = Targets::of([frame(&[f32::NAN; 16], &[1.0])].iter(), 1, Device::Cpu).unwrap();
         assert!(column(&blind.cells).iter().all(|d| d.is_nan()));
         assert!(column(&blind.places).iter().all(|d| d.is_nan()));
     }

@@ -1,10 +1,10 @@
 //! What the model answers on frames it never learned from: its distances against the dataset's, with
 //! relative depth and without.
 
-use super::examples::{Maker, worded};
-use super::rows::{Row, Turn};
+use super::maker::{Maker, worded};
+use super::rows::{TrainingRow, Turn};
 use crate::error::Result;
-use crate::spatialrgpt::generate::{Limits, Request};
+use crate::spatialrgpt::generate::{Generated, Limits, Request};
 use crate::spatialrgpt::model::{SpatialRgpt, View};
 use spatial_reward_core::answer::parse_distance;
 use spatial_reward_core::statistics::{absolute_relative_error, spearman, within_25_percent};
@@ -16,81 +16,45 @@ const MOST_TOKENS: usize = 32;
 
 /// How good answers are (SpatialRGPT-Bench, contracts.md).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Figures {
+pub(super) struct Figures {
+    /// Questions whose true distance is known.
     pub questions: usize,
     /// The share within a quarter of the truth; what does not parse is not.
     pub within_quarter: f64,
     /// |p - g| / (g + 1e-4), of those that parse.
     pub absolute_relative_error: f64,
+    /// Rank correlation of the distances that parse with the true ones.
     pub spearman: f64,
+    /// The share that states no distance.
     pub unparsed: f64,
 }
 
 /// Rows spread evenly over a dataset, each with one question for a distance.
-pub fn choose(rows: &[Row], most: usize) -> Vec<(&Row, &Turn)> {
+pub(super) fn choose(rows: &[TrainingRow], most: usize) -> Vec<(&TrainingRow, &Turn)> {
     let asked = |row| Some((row, distance_turn(row)?));
-    let all: Vec<(&Row, &Turn)> = rows.iter().filter_map(asked).collect();
+    let all: Vec<(&TrainingRow, &Turn)> = rows.iter().filter_map(asked).collect();
     let every = all.len().div_ceil(most.max(1)).max(1);
     all.into_iter().step_by(every).collect()
 }
 
-fn distance_turn(row: &Row) -> Option<&Turn> {
+fn distance_turn(row: &TrainingRow) -> Option<&Turn> {
     row.turns.iter().find(|turn| turn.category == DISTANCE)
 }
 
-/// Asks the model as it is now.
+/// Asks the model as it is now and compares its answers.
 ///
 /// # Errors
 /// What the pictures or libtorch refuse.
-pub fn judge(
+pub(super) fn evaluate(
     network: &SpatialRgpt,
     maker: &Maker,
-    chosen: &[(&Row, &Turn)],
+    chosen: &[(&TrainingRow, &Turn)],
     with_depth: bool,
 ) -> Result<Figures> {
-    let stop_ids = maker.tokenizer.id_of(maker.template.stop());
-    let limits = Limits {
-        max_new_tokens: MOST_TOKENS,
-        stop_ids: network
-            .config
-            .eos_token_ids
-            .iter()
-            .copied()
-            .chain(stop_ids)
-            .collect(),
-    };
+    let limits = limits(network, maker);
     let (mut said, mut truth) = (Vec::new(), Vec::new());
     for chunk in chosen.chunks(FRAMES_AT_ONCE) {
-        let views: Vec<View> = chunk
-            .iter()
-            .map(|(row, _)| {
-                let view = maker.view(row, None)?;
-                let depth = view.depth.filter(|_| with_depth);
-                Ok(View { depth, ..view })
-            })
-            .collect::<Result<_>>()?;
-        let seen = network.look(&views)?;
-        let prompts: Vec<Vec<i64>> = chunk
-            .iter()
-            .map(|(_, turn)| {
-                let question = worded(&turn.question, with_depth);
-                let prompt = maker
-                    .template
-                    .render(&[], &format!("<image>\n{question}"))?;
-                maker.tokenizer.encode_prompt(&prompt)
-            })
-            .collect::<Result<_>>()?;
-        let requests: Vec<Request> = chunk
-            .iter()
-            .zip(&seen)
-            .zip(&prompts)
-            .map(|(((_, turn), seen), ids)| Request {
-                seen,
-                ids,
-                mentions: &turn.mentions,
-            })
-            .collect();
-        let answers = network.generate(&requests, &limits)?;
+        let answers = ask(network, maker, chunk, with_depth, &limits)?;
         for ((_, turn), answer) in chunk.iter().zip(answers) {
             let Some(known) = parse_distance(&turn.answer) else {
                 continue;
@@ -101,6 +65,61 @@ pub fn judge(
         }
     }
     Ok(Figures::of(&said, &truth))
+}
+
+/// When an answer ends.
+fn limits(network: &SpatialRgpt, maker: &Maker) -> Limits {
+    let stop_ids = maker.tokenizer.id_of(maker.template.stop());
+    Limits {
+        max_new_tokens: MOST_TOKENS,
+        stop_ids: network
+            .config
+            .eos_token_ids
+            .iter()
+            .copied()
+            .chain(stop_ids)
+            .collect(),
+    }
+}
+
+/// What the model answers to one question a row.
+fn ask(
+    network: &SpatialRgpt,
+    maker: &Maker,
+    chunk: &[(&TrainingRow, &Turn)],
+    with_depth: bool,
+    limits: &Limits,
+) -> Result<Vec<Generated>> {
+    let views: Vec<View> = chunk
+        .iter()
+        .map(|(row, _)| {
+            let view = maker.view(row, None)?;
+            let depth = view.depth.filter(|_| with_depth);
+            Ok(View { depth, ..view })
+        })
+        .collect::<Result<_>>()?;
+    let features = network.encode(&views)?;
+    let prompts: Vec<Vec<i64>> = chunk
+        .iter()
+        .map(|(_, turn)| {
+            let question = worded(&turn.question, with_depth);
+            let prompt = maker
+                .template
+                .render(&[], &format!("<image>\n{question}"))?;
+            maker.tokenizer.encode_prompt(&prompt)
+        })
+        .collect::<Result<_>>()?;
+    let requests: Vec<Request> = chunk
+        .iter()
+        .zip(&features)
+        .zip(&prompts)
+        .map(|(((_, turn), features), ids)| Request {
+            features,
+            ids,
+            mentions: &turn.mentions,
+        })
+        .collect();
+    network.generate(&requests, limits)
 }
 
 impl Figures {
@@ -122,10 +141,11 @@ impl Figures {
         }
     }
 
-    pub const COLUMNS: usize = 4;
+    /// How many columns they fill.
+    pub(super) const COLUMNS: usize = 4;
 
     /// As a table's columns.
-    pub fn columns(&self) -> [f64; Self::COLUMNS] {
+    pub(super) fn columns(&self) -> [f64; Self::COLUMNS] {
         [
             self.within_quarter,
             self.absolute_relative_error,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use spatial_reward_figures::curves::{self, Panel};
 
 /// A table to which rows are added. Each row begins with its step.
-pub struct Table {
+pub(super) struct Table {
     path: PathBuf,
 }
 
@@ -18,7 +18,7 @@ impl Table {
     ///
     /// # Errors
     /// `Error::Io`.
-    pub fn go_on(path: PathBuf, header: &str, step: u64) -> Result<Self> {
+    pub(super) fn go_on(path: PathBuf, header: &str, step: u64) -> Result<Self> {
         let old = fs::read_to_string(&path).unwrap_or_default();
         let kept = old.lines().skip(1).filter(|line| {
             let first = line.split(',').next().unwrap_or_default();
@@ -48,7 +48,7 @@ impl Table {
 
     /// # Errors
     /// `Error::Io`.
-    pub fn add(&self, step: u64, values: &[f64]) -> Result<()> {
+    pub(super) fn add(&self, step: u64, values: &[f64]) -> Result<()> {
         let values: Vec<String> = values.iter().map(|value| format!("{value:.6}")).collect();
         let mut file = OpenOptions::new()
             .append(true)
@@ -62,7 +62,7 @@ impl Table {
 ///
 /// # Errors
 /// `Error::Output`.
-pub fn plot(path: &Path, training: &Table, held_out: &Table) -> Result<()> {
+pub(super) fn plot(path: &Path, training: &Table, held_out: &Table) -> Result<()> {
     let curve = |table: &Table, name: &str, column: &str| (name.to_owned(), table.column(column));
     let panels = [
         Panel {

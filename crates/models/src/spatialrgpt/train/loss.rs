@@ -2,17 +2,17 @@
 
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::examples::{Example, Geometry, Sequence, Telling};
+use super::example::{Example, Geometry, OracleRegions, Sequence};
 use super::geometry::{COUNT, Heads, Targets};
 use crate::error::Result;
-use crate::nn::layers::TchResult;
 use crate::nn::tokenizer::IMAGE_TOKEN;
-use crate::nn::weights::{Placement, torch_error};
+use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::weights::Placement;
 use crate::spatialrgpt::llama::Layout;
-use crate::spatialrgpt::model::{Seen, SpatialRgpt, View};
+use crate::spatialrgpt::model::{Features, SpatialRgpt, View};
 
-/// Both losses of a batch, whose examples are all told alike, with their gradients' ways.
-pub struct Losses {
+/// Both losses of a batch, whose examples have oracle regions equally often, with their gradients' ways.
+pub(super) struct Losses {
     /// Mean cross entropy of the answers' tokens, nats.
     pub answers: Tensor,
     /// Mean error of each head.
@@ -21,7 +21,7 @@ pub struct Losses {
 
 /// # Errors
 /// libtorch's, of which memory is the one to expect.
-pub fn losses(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> Result<Losses> {
+pub(super) fn losses(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> Result<Losses> {
     compute(network, heads, examples).map_err(torch_error("compute the loss"))
 }
 
@@ -32,35 +32,35 @@ fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchRes
     let device = network.placement.device;
     let features = network.tower_features(&views, None)?;
     let targets = Targets::of(geometry.clone(), network.config.grid(), device)?;
-    let telling = examples
+    let oracle = examples
         .first()
-        .map_or(Telling::Never, |example| example.telling);
-    let is_told = telling != Telling::Never;
-    if telling == Telling::Always {
+        .map_or(OracleRegions::Never, |example| example.oracle);
+    let has_oracle = oracle != OracleRegions::Never;
+    if oracle == OracleRegions::Always {
         let enlarged = network.enlarged(&features)?;
         let regions = network.regions(&features, enlarged.as_ref(), &views)?;
-        let unseen = geometry.map(|geometry| unseen(network, heads, geometry));
-        let unseen: Vec<Seen> = unseen.collect::<TchResult<_>>()?;
+        let blind = geometry.map(|geometry| blind(network, heads, geometry));
+        let blind: Vec<Features> = blind.collect::<TchResult<_>>()?;
         return Ok(Losses {
-            geometry: heads.losses(&features, enlarged.as_ref(), &regions, &targets, is_told)?,
-            answers: answers(network, &unseen, &sequences)?,
+            geometry: heads.losses(&features, enlarged.as_ref(), &regions, &targets, has_oracle)?,
+            answers: answers(network, &blind, &sequences)?,
         });
     }
     let refinement = network.refined(&features)?;
     let regions = network.regions(&features, refinement.refined.as_ref(), &views)?;
     let refined = refinement.refined.as_ref();
-    let losses = heads.losses(&features, refined, &regions, &targets, is_told)?;
+    let losses = heads.losses(&features, refined, &regions, &targets, has_oracle)?;
     let image_features = refinement.image_features.f_unbind(0)?;
-    let seen = image_features.into_iter().zip(regions).zip(geometry);
-    let seen = seen.map(|((image_features, regions), geometry)| {
+    let frames = image_features.into_iter().zip(regions).zip(geometry);
+    let frames = frames.map(|((image_features, regions), geometry)| {
         let (mut mask_embeds, mut depth_embeds) = (regions.color, regions.depth);
-        if is_told {
-            let told = told(heads, geometry, device)?;
+        if has_oracle {
+            let oracle = oracle_embeds(heads, geometry, device)?;
             for embeds in [&mut mask_embeds, &mut depth_embeds].into_iter().flatten() {
-                *embeds = Tensor::f_cat(&[&*embeds, &told.f_to_kind(embeds.kind())?], 0)?;
+                *embeds = Tensor::f_cat(&[&*embeds, &oracle.f_to_kind(embeds.kind())?], 0)?;
             }
         }
-        Ok(Seen {
+        Ok(Features {
             image_features,
             mask_embeds,
             depth_embeds,
@@ -68,24 +68,24 @@ fn compute(network: &SpatialRgpt, heads: &Heads, examples: &[Example]) -> TchRes
     });
     Ok(Losses {
         geometry: losses,
-        answers: answers(network, &seen.collect::<TchResult<Vec<_>>>()?, &sequences)?,
+        answers: answers(network, &frames.collect::<TchResult<Vec<_>>>()?, &sequences)?,
     })
 }
 
 /// The embeddings of where regions are and of where one might take them to be: (2 M, hidden).
-fn told(heads: &Heads, geometry: &Geometry, device: Device) -> TchResult<Tensor> {
-    let exact = heads.told(&geometry.regions, device)?;
-    Tensor::f_cat(&[exact, heads.told(&geometry.misjudged, device)?], 0)
+fn oracle_embeds(heads: &Heads, geometry: &Geometry, device: Device) -> TchResult<Tensor> {
+    let exact = heads.oracle(&geometry.regions, device)?;
+    Tensor::f_cat(&[exact, heads.oracle(&geometry.perturbed, device)?], 0)
 }
 
-/// A frame of which the language model sees nothing: no image, and the regions as they are told.
-fn unseen(network: &SpatialRgpt, heads: &Heads, geometry: &Geometry) -> TchResult<Seen> {
+/// A frame of which the language model sees nothing: no image, and the regions are an oracle's.
+fn blind(network: &SpatialRgpt, heads: &Heads, geometry: &Geometry) -> TchResult<Features> {
     let Placement { kind, device } = network.placement;
-    let told = told(heads, geometry, device)?.f_to_kind(kind)?;
+    let oracle = oracle_embeds(heads, geometry, device)?.f_to_kind(kind)?;
     let regions = geometry.regions.len() as i64;
-    // The rows of what would be seen stand before them, so that they are numbered as elsewhere.
-    let embeds = Tensor::f_cat(&[&told.f_narrow(0, 0, regions)?, &told], 0)?;
-    Ok(Seen {
+    // Rows in the place of the vision half's stand before them, so that they are numbered as elsewhere.
+    let embeds = Tensor::f_cat(&[&oracle.f_narrow(0, 0, regions)?, &oracle], 0)?;
+    Ok(Features {
         image_features: Tensor::f_zeros([0, network.config.llm.hidden_size], (kind, device))?,
         mask_embeds: Some(embeds.shallow_clone()),
         depth_embeds: Some(embeds),
@@ -93,11 +93,15 @@ fn unseen(network: &SpatialRgpt, heads: &Heads, geometry: &Geometry) -> TchResul
 }
 
 /// The mean surprise over all tokens of the answers.
-fn answers(network: &SpatialRgpt, seen: &[Seen], sequences: &[&Sequence]) -> TchResult<Tensor> {
+fn answers(
+    network: &SpatialRgpt,
+    frames: &[Features],
+    sequences: &[&Sequence],
+) -> TchResult<Tensor> {
     let spread: Vec<Spread> = sequences
         .iter()
-        .zip(seen)
-        .map(|(sequence, seen)| Ok(Spread::of(sequence, seen.image_features.size2()?.0)))
+        .zip(frames)
+        .map(|(sequence, features)| Ok(Spread::of(sequence, features.image_features.size2()?.0)))
         .collect::<TchResult<_>>()?;
     let longest = spread
         .iter()
@@ -106,10 +110,10 @@ fn answers(network: &SpatialRgpt, seen: &[Seen], sequences: &[&Sequence]) -> Tch
         .unwrap_or_default();
     let embeds: Vec<Tensor> = sequences
         .iter()
-        .zip(seen)
-        .map(|(sequence, seen)| {
+        .zip(frames)
+        .map(|(sequence, features)| {
             let (masks, depths) = (&sequence.mask_mentions, &sequence.depth_mentions);
-            let embeds = network.splice_all(&sequence.ids, seen, masks, depths)?; // (T, C)
+            let embeds = network.splice_all(&sequence.ids, features, masks, depths)?; // (T, C)
             let missing = longest as i64 - embeds.size2()?.0;
             embeds.f_constant_pad_nd([0, 0, 0, missing])
         })
@@ -236,22 +240,26 @@ mod tests {
 
     use super::answers;
     use crate::nn::weights::Placement;
-    use crate::spatialrgpt::model::{Seen, SpatialRgpt};
-    use crate::spatialrgpt::train::examples::{Example, Maker, Telling};
+    use crate::spatialrgpt::model::{Features, SpatialRgpt};
+    use crate::spatialrgpt::train::example::{Example, OracleRegions};
+    use crate::spatialrgpt::train::maker::Maker;
     use crate::spatialrgpt::train::rows::Turn;
     use crate::spatialrgpt::train::rows::tests::{row, turn};
     use spatial_reward_core::imaging::{AspectMode, ImageProcessor};
     use spatial_reward_core::prompt::Template;
     use spatial_reward_core::random::Random;
 
-    fn surprise(network: &SpatialRgpt, seen: &Seen, example: &Example) -> (f64, f64) {
+    fn surprise(network: &SpatialRgpt, features: &Features, example: &Example) -> (f64, f64) {
         let sequence = &example.sequence;
-        let seen = Seen {
-            image_features: seen.image_features.shallow_clone(),
-            mask_embeds: seen.mask_embeds.as_ref().map(tch::Tensor::shallow_clone),
+        let features = Features {
+            image_features: features.image_features.shallow_clone(),
+            mask_embeds: features
+                .mask_embeds
+                .as_ref()
+                .map(tch::Tensor::shallow_clone),
             depth_embeds: None,
         };
-        let mean = tch::no_grad(|| answers(network, &[seen], &[sequence])).unwrap();
+        let mean = tch::no_grad(|| answers(network, &[features], &[sequence])).unwrap();
         let tokens = sequence.is_answer.iter().filter(|is| **is).count();
         (f64::try_from(mean).unwrap(), tokens as f64)
     }
@@ -278,7 +286,7 @@ mod tests {
             takes_depth: false,
             grid: network.config.grid() as usize,
             questions: 2,
-            varies: false,
+            augments: false,
         };
         let turns = [
             turn(
@@ -293,19 +301,19 @@ mod tests {
             (0..99).find_map(|seed| {
                 let row = row(picture.clone(), turns);
                 let example = maker
-                    .example(&row, Telling::Never, &mut Random(seed))
+                    .example(&row, OracleRegions::Never, &mut Random(seed))
                     .unwrap()?;
                 example.sequence.blind.is_empty().then_some(example)
             })
         };
         let both = sighted(&turns).unwrap();
-        let seen = network
-            .look(std::slice::from_ref(&both.view))
+        let features = network
+            .encode(std::slice::from_ref(&both.view))
             .unwrap()
             .remove(0);
 
-        let (together, tokens) = surprise(&network, &seen, &both);
-        let alone = turns.map(|turn| surprise(&network, &seen, &sighted(&[turn]).unwrap()));
+        let (together, tokens) = surprise(&network, &features, &both);
+        let alone = turns.map(|turn| surprise(&network, &features, &sighted(&[turn]).unwrap()));
 
         let sum: f64 = alone.iter().map(|(mean, tokens)| mean * tokens).sum();
         assert_eq!(alone.iter().map(|(_, tokens)| tokens).sum::<f64>(), tokens);

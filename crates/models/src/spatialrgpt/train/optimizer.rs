@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use tch::{Kind, Tensor};
 
-use crate::nn::layers::TchResult;
+use crate::nn::torch::TchResult;
 
 const BETA_1: f64 = 0.9;
 /// Lower than Adam's 0.999: short runs see few gradients, and those of the first steps are soon stale.
@@ -16,15 +16,18 @@ const LAST_SHARE: f64 = 0.05;
 
 /// How fast it learns.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Schedule {
+pub(super) struct Schedule {
+    /// The highest learning rate.
     pub peak: f64,
+    /// Steps of the rise.
     pub warmup_steps: u64,
+    /// All steps.
     pub steps: u64,
 }
 
 impl Schedule {
     /// The learning rate of a step, counted from 0.
-    pub fn at(&self, step: u64) -> f64 {
+    pub(super) fn at(&self, step: u64) -> f64 {
         if step < self.warmup_steps {
             return self.peak * (step + 1) as f64 / self.warmup_steps as f64;
         }
@@ -36,14 +39,21 @@ impl Schedule {
 }
 
 /// The running means of the gradient and of its square.
-pub struct AdamW {
+pub(super) struct AdamW {
+    /// Of the gradient.
     pub mean: Tensor,
+    /// Of its square.
     pub square: Tensor,
+    /// By how much values shrink, as a share of the learning rate.
     pub weight_decay: f64,
 }
 
 impl AdamW {
-    pub fn new(values: &Tensor, weight_decay: f64) -> TchResult<Self> {
+    /// Begins, with means of zero.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect.
+    pub(super) fn new(values: &Tensor, weight_decay: f64) -> TchResult<Self> {
         Ok(Self {
             mean: values.f_zeros_like()?,
             square: values.f_zeros_like()?,
@@ -52,7 +62,7 @@ impl AdamW {
     }
 
     /// Moves `values` by one step, counted from 0. The first `decayed` of them also shrink.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         values: &mut Tensor,
         gradient: &Tensor,
@@ -87,7 +97,7 @@ impl AdamW {
 
 /// Shortens a gradient to a length of at most `limit`; gives the length it had, which is NaN or infinite
 /// where one of its numbers is.
-pub fn clip(gradient: &mut Tensor, limit: f64) -> TchResult<f64> {
+pub(super) fn clip(gradient: &mut Tensor, limit: f64) -> TchResult<f64> {
     tch::no_grad(|| {
         let norm = f64::try_from(gradient.f_square()?.f_sum(Kind::Double)?.f_sqrt()?)?;
         if norm > limit {

@@ -15,20 +15,26 @@ pub struct Options {
     pub datasets: Vec<PathBuf>,
     /// The same, never learned from.
     pub held_out: Vec<PathBuf>,
+    /// Where to write.
     pub output: PathBuf,
+    /// What to begin with.
     pub begin: Begin,
     /// Folders of the checkpoint whose tensors stay as they are.
     pub freeze: Vec<String>,
+    /// Steps of the whole run, those before an interruption among them.
     pub steps: u64,
+    /// Steps over which the learning rate rises.
     pub warmup_steps: u64,
-    /// Steps at the beginning in which two halves learn apart: the language model what to say about regions whose
-    /// place it is told, the tower and the region extractor where regions are.
-    pub apart_steps: u64,
+    /// Steps at the beginning in which two halves learn separately: the language model what to say about oracle
+    /// regions, which hold where a region truly is; the tower and the region extractor where regions are.
+    pub separate_warmup_steps: u64,
     /// Frames a step.
     pub batch: usize,
     /// Questions a frame.
     pub questions: usize,
+    /// The highest one.
     pub learning_rate: f64,
+    /// By how much matrices shrink, as a share of the learning rate.
     pub weight_decay: f64,
     /// Longer gradients are shortened to this.
     pub clip_norm: f64,
@@ -36,10 +42,11 @@ pub struct Options {
     pub geometry_weight: f64,
     /// Steps between two saved states.
     pub save_every: u64,
-    /// Steps between two looks at held-out frames.
-    pub judge_every: u64,
-    /// Held-out frames that are looked at.
-    pub judged: usize,
+    /// Steps between two evaluations on held-out frames.
+    pub evaluate_every: u64,
+    /// Held-out frames that are evaluated.
+    pub evaluate_frames: usize,
+    /// What order and first values follow from.
     pub seed: u64,
     /// Go on from the state in `output`.
     pub resume: bool,
@@ -64,13 +71,17 @@ pub enum Begin {
 /// What came of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
+    /// The checkpoint's folder.
     pub model: PathBuf,
+    /// Steps that are done.
     pub step: u64,
+    /// Steps that were asked for.
     pub steps: u64,
     /// Broken rows of the datasets, which were left out.
     pub broken_rows: usize,
     /// The first and the last loss that was written down, each a mean.
     pub first_loss: Option<f64>,
+    /// The last of them.
     pub last_loss: Option<f64>,
 }
 
@@ -82,14 +93,23 @@ pub struct Shape {
     pub image_size: i64,
     /// Side of a patch; the grid is `image_size / patch_size` patches wide.
     pub patch_size: i64,
+    /// Channels of the tower's features.
     pub vision_hidden_size: i64,
+    /// Channels inside the tower's MLPs.
     pub vision_intermediate_size: i64,
+    /// Layers of the tower.
     pub vision_layers: i64,
+    /// Attention heads of a layer of the tower.
     pub vision_heads: i64,
+    /// Channels of the language model's embeddings.
     pub llm_hidden_size: i64,
+    /// Channels inside the language model's MLPs.
     pub llm_intermediate_size: i64,
+    /// Layers of the language model.
     pub llm_layers: i64,
+    /// Heads of queries in a layer of the language model.
     pub llm_heads: i64,
+    /// Heads of keys and values.
     pub llm_key_value_heads: i64,
     /// Tokens learned from the dataset's words, the 256 bytes among them.
     pub vocabulary: usize,
@@ -145,7 +165,7 @@ pub fn part_named(name: &str) -> Result<String> {
         other => {
             return Err(Error::UnknownPart {
                 name: other.to_owned(),
-                known: "vision, regions, projector and llm".to_owned(),
+                known: "vision, regions, projector or llm".to_owned(),
             });
         }
     };

@@ -8,26 +8,34 @@ use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::nn::layers::TchResult;
 use crate::nn::tokenizer::Tokenizer;
-use crate::nn::weights::{Placement, Weights, torch_error};
+use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::weights::{Placement, Weights};
 use crate::spatialrgpt::config::ModelConfig;
 use crate::spatialrgpt::model::SpatialRgpt;
 
 /// The folders of a checkpoint that hold weights, and the heads that only training has.
-pub const PARTS: [&str; 4] = ["vision_tower", "region_extractor", "mm_projector", "llm"];
-pub const HEADS: &str = "heads";
+pub(super) const PARTS: [&str; 4] = ["vision_tower", "region_extractor", "mm_projector", "llm"];
+/// The part that the heads' tensors are named by.
+pub(super) const HEADS: &str = "heads";
 
 /// A tensor by the part it belongs to and its name there.
-pub struct Named {
+pub(super) struct Named {
+    /// One of [`PARTS`], or [`HEADS`].
     pub part: &'static str,
+    /// Within the part.
     pub name: String,
+    /// Its values.
     pub tensor: Tensor,
 }
 
-pub struct Parameters {
+/// A network's tensors, with what else makes a network of them.
+pub(super) struct Parameters {
+    /// The network's shape.
     pub config: ModelConfig,
+    /// The network's own.
     pub tokenizer: Arc<Tokenizer>,
+    /// As what and where the network runs.
     pub placement: Placement,
     /// All trained numbers: matrices first, then vectors.
     pub values: Tensor,
@@ -42,7 +50,7 @@ impl Parameters {
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
-    pub fn new(
+    pub(super) fn new(
         config: ModelConfig,
         tokenizer: Arc<Tokenizer>,
         placement: Placement,
@@ -88,7 +96,7 @@ impl Parameters {
     ///
     /// # Errors
     /// libtorch's.
-    pub fn replica(&self) -> Result<Self> {
+    pub(super) fn replica(&self) -> Result<Self> {
         let trained = tch::no_grad(|| leaves(&self.values, &self.trained));
         let same = |named: &Named| Named {
             part: named.part,
@@ -110,7 +118,7 @@ impl Parameters {
     ///
     /// # Errors
     /// As for loading the model.
-    pub fn of_checkpoint(folder: &Path, placement: Placement) -> Result<Vec<Named>> {
+    pub(super) fn of_checkpoint(folder: &Path, placement: Placement) -> Result<Vec<Named>> {
         let mut tensors = Vec::new();
         for part in PARTS {
             let path = folder.join(part);
@@ -132,7 +140,7 @@ impl Parameters {
     ///
     /// # Errors
     /// `Error::Checkpoint` where the tensors are not those that the configuration asks for.
-    pub fn network(&self) -> Result<SpatialRgpt> {
+    pub(super) fn network(&self) -> Result<SpatialRgpt> {
         let (config, tokenizer) = (self.config.clone(), Arc::clone(&self.tokenizer));
         let folder: PathBuf = self.config.folder.clone();
         SpatialRgpt::assemble(config, tokenizer, self.placement, |part| {
@@ -150,7 +158,7 @@ impl Parameters {
     ///
     /// # Errors
     /// `Error::Checkpoint` if there is none of that name.
-    pub fn get<'a>(&'a self, part: &'a str, name: &str) -> Result<&'a Tensor> {
+    pub(super) fn get<'a>(&'a self, part: &'a str, name: &str) -> Result<&'a Tensor> {
         let found = self.of_part(part).find(|named| named.name == name);
         found.map(|named| &named.tensor).ok_or_else(|| {
             Error::checkpoint(
@@ -161,20 +169,21 @@ impl Parameters {
         })
     }
 
-    pub fn of_part<'a>(&'a self, part: &'a str) -> impl Iterator<Item = &'a Named> {
+    /// The tensors of a part.
+    pub(super) fn of_part<'a>(&'a self, part: &'a str) -> impl Iterator<Item = &'a Named> {
         let all = self.trained.iter().chain(&self.frozen);
         all.filter(move |named| named.part == part)
     }
 
     /// The names of the trained tensors in the order in which they lie in `values`.
-    pub fn trained_names(&self) -> Vec<String> {
+    pub(super) fn trained_names(&self) -> Vec<String> {
         let name = |named: &Named| format!("{}/{}", named.part, named.name);
         self.trained.iter().map(name).collect()
     }
 
     /// The gradient of all trained numbers, as they lie in `values`, and forgets it. What took no part in
     /// the loss has zeros.
-    pub fn take_gradient(&mut self) -> TchResult<Tensor> {
+    pub(super) fn take_gradient(&mut self) -> TchResult<Tensor> {
         tch::no_grad(|| {
             let parts: Vec<Tensor> = self
                 .trained

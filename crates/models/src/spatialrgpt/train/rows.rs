@@ -14,9 +14,10 @@ const NAMED: usize = 10;
 
 /// One frame: where its pictures lie, its regions, and questions with their answers.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub(super) struct TrainingRow {
     /// Where the row stands, for messages.
     pub place: String,
+    /// The picture.
     pub color: PathBuf,
     /// 8-bit relative depth, as the labeller shows it.
     pub depth: Option<PathBuf>,
@@ -28,22 +29,27 @@ pub struct Row {
     pub boxes: Vec<[f64; 4]>,
     /// Each region's centre in the camera's optical frame, metres.
     pub points: Vec<Option<[f32; 3]>>,
+    /// What is asked about it.
     pub turns: Vec<Turn>,
 }
 
-impl Row {
+impl TrainingRow {
     /// Whether it is known where all of its regions are.
-    pub fn has_places(&self) -> bool {
+    pub(super) fn has_places(&self) -> bool {
         self.intrinsics.is_some() && self.points.iter().all(Option::is_some)
     }
 }
 
 /// A question, its answer and the regions that its `<mask>`s stand for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Turn {
+pub(super) struct Turn {
+    /// With `<mask>`, and perhaps `<depth>`, for each region.
     pub question: String,
+    /// What the model is to say.
     pub answer: String,
+    /// The regions in the order of their `<mask>`s.
     pub mentions: Vec<usize>,
+    /// What kind of question the dataset calls it; may be empty.
     pub category: String,
 }
 
@@ -78,7 +84,7 @@ struct Said {
 /// # Errors
 /// `Error::Io` for a folder without `dataset.jsonl`, `Error::NothingToDo` where at least half of the rows
 /// are broken or there are none.
-pub fn read(folders: &[PathBuf]) -> Result<(Vec<Row>, usize)> {
+pub(super) fn read(folders: &[PathBuf]) -> Result<(Vec<TrainingRow>, usize)> {
     let mut rows = Vec::new();
     let mut broken = 0;
     for folder in folders {
@@ -118,7 +124,7 @@ pub fn read(folders: &[PathBuf]) -> Result<(Vec<Row>, usize)> {
 }
 
 /// The row, or what is wrong with it.
-fn parse(text: &str, folder: &Path, place: &str) -> std::result::Result<Row, String> {
+fn parse(text: &str, folder: &Path, place: &str) -> std::result::Result<TrainingRow, String> {
     let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let existing = |name: &str| {
         let path = folder.join(name);
@@ -140,7 +146,7 @@ fn parse(text: &str, folder: &Path, place: &str) -> std::result::Result<Row, Str
     if turns.is_empty() {
         return Err("nothing is asked".into());
     }
-    Ok(Row {
+    Ok(TrainingRow {
         place: place.to_owned(),
         color: existing(&written.filename)?,
         depth: optional(&written.depth)?,
@@ -204,9 +210,9 @@ pub(super) mod tests {
 
     use tempfile::TempDir;
 
-    use super::{Row, Turn, read};
+    use super::{TrainingRow, Turn, read};
 
-    pub fn turn(question: &str, answer: &str, mentions: &[usize]) -> Turn {
+    pub(crate) fn turn(question: &str, answer: &str, mentions: &[usize]) -> Turn {
         Turn {
             question: question.into(),
             answer: answer.into(),
@@ -216,8 +222,8 @@ pub(super) mod tests {
     }
 
     /// A frame of which nothing is known but its picture and boxes.
-    pub fn row(picture: PathBuf, turns: &[Turn]) -> Row {
-        Row {
+    pub(crate) fn row(picture: PathBuf, turns: &[Turn]) -> TrainingRow {
+        TrainingRow {
             place: String::new(),
             color: picture,
             depth: None,

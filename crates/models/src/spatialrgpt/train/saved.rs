@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 use super::optimizer::AdamW;
 use super::parameters::{PARTS, Parameters};
 use crate::error::{Error, Result};
-use crate::nn::weights::torch_error;
+use crate::nn::torch::torch_error;
 use spatial_reward_core::whole_folder::WholeFolder;
 
 const NUMBERS: &str = "state.safetensors";
@@ -30,8 +30,10 @@ struct Facts {
 
 /// How far a state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Done {
+pub(super) struct Done {
+    /// Steps that are done.
     pub step: u64,
+    /// Steps that have learned; the others were skipped.
     pub updates: u64,
 }
 
@@ -40,13 +42,13 @@ pub struct Done {
 ///
 /// # Errors
 /// `Error::Output` if another training is at work there.
-pub fn hold(output: &Path) -> Result<Option<File>> {
+pub(super) fn hold(output: &Path) -> Result<Option<File>> {
     let Ok(folder) = File::open(output) else {
         return Ok(None);
     };
     match folder.try_lock() {
         Err(TryLockError::WouldBlock) => {
-            let why = "another training is writing it now: wait until that is done, or name another output";
+            let why = "another training is writing it now: wait until that is done";
             Err(Error::output(output, why))
         }
         _ => Ok(Some(folder)),
@@ -61,7 +63,7 @@ fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> 
 }
 
 /// Whether there is a state to go on from.
-pub fn exists(folder: &Path) -> bool {
+pub(super) fn exists(folder: &Path) -> bool {
     folder.join(FACTS).is_file() && folder.join(NUMBERS).is_file()
 }
 
@@ -69,7 +71,12 @@ pub fn exists(folder: &Path) -> bool {
 ///
 /// # Errors
 /// `Error::Io` or `Error::Torch`, of which a full disk is the one to expect.
-pub fn save(folder: &Path, parameters: &Parameters, optimizer: &AdamW, done: Done) -> Result<()> {
+pub(super) fn save(
+    folder: &Path,
+    parameters: &Parameters,
+    optimizer: &AdamW,
+    done: Done,
+) -> Result<()> {
     let facts = Facts {
         step: done.step,
         updates: done.updates,
@@ -95,7 +102,11 @@ pub fn save(folder: &Path, parameters: &Parameters, optimizer: &AdamW, done: Don
 ///
 /// # Errors
 /// `Error::OtherTraining` if it is the state of another network, `Error::Io`, `Error::Torch`.
-pub fn load(folder: &Path, parameters: &mut Parameters, optimizer: &mut AdamW) -> Result<Done> {
+pub(super) fn load(
+    folder: &Path,
+    parameters: &mut Parameters,
+    optimizer: &mut AdamW,
+) -> Result<Done> {
     let path = folder.join(FACTS);
     let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     let other = |what: String| Error::OtherTraining {
@@ -135,7 +146,7 @@ pub fn load(folder: &Path, parameters: &mut Parameters, optimizer: &mut AdamW) -
 ///
 /// # Errors
 /// `Error::Io` or `Error::Torch`, of which a full disk is the one to expect.
-pub fn export(folder: &Path, files: &Path, parameters: &Parameters) -> Result<()> {
+pub(super) fn export(folder: &Path, files: &Path, parameters: &Parameters) -> Result<()> {
     replace(folder, |folder| {
         copy_small_files(files, folder)?;
         for part in PARTS {

@@ -7,17 +7,17 @@ use std::thread;
 use crossbeam::channel::{self, Receiver, Sender};
 use tch::Tensor;
 
-use super::examples::Example;
+use super::example::Example;
 use super::geometry::{COUNT, Heads};
 use super::loss::losses;
 use super::parameters::Parameters;
 use crate::error::{Error, Result};
-use crate::nn::layers::TchResult;
-use crate::nn::weights::torch_error;
+use crate::nn::threads::SingleThread;
+use crate::nn::torch::{TchResult, torch_error};
 use spatial_reward_core::error::panic_words;
 
 /// What came of a batch.
-pub struct Learned {
+pub(super) struct Learned {
     /// Of the loss by all trained numbers.
     pub gradient: Tensor,
     /// Mean cross entropy of the answers' tokens, nats.
@@ -26,11 +26,12 @@ pub struct Learned {
     pub heads: [f64; COUNT],
     /// The mean of those that were; 0 where none was.
     pub geometry: f64,
+    /// Of the batch.
     pub frames: usize,
 }
 
 /// Threads that wait for frames.
-pub struct Workers {
+pub(super) struct Workers {
     doors: Vec<Door>,
 }
 
@@ -42,7 +43,7 @@ type Door = (Sender<Vec<Example>>, Receiver<Result<Learned>>);
 ///
 /// # Errors
 /// What `work` returns, or `Error::Panicked`.
-pub fn with_workers<T>(
+pub(super) fn with_workers<T>(
     replicas: Vec<Parameters>,
     geometry_weight: f64,
     work: impl FnOnce(&Workers) -> Result<T>,
@@ -54,9 +55,7 @@ pub fn with_workers<T>(
             let (frames, to_do) = channel::bounded::<Vec<Example>>(1);
             let (done, results) = channel::bounded(1);
             threads.push(scope.spawn(move || {
-                if count > 1 {
-                    tch::set_num_threads(1);
-                }
+                let _single = (count > 1).then(SingleThread::enter);
                 while let Ok(examples) = to_do.recv() {
                     if done
                         .send(learn(&mut replica, &examples, geometry_weight))
@@ -89,7 +88,7 @@ impl Workers {
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
-    pub fn learn(&self, mut examples: Vec<Example>) -> Result<Learned> {
+    pub(super) fn learn(&self, mut examples: Vec<Example>) -> Result<Learned> {
         let share = examples.len().div_ceil(self.doors.len().max(1)).max(1);
         let mut asked = Vec::new();
         for (frames, results) in &self.doors {

@@ -7,8 +7,9 @@
 
 use image::ImageReader;
 
-use super::rows::{Row, Turn};
-use super::variations::{Tone, holds_mirrored, mirrored_geometry, mirrored_view};
+use super::augmentation::{ColorJitter, holds_mirrored, mirrored_geometry, mirrored_view};
+use super::example::{Example, Geometry, OracleRegions, Sequence, oracle_row};
+use super::rows::{TrainingRow, Turn};
 use crate::error::{Error, Result};
 use crate::nn::tokenizer::{IMAGE_TOKEN, Tokenizer};
 use crate::spatialrgpt::model::View;
@@ -19,76 +20,25 @@ use spatial_reward_core::random::Random;
 
 /// One question in so many sees nothing of the conversation's beginning, the image's tokens among it. Two
 /// regions hold most of what a question needs, but they are a few tokens among hundreds: without this, a network
-/// that begins looks past them for long. Where the two learn apart, no question sees it.
+/// that begins looks past them for long. While the two learn separately, no question sees it.
 const BLIND_ONE_IN: u64 = 2;
 
-/// Of the frames that are varied, one in so many has another tone than it was taken with.
-const TONED_ONE_IN: u64 = 2;
+/// Of the frames that are augmented, one in so many has other colours than it was taken with.
+const JITTERED_ONE_IN: u64 = 2;
 
-/// Of the frames that are varied, one in so many is shown in a mirror.
+/// Of the frames that are augmented, one in so many is shown in a mirror.
 const MIRRORED_ONE_IN: u64 = 2;
 
-/// In one question in so many it is told, where it is told sometimes.
-const TOLD_ONE_IN: u64 = 4;
-
-/// How often the language model is told where regions are instead of being shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Telling {
-    /// It sees nothing; the rest of the network learns by itself to see.
-    Always,
-    /// It learns to do with what is seen, and keeps on knowing what it has to say.
-    Sometimes,
-    /// What is seen is all that there will be.
-    Never,
-}
-
-/// What the network is trained on of one frame.
-pub struct Example {
-    pub view: View,
-    pub telling: Telling,
-    pub sequence: Sequence,
-    pub geometry: Geometry,
-}
-
-/// Token ids of a beginning and of several questions with their answers behind it.
-#[derive(Debug, Default, PartialEq)]
-pub struct Sequence {
-    /// With the image's placeholder.
-    pub ids: Vec<i64>,
-    /// The question that a token belongs to, counted from 1; 0 for the beginning that all share.
-    pub blocks: Vec<i64>,
-    /// The place of each token in its own conversation; the image counts as one.
-    pub positions: Vec<i64>,
-    /// Whether the token belongs to an answer, so that it is learned to come after what is before it.
-    pub is_answer: Vec<bool>,
-    /// The rows of embeddings that replace the `<mask>`s, in order, and the `<depth>`s: a region's number
-    /// where its embedding is what is seen of it; [`told`] has the others.
-    pub mask_mentions: Vec<usize>,
-    pub depth_mentions: Vec<usize>,
-    /// Questions that see nothing but themselves and their regions.
-    pub blind: Vec<i64>,
-}
-
-/// Where things are, metres in the camera's optical frame.
-pub struct Geometry {
-    /// (4G, 4G) cells, row by row; NaN where nothing is known.
-    pub cells: Vec<[f32; 3]>,
-    /// One a region: where it is and how wide and high it looks at that distance.
-    pub regions: Vec<[f32; 5]>,
-    /// The same, as one who judges depth badly would tell it.
-    pub misjudged: Vec<[f32; 5]>,
-}
-
-/// The row of embeddings of a region that the language model is told of: after the rows of what is seen come
-/// those of where the regions are, then those of where one might take them to be.
-fn told(region: usize, regions: usize, misjudged: bool) -> usize {
-    region + regions * if misjudged { 2 } else { 1 }
-}
+/// One question in so many is about oracle regions, where they come sometimes.
+const ORACLE_ONE_IN: u64 = 4;
 
 /// How examples are made; what all of a run share.
-pub struct Maker<'a> {
+pub(super) struct Maker<'a> {
+    /// What makes the tower's pictures.
     pub processor: &'a ImageProcessor,
+    /// The network's own.
     pub tokenizer: &'a Tokenizer,
+    /// How a conversation becomes a prompt.
     pub template: Template,
     /// Whether the network takes relative depth.
     pub takes_depth: bool,
@@ -96,29 +46,29 @@ pub struct Maker<'a> {
     pub grid: usize,
     /// Questions of a frame that are taken at a time.
     pub questions: usize,
-    /// Whether frames are shown in a mirror and in other tones.
-    pub varies: bool,
+    /// Whether frames are shown in a mirror and in other colours.
+    pub augments: bool,
 }
 
 impl Maker<'_> {
-    /// An example; `None` where the language model is to be told where the regions are and the row does not know.
+    /// An example; `None` where it must have oracle regions and the row does not know where they are.
     ///
     /// # Errors
     /// What is wrong with the row's pictures, or a text that the tokenizer refuses.
-    pub fn example(
+    pub(super) fn example(
         &self,
-        row: &Row,
-        telling: Telling,
+        row: &TrainingRow,
+        oracle: OracleRegions,
         random: &mut Random,
     ) -> Result<Option<Example>> {
-        if telling == Telling::Always && !row.has_places() {
+        if oracle == OracleRegions::Always && !row.has_places() {
             return Ok(None);
         }
         let regions = regions(row);
-        let toned = self.varies && random.below(TONED_ONE_IN) == 0;
-        let view = self.view(row, toned.then(|| Tone::any(random)))?;
+        let jittered = self.augments && random.below(JITTERED_ONE_IN) == 0;
+        let view = self.view(row, jittered.then(|| ColorJitter::any(random)))?;
         let mut turns: Vec<&Turn> = row.turns.iter().collect();
-        let mirrored = self.varies
+        let mirrored = self.augments
             && row.turns.iter().any(holds_mirrored)
             && random.below(MIRRORED_ONE_IN) == 0;
         if mirrored {
@@ -126,10 +76,10 @@ impl Maker<'_> {
         }
         let turns = self.choose(turns, random);
         let with_depth = view.depth.is_some();
-        let sequence = self.sequence(&turns, &regions, with_depth, telling, random)?;
+        let sequence = self.sequence(&turns, &regions, with_depth, oracle, random)?;
         let geometry = Geometry {
             cells: self.cells(row)?,
-            misjudged: misjudged(&regions, random),
+            perturbed: perturbed(&regions, random),
             regions,
         };
         let (view, geometry) = match mirrored {
@@ -141,20 +91,20 @@ impl Maker<'_> {
         };
         Ok(Some(Example {
             view,
-            telling,
+            oracle,
             sequence,
             geometry,
         }))
     }
 
-    /// What the network is shown, the picture in its own tone or in another.
+    /// What the network is shown, the picture in its own colours or in others.
     ///
     /// # Errors
     /// What is wrong with the pictures.
-    pub fn view(&self, row: &Row, tone: Option<Tone>) -> Result<View> {
+    pub(super) fn view(&self, row: &TrainingRow, jitter: Option<ColorJitter>) -> Result<View> {
         let mut color = open_color(&row.color)?;
-        if let Some(tone) = tone {
-            color = tone.apply(color);
+        if let Some(jitter) = jitter {
+            color = jitter.apply(color);
         }
         let depth = match (&row.depth, self.takes_depth) {
             (Some(path), true) => Some(self.processor.process_gray(&open_gray(path)?)?),
@@ -189,7 +139,7 @@ impl Maker<'_> {
         turns: &[&Turn],
         regions: &[[f32; 5]],
         with_depth: bool,
-        telling: Telling,
+        oracle: OracleRegions,
         random: &mut Random,
     ) -> Result<Sequence> {
         let mut sequence = Sequence::default();
@@ -201,20 +151,20 @@ impl Maker<'_> {
                     continue;
                 }
                 block += 1;
-                if random.below(BLIND_ONE_IN) == 0 || telling == Telling::Always {
+                if random.below(BLIND_ONE_IN) == 0 || oracle == OracleRegions::Always {
                     sequence.blind.push(block);
                 }
-                let is_told = match telling {
-                    Telling::Always => true,
-                    Telling::Sometimes => random.below(TOLD_ONE_IN) == 0,
-                    Telling::Never => false,
+                let has_oracle = match oracle {
+                    OracleRegions::Always => true,
+                    OracleRegions::Sometimes => random.below(ORACLE_ONE_IN) == 0,
+                    OracleRegions::Never => false,
                 };
-                let is_told = is_told && turn.mentions.iter().all(is_known);
+                let has_oracle = has_oracle && turn.mentions.iter().all(is_known);
                 self.append(&mut sequence, turn, depth, block)?;
                 // Who sees depth may trust it more than what colour makes of it.
-                let row = |misjudged| {
-                    move |&region: &usize| match is_told {
-                        true => told(region, regions.len(), misjudged),
+                let row = |perturbed| {
+                    move |&region: &usize| match has_oracle {
+                        true => oracle_row(region, regions.len(), perturbed),
                         false => region,
                     }
                 };
@@ -260,7 +210,7 @@ impl Maker<'_> {
     }
 
     /// Where the cells of the enlarged map are.
-    fn cells(&self, row: &Row) -> Result<Vec<[f32; 3]>> {
+    fn cells(&self, row: &TrainingRow) -> Result<Vec<[f32; 3]>> {
         let side = self.cells_a_row();
         let unknown = [f32::NAN; 3];
         Ok(match (&row.metric, row.intrinsics) {
@@ -281,7 +231,7 @@ impl Maker<'_> {
 }
 
 /// Where a row's regions are and how large they look there, NaN where that is not known.
-fn regions(row: &Row) -> Vec<[f32; 5]> {
+fn regions(row: &TrainingRow) -> Vec<[f32; 5]> {
     let of = |(point, bbox): (&Option<[f32; 3]>, &[f64; 4])| match (point, row.intrinsics) {
         (Some([x, y, z]), Some([fx, fy, ..])) => {
             let width = (bbox[2] - bbox[0]) / fx * f64::from(*z);
@@ -295,7 +245,7 @@ fn regions(row: &Row) -> Vec<[f32; 5]> {
 
 /// Regions moved along their rays: all together, and a little each alone, as happens to one who knows a
 /// picture's scale badly.
-fn misjudged(regions: &[[f32; 5]], random: &mut Random) -> Vec<[f32; 5]> {
+fn perturbed(regions: &[[f32; 5]], random: &mut Random) -> Vec<[f32; 5]> {
     const TOGETHER: f64 = 0.1;
     const ALONE: f64 = 0.04;
     let together = TOGETHER * random.deviation();
@@ -332,7 +282,7 @@ fn points(
 }
 
 /// A question of a dataset, which is worded with depth, for a model that is shown depth or not.
-pub fn worded(question: &str, depth: bool) -> String {
+pub(super) fn worded(question: &str, depth: bool) -> String {
     let plain = question.replace("<mask> <depth>", "<mask>");
     match depth {
         true => plain.replace("<mask>", "<mask> <depth>"),
