@@ -1,4 +1,5 @@
-//! What can be typed: clap types and their help, nothing else.
+//! What can be typed: clap types and their help, nothing else. One long file, because it is read as one page: the help
+//! of a command stands beside that of the others.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Small recordings built in code: a camera looks at a wall, in front of it a block (the target)
-//! and a bar (the fingertip) that comes closer frame by frame. And a way to run the program.
+//! and a bar (the fingertip) that comes closer frame by frame. And a way to run the program. In one file, because every
+//! test takes all of it.
 
 use std::collections::BTreeMap;
 use std::fs;

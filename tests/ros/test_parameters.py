@@ -1,5 +1,6 @@
 """Settings as ROS parameters: described, changed at run time where they may be, refused with a reason."""
 
+import json
 import math
 
 import pytest
@@ -61,6 +62,42 @@ def test_every_parameter_says_what_it_is(peer):
     assert set(CHANGEABLE) | set(START_ONLY) <= set(names)
     for descriptor in peer.describe_parameters(names):
         assert descriptor.description, f"{descriptor.name} has no description"
+
+
+def test_a_parameter_is_what_the_settings_schema_declares(peer):
+    schema = json.loads((ROOT / "config" / "settings.schema.json").read_text())
+    declared = {}
+
+    def walk(prefix, properties):
+        for key, one in properties.items():
+            name = f"{prefix}{key}"
+            if "properties" in one:
+                walk(f"{name}.", one["properties"])
+            elif one.get("x-node", True):
+                declared[name] = one
+
+    walk("", schema["properties"])
+    ours = {name for name in peer.parameter_names() if "." in name and not name.startswith("qos_overrides")}
+    assert ours == set(declared)
+    types = {
+        "boolean": ParameterType.PARAMETER_BOOL,
+        "integer": ParameterType.PARAMETER_INTEGER,
+        "number": ParameterType.PARAMETER_DOUBLE,
+        "array": ParameterType.PARAMETER_STRING_ARRAY,
+    }
+    for descriptor in peer.describe_parameters(sorted(declared)):
+        name, one = descriptor.name, declared[descriptor.name]
+        kind = one.get("type", "string")
+        kind = kind[0] if isinstance(kind, list) else kind
+        assert descriptor.type == types.get(kind, ParameterType.PARAMETER_STRING), name
+        assert descriptor.description == one["description"].replace("\n", " "), name
+        assert descriptor.read_only == (not one.get("x-live", False)), name
+        assert one.get("x-unit", "") in descriptor.additional_constraints, name
+        # Where both ends are included, ROS's own tools see the range.
+        for found in [*descriptor.floating_point_range, *descriptor.integer_range]:
+            assert (found.from_value, found.to_value) == (one["minimum"], one["maximum"]), name
+    [rate] = peer.describe_parameters(["live.debug_rate_hz"])
+    assert [(one.from_value, one.to_value) for one in rate.floating_point_range] == [(0.0, 60.0)]
 
 
 def test_the_defaults_are_those_of_the_documented_file(peer):

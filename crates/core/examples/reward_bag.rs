@@ -33,12 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let estimator = GeometryEstimator::new(&settings.geometry);
     let mut reader = BagReader::open(bag.as_ref())?;
     let info = reader.info().clone();
-    let mut streams = BTreeMap::new();
-    for (name, kind) in topics.iter().zip(KINDS) {
-        let (index, topic) = topic_of(&info, name)?;
-        let decoder = Decoder::for_channel(&topic.type_name, topic.ros2msg())?;
-        streams.insert(index, (kind, decoder));
-    }
+    let streams = streams(&info, topics)?;
     let decoder = |wanted| {
         let found = streams.values().find(|(kind, _)| *kind == wanted);
         found.map(|(_, decoder)| decoder.clone())
@@ -88,6 +83,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     writer.finish()?;
     Ok(())
+}
+
+/// By topic: what its messages are to the pipeline, and who decodes them.
+fn streams(
+    info: &BagInfo,
+    topics: &[String],
+) -> Result<BTreeMap<usize, (StreamKind, Decoder)>, Box<dyn Error>> {
+    let mut streams = BTreeMap::new();
+    for (name, kind) in topics.iter().zip(KINDS) {
+        let (index, topic) = topic_of(info, name)?;
+        let decoder = Decoder::for_channel(&topic.type_name, topic.ros2msg())?;
+        streams.insert(index, (kind, decoder));
+    }
+    Ok(streams)
 }
 
 fn topic_of<'a>(info: &'a BagInfo, name: &str) -> Result<(usize, &'a TopicInfo), String> {

@@ -1,5 +1,5 @@
-//! What every network stands on: layers, weights read strictly by name, tokenizers, models found on a hub, and threads that
-//! leave the host its own.
+//! What every network stands on: layers, weights read strictly by name, tokenizers, models found on a hub, and threads
+//! that leave the host its own.
 
 pub mod compact;
 pub mod hub;

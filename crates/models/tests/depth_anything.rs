@@ -219,6 +219,7 @@ fn images_that_cannot_be_are_errors() {
 }
 
 #[test]
+// Long by its list of configurations.
 fn a_configuration_that_does_not_fit_is_named() {
     let cases = [
         ("/model_type", json!("dpt"), "model_type"),

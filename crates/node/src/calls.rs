@@ -1,6 +1,7 @@
 //! AnnotateStep: a frame and its boxes in a service call, their reward in its answer. The ROS thread takes
 //! calls in and answers those whose time has run out; the estimation answers the others. Whoever takes a
-//! call out of the list answers it, so each has one answer.
+//! call out of the list answers it, so each has one answer. One file from the request to the response, because that
+//! promise is only seen as a whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;

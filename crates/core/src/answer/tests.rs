@@ -269,6 +269,7 @@ fn what_cannot_be_a_distance_is_unparsed() {
 }
 
 #[test]
+// Long by its list of words.
 fn no_text_panics_and_every_distance_is_sound() {
     // Given texts of random scraps of answers, so that they meet in all orders
     let scraps = [

@@ -66,6 +66,7 @@ pub(super) struct DepthRange {
 impl<'a> Window<'a> {
     /// Cut the window out of `depth`. The boxes and `intrinsics` speak of the colour image, which
     /// the depth image is registered to, at whatever resolution. `None` if a box is outside.
+    // Long, because a window is one system of coordinates, and all of it is laid down here.
     pub(super) fn cut(
         picture: &'a LazyColorImage,
         depth: &DepthImage,

@@ -262,6 +262,7 @@ fn a_file_cut_anywhere_is_refused() {
 }
 
 #[test]
+// Long by its list of lies.
 fn a_header_that_lies_is_refused() {
     let half = u64::MAX / 2;
     for (header, data, word) in [
