@@ -179,14 +179,14 @@ impl Calls {
     pub(crate) fn answer(
         &self,
         id: u64,
-        answer: std::result::Result<Answer<'_>, String>,
+        answer: std::result::Result<CallResult<'_>, String>,
         settings: &Settings,
     ) -> Result<bool> {
         let Some(pending) = self.list()?.remove(&id) else {
             return Ok(false);
         };
         match answer {
-            Ok(Answer { step, meta }) => {
+            Ok(CallResult { step, meta }) => {
                 let status = AnnotateStep::Response::DONE as u8;
                 pending.tell(status, "", &step, &meta)?;
             }
@@ -204,7 +204,7 @@ impl Calls {
 }
 
 /// A measured step.
-pub(crate) struct Answer<'a> {
+pub(crate) struct CallResult<'a> {
     pub step: Step,
     pub meta: StepMeta<'a>,
 }

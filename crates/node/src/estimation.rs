@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 
-use super::calls::{Answer, Call, Calls, Series};
+use super::calls::{CallResult, Call, Calls, Series};
 use super::clock;
 use super::debug_view::Canvas;
 use super::outputs::Rewards;
@@ -338,7 +338,7 @@ impl Worker {
         };
         let step = rewarder.push(measured.info, measured.measurement, measured.latency);
         let meta = meta(&measurer, &state.settings);
-        if calls.answer(call.id(), Ok(Answer { step, meta }), &state.settings)? {
+        if calls.answer(call.id(), Ok(CallResult { step, meta }), &state.settings)? {
             self.shared.statistics()?.calls.done += 1;
         }
         Ok(())
