@@ -77,7 +77,10 @@ fn in_words(remedy: Remedy) -> &'static str {
             "close other programs, take --dtype bfloat16 (half of float32), a device with more memory or a smaller \
              model"
         }
-        Remedy::NameModel => "give --model FOLDER, or --model ORG/NAME for one on a hub",
+        Remedy::NameModel => {
+            "give --model FOLDER, or --model ORG/NAME for one on a hub, or set XDG_CACHE_HOME to a folder that can be \
+             written"
+        }
         Remedy::LowerLearningRate => {
             "go on from it with --resume and a lower --learning-rate, or in float32 (--dtype)"
         }

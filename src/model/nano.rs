@@ -2,11 +2,17 @@
 //! another machine answers with it; where it was installed as a ROS 2 package, the copy beside it is taken.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use include_dir::{Dir, include_dir};
 use spatial_reward_core::digest::hex;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_models::{Error, Result};
+
+/// How long another process is waited for that unpacks the same.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 static NANO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/nano");
 
@@ -24,21 +30,11 @@ pub(super) fn folder() -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&variable("HOME")?).join(".cache")));
-    let name = format!("nano-{}", digest());
-    let places: Vec<PathBuf> = (cache.map(|cache| cache.join("spatial_reward")).into_iter())
-        .chain([std::env::temp_dir().join("spatial_reward")])
-        .map(|place| place.join(&name))
-        .collect();
-    let mut refusals = Vec::new();
-    for place in places {
-        match unpacked(&place) {
-            Ok(()) => return Ok(place),
-            Err(error) => refusals.push(format!("{} ({error})", place.display())),
-        }
-    }
-    Err(Error::NoModel {
-        looked: refusals.join(" or "),
-    })
+    let none = |why: String| Error::NoModel { why };
+    let cache = cache.ok_or_else(|| none("neither XDG_CACHE_HOME nor HOME is set".into()))?;
+    let folder = cache.join(format!("spatial_reward/nano-{}", digest()));
+    unpacked(&folder).map_err(|error| none(error.to_string()))?;
+    Ok(folder)
 }
 
 /// A ROS 2 package has its programs in `lib/PACKAGE` and all else in `share/PACKAGE`.
@@ -49,10 +45,22 @@ fn installed(program: &Path) -> Option<PathBuf> {
 
 /// The folder, whole: it is renamed into its place once every file is there.
 fn unpacked(folder: &Path) -> spatial_reward_core::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+    let began = Instant::now();
+    loop {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        match WholeFolder::create(folder).and_then(|whole| filled(whole, folder)) {
+            // Another process is at it, or took what we had begun for something left behind.
+            Err(spatial_reward_core::Error::Output { .. }) if began.elapsed() < PATIENCE => {
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
     }
-    let whole = WholeFolder::create(folder)?;
+}
+
+fn filled(whole: WholeFolder, folder: &Path) -> spatial_reward_core::Result<()> {
     NANO.extract(whole.path())
         .map_err(|error| spatial_reward_core::Error::output(folder, error))?;
     match whole.finish() {
@@ -90,6 +98,19 @@ mod tests {
             installed(program).unwrap(),
             Path::new("/ws/install/share/spatial_reward/models/nano")
         );
+    }
+
+    #[test]
+    fn processes_that_begin_together_all_find_the_model() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("nano");
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(|| unpacked(&folder))).collect();
+            for one in all {
+                one.join().unwrap().unwrap();
+            }
+        });
+        assert!(folder.join("config.json").is_file());
     }
 
     #[test]

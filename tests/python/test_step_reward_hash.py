@@ -11,7 +11,7 @@ TYPE_NAME = "spatial_reward/msg/StepReward"
 
 
 def compiled_in(name):
-    source = (ROOT / "src/messages/step_reward.rs").read_text()
+    source = (ROOT / "crates/core/src/messages/step_reward.rs").read_text()
     return re.search(rf'pub const {name}: &str =\s*"([^"]*)"', source).group(1)
 
 

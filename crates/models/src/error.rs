@@ -72,10 +72,10 @@ pub enum Error {
     },
 
     /// Nothing says which model to load.
-    #[error("no model is named, and the one that comes with the program is not at {looked}")]
+    #[error("no model is named, and the one that comes with the program cannot be had: {why}")]
     NoModel {
-        /// The places where it was looked for.
-        looked: String,
+        /// Why not.
+        why: String,
     },
 
     /// Regions are asked about, but the model was trained without.
