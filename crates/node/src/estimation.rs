@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 
-use super::calls::{CallResult, Call, Calls, Series};
+use super::calls::{Call, CallResult, Calls, Series};
 use super::clock;
 use super::debug_view::Canvas;
 use super::outputs::Rewards;
