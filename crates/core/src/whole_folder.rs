@@ -2,6 +2,7 @@
 //! the end. What killed processes left is put right by the next one.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -26,8 +27,9 @@ impl WholeFolder {
         recover(target)?;
         fs::create_dir_all(parent_of(target))
             .and_then(|()| fs::create_dir(&path))
-            .map_err(|error| {
-                Error::output_refused(target, format!("its folder cannot be made ({error})"))
+            .map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => at_work(target, &path),
+                _ => Error::output_refused(target, format!("its folder cannot be made ({error})")),
             })?;
         let lock = File::open(&path).ok();
         // A file system without locks has no protection against two processes at once.
@@ -125,19 +127,23 @@ fn remove_stale(target: &Path, partial: &Path) -> Result<()> {
         return Ok(());
     };
     if let Err(TryLockError::WouldBlock) = folder.try_lock() {
-        return Err(Error::output(
-            target,
-            format!(
-                "another process is writing it now (in {}): wait until that is done",
-                partial.display()
-            ),
-        ));
+        return Err(at_work(target, partial));
     }
     tracing::info!(
         "removing {}, which a process that was stopped left behind",
         partial.display()
     );
     fs::remove_dir_all(partial).map_err(|error| Error::output(partial, error))
+}
+
+fn at_work(target: &Path, partial: &Path) -> Error {
+    Error::output(
+        target,
+        format!(
+            "another process is writing it now (in {}): wait until that is done",
+            partial.display()
+        ),
+    )
 }
 
 /// Waits until a folder with everything in it is on the disk.
