@@ -25,12 +25,13 @@ impl WholeFolder {
         let path = hidden_sibling(target, "partial");
         remove_stale(target, &path)?;
         recover(target)?;
-        fs::create_dir_all(parent_of(target))
-            .and_then(|()| fs::create_dir(&path))
-            .map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => at_work(target, &path),
-                _ => Error::output_refused(target, format!("its folder cannot be made ({error})")),
-            })?;
+        let refused =
+            |error| Error::output_refused(target, format!("its folder cannot be made ({error})"));
+        fs::create_dir_all(parent_of(target)).map_err(refused)?;
+        fs::create_dir(&path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => at_work(target, &path),
+            _ => refused(error),
+        })?;
         let lock = File::open(&path).ok();
         // A file system without locks has no protection against two processes at once.
         if let Some(lock) = &lock {
