@@ -16,13 +16,10 @@ use sentencepiece::SentencePiece;
 use slow::SlowTokenizer;
 
 use crate::error::{Error, Result};
+use spatial_reward_core::prompt::format::{DEPTH, IMAGE, MASK};
 
 /// Stands for the image among a prompt's ids; no tokenizer has it.
 pub const IMAGE_TOKEN: i64 = -200;
-
-const IMAGE: &str = "<image>";
-const MASK: &str = "<mask>";
-const DEPTH: &str = "<depth>";
 
 /// Spaces before punctuation and contractions that cleaning up removes; in this order, each over the
 /// whole text.

@@ -26,6 +26,7 @@ use crate::nn::weights::{Begin, Placement, Weights};
 use crate::spatialrgpt::config::ModelConfig;
 use crate::spatialrgpt::model::SpatialRgpt;
 use crate::spatialrgpt::train::options::Shape;
+use spatial_reward_core::prompt::format::{DEPTH, MASK};
 
 /// The tokens that LLaMA 3's template and the regions need, in the order of their ids.
 const SPECIAL: [&str; 8] = [
@@ -35,8 +36,8 @@ const SPECIAL: [&str; 8] = [
     "<|end_header_id|>",
     "<|eot_id|>",
     "[PAD]",
-    "<mask>",
-    "<depth>",
+    MASK,
+    DEPTH,
 ];
 
 /// Words with the space before them, single digits, punctuation, white space. LLaMA 3 takes up to three

@@ -1,12 +1,13 @@
 //! What the model answers on frames it never learned from: its distances against the dataset's, with
 //! relative depth and without.
 
-use super::maker::{Maker, worded};
+use super::maker::Maker;
 use super::rows::{TrainingRow, Turn};
 use crate::error::Result;
 use crate::spatialrgpt::generate::{Generated, Limits, Request};
 use crate::spatialrgpt::model::{SpatialRgpt, View};
 use spatial_reward_core::answer::parse_distance;
+use spatial_reward_core::prompt::format;
 use spatial_reward_core::statistics::{absolute_relative_error, spearman, within_25_percent};
 
 /// The dataset's name for questions about the distance between two regions.
@@ -102,10 +103,8 @@ fn ask(
     let prompts: Vec<Vec<i64>> = chunk
         .iter()
         .map(|(_, turn)| {
-            let question = worded(&turn.question, with_depth);
-            let prompt = maker
-                .template
-                .render(&[], &format!("<image>\n{question}"))?;
+            let question = format::with_depth(&turn.question, with_depth);
+            let prompt = maker.template.render(&[], &format::with_image(&question))?;
             maker.tokenizer.encode_prompt(&prompt)
         })
         .collect::<Result<_>>()?;

@@ -15,7 +15,7 @@ use crate::nn::tokenizer::{IMAGE_TOKEN, Tokenizer};
 use crate::spatialrgpt::model::View;
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::imaging::{ImageProcessor, Mask, open_color, open_gray};
-use spatial_reward_core::prompt::Template;
+use spatial_reward_core::prompt::{Template, format};
 use spatial_reward_core::random::Random;
 
 /// One question in so many sees nothing of the conversation's beginning, the image's tokens among it. Two
@@ -181,8 +181,8 @@ impl Maker<'_> {
     }
 
     fn append(&self, to: &mut Sequence, turn: &Turn, depth: bool, block: i64) -> Result<()> {
-        let question = worded(&turn.question, depth);
-        let prompt = self.template.render(&[], &format!("<image>\n{question}"))?;
+        let question = format::with_depth(&turn.question, depth);
+        let prompt = self.template.render(&[], &format::with_image(&question))?;
         let asked = self.tokenizer.encode_prompt(&prompt)?;
         let answered = self.template.answer(&turn.answer);
         let ids = self
@@ -279,13 +279,4 @@ fn points(
     (0..side)
         .flat_map(|row| (0..side).map(move |column| at(row, column)))
         .collect()
-}
-
-/// A question of a dataset, which is worded with depth, for a model that is shown depth or not.
-pub(super) fn worded(question: &str, depth: bool) -> String {
-    let plain = question.replace("<mask> <depth>", "<mask>");
-    match depth {
-        true => plain.replace("<mask>", "<mask> <depth>"),
-        false => plain,
-    }
 }

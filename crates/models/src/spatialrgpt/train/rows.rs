@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use spatial_reward_core::prompt::format;
 
 /// Broken rows that are named one by one; the rest is counted.
 const NAMED: usize = 10;
@@ -175,8 +176,8 @@ fn turns(row: &Written) -> std::result::Result<Vec<Turn>, String> {
                 let order = format!("'{}' then '{}'", human.from, model.from);
                 return Err(format!("turn {index} is {order}, not 'human' then 'gpt'"));
             }
-            let question = human.value.replace("<image>", "").trim().to_owned();
-            let masks = question.matches("<mask>").count();
+            let question = format::without_image(&human.value);
+            let masks = question.matches(format::MASK).count();
             let mentions = match &row.mentions {
                 Some(mentions) => mentions.get(index).cloned().unwrap_or_default(),
                 None => (next_box..next_box + masks).collect(),
