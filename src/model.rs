@@ -2,31 +2,26 @@
 //! words of the command line.
 
 mod nano;
+mod profile;
 mod train;
 
 use std::sync::Arc;
 
-use spatial_reward_core::estimator::{Profile, Registration};
-use spatial_reward_core::frame::DistanceKind;
+use spatial_reward_core::estimator::Registration;
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
-use spatial_reward_core::settings::{RelativeDepth, Settings};
+use spatial_reward_core::settings::Settings;
 use spatial_reward_models::nn::hub::HubOptions;
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
 
+use profile::PROFILE;
 pub(crate) use train::train;
 
 /// The model as an estimator.
 pub(crate) fn registration() -> Registration {
     Registration {
-        profile: Profile {
-            name: ModelEstimator::NAME,
-            distance: DistanceKind::Cloud,
-            needs_depth: |source| source == RelativeDepth::Camera,
-            needs_camera_info: false,
-            queue_frames: 1,
-        },
+        profile: PROFILE,
         open: Arc::new(|settings, progress| {
             let located = locate(settings, progress)?;
             Ok(Box::new(ModelEstimator::load(settings, &located)?))

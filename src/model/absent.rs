@@ -1,29 +1,25 @@
 //! Stands in for the vision-language model in a build without the feature `torch`: whoever asks for
 //! it learns how to get it.
 
+mod profile;
+
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use spatial_reward_core::estimator::{Profile, Registration};
-use spatial_reward_core::frame::DistanceKind;
+use spatial_reward_core::estimator::Registration;
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
-use spatial_reward_core::settings::{RelativeDepth, Settings};
+use spatial_reward_core::settings::Settings;
 
 use crate::cli::Train;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
+use profile::PROFILE;
 
 /// The model as an estimator, so that settings that name it are understood.
 pub(crate) fn registration() -> Registration {
     Registration {
-        profile: Profile {
-            name: "spatialrgpt",
-            distance: DistanceKind::Cloud,
-            needs_depth: |source| source == RelativeDepth::Camera,
-            needs_camera_info: false,
-            queue_frames: 1,
-        },
+        profile: PROFILE,
         open: Arc::new(|_, _| {
             Err(spatial_reward_core::Error::Estimator(
                 not_in_this_build().into(),
