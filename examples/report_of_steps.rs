@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use spatial_reward::estimator::Estimators;
 use spatial_reward::estimator::Origin;
-use spatial_reward::frame::{BoundingBox, ColorImage, DistanceKind, Reason};
+use spatial_reward::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DistanceKind, Reason};
 use spatial_reward::report::film_strip::FilmStrip;
 use spatial_reward::report::provenance::Provenance;
 use spatial_reward::report::{Report, write_all};
@@ -75,11 +75,19 @@ fn step(index: u64, settings: &Settings) -> Step {
         episode,
         frame,
         stamp_nanos: 1_760_000_000_000_000_000 + index as i64 * PERIOD_NANOS,
+        timeline_nanos: 1_760_000_000_000_000_000 + index as i64 * PERIOD_NANOS,
         log_time_nanos: 0,
         frame_id: "camera".into(),
         fingertip: Some(BoundingBox::new(right - 40.0, 100.0, right, 140.0)),
         target: reason.map_or(Some(BoundingBox::new(262.0, 90.0, 300.0, 150.0)), |_| None),
-        bridged: settings.tracker.enabled && index == 5,
+        fingertip_source: Some(BoxSource {
+            origin: match settings.tracker.enabled && index == 5 {
+                true => BoxOrigin::Bridged,
+                false => BoxOrigin::Seen,
+            },
+            age_s: 0.0,
+        }),
+        target_source: reason.map_or(Some(BoxSource::SEEN), |_| None),
         distance_kind: DistanceKind::Surface,
         distance_m: surface_m,
         center_m: surface_m + 0.04,

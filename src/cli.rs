@@ -243,6 +243,9 @@ pub(crate) struct Label {
     /// The row of the table that a frame's reward goes to.
     #[arg(long, value_name = "ALIGNMENT", value_parser = choice::<Alignment>())]
     pub alignment: Option<Alignment>,
+    /// Label as the live node would have: what was recorded too late for its image is missed.
+    #[arg(long)]
+    pub as_live: bool,
     /// The storage of the new bag [default: mcap].
     #[arg(long, value_name = "STORAGE", value_parser = choice::<Storage>())]
     pub storage: Option<Storage>,

@@ -49,6 +49,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     let mut config = options.settings.into_config()?;
     set(&mut config.reward.alignment, options.alignment);
     set(&mut config.output.storage, options.storage);
+    config.matching.as_live |= options.as_live;
     let settings = ready(config)?;
     let mut jobs = discover::jobs(&options.bags, options.output.as_deref())?;
     if let Some(shard) = options.shard {

@@ -258,6 +258,42 @@ impl Recording {
         self
     }
 
+    /// A topic whose messages were recorded later.
+    pub(crate) fn logged_later(mut self, topic: &str, by_nanos: i64) -> Self {
+        let of_topic = self
+            .messages
+            .iter_mut()
+            .filter(|message| message.topic == topic);
+        of_topic.for_each(|message| message.log_time += by_nanos);
+        self
+    }
+
+    /// Images with other stamps, which are told from their places and their own.
+    pub(crate) fn with_image_stamps(self, stamp: impl Fn(i64, i64) -> i64) -> Self {
+        let pictures: Vec<Vec<u8>> = (self.of(IMAGE).into_iter().zip(0..))
+            .map(|(message, index)| {
+                let stamp = Time::from_nanos(stamp(index, START + index * PERIOD));
+                let mut data = message.data;
+                data[4..8].copy_from_slice(&stamp.sec.to_le_bytes());
+                data[8..12].copy_from_slice(&stamp.nanosec.to_le_bytes());
+                data
+            })
+            .collect();
+        self.with_data(IMAGE, "sensor_msgs/msg/Image", |index| {
+            pictures[index as usize].clone()
+        })
+    }
+
+    /// A topic without its second message, its fourth and so on.
+    pub(crate) fn without_every_second(mut self, topic: &str) -> Self {
+        let mut count = 0;
+        self.messages.retain(|message| {
+            count += u64::from(message.topic == topic);
+            message.topic != topic || count % 2 == 1
+        });
+        self
+    }
+
     /// The messages of a topic.
     pub(crate) fn of(&self, topic: &str) -> Vec<Recorded> {
         self.messages

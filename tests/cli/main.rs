@@ -17,6 +17,7 @@ mod inspecting;
 mod labelling;
 #[cfg(feature = "torch")]
 mod labelling_with_the_model;
+mod late_and_wild;
 mod library;
 mod model_fixtures;
 #[cfg(feature = "torch")]

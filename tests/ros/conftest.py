@@ -59,7 +59,7 @@ def sample_messages():
 
 @pytest.fixture(scope="session")
 def label(tmp_path_factory):
-    """Labels the sample bag offline with the program under test: label(config) gives its StepReward messages.
+    """Labels the sample bag as the node would, with the program under test: label(config) gives its StepRewards.
 
     They are read with rosbags, which shares no code with the program or with rclpy.
     """
@@ -69,7 +69,7 @@ def label(tmp_path_factory):
         if config not in labels:
             out = tmp_path_factory.mktemp("sample") / "labelled"
             options = ["--config", config] if config else []
-            command = [program(), "label", SAMPLE, "-o", out, *options]
+            command = [program(), "label", SAMPLE, "-o", out, "--as-live", *options]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             assert result.returncode == 0, result.stderr
             with AnyReader([out]) as bag:

@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         estimator: &estimator,
         image: decoder(StreamKind::Image).ok_or("name the colour topic")?,
         depth: decoder(StreamKind::Depth),
+        regions: settings.regions.clone(),
     };
     let rewards = TopicInfo::cdr(
         &settings.output.reward_topic,
@@ -50,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         step_reward::TYPE_HASH,
     );
     let mut writer = BagWriter::create(out.as_ref(), "rewarded", info.storage, &info, &[rewards])?;
-    let mut matcher = Matcher::new(&settings, Streams::ALL, settings.needs_depth());
+    let mut matcher = Matcher::recorded(&settings, Streams::ALL, settings.needs_depth());
     let mut rewarder = Rewarder::new(&settings);
     let meta = StepMeta {
         reward_kind: settings.reward.kind.name(),
@@ -78,6 +79,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     matcher.flush();
+    if matcher.has_missed() {
+        return Err(
+            "something was recorded too late for its image: join it with a StampMatcher".into(),
+        );
+    }
     while let Some(frame) = matcher.next_frame() {
         reward(frame, &mut writer)?;
     }

@@ -62,6 +62,17 @@ impl BoundingBox {
         ]
     }
 
+    /// The box on the straight way from this one to another, of which `share` is gone.
+    pub fn mixed(&self, other: &Self, share: f64) -> Self {
+        let mix = |from: f64, to: f64| from + (to - from) * share;
+        Self::new(
+            mix(self.x_min, other.x_min),
+            mix(self.y_min, other.y_min),
+            mix(self.x_max, other.x_max),
+            mix(self.y_max, other.y_max),
+        )
+    }
+
     /// Finite and of positive area.
     pub fn is_proper(&self) -> bool {
         [self.x_min, self.y_min, self.x_max, self.y_max]
@@ -105,6 +116,52 @@ pub struct Detection {
     pub score: f64,
     /// Where it is in the image.
     pub bbox: BoundingBox,
+}
+
+/// Where a frame's box comes from. The names are a public interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoxOrigin {
+    /// The detector looked at this image.
+    Seen,
+    /// It lies between two detections around the image.
+    Interpolated,
+    /// It is where the detections before the image were heading.
+    Extrapolated,
+    /// It is the last detection before the image, as it was.
+    Reused,
+    /// The detector saw nothing, and the tracker stands in.
+    Bridged,
+}
+
+impl BoxOrigin {
+    /// As messages and tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Interpolated => "interpolated",
+            Self::Extrapolated => "extrapolated",
+            Self::Reused => "reused",
+            Self::Bridged => "bridged",
+        }
+    }
+}
+
+/// Where a frame's box comes from, and how old it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BoxSource {
+    /// How it came about.
+    pub origin: BoxOrigin,
+    /// Between the image and the detection that it comes from, the nearer one of two, in seconds.
+    pub age_s: f64,
+}
+
+impl BoxSource {
+    /// Of the image itself.
+    pub const SEEN: Self = Self {
+        origin: BoxOrigin::Seen,
+        age_s: 0.0,
+    };
 }
 
 /// The lens model of `sensor_msgs/CameraInfo`, with OpenCV's coefficient order.
@@ -422,11 +479,13 @@ pub enum Reason {
     ModelError,
     /// The image came after a later one had been rewarded.
     Late,
+    /// The image's stamp lies far from its neighbours and from the log times.
+    WildStamp,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoImage,
         Self::NoFingertipBox,
         Self::NoTargetBox,
@@ -438,6 +497,7 @@ impl Reason {
         Self::ImplausibleDistance,
         Self::ModelError,
         Self::Late,
+        Self::WildStamp,
     ];
 
     /// The public name, such as `no_depth`.
@@ -454,6 +514,7 @@ impl Reason {
             Self::ImplausibleDistance => "implausible_distance",
             Self::ModelError => "model_error",
             Self::Late => "late",
+            Self::WildStamp => "wild_stamp",
         }
     }
 

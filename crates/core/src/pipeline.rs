@@ -1,36 +1,45 @@
 //! From stamped messages to steps, without any IO and in three stages, so that a bag and a live
-//! node give the same numbers: [`Matcher`] joins messages to frames, [`estimate`] measures one
+//! node give the same numbers: [`Matcher`] joins messages to frames ([`StampMatcher`] does for a recording in which some
+//! were logged too late), [`estimate`] measures one
 //! frame (the driver may do many at once), [`Rewarder`] folds the results, in order, to steps.
 //!
 //! A frame that cannot be measured has exactly one reason. They are asked in this order:
-//! `late`, the fingertip's box (`no_fingertip_box`, `stale_box`), the target's (`no_target_box`,
+//! `wild_stamp`, `late`, the fingertip's box (`no_fingertip_box`, `stale_box`), the target's (`no_target_box`,
 //! `stale_box`), `no_depth`, all by the matcher; then `no_image` by the driver, when the picture
 //! does not decode; then `box_outside_image` and the estimator's own; last `implausible_distance`.
 
 mod boxes;
 mod buffer;
 mod clock;
+mod detector_picture;
+mod image_order;
+mod join;
 mod matcher;
 pub mod measure;
 pub mod reading;
 mod rewarder;
+mod settled;
+mod stamp_matcher;
 #[cfg(test)]
 mod tests;
 mod tracker;
 
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;
+pub use stamp_matcher::{Missed, Ordinal, StampMatcher, StampedFrames};
 pub use tracker::BoxTracker;
 
 use bytes::Bytes;
 
 use crate::estimator::Estimator;
-use crate::frame::{BoundingBox, Detection, Frame, Intrinsics, Measurement, Reason, Regions};
+use crate::frame::{
+    BoundingBox, BoxOrigin, BoxSource, Detection, Frame, Intrinsics, Measurement, Reason, Regions,
+};
 
 /// One message. Stamps are those of the header in nanoseconds; where a header has none (0), the
-/// caller gives the log time instead. Pixels stay encoded: only frames that need them get decoded.
+/// caller gives the log time instead. Pixels stay encoded, in a `Payload`: only frames that need them get decoded.
 #[derive(Debug, Clone)]
-pub enum Input {
+pub enum Input<Payload = Bytes> {
     /// The colour image that a step is made of.
     Image {
         /// `header.stamp`, in nanoseconds.
@@ -38,14 +47,14 @@ pub enum Input {
         /// `header.frame_id`.
         frame_id: String,
         /// The message as it was sent.
-        payload: Bytes,
+        payload: Payload,
     },
     /// A depth image of the same camera.
     Depth {
         /// `header.stamp`, in nanoseconds.
         stamp_nanos: i64,
         /// The message as it was sent.
-        payload: Bytes,
+        payload: Payload,
     },
     /// The colour camera's intrinsics.
     CameraInfo {
@@ -65,6 +74,47 @@ pub enum Input {
     },
     /// A new episode begins with the first image logged at this message's log time or later.
     EpisodeSplit,
+}
+
+impl<Payload> Input<Payload> {
+    /// The same with another thing in the place of a picture.
+    pub fn with_payload<Other>(self, of: impl FnOnce(Payload) -> Other) -> Input<Other> {
+        match self {
+            Self::Image {
+                stamp_nanos,
+                frame_id,
+                payload,
+            } => Input::Image {
+                stamp_nanos,
+                frame_id,
+                payload: of(payload),
+            },
+            Self::Depth {
+                stamp_nanos,
+                payload,
+            } => Input::Depth {
+                stamp_nanos,
+                payload: of(payload),
+            },
+            Self::CameraInfo {
+                stamp_nanos,
+                intrinsics,
+            } => Input::CameraInfo {
+                stamp_nanos,
+                intrinsics,
+            },
+            Self::Boxes {
+                role,
+                stamp_nanos,
+                boxes,
+            } => Input::Boxes {
+                role,
+                stamp_nanos,
+                boxes,
+            },
+            Self::EpisodeSplit => Input::EpisodeSplit,
+        }
+    }
 }
 
 /// Whose boxes a topic carries.
@@ -106,6 +156,8 @@ impl Streams {
 pub struct FrameInfo {
     /// `header.stamp` of the colour image.
     pub stamp_nanos: i64,
+    /// Where it lies in time: its stamp, but for one that is `wild_stamp`, which lies where its log time puts it.
+    pub timeline_nanos: i64,
     /// When the colour image was logged or received.
     pub log_time_nanos: i64,
     /// `header.frame_id` of the colour image.
@@ -118,13 +170,21 @@ pub struct FrameInfo {
     pub fingertip: Option<BoundingBox>,
     /// As `fingertip`.
     pub target: Option<BoundingBox>,
-    /// A box was predicted by the tracker.
-    pub bridged: bool,
+    /// Where the fingertip's box comes from, if there is one.
+    pub fingertip_source: Option<BoxSource>,
+    /// As `fingertip_source`.
+    pub target_source: Option<BoxSource>,
     /// Why the frame cannot be measured, as far as the matcher knows.
     pub reason: Option<Reason>,
 }
 
 impl FrameInfo {
+    /// A box was predicted by the tracker where the detector had none.
+    pub fn is_bridged(&self) -> bool {
+        let sources = [self.fingertip_source, self.target_source];
+        (sources.iter().flatten()).any(|source| source.origin == BoxOrigin::Bridged)
+    }
+
     /// The two boxes to measure between.
     ///
     /// # Errors
@@ -142,13 +202,13 @@ impl FrameInfo {
 
 /// An image with everything that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MatchedFrame {
+pub struct MatchedFrame<Payload = Bytes> {
     /// What its step will say of it.
     pub info: FrameInfo,
     /// The encoded colour image, as it was pushed.
-    pub image: Bytes,
+    pub image: Payload,
     /// The encoded depth image nearest in time, if there is one within the tolerance.
-    pub depth: Option<Bytes>,
+    pub depth: Option<Payload>,
     /// The newest intrinsics up to the image, or the first ones ever. A camera whose intrinsics
     /// are unknown is the estimator's concern, so their absence is no reason here.
     pub intrinsics: Option<Intrinsics>,

@@ -13,6 +13,7 @@ mod live;
 mod model;
 mod output;
 mod ready;
+mod regions;
 mod reward;
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ pub use live::{BoxType, ImageTransport, Live, Reliability};
 pub use model::{DepthScale, Dtype, Model, RelativeDepth};
 pub use output::{Output, Storage};
 pub use ready::{DeviceChoice, ModelSettings, Settings};
+pub use regions::{PictureFit, PictureSize, Region, Regions};
 pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};

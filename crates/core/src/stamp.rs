@@ -9,6 +9,11 @@ pub fn nanos_from_seconds(seconds: f64) -> i64 {
     (seconds.max(0.0) * NANOS_PER_SECOND as f64).round() as i64
 }
 
+/// The same of a duration that may be negative.
+pub fn nanos_from_signed_seconds(seconds: f64) -> i64 {
+    nanos_from_seconds(seconds) - nanos_from_seconds(-seconds)
+}
+
 /// Seconds from one stamp to a later one; negative if `later` is the earlier one.
 pub fn seconds_between(earlier_nanos: i64, later_nanos: i64) -> f64 {
     later_nanos.saturating_sub(earlier_nanos) as f64 / NANOS_PER_SECOND as f64

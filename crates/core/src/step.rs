@@ -1,7 +1,7 @@
 //! One labelled step: what a camera frame was worth. Plain data, made by the pipeline and read by
 //! the bag writer, the report and the live node.
 
-use crate::frame::{BoundingBox, DistanceKind, Reason};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, DistanceKind, Reason};
 
 /// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -25,6 +25,8 @@ pub struct Step {
     pub frame: u64,
     /// `header.stamp` of the colour image.
     pub stamp_nanos: i64,
+    /// Where it lies in time: its stamp, but for one that is `wild_stamp`, which lies where its log time puts it.
+    pub timeline_nanos: i64,
     /// When the colour image was logged (offline) or received (live).
     pub log_time_nanos: i64,
     /// `header.frame_id` of the colour image.
@@ -33,8 +35,10 @@ pub struct Step {
     pub fingertip: Option<BoundingBox>,
     /// As `fingertip`.
     pub target: Option<BoundingBox>,
-    /// A box of this step was predicted by the tracker, not seen by the detector.
-    pub bridged: bool,
+    /// Where the fingertip's box comes from, if there is one.
+    pub fingertip_source: Option<BoxSource>,
+    /// As `fingertip_source`.
+    pub target_source: Option<BoxSource>,
     /// Which of the three distances counts.
     pub distance_kind: DistanceKind,
     /// The raw measured distance of `distance_kind`, before any filter; NaN if the step is invalid.
@@ -69,6 +73,12 @@ impl Step {
     /// It has a distance, and so a reward.
     pub fn is_valid(&self) -> bool {
         self.reason.is_none()
+    }
+
+    /// A box of this step was predicted by the tracker where the detector saw nothing.
+    pub fn is_bridged(&self) -> bool {
+        let sources = [self.fingertip_source, self.target_source];
+        (sources.iter().flatten()).any(|source| source.origin == BoxOrigin::Bridged)
     }
 
     /// The public name of the reason, empty for a valid step.

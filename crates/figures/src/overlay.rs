@@ -139,12 +139,14 @@ mod tests {
     fn step(surface_m: std::result::Result<f64, Reason>) -> Step {
         let info = FrameInfo {
             stamp_nanos: 1,
+            timeline_nanos: 1,
             log_time_nanos: 1,
             frame_id: "camera".into(),
             episode: 0,
             fingertip: Some(BoundingBox::new(40.0, 60.0, 80.0, 100.0)),
             target: Some(BoundingBox::new(110.0, 60.0, 150.0, 100.0)),
-            bridged: false,
+            fingertip_source: None,
+            target_source: None,
             reason: None,
         };
         let measured = surface_m.map(|distance_m| Measurement {

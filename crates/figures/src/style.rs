@@ -95,6 +95,7 @@ impl Palette {
             Reason::ImplausibleDistance => "#d55e00",
             Reason::ModelError => self.model_error,
             Reason::Late => "#ddcc77",
+            Reason::WildStamp => "#117733",
         }
     }
 

@@ -214,12 +214,14 @@ impl Pending {
     fn refuse(self, status: u8, message: &str, reason: Reason, settings: &Settings) -> Result<()> {
         let info = FrameInfo {
             stamp_nanos: self.header.stamp_nanos(),
+            timeline_nanos: self.header.stamp_nanos(),
             log_time_nanos: self.received_nanos,
             frame_id: self.header.frame_id.clone(),
             episode: 0,
             fingertip: None,
             target: None,
-            bridged: false,
+            fingertip_source: None,
+            target_source: None,
             reason: Some(reason),
         };
         let step = Rewarder::new(settings).push(info, Err(reason), Latency::default());
@@ -288,12 +290,14 @@ impl Series {
         let frame = MatchedFrame {
             info: FrameInfo {
                 stamp_nanos,
+                timeline_nanos: stamp_nanos,
                 log_time_nanos: call.received_nanos,
                 frame_id: header.frame_id,
                 episode,
                 fingertip,
                 target,
-                bridged: false,
+                fingertip_source: fingertip.map(|_| BoxSource::SEEN),
+                target_source: target.map(|_| BoxSource::SEEN),
                 reason,
             },
             image: image.into(),

@@ -23,7 +23,7 @@ use spatial_reward_core::messages::step_reward::StepMeta;
 use spatial_reward_core::pipeline::measure::{Measured, Measurer, Task};
 use spatial_reward_core::pipeline::{MatchedFrame, Rewarder};
 use spatial_reward_core::progress::{BoxedProgress, OnProgress};
-use spatial_reward_core::settings::{ImageTransport, Settings};
+use spatial_reward_core::settings::{ImageTransport, Regions, Settings};
 use spatial_reward_core::stamp::seconds_between;
 
 /// What both threads look at.
@@ -316,6 +316,8 @@ impl Worker {
             estimator: state.measurer.estimator,
             image,
             depth: Some(raw_image()?),
+            // A caller knows the picture that it sends with its boxes.
+            regions: Regions::default(),
         };
         let task = Task {
             frame,
@@ -357,6 +359,7 @@ fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Mea
         estimator,
         image: picture(settings.live.image_transport)?,
         depth: Some(picture(settings.live.depth_transport)?),
+        regions: settings.regions.clone(),
     })
 }
 

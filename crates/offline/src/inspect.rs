@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::by_stamp;
 use crate::error::{Error, Result};
 use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::roles::{Roles, TruthTopics};
 use crate::role::Role;
 use spatial_reward_core::frame::Reason;
-use spatial_reward_core::pipeline::Matcher;
 use spatial_reward_core::pipeline::measure::Size;
+use spatial_reward_core::pipeline::{FrameInfo, Matcher};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_rosbag2::{BagInfo, BagReader, Loss};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// What a bag holds and what labelling it would meet.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ pub fn inspect(
         messages_read += 1;
         if let Some(rehearsal) = &mut rehearsal
             && !rehearsal.stopped
-            && let Err(error) = rehearsal.intake.take(&message, &mut rehearsal.matcher)
+            && let Err(error) = rehearsal.take(&message)
         {
             obstacles.push(error);
             rehearsal.stopped = true;
@@ -108,7 +109,7 @@ pub fn inspect(
         loss: reader.loss().cloned(),
     };
     if let Some(rehearsal) = rehearsal {
-        rehearsal.finish(&mut inspection);
+        rehearsal.finish(&mut inspection, settings)?;
     }
     Ok(inspection)
 }
@@ -135,20 +136,42 @@ impl Rehearsal {
         }
     }
 
+    fn take(&mut self, message: &BagMessage) -> Result<()> {
+        let Self {
+            intake, matcher, ..
+        } = self;
+        let mut sink = |input| matcher.push(message.log_time_nanos, input);
+        intake.take(message, &mut sink)
+    }
+
     fn count_frames(&mut self) -> u64 {
         while let Some(frame) = self.matcher.next_frame() {
-            self.frames += 1;
-            self.episodes = self.episodes.max(frame.info.episode + 1);
-            if let Some(reason) = frame.info.reason {
-                *self.unmatched.entry(reason).or_default() += 1;
-            }
+            self.count(&frame.info);
         }
         self.frames
     }
 
-    fn finish(mut self, inspection: &mut Inspection) {
+    fn count(&mut self, frame: &FrameInfo) {
+        self.frames += 1;
+        self.episodes = self.episodes.max(frame.episode + 1);
+        if let Some(reason) = frame.reason {
+            *self.unmatched.entry(reason).or_default() += 1;
+        }
+    }
+
+    fn finish(mut self, inspection: &mut Inspection, settings: &Settings) -> Result<()> {
         self.matcher.flush();
         self.count_frames();
+        if self.matcher.has_missed() && !self.stopped {
+            // Stamps alone decide, as they do when it is labelled.
+            let info = &inspection.info;
+            let mut intake = Intake::new(info, &inspection.roles)?;
+            (self.frames, self.episodes) = (0, 0);
+            self.unmatched.clear();
+            for frame in by_stamp::frames(info, settings, &mut intake, &mut |_| Ok(()))? {
+                self.count(&frame.info);
+            }
+        }
         inspection.frames = self.frames;
         inspection.episodes = self.episodes;
         inspection.unmatched = self.unmatched;
@@ -162,5 +185,6 @@ impl Rehearsal {
         inspection.target_classes = classes(Role::Target);
         inspection.unreadable = self.intake.unreadable().clone();
         inspection.task_prompt = self.intake.task_prompt().map(str::to_owned);
+        Ok(())
     }
 }

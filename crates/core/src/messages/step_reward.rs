@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::cdr;
 use super::types::{Header, Time};
 use crate::error::Result;
-use crate::frame::BoundingBox;
+use crate::frame::{BoundingBox, BoxSource};
 use crate::step::Step;
 
 /// The message's name.
@@ -27,7 +27,7 @@ pub const DEFINITION: &str = concat!(
 
 /// REP 2011's hash of the definition. tests/python/test_step_reward_hash.py computes it anew.
 pub const TYPE_HASH: &str =
-    "RIHS01_a9173f8deb4f51b2939b9190a0050a3efe4d7f8ad4d7216ade42add52b7735a5";
+    "RIHS01_96621a770e9f5369ab3584fde02030422759f6c97759285d0a067e79f5ddfe40";
 
 /// The message's fields, as in msg/StepReward.msg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct StepReward {
     pub valid: bool,
     /// Why not, as [`Reason::name`](crate::frame::Reason::name) has it; empty if valid.
     pub reason: String,
-    /// A box of this step was predicted by the tracker, not seen by the detector.
+    /// A box of this step was predicted by the tracker where the detector saw nothing.
     pub bridged: bool,
     /// The task was solved in this step.
     pub success: bool,
@@ -76,6 +76,15 @@ pub struct StepReward {
     pub fingertip_box: [f64; 4],
     /// As `fingertip_box`.
     pub target_box: [f64; 4],
+    /// Where the fingertip's box comes from, as [`BoxOrigin::name`](crate::frame::BoxOrigin::name) has it; empty if there is
+    /// none.
+    pub fingertip_origin: String,
+    /// As `fingertip_origin`.
+    pub target_origin: String,
+    /// Seconds between the image and the detection that the box comes from; NaN if there is none.
+    pub fingertip_age_s: f64,
+    /// As `fingertip_age_s`.
+    pub target_age_s: f64,
     /// Wall time of decoding, in seconds.
     pub latency_decode_s: f64,
     /// Wall time of measuring, in seconds.
@@ -115,13 +124,17 @@ impl StepReward {
             confidence: step.confidence,
             valid: step.is_valid(),
             reason: step.reason_name().to_owned(),
-            bridged: step.bridged,
+            bridged: step.is_bridged(),
             success: step.success,
             terminated: step.terminated,
             answer: step.answer.clone(),
             estimator: meta.estimator.to_owned(),
             fingertip_box: edges(step.fingertip),
             target_box: edges(step.target),
+            fingertip_origin: origin(step.fingertip_source),
+            target_origin: origin(step.target_source),
+            fingertip_age_s: age_s(step.fingertip_source),
+            target_age_s: age_s(step.target_source),
             latency_decode_s: step.latency.decode_s,
             latency_estimate_s: step.latency.estimate_s,
             latency_total_s: step.latency.total_s,
@@ -138,6 +151,14 @@ fn edges(bbox: Option<BoundingBox>) -> [f64; 4] {
     bbox.map_or([f64::NAN; 4], |bbox| {
         [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max]
     })
+}
+
+fn origin(source: Option<BoxSource>) -> String {
+    source.map_or("", |source| source.origin.name()).to_owned()
+}
+
+fn age_s(source: Option<BoxSource>) -> f64 {
+    source.map_or(f64::NAN, |source| source.age_s)
 }
 
 /// The step as little-endian CDR with its encapsulation header.

@@ -1,12 +1,15 @@
-//! The boxes of one role: which detection of a message counts, which message belongs to a frame,
-//! and, where the tracker is on, what stands in for a missing one.
+//! The boxes of one role: which detection of a message counts, which messages belong to a frame, and what stands in
+//! between two detections or for a missing one.
 
 use super::buffer::Buffer;
 use super::clock::Moment;
 use super::tracker::BoxTracker;
-use crate::frame::{BoundingBox, Detection, Reason};
-use crate::settings::Config;
-use crate::stamp::nanos_from_seconds;
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, Detection, Reason};
+use crate::settings::{Config, Region};
+use crate::stamp::{nanos_from_seconds, nanos_from_signed_seconds, seconds_between};
+
+/// A constant velocity holds for about as long; an older box is used where it was last seen.
+const MAX_EXTRAPOLATED_NANOS: i64 = 200_000_000;
 
 /// The chosen detection of one message.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,11 +18,55 @@ struct Chosen {
     score: f64,
 }
 
-/// A frame's box of one role.
+/// A frame's box of one role, and where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct RoleBox {
+pub(super) struct FoundRegion {
     pub bbox: BoundingBox,
-    pub bridged: bool,
+    pub source: BoxSource,
+}
+
+/// What a role's messages say of a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Found {
+    pub region: Result<FoundRegion, Reason>,
+    pub neighbours: Neighbours,
+}
+
+/// The messages around a frame that decided about its box.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Neighbours {
+    /// The nearest within the tolerance; the others do not count then.
+    own: Option<Moment>,
+    /// The newest one before it.
+    earlier: Option<Moment>,
+    /// The first one after it, if boxes are interpolated.
+    later: Option<Moment>,
+}
+
+impl Neighbours {
+    /// Whether a message that comes afterwards would have changed the box of the frame at `frame`.
+    pub(super) fn would_change(
+        &self,
+        frame: Moment,
+        message: Moment,
+        tolerance_nanos: i64,
+        max_age_nanos: i64,
+    ) -> bool {
+        let off = |at: Moment| at.stamp_nanos.abs_diff(frame.stamp_nanos);
+        let is_own = off(message) <= tolerance_nanos.unsigned_abs();
+        if message.epoch != frame.epoch {
+            return false;
+        }
+        match self.own {
+            Some(own) => is_own && off(message) <= off(own),
+            None => {
+                let limit = frame.shifted(max_age_nanos);
+                is_own
+                    || self.earlier.is_none_or(|earlier| earlier < message)
+                        && self.later.map_or(message <= limit, |later| message < later)
+            }
+        }
+    }
 }
 
 /// Which role a [`BoxStream`] serves, with what differs between the two.
@@ -47,22 +94,40 @@ pub(super) struct BoxStream {
     classes: Vec<String>,
     min_score: f64,
     tolerance_nanos: i64,
-    max_age_nanos: i64,
+    pub max_age_nanos: i64,
+    delay_nanos: i64,
+    interpolates: bool,
+    /// Whether a missing box is bridged: else the tracker only tells where a box is between two detections.
+    bridges: bool,
     buffer: Buffer<Option<Chosen>>,
-    tracker: Option<BoxTracker>,
+    tracker: BoxTracker,
 }
 
 impl BoxStream {
-    pub(super) fn new(role: Role, classes: &[String], config: &Config) -> Self {
+    pub(super) fn new(
+        role: Role,
+        classes: &[String],
+        region: &Region,
+        config: &Config,
+        interpolates: bool,
+    ) -> Self {
         Self {
             role,
             classes: classes.to_vec(),
             min_score: config.matching.min_score,
             tolerance_nanos: nanos_from_seconds(config.matching.tolerance_s),
             max_age_nanos: nanos_from_seconds(config.matching.box_max_age_s),
+            delay_nanos: nanos_from_signed_seconds(region.delay_s),
+            interpolates,
+            bridges: config.tracker.enabled,
             buffer: Buffer::new(|_| size_of::<Option<Chosen>>()),
-            tracker: (config.tracker.enabled).then(|| BoxTracker::new(&config.tracker)),
+            tracker: BoxTracker::new(&config.tracker),
         }
+    }
+
+    /// By how much its messages are stamped later than the images that they are of.
+    pub(super) fn delay_nanos(&self) -> i64 {
+        self.delay_nanos
     }
 
     pub(super) fn newest(&self) -> Option<Moment> {
@@ -77,19 +142,26 @@ impl BoxStream {
         self.buffer.bytes()
     }
 
-    /// Take in a message. Two at one moment count as one: the best score of both.
-    pub(super) fn push(&mut self, moment: Moment, boxes: &[Detection], shared_topic: bool) {
-        let chosen = self.choose(boxes, shared_topic);
+    /// Take in a message. Two at one moment count as one: the best score of both. False if it changes nothing.
+    pub(super) fn push(&mut self, moment: Moment, boxes: &[Detection], shared_topic: bool) -> bool {
+        let chosen = self.choose(boxes, shared_topic).map(|detection| Chosen {
+            bbox: detection.bbox,
+            score: detection.score,
+        });
         self.buffer
             .insert(moment, chosen, |new, held| match (new, held) {
                 (Some(new), Some(held)) => new.score > held.score,
                 (new, held) => new.is_some() && held.is_none(),
-            });
+            })
     }
 
     /// The detection with the best score among the classes that count; the first of equals. A
     /// score that is not a number never counts.
-    fn choose(&self, boxes: &[Detection], shared_topic: bool) -> Option<Chosen> {
+    pub(super) fn choose<'a>(
+        &self,
+        boxes: &'a [Detection],
+        shared_topic: bool,
+    ) -> Option<&'a Detection> {
         let counts = |class_id: &str| match self.classes.is_empty() {
             true => !shared_topic || class_id == self.role.shared_class,
             false => self.classes.iter().any(|class| class == class_id),
@@ -98,71 +170,102 @@ impl BoxStream {
             .iter()
             .filter(|detection| detection.score >= self.min_score && counts(&detection.class_id))
             .reduce(|best, next| if next.score > best.score { next } else { best })
-            .map(|detection| Chosen {
-                bbox: detection.bbox,
-                score: detection.score,
-            })
     }
 
     /// The box of the frame at a moment. Frames are asked for in order: the tracker follows them.
     /// `not_before` is where the episode began: no older box is carried into it.
-    pub(super) fn at(
+    pub(super) fn at(&mut self, moment: Moment, not_before: Option<Moment>) -> Found {
+        let own = self.buffer.nearest(moment, self.tolerance_nanos);
+        let own = own.map(|(at, chosen)| (at, *chosen));
+        let neighbours = Neighbours {
+            own: own.map(|(at, _)| at),
+            earlier: self.earlier(moment).map(|(at, _)| at),
+            later: self.later(moment).map(|(at, _)| at),
+        };
+        let region = match own {
+            Some((at, Some(chosen))) => Ok(self.seen(moment, at, chosen.bbox)),
+            Some((_, None)) => Err(self.role.missing),
+            None => self.between(moment, not_before),
+        };
+        let region = region.or_else(|reason| self.bridged(moment).ok_or(reason));
+        Found { region, neighbours }
+    }
+
+    /// The newest message up to a moment.
+    fn earlier(&self, moment: Moment) -> Option<(Moment, Option<Chosen>)> {
+        let (at, chosen) = self.buffer.newest_until(moment)?;
+        (at.epoch == moment.epoch).then_some((at, *chosen))
+    }
+
+    /// The first message after a moment, of a stream whose boxes are interpolated.
+    fn later(&self, moment: Moment) -> Option<(Moment, Option<Chosen>)> {
+        let (at, chosen) = self
+            .buffer
+            .first_after(moment)
+            .filter(|_| self.interpolates)?;
+        (at.epoch == moment.epoch).then_some((at, *chosen))
+    }
+
+    /// The box of a frame that the detector did not look at: where it was between the detections around the frame, or
+    /// where the last one was heading, for as long as that is not too old.
+    fn between(
         &mut self,
         moment: Moment,
         not_before: Option<Moment>,
-    ) -> Result<RoleBox, Reason> {
-        let matched = self.matched(moment, not_before);
-        let Some(tracker) = &mut self.tracker else {
-            return matched.map(|(_, bbox)| seen(bbox));
-        };
-        match matched {
-            Ok((seen_at, bbox)) => {
-                tracker.observe(seen_at.stamp_nanos, &bbox);
-                Ok(seen(bbox))
-            }
-            Err(reason) => tracker
-                .bridge(moment.stamp_nanos)
-                .map(|bbox| RoleBox {
-                    bbox,
-                    bridged: true,
-                })
-                .ok_or(reason),
-        }
-    }
-
-    /// What the detector itself says. The message nearest in time decides, if there is one within
-    /// the tolerance; else the newest earlier one does, for as long as it is not too old. A
-    /// message without a box says that there is none.
-    fn matched(
-        &self,
-        moment: Moment,
-        not_before: Option<Moment>,
-    ) -> Result<(Moment, BoundingBox), Reason> {
-        let nearest = self.buffer.nearest(moment, self.tolerance_nanos);
-        let earlier = || {
-            let (at, chosen) = self.buffer.newest_until(moment)?;
-            (at.epoch == moment.epoch).then_some((at, chosen))
-        };
-        let (at, chosen) = nearest.or_else(earlier).ok_or(self.role.missing)?;
-        let chosen = chosen.ok_or(self.role.missing)?;
+    ) -> Result<FoundRegion, Reason> {
+        let (at, chosen) = self.earlier(moment).ok_or(self.role.missing)?;
+        let earlier = chosen.ok_or(self.role.missing)?.bbox;
         let too_old = at < moment.shifted(-self.max_age_nanos)
             || not_before.is_some_and(|start| at < start.shifted(-self.tolerance_nanos));
-        if nearest.is_none() && too_old {
+        if too_old {
             return Err(Reason::StaleBox);
         }
-        Ok((at, chosen.bbox))
+        self.tracker.observe(at.stamp_nanos, &earlier);
+        let later = self.later(moment);
+        if let Some((until, Some(later))) = later
+            && until <= moment.shifted(self.max_age_nanos)
+        {
+            let [whole, passed] = [until, moment].map(|to| nanos_between(at, to));
+            let bbox = earlier.mixed(&later.bbox, passed as f64 / whole as f64);
+            let nearer_nanos = passed.min(whole - passed);
+            return Ok(found(bbox, BoxOrigin::Interpolated, nearer_nanos));
+        }
+        let age_nanos = nanos_between(at, moment);
+        let heading = (age_nanos <= MAX_EXTRAPOLATED_NANOS)
+            .then(|| self.tracker.extrapolate(moment.stamp_nanos))
+            .flatten();
+        Ok(match heading {
+            Some(bbox) => found(bbox, BoxOrigin::Extrapolated, age_nanos),
+            None => found(earlier, BoxOrigin::Reused, age_nanos),
+        })
+    }
+
+    fn seen(&mut self, moment: Moment, at: Moment, bbox: BoundingBox) -> FoundRegion {
+        self.tracker.observe(at.stamp_nanos, &bbox);
+        let [first, last] = [at.min(moment), at.max(moment)];
+        found(bbox, BoxOrigin::Seen, nanos_between(first, last))
+    }
+
+    fn bridged(&mut self, moment: Moment) -> Option<FoundRegion> {
+        let (bbox, seen_nanos) = self
+            .bridges
+            .then(|| self.tracker.bridge(moment.stamp_nanos))??;
+        let age_nanos = moment.stamp_nanos.saturating_sub(seen_nanos);
+        Some(found(bbox, BoxOrigin::Bridged, age_nanos))
     }
 
     pub(super) fn restart_tracker(&mut self) {
-        if let Some(tracker) = &mut self.tracker {
-            tracker.restart();
-        }
+        self.tracker.restart();
     }
 
     /// Forget what no frame from this moment on can ask for.
     pub(super) fn forget_before(&mut self, moment: Moment) {
         self.buffer
             .forget_before(moment.shifted(-self.tolerance_nanos), true);
+    }
+
+    pub(super) fn remove(&mut self, moment: Moment) {
+        self.buffer.remove(moment.shifted(-self.delay_nanos));
     }
 
     pub(super) fn trim_ahead(&mut self, epoch: u64, reach_nanos: i64) {
@@ -174,9 +277,14 @@ impl BoxStream {
     }
 }
 
-fn seen(bbox: BoundingBox) -> RoleBox {
-    RoleBox {
+fn found(bbox: BoundingBox, origin: BoxOrigin, age_nanos: i64) -> FoundRegion {
+    let age_s = seconds_between(0, age_nanos);
+    FoundRegion {
         bbox,
-        bridged: false,
+        source: BoxSource { origin, age_s },
     }
+}
+
+fn nanos_between(earlier: Moment, later: Moment) -> i64 {
+    later.stamp_nanos.saturating_sub(earlier.stamp_nanos)
 }

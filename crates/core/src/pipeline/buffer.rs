@@ -39,17 +39,30 @@ impl<T> Buffer<T> {
     }
 
     /// Put a message in. Of two at the same moment `better(new, held)` says whether the new one
-    /// replaces the other.
-    pub(super) fn insert(&mut self, moment: Moment, value: T, better: impl Fn(&T, &T) -> bool) {
+    /// replaces the other. False if it does not.
+    pub(super) fn insert(
+        &mut self,
+        moment: Moment,
+        value: T,
+        better: impl Fn(&T, &T) -> bool,
+    ) -> bool {
         self.newest = self.newest.max(Some(moment));
         if let Some(held) = self.entries.get(&moment)
             && !better(&value, held)
         {
-            return;
+            return false;
         }
         self.bytes += (self.bytes_of)(&value);
         if let Some(replaced) = self.entries.insert(moment, value) {
             self.bytes -= (self.bytes_of)(&replaced);
+        }
+        true
+    }
+
+    /// Take a message out again.
+    pub(super) fn remove(&mut self, moment: Moment) {
+        if let Some(value) = self.entries.remove(&moment) {
+            self.bytes -= (self.bytes_of)(&value);
         }
     }
 
@@ -68,9 +81,9 @@ impl<T> Buffer<T> {
     }
 
     /// The oldest message after a moment.
-    pub(super) fn first_after(&self, moment: Moment) -> Option<&T> {
-        let (_, value) = self.entries.range(moment.shifted(1)..).next()?;
-        Some(value)
+    pub(super) fn first_after(&self, moment: Moment) -> Option<(Moment, &T)> {
+        let (at, value) = self.entries.range(moment.shifted(1)..).next()?;
+        Some((*at, value))
     }
 
     /// Whether the stream has come to a moment or past it, so that nothing nearer will come. One

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::boxes::{BoxStream, FINGERTIP, TARGET};
-use super::buffer::Buffer;
+use super::boxes::Neighbours;
 use super::clock::{ImageClock, Moment};
-use super::{BoxRole, FrameInfo, Input, MatchedFrame, Streams};
+use super::image_order::{ImageOrder, PendingImage, Placed};
+use super::join::{Join, Used};
+use super::settled::Settled;
+use super::{BoxRole, Input, MatchedFrame, Streams};
 use crate::frame::{Detection, Intrinsics, Reason};
 use crate::settings::Config;
-use crate::stamp::nanos_from_seconds;
+use crate::stamp::{NANOS_PER_SECOND, nanos_from_seconds};
 
 /// Encoded images and depth that may wait at a time: 60 Hz of raw full-HD colour and depth fit for
 /// the default wait. A recording that needs more has its oldest frames settled early.
@@ -26,82 +28,75 @@ const MAX_HELD_BYTES: usize = 384 << 20;
 ///
 /// Frames come out in the order of their stamps, save `late` ones: an image older than the last
 /// frame, by less than a second, comes out at once. An image a second or more older than the
-/// newest is a clock that was set back: what is pending is settled first, nothing from before is
-/// matched to what comes after, and a new episode begins.
+/// newest, and followed by another of its kind, is a clock that was set back: what is pending is settled first,
+/// nothing from before is matched to what comes after, and a new episode begins. One whose stamp alone leaps is
+/// `wild_stamp`. Of two images with one stamp the first counts.
 ///
 /// Episodes also begin at an [`Input::EpisodeSplit`] and after a gap; neither makes empty ones. No
 /// box is carried from one episode into the next, and trackers restart.
+///
+/// That is how a live node has to do it, for it cannot know what is still to come. A recording is read
+/// [`recorded`](Self::recorded): then a frame without a box lies between two detections instead of behind one, and
+/// [`has_missed`](Self::has_missed) tells that some message came too late for its frame, so that the recording is to
+/// be read again through a [`StampMatcher`](super::StampMatcher).
 #[derive(Debug)]
 pub struct Matcher {
     streams: Streams,
-    needs_depth: bool,
-    tolerance_nanos: i64,
     wait_nanos: i64,
     reach_nanos: i64,
-    split_gap_nanos: Option<i64>,
     max_held_bytes: usize,
 
-    clock: ImageClock,
+    order: ImageOrder<Bytes>,
+    join: Join<Bytes>,
     now_nanos: i64,
     /// By moment, then in order of arrival.
-    pending: BTreeMap<(Moment, u64), PendingImage>,
+    pending: BTreeMap<(Moment, u64), PendingImage<Bytes>>,
     pending_bytes: usize,
-    images_seen: u64,
-    depth: Buffer<Bytes>,
-    camera_info: Buffer<Intrinsics>,
-    fingertip: BoxStream,
-    target: BoxStream,
-
-    splits: VecDeque<Split>,
-    episode: u64,
-    /// Where the current episode began, unless it is the first.
-    episode_start: Option<Moment>,
-    last_settled: Option<Moment>,
+    images_placed: u64,
+    duplicates: u64,
+    /// What a recording has settled.
+    settled: Option<Settled>,
+    missed: bool,
     ready: VecDeque<MatchedFrame>,
 }
 
-#[derive(Debug)]
-struct PendingImage {
-    log_time_nanos: i64,
-    frame_id: String,
-    payload: Bytes,
-}
-
-#[derive(Debug)]
-struct Split {
-    log_time_nanos: i64,
-    images_before: u64,
-}
-
 impl Matcher {
-    /// A matcher for the streams that exist. With `needs_depth`, a frame without depth is
+    /// A live matcher for the streams that exist. With `needs_depth`, a frame without depth is
     /// `no_depth`; else depth is only handed along. The configuration is taken as valid.
     pub fn new(config: &Config, streams: Streams, needs_depth: bool) -> Self {
+        Self::with(config, streams, needs_depth, false)
+    }
+
+    /// A matcher for a recording, whose log times say nothing about when a message could be had.
+    pub fn recorded(config: &Config, streams: Streams, needs_depth: bool) -> Self {
+        Self::with(config, streams, needs_depth, true)
+    }
+
+    fn with(config: &Config, streams: Streams, needs_depth: bool, recorded: bool) -> Self {
         let tolerance_nanos = nanos_from_seconds(config.matching.tolerance_s);
         let wait_nanos = nanos_from_seconds(config.matching.wait_s);
         let max_age_nanos = nanos_from_seconds(config.matching.box_max_age_s);
-        let reach_nanos = wait_nanos.saturating_add(tolerance_nanos.max(max_age_nanos));
+        let belongs_nanos = tolerance_nanos.max(max_age_nanos);
+        let reach_nanos = wait_nanos.saturating_add(belongs_nanos);
+        let clock = ImageClock::new(wait_nanos, reach_nanos);
+        // In time is what comes within the wait, and a second more for streams of different speed.
+        let remembered_nanos = reach_nanos
+            .saturating_add(belongs_nanos)
+            .saturating_add(NANOS_PER_SECOND);
         Self {
             streams,
-            needs_depth,
-            tolerance_nanos,
             wait_nanos,
             reach_nanos,
-            split_gap_nanos: config.episodes.split_gap_s.map(nanos_from_seconds),
             max_held_bytes: MAX_HELD_BYTES,
-            clock: ImageClock::new(wait_nanos, reach_nanos),
+            order: ImageOrder::new(clock, (!recorded).then_some(wait_nanos)),
+            join: Join::new(config, needs_depth, recorded, Bytes::len),
             now_nanos: i64::MIN,
             pending: BTreeMap::new(),
             pending_bytes: 0,
-            images_seen: 0,
-            depth: Buffer::new(|payload| payload.len()),
-            camera_info: Buffer::new(|_| size_of::<Intrinsics>()),
-            fingertip: BoxStream::new(FINGERTIP, &config.topics.fingertip_class, config),
-            target: BoxStream::new(TARGET, &config.topics.target_class, config),
-            splits: VecDeque::new(),
-            episode: 0,
-            episode_start: None,
-            last_settled: None,
+            images_placed: 0,
+            duplicates: 0,
+            settled: recorded.then(|| Settled::new(remembered_nanos)),
+            missed: false,
             ready: VecDeque::new(),
         }
     }
@@ -121,18 +116,28 @@ impl Matcher {
 
     /// Whether a frame waits for its inputs.
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.order.is_holding()
+    }
+
+    /// Whether a message of a recording came too late for a frame that it belongs to, or an image for its place.
+    pub fn has_missed(&self) -> bool {
+        self.missed
+    }
+
+    /// Images that had the stamp of another, and so are no step.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
     }
 
     /// The episode that a split before the next image would begin.
     pub fn next_episode(&self) -> u64 {
-        self.last_settled.map_or(0, |_| self.episode + 1)
+        self.join.next_episode()
     }
 
     /// The newest intrinsics that have come in.
     pub fn newest_intrinsics(&self) -> Option<Intrinsics> {
-        let newest = self.camera_info.newest()?;
-        let (_, intrinsics) = self.camera_info.newest_until(newest)?;
+        let newest = self.join.camera_info.newest()?;
+        let (_, intrinsics) = self.join.camera_info.newest_until(newest)?;
         Some(*intrinsics)
     }
 
@@ -145,35 +150,29 @@ impl Matcher {
                 frame_id,
                 payload,
             } => {
-                let image = PendingImage {
+                let placed = self.order.push(PendingImage {
+                    stamp_nanos,
                     log_time_nanos,
                     frame_id,
                     payload,
-                };
-                self.push_image(stamp_nanos, image);
+                    wild: false,
+                });
+                self.take_placed(placed);
             }
             Input::Depth {
                 stamp_nanos,
                 payload,
-            } => {
-                let newest = self.depth.newest();
-                let moment = (self.clock).place_message(log_time_nanos, stamp_nanos, newest);
-                self.depth.insert(moment, payload, |_, _| false);
-            }
+            } => self.push_depth(log_time_nanos, stamp_nanos, payload),
             Input::CameraInfo {
                 stamp_nanos,
                 intrinsics,
-            } => {
-                let newest = self.camera_info.newest();
-                let moment = (self.clock).place_message(log_time_nanos, stamp_nanos, newest);
-                self.camera_info.insert(moment, intrinsics, |_, _| false);
-            }
+            } => self.push_camera_info(log_time_nanos, stamp_nanos, intrinsics),
             Input::Boxes {
                 role,
                 stamp_nanos,
                 boxes,
             } => self.push_boxes(log_time_nanos, stamp_nanos, role, &boxes),
-            Input::EpisodeSplit => self.push_split(log_time_nanos),
+            Input::EpisodeSplit => self.join.push_split(log_time_nanos),
         }
         self.settle();
         self.shed();
@@ -182,11 +181,15 @@ impl Matcher {
     /// Tell the matcher what time it is when no message does: a live node's timer.
     pub fn advance(&mut self, log_time_nanos: i64) {
         self.now_nanos = self.now_nanos.max(log_time_nanos);
+        let placed = self.order.advance(self.now_nanos);
+        self.take_placed(placed);
         self.settle();
     }
 
     /// No more messages will come: settle everything.
     pub fn flush(&mut self) {
+        let placed = self.order.flush();
+        self.take_placed(placed);
         while self.settle_first() {}
     }
 
@@ -195,52 +198,100 @@ impl Matcher {
         self.ready.pop_front()
     }
 
-    fn push_image(&mut self, stamp_nanos: i64, image: PendingImage) {
-        let moment = self.clock.place_image(image.log_time_nanos, stamp_nanos);
-        if self.last_settled.is_some_and(|last| moment < last) {
-            let late = self.info(moment, &image, Some(Reason::Late));
-            self.ready.push_back(MatchedFrame {
-                info: late,
-                image: image.payload,
-                depth: None,
-                intrinsics: None,
-            });
+    fn take_placed(&mut self, placed: Vec<Placed<Bytes>>) {
+        for (moment, image) in placed {
+            if image.wild {
+                self.join.forget_wild(moment.epoch, image.stamp_nanos);
+                // Of a first one the messages of those behind it were placed in vain.
+                self.missed |= self.settled.is_some() && self.join.last_settled().is_none();
+            }
+            self.take_image(moment, image);
+        }
+    }
+
+    fn take_image(&mut self, moment: Moment, image: PendingImage<Bytes>) {
+        let settled = self.join.last_settled();
+        let same = (moment, 0)..=(moment, u64::MAX);
+        let is_duplicate =
+            settled == Some(moment) || self.pending.range(same).any(|(_, pending)| !pending.wild);
+        if is_duplicate && !image.wild {
+            self.duplicates += 1;
+            return;
+        }
+        if settled.is_some_and(|last| moment < last) {
+            self.missed = true;
+            let reason = if image.wild {
+                Reason::WildStamp
+            } else {
+                Reason::Late
+            };
+            let frame = self.join.unmatched(moment, image, reason);
+            self.ready.push_back(frame);
             return;
         }
         self.pending_bytes += image.payload.len();
-        self.pending.insert((moment, self.images_seen), image);
-        self.images_seen += 1;
+        self.pending.insert((moment, self.images_placed), image);
+        self.images_placed += 1;
+        self.join.count_image();
+    }
+
+    fn push_depth(&mut self, log_time_nanos: i64, stamp_nanos: i64, payload: Bytes) {
+        let newest = self.join.depth.newest();
+        let Some(moment) = self.moment(log_time_nanos, stamp_nanos, newest) else {
+            return;
+        };
+        if self.join.depth.insert(moment, payload, |_, _| false)
+            && let Some(settled) = &self.settled
+        {
+            self.missed |= settled.misses_depth(moment, self.join.tolerance_nanos);
+        }
+    }
+
+    fn push_camera_info(&mut self, log_time_nanos: i64, stamp_nanos: i64, intrinsics: Intrinsics) {
+        let newest = self.join.camera_info.newest();
+        let Some(moment) = self.moment(log_time_nanos, stamp_nanos, newest) else {
+            return;
+        };
+        if let Some(settled) = self.settled.as_ref().filter(|_| self.streams.camera_info) {
+            self.missed |= settled.misses_camera_info(moment, &intrinsics);
+        }
+        (self.join.camera_info).insert(moment, intrinsics, |_, _| false);
     }
 
     fn push_boxes(&mut self, log_time: i64, stamp: i64, role: BoxRole, boxes: &[Detection]) {
-        let streams = [
-            (&mut self.fingertip, role != BoxRole::Target),
-            (&mut self.target, role != BoxRole::Fingertip),
-        ];
-        for (stream, concerned) in streams {
-            if concerned {
-                let moment = (self.clock).place_message(log_time, stamp, stream.newest());
-                stream.push(moment, boxes, role == BoxRole::Both);
-            }
-        }
+        let Self {
+            order,
+            join,
+            settled,
+            missed,
+            ..
+        } = self;
+        let (tolerance, max_age) = (join.tolerance_nanos, join.fingertip.max_age_nanos);
+        let place = |stamp_nanos, newest| {
+            let is_wild = order.is_wild(stamp);
+            (!is_wild).then(|| order.place_message(log_time, stamp_nanos, newest))
+        };
+        join.push_boxes(stamp, role, boxes, &place, &mut |role, moment| {
+            let Some(settled) = &settled else { return };
+            let of: fn(&Used) -> Neighbours = match role {
+                BoxRole::Target => |used| used.target,
+                _ => |used| used.fingertip,
+            };
+            *missed |= settled.misses_box(moment, of, tolerance, max_age);
+        });
     }
 
-    /// Splits with no image between them are one.
-    fn push_split(&mut self, log_time_nanos: i64) {
-        let images_before = self.images_seen;
-        if self.splits.back().map(|split| split.images_before) != Some(images_before) {
-            self.splits.push_back(Split {
-                log_time_nanos,
-                images_before,
-            });
-        }
+    /// Where a message belongs; nowhere if it is of an image whose stamp was wild.
+    fn moment(&self, log_time: i64, stamp: i64, stream_newest: Option<Moment>) -> Option<Moment> {
+        let is_wild = self.order.is_wild(stamp);
+        (!is_wild).then(|| self.order.place_message(log_time, stamp, stream_newest))
     }
 
     /// Settle, in order, every frame whose inputs are complete or whose wait is over.
     fn settle(&mut self) {
         while let Some(((moment, _), image)) = self.pending.first_key_value() {
             let deadline = image.log_time_nanos.saturating_add(self.wait_nanos);
-            if self.now_nanos <= deadline && !self.is_complete(*moment) {
+            if self.now_nanos <= deadline && !image.wild && !self.is_complete(*moment) {
                 break;
             }
             self.settle_first();
@@ -254,11 +305,11 @@ impl Matcher {
             fingertip,
             target,
         } = self.streams;
-        let ahead = self.wait_nanos;
-        (!depth || self.depth.has_reached(moment, ahead))
-            && (!camera_info || !self.camera_info.is_empty())
-            && (!fingertip || self.fingertip.has_reached(moment, ahead))
-            && (!target || self.target.has_reached(moment, ahead))
+        let (join, ahead) = (&self.join, self.wait_nanos);
+        (!depth || join.depth.has_reached(moment, ahead))
+            && (!camera_info || !join.camera_info.is_empty())
+            && (!fingertip || join.fingertip.has_reached(moment, ahead))
+            && (!target || join.target.has_reached(moment, ahead))
     }
 
     /// Turn the oldest pending image into a frame with what is there; false if none is pending.
@@ -267,101 +318,26 @@ impl Matcher {
             return false;
         };
         self.pending_bytes -= image.payload.len();
-        self.begin_episode_if_due(moment, image.log_time_nanos);
-        self.last_settled = Some(moment);
-
-        let fingertip = self.fingertip.at(moment, self.episode_start);
-        let target = self.target.at(moment, self.episode_start);
-        let depth = self.depth.nearest(moment, self.tolerance_nanos);
-        let depth = depth.map(|(_, payload)| payload.clone());
-        let no_depth = (self.needs_depth && depth.is_none()).then_some(Reason::NoDepth);
-        let reason = fingertip.err().or(target.err()).or(no_depth);
-        let intrinsics = self.camera_info.newest_until(moment);
-        let intrinsics = intrinsics.map(|(_, intrinsics)| intrinsics);
-        let intrinsics = intrinsics.or_else(|| self.camera_info.first_after(moment));
-        self.ready.push_back(MatchedFrame {
-            info: FrameInfo {
-                fingertip: fingertip.ok().map(|found| found.bbox),
-                target: target.ok().map(|found| found.bbox),
-                bridged: [fingertip, target]
-                    .iter()
-                    .flatten()
-                    .any(|found| found.bridged),
-                ..self.info(moment, &image, reason)
-            },
-            image: image.payload,
-            depth,
-            intrinsics: intrinsics.copied(),
-        });
-        self.forget_before(moment);
+        let (frame, used) = self.join.frame(moment, image);
+        if let (Some(settled), Some(used)) = (&mut self.settled, used) {
+            settled.push(used);
+        }
+        self.ready.push_back(frame);
         true
-    }
-
-    fn info(&self, moment: Moment, image: &PendingImage, reason: Option<Reason>) -> FrameInfo {
-        FrameInfo {
-            stamp_nanos: moment.stamp_nanos,
-            log_time_nanos: image.log_time_nanos,
-            frame_id: image.frame_id.clone(),
-            episode: self.episode,
-            fingertip: None,
-            target: None,
-            bridged: false,
-            reason,
-        }
-    }
-
-    fn begin_episode_if_due(&mut self, moment: Moment, log_time_nanos: i64) {
-        let mut split = false;
-        while (self.splits.front()).is_some_and(|next| next.log_time_nanos <= log_time_nanos) {
-            self.splits.pop_front();
-            split = true;
-        }
-        let Some(last) = self.last_settled else {
-            return;
-        };
-        let pause_nanos = moment.stamp_nanos.saturating_sub(last.stamp_nanos);
-        let gap = self.split_gap_nanos.is_some_and(|gap| pause_nanos > gap);
-        if split || gap || moment.epoch != last.epoch {
-            self.episode += 1;
-            self.episode_start = Some(moment);
-            self.fingertip.restart_tracker();
-            self.target.restart_tracker();
-        }
-    }
-
-    /// Forget the messages that no frame from this moment on can ask for.
-    fn forget_before(&mut self, moment: Moment) {
-        self.fingertip.forget_before(moment);
-        self.target.forget_before(moment);
-        self.camera_info.forget_before(moment, true);
-        self.depth
-            .forget_before(moment.shifted(-self.tolerance_nanos), false);
     }
 
     /// Keep the held bytes under the bound: settle early, and where no image waits, forget.
     fn shed(&mut self) {
-        let (epoch, reach) = (self.clock.epoch(), self.reach_nanos);
-        self.depth.trim_ahead(epoch, reach);
-        self.camera_info.trim_ahead(epoch, reach);
-        self.fingertip.trim_ahead(epoch, reach);
-        self.target.trim_ahead(epoch, reach);
+        self.join.trim_ahead(self.order.epoch(), self.reach_nanos);
         while self.held_bytes() > self.max_held_bytes {
-            let shed = self.settle_first()
-                || self.depth.forget_oldest()
-                || self.fingertip.forget_oldest()
-                || self.target.forget_oldest()
-                || self.camera_info.forget_oldest();
-            if !shed {
+            if !self.settle_first() && !self.join.forget_oldest() {
                 break;
             }
         }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.pending_bytes
-            + self.depth.bytes()
-            + self.camera_info.bytes()
-            + self.fingertip.bytes()
-            + self.target.bytes()
+        let held: usize = self.order.held().map(Bytes::len).sum();
+        held + self.pending_bytes + self.join.bytes()
     }
 }

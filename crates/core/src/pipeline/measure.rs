@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::detector_picture::in_image;
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use crate::messages::Decoder;
+use crate::settings;
 use crate::step::Latency;
 
 /// Two aspect ratios this close are one picture resized and rounded to whole pixels.
@@ -34,6 +36,8 @@ pub struct Measurer<'a> {
     pub image: Decoder,
     /// Reads the depth stream's; `None` without one.
     pub depth: Option<Decoder>,
+    /// What the boxes' pixels mean.
+    pub regions: settings::Regions,
 }
 
 /// A frame to measure.
@@ -122,16 +126,17 @@ impl Measurer<'_> {
 
     fn prepare(&self, task: Task) -> Prepared {
         let Task { frame, keep_color } = task;
-        let regions = frame.info.regions();
+        let reason = frame.info.regions().err();
+        let has_foreign_pixels = self.has_foreign_pixels(&frame.info);
         let mut measured = Measured {
             info: frame.info,
-            measurement: Err(regions.err().unwrap_or(Reason::NoImage)),
+            measurement: Err(reason.unwrap_or(Reason::NoImage)),
             color: None,
             latency: Latency::default(),
             broken: None,
         };
         let mut question = None;
-        if regions.is_err() && !keep_color {
+        if reason.is_some() && !keep_color && !has_foreign_pixels {
             return Prepared { measured, question };
         }
         let begin = Instant::now();
@@ -142,13 +147,14 @@ impl Measurer<'_> {
                 return Prepared { measured, question };
             }
         };
+        self.place_boxes(&mut measured.info, color.width, color.height);
         if keep_color {
             match color.pixels() {
                 Ok(_) => measured.color = Some(color.clone()),
                 Err(error) => measured.broken = Some(Broken::new("colour image", error)),
             }
         }
-        if let Ok(regions) = regions {
+        if let Ok(regions) = measured.info.regions() {
             let frame = DecodedFrame {
                 episode: measured.info.episode,
                 stamp_nanos: measured.info.stamp_nanos,
@@ -163,6 +169,23 @@ impl Measurer<'_> {
         }
         measured.latency.decode_s = begin.elapsed().as_secs_f64();
         Prepared { measured, question }
+    }
+
+    /// Whether a box is in the pixels of a detector's own picture.
+    fn has_foreign_pixels(&self, info: &FrameInfo) -> bool {
+        let settings::Regions { fingertip, target } = &self.regions;
+        info.fingertip.is_some() && fingertip.picture_size.is_some()
+            || info.target.is_some() && target.picture_size.is_some()
+    }
+
+    fn place_boxes(&self, info: &mut FrameInfo, width: u32, height: u32) {
+        let settings::Regions { fingertip, target } = &self.regions;
+        info.fingertip = info
+            .fingertip
+            .map(|bbox| in_image(&bbox, fingertip, width, height));
+        info.target = info
+            .target
+            .map(|bbox| in_image(&bbox, target, width, height));
     }
 
     fn decode(

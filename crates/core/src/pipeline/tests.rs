@@ -4,7 +4,9 @@ mod boxes;
 mod episodes;
 mod matching;
 mod ordering;
+mod recorded;
 mod rewarding;
+mod wild;
 
 use bytes::Bytes;
 
@@ -29,6 +31,14 @@ impl Script {
         let config = Config::from_yaml(yaml).unwrap();
         Self {
             matcher: Matcher::new(&config, streams, needs_depth),
+        }
+    }
+
+    /// The same of a recording.
+    fn recorded(yaml: &str, streams: Streams, needs_depth: bool) -> Self {
+        let config = Config::from_yaml(yaml).unwrap();
+        Self {
+            matcher: Matcher::recorded(&config, streams, needs_depth),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Bridges frames in which the detector missed a box: a constant-velocity Kalman filter on each
+//! Where a box is while the detector does not say: a constant-velocity Kalman filter on each
 //! edge. Detections pass through as they are; only missing ones are predicted, and only so many in
 //! a row. (One filter an edge is the same as one on centre and size: all edges share their noise,
 //! hence their gain, and the gain is linear.)
@@ -15,6 +15,8 @@ pub struct BoxTracker {
     bridged_frames: u32,
     /// x_min, y_min, x_max, y_max, from the first detection on.
     edges: Option<[ConstantVelocity; 4]>,
+    /// More than one detection was seen, so there is a velocity.
+    moves: bool,
 }
 
 impl BoxTracker {
@@ -28,12 +30,14 @@ impl BoxTracker {
             max_bridged_frames: settings.max_bridged_frames,
             bridged_frames: 0,
             edges: None,
+            moves: false,
         }
     }
 
     /// Forget everything: a new episode begins.
     pub fn restart(&mut self) {
         self.edges = None;
+        self.moves = false;
         self.bridged_frames = 0;
     }
 
@@ -54,18 +58,33 @@ impl BoxTracker {
                 for (edge, value) in edges.iter_mut().zip(measured) {
                     if edge.stamp_nanos() < stamp_nanos {
                         edge.update(stamp_nanos, value);
+                        self.moves = true;
                     }
                 }
             }
         }
     }
 
-    /// The box expected at a stamp where the detector has none, or `None` if nothing was ever
-    /// detected, too many frames in a row were bridged, or the box has shrunk to nothing.
-    pub fn bridge(&mut self, stamp_nanos: i64) -> Option<BoundingBox> {
+    /// The box expected at a stamp between two detections, or `None` if there is no velocity yet, or the box has
+    /// shrunk to nothing.
+    pub fn extrapolate(&self, stamp_nanos: i64) -> Option<BoundingBox> {
+        self.predicted(stamp_nanos).filter(|_| self.moves)
+    }
+
+    /// The box expected at a stamp where the detector has none, with the stamp of the last detection, or `None` if
+    /// nothing was ever detected, too many frames in a row were bridged, or the box has shrunk to nothing.
+    pub fn bridge(&mut self, stamp_nanos: i64) -> Option<(BoundingBox, i64)> {
         if self.bridged_frames >= self.max_bridged_frames {
             return None;
         }
+        let [edge, ..] = self.edges.as_ref()?;
+        let seen_nanos = edge.stamp_nanos();
+        self.bridged_frames += 1;
+        let predicted = self.predicted(stamp_nanos)?;
+        Some((predicted, seen_nanos))
+    }
+
+    fn predicted(&self, stamp_nanos: i64) -> Option<BoundingBox> {
         let [x_min, y_min, x_max, y_max] = self.edges.as_ref()?;
         let predicted = BoundingBox::new(
             x_min.predict(stamp_nanos),
@@ -73,7 +92,6 @@ impl BoxTracker {
             x_max.predict(stamp_nanos),
             y_max.predict(stamp_nanos),
         );
-        self.bridged_frames += 1;
         predicted.is_proper().then_some(predicted)
     }
 }
@@ -103,7 +121,7 @@ mod tests {
         (0..15).for_each(|i| tracker.observe(i * FRAME, &moving(i)));
         // when two frames miss it
         for i in 15..17 {
-            let bridged = tracker.bridge(i * FRAME).unwrap();
+            let (bridged, _) = tracker.bridge(i * FRAME).unwrap();
             // then it is where it was heading, within a pixel
             let (expected, got) = (moving(i), bridged);
             assert!((expected.x_min - got.x_min).abs() < 1.0, "{got:?}");

@@ -8,6 +8,7 @@ use super::inputs::{Episodes, Matching, Topics, Tracker};
 use super::live::Live;
 use super::model::Model;
 use super::output::Output;
+use super::regions::Regions;
 use super::reward::{Filter, Reward, Success};
 
 /// The whole configuration, as it was typed. Every section may be left out.
@@ -16,6 +17,8 @@ use super::reward::{Filter, Reward, Success};
 pub struct Config {
     /// Topic names.
     pub topics: Topics,
+    /// What their boxes mean.
+    pub regions: Regions,
     /// How messages become steps.
     pub matching: Matching,
     /// Where episodes end.

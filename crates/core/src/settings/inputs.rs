@@ -35,17 +35,23 @@ pub struct Matching {
     #[default = 0.02]
     #[schemars(extend("x-unit" = "s", "exclusiveMinimum" = 0.0, "maximum" = 10.0))]
     pub tolerance_s: f64,
-    /// Without a box within the tolerance, the newest earlier one may be this old, else stale_box.
+    /// Without a box within the tolerance, the newest earlier one may be this old, else stale_box. Between two
+    /// detections no older than this a recording's box is interpolated; live it is extrapolated.
     #[default = 0.1]
     #[schemars(extend("x-unit" = "s", "minimum" = 0.0, "maximum" = 60.0))]
     pub box_max_age_s: f64,
-    /// How long, in log time, a step waits for inputs that may still come.
+    /// How long, in log time, a step waits for inputs that may still come. A recording's inputs belong to their images
+    /// by their stamps, however late they were recorded.
     #[default = 0.5]
     #[schemars(extend("x-unit" = "s", "exclusiveMinimum" = 0.0, "maximum" = 60.0))]
     pub wait_s: f64,
     /// Detections below this score are ignored.
     #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub min_score: f64,
+    /// Read a recording as the node would have had it: what was recorded later than the wait is missed, and a box
+    /// between two detections comes from the earlier ones alone.
+    #[schemars(extend("x-node" = false))]
+    pub as_live: bool,
 }
 
 /// Where one episode ends and the next begins. By default a bag is one episode; a clock that is set back by a
@@ -64,7 +70,8 @@ pub struct Episodes {
 }
 
 /// Constant-velocity Kalman filter on each box. It predicts boxes that the detector missed and marks such steps
-/// `bridged`; boxes that were detected pass through unchanged.
+/// `bridged`; boxes that were detected pass through unchanged. Where a box is between two detections, with or without
+/// this, is told by the same filter (matching.box_max_age_s).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tracker {

@@ -11,7 +11,7 @@ mod fixtures;
 mod hostile;
 
 use fixtures::{ARRAY, IMAGE, cases, decoder, fixture};
-use spatial_reward_core::frame::{BoundingBox, DistanceKind, Distortion};
+use spatial_reward_core::frame::{BoundingBox, BoxOrigin, BoxSource, DistanceKind, Distortion};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::messages::{Decoder, Detection, Header, Time};
 use spatial_reward_core::step::{Latency, Step};
@@ -293,11 +293,16 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
         episode: 2,
         frame: 41,
         stamp_nanos: header().stamp_nanos(),
+        timeline_nanos: 8,
         log_time_nanos: 7,
         frame_id: "camera".to_owned(),
         fingertip: Some(BoundingBox::new(1.0, 2.0, 3.0, 4.5)),
         target: None,
-        bridged: true,
+        fingertip_source: Some(BoxSource {
+            origin: BoxOrigin::Bridged,
+            age_s: 0.25,
+        }),
+        target_source: None,
         distance_kind: DistanceKind::Surface,
         distance_m: 0.125,
         center_m: 0.25,

@@ -163,6 +163,25 @@ impl Extras {
         }
     }
 
+    /// Take a message in, if it is light: boxes and accelerations may be held as long as one likes.
+    pub(crate) fn take_light(&mut self, message: &BagMessage) {
+        if !self.is_picture(message) {
+            self.take(message);
+        }
+    }
+
+    /// Take a message in, if it is a picture.
+    pub(crate) fn take_picture(&mut self, message: &BagMessage) {
+        if self.is_picture(message) {
+            self.take(message);
+        }
+    }
+
+    fn is_picture(&self, message: &BagMessage) -> bool {
+        let pictures = [&self.truth_depth, &self.instances];
+        (pictures.into_iter().flatten()).any(|it| it.topic == message.topic)
+    }
+
     fn read(&mut self, message: &BagMessage) -> Result<()> {
         let log_time = message.log_time_nanos;
         let pictures = [&mut self.truth_depth, &mut self.instances];

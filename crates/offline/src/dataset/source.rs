@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
+use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
 use crate::label::intake::{Intake, decoder, matcher};
 use crate::label::roles::{Roles, TruthTopics};
@@ -15,7 +16,7 @@ use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::nanos_from_seconds;
-use spatial_reward_rosbag2::{BagInfo, BagReader, Loss};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// More frames than this do not wait, however slowly the bag's clock goes.
 const MAX_WAITING: usize = 64;
@@ -50,6 +51,10 @@ pub(crate) struct Source {
     info: BagInfo,
     intake: Intake,
     matcher: Matcher,
+    /// Its frames by their stamps alone, where something was recorded too late for its image.
+    by_stamp: Option<ByStamp>,
+    images_read: u64,
+    image_topic: Option<usize>,
     extras: Extras,
     /// How its pictures are read, on any thread.
     pub decoders: Arc<Decoders>,
@@ -75,7 +80,19 @@ impl Source {
         let roles = Roles::find(&info, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras)?;
-        let intake = Intake::new(&info, &roles)?;
+        let mut intake = Intake::new(&info, &roles)?;
+        let mut extras = extras;
+        let by_stamp = match by_stamp::is_needed(&info, &roles, settings)? {
+            false => None,
+            true => {
+                let mut each = |message: &BagMessage| {
+                    extras.take_light(message);
+                    Ok(())
+                };
+                let frames = ByStamp::survey(&info, &roles, settings, &mut intake, &mut each)?;
+                Some(frames)
+            }
+        };
         let mut names = roles.topic_names(&info);
         names.retain(|role, _| !role.starts_with("truth"));
         names.extend(extras.topic_names(&info));
@@ -85,6 +102,9 @@ impl Source {
             topics: names,
             intake,
             matcher: matcher(&roles, settings),
+            by_stamp,
+            images_read: 0,
+            image_topic: roles.topic(Role::Image),
             extras,
             info,
             waiting: VecDeque::new(),
@@ -130,26 +150,60 @@ impl Source {
                 }));
             }
             if self.ended {
-                return Ok(None);
+                self.take_frames()?;
+                if self.waiting.is_empty() {
+                    return Ok(None);
+                }
+                continue;
             }
             match self.reader.next_message()? {
                 Some(message) => {
                     self.messages_read += 1;
-                    self.extras.take(&message);
-                    self.intake.take(&message, &mut self.matcher)?;
-                    // Time goes on with messages that no role reads.
-                    self.matcher.advance(message.log_time_nanos);
                     self.now_nanos = self.now_nanos.max(message.log_time_nanos);
+                    self.take(&message)?;
                 }
                 None => {
                     self.ended = true;
                     self.matcher.flush();
                 }
             }
-            while let Some(frame) = self.matcher.next_frame() {
-                self.waiting.push_back(frame);
-            }
+            self.take_frames()?;
         }
+    }
+
+    fn take(&mut self, message: &BagMessage) -> Result<()> {
+        if self.by_stamp.is_some() {
+            self.extras.take_picture(message);
+            self.images_read += u64::from(Some(message.topic) == self.image_topic);
+            return Ok(());
+        }
+        self.extras.take(message);
+        let matcher = &mut self.matcher;
+        let mut sink = |input| matcher.push(message.log_time_nanos, input);
+        self.intake.take(message, &mut sink)?;
+        // Time goes on with messages that no role reads.
+        self.matcher.advance(message.log_time_nanos);
+        Ok(())
+    }
+
+    fn take_frames(&mut self) -> Result<()> {
+        let Some(frames) = &mut self.by_stamp else {
+            self.waiting
+                .extend(std::iter::from_fn(|| self.matcher.next_frame()));
+            return Ok(());
+        };
+        while let Some(image) = frames.next_image() {
+            // At the end one at a time, for its pictures are held while it waits.
+            let is_due = image < self.images_read || self.ended && self.waiting.is_empty();
+            if !is_due {
+                break;
+            }
+            let Some(frame) = frames.next_frame()? else {
+                break;
+            };
+            self.waiting.push_back(frame);
+        }
+        Ok(())
     }
 
     /// The next frame whose extras had the time to come that other inputs have.

@@ -77,26 +77,31 @@ impl Intake {
         })
     }
 
-    /// Take one message in.
+    /// Take one message in; the sink gets what it is to the pipeline, logged at the message's time.
     ///
     /// # Errors
     /// What the first pictures and intrinsics show about the whole bag: an unsupported encoding, an
     /// uncalibrated camera, sizes that do not belong together. Later messages that do not decode are
     /// counted and left out.
-    pub(crate) fn take(&mut self, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+    pub(crate) fn take(&mut self, message: &BagMessage, sink: &mut dyn FnMut(Input)) -> Result<()> {
         let Some(readers) = self.readers.remove(&message.topic) else {
             return Ok(());
         };
         let taken = readers
             .iter()
-            .try_for_each(|reader| self.read(reader, message, matcher));
+            .try_for_each(|reader| self.read(reader, message, sink));
         self.readers.insert(message.topic, readers);
         taken
     }
 
-    fn read(&mut self, reader: &Reader, message: &BagMessage, matcher: &mut Matcher) -> Result<()> {
+    fn read(
+        &mut self,
+        reader: &Reader,
+        message: &BagMessage,
+        sink: &mut dyn FnMut(Input),
+    ) -> Result<()> {
         match self.input(reader, message) {
-            Ok(Some(input)) => matcher.push(message.log_time_nanos, input),
+            Ok(Some(input)) => sink(input),
             Ok(None) => {}
             Err(error) if self.is_fatal(reader.role, &error) => return Err(error),
             Err(error) => self.note_unreadable(reader.role, &error),
@@ -236,7 +241,11 @@ pub(crate) fn streams(roles: &Roles) -> Streams {
 
 /// A matcher for a bag with these roles.
 pub(crate) fn matcher(roles: &Roles, settings: &Settings) -> Matcher {
-    Matcher::new(settings, streams(roles), settings.needs_depth())
+    let of_kind = match settings.matching.as_live {
+        true => Matcher::new,
+        false => Matcher::recorded,
+    };
+    of_kind(settings, streams(roles), settings.needs_depth())
 }
 
 /// The decoder of a role's topic; `None` for an episode split, whose content does not matter.

@@ -1,4 +1,5 @@
-//! The driver: carries a bag's messages through the pipeline into the new bag, in one pass.
+//! The driver: carries a bag's messages through the pipeline into the new bag, in one pass where nothing was recorded
+//! too late for its image, else by stamps.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -13,16 +14,18 @@ use super::recording::Recording;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
 use super::workers::Workers;
+use crate::by_stamp::ByStamp;
 use crate::error::{Error, Result};
 use crate::report::film_strip::StripPlan;
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::pipeline::Matcher;
 use spatial_reward_core::pipeline::measure::Measurer;
+use spatial_reward_core::pipeline::{Matcher, Missed};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::whole_folder::WholeFolder;
-use spatial_reward_rosbag2::{BagInfo, BagReader};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// Label one bag. The configuration is taken as valid and the target as free or to be replaced
 /// (see [`check_target`](super::output::check_target)).
@@ -39,16 +42,14 @@ pub fn label(
     progress: OnProgress<'_>,
 ) -> Result<Labelled> {
     let begin = Instant::now();
-    let mut reader = BagReader::open(request.source)?;
+    let reader = BagReader::open(request.source)?;
     let info = reader.info().clone();
     let roles = Roles::find(&info, request.settings, request.truth)?;
     roles.require(&info, request.settings)?;
     note_choices(&info, &roles, request.note);
-    let measurer = measurer(&info, &roles, estimator)?;
-    let intake = Intake::new(&info, &roles)?;
+    let measurer = measurer(&info, &roles, request.settings, estimator)?;
     check_apart(request.target, &info.path)?;
 
-    let folder = WholeFolder::create(request.target)?;
     let name = name_of(request.target);
     let job = Job {
         request,
@@ -57,50 +58,160 @@ pub fn label(
         estimator,
         strip: strip(&info, &roles, request.settings),
     };
-    let mut recording = Recording::begin(&job, &folder, &name)?;
-    let intake = stream(
-        &job,
-        &mut reader,
-        intake,
-        &mut recording,
-        &measurer,
-        progress,
-    )?;
-    let loss = reader.loss().cloned();
-    let mut labelled = recording.finish(&job, &folder, &name, intake)?;
-    stop_if_asked(request)?;
-    folder.finish()?;
-    labelled.loss = loss;
-    labelled.seconds = begin.elapsed().as_secs_f64();
-    Ok(labelled)
+    let bag = Bag {
+        name: &name,
+        measurer: &measurer,
+        begin,
+    };
+    let intake = || Intake::new(&info, &roles);
+    if let Some(labelled) = bag.in_one_pass(&job, reader, intake()?, progress)? {
+        return Ok(labelled);
+    }
+    tracing::info!(
+        "something was recorded too late for its image: the bag is read again, by its stamps"
+    );
+    bag.by_stamp(&job, intake()?, progress)
 }
 
-/// Carry every message through the pipeline.
-fn stream(
-    job: &Job<'_>,
-    reader: &mut BagReader,
-    mut intake: Intake,
-    recording: &mut Recording<'_>,
-    measurer: &Measurer<'_>,
-    progress: OnProgress<'_>,
-) -> Result<Intake> {
-    let mut matcher = matcher(job.roles, job.request.settings);
-    thread::scope(|scope| {
-        let mut workers = Workers::start(scope, job.request.jobs, measurer, job.strip);
-        let mut messages_read = 0;
-        while let Some(message) = reader.next_message()? {
-            stop_if_asked(job.request)?;
-            recording.writer.write_message(&message)?;
-            intake.take(&message, &mut matcher)?;
-            submit_ready(&mut matcher, &mut workers, recording)?;
-            messages_read += 1;
-            progress(progress_of(messages_read, job.info, recording.steps.len()));
+/// A bag on its way to a labelled one.
+struct Bag<'a> {
+    /// The new bag's.
+    name: &'a str,
+    measurer: &'a Measurer<'a>,
+    begin: Instant,
+}
+
+impl Bag<'_> {
+    /// Carry every message through the pipeline as it comes; `None` if one came too late for what is done already.
+    fn in_one_pass(
+        &self,
+        job: &Job<'_>,
+        mut reader: BagReader,
+        mut intake: Intake,
+        progress: OnProgress<'_>,
+    ) -> Result<Option<Labelled>> {
+        let folder = WholeFolder::create(job.request.target)?;
+        let mut recording = Recording::begin(job, &folder, self.name)?;
+        let mut matcher = matcher(job.roles, job.request.settings);
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, job.request.jobs, self.measurer, job.strip);
+            let mut messages_read = 0;
+            while let Some(message) = reader.next_message()? {
+                stop_if_asked(job.request)?;
+                recording.writer.write_message(&message)?;
+                let mut sink = |input| matcher.push(message.log_time_nanos, input);
+                intake.take(&message, &mut sink)?;
+                if matcher.has_missed() {
+                    return Ok(());
+                }
+                submit_ready(&mut matcher, &mut workers, &mut recording)?;
+                messages_read += 1;
+                progress(progress_of(messages_read, job.info, recording.steps.len()));
+            }
+            matcher.flush();
+            submit_ready(&mut matcher, &mut workers, &mut recording)?;
+            workers.finish(&mut |finished| recording.push(finished))
+        })?;
+        if matcher.has_missed() {
+            return Ok(None);
         }
-        matcher.flush();
-        submit_ready(&mut matcher, &mut workers, recording)?;
-        workers.finish(&mut |finished| recording.push(finished))
-    })?;
-    Ok(intake)
+        tell_duplicates(matcher.duplicates());
+        self.finish(job, folder, recording, intake, &reader)
+            .map(Some)
+    }
+
+    /// The same where stamps alone decide. A step is written where its image is, as far as frames have the order of
+    /// their images.
+    fn by_stamp(
+        &self,
+        job: &Job<'_>,
+        mut intake: Intake,
+        progress: OnProgress<'_>,
+    ) -> Result<Labelled> {
+        let Job {
+            request,
+            info,
+            roles,
+            ..
+        } = *job;
+        let mut each = |_: &BagMessage| stop_if_asked(request);
+        let settings = request.settings;
+        let mut frames = ByStamp::survey(info, roles, settings, &mut intake, &mut each)?;
+        let folder = WholeFolder::create(request.target)?;
+        let mut recording = Recording::begin(job, &folder, self.name)?;
+        let mut reader = BagReader::open(&info.path)?;
+        let image_topic = roles.topic(Role::Image);
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, request.jobs, self.measurer, job.strip);
+            let (mut messages_read, mut images_read) = (0, 0);
+            while let Some(message) = reader.next_message()? {
+                stop_if_asked(request)?;
+                recording.writer.write_message(&message)?;
+                images_read += u64::from(Some(message.topic) == image_topic);
+                messages_read += 1;
+                while frames.next_image().is_some_and(|image| image < images_read)
+                    && let Some(frame) = frames.next_frame()?
+                {
+                    workers.submit(frame, &mut |finished| recording.push(finished))?;
+                }
+                progress(progress_of(messages_read, info, recording.steps.len()));
+            }
+            while let Some(frame) = frames.next_frame()? {
+                stop_if_asked(request)?;
+                workers.submit(frame, &mut |finished| recording.push(finished))?;
+            }
+            workers.finish(&mut |finished| recording.push(finished))
+        })?;
+        tell_missed(&frames.missed(), request.settings);
+        tell_duplicates(frames.duplicates());
+        self.finish(job, folder, recording, intake, &reader)
+    }
+
+    fn finish(
+        &self,
+        job: &Job<'_>,
+        folder: WholeFolder,
+        recording: Recording<'_>,
+        intake: Intake,
+        reader: &BagReader,
+    ) -> Result<Labelled> {
+        let mut labelled = recording.finish(job, &folder, self.name, intake)?;
+        stop_if_asked(job.request)?;
+        folder.finish()?;
+        labelled.loss = reader.loss().cloned();
+        labelled.seconds = self.begin.elapsed().as_secs_f64();
+        Ok(labelled)
+    }
+}
+
+/// Say what a live node would not have had.
+fn tell_missed(missed: &Missed, settings: &Settings) {
+    let kinds = [
+        (missed.boxes, "messages of boxes"),
+        (missed.depth, "depth images"),
+        (missed.camera_info, "camera infos"),
+    ];
+    let late: Vec<String> = (kinds.iter())
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !late.is_empty() {
+        tracing::warn!(
+            "{} were recorded up to {:.1} s after their image: they count by their stamps. A live node waits for {} s \
+             (matching.wait_s) and would have missed them; matching.as_live labels as it would have",
+            late.join(", "),
+            seconds_between(0, missed.latest_nanos),
+            settings.matching.wait_s,
+        );
+    }
+}
+
+fn tell_duplicates(duplicates: u64) {
+    if duplicates > 0 {
+        tracing::warn!(
+            "{duplicates} images have the stamp of another one: they are no steps of their own"
+        );
+    }
 }
 
 fn submit_ready(
@@ -126,6 +237,7 @@ fn stop_if_asked(request: &LabelRequest<'_>) -> Result<()> {
 fn measurer<'a>(
     info: &BagInfo,
     roles: &Roles,
+    settings: &Settings,
     estimator: &'a dyn Estimator,
 ) -> Result<Measurer<'a>> {
     let decoder_of = |role| match roles.topic(role) {
@@ -136,6 +248,7 @@ fn measurer<'a>(
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
         depth: decoder_of(Role::Depth)?,
+        regions: settings.regions.clone(),
     })
 }
 

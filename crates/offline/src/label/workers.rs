@@ -181,6 +181,7 @@ mod tests {
             estimator,
             image: Decoder::for_channel(IMAGE, None).unwrap(),
             depth: None,
+            regions: spatial_reward_core::settings::Regions::default(),
         };
         let mut stamps = Vec::new();
         let mut sink = |finished: Finished| {
@@ -216,12 +217,14 @@ mod tests {
         MatchedFrame {
             info: FrameInfo {
                 stamp_nanos,
+                timeline_nanos: stamp_nanos,
                 log_time_nanos: stamp_nanos,
                 frame_id: String::new(),
                 episode: 0,
                 fingertip: bbox,
                 target: bbox,
-                bridged: false,
+                fingertip_source: None,
+                target_source: None,
                 reason: None,
             },
             image: image.into(),

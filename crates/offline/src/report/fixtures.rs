@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::provenance::Provenance;
-use spatial_reward_core::frame::{BoundingBox, DistanceKind, Reason};
+use spatial_reward_core::frame::{BoundingBox, BoxSource, DistanceKind, Reason};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::step::{Latency, Step};
 
@@ -18,11 +18,13 @@ pub(crate) fn step(index: u64, distance_m: f64) -> Step {
         episode: 0,
         frame: index,
         stamp_nanos,
+        timeline_nanos: stamp_nanos,
         log_time_nanos: stamp_nanos + 2_000_000,
         frame_id: "camera".into(),
         fingertip: Some(BoundingBox::new(100.0, 100.0, 140.0, 160.0)),
         target: Some(BoundingBox::new(300.0, 200.0, 380.0, 260.0)),
-        bridged: false,
+        fingertip_source: Some(BoxSource::SEEN),
+        target_source: Some(BoxSource::SEEN),
         distance_kind: DistanceKind::Surface,
         distance_m,
         center_m: distance_m + 0.03,

@@ -17,7 +17,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::provenance::Provenance;
 use crate::error::{Error, Result};
-use spatial_reward_core::frame::Reason;
+use spatial_reward_core::frame::{BoxSource, Reason};
 use spatial_reward_core::settings::Alignment;
 use spatial_reward_core::step::Step;
 
@@ -35,8 +35,8 @@ pub struct TableOptions {
 
 /// Write the table.
 ///
-/// Row t has frame t's `index`, `episode_index`, `frame_index` and `timestamp` (the image's stamp,
-/// seconds since the epoch). Its reward columns are of frame t, or of frame t+1 of the same episode
+/// Row t has frame t's `index`, `episode_index`, `frame_index` and `timestamp` (the image's stamp, seconds since the
+/// epoch; of a `wild_stamp` what the log times say). Its reward columns are of frame t, or of frame t+1 of the same episode
 /// under `Alignment::NextFrame`; there the last row of an episode is invalid with `no_image`, for its
 /// next frame was not recorded. `next.done` marks the last row of each episode under both. Rewards in
 /// their unit, distances in metres; NaN in rows that are not valid.
@@ -129,6 +129,18 @@ impl Row<'_> {
             .map_or(Reason::NoImage.name(), Step::reason_name)
     }
 
+    /// Where a box of the rewarded frame comes from; empty if there is none.
+    fn origin(&self, of: fn(&Step) -> Option<BoxSource>) -> &'static str {
+        let source = self.rewarded.and_then(of);
+        source.map_or("", |source| source.origin.name())
+    }
+
+    /// How old it is, in seconds; NaN if there is none.
+    fn age_s(&self, of: fn(&Step) -> Option<BoxSource>) -> f32 {
+        let source = self.rewarded.and_then(of);
+        source.map_or(f32::NAN, |source| source.age_s as f32)
+    }
+
     /// A number of the rewarded frame, NaN where it has none or is not valid.
     fn if_valid(&self, value: impl Fn(&Step) -> f64) -> f32 {
         self.rewarded
@@ -158,7 +170,7 @@ fn columns(options: TableOptions) -> Vec<Column> {
     if options.bridged {
         columns.push(column(
             "boolean reward.spatial.bridged",
-            Values::Bool(|row| row.rewarded.is_some_and(|step| step.bridged)),
+            Values::Bool(|row| row.rewarded.is_some_and(|step| step.is_bridged())),
         ));
     }
     columns
@@ -185,7 +197,7 @@ fn frame_columns() -> Vec<Column> {
         ),
         column(
             "double timestamp",
-            Values::Double(|row| row.own.stamp_nanos as f64 / 1e9),
+            Values::Double(|row| row.own.timeline_nanos as f64 / 1e9),
         ),
     ]
 }
@@ -225,6 +237,22 @@ fn reward_columns() -> Vec<Column> {
         column(
             "binary reward.spatial.answer (STRING)",
             Values::Text(|row| row.rewarded.map_or("", |step| &step.answer)),
+        ),
+        column(
+            "binary reward.spatial.fingertip_origin (STRING)",
+            Values::Text(|row| row.origin(|step| step.fingertip_source)),
+        ),
+        column(
+            "binary reward.spatial.target_origin (STRING)",
+            Values::Text(|row| row.origin(|step| step.target_source)),
+        ),
+        column(
+            "float reward.spatial.fingertip_age_s",
+            Values::Float(|row| row.age_s(|step| step.fingertip_source)),
+        ),
+        column(
+            "float reward.spatial.target_age_s",
+            Values::Float(|row| row.age_s(|step| step.target_source)),
         ),
     ]
 }
@@ -270,6 +298,7 @@ mod tests {
 
     use super::*;
     use crate::report::fixtures;
+    use spatial_reward_core::frame::BoxOrigin;
     use spatial_reward_core::settings::Settings;
 
     fn written(steps: &[Step], options: TableOptions) -> Vec<u8> {
@@ -390,13 +419,18 @@ mod tests {
     #[test]
     fn bridged_steps_are_marked_where_the_tracker_is_on() {
         let mut steps = fixtures::approach(2);
-        steps[1].bridged = true;
+        steps[1].target_source = Some(BoxSource {
+            origin: BoxOrigin::Bridged,
+            age_s: 0.25,
+        });
         let options = TableOptions {
             bridged: true,
             ..TableOptions::default()
         };
         let rows = table(&steps, options);
-        assert_eq!(rows[1].len(), 14);
+        assert_eq!(rows[1].len(), 18);
+        assert_eq!(rows[1].get_string(14).unwrap(), "bridged");
+        assert_eq!(rows[1].get_float(16).unwrap(), 0.25);
         let last = rows[1].get_column_iter().last().unwrap();
         assert_eq!(last.0, "reward.spatial.bridged");
         assert_eq!(last.1, &Field::Bool(true));

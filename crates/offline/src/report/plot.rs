@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn stamps_that_run_backwards_or_wild_are_drawn() {
         let mut steps = fixtures::approach(10);
-        steps[4].stamp_nanos = i64::MIN;
-        steps[5].stamp_nanos = i64::MAX;
+        steps[4].timeline_nanos = i64::MIN;
+        steps[5].timeline_nanos = i64::MAX;
         steps[6].distance_m = f64::INFINITY;
         steps[7].distance_m = 1e300;
         assert_eq!(pixels(&png_of(&steps, &[])).width(), 1600);

@@ -50,7 +50,7 @@ impl Summary {
             steps: steps.len(),
             episodes: episodes().count(),
             valid: distances().count(),
-            bridged: steps.iter().filter(|step| step.bridged).count(),
+            bridged: steps.iter().filter(|step| step.is_bridged()).count(),
             reasons,
             duration_s: timeline.iter().map(|(time, _)| time).fold(0.0, f64::max),
             first_m: distances().next(),

@@ -30,10 +30,14 @@ pub(crate) struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     /// Of steps in stream order; the earliest stamp is time 0.
     pub(crate) fn new(steps: &'a [Step]) -> Self {
-        let first = steps.iter().map(|step| step.stamp_nanos).min().unwrap_or(0);
+        let first = steps
+            .iter()
+            .map(|step| step.timeline_nanos)
+            .min()
+            .unwrap_or(0);
         let times_s: Vec<f64> = steps
             .iter()
-            .map(|step| (i128::from(step.stamp_nanos) - i128::from(first)) as f64 / 1e9)
+            .map(|step| (i128::from(step.timeline_nanos) - i128::from(first)) as f64 / 1e9)
             .collect();
         let periods: Vec<f64> = times_s
             .windows(2)
@@ -212,7 +216,7 @@ mod tests {
     fn a_pause_of_the_camera_is_not_filled() {
         let mut steps = approach(4);
         for step in &mut steps[2..] {
-            step.stamp_nanos += 60_000_000_000;
+            step.timeline_nanos += 60_000_000_000;
         }
         steps[1].reason = Some(Reason::NoDepth);
         let span = Timeline::new(&steps).spans()[1];

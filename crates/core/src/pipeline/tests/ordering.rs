@@ -105,12 +105,18 @@ fn an_image_behind_the_last_frame_is_late_and_keeps_its_place_in_the_count() {
 }
 
 #[test]
-fn two_images_of_one_stamp_are_two_frames() {
-    let mut script = Script::images_only("");
+fn two_images_of_one_stamp_were_two_steps() {
+    // given images of which two have one stamp, once while the first of them waits and once when it is settled
+    let mut script = Script::boxes_only("");
+    script.image(0);
+    script.image(0);
     script.both(0);
     script.image(0);
-    script.image(0);
-    assert_eq!(reasons(&script.flushed()), [None, None]);
+    script.image(50);
+    script.both(50);
+    // then each stamp is one frame, and the others are counted
+    assert_eq!(stamps_ms(&script.flushed()), [0, 50]);
+    assert_eq!(script.matcher.duplicates(), 2);
 }
 
 #[test]
@@ -244,6 +250,7 @@ fn hostile_stamps_neither_panic_nor_lose_an_image() {
             script.matcher.push(pick(), input);
             frames += script.settled().len();
         }
-        assert_eq!(frames + script.flushed().len(), images);
+        let duplicates = script.matcher.duplicates() as usize;
+        assert_eq!(frames + script.flushed().len() + duplicates, images);
     }
 }

@@ -97,7 +97,7 @@ impl Curves {
     /// What the legend says of the curves and states that there are.
     pub(crate) fn legend(&self, report: &Report, timeline: &Timeline) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.distances.iter().rev().map(Curve::entry).collect();
-        if report.steps.iter().any(|step| step.bridged) {
+        if report.steps.iter().any(|step| step.is_bridged()) {
             entries.push(Entry {
                 sample: Sample::Dot("c-bridged"),
                 name: "box bridged by the tracker".to_owned(),

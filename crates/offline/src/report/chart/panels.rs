@@ -232,7 +232,7 @@ impl Panel {
     /// A hollow dot on each bridged step, as far as they can be told apart.
     pub(crate) fn draw_bridged(&self, svg: &mut Svg, timeline: &Timeline) {
         let mut free_from = f64::NEG_INFINITY;
-        for (time_s, step) in timeline.iter().filter(|(_, step)| step.bridged) {
+        for (time_s, step) in timeline.iter().filter(|(_, step)| step.is_bridged()) {
             let at = self.at((time_s, step.distance_m));
             if step.is_valid() && at.0 >= free_from {
                 svg.circle("c-bridged", at, 3.2);

@@ -105,7 +105,11 @@ pub(crate) fn annotate(
         .into_iter()
         .filter_map(|(name, region)| Some((name, placed(region?, tile)?)));
     let boxes: Vec<(&str, Rect)> = boxes.collect();
-    let dashed = if step.bridged { " c-predicted" } else { "" };
+    let dashed = if step.is_bridged() {
+        " c-predicted"
+    } else {
+        ""
+    };
     for (name, rect) in &boxes {
         svg.rect("c-box-edge", *rect);
         svg.rect(&format!("c-{name}{dashed}"), *rect);

@@ -99,6 +99,9 @@ fn meaning(reason: Reason) -> &'static str {
         Reason::ImplausibleDistance => "The distance is above estimator.max_distance_m.",
         Reason::ModelError => "The model failed on this frame.",
         Reason::Late => "The frame's inputs came too late.",
+        Reason::WildStamp => {
+            "The image's stamp lies far from its neighbours and from the log times."
+        }
     }
 }
 

@@ -1,0 +1,292 @@
+//! Joins the messages of a recording that is known from its beginning to its end: stamps alone decide, however late a
+//! message was recorded. Pictures are named, not held, so that memory does not grow with them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::clock::{ImageClock, Moment, RESET_NANOS};
+use super::image_order::{ImageOrder, PendingImage, Placed};
+use super::join::Join;
+use super::{BoxRole, Input, MatchedFrame};
+use crate::frame::{Detection, Intrinsics};
+use crate::settings::Config;
+use crate::stamp::nanos_from_seconds;
+
+/// What names a picture: its place among the messages of its topic, counted from 0.
+pub type Ordinal = u64;
+
+/// Everything but the pictures: push the messages in the order of their log times, then ask for the frames.
+///
+/// The frames are those of a [`Matcher`](super::Matcher) for a recording that was never too late for anything.
+#[derive(Debug)]
+pub struct StampMatcher {
+    join: Join<Ordinal>,
+    order: ImageOrder<Ordinal>,
+    images: Vec<Placed<Ordinal>>,
+    messages: Vec<Message>,
+    splits: VecDeque<i64>,
+    wait_nanos: i64,
+    reach_nanos: i64,
+}
+
+#[derive(Debug)]
+struct Message {
+    log_time_nanos: i64,
+    stamp_nanos: i64,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Depth(Ordinal),
+    CameraInfo(Box<Intrinsics>),
+    Boxes(BoxRole, Vec<Detection>),
+}
+
+/// Messages that a live node would have missed, since they were recorded longer after their image than it waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Depth images.
+    pub depth: u64,
+    /// Intrinsics.
+    pub camera_info: u64,
+    /// Messages of boxes.
+    pub boxes: u64,
+    /// The longest that one of them came after its image, in nanoseconds of log time.
+    pub latest_nanos: i64,
+}
+
+/// An epoch of the images: between two of them their clock was set back.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    stamps: (i64, i64),
+    logged: (i64, i64),
+}
+
+impl StampMatcher {
+    /// For a recording of which nothing is known yet. With `needs_depth`, a frame without depth is `no_depth`.
+    pub fn new(config: &Config, needs_depth: bool) -> Self {
+        let wait_nanos = nanos_from_seconds(config.matching.wait_s);
+        let belongs_s = (config.matching.tolerance_s).max(config.matching.box_max_age_s);
+        let reach_nanos = wait_nanos.saturating_add(nanos_from_seconds(belongs_s));
+        let clock = ImageClock::new(wait_nanos, reach_nanos);
+        Self {
+            join: Join::new(config, needs_depth, true, |_| size_of::<Ordinal>()),
+            order: ImageOrder::new(clock, None),
+            images: Vec::new(),
+            messages: Vec::new(),
+            splits: VecDeque::new(),
+            wait_nanos,
+            reach_nanos,
+        }
+    }
+
+    /// Take in a message that was logged at a time.
+    pub fn push(&mut self, log_time_nanos: i64, input: Input<Ordinal>) {
+        let (stamp_nanos, content) = match input {
+            Input::Image {
+                stamp_nanos,
+                frame_id,
+                payload,
+            } => {
+                let placed = self.order.push(PendingImage {
+                    stamp_nanos,
+                    log_time_nanos,
+                    frame_id,
+                    payload,
+                    wild: false,
+                });
+                self.images.extend(placed);
+                return;
+            }
+            Input::EpisodeSplit => return self.splits.push_back(log_time_nanos),
+            Input::Depth {
+                stamp_nanos,
+                payload,
+            } => (stamp_nanos, Content::Depth(payload)),
+            Input::CameraInfo {
+                stamp_nanos,
+                intrinsics,
+            } => (stamp_nanos, Content::CameraInfo(Box::new(intrinsics))),
+            Input::Boxes {
+                role,
+                stamp_nanos,
+                boxes,
+            } => (
+                stamp_nanos,
+                Content::Boxes(role, self.join.chosen(role, &boxes)),
+            ),
+        };
+        self.messages.push(Message {
+            log_time_nanos,
+            stamp_nanos,
+            content,
+        });
+    }
+
+    /// The recording is complete: its frames, in their order.
+    pub fn frames(mut self) -> StampedFrames {
+        self.images.extend(self.order.flush());
+        let spans = Span::of(&self.images);
+        let wild: BTreeSet<i64> = (self.images.iter())
+            .filter(|(_, image)| image.wild)
+            .map(|(_, image)| image.stamp_nanos)
+            .collect();
+        let mut missed = Missed::default();
+        for message in std::mem::take(&mut self.messages) {
+            if !wild.contains(&message.stamp_nanos) {
+                self.place(message, &spans, &mut missed);
+            }
+        }
+        let mut frames = StampedFrames {
+            join: self.join,
+            pending: BTreeMap::new(),
+            splits: self.splits,
+            duplicates: 0,
+            missed,
+        };
+        for (moment, image) in self.images {
+            frames.place(moment, image);
+        }
+        frames
+    }
+
+    fn place(&mut self, message: Message, spans: &[Span], missed: &mut Missed) {
+        let Message {
+            log_time_nanos,
+            stamp_nanos,
+            content,
+        } = message;
+        let reach_nanos = self.reach_nanos;
+        let place = |stamp_nanos| Moment {
+            epoch: Span::nearest(spans, log_time_nanos, stamp_nanos, reach_nanos),
+            stamp_nanos,
+        };
+        let moment = place(stamp_nanos);
+        let late_nanos = self.lateness_nanos(moment, log_time_nanos);
+        let is_late = late_nanos > self.wait_nanos;
+        if is_late {
+            missed.latest_nanos = missed.latest_nanos.max(late_nanos);
+        }
+        let late = u64::from(is_late);
+        match content {
+            Content::Depth(ordinal) => {
+                missed.depth += late;
+                self.join.depth.insert(moment, ordinal, |_, _| false);
+            }
+            Content::CameraInfo(intrinsics) => {
+                missed.camera_info += late;
+                (self.join.camera_info).insert(moment, *intrinsics, |_, _| false);
+            }
+            Content::Boxes(role, boxes) => {
+                missed.boxes += late;
+                let place = |stamp_nanos, _| Some(place(stamp_nanos));
+                (self.join).push_boxes(stamp_nanos, role, &boxes, &place, &mut |_, _| {});
+            }
+        }
+    }
+
+    /// How long after the image that it belongs to a message was logged. Images are still in the order in which they
+    /// were logged, which but for stragglers is that of their moments.
+    fn lateness_nanos(&self, moment: Moment, log_time_nanos: i64) -> i64 {
+        let after = self.images.partition_point(|(at, _)| *at < moment);
+        let around = &self.images[after.saturating_sub(1)..self.images.len().min(after + 1)];
+        let off = |at: Moment| at.stamp_nanos.abs_diff(moment.stamp_nanos);
+        let nearest = around.iter().min_by_key(|(at, _)| off(*at));
+        nearest.map_or(0, |(_, image)| {
+            log_time_nanos.saturating_sub(image.log_time_nanos)
+        })
+    }
+}
+
+impl Span {
+    fn of(images: &[Placed<Ordinal>]) -> Vec<Self> {
+        let mut spans: Vec<Self> = Vec::new();
+        for (moment, image) in images.iter().filter(|(_, image)| !image.wild) {
+            let (stamp, logged) = (moment.stamp_nanos, image.log_time_nanos);
+            let of_epoch = usize::try_from(moment.epoch).unwrap_or(usize::MAX);
+            match spans.get_mut(of_epoch) {
+                Some(span) => {
+                    span.stamps = (span.stamps.0.min(stamp), span.stamps.1.max(stamp));
+                    span.logged = (span.logged.0.min(logged), span.logged.1.max(logged));
+                }
+                None => spans.push(Self {
+                    stamps: (stamp, stamp),
+                    logged: (logged, logged),
+                }),
+            }
+        }
+        spans
+    }
+
+    /// The epoch of a message: of those that have its stamp the one that was logged nearest to it.
+    fn nearest(spans: &[Self], log_time_nanos: i64, stamp_nanos: i64, reach_nanos: i64) -> u64 {
+        let off = |(from, to): (i64, i64), at: i64| {
+            let before = from.saturating_sub(at).max(0);
+            before.max(at.saturating_sub(to))
+        };
+        let reach_nanos = reach_nanos.saturating_add(RESET_NANOS);
+        let distance = |span: &Self| {
+            let beyond = off(span.stamps, stamp_nanos) > reach_nanos;
+            (beyond, off(span.logged, log_time_nanos))
+        };
+        let spans = (0_u64..).zip(spans);
+        let nearest = spans.min_by_key(|(_, span)| distance(span));
+        nearest.map_or(0, |(epoch, _)| epoch)
+    }
+}
+
+/// The frames of a recording, made one after the other.
+#[derive(Debug)]
+pub struct StampedFrames {
+    join: Join<Ordinal>,
+    /// By moment, then in the order in which they were logged.
+    pending: BTreeMap<(Moment, u64), PendingImage<Ordinal>>,
+    /// When splits were logged that are before no image so far.
+    splits: VecDeque<i64>,
+    duplicates: u64,
+    missed: Missed,
+}
+
+impl StampedFrames {
+    fn place(&mut self, moment: Moment, image: PendingImage<Ordinal>) {
+        let same = (moment, 0)..=(moment, u64::MAX);
+        let is_duplicate = self.pending.range(same).any(|(_, other)| !other.wild);
+        if is_duplicate && !image.wild {
+            self.duplicates += 1;
+            return;
+        }
+        while let Some(split) = self.splits.front().copied()
+            && split <= image.log_time_nanos
+        {
+            self.splits.pop_front();
+            self.join.push_split(split);
+        }
+        let ordinal = image.payload;
+        self.pending.insert((moment, ordinal), image);
+        self.join.count_image();
+    }
+
+    /// What a live node would have missed.
+    pub fn missed(&self) -> Missed {
+        self.missed
+    }
+
+    /// Images that had the stamp of another, and so are no frame.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// The image that the next frame is made of.
+    pub fn next_image(&self) -> Option<Ordinal> {
+        self.pending.values().next().map(|image| image.payload)
+    }
+}
+
+impl Iterator for StampedFrames {
+    type Item = MatchedFrame<Ordinal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let ((moment, _), image) = self.pending.pop_first()?;
+        Some(self.join.frame(moment, image).0)
+    }
+}
