@@ -74,27 +74,44 @@ fn default_file() -> String {
         lines.push(String::new());
         comment(&mut lines, "", &section.description);
         lines.push(format!("{}:", section.name));
-        for setting in &section.settings {
-            if setting.kind != Kind::OptionalInteger {
-                lines_of(&mut lines, setting);
-            }
-        }
+        members(&mut lines, section);
         groups(&mut lines, section);
     }
     lines.join("\n") + "\n"
 }
 
-fn lines_of(lines: &mut Vec<String>, setting: &Declared) {
-    comment(lines, "  ", &described(setting));
-    for choice in &setting.choices {
-        comment(
-            lines,
-            "  ",
-            &format!("- {}: {}", choice.name, choice.description),
-        );
+/// A section's settings, those of a group under its name. What a setting means is said of the first group that has it.
+fn members(lines: &mut Vec<String>, section: &Section) {
+    let mut group = section.name.as_str();
+    let mut said: Vec<&str> = Vec::new();
+    let settings = section.settings.iter();
+    for setting in settings.filter(|setting| setting.kind != Kind::OptionalInteger) {
+        let (its_group, _) = setting.name.rsplit_once('.').unwrap_or_default();
+        let indent = if its_group == section.name {
+            "  "
+        } else {
+            "    "
+        };
+        if its_group != group && its_group != section.name {
+            let name = its_group.rsplit('.').next().unwrap_or_default();
+            lines.push(format!("  {name}:"));
+        }
+        group = its_group;
+        if !said.contains(&setting.description.as_str()) {
+            explain(lines, indent, setting);
+            said.push(&setting.description);
+        }
+        let key = setting.name.rsplit('.').next().unwrap_or_default();
+        lines.push(format!("{indent}{key}: {}", yaml(&setting.default)));
     }
-    let key = setting.name.rsplit('.').next().unwrap_or_default();
-    lines.push(format!("  {key}: {}", yaml(&setting.default)));
+}
+
+fn explain(lines: &mut Vec<String>, indent: &str, setting: &Declared) {
+    comment(lines, indent, &described(setting));
+    for choice in &setting.choices {
+        let choice = format!("- {}: {}", choice.name, choice.description);
+        comment(lines, indent, &choice);
+    }
 }
 
 /// Groups that are left out as a whole stand as one null.

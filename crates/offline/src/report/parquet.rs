@@ -358,6 +358,10 @@ mod tests {
             ("reward.spatial.reason", Type::BYTE_ARRAY),
             ("reward.spatial.confidence", Type::FLOAT),
             ("reward.spatial.answer", Type::BYTE_ARRAY),
+            ("reward.spatial.fingertip_origin", Type::BYTE_ARRAY),
+            ("reward.spatial.target_origin", Type::BYTE_ARRAY),
+            ("reward.spatial.fingertip_age_s", Type::FLOAT),
+            ("reward.spatial.target_age_s", Type::FLOAT),
         ];
         assert_eq!(schema.num_columns(), expected.len());
         for (column, (name, physical)) in schema.columns().iter().zip(expected) {
