@@ -21,6 +21,7 @@ mod library;
 mod model_fixtures;
 #[cfg(feature = "torch")]
 mod nano;
+mod odd_bags;
 mod runs;
 mod topics;
 #[cfg(feature = "torch")]

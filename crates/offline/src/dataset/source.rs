@@ -9,7 +9,7 @@ use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
 use crate::error::{Error, Result};
 use crate::label::intake::{Intake, decoder, matcher};
 use crate::label::roles::{Roles, TruthTopics};
-use crate::message_types::COMPRESSED_IMAGE;
+use crate::message_types::{COMPRESSED_IMAGE, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
@@ -72,7 +72,7 @@ impl Source {
     pub(crate) fn open(path: &Path, settings: &Settings, topics: &ExtraTopics) -> Result<Self> {
         let reader = BagReader::open(path)?;
         let info = reader.info().clone();
-        let roles = Roles::find(&info, settings, &TruthTopics::default())?;
+        let roles = Roles::find(&reader, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras)?;
         let intake = Intake::new(&info, &roles)?;
@@ -202,7 +202,7 @@ fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<Decoders> 
             path: info.path.clone(),
             message: "it has no colour image".to_owned(),
         })?,
-        image_is_compressed: image.is_some_and(|topic| topic.type_name == COMPRESSED_IMAGE),
+        image_is_compressed: image.is_some_and(|topic| is_of_type(topic, COMPRESSED_IMAGE)),
         depth: decoder_of(Role::Depth)?,
         truth_depth: of_extra(&extras.truth_depth),
         instances: of_extra(&extras.instances),
