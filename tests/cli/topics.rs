@@ -172,6 +172,50 @@ fn a_camera_s_boxes_are_taken_with_it() {
 }
 
 #[test]
+fn of_a_stereo_pair_it_is_the_picture_that_depth_is_registered_to() {
+    // given boxes that say nothing about their frame
+    let mut recording = (approach(3).renamed(IMAGE, "/zed/right/image_rect"))
+        .renamed(DEPTH, "/zed/depth/depth_registered")
+        .renamed(CAMERA_INFO, "/zed/right/camera_info")
+        .in_frame(FINGERTIP, b"robot1")
+        .in_frame(TARGET, b"robot1");
+    for (name, other) in [("image_rect", "Image"), ("camera_info", "CameraInfo")] {
+        let left = format!("/zed/left/{name}");
+        for message in recording.of(&format!("/zed/right/{name}")) {
+            let type_name = format!("sensor_msgs/msg/{other}");
+            recording.push(&left, &type_name, message.log_time, message.data);
+        }
+        recording = recording.in_frame(&left, b"left_1");
+    }
+    let (_guard, folder) = folder_with(&recording);
+    assert_eq!(chosen(&folder, "image"), "/zed/right/image_rect");
+    assert_eq!(chosen(&folder, "camera_info"), "/zed/right/camera_info");
+}
+
+#[test]
+fn what_another_detector_sees_elsewhere_names_no_camera() {
+    // given a second camera with a detector of people, and a drawing beside the first one's detector
+    let mut recording = approach(3).with_second_camera("/head", b"head_1");
+    for message in recording.of(TARGET) {
+        recording.push(
+            "/head/people",
+            DETECTION_TYPE,
+            message.log_time,
+            message.data,
+        );
+    }
+    for message in recording.of(IMAGE) {
+        let type_name = "sensor_msgs/msg/Image";
+        recording.push("/target/image", type_name, message.log_time, message.data);
+    }
+    let recording = recording.in_frame("/head/people", b"head_1");
+    let (_guard, folder) = folder_with(&recording);
+    assert_eq!(chosen(&folder, "image"), IMAGE);
+    assert_eq!(chosen(&folder, "target"), TARGET);
+    run(&folder, &["label", "pick.mcap"]).expect_code(0);
+}
+
+#[test]
 fn two_forms_of_one_camera_s_image_are_no_two_cameras() {
     // given the picture as it came and rectified
     let mut recording = approach(3);

@@ -8,9 +8,12 @@ use crate::message_types::{DETECTIONS, is_of_type};
 use crate::role::Role;
 use spatial_reward_rosbag2::TopicInfo;
 
+/// How surely a name says whose boxes a topic carries.
+type Says = fn(&str) -> u8;
+
 /// Topics that may carry an object's boxes: those of its own, or else those of both objects.
 pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Candidate> {
-    let (says, other_says): (fn(&str) -> u8, fn(&str) -> u8) = match role {
+    let (says, other_says): (Says, Says) = match role {
         Role::Fingertip => (says_fingertip, says_target),
         _ => (says_target, says_fingertip),
     };
@@ -29,12 +32,7 @@ pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Cand
 }
 
 /// A single detector's topic may be named after one object or its camera and still carry both.
-fn shared(
-    known: Known<'_>,
-    roles: &Roles,
-    role: Role,
-    other_says: fn(&str) -> u8,
-) -> Vec<Candidate> {
+fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<Candidate> {
     known
         .fitting(role)
         .filter(|(_, topic)| is_of_type(topic, DETECTIONS) && other_says(&topic.name) < SURE)

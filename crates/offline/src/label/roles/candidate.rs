@@ -94,6 +94,13 @@ pub(super) fn by_count(topic: &TopicInfo) -> [u64; 5] {
     [count(topic), 0, 0, 0, 0]
 }
 
+/// The topics of those candidates that are as likely as the likeliest.
+pub(super) fn likeliest(candidates: &[Candidate]) -> Vec<usize> {
+    let most = candidates.iter().map(|it| it.likelihood).max();
+    let likeliest = candidates.iter().filter(|it| Some(it.likelihood) == most);
+    likeliest.map(|it| it.topic).collect()
+}
+
 /// Messages of a topic as far as the bag says.
 pub(super) fn count(topic: &TopicInfo) -> u64 {
     topic.message_count.unwrap_or(0)

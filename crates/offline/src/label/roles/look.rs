@@ -115,13 +115,9 @@ impl Look {
 
     /// Its pixels have colours for certain.
     pub(super) fn has_colors(&self) -> bool {
-        const COLORS: [&str; 8] = ["rgb", "bgr", "bayer", "yuv", "uyvy", "nv", "8UC3", "8UC4"];
-        let is_one = |start: &&str| {
-            self.pixels()
-                .to_lowercase()
-                .starts_with(&start.to_lowercase())
-        };
-        self.as_color == Legible::Yes && COLORS.iter().any(|start| is_one(&start))
+        const COLORS: [&str; 8] = ["rgb", "bgr", "bayer", "yuv", "uyvy", "nv", "8uc3", "8uc4"];
+        let pixels = self.pixels().to_lowercase();
+        self.as_color == Legible::Yes && COLORS.iter().any(|start| pixels.starts_with(start))
     }
 
     /// Its pixels have no colours for certain.

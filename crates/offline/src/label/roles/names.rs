@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 /// Pictures made for people, of depth or of detections.
 const DRAWINGS: &[&str] = &[
     "debug",
+    "dbg",
+    "processed",
     "overlay",
     "annotated",
     "visualization",

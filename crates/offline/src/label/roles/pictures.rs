@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::candidate::{Candidate, Known, count, is_compressed};
+use super::boxes;
+use super::candidate::{Candidate, Known, count, is_compressed, likeliest};
 use super::chosen::Roles;
 use super::look::{Legible, Look};
 use super::names::{Shows, camera_info_beside, mentions, shared_segments, shows, stream};
@@ -35,9 +36,7 @@ pub(super) fn images(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
             if of_boxes {
                 why.push("is of the coordinate frame that the boxes name");
             }
-            let has_info = kin
-                .infos
-                .contains(&camera_info_beside(&topic.name).as_str());
+            let has_info = kin.has_info(&topic.name);
             if has_info {
                 why.push("has camera info beside it");
             }
@@ -45,10 +44,15 @@ pub(super) fn images(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
             if has_depth {
                 why.push("has depth in its namespace");
             }
-            // Boxes of several cameras, some of them beside theirs, say nothing about which is meant.
-            let has_boxes = kin.named_images() < 2 && kin.has_near(&kin.boxes, &topic.name);
-            let kinship = [has_info, has_depth, has_boxes];
-            let kinship = kinship.into_iter().filter(|it| *it).count();
+            let is_of_depth = kin.depth_frames.contains(&look.frame_id);
+            // Boxes of several cameras, some of them beside theirs, say nothing about which is meant. And a detector
+            // may lie beside its own drawing.
+            let has_boxes = (has_info || has_depth)
+                && kin.named_images() < 2
+                && kin.has_near(&kin.boxes, &topic.name);
+            let of_camera = [has_info, has_depth, is_of_depth];
+            let of_camera = of_camera.into_iter().filter(|it| *it).count();
+            let kinship = 2 * of_camera + usize::from(has_boxes);
             let legible = usize::from(look.as_color != Legible::No);
             Some(Candidate {
                 topic: index,
@@ -94,6 +98,8 @@ struct Kin<'a> {
     image_frames: BTreeSet<String>,
     /// Coordinate frames of the boxes, and of depth and camera info that the user has named.
     frames: BTreeSet<String>,
+    /// Those of depth: depth that is registered to a picture has the picture's.
+    depth_frames: BTreeSet<String>,
     infos: Vec<&'a str>,
     depths: Vec<&'a str>,
     boxes: Vec<&'a str>,
@@ -109,32 +115,42 @@ impl<'a> Kin<'a> {
         let names = |topics: &[usize]| -> Vec<&'a str> {
             topics.iter().map(|topic| known.name(*topic)).collect()
         };
-        let boxes = [of_role(Role::Fingertip), of_role(Role::Target)].concat();
+        let boxes_of = |role: Role| match named(role) {
+            Some(topic) => vec![topic],
+            None => likeliest(&boxes::of_object(known, roles, role)),
+        };
+        let boxes = [boxes_of(Role::Fingertip), boxes_of(Role::Target)].concat();
         let is_depth = |index: &usize| {
             let (name, look) = (known.name(*index), known.look(*index));
             look.is_depth_for_certain()
                 || !look.has_colors() && shows(&known.own(name)) == Shows::Depth
         };
-        let depths: Vec<usize> = match named(Role::Depth) {
-            Some(topic) => vec![topic],
-            None => of_role(Role::Depth).into_iter().filter(is_depth).collect(),
+        let mut depths = of_role(Role::Depth);
+        if named(Role::Depth).is_none() {
+            depths.retain(is_depth);
+        }
+        let frames_of = |topics: &[usize]| -> BTreeSet<String> {
+            let frames = topics.iter().map(|topic| known.look(*topic).frame_id);
+            frames.filter(|frame| !frame.is_empty()).collect()
         };
         let of_user = [named(Role::Depth), named(Role::CameraInfo)];
-        let with_frame = boxes.iter().copied().chain(of_user.into_iter().flatten());
+        let with_frame: Vec<usize> = of_user.into_iter().flatten().chain(boxes.clone()).collect();
         let images = of_role(Role::Image);
-        let frame_of = |topic: usize| known.look(topic).frame_id;
         Self {
             known,
             images: names(&images),
-            image_frames: images.into_iter().map(frame_of).collect(),
-            frames: with_frame
-                .map(frame_of)
-                .filter(|frame| !frame.is_empty())
-                .collect(),
+            image_frames: frames_of(&images),
+            frames: frames_of(&with_frame),
+            depth_frames: frames_of(&depths),
             infos: names(&of_role(Role::CameraInfo)),
             depths: names(&depths),
             boxes: names(&boxes),
         }
+    }
+
+    /// Whether a camera info lies where ROS expects that of an image.
+    fn has_info(&self, image: &str) -> bool {
+        self.infos.contains(&camera_info_beside(image).as_str())
     }
 
     /// How many frames of images are named by boxes, or by what the user has named.
