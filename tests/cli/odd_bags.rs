@@ -268,3 +268,32 @@ fn a_bag_without_topics_known_here_is_no_empty_bag() {
     run(folder.path(), &["label", "pick", "--image-topic", image])
         .expect_error(&[image, "'json'", "CDR"]);
 }
+
+#[test]
+fn after_a_crash_nobody_says_that_nothing_is_missing() {
+    // given a recording that was cut, and a metadata.yaml made of what was left, as `ros2 bag reindex` makes it
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let whole = approach(12).mcap();
+    fs::create_dir(at.join("pick")).unwrap();
+    fs::write(at.join("pick/pick_0.mcap"), &whole[..whole.len() / 2]).unwrap();
+    let left = messages(&at.join("pick")).len();
+    let metadata = format!(
+        "rosbag2_bagfile_information:\n  version: 9\n  message_count: {left}\n  relative_file_paths: [pick_0.mcap]\n"
+    );
+    fs::write(at.join("pick/metadata.yaml"), metadata).unwrap();
+    // when it is labelled and inspected
+    let labelled = run(at, &["label", "pick", "-o", "out"]).expect_code(3);
+    let reported = run(at, &["label", "pick", "-o", "out_json", "--json"]).expect_code(3);
+    let inspected = run(at, &["inspect", "pick"]).expect_code(3);
+    // then the number is unknown
+    for ended in [&labelled, &inspected] {
+        let unknown = "an unknown number of messages was lost";
+        assert!(ended.stdout.contains(unknown), "{ended}");
+        assert!(!ended.stdout.contains("no message is missing"), "{ended}");
+    }
+    assert!(
+        reported.json()["bags"][0]["loss"]["messages"].is_null(),
+        "{reported}"
+    );
+}

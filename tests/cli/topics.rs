@@ -216,6 +216,38 @@ fn what_another_detector_sees_elsewhere_names_no_camera() {
 }
 
 #[test]
+fn of_two_detectors_it_is_the_one_with_the_classes_that_count() {
+    // given two detectors whose names say nothing, the other of which has seen more and sorts first
+    let count = 3;
+    let mut recording = approach(count).without(FINGERTIP).without(TARGET);
+    for index in 0..2 * count {
+        let seen = instant(index / 2, count);
+        let (stamp, log_time) = (seen.stamp + index % 2, seen.log_time);
+        let people = detections(stamp, &[("person", seen.target.unwrap())]);
+        recording.push("/a/boxes", DETECTION_TYPE, log_time, people);
+        if index % 2 == 0 {
+            let both = [
+                ("gripper", seen.fingertip.unwrap()),
+                ("mug", seen.target.unwrap()),
+            ];
+            recording.push(
+                "/b/boxes",
+                DETECTION_TYPE,
+                log_time,
+                detections(stamp, &both),
+            );
+        }
+    }
+    let (_guard, folder) = folder_with(&recording);
+    let classes = ["--fingertip-class", "gripper", "--target-class", "mug"];
+    let ended = run(
+        &folder,
+        &[&["label", "pick.mcap", "--json"], &classes[..]].concat(),
+    );
+    assert_eq!(ended.expect_code(0).json()["bags"][0]["valid"], 3);
+}
+
+#[test]
 fn two_forms_of_one_camera_s_image_are_no_two_cameras() {
     // given the picture as it came and rectified
     let mut recording = approach(3);

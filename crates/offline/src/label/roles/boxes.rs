@@ -22,7 +22,13 @@ pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Cand
         .filter(|(_, topic)| says(&topic.name) > other_says(&topic.name))
         .map(|found| Candidate {
             why: format!("holds boxes and is named after the {}", object(role)),
-            ..candidate(known, roles, found, says(&found.1.name))
+            ..candidate(
+                known,
+                roles,
+                found,
+                configured(known, role),
+                says(&found.1.name),
+            )
         })
         .collect();
     if own.is_empty() {
@@ -41,19 +47,44 @@ fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<
                 "holds detections and no topic is named after the {}, so its boxes are told apart by class id",
                 object(role)
             ),
-            ..candidate(known, roles, found, u8::from(other_says(&found.1.name) == 0))
+            ..candidate(
+                known,
+                roles,
+                found,
+                &of_shared(known, role),
+                u8::from(other_says(&found.1.name) == 0),
+            )
         })
         .collect()
 }
 
-/// Boxes that can be read and are of the colour image's camera come before those that are called well.
+/// The classes that count, none if all do.
+fn configured(known: Known<'_>, role: Role) -> &[String] {
+    match role {
+        Role::Fingertip => &known.topics.fingertip_class,
+        _ => &known.topics.target_class,
+    }
+}
+
+/// The same where both objects share a topic.
+fn of_shared(known: Known<'_>, role: Role) -> Vec<String> {
+    match configured(known, role) {
+        [] => vec![object(role).to_owned()],
+        classes => classes.to_vec(),
+    }
+}
+
+/// Boxes that can be read, are of the colour image's camera and have a class that counts come before those that are
+/// called well.
 fn candidate(
     known: Known<'_>,
     roles: &Roles,
     (index, topic): (usize, &TopicInfo),
+    classes: &[String],
     named: u8,
 ) -> Candidate {
     let look = known.look(index);
+    let has_class = classes.iter().any(|class| look.classes.contains(class));
     let frame = known.frame_of(roles, Role::Image);
     let of_frame = !frame.is_empty() && look.frame_id == frame;
     let image = known.name_of(roles, Role::Image);
@@ -62,9 +93,9 @@ fn candidate(
         likelihood: [
             usize::from(look.as_boxes != Legible::No),
             usize::from(of_frame),
+            usize::from(has_class),
             usize::from(named),
             known.nearness(image, &topic.name),
-            0,
             0,
         ],
         preference: by_count(topic),

@@ -5,6 +5,7 @@ use super::look::{Look, Looks};
 use super::names::{is_truth, namespace, own_name, shared_segments, stream};
 use crate::message_types::{COMPRESSED_IMAGE, is_cdr, is_of_type};
 use crate::role::Role;
+use spatial_reward_core::settings::Topics;
 use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 
 /// What is known of a bag before it is read.
@@ -12,6 +13,8 @@ use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 pub(super) struct Known<'a> {
     pub info: &'a BagInfo,
     pub looks: &'a Looks,
+    /// What the user has said of topics.
+    pub topics: &'a Topics,
     /// The leading segments that all images' names share.
     pub common: &'a [&'a str],
 }

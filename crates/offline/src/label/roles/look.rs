@@ -1,7 +1,7 @@
 //! What the first messages show, before topics are chosen: a picture's encoding and a header's coordinate frame say
 //! what a name can only hint at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::is_truth;
 use crate::error::Result;
@@ -17,6 +17,8 @@ const MOST_MESSAGES: u64 = 20_000;
 const MOST_BYTES: u64 = 256 << 20;
 /// So many messages of a topic are looked at until one says all that it can.
 const MOST_TRIES: u32 = 10;
+/// So many classes of a message are looked at.
+const MOST_CLASSES: usize = 100;
 
 /// What each topic's first messages show.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +39,8 @@ pub(super) struct Look {
     pub as_depth: Legible,
     /// Whether it holds boxes that can be read.
     pub as_boxes: Legible,
+    /// The boxes' class ids.
+    pub classes: BTreeSet<String>,
 }
 
 /// Whether a topic's messages can be read as what a role needs.
@@ -181,8 +185,10 @@ impl<'a> Watched<'a> {
             }
             if let Ok(detections) = read {
                 look.frame_id = detections.frame_id;
+                let classes = detections.boxes.into_iter().map(|it| it.class_id);
+                look.classes.extend(classes.take(MOST_CLASSES));
             }
-            !look.frame_id.is_empty()
+            !look.frame_id.is_empty() && !look.classes.is_empty()
         };
         shown || self.tries == MOST_TRIES
     }
