@@ -397,7 +397,7 @@ Examples:
 
 Exit code 3: the bag is damaged, and this is what can be read of it.")]
 pub(crate) struct Inspect {
-    /// A bag folder or a bag file.
+    /// A bag folder or a bag file, or a folder that holds one bag.
     #[arg(value_name = "BAG")]
     pub bag: PathBuf,
     #[command(flatten)]

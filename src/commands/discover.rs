@@ -1,14 +1,14 @@
-//! Which bags the arguments of `label` stand for, where each one's result goes, and whose turn
-//! they are.
+//! Which bags the arguments stand for, the same for every command; for `label`, where each one's result goes, and
+//! whose turn they are.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use spatial_reward_core::Error;
-use spatial_reward_offline::Result;
+use spatial_reward_core::Error as CoreError;
 use spatial_reward_offline::label::output::is_labelled_bag;
-use spatial_reward_rosbag2::Error as BagError;
+use spatial_reward_offline::{Error, Result};
+use spatial_reward_rosbag2::{BagReader, Error as BagError};
 
 use crate::cli::Shard;
 
@@ -51,12 +51,65 @@ pub(super) fn sources(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(identified(arguments)?.into_values().collect())
 }
 
+/// The one bag that an argument stands for, of those that `wanted` asks for where it is a folder of bags.
+///
+/// # Errors
+/// `Error::NotABag` for a folder that holds none or several, and for what is neither file nor folder.
+pub(super) fn single(argument: &Path, wanted: Wanted) -> Result<PathBuf> {
+    check_kind(argument)?;
+    if !holds_bags(argument)? {
+        return Ok(argument.to_owned());
+    }
+    let bags = bags_in(argument, wanted)?;
+    match bags.as_slice() {
+        [bag] => Ok(bag.clone()),
+        bags => {
+            let names: Vec<String> = bags.iter().map(|bag| bag.display().to_string()).collect();
+            Err(BagError::NotABag {
+                path: argument.to_owned(),
+                found: format!(
+                    "a folder of {} bags, of which one has to be named: {}",
+                    bags.len(),
+                    names.join(", ")
+                ),
+            }
+            .into())
+        }
+    }
+}
+
+/// Which bags are looked for in a folder of bags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Recordings: what this program has labelled is passed over.
+    Recordings,
+    /// What this program has labelled, and where there is no such thing, any.
+    Labelled,
+}
+
+/// What is neither a file nor a folder is refused before anything is begun.
+fn check_kind(argument: &Path) -> Result<()> {
+    let kind = match fs::metadata(argument) {
+        // One that does not exist fails when its turn comes.
+        Err(_) => return Ok(()),
+        Ok(kind) => kind,
+    };
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    match BagReader::open(argument) {
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// The bags by what they are, each as it was given.
 fn identified(arguments: &[PathBuf]) -> Result<BTreeMap<PathBuf, PathBuf>> {
     let mut sources = BTreeMap::new();
     for argument in arguments {
+        check_kind(argument)?;
         let found = if holds_bags(argument)? {
-            bags_in(argument)?
+            bags_in(argument, Wanted::Recordings)?
         } else {
             vec![argument.clone()]
         };
@@ -108,7 +161,7 @@ fn check_clashes(jobs: &[Job]) -> Result<()> {
     let mut taken: BTreeMap<&Path, &Path> = BTreeMap::new();
     for job in jobs {
         if let Some(other) = taken.insert(&job.target, &job.source) {
-            return Err(Error::output(
+            return Err(CoreError::output(
                 &job.target,
                 format!(
                     "it would be the result of two bags, {} and {}: label them one by one, each with its own -o",
@@ -132,46 +185,94 @@ fn is_bag_folder(folder: &Path) -> Result<bool> {
     if folder.join("metadata.yaml").is_file() {
         return Ok(true);
     }
-    Ok(are_parts(&bag_files(&entries(folder)?)))
+    Ok(are_parts(folder, &bag_files(&entries(folder)?)))
 }
 
-/// Recorders call the files of one bag NAME_0, NAME_1, ...
-fn are_parts(files: &[PathBuf]) -> bool {
+/// Recorders call the files of one bag `NAME_0`, `NAME_1`, ...; some call the only file of a bag as its folder.
+fn are_parts(folder: &Path, files: &[PathBuf]) -> bool {
     let stem = |file: &PathBuf| {
         let name = bag_name(file);
         let (stem, number) = name.rsplit_once('_')?;
         number.parse::<u32>().ok().map(|_| stem.to_owned())
     };
-    let first = files.first().and_then(stem);
-    first.is_some() && files.iter().all(|file| stem(file) == first)
+    match files {
+        [] => false,
+        [file] if folder.file_name() == Some(bag_name(file).as_ref()) => true,
+        [first, ..] => {
+            let first = stem(first);
+            first.is_some() && files.iter().all(|file| stem(file) == first)
+        }
+    }
 }
 
-fn bags_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut bags = Vec::new();
-    search(folder, MAX_DEPTH, &mut bags)?;
+/// What a search through a folder has found.
+#[derive(Default)]
+struct Found {
+    recordings: Vec<PathBuf>,
+    labelled: Vec<PathBuf>,
+    /// Bags of ROS 1, which are not read.
+    of_ros1: Vec<PathBuf>,
+}
+
+fn bags_in(folder: &Path, wanted: Wanted) -> Result<Vec<PathBuf>> {
+    let mut found = Found::default();
+    search(folder, MAX_DEPTH, &mut found)?;
+    let Found {
+        recordings,
+        labelled,
+        of_ros1,
+    } = found;
+    let bags = match wanted {
+        Wanted::Labelled if !labelled.is_empty() => labelled,
+        _ => recordings,
+    };
     if bags.is_empty() {
-        return Err(BagError::NotABag {
+        return Err(no_bag_in(folder, &of_ros1));
+    }
+    if let Some(first) = of_ros1.first() {
+        tracing::warn!(
+            "{} of the folder's bags are of ROS 1 and passed over, the first is {}: rosbags-convert makes ROS 2 bags \
+             of them",
+            of_ros1.len(),
+            first.display()
+        );
+    }
+    Ok(bags)
+}
+
+fn no_bag_in(folder: &Path, of_ros1: &[PathBuf]) -> Error {
+    // The reader says what is to be done about a bag of ROS 1.
+    let opened = of_ros1.first().map(|path| BagReader::open(path));
+    match opened {
+        Some(Err(error @ BagError::Ros1 { .. })) => error.into(),
+        _ => BagError::NotABag {
             path: folder.to_owned(),
             found: format!(
                 "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
                  {MAX_DEPTH} levels deep"
             ),
         }
-        .into());
+        .into(),
     }
-    Ok(bags)
 }
 
-fn search(folder: &Path, depth_left: usize, bags: &mut Vec<PathBuf>) -> Result<()> {
+fn search(folder: &Path, depth_left: usize, found: &mut Found) -> Result<()> {
     let entries = entries(folder)?;
-    bags.extend(bag_files(&entries));
-    for path in entries.into_iter().filter(|path| path.is_dir()) {
-        if is_labelled_bag(&path) {
-            tracing::debug!("{} is labelled already and passed over", path.display());
+    found.recordings.extend(bag_files(&entries));
+    for path in entries {
+        if path.is_file() {
+            if path.extension().is_some_and(|it| it == "bag") {
+                found.of_ros1.push(path);
+            }
+        } else if !path.is_dir() {
+            // Neither is a bag.
+        } else if is_labelled_bag(&path) {
+            tracing::debug!("{} is labelled already", path.display());
+            found.labelled.push(path);
         } else if is_bag_folder(&path)? {
-            bags.push(path);
+            found.recordings.push(path);
         } else if depth_left > 1 {
-            search(&path, depth_left - 1, bags)?;
+            search(&path, depth_left - 1, found)?;
         }
     }
     Ok(())
@@ -180,8 +281,8 @@ fn search(folder: &Path, depth_left: usize, bags: &mut Vec<PathBuf>) -> Result<(
 /// What is in a folder and not hidden.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let entry = entry.map_err(Error::io("list", folder))?;
+    for entry in fs::read_dir(folder).map_err(CoreError::io("list", folder))? {
+        let entry = entry.map_err(CoreError::io("list", folder))?;
         if !entry.file_name().to_string_lossy().starts_with('.') {
             paths.push(entry.path());
         }

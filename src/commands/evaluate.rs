@@ -4,6 +4,7 @@ use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_offline::evaluate::{Evaluation, WithoutTruth, evaluate};
 use spatial_reward_offline::label::roles::Role;
 
+use super::discover::{self, Wanted};
 use super::output::{print, print_json};
 use crate::cli::Evaluate;
 use crate::logging::Terminal;
@@ -11,9 +12,10 @@ use crate::outcome::Outcome;
 use crate::remedies::option;
 
 pub(super) fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
-    let bar = terminal.bar(&options.bag.display().to_string());
+    let bag = discover::single(&options.bag, Wanted::Labelled)?;
+    let bar = terminal.bar(&bag.display().to_string());
     let truth = options.truth.clone().into();
-    let evaluated = evaluate(&options.bag, &truth, &mut |progress| {
+    let evaluated = evaluate(&bag, &truth, &mut |progress| {
         Terminal::show(&bar, progress);
     });
     bar.finish_and_clear();

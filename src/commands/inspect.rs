@@ -10,6 +10,7 @@ use spatial_reward_offline::Error;
 use spatial_reward_offline::inspect::{Inspection, inspect};
 use spatial_reward_offline::label::roles::{Choice, Role};
 
+use super::discover::{self, Wanted};
 use super::output::{print, print_json};
 use super::settings::ready;
 use crate::cli::Inspect;
@@ -19,13 +20,11 @@ use crate::remedies::{of_offline, option};
 
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let settings = ready(options.settings.into_config()?)?;
-    let bar = terminal.bar(&options.bag.display().to_string());
-    let inspected = inspect(
-        &options.bag,
-        &settings,
-        &options.truth.into(),
-        &mut |progress| Terminal::show(&bar, progress),
-    );
+    let bag = discover::single(&options.bag, Wanted::Recordings)?;
+    let bar = terminal.bar(&bag.display().to_string());
+    let inspected = inspect(&bag, &settings, &options.truth.into(), &mut |progress| {
+        Terminal::show(&bar, progress)
+    });
     bar.finish_and_clear();
     let inspection = inspected?;
     let findings = Findings::new(&inspection);
@@ -324,16 +323,15 @@ fn obstacle(error: &Error) -> String {
 }
 
 fn remarks(inspection: &Inspection) -> Vec<String> {
-    let mut remarks: Vec<String> = (inspection.unreadable.iter())
-        .map(|(role, found)| {
-            format!(
-                "{} messages with the {} cannot be read: {}",
-                found.count,
-                role.name(),
-                found.first
-            )
-        })
-        .collect();
+    let mut remarks: Vec<String> = inspection.info.oddities.clone();
+    remarks.extend(inspection.unreadable.iter().map(|(role, found)| {
+        format!(
+            "{} messages with the {} cannot be read: {}",
+            found.count,
+            role.name(),
+            found.first
+        )
+    }));
     let classes = |classes: &[String]| classes.join(", ");
     if inspection.roles.shares_boxes() {
         remarks.push(format!(

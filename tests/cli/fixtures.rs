@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use image::{ImageFormat, RgbImage};
+use image::{ImageBuffer, ImageFormat, Luma, RgbImage};
 use mcap::WriteOptions;
 use mcap::records::MessageHeader;
 use serde::Serialize;
@@ -236,6 +236,34 @@ impl Recording {
         self
     }
 
+    /// Put a topic's headers into another coordinate frame. Its name has as many letters as that of all others.
+    pub(crate) fn in_frame(mut self, topic: &str, frame: &[u8; 6]) -> Self {
+        for message in self.messages.iter_mut().filter(|it| it.topic == topic) {
+            let starts = 0..message.data.len().saturating_sub(frame.len());
+            for at in starts {
+                if message.data[at..].starts_with(FRAME.as_bytes()) {
+                    message.data[at..at + frame.len()].copy_from_slice(frame);
+                }
+            }
+        }
+        self
+    }
+
+    /// The same with all topics of the first namespace twice, the second time in another namespace and frame.
+    pub(crate) fn with_second_camera(mut self, namespace: &str, frame: &[u8; 6]) -> Self {
+        for (name, type_name) in self.topics.clone() {
+            let Some(own) = name.strip_prefix("/camera") else {
+                continue;
+            };
+            let other = format!("{namespace}{own}");
+            for message in self.of(&name) {
+                self.push(&other, &type_name, message.log_time, message.data);
+            }
+            self = self.in_frame(&other, frame);
+        }
+        self
+    }
+
     /// Replace the data of a topic's messages.
     pub(crate) fn with_data(
         mut self,
@@ -294,6 +322,16 @@ impl Recording {
         self
     }
 
+    /// Every topic with its type.
+    pub(crate) fn types(&self) -> Vec<(String, String)> {
+        self.topics.clone()
+    }
+
+    /// Every message.
+    pub(crate) fn all(&self) -> &[Recorded] {
+        &self.messages
+    }
+
     /// The messages of a topic.
     pub(crate) fn of(&self, topic: &str) -> Vec<Recorded> {
         self.messages
@@ -343,12 +381,15 @@ impl Recording {
     }
 }
 
+/// The coordinate frame of every header.
+const FRAME: &str = "camera";
+
 pub(crate) const DETECTION_TYPE: &str = "vision_msgs/msg/Detection2DArray";
 
 pub(crate) fn header(stamp: i64) -> Header {
     Header {
         stamp: Time::from_nanos(stamp),
-        frame_id: "camera".to_owned(),
+        frame_id: FRAME.to_owned(),
     }
 }
 
@@ -387,11 +428,37 @@ pub(crate) fn depth_image(stamp: i64, depth_m: &[f32]) -> Vec<u8> {
     raw_image(stamp, "32FC1", WIDTH, HEIGHT, &data)
 }
 
+/// The same in whole millimetres.
+pub(crate) fn depth_millimetres(stamp: i64, encoding: &str, depth_m: &[f32]) -> Vec<u8> {
+    let data: Vec<u8> = millimetres(depth_m).flat_map(u16::to_le_bytes).collect();
+    raw_image(stamp, encoding, WIDTH, HEIGHT, &data)
+}
+
+/// As image_transport's compressed_depth sends it.
+pub(crate) fn compressed_depth(stamp: i64, depth_m: &[f32]) -> Vec<u8> {
+    let pixels: Vec<u16> = millimetres(depth_m).collect();
+    let picture = ImageBuffer::<Luma<u16>, _>::from_raw(WIDTH, HEIGHT, pixels).unwrap();
+    let mut file = Cursor::new(vec![0; 12]);
+    file.set_position(12);
+    picture.write_to(&mut file, ImageFormat::Png).unwrap();
+    compressed_image(stamp, "16UC1; compressedDepth png", &file.into_inner())
+}
+
+fn millimetres(depth_m: &[f32]) -> impl Iterator<Item = u16> {
+    depth_m
+        .iter()
+        .map(|metres| (metres * 1000.0).round() as u16)
+}
+
 pub(crate) fn jpeg_message(stamp: i64, jpeg: &[u8]) -> Vec<u8> {
+    compressed_image(stamp, "rgb8; jpeg compressed bgr8", jpeg)
+}
+
+pub(crate) fn compressed_image(stamp: i64, format: &str, data: &[u8]) -> Vec<u8> {
     cdr(&CompressedImage {
         header: header(stamp),
-        format: "rgb8; jpeg compressed bgr8",
-        data: jpeg,
+        format,
+        data,
     })
 }
 
@@ -445,6 +512,29 @@ pub(crate) fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) 
     };
     cdr(&Detections {
         header: header(stamp),
+        detections: boxes.iter().map(detection).collect(),
+    })
+}
+
+/// Boxes without hypotheses, in an array without a header: each detection has an id and a stamp of its own.
+pub(crate) fn bare_detections(boxes: &[(&str, i64, Pixels)]) -> Vec<u8> {
+    let detection = |(id, stamp, pixels): &(&str, i64, Pixels)| {
+        let [left, top, right, bottom] = *pixels;
+        Detection {
+            header: header(*stamp),
+            results: Vec::new(),
+            bbox: [
+                (left + right) / 2.0,
+                (top + bottom) / 2.0,
+                0.0,
+                right - left,
+                bottom - top,
+            ],
+            id: (*id).to_owned(),
+        }
+    };
+    cdr(&Detections {
+        header: Header::default(),
         detections: boxes.iter().map(detection).collect(),
     })
 }

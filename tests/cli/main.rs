@@ -22,6 +22,7 @@ mod library;
 mod model_fixtures;
 #[cfg(feature = "torch")]
 mod nano;
+mod odd_bags;
 mod runs;
 mod topics;
 #[cfg(feature = "torch")]

@@ -17,6 +17,7 @@ mod types;
 
 pub use crate::frame::Detection;
 pub use detections::Detections;
+pub use schema::type_name;
 pub use step_reward::StepReward;
 pub use types::{
     CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,
@@ -39,7 +40,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// `type_name` is `package/msg/Type`; `definition` is the bag's, with its dependencies
+    /// `type_name` is `package/msg/Type`, or one of the other spellings that [`type_name`] knows; `definition` is the bag's, with its dependencies
     /// (`ros2msg` text). Without one, with an empty one or with OMG IDL the type's name decides
     /// alone, and the layout of a Detection2DArray is found by what fits its bytes.
     ///
@@ -59,6 +60,15 @@ impl Decoder {
             Kind::Image | Kind::CompressedImage => {
                 Ok(cdr::decode_prefix::<Header>(&self.type_name, bytes)?.0)
             }
+            _ => Err(self.not("an image")),
+        }
+    }
+
+    /// What an Image or a CompressedImage says of its pixels: the encoding, or the format, which names the codec.
+    pub fn image_encoding<'a>(&self, bytes: &'a [u8]) -> Result<&'a str> {
+        match self.kind {
+            Kind::Image => Ok(self.message::<Image<'_>>(bytes)?.encoding),
+            Kind::CompressedImage => Ok(self.message::<CompressedImage<'_>>(bytes)?.format),
             _ => Err(self.not("an image")),
         }
     }

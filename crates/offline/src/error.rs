@@ -35,6 +35,20 @@ pub enum Error {
         available: String,
     },
 
+    /// Topics of several cameras fit a role equally well.
+    #[error(
+        "{count} topics of different cameras could be the {role}, and nothing in the bag says which one is meant: {topics}",
+        count = .topics.len(),
+        role = .role.name(),
+        topics = .topics.join(", ")
+    )]
+    Undecided {
+        /// What they could be.
+        role: Role,
+        /// Their names.
+        topics: Vec<String>,
+    },
+
     /// Two topics that should show one scene through one camera have sizes that cannot belong together.
     #[error(
         "{first} has {first_width}x{first_height} pixels, but {second} has {second_width}x{second_height}, which is no scaling of it: they are of two cameras or differently cropped"
@@ -139,7 +153,9 @@ impl Error {
     /// What to do about it, where that is more than the message says.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Self::NoTopic { role, .. } => Some(Remedy::NameTopics(vec![*role])),
+            Self::NoTopic { role, .. } | Self::Undecided { role, .. } => {
+                Some(Remedy::NameTopics(vec![*role]))
+            }
             Self::SizesDiffer { .. } => Some(Remedy::NameTopics(vec![
                 Role::Image,
                 Role::Depth,

@@ -52,7 +52,7 @@ pub enum WithoutTruth {
 pub fn evaluate(path: &Path, truth: &TruthTopics, progress: OnProgress<'_>) -> Result<Evaluation> {
     let mut reader = BagReader::open(path)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&info, &Settings::geometry(), truth)?;
+    let roles = Roles::by_name(&info, &Settings::geometry(), truth)?;
     let mut collected = Collected::new(&info, &roles)?;
     let mut messages_read = 0;
     while let Some(message) = reader.next_message()? {

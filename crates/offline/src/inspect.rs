@@ -65,7 +65,7 @@ pub fn inspect(
 ) -> Result<Inspection> {
     let mut reader = BagReader::open(source)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&info, settings, truth)?;
+    let roles = Roles::find(&reader, settings, truth)?;
     let mut obstacles = roles.missing(&info, settings);
     let mut rehearsal = match Intake::new(&info, &roles) {
         Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),

@@ -1,5 +1,8 @@
 //! The names of the ROS message types that topics are told by.
 
+use spatial_reward_core::messages::type_name;
+use spatial_reward_rosbag2::TopicInfo;
+
 /// Pixels as they are.
 pub(crate) const IMAGE: &str = "sensor_msgs/msg/Image";
 /// A picture file.
@@ -18,3 +21,13 @@ pub(crate) const POINT_STAMPED: &str = "geometry_msgs/msg/PointStamped";
 pub(crate) const FLOAT64: &str = "std_msgs/msg/Float64";
 /// A text.
 pub(crate) const STRING: &str = "std_msgs/msg/String";
+
+/// Whether a topic has the type, however its recorder has spelled it.
+pub(crate) fn is_of_type(topic: &TopicInfo, wanted: &str) -> bool {
+    topic.type_name == wanted || type_name(&topic.type_name) == wanted
+}
+
+/// Whether the topic's messages are serialised as those of ROS 2 are.
+pub(crate) fn is_cdr(topic: &TopicInfo) -> bool {
+    matches!(topic.serialization_format.as_str(), "cdr" | "") && !topic.is_of_ros1()
+}

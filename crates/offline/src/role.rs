@@ -4,7 +4,7 @@ use spatial_reward_rosbag2::TopicInfo;
 
 use crate::message_types::{
     CAMERA_INFO, COMPRESSED_IMAGE, DETECTIONS, FLOAT64, IMAGE, IMU, POINT_STAMPED,
-    REGION_OF_INTEREST, STRING,
+    REGION_OF_INTEREST, STRING, is_of_type,
 };
 
 /// What a topic is for.
@@ -116,7 +116,7 @@ impl Role {
     /// Whether the topic has one of these types.
     pub(crate) fn fits(self, topic: &TopicInfo) -> bool {
         let types = self.types();
-        types.is_empty() || types.contains(&topic.type_name.as_str())
+        types.is_empty() || types.iter().any(|wanted| is_of_type(topic, wanted))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::mcap_storage::{McapCatalog, McapReader, read_catalog};
 use crate::sqlite_storage::{SqliteCatalog, SqliteReader};
-use crate::storage::{FileCatalog, StorageReader};
+use crate::storage::{Counting, FileCatalog, StorageReader};
 use crate::stored_file::StoredFile;
 use crate::topic::Storage;
 
@@ -16,11 +16,11 @@ pub(crate) enum Catalog {
 }
 
 impl Catalog {
-    /// `count` asks for the number of messages even where finding it reads the whole file.
-    pub(crate) fn read(file: &StoredFile, count: bool) -> Result<Self> {
+    /// A file that does not state how many messages it has is asked for as much of it as `counting` says.
+    pub(crate) fn read(file: &StoredFile, counting: Counting) -> Result<Self> {
         Ok(match file.storage {
             Storage::Mcap => Self::Mcap(read_catalog(file)?),
-            Storage::Sqlite3 => Self::Sqlite(SqliteCatalog::read(file, count)?),
+            Storage::Sqlite3 => Self::Sqlite(SqliteCatalog::read(file, counting)?),
         })
     }
 

@@ -29,6 +29,19 @@ pub enum Error {
         found: String,
     },
 
+    /// A recording of ROS 1, whose messages are serialised otherwise.
+    #[error(
+        "{path} is a ROS 1 recording ({found}), and only ROS 2 is read. Convert the ROS 1 bag with `rosbags-convert \
+         --src IN.bag --dst OUT` (of the Python package rosbags), and give OUT",
+        path = path.display()
+    )]
+    Ros1 {
+        /// As it was given.
+        path: PathBuf,
+        /// What shows it.
+        found: String,
+    },
+
     /// The bag's container is broken in a way that nothing can be read from it.
     #[error("{path}: {message}", path = path.display())]
     BagFormat {

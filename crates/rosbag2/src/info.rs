@@ -36,6 +36,9 @@ pub struct BagInfo {
     pub start_nanos: Option<i64>,
     /// Log time of the last message, in nanoseconds; `None` for a bag without messages.
     pub end_nanos: Option<i64>,
+    /// What is odd about the bag though it can be read, such as a metadata.yaml that lists other files: each
+    /// as half a sentence.
+    pub oddities: Vec<String>,
     /// `custom_data` of metadata.yaml, as YAML.
     pub(crate) custom_data: serde_yaml::Value,
     /// The files hold a copy of metadata.yaml, so a copy of the bag gets one too.
@@ -68,6 +71,7 @@ impl BagInfo {
             message_count: Some(0),
             start_nanos: None,
             end_nanos: None,
+            oddities: Vec::new(),
             custom_data: serde_yaml::Value::Null,
             // As recorders do since ROS 2 Iron.
             embeds_metadata: true,

@@ -7,12 +7,15 @@
 //!
 //! It reads
 //!
-//! - folders, with a metadata.yaml of any version or without one, and bare files;
+//! - folders, with a metadata.yaml of any version or without one, and bare files; where the metadata lists other
+//!   files than the folder has, or no messages, what is there is read, and [`BagInfo::oddities`] says so;
 //! - every layout of the sqlite3 tables since ROS 2 Dashing, and MCAP with or without chunks and summary;
 //! - split bags, in log-time order also where their files overlap;
 //! - bags compressed by file or by message with zstd, and MCAP's own chunks of zstd or lz4;
 //! - bags of a recorder that was killed, cut files, overwritten bytes: what can be reached comes out, and
 //!   [`BagReader::loss`] says where something is missing, why, and how many messages that cost.
+//!
+//! Recordings of ROS 1, and what is no regular file, are refused by name.
 //!
 //! Reading takes memory that does not grow with the bag; a forged length makes it allocate no more than the
 //! file's size makes believable. It writes one file in a folder with a metadata.yaml in the source's
@@ -62,6 +65,7 @@
 mod catalog;
 mod compression;
 mod error;
+mod folder;
 mod info;
 mod kept;
 mod loss;

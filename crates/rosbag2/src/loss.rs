@@ -23,6 +23,8 @@ pub struct LossItem {
     pub place: Place,
     /// What could not be read there and why, as half a sentence.
     pub what: String,
+    /// Messages that nobody counted may be missing for it.
+    hides_messages: bool,
 }
 
 impl LossItem {
@@ -31,7 +33,20 @@ impl LossItem {
             file: file.to_owned(),
             place,
             what: what.into(),
+            hides_messages: true,
         }
+    }
+
+    /// The same of damage that costs no message that is not counted: one that is read all the same, or missed alone.
+    pub(crate) fn hiding_nothing(self) -> Self {
+        Self {
+            hides_messages: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn hides_messages(&self) -> bool {
+        self.hides_messages
     }
 }
 
@@ -63,8 +78,7 @@ impl Loss {
     /// A badly damaged file could fill the memory with findings.
     pub const MAX_ITEMS: usize = 100;
 
-    pub(crate) fn add(&mut self, item: LossItem) {
-        tracing::warn!("{item}");
+    fn add(&mut self, item: LossItem) {
         if self.items.len() < Self::MAX_ITEMS {
             self.items.push(item);
         } else {
@@ -88,5 +102,61 @@ impl fmt::Display for Loss {
             write!(f, "\n  and {} more like these", self.further_items)?;
         }
         Ok(())
+    }
+}
+
+/// The loss as it grows while a bag is read.
+pub(crate) struct Account {
+    loss: Loss,
+    messages_lost: u64,
+    lost_unknown: bool,
+    /// Each finding is logged at once.
+    is_told: bool,
+}
+
+impl Account {
+    /// Of a reading whose findings are logged.
+    pub(crate) fn told() -> Self {
+        Self::new(true)
+    }
+
+    /// Of a look ahead: the reading that follows tells.
+    pub(crate) fn silent() -> Self {
+        Self::new(false)
+    }
+
+    fn new(is_told: bool) -> Self {
+        Self {
+            loss: Loss::default(),
+            messages_lost: 0,
+            lost_unknown: false,
+            is_told,
+        }
+    }
+
+    /// Adds a finding.
+    pub(crate) fn add(&mut self, item: LossItem) {
+        if self.is_told {
+            tracing::warn!("{item}");
+        }
+        self.loss.add(item);
+    }
+
+    /// Adds messages that are missing, `None` if nobody knows how many.
+    pub(crate) fn missing(&mut self, messages: Option<u64>) {
+        match messages {
+            Some(count) => self.messages_lost += count,
+            None => self.lost_unknown = true,
+        }
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn close(&mut self) {
+        self.loss.messages_lost = (!self.lost_unknown).then_some(self.messages_lost);
+    }
+
+    /// `None` if nothing was lost.
+    pub(crate) fn loss(&self) -> Option<&Loss> {
+        (!self.loss.items.is_empty()).then_some(&self.loss)
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Metadata {
     pub version: u32,
     pub files: Vec<FileEntry>,
     pub message_count: Option<u64>,
+    /// Its counts could not be believed, and were left out.
+    pub are_counts_doubted: bool,
     pub compression: Compression,
     /// A compression format that cannot be read.
     pub foreign_compression: Option<String>,
@@ -53,6 +55,7 @@ impl Metadata {
             version: u32::try_from(version).unwrap_or(u32::MAX),
             files: files(information),
             message_count: unsigned(information.get("message_count")),
+            are_counts_doubted: false,
             compression,
             foreign_compression: foreign.then_some(format),
             topics: sequence(information.get("topics_with_message_count"))
@@ -62,6 +65,51 @@ impl Metadata {
             ros_distro: text_of(information.get("ros_distro")).filter(|distro| !distro.is_empty()),
         })
     }
+
+    /// Whether the counts of messages can be believed: tools that filter or rebuild bags leave zeros.
+    pub(crate) fn counts_agree(&self) -> bool {
+        let Some(all) = self.message_count else {
+            return true;
+        };
+        let parts_agree = |parts: Option<Vec<u64>>| match parts {
+            Some(parts) if !parts.is_empty() => sum_of(&parts) == Some(all),
+            _ => true,
+        };
+        all > 0
+            && parts_agree(self.topics.iter().map(|it| it.message_count).collect())
+            && parts_agree(self.files.iter().map(|it| it.message_count).collect())
+    }
+
+    /// Leaves out how many messages there are.
+    pub(crate) fn forget_counts(&mut self) {
+        self.forget_sums();
+        for file in &mut self.files {
+            file.message_count = None;
+        }
+    }
+
+    /// Leaves out what it counts over all files.
+    pub(crate) fn forget_sums(&mut self) {
+        self.message_count = None;
+        for topic in &mut self.topics {
+            topic.message_count = None;
+        }
+    }
+
+    /// It says how many messages there are.
+    pub(crate) fn states_counts(&self) -> bool {
+        self.message_count.is_some() || self.topics.iter().any(|it| it.message_count.is_some())
+    }
+
+    /// It says of a topic that it has no message.
+    pub(crate) fn lists_silent_topics(&self) -> bool {
+        self.topics.iter().any(|it| it.message_count == Some(0))
+    }
+}
+
+/// `None` beyond what an integer holds.
+fn sum_of(counts: &[u64]) -> Option<u64> {
+    (counts.iter()).try_fold(0_u64, |sum, count| sum.checked_add(*count))
 }
 
 fn text_of(value: Option<&Value>) -> Option<String> {
@@ -286,6 +334,21 @@ rosbag2_bagfile_information:
             "- history: 1\n  depth: 10"
         );
         assert_eq!(metadata.ros_distro, None);
+    }
+
+    #[test]
+    fn counts_that_contradict_each_other_are_not_believed() {
+        let agree = |text: &str| Metadata::parse(text).unwrap().counts_agree();
+        let whole = VERSION_5.replace("bag_1.db3\n      message_count: 2", "bag_1.db3");
+        assert!(agree(&whole));
+        // The topics' counts do not make up the whole, or there is nothing to make up
+        assert!(!agree(&whole.replace(
+            "  message_count: 3\n  topics",
+            "  message_count: 4\n  topics"
+        )));
+        assert!(!agree(
+            &whole.replace("message_count: 3", "message_count: 0")
+        ));
     }
 
     #[test]

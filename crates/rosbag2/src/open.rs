@@ -1,21 +1,19 @@
 //! Opening a bag: which files it has, and whether each of them can be read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::folder;
+use crate::info::BagInfo;
 use crate::loss::{LossItem, Place};
 use crate::metadata::{FileEntry, Metadata};
 use crate::picture::{MissingFile, OpenedBag, Picture};
+use crate::topic::TopicInfo;
 
 pub(crate) fn open(path: &Path) -> Result<OpenedBag> {
     let kind = std::fs::metadata(path).map_err(Error::io("open", path))?;
-    if kind.is_dir() {
-        let metadata = read_metadata(path)?;
-        let entries = match &metadata {
-            Some(metadata) if !metadata.files.is_empty() => metadata.files.clone(),
-            _ => bag_files_in(path)?,
-        };
-        open_files(path, path, &entries, metadata)
+    let opened = if kind.is_dir() {
+        open_folder(path)?
     } else {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entry = FileEntry {
@@ -23,22 +21,47 @@ pub(crate) fn open(path: &Path) -> Result<OpenedBag> {
             message_count: None,
         };
         let folder = path.parent().unwrap_or(Path::new(""));
-        open_files(path, folder, &[entry], None)
+        open_files(folder, &[entry], Picture::new(path, None))?
+    };
+    check_ros2(&opened.info)?;
+    if !opened.info.oddities.is_empty() {
+        let odd = opened.info.oddities.join("; ");
+        tracing::warn!("{} is read, though it is odd: {odd}", path.display());
     }
+    Ok(opened)
 }
 
-/// `None`, with a warning, if there is none or it is damaged: the files say nearly all of it.
-fn read_metadata(folder: &Path) -> Result<Option<Metadata>> {
+fn open_folder(folder: &Path) -> Result<OpenedBag> {
+    let mut odd = Vec::new();
+    let mut metadata = read_metadata(folder, &mut odd)?;
+    let entries = match &mut metadata {
+        Some(metadata) if !metadata.files.is_empty() => {
+            folder::listed_files(folder, metadata, &mut odd)?
+        }
+        _ => folder::found_files(folder)?,
+    };
+    let mut picture = Picture::new(folder, metadata);
+    picture.note_oddities(odd);
+    open_files(folder, &entries, picture)
+}
+
+/// `None` if there is none or it is damaged: the files say nearly all of it.
+fn read_metadata(folder: &Path, odd: &mut Vec<String>) -> Result<Option<Metadata>> {
     let path = folder.join("metadata.yaml");
-    let text = match std::fs::read(&path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+    match std::fs::metadata(&path) {
+        Ok(kind) if kind.is_file() => {}
+        Ok(_) => {
+            odd.push("its metadata.yaml is no file, so its files are read without".to_owned());
+            return Ok(None);
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            tracing::warn!(folder = %folder.display(), "the bag has no metadata.yaml, its files are read without");
+            odd.push("it has no metadata.yaml, so its files are read without".to_owned());
             return Ok(None);
         }
         Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    match Metadata::parse(&text) {
+    }
+    let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+    match Metadata::parse(&String::from_utf8_lossy(&bytes)) {
         Ok(Metadata {
             foreign_compression: Some(format),
             ..
@@ -49,51 +72,44 @@ fn read_metadata(folder: &Path) -> Result<Option<Metadata>> {
                  bag with the plugin that compressed it"
             ),
         }),
-        Ok(metadata) => Ok(Some(metadata)),
+        Ok(mut metadata) => {
+            metadata.are_counts_doubted = !metadata.counts_agree();
+            if metadata.are_counts_doubted {
+                metadata.forget_counts();
+            }
+            Ok(Some(metadata))
+        }
         Err(reason) => {
-            tracing::warn!(path = %path.display(), reason, "metadata.yaml is damaged, the files are read without");
+            odd.push(format!(
+                "its metadata.yaml is damaged ({reason}), so its files are read without"
+            ));
             Ok(None)
         }
     }
 }
 
-/// The files with a bag's extensions in a folder, by name.
-fn bag_files_in(folder: &Path) -> Result<Vec<FileEntry>> {
-    const EXTENSIONS: [&str; 4] = [".mcap", ".db3", ".mcap.zstd", ".db3.zstd"];
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let entry = entry.map_err(Error::io("list", folder))?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if EXTENSIONS.iter().any(|extension| name.ends_with(extension)) {
-            files.push(FileEntry {
-                name,
-                message_count: None,
-            });
-        }
+/// A file of ROS 1 messages in a container that ROS 2 uses too is refused by name. Of one with both, the topics
+/// of ROS 2 can be read.
+fn check_ros2(info: &BagInfo) -> Result<()> {
+    let is_of_ros1 = |topic: &&TopicInfo| topic.is_of_ros1();
+    let is_cdr = |topic: &TopicInfo| topic.serialization_format == "cdr" && !topic.is_of_ros1();
+    match info.topics.iter().find(is_of_ros1) {
+        Some(topic) if !info.topics.iter().any(is_cdr) => Err(Error::Ros1 {
+            path: info.path.clone(),
+            found: format!(
+                "the messages on {} are serialised as ROS 1 does",
+                topic.name
+            ),
+        }),
+        _ => Ok(()),
     }
-    if files.is_empty() {
-        return Err(Error::NotABag {
-            path: folder.to_owned(),
-            found: "a folder with neither a metadata.yaml nor an .mcap or .db3 file".to_owned(),
-        });
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
 }
 
-fn open_files(
-    path: &Path,
-    folder: &Path,
-    entries: &[FileEntry],
-    metadata: Option<Metadata>,
-) -> Result<OpenedBag> {
-    let mut picture = Picture::new(path, metadata);
+fn open_files(folder: &Path, entries: &[FileEntry], mut picture: Picture) -> Result<OpenedBag> {
     let mut missing = Vec::new();
     let mut first_error = None;
     for entry in entries {
-        let source = existing(folder, &entry.name);
+        let source = folder::existing(folder, &entry.name);
         match picture.add_file(&source, entry, entries.len() == 1) {
             Ok(()) => {}
             Err(error) => {
@@ -108,21 +124,6 @@ fn open_files(
     match (picture.is_empty(), first_error) {
         (true, Some(error)) => Err(error),
         _ => Ok(picture.finish(missing)),
-    }
-}
-
-/// The file of that name, or the one that differs by compression: some recorders list the one and
-/// keep the other.
-fn existing(folder: &Path, name: &str) -> PathBuf {
-    let listed = folder.join(name);
-    let other = match name.strip_suffix(".zstd") {
-        Some(unpacked) => folder.join(unpacked),
-        None => folder.join(format!("{name}.zstd")),
-    };
-    if !listed.exists() && other.exists() {
-        other
-    } else {
-        listed
     }
 }
 

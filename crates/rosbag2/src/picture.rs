@@ -12,7 +12,7 @@ use crate::kept::Numbering;
 use crate::loss::LossItem;
 use crate::mcap_storage::McapCatalog;
 use crate::metadata::{FileEntry, Metadata, NEWEST, UNKNOWN_DISTRO};
-use crate::storage::FileCatalog;
+use crate::storage::{Counting, FileCatalog};
 use crate::stored_file::StoredFile;
 use crate::topic::TopicInfo;
 
@@ -25,15 +25,19 @@ pub(crate) struct OpenedBag {
 }
 
 /// One file of the bag, ready to be read.
+#[derive(Clone)]
 pub(crate) struct BagFile {
     pub source: PathBuf,
     /// `None` for a file whose unpacked copy was given up until its turn comes.
     pub stored: Option<Arc<StoredFile>>,
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// From the file's own numbers to [`BagInfo::topics`].
     pub topics: HashMap<i64, usize>,
     pub start_nanos: Option<i64>,
     pub expected_count: Option<u64>,
+    /// The file itself says so, as its recorder does at its end. A metadata.yaml may have been made anew, of what
+    /// a crash had left.
+    pub states_its_count: bool,
 }
 
 /// A file that cannot be read at all, among others that can.
@@ -49,13 +53,22 @@ pub(crate) struct Picture {
     files: Vec<BagFile>,
     end_nanos: Option<i64>,
     stated_count: Option<u64>,
+    /// Messages that were found in the files.
+    found_count: Option<u64>,
+    counting: Counting,
     /// The newest copy of metadata.yaml inside a file.
     embedded: Option<Metadata>,
     distro: Option<String>,
 }
 
 impl Picture {
+    /// Of a bag whose metadata.yaml says this; what it says of counts is believed.
     pub(crate) fn new(path: &Path, metadata: Option<Metadata>) -> Self {
+        let counting = match &metadata {
+            Some(it) if it.lists_silent_topics() => Counting::All,
+            Some(it) if it.states_counts() => Counting::None,
+            _ => Counting::ByTopic,
+        };
         let info = BagInfo {
             path: path.to_owned(),
             name: bag_name(path),
@@ -72,9 +85,16 @@ impl Picture {
             files: Vec::new(),
             end_nanos: None,
             stated_count: Some(0),
+            found_count: Some(0),
+            counting,
             embedded: None,
             distro: None,
         }
+    }
+
+    /// Takes what is odd about the bag.
+    pub(crate) fn note_oddities(&mut self, odd: Vec<String>) {
+        self.info.oddities.extend(odd);
     }
 
     /// Opens one of the bag's files and adds what it holds.
@@ -85,8 +105,7 @@ impl Picture {
         is_only: bool,
     ) -> Result<()> {
         let stored = Arc::new(StoredFile::open(source)?);
-        let counted = self.metadata.is_some();
-        let catalog = Catalog::read(&stored, !counted)?;
+        let catalog = Catalog::read(&stored, self.counting)?;
         let found = catalog.to_file_catalog(&stored);
         if self.files.is_empty() {
             self.info.storage = stored.storage;
@@ -103,8 +122,10 @@ impl Picture {
             .stated_count
             .zip(found.stated_count)
             .map(|(a, b)| a + b);
+        self.found_count = (self.found_count.zip(found.found_count)).map(|(a, b)| a + b);
         // Unpacked copies of all files of a long split bag at once could fill the disk.
-        let keep = is_only || !stored.compressed;
+        let keep = self.files.is_empty() || !stored.compressed;
+        let states_its_count = found.stated_count.is_some();
         let start_nanos = found.start_nanos;
         let topics = self.add_contents(found);
         if let (Catalog::Mcap(catalog), true) = (&catalog, is_only) {
@@ -113,10 +134,11 @@ impl Picture {
         self.files.push(BagFile {
             source: source.to_owned(),
             stored: keep.then_some(stored),
-            catalog,
+            catalog: Arc::new(catalog),
             topics,
             start_nanos,
             expected_count,
+            states_its_count,
         });
         Ok(())
     }
@@ -180,6 +202,7 @@ impl Picture {
         self.info.start_nanos = self.files.iter().filter_map(|file| file.start_nanos).min();
         self.info.end_nanos = self.end_nanos;
         self.add_listed_topics();
+        self.doubt_silent_topics();
         let topic_sum = || {
             self.info
                 .topics
@@ -188,7 +211,17 @@ impl Picture {
                 .sum()
         };
         let listed = self.metadata.as_ref().and_then(|it| it.message_count);
-        self.info.message_count = listed.or(self.stated_count).or_else(topic_sum);
+        let held = (self.stated_count.or(self.found_count)).or_else(topic_sum);
+        let are_doubted = self
+            .metadata
+            .as_ref()
+            .is_some_and(|it| it.are_counts_doubted);
+        if are_doubted && held != Some(0) {
+            let odd = "metadata.yaml counts no messages, or parts that do not make up the whole: its counts are left out";
+            self.info.oddities.push(odd.to_owned());
+        }
+        // Files that are missing count too.
+        self.info.message_count = listed.max(held);
         let source = self.metadata.as_ref().or(self.embedded.as_ref());
         self.info.metadata_version = match source {
             Some(metadata) => metadata.version,
@@ -215,6 +248,23 @@ impl Picture {
                 Some(known) => known.message_count = known.message_count.or(topic.message_count),
                 None => topics.push(topic.clone()),
             }
+        }
+    }
+
+    /// Where the files hold more messages than metadata.yaml lists, topics that it calls silent may have some.
+    fn doubt_silent_topics(&mut self) {
+        let listed = self.metadata.as_ref().and_then(|it| it.message_count);
+        let (Some(listed), Some(found), Counting::All) = (listed, self.found_count, self.counting)
+        else {
+            return;
+        };
+        if found <= listed {
+            return;
+        }
+        let odd = format!("metadata.yaml counts {listed} messages where there are {found}");
+        self.info.oddities.push(odd);
+        for topic in &mut self.info.topics {
+            topic.message_count = topic.message_count.filter(|count| *count > 0);
         }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::compression::{Compression, ZSTD_MAGIC, plausible_size};
 use crate::error::Result;
 use crate::info::{BagInfo, BagMessage};
-use crate::loss::{Loss, LossItem, Place};
+use crate::loss::{Account, Loss, LossItem, Place};
 use crate::open;
 use crate::picture::{BagFile, OpenedBag};
 use crate::storage::{StorageReader, StoredMessage};
@@ -24,9 +24,7 @@ pub struct BagReader {
     /// Not yet begun, the latest first.
     files: Vec<BagFile>,
     begun: Vec<BegunFile>,
-    loss: Loss,
-    messages_lost: u64,
-    lost_unknown: bool,
+    account: Account,
     /// The latest log time that has come out.
     newest_nanos: i64,
 }
@@ -39,7 +37,10 @@ struct BegunFile {
     /// The message that comes out next; `None` at the file's end.
     head: Option<StoredMessage>,
     delivered: u64,
+    states_its_count: bool,
     damaged: bool,
+    /// Messages that nobody counted may be missing for the damage.
+    hides_messages: bool,
     /// That one of its messages came too late is said once.
     late: bool,
 }
@@ -58,20 +59,37 @@ impl BagReader {
             missing,
         } = open::open(path)?;
         files.reverse();
-        let mut reader = Self {
+        let mut account = Account::told();
+        for file in missing {
+            account.add(file.damage);
+            account.missing(file.expected_count);
+        }
+        Ok(Self::new(info, files, account))
+    }
+
+    fn new(info: BagInfo, files: Vec<BagFile>, account: Account) -> Self {
+        Self {
             info,
             files,
             begun: Vec::new(),
-            loss: Loss::default(),
-            messages_lost: 0,
-            lost_unknown: false,
+            account,
             newest_nanos: i64::MIN,
-        };
-        for file in missing {
-            reader.loss.add(file.damage);
-            reader.account(file.expected_count, 0);
         }
-        Ok(reader)
+    }
+
+    /// Shows the bag's first messages, in their order, until `visit` returns false: for decisions that the whole
+    /// reading depends on. To be called before [`Self::next_message`], which begins at the first message all the
+    /// same; damage is not noted.
+    ///
+    /// Errors: as [`Self::next_message`].
+    pub fn look_ahead(&self, visit: &mut dyn FnMut(BagMessage) -> bool) -> Result<()> {
+        let mut ahead = Self::new(self.info.clone(), self.files.clone(), Account::silent());
+        while let Some(message) = ahead.next_message()? {
+            if !visit(message) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Topics, times and all else that is known of the bag before its messages are read.
@@ -81,7 +99,7 @@ impl BagReader {
 
     /// What was lost so far; complete once [`Self::next_message`] has returned `None`.
     pub fn loss(&self) -> Option<&Loss> {
-        (!self.loss.items.is_empty()).then_some(&self.loss)
+        self.account.loss()
     }
 
     /// The next message in the order of log times, or `None` at the end of what can be read of
@@ -93,7 +111,7 @@ impl BagReader {
         loop {
             self.begin_due_files()?;
             let Some(index) = self.earliest() else {
-                self.loss.messages_lost = (!self.lost_unknown).then_some(self.messages_lost);
+                self.account.close();
                 return Ok(None);
             };
             let message = self.take_from(index);
@@ -135,16 +153,15 @@ impl BagReader {
             source: file.source,
             topics: file.topics,
             expected_count: file.expected_count,
+            states_its_count: file.states_its_count,
             head: None,
             delivered: 0,
             damaged: false,
+            hides_messages: false,
             late: false,
         };
-        if let Some(item) = unpacking_damage {
-            begun.damaged = true;
-            self.loss.add(item);
-        }
-        begun.advance(&mut self.loss);
+        begun.note(unpacking_damage, &mut self.account);
+        begun.advance(&mut self.account);
         self.begun.push(begun);
         self.end_if_done(self.begun.len() - 1);
         Ok(())
@@ -153,9 +170,9 @@ impl BagReader {
     /// Takes the head of a begun file; `None` if that message turns out to be unreadable.
     fn take_from(&mut self, index: usize) -> Option<BagMessage> {
         let begun = self.begun.get_mut(index)?;
-        let stored = begun.advance(&mut self.loss)?;
+        let stored = begun.advance(&mut self.account)?;
         if stored.log_time_nanos < self.newest_nanos {
-            begun.note_late(stored.log_time_nanos, &mut self.loss);
+            begun.note_late(stored.log_time_nanos, &mut self.account);
         }
         self.newest_nanos = self.newest_nanos.max(stored.log_time_nanos);
         let readable = match begun.topics.get(&stored.channel) {
@@ -180,10 +197,9 @@ impl BagReader {
                 })
             }
             Err(what) => {
-                begun.damaged = true;
                 let what = format!("{what} (log time {} ns)", stored.log_time_nanos);
-                self.loss
-                    .add(LossItem::new(&begun.source, Place::File, what));
+                let item = LossItem::new(&begun.source, Place::File, what).hiding_nothing();
+                begun.note([item], &mut self.account);
                 None
             }
         }
@@ -195,26 +211,17 @@ impl BagReader {
             return;
         }
         let file = self.begun.remove(index);
-        let lacking = file
-            .expected_count
-            .filter(|&expected| expected > file.delivered);
-        if let (Some(expected), false) = (lacking, file.damaged) {
+        let lacking = file.lacking();
+        if let (Some(expected), Some(1..), false) = (file.expected_count, lacking, file.damaged) {
             let what = format!(
                 "{} messages could be read, but the bag says there are {expected}",
                 file.delivered
             );
-            self.loss
+            self.account
                 .add(LossItem::new(&file.source, Place::File, what));
         }
-        if file.damaged || lacking.is_some() {
-            self.account(file.expected_count, file.delivered);
-        }
-    }
-
-    fn account(&mut self, expected: Option<u64>, delivered: u64) {
-        match expected {
-            Some(expected) => self.messages_lost += expected.saturating_sub(delivered),
-            None => self.lost_unknown = true,
+        if file.damaged || lacking.is_some_and(|count| count > 0) {
+            self.account.missing(lacking);
         }
     }
 }
@@ -226,27 +233,41 @@ impl BegunFile {
             .map_or(i64::MAX, |head| head.log_time_nanos)
     }
 
+    /// How many messages are missing; `None` if nobody knows. A count from outside the file that a damaged file
+    /// reaches was made of what is left of it, as `ros2 bag reindex` does.
+    fn lacking(&self) -> Option<u64> {
+        let lacking = self.expected_count?.saturating_sub(self.delivered);
+        let is_certain = lacking > 0 || !self.hides_messages || self.states_its_count;
+        is_certain.then_some(lacking)
+    }
+
+    fn note(&mut self, damage: impl IntoIterator<Item = LossItem>, account: &mut Account) {
+        for item in damage {
+            self.damaged = true;
+            self.hides_messages |= item.hides_messages();
+            account.add(item);
+        }
+    }
+
     /// Files and chunks are opened when the first message that they state is due; one that they
     /// do not state comes behind its turn.
-    fn note_late(&mut self, log_time_nanos: i64, loss: &mut Loss) {
+    fn note_late(&mut self, log_time_nanos: i64, account: &mut Account) {
         if std::mem::replace(&mut self.late, true) {
             return;
         }
-        self.damaged = true;
         let what = format!(
             "messages come out late, the first with log time {log_time_nanos} ns: the times in the \
              file's index are wrong, or too many of its chunks overlap in time"
         );
-        loss.add(LossItem::new(&self.source, Place::File, what));
+        let item = LossItem::new(&self.source, Place::File, what).hiding_nothing();
+        self.note([item], account);
     }
 
     /// Reads the next head and returns the last one.
-    fn advance(&mut self, loss: &mut Loss) -> Option<StoredMessage> {
+    fn advance(&mut self, account: &mut Account) -> Option<StoredMessage> {
         let next = self.reader.next();
-        for item in self.reader.take_damage() {
-            self.damaged = true;
-            loss.add(item);
-        }
+        let damage = self.reader.take_damage();
+        self.note(damage, account);
         std::mem::replace(&mut self.head, next)
     }
 }

@@ -21,6 +21,17 @@ pub(crate) struct StoredMessage {
     pub chunk: Option<Arc<WholeChunk>>,
 }
 
+/// How much of what a file does not state about its messages is to be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// Nothing: metadata.yaml says it.
+    None,
+    /// How many there are in all, which an index tells.
+    All,
+    /// How many each topic has, which reads the whole file.
+    ByTopic,
+}
+
 /// What one file says about itself before its messages are read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FileCatalog {
@@ -28,6 +39,8 @@ pub(crate) struct FileCatalog {
     pub topics: BTreeMap<i64, TopicInfo>,
     /// The number of messages that the file says it holds.
     pub stated_count: Option<u64>,
+    /// The number of messages that were found in it, where that was asked for.
+    pub found_count: Option<u64>,
     pub start_nanos: Option<i64>,
     pub end_nanos: Option<i64>,
     pub ros_distro: Option<String>,

@@ -11,6 +11,7 @@ use crate::loss::{LossItem, Place};
 use crate::topic::Storage;
 
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+const ROS1_MAGIC: &[u8] = b"#ROSBAG V";
 
 /// A bag file that can be read at [`StoredFile::path`].
 #[derive(Debug)]
@@ -29,8 +30,10 @@ pub(crate) struct StoredFile {
 }
 
 impl StoredFile {
-    /// Errors: [`Error::Io`] if it cannot be read, [`Error::NotABag`] if it is something else.
+    /// Errors: [`Error::Io`] if it cannot be read, [`Error::NotABag`] if it is something else,
+    /// [`Error::Ros1`] if it is a bag of ROS 1.
     pub(crate) fn open(source: &Path) -> Result<Self> {
+        check_is_file(source)?;
         let start = first_bytes(source)?;
         if !start.starts_with(&ZSTD_MAGIC) {
             let storage = storage_of(source, &start)?;
@@ -167,6 +170,44 @@ fn has_write_ahead_log(database: &Path) -> bool {
     std::fs::metadata(write_ahead_log(database)).is_ok_and(|log| log.is_file() && log.len() > 0)
 }
 
+/// Opening a pipe that nobody writes to would wait for ever, and a device has no end.
+fn check_is_file(path: &Path) -> Result<()> {
+    let kind = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    if kind.is_file() {
+        return Ok(());
+    }
+    Err(Error::NotABag {
+        path: path.to_owned(),
+        found: what_it_is(kind.file_type()).to_owned(),
+    })
+}
+
+#[cfg(unix)]
+fn what_it_is(kind: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_char_device() || kind.is_block_device() => "a device",
+        _ => "no regular file",
+    }
+}
+
+#[cfg(not(unix))]
+fn what_it_is(kind: std::fs::FileType) -> &'static str {
+    if kind.is_dir() {
+        "a folder"
+    } else {
+        "no regular file"
+    }
+}
+
+/// Whether the file begins as the bags of ROS 1 do.
+pub(crate) fn is_ros1_bag(path: &Path) -> bool {
+    path.is_file() && first_bytes(path).is_ok_and(|start| start.starts_with(ROS1_MAGIC))
+}
+
 fn first_bytes(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut start = Vec::new();
@@ -182,6 +223,12 @@ fn storage_of(path: &Path, start: &[u8]) -> Result<Storage> {
     }
     if start == SQLITE_MAGIC {
         return Ok(Storage::Sqlite3);
+    }
+    if start.starts_with(ROS1_MAGIC) {
+        return Err(Error::Ros1 {
+            path: path.to_owned(),
+            found: format!("it begins with \"{}\"", start.escape_ascii()),
+        });
     }
     let found = if start.is_empty() {
         "an empty file (0 bytes)".to_owned()

@@ -93,6 +93,12 @@ impl TopicInfo {
         self.schema.as_ref().and_then(Schema::ros2msg)
     }
 
+    /// Its messages are serialised as ROS 1 does.
+    pub fn is_of_ros1(&self) -> bool {
+        let schema = self.schema.as_ref();
+        self.serialization_format == "ros1" || schema.is_some_and(|it| it.encoding == "ros1msg")
+    }
+
     /// Equal in all but the count, as a topic is in each file of a split bag.
     pub(crate) fn is_same_topic(&self, other: &Self) -> bool {
         self.name == other.name

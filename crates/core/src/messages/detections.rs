@@ -15,11 +15,13 @@ const MAX_ALIGNMENT_PADDING_BYTES: usize = 3;
 /// The boxes of one message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detections {
-    /// `header.stamp`; 0 where the message has none, and the log time must do.
+    /// `header.stamp`; where the array has none, the newest of its detections'. 0 where nobody has one, and the
+    /// log time must do.
     pub stamp_nanos: i64,
-    /// `header.frame_id`; empty where the message has none.
+    /// `header.frame_id`; where the array has none, the first of its detections'. Empty where nobody has one.
     pub frame_id: String,
-    /// One entry for each hypothesis of each detection, in the message's order. A turned detection's
+    /// One entry for each hypothesis of each detection, in the message's order. A detection without hypotheses is
+    /// one entry of score 1, whose class is the detection's id, in which some detectors put it. A turned detection's
     /// box is the smallest upright one around it. As sent: boxes may be empty, not finite, or outside
     /// the image.
     pub boxes: Vec<Detection>,
@@ -105,11 +107,29 @@ struct Array<H, Rest> {
 
 #[derive(Deserialize)]
 struct WireDetection<H, Rest> {
-    _header: Header,
+    header: Header,
     results: Vec<H>,
     bbox: WireBox,
-    _rest: Rest,
+    rest: Rest,
 }
+
+/// What follows a detection's box.
+trait AfterBox {
+    /// The detection's id; empty in layouts without one. The id of a tracker is no class.
+    fn id(&self) -> &str {
+        ""
+    }
+}
+
+impl AfterBox for String {
+    fn id(&self) -> &str {
+        self
+    }
+}
+
+impl AfterBox for SourceAndTracking<'_> {}
+
+impl AfterBox for Image<'_> {}
 
 #[derive(Deserialize)]
 struct Hypothesis<Id, P> {
@@ -159,14 +179,14 @@ impl WireBox {
     }
 }
 
-impl<Id: ToString, P, Rest> From<Array<Hypothesis<Id, P>, Rest>> for Detections {
-    fn from(array: Array<Hypothesis<Id, P>, Rest>) -> Self {
+impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detections {
+    fn from(array: Array<Hypothesis<Id, P>, R>) -> Self {
         let mut boxes = Vec::new();
         for detection in &array.detections {
             let bbox = detection.bbox.upright();
             if detection.results.is_empty() {
                 boxes.push(Detection {
-                    class_id: String::new(),
+                    class_id: detection.rest.id().to_owned(),
                     score: 1.0,
                     bbox,
                 });
@@ -177,9 +197,18 @@ impl<Id: ToString, P, Rest> From<Array<Hypothesis<Id, P>, Rest>> for Detections 
                 bbox,
             }));
         }
+        let headers = || array.detections.iter().map(|detection| &detection.header);
+        let newest = || headers().map(Header::stamp_nanos).max().unwrap_or(0);
+        let named = || headers().find(|header| !header.frame_id.is_empty());
         Self {
-            stamp_nanos: array.header.stamp_nanos(),
-            frame_id: array.header.frame_id,
+            stamp_nanos: match array.header.stamp_nanos() {
+                0 => newest(),
+                stamp_nanos => stamp_nanos,
+            },
+            frame_id: match array.header.frame_id.is_empty() {
+                true => named().map_or_else(String::new, |header| header.frame_id.clone()),
+                false => array.header.frame_id,
+            },
             boxes,
         }
     }
@@ -188,6 +217,7 @@ impl<Id: ToString, P, Rest> From<Array<Hypothesis<Id, P>, Rest>> for Detections 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::types::Time;
 
     #[test]
     fn a_box_turned_by_a_quarter_swaps_its_sides() {
@@ -201,6 +231,70 @@ mod tests {
         let upright = turned.upright();
         assert!((upright.width() - 2.0).abs() < 1e-9 && (upright.height() - 8.0).abs() < 1e-9);
         assert_eq!(upright.center(), [10.0, 20.0]);
+    }
+
+    /// A detection of the newest layout, without hypotheses.
+    fn bare(stamp_nanos: i64, frame_id: &str, id: &str) -> WireDetection<Newest, String> {
+        WireDetection {
+            header: Header {
+                stamp: Time::from_nanos(stamp_nanos),
+                frame_id: frame_id.to_owned(),
+            },
+            results: Vec::new(),
+            bbox: WireBox {
+                center_x: 10.0,
+                center_y: 20.0,
+                theta: 0.0,
+                size_x: 8.0,
+                size_y: 2.0,
+            },
+            rest: id.to_owned(),
+        }
+    }
+
+    type Newest = Hypothesis<String, PoseWithCovariance>;
+
+    #[test]
+    fn without_hypotheses_the_id_is_the_class() {
+        // given detections of a detector that fills in the id alone
+        let array = ArrayV3 {
+            header: Header::default(),
+            detections: vec![bare(0, "", "gripper"), bare(0, "", "")],
+        };
+        // when they are read
+        let read = Detections::from(array);
+        // then each is of its class
+        let classes: Vec<_> = read.boxes.iter().map(|it| it.class_id.as_str()).collect();
+        assert_eq!(classes, ["gripper", ""]);
+        assert!(read.boxes.iter().all(|it| it.score == 1.0));
+        assert_eq!((read.stamp_nanos, read.frame_id.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn an_array_without_a_stamp_has_that_of_its_detections() {
+        // given detections that are stamped, in an array that is not
+        let detections = || vec![bare(5, "", "a"), bare(7, "camera", "b")];
+        let read = |header| {
+            Detections::from(ArrayV3 {
+                header,
+                detections: detections(),
+            })
+        };
+        // when it is read, then it has the newest stamp, and the frame that is named
+        let unstamped = read(Header::default());
+        assert_eq!(
+            (unstamped.stamp_nanos, unstamped.frame_id.as_str()),
+            (7, "camera")
+        );
+        // but what the array itself says comes first
+        let stamped = read(Header {
+            stamp: Time::from_nanos(3),
+            frame_id: "wrist".to_owned(),
+        });
+        assert_eq!(
+            (stamped.stamp_nanos, stamped.frame_id.as_str()),
+            (3, "wrist")
+        );
     }
 
     #[test]

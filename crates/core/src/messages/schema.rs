@@ -67,9 +67,28 @@ impl Layout {
     }
 }
 
-/// `pkg/Type` for `pkg/msg/Type`, which is how definitions spell it.
+/// `pkg/Type` for `pkg/msg/Type`, which is how definitions spell it; also for the spellings of OMG IDL
+/// (`pkg::msg::Type`) and of DDS (`pkg::msg::dds_::Type_`).
 pub(super) fn short_name(type_name: &str) -> String {
-    type_name.replacen("/msg/", "/", 1)
+    let name = type_name.replace("::", "/");
+    let name = match (name.split_once("/dds_/"), name.strip_suffix('_')) {
+        (Some((package, _)), Some(whole)) => {
+            let simple = whole.rsplit('/').next().unwrap_or(whole);
+            format!("{package}/{simple}")
+        }
+        _ => name,
+    };
+    name.replacen("/msg/", "/", 1)
+}
+
+/// `pkg/msg/Type`, however a recorder has spelled it: some leave out the `msg`, as definitions do, or write the
+/// name as OMG IDL or DDS do. A name that is none of these comes out as it is.
+pub fn type_name(recorded: &str) -> String {
+    let short = short_name(recorded);
+    match short.split_once('/') {
+        Some((package, name)) if !name.contains('/') => format!("{package}/msg/{name}"),
+        _ => recorded.to_owned(),
+    }
 }
 
 /// The lines of each type, the first section being `root`'s unless it says otherwise.
@@ -225,6 +244,29 @@ MSG: p/msg/Item
   float64[3]\tv
 ";
         assert_eq!(parse(SIMPLE).unwrap(), parse(dressed).unwrap());
+    }
+
+    #[test]
+    fn a_type_has_one_name_however_it_is_spelled() {
+        for spelled in [
+            "sensor_msgs/msg/Image",
+            "sensor_msgs/Image",
+            "sensor_msgs::msg::Image",
+            "sensor_msgs::msg::dds_::Image_",
+        ] {
+            assert_eq!(short_name(spelled), "sensor_msgs/Image", "{spelled}");
+            assert_eq!(type_name(spelled), "sensor_msgs/msg/Image", "{spelled}");
+        }
+        // Of what is no message type of ROS nothing is made
+        for other in [
+            "",
+            "Image",
+            "foxglove.CompressedImage",
+            "std_srvs/srv/Trigger",
+            "a/b/c/d",
+        ] {
+            assert_eq!(type_name(other), other);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::topics::{find, no_topic};
 use super::wire::detection_ids;
 use crate::error::Result;
 use crate::label::roles::Roles;
-use crate::message_types::DETECTIONS;
+use crate::message_types::{DETECTIONS, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::geometry::Point;
@@ -103,7 +103,7 @@ impl Extras {
     ) -> Result<Self> {
         let mut boxes = Vec::new();
         for (topic, found) in info.topics.iter().enumerate() {
-            if found.type_name == DETECTIONS && found.message_count != Some(0) {
+            if is_of_type(found, DETECTIONS) && found.message_count != Some(0) {
                 let decoder = Decoder::for_channel(&found.type_name, found.ros2msg())?;
                 let stream = Stream::default();
                 boxes.push(BoxTopic {
@@ -284,9 +284,13 @@ impl Extras {
 fn boxes_of(decoder: &Decoder, data: &Bytes) -> Result<(i64, Vec<Boxed>)> {
     let detections = decoder.detections(data)?;
     let ids = detection_ids(data);
+    // Without hypotheses the id stands for the class; an instance's number is no word for a question.
+    let is_instance = |at: usize, class: &str| {
+        ids.get(at).is_some_and(|id| id == class) && class.parse::<u64>().is_ok()
+    };
     let boxed = |(at, detection): (usize, spatial_reward_core::frame::Detection)| Boxed {
         name: match detection.class_id {
-            class if class.is_empty() => NAMELESS.to_owned(),
+            class if class.is_empty() || is_instance(at, &class) => NAMELESS.to_owned(),
             class => class,
         },
         score: detection.score,

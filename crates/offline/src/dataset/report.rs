@@ -82,10 +82,12 @@ impl Report {
 impl BagReport {
     /// The bag is at its end because of an error.
     pub(super) fn stop(&mut self, error: &Error) {
-        let is_damage = matches!(
-            error,
-            Error::Core(spatial_reward_core::Error::Io { .. }) | Error::Bag(_)
-        );
+        let is_damage = match error {
+            // Nothing is wrong with it.
+            Error::Bag(spatial_reward_rosbag2::Error::Ros1 { .. }) => false,
+            Error::Core(spatial_reward_core::Error::Io { .. }) | Error::Bag(_) => true,
+            _ => false,
+        };
         self.status = if is_damage {
             BagStatus::Unreadable
         } else {

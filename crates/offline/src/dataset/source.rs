@@ -10,7 +10,7 @@ use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
 use crate::label::intake::{Intake, decoder, matcher};
 use crate::label::roles::{Roles, TruthTopics};
-use crate::message_types::COMPRESSED_IMAGE;
+use crate::message_types::{COMPRESSED_IMAGE, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
@@ -77,7 +77,7 @@ impl Source {
     pub(crate) fn open(path: &Path, settings: &Settings, topics: &ExtraTopics) -> Result<Self> {
         let reader = BagReader::open(path)?;
         let info = reader.info().clone();
-        let roles = Roles::find(&info, settings, &TruthTopics::default())?;
+        let roles = Roles::find(&reader, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras)?;
         let mut intake = Intake::new(&info, &roles)?;
@@ -256,7 +256,7 @@ fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<Decoders> 
             path: info.path.clone(),
             message: "it has no colour image".to_owned(),
         })?,
-        image_is_compressed: image.is_some_and(|topic| topic.type_name == COMPRESSED_IMAGE),
+        image_is_compressed: image.is_some_and(|topic| is_of_type(topic, COMPRESSED_IMAGE)),
         depth: decoder_of(Role::Depth)?,
         truth_depth: of_extra(&extras.truth_depth),
         instances: of_extra(&extras.instances),

@@ -44,7 +44,7 @@ pub fn label(
     let begin = Instant::now();
     let reader = BagReader::open(request.source)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&info, request.settings, request.truth)?;
+    let roles = Roles::find(&reader, request.settings, request.truth)?;
     roles.require(&info, request.settings)?;
     note_choices(&info, &roles, request.note);
     let measurer = measurer(&info, &roles, request.settings, estimator)?;

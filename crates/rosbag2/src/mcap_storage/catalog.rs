@@ -21,7 +21,8 @@ pub(crate) struct McapCatalog {
     pub(super) segments: Vec<Segment>,
     pub(super) damage: Vec<LossItem>,
     pub(super) definitions: Definitions,
-    pub(super) counts: BTreeMap<u16, u64>,
+    /// Messages by channel; `None` where the file's statistics leave them out, as they may.
+    pub(super) counts: Option<BTreeMap<u16, u64>>,
     /// First and last log time.
     pub(super) times: Option<(u64, u64)>,
     pub(super) statistics: Option<Statistics>,
@@ -88,7 +89,8 @@ impl McapCatalog {
             return;
         };
         let log_time = u64::from_le_bytes(log_time);
-        *self.counts.entry(u16::from_le_bytes(channel)).or_default() += 1;
+        let counts = self.counts.get_or_insert_default();
+        *counts.entry(u16::from_le_bytes(channel)).or_default() += 1;
         let (start, end) = self.times.unwrap_or((log_time, log_time));
         self.times = Some((start.min(log_time), end.max(log_time)));
     }
@@ -140,7 +142,8 @@ impl McapCatalog {
                     .as_ref()
                     .map(|schema| schema.name.clone())
                     .unwrap_or_default(),
-                message_count: Some(self.counts.get(&channel.id).copied().unwrap_or(0)),
+                message_count: (self.counts.as_ref())
+                    .map(|counts| counts.get(&channel.id).copied().unwrap_or(0)),
                 serialization_format: channel.message_encoding.clone(),
                 offered_qos_profiles: metadata.remove(QOS_KEY).unwrap_or_default(),
                 type_hash: metadata.remove(TYPE_HASH_KEY).unwrap_or_default(),

@@ -149,6 +149,14 @@ impl McapReader {
         self.damage.push(item);
     }
 
+    fn note_ended(&mut self, offset: u64, error: &mcap::McapError) {
+        let item = LossItem::new(&self.file.source, Place::Byte(offset), explain(error));
+        self.damage.push(match error {
+            mcap::McapError::BadChunkCrc { .. } => item.hiding_nothing(),
+            _ => item,
+        });
+    }
+
     /// Reads one record of the open segment, or closes it.
     fn read_record(&mut self) {
         let Some((segment, records)) = &mut self.open else {
@@ -160,7 +168,7 @@ impl McapReader {
             Some(Ok(Err(what))) => return self.note(offset, what),
             Some(Err(error)) => {
                 self.open = None;
-                return self.note(offset, explain(&error));
+                return self.note_ended(offset, &error);
             }
             None => {
                 self.open = None;

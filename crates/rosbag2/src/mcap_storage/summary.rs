@@ -62,6 +62,9 @@ fn believe(catalog: &mut McapCatalog, end: u64) -> std::result::Result<(), Strin
     {
         return Err("its summary has no index of the messages".to_owned());
     }
+    if statistics.message_count == 0 && !catalog.segments.is_empty() {
+        return Err("its statistics count no message, though it has chunks".to_owned());
+    }
     catalog.segments.sort_by_key(|segment| segment.offset);
     let mut free_from = MAGIC_BYTES;
     for segment in &catalog.segments {
@@ -71,7 +74,11 @@ fn believe(catalog: &mut McapCatalog, end: u64) -> std::result::Result<(), Strin
         }
         free_from = segment.offset + segment.length;
     }
-    catalog.counts = statistics.channel_message_counts.clone();
+    let counts = &statistics.channel_message_counts;
+    let counted = counts
+        .values()
+        .try_fold(0_u64, |sum, count| sum.checked_add(*count));
+    catalog.counts = (counted == Some(statistics.message_count)).then(|| counts.clone());
     catalog.times = (statistics.message_count > 0)
         .then_some((statistics.message_start_time, statistics.message_end_time));
     Ok(())

@@ -1,6 +1,7 @@
 //! Finding what an MCAP file holds without its summary, which a recorder that was killed never
 //! wrote: record after record, keeping no message.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Seek};
 
 use mcap::records::op;
@@ -32,7 +33,10 @@ impl<'a> Walk<'a> {
             file,
             length,
             bytes: BufReader::new(file.reader()?),
-            catalog: McapCatalog::default(),
+            catalog: McapCatalog {
+                counts: Some(BTreeMap::new()),
+                ..McapCatalog::default()
+            },
             run: None,
         })
     }

@@ -9,7 +9,7 @@ use super::database::{Database, bytes, columns, text, unreadable};
 use super::walk::walk_rows;
 use crate::error::{Error, Result};
 use crate::loss::{LossItem, Place};
-use crate::storage::FileCatalog;
+use crate::storage::{Counting, FileCatalog};
 use crate::stored_file::{StoredFile, page_bytes};
 use crate::topic::{Schema, TopicInfo};
 
@@ -25,10 +25,8 @@ pub(crate) struct SqliteCatalog {
 }
 
 impl SqliteCatalog {
-    /// Counting messages reads the whole table, so `count` asks for it only where nothing else
-    /// says how many there are.
     /// Errors: [`Error::BagFormat`] if the file has no readable tables of a bag.
-    pub(crate) fn read(file: &StoredFile, count: bool) -> Result<Self> {
+    pub(crate) fn read(file: &StoredFile, counting: Counting) -> Result<Self> {
         let database = Database::open(file)?;
         let failed = |error| unreadable(file, &error);
         for (table, needed) in [
@@ -57,8 +55,14 @@ impl SqliteCatalog {
             damage: cut(file)?.into_iter().collect(),
             has_time_index: has_time_index(&database).unwrap_or(false),
         };
-        if count || catalog.read_bounds(&database).is_err() {
+        if counting == Counting::ByTopic || catalog.read_bounds(&database).is_err() {
             catalog.count_messages(&database);
+        } else if counting == Counting::All {
+            // A damaged index gives no number: then none is held against the metadata.
+            let rows = database.query_row("SELECT count(*) FROM messages", [], |row| {
+                row.get::<_, i64>(0)
+            });
+            catalog.file.found_count = rows.ok().and_then(|rows| rows.try_into().ok());
         }
         if let Err(error) = catalog.read_recorder(&database) {
             tracing::debug!(file = %file.source.display(), %error, "nothing about the recorder");
@@ -96,6 +100,7 @@ impl SqliteCatalog {
         for (id, topic) in &mut self.file.topics {
             topic.message_count = Some(counts.get(id).copied().unwrap_or(0));
         }
+        self.file.found_count = Some(counts.values().sum());
         self.file.start_nanos = times.map(|(start, _)| start);
         self.file.end_nanos = times.map(|(_, end)| end);
     }

@@ -295,3 +295,57 @@ fn mcap_that_states_more_messages_than_it_has_says_so() {
 
     assert_eq!((read.len(), lost(&reader)), (20, Some(5)));
 }
+
+#[test]
+fn a_crash_whose_metadata_was_made_of_what_it_left_has_lost_an_unknown_number() {
+    let sent = messages(300, 4000);
+    for storage in ["bag_0.mcap", "bag_0.db3"] {
+        // given a bag that was cut, and a metadata.yaml that `ros2 bag reindex` has made of the rest
+        let folder = tempfile::tempdir().unwrap();
+        let whole = match storage {
+            "bag_0.mcap" => mcap_bytes(mcap_options(), &sent),
+            _ => db3_bytes(folder.path(), Layout::Jazzy, &sent),
+        };
+        let path = write_file(folder.path(), storage, &whole[..whole.len() / 2]);
+        let left = read_bag(&path).0.len();
+        assert!((80..300).contains(&left), "{left}");
+        // Tools that reach less than we do, or count nothing, tell no more
+        for counted in [left, left - 3, 0] {
+            write_metadata(folder.path(), "", "", &[(storage, &[], counted)]);
+            // when it is read
+            let (read, reader) = recovered(folder.path(), &sent);
+            // then nobody says that nothing is missing
+            assert_eq!(
+                (read.len(), lost(&reader)),
+                (left, None),
+                "{storage} {counted}"
+            );
+            let words = reader.loss().unwrap().to_string();
+            assert!(
+                words.starts_with("an unknown number of messages was lost"),
+                "{words}"
+            );
+        }
+        // But a recorder's own count, made before the file was cut, does tell
+        write_metadata(folder.path(), "", "", &[(storage, &[], 300)]);
+        let (read, reader) = recovered(folder.path(), &sent);
+        assert_eq!(lost(&reader), Some(300 - read.len() as u64));
+    }
+}
+
+#[test]
+fn a_missing_file_of_which_nothing_is_counted_has_lost_an_unknown_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(20, 100);
+    let bytes = mcap_bytes(mcap_options(), &sent);
+    write_folder(
+        folder.path(),
+        "mcap",
+        &[("bag_0.mcap", &bytes, 0), ("bag_1.mcap", &[], 0)],
+    );
+    std::fs::remove_file(folder.path().join("bag_1.mcap")).unwrap();
+
+    let (read, reader) = recovered(folder.path(), &sent);
+
+    assert_eq!((read.len(), lost(&reader)), (20, None));
+}

@@ -8,5 +8,6 @@
 mod damaged;
 mod fixtures;
 mod hostile;
+mod odd;
 mod reading;
 mod writing;

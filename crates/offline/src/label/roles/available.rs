@@ -18,7 +18,12 @@ pub fn available(info: &BagInfo) -> String {
             let count = topic
                 .message_count
                 .map_or("?".to_owned(), |count| count.to_string());
-            format!("  {name:name_width$}  {type_name:type_width$}  {count:>6} messages")
+            // Else nobody would see why a topic of a fitting type is not taken.
+            let format = match topic.serialization_format.as_str() {
+                "cdr" | "" => String::new(),
+                other => format!("  ({other})"),
+            };
+            format!("  {name:name_width$}  {type_name:type_width$}  {count:>6} messages{format}")
         })
         .collect();
     lines.sort();

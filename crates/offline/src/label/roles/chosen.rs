@@ -18,6 +18,8 @@ pub struct Choice {
     pub others: Vec<usize>,
     /// Another one fits as well, so the user may have meant that.
     pub ambiguous: bool,
+    /// Those that fit as well and are of another camera: only the user can tell.
+    pub rivals: Vec<usize>,
 }
 
 /// The roles of a bag that have a topic.

@@ -1,12 +1,13 @@
 //! What labelling needs of a bag and the bag does not have, with the reason.
 
 use super::available::no_topic;
-use super::chosen::Roles;
+use super::chosen::{Choice, Roles};
 use super::names;
 use crate::error::{Error, Result};
+use crate::message_types::is_cdr;
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_rosbag2::BagInfo;
+use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 
 impl Roles {
     /// What labelling with this configuration needs and the bag does not have, worst first.
@@ -19,11 +20,12 @@ impl Roles {
             needed.push(Role::CameraInfo);
         }
         needed.extend([Role::Fingertip, Role::Target]);
-        needed
-            .into_iter()
-            .filter(|role| self.get(*role).is_none())
-            .map(|role| no_topic(info, role, why_needed(info, role)))
-            .collect()
+        let obstacle = |role: Role| match self.get(role) {
+            None => Some(no_topic(info, role, why_needed(info, role))),
+            Some(choice) if choice.rivals.is_empty() => None,
+            Some(choice) => Some(undecided(info, role, choice)),
+        };
+        needed.into_iter().filter_map(obstacle).collect()
     }
 
     /// Make sure that nothing is missing.
@@ -38,17 +40,36 @@ impl Roles {
     }
 }
 
+/// Several cameras fit, and nothing says which one is meant: a guess could be measured without anybody noticing.
+fn undecided(info: &BagInfo, role: Role, choice: &Choice) -> Error {
+    let topics = [choice.topic]
+        .into_iter()
+        .chain(choice.rivals.iter().copied());
+    let names = topics.filter_map(|topic| Some(info.topics.get(topic)?.name.clone()));
+    Error::Undecided {
+        role,
+        topics: names.collect(),
+    }
+}
+
 /// Why the search found nothing, and what wants it.
 fn why_needed(info: &BagInfo, role: Role) -> String {
     let types = role.types().join(" or ");
-    let fitting = info
-        .topics
-        .iter()
-        .filter(|topic| role.fits(topic) && !names::is_truth(&topic.name));
-    let what = match (role, fitting.count()) {
+    let fitting: Vec<_> = (info.topics.iter())
+        .filter(|topic| role.fits(topic) && !names::is_truth(&topic.name))
+        .collect();
+    let is_other = |topic: &&&TopicInfo| !is_cdr(topic);
+    let what = match (role, fitting.len()) {
         (_, 0) => format!("no topic is a {types}"),
-        (Role::Depth, _) => "no image topic with messages has 'depth' in its name".to_owned(),
-        (Role::Image, _) => "no image topic with messages looks like colour by its name".to_owned(),
+        (_, all) if fitting.iter().filter(is_other).count() == all => {
+            format!("no {types} is serialised as CDR, which alone is read")
+        }
+        (Role::Depth, _) => {
+            "no image topic with messages has depth in its name or in its encoding".to_owned()
+        }
+        (Role::Image, _) => {
+            "no image topic with messages looks like colour by its name or its encoding".to_owned()
+        }
         _ => format!("no {types} with messages has a fitting name"),
     };
     match role {

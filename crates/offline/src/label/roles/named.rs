@@ -3,10 +3,12 @@
 use super::available::no_topic;
 use super::chosen::{Choice, Roles};
 use super::find;
+use super::look::Looks;
 use crate::error::Result;
+use crate::message_types::is_cdr;
 use crate::role::Role;
 use spatial_reward_core::settings::{Settings, Topics};
-use spatial_reward_rosbag2::BagInfo;
+use spatial_reward_rosbag2::{BagInfo, BagReader, TopicInfo};
 
 /// The topics that hold the truth, where the user names them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,11 +24,30 @@ pub struct TruthTopics {
 }
 
 impl Roles {
-    /// Find every role's topic. A role without one is missing from the result.
+    /// Find every role's topic in a bag that is not begun, by what its first messages show. A role without one is
+    /// missing from the result.
     ///
     /// # Errors
-    /// `Error::NoTopic` for a named topic that the bag lacks or that has another type.
-    pub fn find(info: &BagInfo, settings: &Settings, truth: &TruthTopics) -> Result<Self> {
+    /// `Error::NoTopic` for a named topic that the bag lacks or that has another type; `Error::Bag` for an error of
+    /// the machine.
+    pub fn find(reader: &BagReader, settings: &Settings, truth: &TruthTopics) -> Result<Self> {
+        Self::from_looks(reader.info(), &Looks::at(reader)?, settings, truth)
+    }
+
+    /// The same by types and names alone, for who reads no picture.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn by_name(info: &BagInfo, settings: &Settings, truth: &TruthTopics) -> Result<Self> {
+        Self::from_looks(info, &Looks::default(), settings, truth)
+    }
+
+    fn from_looks(
+        info: &BagInfo,
+        looks: &Looks,
+        settings: &Settings,
+        truth: &TruthTopics,
+    ) -> Result<Self> {
         let mut roles = Self::default();
         for role in Role::ALL {
             if let Some(name) = named(role, settings, truth) {
@@ -34,7 +55,7 @@ impl Roles {
                 roles.choose(role, Choice::named(topic));
             }
         }
-        find::fill(info, &mut roles);
+        find::fill(info, looks, &settings.topics, &mut roles);
         Ok(roles)
     }
 }
@@ -47,6 +68,7 @@ impl Choice {
             named: true,
             others: Vec::new(),
             ambiguous: false,
+            rivals: Vec::new(),
         }
     }
 }
@@ -87,13 +109,18 @@ fn named_topic(info: &BagInfo, role: Role, name: &str) -> Result<usize> {
             .enumerate()
             .filter(|(_, topic)| topic.name == name)
     };
-    let fitting = of_name().filter(|(_, topic)| role.fits(topic));
+    let can_be_read = |topic: &TopicInfo| role == Role::EpisodeSplit || is_cdr(topic);
+    let fitting = of_name().filter(|(_, topic)| role.fits(topic) && can_be_read(topic));
     // A topic recorded with two types appears twice.
     if let Some((index, _)) = fitting.max_by_key(|(_, topic)| topic.message_count) {
         return Ok(index);
     }
     let why = match of_name().next() {
         None => format!("the bag has no topic '{name}'"),
+        Some((_, topic)) if role.fits(topic) => format!(
+            "the messages on '{name}' are serialised as '{}', but only CDR is read",
+            topic.serialization_format
+        ),
         Some((_, topic)) => format!(
             "'{name}' is a {}, but must be a {}",
             topic.type_name,

@@ -1,0 +1,111 @@
+//! The search for boxes: each object's by name; a topic whose name says neither carries both, by class id.
+
+use super::candidate::{Candidate, Known, by_count};
+use super::chosen::Roles;
+use super::look::Legible;
+use super::names::{SURE, says_fingertip, says_target};
+use crate::message_types::{DETECTIONS, is_of_type};
+use crate::role::Role;
+use spatial_reward_rosbag2::TopicInfo;
+
+/// How surely a name says whose boxes a topic carries.
+type Says = fn(&str) -> u8;
+
+/// Topics that may carry an object's boxes: those of its own, or else those of both objects.
+pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Candidate> {
+    let (says, other_says): (Says, Says) = match role {
+        Role::Fingertip => (says_fingertip, says_target),
+        _ => (says_target, says_fingertip),
+    };
+    let mut own: Vec<Candidate> = known
+        .fitting(role)
+        .filter(|(_, topic)| says(&topic.name) > other_says(&topic.name))
+        .map(|found| Candidate {
+            why: format!("holds boxes and is named after the {}", object(role)),
+            ..candidate(
+                known,
+                roles,
+                found,
+                configured(known, role),
+                says(&found.1.name),
+            )
+        })
+        .collect();
+    if own.is_empty() {
+        own = shared(known, roles, role, other_says);
+    }
+    own
+}
+
+/// A single detector's topic may be named after one object or its camera and still carry both.
+fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<Candidate> {
+    known
+        .fitting(role)
+        .filter(|(_, topic)| is_of_type(topic, DETECTIONS) && other_says(&topic.name) < SURE)
+        .map(|found| Candidate {
+            why: format!(
+                "holds detections and no topic is named after the {}, so its boxes are told apart by class id",
+                object(role)
+            ),
+            ..candidate(
+                known,
+                roles,
+                found,
+                &of_shared(known, role),
+                u8::from(other_says(&found.1.name) == 0),
+            )
+        })
+        .collect()
+}
+
+/// The classes that count, none if all do.
+fn configured(known: Known<'_>, role: Role) -> &[String] {
+    match role {
+        Role::Fingertip => &known.topics.fingertip_class,
+        _ => &known.topics.target_class,
+    }
+}
+
+/// The same where both objects share a topic.
+fn of_shared(known: Known<'_>, role: Role) -> Vec<String> {
+    match configured(known, role) {
+        [] => vec![object(role).to_owned()],
+        classes => classes.to_vec(),
+    }
+}
+
+/// Boxes that can be read, are of the colour image's camera and have a class that counts come before those that are
+/// called well.
+fn candidate(
+    known: Known<'_>,
+    roles: &Roles,
+    (index, topic): (usize, &TopicInfo),
+    classes: &[String],
+    named: u8,
+) -> Candidate {
+    let look = known.look(index);
+    let has_class = classes.iter().any(|class| look.classes.contains(class));
+    let frame = known.frame_of(roles, Role::Image);
+    let of_frame = !frame.is_empty() && look.frame_id == frame;
+    let image = known.name_of(roles, Role::Image);
+    Candidate {
+        topic: index,
+        likelihood: [
+            usize::from(look.as_boxes != Legible::No),
+            usize::from(of_frame),
+            usize::from(has_class),
+            usize::from(named),
+            known.nearness(image, &topic.name),
+            0,
+        ],
+        preference: by_count(topic),
+        why: String::new(),
+    }
+}
+
+fn object(role: Role) -> &'static str {
+    match role {
+        Role::Fingertip => "fingertip",
+        _ => "target",
+    }
+}
