@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::intake::{Intake, decoder, matcher};
 use super::job::{Job, no_steps};
 use super::labelled::Labelled;
-use super::output::{check_apart, name_of};
+use super::output::{check_apart, check_target, name_of};
 use super::progress::progress_of;
 use super::recording::Recording;
 use super::request::{LabelRequest, Note};
@@ -24,8 +24,8 @@ use spatial_reward_core::settings::Settings;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_rosbag2::{BagInfo, BagReader};
 
-/// Label one bag. The configuration is taken as valid and the target as free or to be replaced
-/// (see [`check_target`](super::output::check_target)).
+/// Label one bag. The configuration is taken as valid; what there is of the target is looked at once nobody else can
+/// write it.
 ///
 /// Every message of the source is copied as it is; each step's reward is written with its image's
 /// log time, a little later in the file than the image itself.
@@ -49,6 +49,7 @@ pub fn label(
     check_apart(request.target, &info.path)?;
 
     let folder = WholeFolder::create(request.target)?;
+    check_still_wanted(request)?;
     let name = name_of(request.target);
     let job = Job {
         request,
@@ -112,6 +113,17 @@ fn submit_ready(
         workers.submit(frame, &mut |finished| recording.push(finished))?;
     }
     Ok(())
+}
+
+/// What another process made since the target was last looked at is not made again, and not replaced unasked.
+fn check_still_wanted(request: &LabelRequest<'_>) -> Result<()> {
+    let digest = request.settings.digest()?;
+    match check_target(request.target, request.if_exists, &digest)? {
+        false => Ok(()),
+        true => Err(Error::FinishedMeanwhile {
+            path: request.target.into(),
+        }),
+    }
 }
 
 fn stop_if_asked(request: &LabelRequest<'_>) -> Result<()> {
