@@ -16,6 +16,7 @@ mod ready;
 mod reward;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
 pub use config::Config;
 pub use declared::{Bounds, Choice, Declared, Kind, Section, choices, declared, schema, sections};
@@ -26,3 +27,4 @@ pub use model::{DepthScale, Dtype, Model, RelativeDepth};
 pub use output::{Output, Storage};
 pub use ready::{DeviceChoice, ModelSettings, Settings};
 pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};
+pub use thresholds::Thresholds;
