@@ -13,6 +13,8 @@ mod bad_outputs;
 mod dataset;
 mod evaluating;
 mod fixtures;
+mod held;
+mod hints;
 mod inspecting;
 mod labelling;
 #[cfg(feature = "torch")]
@@ -22,6 +24,8 @@ mod model_fixtures;
 #[cfg(feature = "torch")]
 mod nano;
 mod runs;
+mod signals;
+mod stuck;
 mod topics;
 #[cfg(feature = "torch")]
 mod training;
