@@ -222,8 +222,8 @@ Examples:
       --fingertip-class gripper --target-class mug,cup
 
 A step that cannot be measured is never given a number: its reward is NaN, and it says why.
-Exit codes: 0 fine, 1 error (the other bags are still labelled), 2 usage, 3 finished, but a bag
-was damaged and labelled as far as it goes.")]
+Exit codes: 0 fine, 1 error (the other bags are still labelled) or a bag without one valid step
+(its output is written), 2 usage, 3 finished, but a bag was damaged and labelled as far as it goes.")]
 pub(crate) struct Label {
     /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags.
     ///
@@ -252,7 +252,7 @@ pub(crate) struct Label {
     /// Replace labelled bags that exist, each once its new one is complete.
     #[arg(long, help_heading = "Runs", conflicts_with = "resume")]
     pub overwrite: bool,
-    /// Skip bags that are labelled already; clear away what a killed run left unfinished.
+    /// Skip bags that are labelled already, whatever came of them; clear away what a killed run left unfinished.
     #[arg(long, help_heading = "Runs")]
     pub resume: bool,
     /// Label only the i-th of n parts of the bags (1/n to n/n), e.g. one part a machine.

@@ -1,5 +1,6 @@
 //! The command line: parse, run, exit code.
 
+mod advice;
 mod cli;
 mod commands;
 mod logging;

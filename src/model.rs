@@ -76,6 +76,9 @@ fn in_words(remedy: Remedy) -> &'static str {
             "give --model FOLDER, or --model ORG/NAME for one on a hub, or set XDG_CACHE_HOME to a folder that can be \
              written"
         }
+        Remedy::AskWhatItKnows => {
+            "ask it that, or give --model FOLDER or --model ORG/NAME for one that was trained on more"
+        }
         Remedy::LowerLearningRate => {
             "go on from it with --resume and a lower --learning-rate, or in float32 (--dtype)"
         }

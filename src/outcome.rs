@@ -19,14 +19,18 @@ impl Outcome {
             Self::Failed => "failed",
         }
     }
+
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Failed => 1,
+            Self::DataLoss => 3,
+        }
+    }
 }
 
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Fine => Self::SUCCESS,
-            Outcome::Failed => Self::from(1),
-            Outcome::DataLoss => Self::from(3),
-        }
+        outcome.code().into()
     }
 }

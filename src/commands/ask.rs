@@ -65,7 +65,11 @@ fn box_mask(bbox: &BoundingBox, color: &ColorImage) -> Result<Mask> {
 
 fn mask_file(file: &Path, color: &ColorImage) -> Result<Mask> {
     let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
-    Mask::from_encoded(&bytes, (color.width, color.height), file)
+    let mask = Mask::from_encoded(&bytes, (color.width, color.height), file)?;
+    if mask.is_empty() {
+        return Err(Error::EmptyMask { path: file.into() });
+    }
+    Ok(mask)
 }
 
 fn depth_file(file: &Path, color: &ColorImage) -> Result<GrayImage> {

@@ -11,14 +11,15 @@ use spatial_reward_offline::dataset::{
 };
 
 use super::discover;
-use super::output::{command_line, print, print_json};
+use super::output::{check_free, command_line, print, print_json};
 use super::settings::{config_file, processors, ready};
-use super::signals::stop_on_signal;
+use super::signals::end_on_signal;
 use crate::cli::Dataset;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
 pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    check_free(&options.output)?;
     dataset::check_target(&options.output, options.overwrite)?;
     for bag in &options.bags {
         // A typing error is no damaged recording.
@@ -26,10 +27,11 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
     }
     let sources = discover::sources(&options.bags)?;
     let settings = settings(&options)?;
-    let stop = stop_on_signal()?;
+    let stop = end_on_signal(terminal, "")?;
     let request = DatasetRequest {
         sources: &sources,
         target: &options.output,
+        overwrite: options.overwrite,
         settings: &settings,
         topics: &ExtraTopics {
             truth_depth: options.truth_depth_topic,

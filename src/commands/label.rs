@@ -2,21 +2,25 @@
 //! others.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
 use serde::Serialize;
 use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::Error as OfflineError;
 use spatial_reward_offline::label::output::{IfExists, check_target};
 use spatial_reward_offline::label::roles::TruthTopics;
-use spatial_reward_offline::label::{self, LabelRequest, Labelled, Note};
+use spatial_reward_offline::label::{
+    self, Advice, Cause, LabelRequest, Labelled, Note, OutOfReach,
+};
 
 use super::discover::{self, Job};
-use super::output::{command_line, print, print_json};
+use super::output::{check_free, command_line, print, print_json};
 use super::settings::{estimators, processors, ready, set};
-use super::signals::stop_on_signal;
+use super::signals::end_on_signal;
+use crate::advice;
 use crate::cli::Label;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
@@ -58,6 +62,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     if if_exists == IfExists::Fail {
         // Nothing is begun that could not be finished.
         for job in &jobs {
+            check_free(&job.target)?;
             check_target(&job.target, if_exists, "")?;
         }
     }
@@ -65,7 +70,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     let estimator = estimators().open(&settings, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();
     let estimator = estimator?;
-    let stop = stop_on_signal()?;
+    let stop = end_on_signal(terminal, "")?;
     let run = Run {
         settings: &settings,
         truth: &options.truth.into(),
@@ -81,6 +86,9 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
         let became = run.bag(job, if_exists, &digest);
         if let BagOutcome::Failed(error) = &became {
             terminal.report_error(&in_words(error));
+        }
+        if let BagOutcome::Labelled(labelled) = &became {
+            warn_of(labelled, job.target.display());
         }
         let bag = BagReport::new(job, &became, &settings);
         if !options.json
@@ -102,24 +110,33 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
 
 impl Run<'_> {
     fn bag(&self, job: &Job, if_exists: IfExists, digest: &str) -> BagOutcome {
+        let skipped = || {
+            tracing::info!("{} is finished already", job.target.display());
+            BagOutcome::Skipped
+        };
+        if let Err(error) = check_free(&job.target) {
+            return BagOutcome::Failed(error.into());
+        }
         match check_target(&job.target, if_exists, digest) {
             Ok(false) => {}
-            Ok(true) => {
-                tracing::info!("{} is finished already", job.target.display());
-                return BagOutcome::Skipped;
-            }
+            Ok(true) => return skipped(),
             Err(error) => return BagOutcome::Failed(error.into()),
         }
-        match self.label(job) {
+        match self.label(job, if_exists) {
             Ok(labelled) => BagOutcome::Labelled(Box::new(labelled)),
-            Err(error) => BagOutcome::Failed(error),
+            Err(OfflineError::FinishedMeanwhile { .. }) => skipped(),
+            Err(error) => {
+                let what = format!("{} is not labelled", job.source.display());
+                BagOutcome::Failed(anyhow::Error::new(error).context(what))
+            }
         }
     }
 
-    fn label(&self, job: &Job) -> anyhow::Result<Labelled> {
+    fn label(&self, job: &Job, if_exists: IfExists) -> Result<Labelled, OfflineError> {
         let request = LabelRequest {
             source: &job.source,
             target: &job.target,
+            if_exists,
             settings: self.settings,
             truth: self.truth,
             jobs: self.jobs,
@@ -133,7 +150,7 @@ impl Run<'_> {
             Terminal::show(&bar, progress);
         });
         bar.finish_and_clear();
-        labelled.with_context(|| format!("{} is not labelled", job.source.display()))
+        labelled
     }
 }
 
@@ -154,6 +171,20 @@ fn tell(note: &Note) {
     }
 }
 
+/// What the user would want to know of a bag that is labelled.
+fn warn_of(labelled: &Labelled, output: impl Display) {
+    if let Some(advice) = &labelled.advice {
+        tracing::warn!("{output}: {}", advice::in_words(advice));
+    }
+    if let Some(out_of_reach) = &labelled.out_of_reach {
+        let kind = labelled.distance_kind;
+        tracing::warn!(
+            "{output}: success cannot occur: {}",
+            advice::out_of_reach(out_of_reach, kind)
+        );
+    }
+}
+
 /// What `--json` prints. The keys are a public interface.
 #[derive(Debug, Default, Serialize)]
 struct RunReport {
@@ -165,7 +196,7 @@ struct RunReport {
 struct BagReport {
     input: PathBuf,
     output: PathBuf,
-    /// labelled, skipped, failed.
+    /// labelled, skipped, failed; or no_valid_step, where the output is there and has no reward in it.
     status: &'static str,
     error: Option<String>,
     #[serde(flatten)]
@@ -182,6 +213,10 @@ struct Done {
     valid: u64,
     /// Reason to count.
     invalid: BTreeMap<&'static str, u64>,
+    /// Why so many steps are invalid; null where few are.
+    advice: Option<AdviceReport>,
+    /// Why success could not have come; null where it could.
+    success_out_of_reach: Option<OutOfReachReport>,
     /// Messages of a role that did not decode.
     unreadable: BTreeMap<&'static str, u64>,
     /// What the source had lost; null if nothing.
@@ -199,6 +234,31 @@ struct Files {
 }
 
 #[derive(Debug, Serialize)]
+struct AdviceReport {
+    /// What most of them have.
+    reason: &'static str,
+    count: u64,
+    /// The likeliest first.
+    causes: Vec<CauseReport>,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CauseReport {
+    #[serde(flatten)]
+    cause: Cause,
+    /// What mends it, by dotted names.
+    settings: &'static [&'static str],
+}
+
+#[derive(Debug, Serialize)]
+struct OutOfReachReport {
+    #[serde(flatten)]
+    cause: OutOfReach,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
 struct LossReport {
     /// null if nobody can tell.
     messages: Option<u64>,
@@ -208,13 +268,10 @@ struct LossReport {
 impl RunReport {
     /// Settle the outcome of a run that was asked for so many bags.
     fn close(&mut self, asked: usize) -> Outcome {
-        let failed = self
-            .bags
-            .iter()
-            .filter(|bag| bag.status == "failed")
-            .count();
+        let count = |status| self.bags.iter().filter(|bag| bag.status == status).count();
+        let (failed, useless) = (count("failed"), count("no_valid_step"));
         let losing = |bag: &&BagReport| bag.done.as_ref().is_some_and(|done| done.loss.is_some());
-        let outcome = if failed > 0 || self.bags.len() < asked {
+        let outcome = if failed + useless > 0 || self.bags.len() < asked {
             Outcome::Failed
         } else if self.bags.iter().any(|bag| losing(&bag)) {
             Outcome::DataLoss
@@ -222,14 +279,14 @@ impl RunReport {
             Outcome::Fine
         };
         if asked > 1 {
-            let skipped = self
-                .bags
-                .iter()
-                .filter(|bag| bag.status == "skipped")
-                .count();
+            let skipped = count("skipped");
             let done = self.bags.len() - failed - skipped;
+            let without = match useless {
+                0 => String::new(),
+                useless => format!(" ({useless} without one valid step)"),
+            };
             tracing::info!(
-                "{done} of {asked} bags labelled, {skipped} finished before, {failed} failed"
+                "{done} of {asked} bags labelled{without}, {skipped} finished before, {failed} failed"
             );
         }
         self.outcome = outcome.name();
@@ -243,7 +300,9 @@ impl BagReport {
             BagOutcome::Skipped => ("skipped", None, None),
             BagOutcome::Failed(error) => ("failed", Some(in_words(error)), None),
             BagOutcome::Labelled(labelled) => {
-                ("labelled", None, Some(Done::new(labelled, settings)))
+                let useless = (labelled.advice.as_ref()).is_some_and(Advice::none_is_valid);
+                let status = if useless { "no_valid_step" } else { "labelled" };
+                (status, None, Some(Done::new(labelled, settings)))
             }
         };
         Self {
@@ -294,6 +353,21 @@ impl BagReport {
     }
 }
 
+impl AdviceReport {
+    fn new(advice: &Advice) -> Self {
+        let causes = advice.causes.iter().map(|cause| CauseReport {
+            settings: cause.settings(),
+            cause: cause.clone(),
+        });
+        Self {
+            reason: advice.reason.name(),
+            count: advice.count,
+            causes: causes.collect(),
+            text: advice::in_words(advice),
+        }
+    }
+}
+
 impl Done {
     fn new(labelled: &Labelled, settings: &Settings) -> Self {
         let invalid: u64 = labelled.invalid.values().sum();
@@ -314,6 +388,12 @@ impl Done {
                 .iter()
                 .map(|(reason, count)| (reason.name(), *count))
                 .collect(),
+            advice: labelled.advice.as_ref().map(AdviceReport::new),
+            success_out_of_reach: (labelled.out_of_reach.as_ref()).map(|cause| {
+                let text = advice::out_of_reach(cause, labelled.distance_kind);
+                let cause = cause.clone();
+                OutOfReachReport { cause, text }
+            }),
             unreadable: labelled
                 .unreadable
                 .iter()

@@ -1,6 +1,10 @@
-//! Results go to stdout, and nothing else does.
+//! Results go to stdout, and nothing else does; and whether another process makes the same now.
 
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use spatial_reward_core::Error;
+use spatial_reward_core::whole_folder::held_by;
 
 /// Print a result. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -15,6 +19,20 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Nobody else is at work on an output, as far as one can tell before it is begun.
+///
+/// # Errors
+/// `Error::OutputHeld` with who that is.
+pub(crate) fn check_free(target: &Path) -> Result<(), Error> {
+    match held_by(target) {
+        None => Ok(()),
+        holder => Err(Error::OutputHeld {
+            path: target.into(),
+            holder,
+        }),
+    }
 }
 
 /// The arguments as they can be typed again.

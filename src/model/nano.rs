@@ -51,8 +51,11 @@ fn unpacked(folder: &Path) -> spatial_reward_core::Result<()> {
             return Ok(());
         }
         match WholeFolder::create(folder).and_then(|whole| filled(whole, folder)) {
-            // Another process is at it, or took what we had begun for something left behind.
-            Err(spatial_reward_core::Error::Output { .. }) if began.elapsed() < PATIENCE => {
+            // Another process is at it.
+            Err(
+                spatial_reward_core::Error::Output { .. }
+                | spatial_reward_core::Error::OutputHeld { .. },
+            ) if began.elapsed() < PATIENCE => {
                 thread::sleep(PAUSE);
             }
             done => return done,

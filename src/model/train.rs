@@ -8,7 +8,7 @@ use spatial_reward_models::spatialrgpt::train::{self, Begin, Options, Shape, Sum
 use super::{locate, registration};
 use crate::cli::Train;
 use crate::commands::output::{print, print_json};
-use crate::commands::signals::stop_on_signal;
+use crate::commands::signals::end_on_signal;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
@@ -22,7 +22,7 @@ const LONGEST_WARMUP: u64 = 500;
 pub(crate) fn train(typed: Train, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let json = typed.json;
     let options = options(typed, terminal)?;
-    let stop = stop_on_signal()?;
+    let stop = end_on_signal(terminal, "go on with --resume from the last saved state")?;
     let bar = terminal.bar(&options.output.display().to_string());
     let trained = train::train(&options, &stop, &mut |progress| {
         Terminal::show(&bar, progress)

@@ -144,6 +144,36 @@ fn a_mask_is_a_region_like_the_box_it_fills() {
 }
 
 #[test]
+fn a_mask_without_a_pixel_was_answered_in_inches() {
+    // given what a segmenter writes that found nothing: black, or black behind transparency
+    let folder = tempfile::tempdir().unwrap();
+    let size = image::open(picture(0)).unwrap();
+    let (width, height) = (size.width(), size.height());
+    let black = folder.path().join("black.png");
+    GrayImage::new(width, height).save(&black).unwrap();
+    let clear = folder.path().join("clear.png");
+    let inside = image::Rgba([0, 0, 0, 255]);
+    image::RgbaImage::from_pixel(width, height, inside)
+        .save(&clear)
+        .unwrap();
+    for mask in [&black, &clear] {
+        // when it is asked about, alone or beside a box
+        let mask = ["--mask", text(mask)];
+        for regions in [&mask[..], &[&mask[..], &BOXES[..2]].concat()] {
+            let ended = ask(0, &[regions, &["How wide is <region0>?"]].concat());
+            // then it is an error like that of a box outside the picture
+            ended.expect_error(&[mask[1], "holds no pixel"]);
+        }
+    }
+    // and one pixel is enough
+    let mut one = GrayImage::new(width, height);
+    one.put_pixel(7, 9, Luma([1]));
+    let path = folder.path().join("one.png");
+    one.save(&path).unwrap();
+    ask(0, &["--mask", text(&path), "How wide is <region0>?"]).expect_code(0);
+}
+
+#[test]
 fn a_chat_remembers_what_was_said() {
     let (model, picture, depth) = (checkpoint(), picture(5), depth(5));
     let arguments = [

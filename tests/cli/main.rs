@@ -13,6 +13,8 @@ mod bad_outputs;
 mod dataset;
 mod evaluating;
 mod fixtures;
+mod held;
+mod hints;
 mod inspecting;
 mod labelling;
 #[cfg(feature = "torch")]
@@ -24,6 +26,8 @@ mod model_fixtures;
 mod nano;
 mod odd_bags;
 mod runs;
+mod signals;
+mod stuck;
 mod topics;
 #[cfg(feature = "torch")]
 mod training;

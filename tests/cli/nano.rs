@@ -63,3 +63,86 @@ fn a_picture_is_asked_about_with_it_where_no_model_is_named() {
     let distance_m = answer["distance_m"].as_f64();
     assert!(distance_m.is_some_and(|metres| metres > 0.0), "{answer}");
 }
+
+#[test]
+fn anything_but_its_one_question_was_answered_in_inches() {
+    let boxes = ["--box", "120,30,330,250", "--box", "10,200,200,299"];
+    let picture = picture(0);
+    let ask = |question: &str| {
+        let arguments = [&["ask", text(&picture)], &boxes[..], &[question]].concat();
+        run_saying("", &arguments)
+    };
+    for question in [
+        "How wide is <region0>?",
+        "Is <region0> behind <region1>?",
+        "What is the distance between <region0> and <region1>?",
+        "How far is <region0> from <region0>?",
+    ] {
+        ask(question).expect_error(&[
+            question,
+            "trained on 'How far is <region0> from <region1>?' only",
+            "--model",
+        ]);
+    }
+    // The other way round it is the same question.
+    ask("How far is <region1> from <region0>?").expect_code(0);
+}
+
+#[test]
+fn a_bag_is_not_labelled_with_a_question_that_it_does_not_know() {
+    let guard = tempfile::tempdir().unwrap();
+    let bag = in_repository("data/fetch_approach");
+    let config = guard.path().join("rig.yaml");
+    let question = "model: {question: \"How wide is <region0> beside <region1>?\"}\n";
+    fs::write(&config, question).unwrap();
+    let label = [
+        "label",
+        text(&bag),
+        "-o",
+        "out",
+        "--estimator",
+        "spatialrgpt",
+    ];
+    let ended = run(
+        guard.path(),
+        &[&label[..], &["--config", text(&config)]].concat(),
+    );
+    ended.expect_error(&["How wide", "only"]);
+    assert_eq!(names_in(guard.path()), ["rig.yaml"]);
+}
+
+#[test]
+fn an_episode_that_succeeded_was_told_to_have_failed() {
+    // given the sample bag, in which the cube is grasped and lifted
+    let guard = tempfile::tempdir().unwrap();
+    let bag = in_repository("data/fetch_approach");
+    let fixed = ["label", text(&bag), "--estimator", "spatialrgpt", "--json"];
+    let label = |output, more: &[&str]| {
+        let dtype = ["--dtype", "float32", "-o", output];
+        let ended = run(guard.path(), &[&fixed[..], &dtype, more].concat());
+        expect_no_trace(&ended);
+        ended.expect_code(0)
+    };
+    // when the model labels it with the thresholds of its kind of distance
+    label("out", &[]);
+    // then the end is a success, and the beginning is none
+    let succeeds: Vec<bool> = rewards(&guard.path().join("out"))
+        .iter()
+        .map(|(_, reward)| reward.success)
+        .collect();
+    assert!(succeeds[79], "{succeeds:?}");
+    assert!(
+        succeeds[..20].iter().all(|success| !success),
+        "{succeeds:?}"
+    );
+    // and with one below what it can answer it is said that none can come
+    let config = guard.path().join("low.yaml");
+    fs::write(&config, "success: {enter_m: 0.01}\n").unwrap();
+    let ended = label("low", &["--config", text(&config)]);
+    assert!(
+        ended.stderr.contains("success cannot occur") && ended.stderr.contains("0.03 m"),
+        "{ended}"
+    );
+    let cause = &ended.json()["bags"][0]["success_out_of_reach"]["cause"];
+    assert_eq!(cause, "below_floor");
+}

@@ -624,14 +624,15 @@ fn classes_choose_boxes_and_a_wrong_one_says_which_there_are() {
             "--json",
         ],
     )
-    .expect_code(0);
+    .expect_code(1);
     assert_eq!(wrong.json()["bags"][0]["invalid"]["no_target_box"], 3);
     assert!(
         wrong.stderr.contains("not one of 3 steps is valid"),
         "{wrong}"
     );
     assert!(
-        wrong.stderr.contains("in the target's: [target]"),
+        wrong.stderr.contains("classes [target], and [mug]")
+            && wrong.stderr.contains("--target-class"),
         "{wrong}"
     );
 }

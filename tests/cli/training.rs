@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::fixtures::*;
 use crate::model_fixtures::*;
+use crate::stuck::Stuck;
 
 const FRAMES: i64 = 8;
 
@@ -149,15 +150,92 @@ fn a_polite_stop_saves_where_it_is() {
         .status()
         .unwrap();
 
-    let ended = Ended::of(&child.wait_with_output().unwrap()).expect_code(0);
+    let ended = Ended::of(&child.wait_with_output().unwrap());
 
-    let step = ended.json()["step"].as_u64().unwrap();
-    assert!((10..100_000).contains(&step));
-    assert_eq!(state(&folder, "out")["step"], step);
+    let saved = state(&folder, "out")["step"].as_u64().unwrap();
+    if ended.code == Some(1) {
+        // A step took so long here that it was ended in the middle of it: what was saved before is whole.
+        ended.expect_error(&["interrupted", "--resume"]);
+        assert_eq!(saved, 0);
+    } else {
+        let ended = ended.expect_code(0);
+        let step = ended.json()["step"].as_u64().unwrap();
+        assert!((10..100_000).contains(&step));
+        assert_eq!(saved, step);
+    }
+    let more = (saved + 1).to_string();
+    let more = ["--steps", &more, "--shape", "tiny.yaml", "--resume"];
+    let ended = run(&folder, &arguments("out", &more)).expect_code(0);
+    assert_eq!(ended.json()["step"], saved + 1);
 }
 
 fn rows_if_any(table: &Path) -> usize {
     fs::read_to_string(table).map_or(0, |text| text.lines().count().saturating_sub(1))
+}
+
+#[test]
+fn a_training_that_could_not_even_say_a_word_was_deaf() {
+    // given a training that warns of a broken row before its first step, and is not heard
+    let (_guard, folder) = folder_with_dataset();
+    let path = folder.join("data/dataset.jsonl");
+    let mut rows = fs::read_to_string(&path).unwrap();
+    rows.push_str("{\"filename\": \n");
+    fs::write(&path, rows).unwrap();
+    let shape = ["--shape", "tiny.yaml", "--steps", "100000"];
+    let at_work = Stuck::at_work(&folder, &arguments("out", &shape), "data");
+    // One that has not begun to listen yet ends by the signal itself.
+    sleep(Duration::from_millis(500));
+    at_work.signal("TERM");
+    assert!(!at_work.wait().success());
+    // and one that comes after it has the place for itself
+    fs::write(
+        &path,
+        fs::read_to_string(&path)
+            .unwrap()
+            .replace("{\"filename\": \n", ""),
+    )
+    .unwrap();
+    train(&folder, "out", &["--steps", "2"]).expect_code(0);
+    assert_eq!(names_in(&folder), ["data", "out", "pick.mcap", "tiny.yaml"]);
+}
+
+#[test]
+fn a_checkpoint_says_what_it_was_trained_on_where_that_is_one_question() {
+    let (_guard, folder) = folder_with_dataset();
+    let one = ["--direct", "1", "--default-wording", "1", "-o", "one"];
+    run(&folder, &[&["dataset", "pick.mcap"], &one[..]].concat()).expect_code(0);
+    let trained = |output: &str| {
+        let path = folder.join(output).join("model/config.json");
+        let config: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        config["spatial_reward"].clone()
+    };
+    // given one dataset of many questions and one of a single one
+    train(&folder, "many", &["--steps", "1"]).expect_code(0);
+    let fixed = ["train", "one", "-o", "single", "--shape", "tiny.yaml"];
+    let short = ["--steps", "1", "--batch", "4", "--dtype", "float32"];
+    run(&folder, &[&fixed[..], &short[..]].concat()).expect_code(0);
+    // then the second says so
+    assert_eq!(trained("many"), Value::Null);
+    let question = "How far is <region0> from <region1>?";
+    assert_eq!(
+        trained("single")["questions"],
+        serde_json::json!([question])
+    );
+    // and is asked nothing else
+    let picture = names_in(&folder.join("one/images")).remove(0);
+    let picture = folder.join("one/images").join(picture);
+    let ask = |question| {
+        let boxes = ["--box", "10,50,40,70", "--box", "100,45,130,75"];
+        let arguments = [
+            &["ask", text(&picture), "--model", "single/model"],
+            &boxes[..],
+        ]
+        .concat();
+        let short = ["--max-new-tokens", "2", question];
+        run(&folder, &[&arguments[..], &short[..]].concat())
+    };
+    ask(question).expect_code(0);
+    ask("How wide is <region0>?").expect_error(&["trained on", question]);
 }
 
 #[test]
@@ -244,7 +322,9 @@ fn what_is_frozen_stays_and_the_rest_learns() {
         "spatialrgpt",
     ];
     let short = ["--model", "out/model", "--max-new-tokens", "4"];
-    run(&folder, &[&loads[..], &short[..]].concat()).expect_code(0);
+    // It babbles, so that no step is valid; but it loads.
+    let babbles = run(&folder, &[&loads[..], &short[..]].concat()).expect_code(1);
+    assert!(babbles.stdout.contains("unparsed_answer 8"), "{babbles}");
     let before = tensors(&checkpoint, "vision_tower");
     let after = tensors(&trained, "vision_tower");
     assert!(before == after, "the frozen tower changed");

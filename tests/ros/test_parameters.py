@@ -207,7 +207,7 @@ def test_what_is_wrong_is_refused_by_name_and_changes_nothing(values, named, unc
 
 def test_several_at_once_are_all_set_or_none(unchanged):
     peer = unchanged
-    # given two that are only right together: each alone would put exit_m below enter_m
+    # given two that belong together
     together = {"success.enter_m": 0.05, "success.exit_m": 0.06}
     result = peer.set_parameters_atomically(together)
     assert result.successful, result.reason

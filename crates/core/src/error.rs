@@ -5,6 +5,8 @@
 use std::any::Any;
 use std::path::PathBuf;
 
+use crate::whole_folder::Holder;
+
 /// What a fallible function of this crate gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -39,6 +41,15 @@ pub enum Error {
         path: PathBuf,
         /// Why not there.
         why: String,
+    },
+
+    /// Another process is at work on it.
+    #[error("cannot write {path}: {} is writing it now, and is left alone: wait until that is done", holder.as_ref().map_or_else(|| "another process".to_owned(), ToString::to_string), path = path.display())]
+    OutputHeld {
+        /// The file or folder.
+        path: PathBuf,
+        /// Who that is; none if it did not say within a second.
+        holder: Option<Holder>,
     },
 
     /// The configuration file does not parse; the message of the parser names line and column.
@@ -205,6 +216,15 @@ pub enum Error {
         width: u32,
         /// The picture's rows.
         height: u32,
+    },
+
+    /// A mask holds not one pixel: a segmenter that found nothing writes it so.
+    #[error(
+        "the mask {path} holds no pixel: all of it is black (transparency does not count)", path = path.display()
+    )]
+    EmptyMask {
+        /// The mask's file.
+        path: PathBuf,
     },
 
     /// A question mentions a region that nobody marked.

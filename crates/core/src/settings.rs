@@ -17,6 +17,7 @@ mod regions;
 mod reward;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
 pub use config::Config;
 pub use declared::{Bounds, Choice, Declared, Kind, Section, choices, declared, schema, sections};
@@ -28,3 +29,4 @@ pub use output::{Output, Storage};
 pub use ready::{DeviceChoice, ModelSettings, Settings};
 pub use regions::{PictureFit, PictureSize, Region, Regions};
 pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};
+pub use thresholds::Thresholds;

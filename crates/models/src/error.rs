@@ -84,6 +84,18 @@ pub enum Error {
     )]
     NoRegions,
 
+    /// A checkpoint that was trained on few questions is asked another.
+    #[error(
+        "this model was trained on {} only, and would answer '{question}' in the same words: its answer would mean nothing",
+        quoted(known)
+    )]
+    UntrainedQuestion {
+        /// As it was asked.
+        question: String,
+        /// Those it knows, the regions numbered in the order of their mention.
+        known: Vec<String>,
+    },
+
     /// The device asked for is not there.
     #[error("there is no device cuda:{index}: this libtorch sees {gpus} GPUs. Take auto, cpu or one of cuda:0 to cuda:{last}, or set LIBTORCH to a build with CUDA", last = (gpus - 1).max(0))]
     NoDevice {
@@ -158,6 +170,8 @@ pub enum Remedy {
     LessMemory,
     /// Name a model: a folder, or an id on a hub.
     NameModel,
+    /// Ask what the model was trained on, or take one that was trained on more.
+    AskWhatItKnows,
     /// Go on from the last good state with a lower learning rate, or in float32.
     LowerLearningRate,
     /// Go on with the model, shape and frozen parts that the training was begun with, or write to another output.
@@ -176,6 +190,7 @@ impl Error {
                 ..
             } => Some(Remedy::LessMemory),
             Self::NoModel { .. } => Some(Remedy::NameModel),
+            Self::UntrainedQuestion { .. } => Some(Remedy::AskWhatItKnows),
             Self::Diverged { .. } => Some(Remedy::LowerLearningRate),
             Self::OtherTraining { .. } => Some(Remedy::SameTraining),
             Self::OutputExists { .. } => Some(Remedy::ResumeTraining),
@@ -225,6 +240,12 @@ impl Error {
             remedy: remedy.into(),
         }
     }
+}
+
+/// 'this', 'that'
+fn quoted(questions: &[String]) -> String {
+    let quoted = questions.iter().map(|question| format!("'{question}'"));
+    quoted.collect::<Vec<_>>().join(", ")
 }
 
 /// What another crate sees of it, where an estimator speaks to the core.

@@ -205,6 +205,17 @@ fn queue_frames(settings: &Settings) -> usize {
     }
 }
 
+/// Success that can never come is told before anybody waits for it.
+fn warn_if_out_of_reach(settings: &Settings, estimator: &dyn Estimator) {
+    let least_m = estimator.least_m();
+    if let Some((setting, threshold_m)) = settings.threshold_below(least_m) {
+        tracing::warn!(
+            "success cannot occur: {setting} is {threshold_m} m, but {} tells nothing below {least_m} m apart",
+            estimator.name()
+        );
+    }
+}
+
 struct Worker {
     frames: Receiver<Complete>,
     calls: Receiver<Box<Call>>,
@@ -226,6 +237,7 @@ impl Worker {
         tracing::info!("loading the estimator {}", settings.estimator().name);
         let estimator = self.shared.estimators.open(&settings, progress)?;
         tracing::info!("ready to measure with {}", estimator.name());
+        warn_if_out_of_reach(&settings, estimator.as_ref());
         let mut state = State {
             measurer: measurer(estimator.as_ref(), &settings)?,
             rewarder: Rewarder::new(&settings),
@@ -251,6 +263,7 @@ impl Worker {
     fn refresh(&self, state: &mut State<'_>) -> Result<()> {
         let settings = self.shared.settings()?;
         if !Arc::ptr_eq(&settings, &state.settings) {
+            warn_if_out_of_reach(&settings, state.measurer.estimator);
             state.rewarder.reconfigure(&settings);
             state.series.reconfigure(&settings);
             state.settings = settings;

@@ -389,11 +389,14 @@ mod tests {
     fn parameters_that_only_fit_together_change_together() {
         let mut parameters = parameters();
         let (enter, exit) = (real(0.05), real(0.06));
+        parameters
+            .change(&[("success.exit_m", &real(0.03))])
+            .unwrap();
         assert!(parameters.change(&[("success.enter_m", &enter)]).is_err());
         parameters
             .change(&[("success.enter_m", &enter), ("success.exit_m", &exit)])
             .unwrap();
-        assert_eq!(parameters.settings().success.exit_m, 0.06);
+        assert_eq!(parameters.settings().thresholds().exit_m, 0.06);
         parameters
             .change(&[("reward.kind", &text("tanh"))])
             .unwrap();

@@ -126,6 +126,13 @@ pub enum Error {
         can_resume: bool,
     },
 
+    /// Another process finished the same output while this one began; nothing is left to do.
+    #[error("{path} was finished by another process meanwhile", path = path.display())]
+    FinishedMeanwhile {
+        /// The output.
+        path: PathBuf,
+    },
+
     /// Someone asked the work to stop.
     #[error("interrupted; the unfinished {path} was removed", path = path.display())]
     Interrupted {

@@ -1,20 +1,26 @@
 //! Labels a recorded bag: its messages are carried from a file through the pipeline into a
 //! new bag with a report beside it, streaming, in one pass, on several threads.
 
+mod advice;
+mod diagnosis;
+mod evidence;
 mod first_messages;
 pub(crate) mod intake;
 mod job;
 mod labelled;
 pub mod output;
 mod progress;
+mod reach;
 mod recording;
 mod request;
 pub mod roles;
 mod run;
 mod workers;
 
+pub use self::advice::{Advice, Cause};
 pub use self::intake::Unreadable;
 pub use self::labelled::Labelled;
 pub(crate) use self::progress::progress_of;
+pub use self::reach::OutOfReach;
 pub use self::request::{LabelRequest, Note};
 pub use self::run::label;

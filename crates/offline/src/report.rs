@@ -14,7 +14,7 @@ mod summary;
 mod timeline;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 
 pub use self::contents::Report;
 pub use self::files::{Files, write_all};

@@ -23,6 +23,11 @@ pub trait Estimator: Send + Sync {
         Order::Any
     }
 
+    /// The least distance that it tells apart, in metres: no threshold below it is ever reached.
+    fn least_m(&self) -> f64 {
+        0.0
+    }
+
     /// Measure frames together: what [`estimate`](Self::estimate) says of each.
     fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
         let each = frames.iter();

@@ -4,7 +4,7 @@
 use crate::reward::filter::DistanceFilter;
 use crate::reward::shaping;
 use crate::reward::success::SuccessDetector;
-use crate::settings::{Config, Reward, RewardKind};
+use crate::settings::{Reward, RewardKind, Settings};
 
 /// What one valid distance was worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +33,7 @@ pub struct Outcome {
 #[derive(Debug, Clone)]
 pub struct Episode {
     reward: Reward,
+    sparse_m: f64,
     end_on_success: bool,
     filter: DistanceFilter,
     success: SuccessDetector,
@@ -42,12 +43,14 @@ pub struct Episode {
 
 impl Episode {
     /// An episode before its first distance.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(settings: &Settings) -> Self {
+        let thresholds = settings.thresholds();
         Self {
-            reward: config.reward.clone(),
-            end_on_success: config.episodes.end_on_success,
-            filter: DistanceFilter::new(&config.filter),
-            success: SuccessDetector::new(&config.success),
+            reward: settings.reward.clone(),
+            sparse_m: thresholds.sparse_m,
+            end_on_success: settings.episodes.end_on_success,
+            filter: DistanceFilter::new(&settings.filter),
+            success: SuccessDetector::new(&settings.success, &thresholds),
             first_distance_m: None,
             potential: None,
         }
@@ -55,23 +58,25 @@ impl Episode {
 
     /// The episode that follows this one's success in the same uninterrupted recording: everything
     /// restarts, but the touch that was the success does not count again.
-    pub fn after_success(self, config: &Config) -> Self {
+    pub fn after_success(self, settings: &Settings) -> Self {
         Self {
             success: self.success.spent(),
-            ..Self::new(config)
+            ..Self::new(settings)
         }
     }
 
     /// Go on under other settings, remembering what the episode has seen.
-    pub fn reconfigure(&mut self, before: &Config, config: &Config) {
-        if before.filter != config.filter {
-            self.filter = DistanceFilter::new(&config.filter);
+    pub fn reconfigure(&mut self, before: &Settings, settings: &Settings) {
+        if before.filter != settings.filter {
+            self.filter = DistanceFilter::new(&settings.filter);
         }
-        if before.success != config.success {
-            self.success.reconfigure(&config.success);
+        let thresholds = settings.thresholds();
+        if before.success != settings.success || before.thresholds() != thresholds {
+            self.success.reconfigure(&settings.success, &thresholds);
         }
-        self.reward = config.reward.clone();
-        self.end_on_success = config.episodes.end_on_success;
+        self.reward = settings.reward.clone();
+        self.sparse_m = thresholds.sparse_m;
+        self.end_on_success = settings.episodes.end_on_success;
     }
 
     /// Take in the next valid distance in metres.
@@ -88,7 +93,7 @@ impl Episode {
             shaping::shaping_term(self.reward.gamma, before, potential)
         });
         self.potential = Some(potential);
-        let base = shaping::base_reward(&self.reward, filtered_m, first_distance_m);
+        let base = shaping::base_reward(&self.reward, self.sparse_m, filtered_m, first_distance_m);
         let shaped_reward = base + self.reward.kappa * term;
         Outcome {
             filtered_m,
@@ -107,13 +112,18 @@ impl Episode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::estimator::Profile;
     use crate::random::Random;
-    use crate::settings::{Episodes, Success};
+    use crate::settings::{Config, Episodes, Success};
 
     const FRAME: i64 = 100_000_000;
 
+    fn settings(config: &Config) -> Settings {
+        Settings::new(config.clone(), Profile::GEOMETRY).unwrap()
+    }
+
     fn run(config: &Config, distances: &[f64]) -> Vec<Outcome> {
-        let mut episode = Episode::new(config);
+        let mut episode = Episode::new(&settings(config));
         distances
             .iter()
             .zip(0..)
@@ -142,7 +152,7 @@ mod tests {
             .skip(1)
             .zip(0..)
             .map(|(outcome, t)| {
-                let base = shaping::base_reward(&config.reward, outcome.filtered_m, first);
+                let base = shaping::base_reward(&config.reward, 0.05, outcome.filtered_m, first);
                 config.reward.gamma.powi(t) * (outcome.shaped_reward - base)
             })
             .sum()
@@ -217,17 +227,17 @@ mod tests {
             },
             ..Config::default()
         };
-        let mut episode = Episode::new(&before);
+        let mut episode = Episode::new(&settings(&before));
         episode.push(0, 0.4);
         let last = episode.push(FRAME, 0.2);
         assert!((last.filtered_m - 0.3).abs() < 1e-12);
         // when the threshold changes, and the reward's form
         let mut after = before.clone();
-        after.success.enter_m = 0.3;
-        after.success.exit_m = 0.3;
+        after.success.enter_m = Some(0.3);
+        after.success.exit_m = Some(0.3);
         after.success.hold_s = 0.0;
         after.reward.gamma = 1.0;
-        episode.reconfigure(&before, &after);
+        episode.reconfigure(&settings(&before), &settings(&after));
         let next = episode.push(2 * FRAME, 0.2);
         // then the filter goes on, progress has its first distance, shaping its last potential
         assert!((next.filtered_m - 0.25).abs() < 1e-12);
@@ -237,7 +247,7 @@ mod tests {
         // and another filter starts anew
         let mut unfiltered = after.clone();
         unfiltered.filter = crate::settings::Filter::default();
-        episode.reconfigure(&after, &unfiltered);
+        episode.reconfigure(&settings(&after), &settings(&unfiltered));
         assert_eq!(episode.push(3 * FRAME, 0.1).filtered_m, 0.1);
     }
 

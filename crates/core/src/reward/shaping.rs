@@ -44,8 +44,8 @@ pub fn shaping_term(gamma: f64, potential_before: f64, potential: f64) -> f64 {
 }
 
 /// The configured reward without shaping: `reward.base` where the kind is `shaped`, else the kind
-/// itself. `first_distance_m` is the episode's first valid distance.
-pub fn base_reward(config: &Reward, distance_m: f64, first_distance_m: f64) -> f64 {
+/// itself. `sparse_m` is the threshold of `sparse`, `first_distance_m` the episode's first valid distance.
+pub fn base_reward(config: &Reward, sparse_m: f64, distance_m: f64, first_distance_m: f64) -> f64 {
     let kind = match config.kind {
         RewardKind::Shaped => config.base,
         kind => kind,
@@ -53,7 +53,7 @@ pub fn base_reward(config: &Reward, distance_m: f64, first_distance_m: f64) -> f
     match kind {
         // `Config::validate` refuses `base: shaped`.
         RewardKind::Dense | RewardKind::Shaped => dense(distance_m),
-        RewardKind::Sparse => sparse(distance_m, config.threshold_m),
+        RewardKind::Sparse => sparse(distance_m, sparse_m),
         RewardKind::Tanh => tanh(distance_m, config.k_per_m),
         RewardKind::Exp => exp(distance_m, config.sigma_m),
         RewardKind::Progress => progress(distance_m, first_distance_m),
@@ -98,7 +98,7 @@ mod tests {
                 kind,
                 ..Reward::default()
             };
-            let value = |d: f64| base_reward(&config, d, 0.4);
+            let value = |d: f64| base_reward(&config, 0.05, d, 0.4);
             for _ in 0..500 {
                 let (a, b) = (random.unit(), random.unit());
                 let (near, far) = (a.min(b), a.max(b));
@@ -115,6 +115,6 @@ mod tests {
             base: RewardKind::Sparse,
             ..Reward::default()
         };
-        assert_eq!(base_reward(&config, 0.2, 0.4), -1.0);
+        assert_eq!(base_reward(&config, 0.05, 0.2, 0.4), -1.0);
     }
 }

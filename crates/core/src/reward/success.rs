@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::settings::{Success, Votes};
+use crate::settings::{Success, Thresholds, Votes};
 use crate::stamp::nanos_from_seconds;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,10 +30,10 @@ pub struct SuccessDetector {
 
 impl SuccessDetector {
     /// A detector at the start of an episode.
-    pub fn new(config: &Success) -> Self {
+    pub fn new(config: &Success, thresholds: &Thresholds) -> Self {
         Self {
-            enter_m: config.enter_m,
-            exit_m: config.exit_m,
+            enter_m: thresholds.enter_m,
+            exit_m: thresholds.exit_m,
             hold_nanos: nanos_from_seconds(config.hold_s),
             votes: config.votes.unwrap_or(Votes { needed: 1, of: 1 }),
             recent: VecDeque::new(),
@@ -42,11 +42,11 @@ impl SuccessDetector {
     }
 
     /// Other thresholds for the distances to come; whether it is inside, and since when, stays.
-    pub fn reconfigure(&mut self, config: &Success) {
+    pub fn reconfigure(&mut self, config: &Success, thresholds: &Thresholds) {
         *self = Self {
             recent: std::mem::take(&mut self.recent),
             state: self.state,
-            ..Self::new(config)
+            ..Self::new(config, thresholds)
         };
         let too_many = self.recent.len().saturating_sub(self.votes.of as usize);
         self.recent.drain(..too_many);
@@ -92,16 +92,20 @@ impl SuccessDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::DistanceKind;
 
     const MS: i64 = 1_000_000;
 
     fn config() -> Success {
         Success {
-            enter_m: 0.01,
-            exit_m: 0.03,
             hold_s: 0.2,
-            votes: None,
+            ..Success::default()
         }
+    }
+
+    /// In at 1 cm, out above 3 cm.
+    fn detector(config: &Success) -> SuccessDetector {
+        SuccessDetector::new(config, &Thresholds::of(DistanceKind::Surface))
     }
 
     /// Feed distances 100 ms apart.
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn holds_before_it_succeeds_and_the_boundary_counts() {
-        let mut detector = SuccessDetector::new(&config());
+        let mut detector = detector(&config());
         // inside at 0 ms (exactly at enter_m); held for exactly hold_s at 200 ms
         assert_eq!(
             run(&mut detector, &[0.01, 0.01, 0.01, 0.01]),
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn between_enter_and_exit_keeps_the_state_it_had() {
-        let mut detector = SuccessDetector::new(&config());
+        let mut detector = detector(&config());
         // 0.02 does not get in; once in, 0.02 and exactly 0.03 stay, more does not
         let seen = run(
             &mut detector,
@@ -139,14 +143,14 @@ mod tests {
 
     #[test]
     fn leaving_restarts_the_hold() {
-        let mut detector = SuccessDetector::new(&config());
+        let mut detector = detector(&config());
         let seen = run(&mut detector, &[0.0, 0.0, 0.5, 0.0, 0.0, 0.0]);
         assert_eq!(seen, [false, false, false, false, false, true]);
     }
 
     #[test]
     fn hold_goes_by_stamps_not_by_steps() {
-        let mut detector = SuccessDetector::new(&config());
+        let mut detector = detector(&config());
         assert!(!detector.push(0, 0.0));
         assert!(!detector.push(200 * MS - 1, 0.0));
         assert!(detector.push(200 * MS, 0.0));
@@ -154,7 +158,7 @@ mod tests {
 
     #[test]
     fn without_hold_the_first_inside_step_succeeds() {
-        let mut detector = SuccessDetector::new(&Success {
+        let mut detector = detector(&Success {
             hold_s: 0.0,
             ..config()
         });
@@ -168,14 +172,14 @@ mod tests {
             votes: Some(Votes { needed: 2, of: 3 }),
             ..config()
         };
-        let mut detector = SuccessDetector::new(&voting);
+        let mut detector = detector(&voting);
         let seen = run(&mut detector, &[0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 0.5]);
         assert_eq!(seen, [false, false, true, false, true, false, false]);
     }
 
     #[test]
     fn a_spent_stay_must_leave_first() {
-        let mut detector = SuccessDetector::new(&Success {
+        let mut detector = detector(&Success {
             hold_s: 0.0,
             ..config()
         });

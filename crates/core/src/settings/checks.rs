@@ -71,10 +71,6 @@ impl Config {
             let value = geometry.max_depth_m.to_string();
             return refuse("geometry.max_depth_m", value, "above geometry.min_depth_m");
         }
-        if success.exit_m < success.enter_m {
-            let value = success.exit_m.to_string();
-            return refuse("success.exit_m", value, "success.enter_m or more");
-        }
         if let Some(votes) = success.votes.filter(|votes| votes.needed > votes.of) {
             let value = votes.needed.to_string();
             return refuse("success.votes.needed", value, "in [1, success.votes.of]");

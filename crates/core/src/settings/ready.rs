@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use super::config::Config;
 use super::model::RelativeDepth;
+use super::reward::RewardKind;
+use super::thresholds::Thresholds;
 use crate::error::{Error, Result};
 use crate::estimator::Profile;
 use crate::frame::DistanceKind;
@@ -15,6 +17,7 @@ pub struct Settings {
     config: Config,
     profile: Profile,
     resolved: ModelSettings,
+    thresholds: Thresholds,
 }
 
 /// What follows from the model's settings.
@@ -91,6 +94,19 @@ impl Settings {
                     .into(),
             });
         }
+        let kind = config.estimator.distance.unwrap_or(profile.distance);
+        let thresholds = Thresholds::in_force(&config, kind);
+        if thresholds.exit_m < thresholds.enter_m {
+            return Err(Error::ConfigValue {
+                key: "success.exit_m".into(),
+                value: thresholds.exit_m.to_string(),
+                expected: format!(
+                    "success.enter_m or more, which is {} for {}",
+                    thresholds.enter_m,
+                    kind.name()
+                ),
+            });
+        }
         let resolved = ModelSettings {
             device: DeviceChoice::parse(&config.model.device)?,
             template: template.map(Template::from_name).transpose()?,
@@ -100,6 +116,7 @@ impl Settings {
             config,
             profile,
             resolved,
+            thresholds,
         })
     }
 
@@ -121,6 +138,7 @@ impl Settings {
                 template: None,
                 relative_depth: RelativeDepth::Camera,
             },
+            thresholds: Thresholds::of(Profile::GEOMETRY.distance),
         }
     }
 
@@ -133,6 +151,49 @@ impl Settings {
     pub fn distance(&self) -> DistanceKind {
         let typed = self.config.estimator.distance;
         typed.unwrap_or(self.profile.distance)
+    }
+
+    /// From which distance on the task counts as solved: as typed, or that of the distance's kind.
+    pub fn thresholds(&self) -> Thresholds {
+        self.thresholds
+    }
+
+    /// A threshold in use that no distance ever reaches where `least_m` is the least that is told apart: its setting's
+    /// name and its value, in metres.
+    pub fn threshold_below(&self, least_m: f64) -> Option<(&'static str, f64)> {
+        let Thresholds {
+            enter_m, sparse_m, ..
+        } = self.thresholds;
+        let reward = &self.config.reward;
+        let is_sparse = match reward.kind {
+            RewardKind::Shaped => reward.base == RewardKind::Sparse,
+            kind => kind == RewardKind::Sparse,
+        };
+        let sparse = is_sparse.then_some(("reward.threshold_m", sparse_m));
+        let mut used = [Some(("success.enter_m", enter_m)), sparse]
+            .into_iter()
+            .flatten();
+        used.find(|(_, threshold_m)| *threshold_m < least_m)
+    }
+
+    /// [`Config::changed_yaml`], without thresholds that the distance's kind has anyway.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn changed_yaml(&self) -> Result<String> {
+        self.as_plain_as_can_be().changed_yaml()
+    }
+
+    /// [`Config::digest`], without thresholds that the distance's kind has anyway.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn digest(&self) -> Result<String> {
+        self.as_plain_as_can_be().digest()
+    }
+
+    fn as_plain_as_can_be(&self) -> Config {
+        Thresholds::left_out(self.config.clone(), self.distance())
     }
 
     /// Who measures.

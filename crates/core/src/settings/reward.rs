@@ -55,10 +55,10 @@ pub struct Reward {
     /// Its form.
     #[schemars(extend("x-live" = true))]
     pub kind: RewardKind,
-    /// `sparse`: success distance.
-    #[default = 0.05]
+    /// `sparse`: success distance. None: that of the kind of distance, 0.05 for `surface` and `center`, 0.08 for
+    /// `cloud`.
     #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "x-live" = true))]
-    pub threshold_m: f64,
+    pub threshold_m: Option<f64>,
     /// `tanh`: steepness.
     #[default = 10.0]
     #[schemars(extend("x-unit" = "1/m", "exclusiveMinimum" = 0.0, "x-live" = true))]
@@ -140,14 +140,14 @@ pub struct Votes {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct Success {
-    /// At or below this distance the hold time starts.
-    #[default = 0.01]
-    #[schemars(extend("x-unit" = "m", "minimum" = 0.0, "x-live" = true))]
-    pub enter_m: f64,
-    /// Above this distance success is lost again (hysteresis); success.enter_m or more.
-    #[default = 0.03]
-    #[schemars(extend("x-unit" = "m", "minimum" = 0.0, "x-live" = true))]
-    pub exit_m: f64,
+    /// At or below this distance the hold time starts. None: that of the kind of distance, 0.01 for `surface`, 0.04 for
+    /// `center`, 0.035 for `cloud`.
+    #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "x-live" = true))]
+    pub enter_m: Option<f64>,
+    /// Above this distance success is lost again (hysteresis); success.enter_m or more. None: 0.02 beyond
+    /// success.enter_m.
+    #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "x-live" = true))]
+    pub exit_m: Option<f64>,
     /// How long the distance must stay inside before it is a success.
     #[default = 0.2]
     #[schemars(extend("x-unit" = "s", "minimum" = 0.0, "x-live" = true))]

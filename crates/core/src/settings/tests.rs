@@ -1,5 +1,6 @@
-use super::{Config, Declared, Kind, Settings, declared};
+use super::{Config, Declared, Kind, Settings, Thresholds, declared};
 use crate::estimator::Estimators;
+use crate::frame::DistanceKind;
 
 #[test]
 fn empty_text_is_the_default() {
@@ -33,10 +34,6 @@ fn out_of_bounds_names_key_value_and_bound() {
         text.contains("filter.window") && text.contains("odd"),
         "{text}"
     );
-    let text = Config::from_yaml("success: {exit_m: 0.001}")
-        .unwrap_err()
-        .to_string();
-    assert!(text.contains("success.exit_m"), "{text}");
     assert!(Config::from_yaml("reward: {gamma: .nan}").is_err());
     assert!(Config::from_yaml("episodes: {split_gap_s: .inf}").is_err());
 }
@@ -105,4 +102,82 @@ fn names_are_resolved_once_and_unknown_ones_refused_with_those_there_are() {
         assert!(error.contains(expected), "{error}");
     }
     assert_eq!(settings("").unwrap(), Settings::geometry());
+}
+
+#[test]
+fn each_kind_of_distance_has_thresholds_of_its_own_until_one_is_typed() {
+    let thresholds = |yaml: &str| Settings::from_yaml(yaml).unwrap().thresholds();
+    // given nothing but the kind
+    for kind in [
+        DistanceKind::Surface,
+        DistanceKind::Center,
+        DistanceKind::Cloud,
+    ] {
+        let yaml = format!("estimator: {{distance: {}}}", kind.name());
+        assert_eq!(thresholds(&yaml), Thresholds::of(kind));
+    }
+    // as the settings' own words have it
+    let enter = declared().iter().find(|s| s.name == "success.enter_m");
+    for kind in [
+        DistanceKind::Surface,
+        DistanceKind::Center,
+        DistanceKind::Cloud,
+    ] {
+        let words = format!("{} for `{}`", Thresholds::of(kind).enter_m, kind.name());
+        let description = &enter.unwrap().description;
+        assert!(description.contains(&words), "{words}: {description}");
+    }
+    // geometry's default is what it always was
+    let surface = Thresholds {
+        enter_m: 0.01,
+        exit_m: 0.03,
+        sparse_m: 0.05,
+    };
+    assert_eq!(thresholds(""), surface);
+    // what is typed counts for any kind, and an exit that is not typed follows its entry
+    let typed = thresholds(
+        "{estimator: {distance: cloud}, success: {enter_m: 0.1}, reward: {threshold_m: 0.2}}",
+    );
+    assert_eq!((typed.enter_m, typed.sparse_m), (0.1, 0.2));
+    assert!((typed.exit_m - 0.12).abs() < 1e-12);
+}
+
+#[test]
+fn an_exit_before_its_entry_is_refused_also_where_the_entry_is_the_kinds() {
+    for (yaml, entry) in [
+        ("success: {exit_m: 0.001}", "0.01 for surface"),
+        ("success: {enter_m: 0.2, exit_m: 0.1}", "0.2 for surface"),
+        (
+            "{estimator: {distance: cloud}, success: {exit_m: 0.03}}",
+            "for cloud",
+        ),
+    ] {
+        let error = Settings::from_yaml(yaml).unwrap_err().to_string();
+        assert!(
+            error.contains("success.exit_m") && error.contains(entry),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_threshold_typed_as_it_is_anyway_changes_no_digest() {
+    let digest = |yaml: &str| Settings::from_yaml(yaml).unwrap().digest().unwrap();
+    let typed = "{success: {enter_m: 0.01, exit_m: 0.03}, reward: {threshold_m: 0.05}}";
+    assert_eq!(digest(typed), digest(""));
+    assert_eq!(
+        Settings::from_yaml(typed).unwrap().changed_yaml().unwrap(),
+        ""
+    );
+    // but it does for a kind that has another
+    let cloud = "estimator: {distance: cloud}";
+    assert_ne!(
+        digest(&format!("{{{cloud}, success: {{enter_m: 0.01}}}}")),
+        digest(cloud)
+    );
+    // and an entry of its own keeps an exit that would else be another
+    let own = "success: {enter_m: 0.02, exit_m: 0.03}";
+    let yaml = Settings::from_yaml(own).unwrap().changed_yaml().unwrap();
+    let again = Settings::from_yaml(&yaml).unwrap();
+    assert_eq!(again.thresholds().exit_m, 0.03);
 }

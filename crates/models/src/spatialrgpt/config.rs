@@ -6,10 +6,12 @@ mod check;
 mod files;
 mod network;
 mod read;
+mod trained;
 
 pub use files::{
     LlamaConfig, OneOrMany, ProjectorKind, RopeScaling, TopConfig, VisionConfig, VisionFamily,
 };
 pub use network::ModelConfig;
+pub use trained::Trained;
 
 pub(super) use files::read_json;

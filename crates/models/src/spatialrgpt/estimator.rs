@@ -27,6 +27,7 @@ pub struct ModelEstimator {
     /// Measures beside the model where there is depth, so that the two can be compared.
     geometry: GeometryEstimator,
     prompt: Prompt,
+    least_m: f64,
     source: RelativeDepth,
     order: Order,
     batch: usize,
@@ -78,6 +79,9 @@ impl ModelEstimator {
         // Every frame is asked the same, so the prompt is made once.
         let prompt =
             Conversation::new(reasoner.template(), with_depth, 2).ask(&settings.model.question)?;
+        let trained = reasoner.trained();
+        trained.check(&settings.model.question)?;
+        let least_m = trained.least_distance_m.unwrap_or(0.0);
         Ok(Self {
             networks: Mutex::new(Networks {
                 reasoner,
@@ -87,6 +91,7 @@ impl ModelEstimator {
             }),
             geometry: GeometryEstimator::new(&settings.geometry),
             prompt,
+            least_m,
             source,
             order: match settings.model.depth_scale {
                 DepthScale::Frame => Order::Any,
@@ -157,6 +162,10 @@ impl Estimator for ModelEstimator {
 
     fn order(&self) -> Order {
         self.order
+    }
+
+    fn least_m(&self) -> f64 {
+        self.least_m
     }
 
     fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::config::ModelConfig;
+use super::config::{ModelConfig, Trained};
 use super::generate::{Generated, Limits, Request};
 use super::model::{Features, SpatialRgpt, View};
 use crate::error::{Error, Result};
@@ -77,6 +77,11 @@ impl Reasoner {
     /// Whether the checkpoint knows regions at all.
     pub fn takes_regions(&self) -> bool {
         self.model.config.top.enable_region
+    }
+
+    /// What the checkpoint was trained to answer.
+    pub fn trained(&self) -> &Trained {
+        &self.model.config.top.spatial_reward
     }
 
     /// The network.

@@ -60,10 +60,12 @@ impl Session {
     /// Asks, with `<regionN>` for region N; earlier questions and answers are remembered.
     ///
     /// # Errors
-    /// A question that mentions a region that is not there, or none where there are some; libtorch's.
+    /// A question that mentions a region that is not there, or none where there are some, or that the model was not
+    /// trained on; libtorch's.
     pub fn ask(&mut self, question: &str) -> Result<Reply> {
         let begin = Instant::now();
         let prompt = self.conversation.ask(question)?;
+        self.reasoner.trained().check(question)?;
         let said = self.reasoner.answer(&[(&self.features, &prompt)])?;
         let said: Decoded = said.into_iter().next().unwrap_or_default();
         let parsed = parse_distance(&said.text);

@@ -6,6 +6,7 @@ use super::frame_work::Workshop;
 use super::report::Report;
 use super::request::DatasetRequest;
 use super::run::{Reading, Writing};
+use super::target::check_target;
 use crate::error::Result;
 use crate::label::output::check_apart;
 use crate::ordered::Ordered;
@@ -13,8 +14,7 @@ use spatial_reward_core::geometry::GeometryEstimator;
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::whole_folder::WholeFolder;
 
-/// Make a data set. The target is taken as free or to be replaced (see [`check_target`](super::target::check_target)). A bag that
-/// cannot be used is told of, and the others go on.
+/// Make a data set. A bag that cannot be used is told of, and the others go on.
 ///
 /// # Errors
 /// A target that cannot be written, no row at all, or a stop; nothing is left under the target's name
@@ -24,6 +24,8 @@ pub fn build(request: &DatasetRequest<'_>, progress: OnProgress<'_>) -> Result<R
         check_apart(request.target, source)?;
     }
     let folder = WholeFolder::create(request.target)?;
+    // What another process made meanwhile is not replaced unasked.
+    check_target(request.target, request.overwrite)?;
     let mut writing = Writing::begin(request, folder.path())?;
     let mut reading = Reading::new(request);
     let workshop = Workshop {

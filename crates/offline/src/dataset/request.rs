@@ -14,6 +14,8 @@ pub struct DatasetRequest<'a> {
     pub sources: &'a [PathBuf],
     /// The folder to make.
     pub target: &'a Path,
+    /// Replace it where it is there already.
+    pub overwrite: bool,
     /// The settings in force.
     pub settings: &'a Settings,
     /// Topics beyond the labeller's that the user names.

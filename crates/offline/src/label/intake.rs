@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evidence::Evidence;
 use super::first_messages::FirstMessages;
 use super::roles::Roles;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub(crate) struct Intake {
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
     unreadable: BTreeMap<Role, Unreadable>,
+    evidence: Evidence,
 }
 
 /// Messages of a role that did not decode.
@@ -74,6 +76,7 @@ impl Intake {
             task_prompt: None,
             classes: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            evidence: Evidence::default(),
         })
     }
 
@@ -101,7 +104,11 @@ impl Intake {
         sink: &mut dyn FnMut(Input),
     ) -> Result<()> {
         match self.input(reader, message) {
-            Ok(Some(input)) => sink(input),
+            Ok(Some(input)) => {
+                self.evidence
+                    .see(reader.role, reader.decoder.as_ref(), &input);
+                sink(input);
+            }
             Ok(None) => {}
             Err(error) if self.is_fatal(reader.role, &error) => return Err(error),
             Err(error) => self.note_unreadable(reader.role, &error),
@@ -220,6 +227,11 @@ impl Intake {
             .into_iter()
             .flatten()
             .map(String::as_str)
+    }
+
+    /// What the messages looked like.
+    pub(crate) fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// The messages that did not decode. Pictures are not among them: they are decoded later.

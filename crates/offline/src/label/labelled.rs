@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::advice::Advice;
 use super::intake::Unreadable;
+use super::reach::OutOfReach;
 use crate::report;
 use crate::report::metrics::Metrics;
 use crate::role::Role;
@@ -21,6 +23,10 @@ pub struct Labelled {
     pub steps: u64,
     /// Steps without a reward, by their reason.
     pub invalid: BTreeMap<Reason, u64>,
+    /// Why so many are, where they are many.
+    pub advice: Option<Advice>,
+    /// Why success could not have come, where it could not.
+    pub out_of_reach: Option<OutOfReach>,
     /// What its distances are.
     pub distance_kind: DistanceKind,
     /// Role to topic.

@@ -6,16 +6,17 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
-use super::intake::Intake;
+use super::diagnosis::Case;
+use super::intake::{Intake, Unreadable};
 use super::job::{Job, no_steps};
 use super::labelled::Labelled;
+use super::reach::OutOfReach;
 use super::workers::Finished;
 use crate::error::Result;
 use crate::report::film_strip::FilmStrip;
 use crate::report::metrics::{Metrics, Sample};
 use crate::report::provenance::Provenance;
 use crate::report::{self, Report};
-use crate::role::Role;
 use crate::truth::StepTime;
 use spatial_reward_core::frame::{DistanceKind, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
@@ -36,7 +37,8 @@ pub(super) struct Recording<'a> {
     /// The steps so far.
     pub steps: Vec<Step>,
     strip: FilmStrip,
-    broken: BTreeMap<&'static str, u64>,
+    /// Pictures that could not be used, by what they are.
+    broken: BTreeMap<&'static str, Unreadable>,
 }
 
 impl<'a> Recording<'a> {
@@ -71,8 +73,7 @@ impl<'a> Recording<'a> {
     pub(crate) fn push(&mut self, finished: Finished) -> Result<()> {
         let Finished { measured, strip } = finished;
         if let Some(broken) = measured.broken {
-            let count = self.broken.entry(broken.what).or_default();
-            if *count == 0 {
+            let noted = self.broken.entry(broken.what).or_insert_with(|| {
                 let stamp_nanos = measured.info.stamp_nanos;
                 tracing::warn!(
                     stamp_nanos,
@@ -80,8 +81,12 @@ impl<'a> Recording<'a> {
                     broken.what,
                     broken.why
                 );
-            }
-            *count += 1;
+                Unreadable {
+                    count: 0,
+                    first: broken.why,
+                }
+            });
+            noted.count += 1;
         }
         let step = self
             .rewarder
@@ -111,7 +116,8 @@ impl<'a> Recording<'a> {
         let made_by = provenance.key_values().into_iter();
         let made_by = made_by.filter(|(key, _)| key != "spatial_reward.config");
         self.writer.annotate("spatial_reward", made_by.collect())?;
-        for (what, count) in self.broken.iter().filter(|(_, count)| **count > 1) {
+        let broken = self.broken.iter().map(|(what, noted)| (what, noted.count));
+        for (what, count) in broken.filter(|(_, count)| *count > 1) {
             tracing::warn!(count, "{what}s that cannot be used, by the end of the bag");
         }
         Ok(provenance)
@@ -156,13 +162,20 @@ impl<'a> Recording<'a> {
         });
         finished?;
         let written = written?;
-        let invalid = count_invalid(&self.steps);
-        tell_if_none_is_valid(&self.steps, &invalid, &intake);
+        let case = Case {
+            steps: &self.steps,
+            intake: &intake,
+            roles,
+            broken: &self.broken,
+            settings: request.settings,
+        };
         Ok(Labelled {
             folder: request.target.to_owned(),
             files: moved(&written, request.target),
             steps: self.steps.len() as u64,
-            invalid,
+            invalid: count_invalid(&self.steps),
+            advice: case.advice(),
+            out_of_reach: OutOfReach::of(&self.steps, request.settings, job.estimator),
             distance_kind: request.settings.distance(),
             topics,
             unreadable: intake.unreadable().clone(),
@@ -208,24 +221,4 @@ fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {
         *counts.entry(reason).or_default() += 1;
     }
     counts
-}
-
-/// A bag without a single reward is hardly what the user wanted: say what to check.
-fn tell_if_none_is_valid(steps: &[Step], invalid: &BTreeMap<Reason, u64>, intake: &Intake) {
-    let count: u64 = invalid.values().sum();
-    if count < steps.len() as u64 {
-        return;
-    }
-    let reasons: Vec<String> = invalid
-        .iter()
-        .map(|(reason, count)| format!("{} {count}", reason.name()))
-        .collect();
-    let classes = |role| intake.classes(role).collect::<Vec<_>>().join(", ");
-    tracing::warn!(
-        "not one of {count} steps is valid ({}). Classes seen in the fingertip's boxes: [{}], in the \
-         target's: [{}]; see --fingertip-class, --target-class and `spatial-reward inspect`",
-        reasons.join(", "),
-        classes(Role::Fingertip),
-        classes(Role::Target),
-    );
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::output::IfExists;
 use super::roles::TruthTopics;
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
@@ -14,6 +15,8 @@ pub struct LabelRequest<'a> {
     pub source: &'a Path,
     /// The folder to make; its name becomes the bag's.
     pub target: &'a Path,
+    /// What to do where it is there already.
+    pub if_exists: IfExists,
     /// The settings in force.
     pub settings: &'a Settings,
     /// The topics of the ground truth that the user names.

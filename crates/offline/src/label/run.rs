@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::intake::{Intake, decoder, matcher};
 use super::job::{Job, no_steps};
 use super::labelled::Labelled;
-use super::output::{check_apart, name_of};
+use super::output::{check_apart, check_target, name_of};
 use super::progress::progress_of;
 use super::recording::Recording;
 use super::request::{LabelRequest, Note};
@@ -25,10 +25,10 @@ use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::whole_folder::WholeFolder;
-use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
-/// Label one bag. The configuration is taken as valid and the target as free or to be replaced
-/// (see [`check_target`](super::output::check_target)).
+/// Label one bag. The configuration is taken as valid; what there is of the target is looked at once nobody else can
+/// write it.
 ///
 /// Every message of the source is copied as it is; each step's reward is written with its image's
 /// log time, a little later in the file than the image itself.
@@ -50,6 +50,8 @@ pub fn label(
     let measurer = measurer(&info, &roles, request.settings, estimator)?;
     check_apart(request.target, &info.path)?;
 
+    let folder = WholeFolder::create(request.target)?;
+    check_still_wanted(request)?;
     let name = name_of(request.target);
     let job = Job {
         request,
@@ -61,37 +63,48 @@ pub fn label(
     let bag = Bag {
         name: &name,
         measurer: &measurer,
-        begin,
+        folder: &folder,
     };
     let intake = || Intake::new(&info, &roles);
-    if let Some(labelled) = bag.in_one_pass(&job, reader, intake()?, progress)? {
-        return Ok(labelled);
-    }
-    tracing::info!(
-        "something was recorded too late for its image: the bag is read again, by its stamps"
-    );
-    bag.by_stamp(&job, intake()?, progress)
+    let (recording, intake, loss) = match bag.in_one_pass(&job, reader, intake()?, progress)? {
+        Some(carried) => carried,
+        None => {
+            tracing::info!(
+                "not everything was recorded in time for its image: the bag is read again, by its stamps"
+            );
+            folder.clear()?;
+            bag.by_stamp(&job, intake()?, progress)?
+        }
+    };
+    let mut labelled = recording.finish(&job, &folder, &name, intake)?;
+    stop_if_asked(request)?;
+    folder.finish()?;
+    labelled.loss = loss;
+    labelled.seconds = begin.elapsed().as_secs_f64();
+    Ok(labelled)
 }
+
+/// What came of a bag's messages: the output without its end, what was learnt on the way, what was lost.
+type Carried<'a> = (Recording<'a>, Intake, Option<Loss>);
 
 /// A bag on its way to a labelled one.
 struct Bag<'a> {
     /// The new bag's.
     name: &'a str,
     measurer: &'a Measurer<'a>,
-    begin: Instant,
+    folder: &'a WholeFolder,
 }
 
 impl Bag<'_> {
     /// Carry every message through the pipeline as it comes; `None` if one came too late for what is done already.
-    fn in_one_pass(
+    fn in_one_pass<'job>(
         &self,
-        job: &Job<'_>,
+        job: &Job<'job>,
         mut reader: BagReader,
         mut intake: Intake,
         progress: OnProgress<'_>,
-    ) -> Result<Option<Labelled>> {
-        let folder = WholeFolder::create(job.request.target)?;
-        let mut recording = Recording::begin(job, &folder, self.name)?;
+    ) -> Result<Option<Carried<'job>>> {
+        let mut recording = Recording::begin(job, self.folder, self.name)?;
         let mut matcher = matcher(job.roles, job.request.settings);
         thread::scope(|scope| {
             let mut workers = Workers::start(scope, job.request.jobs, self.measurer, job.strip);
@@ -116,18 +129,17 @@ impl Bag<'_> {
             return Ok(None);
         }
         tell_duplicates(matcher.duplicates());
-        self.finish(job, folder, recording, intake, &reader)
-            .map(Some)
+        Ok(Some((recording, intake, reader.loss().cloned())))
     }
 
     /// The same where stamps alone decide. A step is written where its image is, as far as frames have the order of
     /// their images.
-    fn by_stamp(
+    fn by_stamp<'job>(
         &self,
-        job: &Job<'_>,
+        job: &Job<'job>,
         mut intake: Intake,
         progress: OnProgress<'_>,
-    ) -> Result<Labelled> {
+    ) -> Result<Carried<'job>> {
         let Job {
             request,
             info,
@@ -137,8 +149,7 @@ impl Bag<'_> {
         let mut each = |_: &BagMessage| stop_if_asked(request);
         let settings = request.settings;
         let mut frames = ByStamp::survey(info, roles, settings, &mut intake, &mut each)?;
-        let folder = WholeFolder::create(request.target)?;
-        let mut recording = Recording::begin(job, &folder, self.name)?;
+        let mut recording = Recording::begin(job, self.folder, self.name)?;
         let mut reader = BagReader::open(&info.path)?;
         let image_topic = roles.topic(Role::Image);
         thread::scope(|scope| {
@@ -164,23 +175,7 @@ impl Bag<'_> {
         })?;
         tell_missed(&frames.missed(), request.settings);
         tell_duplicates(frames.duplicates());
-        self.finish(job, folder, recording, intake, &reader)
-    }
-
-    fn finish(
-        &self,
-        job: &Job<'_>,
-        folder: WholeFolder,
-        recording: Recording<'_>,
-        intake: Intake,
-        reader: &BagReader,
-    ) -> Result<Labelled> {
-        let mut labelled = recording.finish(job, &folder, self.name, intake)?;
-        stop_if_asked(job.request)?;
-        folder.finish()?;
-        labelled.loss = reader.loss().cloned();
-        labelled.seconds = self.begin.elapsed().as_secs_f64();
-        Ok(labelled)
+        Ok((recording, intake, reader.loss().cloned()))
     }
 }
 
@@ -223,6 +218,17 @@ fn submit_ready(
         workers.submit(frame, &mut |finished| recording.push(finished))?;
     }
     Ok(())
+}
+
+/// What another process made since the target was last looked at is not made again, and not replaced unasked.
+fn check_still_wanted(request: &LabelRequest<'_>) -> Result<()> {
+    let digest = request.settings.digest()?;
+    match check_target(request.target, request.if_exists, &digest)? {
+        false => Ok(()),
+        true => Err(Error::FinishedMeanwhile {
+            path: request.target.into(),
+        }),
+    }
 }
 
 fn stop_if_asked(request: &LabelRequest<'_>) -> Result<()> {

@@ -1,5 +1,6 @@
-//! The table for learners, `*_reward.parquet`: one row a step, in LeRobot's column names where it has
-//! them, provenance in the file's key-value metadata. The same steps give the same bytes.
+//! The table for learners, `*_reward.parquet`: one row a step, in LeRobot's column names where it has them, provenance in
+//! the file's key-value metadata. The same steps give the same bytes. `timestamp` is a float64 where LeRobot's is a float32:
+//! it is the camera's time since the epoch, of which a float32 keeps steps of two minutes.
 
 use std::fs::File;
 use std::io::Write;

@@ -123,7 +123,7 @@ fn alignment_name(alignment: Alignment) -> &'static str {
 fn reward_parameters(settings: &Settings) -> BTreeMap<String, f64> {
     let reward = &settings.reward;
     let of_kind = |kind| match kind {
-        RewardKind::Sparse => vec![("threshold_m", reward.threshold_m)],
+        RewardKind::Sparse => vec![("threshold_m", settings.thresholds().sparse_m)],
         RewardKind::Tanh => vec![("k_per_m", reward.k_per_m)],
         RewardKind::Exp => vec![("sigma_m", reward.sigma_m)],
         RewardKind::Dense | RewardKind::Progress | RewardKind::Shaped => vec![],

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::trained::Trained;
 use crate::error::{Error, Result};
 
 /// The top `config.json`.
@@ -40,6 +41,9 @@ pub struct TopConfig {
     /// Several scales of the picture side by side, which this program does not implement.
     #[serde(default)]
     pub s2: bool,
+    /// What it was trained to answer: this program's own key, which other checkpoints lack.
+    #[serde(default)]
+    pub spatial_reward: Trained,
 }
 
 fn patch() -> String {

@@ -20,7 +20,7 @@ use super::workers::{Learned, Workers};
 use crate::error::{Error, Result};
 use crate::nn::tokenizer::Tokenizer;
 use crate::nn::torch::torch_error;
-use crate::spatialrgpt::config::ModelConfig;
+use crate::spatialrgpt::config::{ModelConfig, Trained};
 use crate::spatialrgpt::open;
 
 const HELD_OUT_COLUMNS: &str = "step,depth_within_25_percent,depth_absolute_relative_error,depth_spearman,\
@@ -30,6 +30,8 @@ const HELD_OUT_COLUMNS: &str = "step,depth_within_25_percent,depth_absolute_rela
 pub(super) struct Run<'a> {
     options: &'a Options,
     separate_warmup_steps: u64,
+    /// What the model will be trained to answer.
+    trained: Trained,
     /// What is learned.
     pub parameters: Parameters,
     optimizer: AdamW,
@@ -82,6 +84,7 @@ impl<'a> Run<'a> {
     pub(super) fn begin(
         options: &'a Options,
         separate_warmup_steps: u64,
+        trained: Trained,
         config: ModelConfig,
         tokenizer: Arc<Tokenizer>,
     ) -> Result<Self> {
@@ -109,6 +112,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             options,
             separate_warmup_steps,
+            trained,
             parameters,
             optimizer,
             done,
@@ -257,19 +261,32 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Saves the model and the state, and draws the tables. `files` has the model's configuration and tokenizer.
+    /// Saves the model and the state. `files` has the model's configuration and tokenizer.
     ///
     /// # Errors
     /// `Error::Io` or `Error::Torch`, of which a full disk is the one to expect.
     pub(super) fn save(&self, files: &Path) -> Result<()> {
         let output = &self.options.output;
-        saved::export(&output.join("model"), files, &self.parameters)?;
-        history::plot(&output.join("training.png"), &self.training, &self.held_out)?;
+        saved::export(
+            &output.join("model"),
+            files,
+            &self.trained,
+            &self.parameters,
+        )?;
         saved::save(
             &output.join("state"),
             &self.parameters,
             &self.optimizer,
             self.done,
         )
+    }
+
+    /// Draws the tables.
+    ///
+    /// # Errors
+    /// `Error::Figure`, `Error::Io`.
+    pub(super) fn plot(&self) -> Result<()> {
+        let path = self.options.output.join("training.png");
+        history::plot(&path, &self.training, &self.held_out)
     }
 }

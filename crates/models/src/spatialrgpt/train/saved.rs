@@ -1,16 +1,18 @@
 //! What a training leaves on disk: the model in the original's layout (`model/`) and its state (`state/`),
 //! from which it goes on. Each is a folder that is there whole or not at all.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
 use super::optimizer::AdamW;
 use super::parameters::{PARTS, Parameters};
 use crate::error::{Error, Result};
 use crate::nn::torch::torch_error;
+use crate::spatialrgpt::config::{Trained, read_json};
 use spatial_reward_core::whole_folder::WholeFolder;
 
 const NUMBERS: &str = "state.safetensors";
@@ -35,24 +37,6 @@ pub(super) struct Done {
     pub step: u64,
     /// Steps that have learned; the others were skipped.
     pub updates: u64,
-}
-
-/// Keeps every other training out of `output` as long as what is returned lives. A file system without locks keeps
-/// nobody out.
-///
-/// # Errors
-/// `Error::Output` if another training is at work there.
-pub(super) fn hold(output: &Path) -> Result<Option<File>> {
-    let Ok(folder) = File::open(output) else {
-        return Ok(None);
-    };
-    match folder.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let why = "another training is writing it now: wait until that is done";
-            Err(Error::output(output, why))
-        }
-        _ => Ok(Some(folder)),
-    }
 }
 
 /// Puts the folder that `fill` makes in the place of `folder`.
@@ -142,13 +126,20 @@ pub(super) fn load(
     })
 }
 
-/// Writes the model as it is now into `folder`, in bfloat16. `files` has its configuration and tokenizer.
+/// Writes the model as it is now into `folder`, in bfloat16. `files` has its configuration and tokenizer, but for what it
+/// is trained to answer.
 ///
 /// # Errors
 /// `Error::Io` or `Error::Torch`, of which a full disk is the one to expect.
-pub(super) fn export(folder: &Path, files: &Path, parameters: &Parameters) -> Result<()> {
+pub(super) fn export(
+    folder: &Path,
+    files: &Path,
+    trained: &Trained,
+    parameters: &Parameters,
+) -> Result<()> {
     replace(folder, |folder| {
         copy_small_files(files, folder)?;
+        say_trained(&folder.join("config.json"), trained)?;
         for part in PARTS {
             let into = folder.join(part);
             fs::create_dir_all(&into).map_err(Error::io("create", &into))?;
@@ -177,6 +168,23 @@ pub(super) fn export(folder: &Path, files: &Path, parameters: &Parameters) -> Re
     })
 }
 
+/// Puts into a configuration what its model is trained to answer; one that says so already stays byte for byte.
+fn say_trained(path: &Path, trained: &Trained) -> Result<()> {
+    const KEY: &str = "spatial_reward";
+    let mut config: Map<String, Value> = read_json(path)?;
+    let said = serde_json::to_value(trained).map_err(|e| Error::output(path, e))?;
+    let said = Some(said).filter(|said| said.as_object().is_some_and(|said| !said.is_empty()));
+    if config.get(KEY) == said.as_ref() {
+        return Ok(());
+    }
+    match said {
+        Some(said) => config.insert(KEY.to_owned(), said),
+        None => config.remove(KEY),
+    };
+    let text = format!("{:#}\n", Value::Object(config));
+    fs::write(path, text).map_err(Error::io("write", path))
+}
+
 /// Everything in a folder that holds no weights.
 fn copy_small_files(from: &Path, to: &Path) -> Result<()> {
     let entries = match fs::read_dir(from) {
@@ -194,19 +202,4 @@ fn copy_small_files(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hold;
-
-    #[test]
-    fn two_trainings_do_not_write_into_one_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = hold(folder.path()).unwrap();
-        let refused = hold(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("another training"), "{refused}");
-        drop(first);
-        assert!(hold(folder.path()).is_ok());
-    }
 }

@@ -21,13 +21,13 @@ use super::workers::with_workers;
 use crate::error::{Error, Result};
 use crate::nn::threads;
 use crate::nn::tokenizer::Tokenizer;
-use crate::spatialrgpt::config::ModelConfig;
+use crate::spatialrgpt::config::{ModelConfig, Trained};
 use crate::spatialrgpt::reasoner::processor;
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 use spatial_reward_core::prompt::Template;
-use spatial_reward_core::whole_folder;
+use spatial_reward_core::whole_folder::{self, Claim};
 
-/// Trains until the last step, or until `stop` is raised: then it saves and ends.
+/// Trains until the last step, or until `stop` is raised: then it saves and ends, without an evaluation.
 ///
 /// # Errors
 /// `Error::OutputExists` for an output that is to begin anew but is there, `Error::Diverged` for a loss that
@@ -40,7 +40,7 @@ pub fn train(options: &Options, stop: &AtomicBool, progress: OnProgress<'_>) -> 
         false => rows::read(&options.held_out)?,
     };
     fs::create_dir_all(&options.output).map_err(Error::io("create", &options.output))?;
-    let _held = saved::hold(&options.output)?;
+    let _claim = Claim::take(&options.output)?;
     let pool = threads::pool("the training")?;
     let files = prepare_output(options, &rows, &pool)?;
     let config = ModelConfig::read(&files)?;
@@ -56,11 +56,14 @@ pub fn train(options: &Options, stop: &AtomicBool, progress: OnProgress<'_>) -> 
         augments: matches!(options.begin, Begin::Shape(_)),
     };
     let order = order(options, &rows);
-    let mut run = Run::begin(options, order.separate_warmup_steps, config, tokenizer)?;
+    let trained = trained(options, &config, &rows);
+    let separate = order.separate_warmup_steps;
+    let mut run = Run::begin(options, separate, trained, config, tokenizer)?;
     let from = run.done.step;
     let evaluated = held_out::choose(&held_out_rows, options.evaluate_frames);
     if from == 0 {
         run.save(&files)?;
+        run.plot()?;
     }
     let replicas = replicas(&run.parameters)?;
     with_workers(replicas, options.geometry_weight, |workers| {
@@ -74,14 +77,21 @@ pub fn train(options: &Options, stop: &AtomicBool, progress: OnProgress<'_>) -> 
                 while let Ok((step, examples)) = batches.recv() {
                     let loss = run.step(step, examples, workers)?;
                     progress(done(step, options.steps, loss));
-                    let ends = step + 1 == options.steps || stop.load(Ordering::Relaxed);
-                    if (step + 1).is_multiple_of(options.evaluate_every) || ends {
+                    let is_last = step + 1 == options.steps;
+                    if stop.load(Ordering::Relaxed) {
+                        // Whoever asks to stop waits for nothing but what would be lost.
+                        run.save(&files)?;
+                        break;
+                    }
+                    let is_due = |every: u64| (step + 1).is_multiple_of(every) || is_last;
+                    if is_due(options.evaluate_every) {
                         run.evaluate(&maker, &evaluated)?;
                     }
-                    if (step + 1).is_multiple_of(options.save_every) || ends {
+                    if is_due(options.save_every) {
                         run.save(&files)?;
+                        run.plot()?;
                     }
-                    if ends {
+                    if is_last {
                         break;
                     }
                 }
@@ -147,6 +157,16 @@ fn prepare_output(options: &Options, rows: &[TrainingRow], pool: &ThreadPool) ->
             Ok(model)
         }
     }
+}
+
+/// What the model will be trained to answer, by what it began with and what it learns from.
+fn trained(options: &Options, config: &ModelConfig, rows: &[TrainingRow]) -> Trained {
+    let before = match options.begin {
+        Begin::Checkpoint(_) => Some(&config.top.spatial_reward),
+        Begin::Shape(_) => None,
+    };
+    let turns = rows.iter().flat_map(|row| &row.turns);
+    Trained::after(before, turns.map(|turn| turn.question.as_str()))
 }
 
 /// What the tokenizer of a network that begins learns from: all that is said in the dataset and around it.

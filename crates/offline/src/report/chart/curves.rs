@@ -71,7 +71,7 @@ impl Curves {
         self.reward
             .draw_ground(svg, &self.spans, &reward_axis_name(report));
         self.lane.draw_lane(svg, &self.spans);
-        let success = &report.settings.success;
+        let success = report.settings.thresholds();
         self.distance.draw_level(svg, "c-enter", success.enter_m);
         self.distance.draw_level(svg, "c-exit", success.exit_m);
         for curve in &self.distances {
@@ -103,7 +103,7 @@ impl Curves {
                 name: "box bridged by the tracker".to_owned(),
             });
         }
-        let success = &report.settings.success;
+        let success = report.settings.thresholds();
         entries.push(Entry::line(
             "c-enter",
             format!("success at or below {} m", success.enter_m),

@@ -149,7 +149,7 @@ pub(crate) fn reading(report: &Report) -> String {
             "<b>cloud</b>: the mean of the nearest-neighbour distances of both point clouds, both ways"
         }
     };
-    let success = &report.settings.success;
+    let (success, thresholds) = (&report.settings.success, report.settings.thresholds());
     let votes = success.votes.map_or(String::new(), |votes| {
         let settings::Votes { needed, of } = votes;
         format!(" by the vote of {needed} of the last {of} valid steps")
@@ -162,8 +162,8 @@ pub(crate) fn reading(report: &Report) -> String {
          in the colour of its reason, and it moves neither filters nor success.</li>\n\
          <li>Success: the distance stays at or below {enter} m for {hold} s{votes}, and is lost above {exit} m.</li>\n\
          <li>A dashed box and a hollow dot: the tracker bridged a frame without a detection.</li>\n</ul>\n",
-        enter = success.enter_m,
-        exit = success.exit_m,
+        enter = thresholds.enter_m,
+        exit = thresholds.exit_m,
         hold = success.hold_s,
     )
 }

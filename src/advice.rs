@@ -1,0 +1,307 @@
+//! Why steps are invalid and why success cannot occur, in the words of the command line: the library says it as data, with
+//! the settings that mend it.
+
+use spatial_reward_core::frame::DistanceKind;
+use spatial_reward_offline::label::roles::Role;
+use spatial_reward_offline::label::{Advice, Cause, OutOfReach};
+
+/// Causes that are worth reading where nothing could be measured at all.
+const CAUSES: usize = 3;
+
+/// Where nothing is valid, all that may be behind it; else what most likely is.
+pub(crate) fn in_words(advice: &Advice) -> String {
+    let Advice {
+        reason,
+        count,
+        invalid,
+        steps,
+        causes,
+    } = advice;
+    let reason = reason.name();
+    let begin = match advice.none_is_valid() {
+        true => format!("not one of {steps} steps is valid ({reason} {count})"),
+        false => format!("{invalid} of {steps} steps are invalid, most with {reason} ({count})"),
+    };
+    let shown = if advice.none_is_valid() { CAUSES } else { 1 };
+    let causes = causes.iter().take(shown).map(cause_in_words);
+    let causes: Vec<String> = causes.collect();
+    format!("{begin}. {}", causes.join(". "))
+}
+
+fn cause_in_words(cause: &Cause) -> String {
+    let setting = cause.settings().first().copied().unwrap_or_default();
+    match cause {
+        Cause::NoMessages { role } => format!(
+            "There is not one message with the {}: {} names another topic",
+            role.name(),
+            crate::remedies::option(*role)
+        ),
+        Cause::UnreadableMessages { role, count, why } => format!(
+            "{count} messages with the {} do not decode: {why}. {} names another topic",
+            role.name(),
+            crate::remedies::option(*role)
+        ),
+        Cause::BrokenPictures { what, count, why } => {
+            format!("{count} times the {what} cannot be used: {why}")
+        }
+        Cause::OtherClasses { role, wanted, seen } => format!(
+            "The {} are of the classes [{}], and [{}] is looked for: {} ({setting})",
+            role.name(),
+            seen.join(", "),
+            wanted.join(", "),
+            match role {
+                Role::Target => "--target-class",
+                _ => "--fingertip-class",
+            },
+        ),
+        Cause::LowScores {
+            role,
+            share,
+            best_score,
+            min_score,
+        } => format!(
+            "{} of the {} have a score below {min_score}; the best is {best_score:.2}: set {setting}",
+            percent(*share),
+            role.name()
+        ),
+        Cause::EmptyMessages {
+            role,
+            empty,
+            messages,
+        } => format!(
+            "The detector saw nothing in {empty} of {messages} messages with the {}",
+            role.name()
+        ),
+        Cause::Apart { .. } | Cause::Seldom { .. } => by_time(cause, setting),
+        Cause::Normalized { .. } | Cause::Outside { .. } => by_place(cause, setting),
+        Cause::DepthUnit { .. }
+        | Cause::DepthRange { .. }
+        | Cause::DepthHoles { .. }
+        | Cause::ThinRegions { .. } => by_depth(cause, setting),
+        Cause::Answer { text } => format!(
+            "The model answers '{text}', for example, which is no distance: ask another question ({setting}), or let it \
+             say more (--max-new-tokens)"
+        ),
+        Cause::TooFar { max_distance_m } => format!(
+            "Distances above {max_distance_m} m are not believed: set {setting} where yours are longer"
+        ),
+        Cause::OutOfOrder => "The images were recorded out of order".to_owned(),
+        _ => "Nothing that was looked at explains it: see the report's pictures, and `spatial-reward inspect`".to_owned(),
+    }
+}
+
+/// What the stamps show.
+fn by_time(cause: &Cause, setting: &str) -> String {
+    match cause {
+        Cause::Apart {
+            role,
+            median_s,
+            spread_s,
+            is_steady,
+            tolerance_s,
+        } => {
+            let (far, side) = (milliseconds(median_s.abs()), side(*median_s));
+            let near = milliseconds(*tolerance_s);
+            let name = stamps_of(*role);
+            match (is_steady, setting) {
+                // A region's delay can be taken off.
+                (true, setting) if setting.ends_with("delay_s") => format!(
+                    "The stamps of the {name} lie {far} {side} the nearest image's, steadily, and {near} are tolerated: \
+                     set {setting} to {median_s:.3}"
+                ),
+                (true, setting) => format!(
+                    "The stamps of the {name} lie {far} {side} the nearest image's, and {near} are tolerated: set \
+                     {setting} above {:.3}, if both show the same moment",
+                    median_s.abs()
+                ),
+                (false, setting) => format!(
+                    "The stamps of the {name} lie {far} {side} the nearest image's, give or take {}, and {near} are \
+                     tolerated: set {setting} higher, if they show the same moment",
+                    milliseconds(*spread_s)
+                ),
+            }
+        }
+        Cause::Seldom {
+            role,
+            period_s,
+            box_max_age_s,
+        } => format!(
+            "The {} come every {period_s:.2} s, and may be {box_max_age_s} s old: set {setting} higher, or tracker.enabled",
+            role.name()
+        ),
+        _ => String::new(),
+    }
+}
+
+/// What the boxes' places show.
+fn by_place(cause: &Cause, setting: &str) -> String {
+    match cause {
+        Cause::Normalized { role, share } => format!(
+            "{} of the {} lie within 0 to 1: they are shares of a picture, and pixels of the image are needed: set \
+             {setting} to [1, 1]",
+            percent(*share),
+            role.name()
+        ),
+        Cause::Outside {
+            role,
+            share,
+            reach_px: [right, down],
+            picture_px: [width, height],
+        } => format!(
+            "{} of the {} lie outside the image of {width}x{height} pixels (they reach to {right:.0}, {down:.0}): set \
+             {setting} to the size of the picture that the detector looked at",
+            percent(*share),
+            role.name()
+        ),
+        _ => String::new(),
+    }
+}
+
+/// What the depth pictures show.
+fn by_depth(cause: &Cause, setting: &str) -> String {
+    match cause {
+        Cause::DepthUnit {
+            range_m: [low, median, high],
+        } => format!(
+            "Depth reads as {low:.0} to {high:.0} m (half of it above {median:.0} m), which can only be millimetres: set \
+             {setting} to 0.001"
+        ),
+        Cause::DepthRange {
+            range_m: [low, median, high],
+            min_depth_m,
+            max_depth_m,
+        } => format!(
+            "Depth reads as {low:.2} to {high:.2} m (half of it above {median:.2} m), and {min_depth_m} to {max_depth_m} m \
+             are measured: see geometry.min_depth_m, geometry.max_depth_m and topics.depth_unit_m"
+        ),
+        Cause::DepthHoles { measured } => format!(
+            "Only {} of the depth image has a measurement: what is too near, shiny or clear gives none",
+            percent(*measured)
+        ),
+        Cause::ThinRegions {
+            side_px,
+            min_pixels,
+        } => format!(
+            "The boxes are {side_px:.0} pixels wide, and a region needs {min_pixels} pixels with depth ({setting})"
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Why success cannot occur, and what would change that.
+pub(crate) fn out_of_reach(cause: &OutOfReach, kind: DistanceKind) -> String {
+    let kind = kind.name();
+    match cause {
+        OutOfReach::BelowFloor {
+            setting,
+            threshold_m,
+            least_m,
+        } => format!(
+            "{setting} is {threshold_m} m, but the estimator tells nothing below {least_m} m apart: leave the threshold \
+             out for that of `{kind}`, or set it higher"
+        ),
+        OutOfReach::AboveInContact {
+            enter_m,
+            least_m,
+            gap_m,
+        } => format!(
+            "the surfaces came as near as {gap_m:.3} m, but the `{kind}` distance is never below {least_m:.3} m, and \
+             success.enter_m is {enter_m} m: contact is another number in each kind of distance. Leave the threshold out \
+             for that of `{kind}`, or set it higher"
+        ),
+        OutOfReach::HoldTooLong { hold_s, longest_s } => {
+            format!("success.hold_s is {hold_s} s, and the longest episode lasts {longest_s:.2} s")
+        }
+        OutOfReach::TooFewVotes { needed, most } => format!(
+            "success.votes.needed is {needed}, and no episode has more than {most} valid steps"
+        ),
+        _ => String::new(),
+    }
+}
+
+fn stamps_of(role: Role) -> &'static str {
+    match role {
+        Role::Depth => "depth images",
+        role => role.name(),
+    }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 10.0 => format!("{:.0} ms", 1e3 * seconds),
+        seconds => format!("{seconds:.0} s"),
+    }
+}
+
+fn side(difference_s: f64) -> &'static str {
+    if difference_s < 0.0 {
+        "before"
+    } else {
+        "after"
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spatial_reward_core::frame::Reason;
+
+    fn advice(invalid: u64, causes: Vec<Cause>) -> Advice {
+        Advice {
+            reason: Reason::NoDepth,
+            count: invalid,
+            invalid,
+            steps: 80,
+            causes,
+        }
+    }
+
+    fn apart(role: Role, is_steady: bool) -> Cause {
+        Cause::Apart {
+            role,
+            median_s: 0.025,
+            spread_s: 0.001,
+            is_steady,
+            tolerance_s: 0.02,
+        }
+    }
+
+    #[test]
+    fn depth_beside_its_images_is_told_with_the_figures_and_the_tolerance() {
+        let words = in_words(&advice(80, vec![apart(Role::Depth, true)]));
+        for word in [
+            "not one of 80",
+            "no_depth 80",
+            "25 ms after",
+            "20 ms",
+            "matching.tolerance_s",
+        ] {
+            assert!(words.contains(word), "'{word}': {words}");
+        }
+    }
+
+    #[test]
+    fn a_region_of_a_steady_delay_has_a_setting_of_its_own() {
+        let words = |cause| in_words(&advice(80, vec![cause]));
+        let steady = words(apart(Role::Target, true));
+        assert!(
+            steady.contains("regions.target.delay_s to 0.025"),
+            "{steady}"
+        );
+        let jitter = words(apart(Role::Target, false));
+        assert!(jitter.contains("matching.tolerance_s"), "{jitter}");
+    }
+
+    #[test]
+    fn where_some_steps_are_valid_only_the_likeliest_cause_is_told() {
+        let causes = vec![apart(Role::Depth, true), Cause::OutOfOrder];
+        let short = in_words(&advice(12, causes.clone()));
+        assert!(short.starts_with("12 of 80 steps are invalid"), "{short}");
+        assert!(!short.contains("out of order"), "{short}");
+        assert!(in_words(&advice(80, causes)).contains("out of order"));
+    }
+}
