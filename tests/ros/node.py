@@ -29,12 +29,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
-from scene import SECOND, Frame, nanoseconds
+from scene import SECOND, Frame, nanoseconds, time_message
 from spatial_reward.msg import StepReward
 from spatial_reward.srv import AnnotateStep
 
@@ -146,6 +147,10 @@ class NodeProcess:
     def returncode(self):
         """None while it runs."""
         return self._process.poll()
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def send(self, signal_number):
         self._process.send_signal(signal_number)
@@ -434,6 +439,30 @@ class Peer:
         rclpy.shutdown(context=self.context)
 
 
+class Simulator:
+    """A clock that shows the same time all the while, until it is set."""
+
+    def __init__(self, peer, seconds):
+        self._peer = peer
+        self.now = seconds * SECOND
+        publisher = peer.publisher(Clock, "/clock")
+        peer.ros.create_timer(0.02, lambda: publisher.publish(Clock(clock=time_message(self.now))))
+        self.until_heard()
+
+    def until_heard(self):
+        """Wait until the node has the time that is shown."""
+
+        def heard():
+            return any(nanoseconds(array.header.stamp) == self.now for array in self._peer.diagnostics)
+
+        self._peer.until(heard, "the node to take the simulator's time")
+
+    def set(self, nanos):
+        """Show another time, and wait until the node has it."""
+        self.now = nanos
+        self.until_heard()
+
+
 class Node:
     """A running node with a peer that knows it, as a context manager.
 
@@ -508,6 +537,16 @@ def usual_topic(role):
 
 def parameter_messages(values):
     return [rclpy.Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+
+
+def diagnosed(peer, part):
+    """The newest diagnostics of a part of the node, made from now on: the status and its values by key."""
+    peer.diagnostics.clear()
+
+    # The first may have been made before and only now arrived.
+    peer.until(lambda: len(peer.diagnostics) >= 2, "diagnostics")
+    [status] = [status for status in peer.diagnostics[-1].status if status.name.endswith(f": {part}")]
+    return status, {value.key: value.value for value in status.values}
 
 
 def run_to_exit(*arguments):

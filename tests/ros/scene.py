@@ -9,11 +9,13 @@ import struct
 from dataclasses import dataclass
 
 import numpy
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from PIL import Image as Picture
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+
+from spatial_reward.srv import AnnotateStep
 
 SECOND = 1_000_000_000
 WIDTH, HEIGHT = 160, 120
@@ -161,3 +163,34 @@ def _huge_png():
 def enlarged(box):
     """A box of the scene in the huge picture."""
     return [ENLARGED * edge for edge in box]
+
+
+# How long a caller waits who does not mind.
+PATIENT = Duration(sec=60)
+
+
+def request_for(frame, stamp=1_000 * SECOND, **changes):
+    """The call that asks for this frame's reward."""
+    fields = dict(
+        image=frame.image(stamp),
+        depth=frame.depth(stamp),
+        camera_info=frame.camera_info(stamp),
+        fingertip_box=frame.fingertip,
+        target_box=frame.target,
+        deadline=PATIENT,
+    )
+    return AnnotateStep.Request(**(fields | changes))
+
+
+def slow_request(**changes):
+    """A call that keeps a processor busy for a while, though it is small to send: a huge picture with
+    the small scene's depth.
+    """
+    frame = Frame()
+    fields = dict(
+        image=Image(),
+        compressed_image=huge_picture(),
+        fingertip_box=enlarged(frame.fingertip),
+        target_box=enlarged(frame.target),
+    )
+    return request_for(frame, **(fields | changes))

@@ -15,40 +15,12 @@ from vision_msgs.msg import Detection2DArray
 
 from conftest import SAMPLE
 from node import Node
-from scene import SECOND, Frame, enlarged, huge_picture
+from scene import PATIENT, SECOND, Frame, request_for, slow_request
 from spatial_reward.srv import AnnotateStep
 from test_replay import TOPICS, values
 
 Response = AnnotateStep.Response
-PATIENT = Duration(sec=60)
 NOT_DETECTED = [math.nan] * 4
-
-
-def request_for(frame, stamp=1_000 * SECOND, **changes):
-    """The call that asks for this frame's reward."""
-    fields = dict(
-        image=frame.image(stamp),
-        depth=frame.depth(stamp),
-        camera_info=frame.camera_info(stamp),
-        fingertip_box=frame.fingertip,
-        target_box=frame.target,
-        deadline=PATIENT,
-    )
-    return AnnotateStep.Request(**(fields | changes))
-
-
-def slow_request(**changes):
-    """A call that keeps a processor busy for a while, though it is small to send: a huge picture with
-    the small scene's depth.
-    """
-    frame = Frame()
-    fields = dict(
-        image=Image(),
-        compressed_image=huge_picture(),
-        fingertip_box=enlarged(frame.fingertip),
-        target_box=enlarged(frame.target),
-    )
-    return request_for(frame, **(fields | changes))
 
 
 def distance_of(response):

@@ -4,11 +4,10 @@ simulated time.
 
 import pytest
 from rclpy.qos import ReliabilityPolicy
-from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, RegionOfInterest
 
-from node import Node
-from scene import SECOND, Frame, nanoseconds, region, time_message
+from node import Node, Simulator
+from scene import SECOND, Frame, region
 
 
 def assert_measured(step, frame):
@@ -75,20 +74,6 @@ def test_boxes_as_regions_of_interest():
         assert_measured(step, frame)
         assert tuple(step.fingertip_box) == frame.fingertip
         assert tuple(step.target_box) == frame.target
-
-
-class Simulator:
-    """A clock that shows the same time all the while, until it is set."""
-
-    def __init__(self, peer, seconds):
-        self.now = seconds * SECOND
-        publisher = peer.publisher(Clock, "/clock")
-        peer.ros.create_timer(0.02, lambda: publisher.publish(Clock(clock=time_message(self.now))))
-
-        def heard():
-            return any(nanoseconds(array.header.stamp) == self.now for array in peer.diagnostics)
-
-        peer.until(heard, "the node to take the simulator's time")
 
 
 def test_with_simulated_time_what_has_no_stamp_has_the_simulators():

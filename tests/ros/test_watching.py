@@ -12,7 +12,7 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from node import Node
+from node import Node, diagnosed
 from scene import HEIGHT, WIDTH, Frame, detections, enlarged, huge_picture, nanoseconds, time_message
 
 RATE_HZ = 5.0
@@ -112,16 +112,6 @@ def test_nothing_is_shown_to_nobody():
         images = peer.collect(CompressedImage, topic, ReliabilityPolicy.BEST_EFFORT)
         image = first_image(peer, images)
         assert nanoseconds(image.header.stamp) not in unseen
-
-
-def diagnosed(peer, part):
-    """The newest diagnostics of a part of the node, made from now on: the status and its values by key."""
-    peer.diagnostics.clear()
-
-    # The first may have been made before and only now arrived.
-    peer.until(lambda: len(peer.diagnostics) >= 2, "diagnostics")
-    [status] = [status for status in peer.diagnostics[-1].status if status.name.endswith(f": {part}")]
-    return status, {value.key: value.value for value in status.values}
 
 
 def test_diagnostics_come_once_a_second(peer):

@@ -1,15 +1,14 @@
 //! The debug view: now and then a frame with its boxes, distance, reward and reason drawn in, on a thread
 //! of its own, and only while somebody looks.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Sender, bounded};
 use r2r::sensor_msgs::msg::CompressedImage;
 
 use super::clock;
 use super::outputs::DebugView;
-use crate::error::{Error, Result};
+use super::workshop::Workshop;
+use crate::error::Result;
 use spatial_reward_core::frame::LazyColorImage;
 use spatial_reward_core::step::Step;
 use spatial_reward_figures::overlay;
@@ -17,7 +16,7 @@ use spatial_reward_figures::overlay;
 /// The estimation's end of the drawing thread.
 pub(crate) struct Canvas {
     view: DebugView,
-    frames: Sender<(LazyColorImage, Step)>,
+    painter: Workshop<(LazyColorImage, Step)>,
     last: Option<Instant>,
 }
 
@@ -27,21 +26,13 @@ impl Canvas {
     /// # Errors
     /// The operating system gives no thread.
     pub(crate) fn start(view: DebugView) -> Result<Self> {
-        let (frames, inbox) = bounded::<(LazyColorImage, Step)>(1);
-        let publisher = view.clone();
-        thread::Builder::new()
-            .name("debug view".to_owned())
-            .spawn(move || {
-                for (color, step) in inbox {
-                    if let Err(error) = show(&publisher, &color, &step) {
-                        tracing::warn!("no debug image: {error}");
-                    }
-                }
-            })
-            .map_err(Error::io("start a thread of", "spatial-reward"))?;
+        let outlet = view.clone();
+        let painter = Workshop::start("debug view", move |(color, step)| {
+            show(&outlet, &color, &step)
+        })?;
         Ok(Self {
             view,
-            frames,
+            painter,
             last: None,
         })
     }
@@ -60,8 +51,11 @@ impl Canvas {
     }
 
     /// Draw a frame, unless the one before it is not finished yet.
-    pub(crate) fn draw(&self, color: LazyColorImage, step: Step) {
-        let _ = self.frames.try_send((color, step));
+    ///
+    /// # Errors
+    /// The drawing thread is gone.
+    pub(crate) fn draw(&self, color: LazyColorImage, step: Step) -> Result<()> {
+        self.painter.offer((color, step))
     }
 }
 
@@ -69,7 +63,7 @@ fn show(view: &DebugView, color: &LazyColorImage, step: &Step) -> Result<()> {
     let Ok(pixels) = color.pixels() else {
         return Ok(());
     };
-    view.publish(&CompressedImage {
+    view.publish(CompressedImage {
         header: r2r::std_msgs::msg::Header {
             stamp: clock::message(step.stamp_nanos),
             frame_id: step.frame_id.clone(),

@@ -3,21 +3,21 @@
 
 use std::time::{Duration, Instant};
 
+use r2r::QosProfile;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
-use r2r::{Publisher, QosProfile};
 
 use super::clock;
 use super::inputs::{Inputs, Subscription};
+use super::outgoing::Outlet;
 use super::statistics::{Statistics, Window};
 use crate::error::Result;
-use crate::error::ros;
 
 const PERIOD: Duration = Duration::from_secs(1);
 const NOTICE: Duration = Duration::from_secs(5);
 
 /// Publishes diagnostics and writes notices, each in its time.
 pub(crate) struct Diagnostics {
-    publisher: Publisher<DiagnosticArray>,
+    outlet: Outlet<DiagnosticArray>,
     node: String,
     last: Instant,
     last_notice: Instant,
@@ -32,6 +32,8 @@ pub(crate) struct Situation {
     pub without_time: bool,
     /// Nobody sends pictures because the rewards are asked for by calls.
     pub serves_calls: bool,
+    /// Other nodes of the same name.
+    pub namesakes: usize,
 }
 
 impl Diagnostics {
@@ -40,9 +42,7 @@ impl Diagnostics {
     pub(crate) fn new(node: &mut r2r::Node, full_name: String) -> Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            publisher: node
-                .create_publisher("/diagnostics", QosProfile::default())
-                .map_err(ros("publish /diagnostics"))?,
+            outlet: Outlet::new(node, "/diagnostics", QosProfile::default())?,
             node: full_name.trim_start_matches('/').to_owned(),
             last: now,
             last_notice: now,
@@ -79,9 +79,7 @@ impl Diagnostics {
                 self.inputs(inputs),
             ],
         };
-        self.publisher
-            .publish(&message)
-            .map_err(ros("publish /diagnostics"))
+        self.outlet.publish(message)
     }
 
     fn rewards(
@@ -125,6 +123,7 @@ impl Diagnostics {
             entry("calls_busy", calls.busy),
             entry("calls_late", calls.late),
             entry("calls_bad", calls.bad),
+            entry("nodes_of_this_name", situation.namesakes + 1),
         ];
         for (reason, count) in &tally.invalid {
             values.push(entry(&format!("invalid_{}", reason.name()), count));
@@ -156,6 +155,9 @@ impl Diagnostics {
                 let age = format!("{:.3}", last.elapsed().as_secs_f64());
                 values.push(entry(&format!("{name}_age_s"), age));
             }
+            if one.before_clock > 0 {
+                values.push(entry(&format!("{name}_before_clock"), one.before_clock));
+            }
             if one.unreadable > 0 {
                 values.push(entry(&format!("{name}_unreadable"), one.unreadable));
                 values.push(entry(&format!("{name}_last_error"), &one.last_error));
@@ -184,23 +186,20 @@ impl Diagnostics {
     }
 
     /// Every few seconds without a valid reward: which input is waited for, or why the steps are invalid.
-    ///
-    /// # Errors
-    /// ROS does not tell the publishers.
     pub(crate) fn notice(
         &mut self,
         node: &r2r::Node,
         inputs: &Inputs,
         statistics: &mut Statistics,
         situation: Situation,
-    ) -> Result<()> {
+    ) {
         if self.last_notice.elapsed() < NOTICE {
-            return Ok(());
+            return;
         }
         self.last_notice = Instant::now();
         let recent = std::mem::take(&mut statistics.recent);
         if recent.valid > 0 || situation.serves_calls {
-            return Ok(());
+            return;
         }
         if situation.without_time {
             tracing::warn!("waiting for /clock, because use_sim_time is set");
@@ -214,9 +213,8 @@ impl Diagnostics {
                     recent.reasons()
                 );
             }
-            tell_silent(node, inputs)?;
+            tell_silent(node, inputs);
         }
-        Ok(())
     }
 }
 
@@ -226,11 +224,11 @@ fn silent(inputs: &Inputs) -> impl Iterator<Item = &Subscription> {
         .filter(|one| one.needed && one.last_received.is_none_or(|at| at.elapsed() > NOTICE))
 }
 
-fn tell_silent(node: &r2r::Node, inputs: &Inputs) -> Result<()> {
+fn tell_silent(node: &r2r::Node, inputs: &Inputs) {
     let mut any = false;
     for one in silent(inputs) {
         any = true;
-        tracing::warn!("waiting for the {}: {}", one.what, one.obstacle(node)?);
+        tracing::warn!("waiting for the {}: {}", one.what, one.obstacle(node));
     }
     for one in inputs.subscriptions.iter().filter(|one| one.unreadable > 0) {
         any = true;
@@ -245,7 +243,6 @@ fn tell_silent(node: &r2r::Node, inputs: &Inputs) -> Result<()> {
     if !any {
         tracing::info!("every input comes; no frame has been measured yet");
     }
-    Ok(())
 }
 
 #[derive(Debug, Clone, Copy)]

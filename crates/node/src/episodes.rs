@@ -1,16 +1,12 @@
 //! Episodes by order: `~/start_episode` and `~/end_episode`. Between an end and the next start no frame is
 //! measured.
 
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
+use r2r::ServiceRequest;
 use r2r::std_srvs::srv::Trigger;
-use r2r::{QosProfile, ServiceRequest};
 
 use crate::error::Result;
-use crate::error::ros;
-use crate::respond::respond;
-
-type Requests = BoxStream<'static, ServiceRequest<Trigger::Service>>;
+use crate::outgoing::respond;
+use crate::services::{Requests, next, serve};
 
 /// What somebody asked for.
 pub(crate) struct Order {
@@ -20,8 +16,8 @@ pub(crate) struct Order {
 
 /// Where the episodes stand.
 pub(crate) struct Episodes {
-    start: Requests,
-    end: Requests,
+    start: Requests<Trigger::Service>,
+    end: Requests<Trigger::Service>,
     between: bool,
     /// Frames of the episode so far.
     frames: u64,
@@ -31,15 +27,9 @@ impl Episodes {
     /// # Errors
     /// ROS refuses a service.
     pub(crate) fn new(node: &mut r2r::Node) -> Result<Self> {
-        let mut serve = |name: &str| -> Result<Requests> {
-            let requests = node
-                .create_service::<Trigger::Service>(name, QosProfile::services_default())
-                .map_err(ros(format!("serve {name}")))?;
-            Ok(requests.boxed())
-        };
         Ok(Self {
-            start: serve("~/start_episode")?,
-            end: serve("~/end_episode")?,
+            start: serve(node, "~/start_episode")?,
+            end: serve(node, "~/end_episode")?,
             between: false,
             frames: 0,
         })
@@ -64,10 +54,7 @@ impl Episodes {
     pub(crate) fn next_order(&mut self) -> Option<Order> {
         [(false, &mut self.end), (true, &mut self.start)]
             .into_iter()
-            .find_map(|(starts, requests)| {
-                let request = requests.next().now_or_never().flatten()?;
-                Some(Order { starts, request })
-            })
+            .find_map(|(starts, requests)| next(requests).map(|request| Order { starts, request }))
     }
 
     /// Carry an order out and answer it; whether it cut an open episode off.

@@ -12,6 +12,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 use super::calls::{Call, CallResult, Calls, Series};
 use super::clock;
 use super::debug_view::Canvas;
+use super::outgoing::shortened;
 use super::outputs::Rewards;
 use super::statistics::Statistics;
 use crate::error::poisoned;
@@ -303,11 +304,12 @@ impl Worker {
                 tracing::warn!("a {} cannot be used: {}", broken.what, broken.why);
             }
             statistics.broken += 1;
-            statistics.last_broken = format!("{}: {}", broken.what, broken.why);
+            let words = format!("{}: {}", broken.what, broken.why);
+            statistics.last_broken = shortened(&words).into_owned();
         }
         drop(statistics);
         if let Some(color) = color {
-            self.sinks.canvas.draw(color, step);
+            self.sinks.canvas.draw(color, step)?;
         }
         Ok(())
     }

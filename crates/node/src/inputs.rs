@@ -6,19 +6,17 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use r2r::QosProfile;
-use r2r::qos::ReliabilityPolicy;
 
 use super::arguments::{Identity, Remaps};
 use super::clock::Now;
+use super::graph;
+use super::outgoing::shortened;
 use crate::error::Result;
 use crate::error::ros;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Streams};
 use spatial_reward_core::settings::{BoxType, Config, ImageTransport, Reliability, Settings};
-
-/// Messages of a topic that ROS keeps until they are taken; they are taken at once.
-const HISTORY: usize = 10;
 
 /// What a topic is to the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +41,8 @@ pub(crate) struct Subscription {
     messages: BoxStream<'static, Vec<u8>>,
     pub received: u64,
     pub last_received: Option<Instant>,
+    /// Messages that came while a simulator's clock had not begun: nothing is known of when.
+    pub before_clock: u64,
     pub unreadable: u64,
     /// What was wrong with the last message that could not be read.
     pub last_error: String,
@@ -117,7 +117,7 @@ impl Inputs {
         });
         for one in wanted {
             let topic = resolved(&one);
-            inputs.subscribe_to(node, one, topic)?;
+            inputs.subscribe_to(node, one, topic, settings.live.history)?;
         }
         inputs.split = settings.episodes.split_topic.as_ref().map(|asked| Split {
             asked: asked.clone(),
@@ -131,11 +131,13 @@ impl Inputs {
         node: &mut r2r::Node,
         wanted: Wanted<'_>,
         topic: String,
+        history: u32,
     ) -> Result<()> {
         let asked = wanted.configured.map_or(wanted.own_name, String::as_str);
         let decoder = Some(Decoder::for_channel(wanted.type_name, None)?);
-        let messages = (node.subscribe_raw(asked, wanted.type_name, qos(wanted.reliability)))
-            .map_err(ros(format!("subscribe to {topic}")))?;
+        let messages =
+            (node.subscribe_raw(asked, wanted.type_name, qos(wanted.reliability, history)))
+                .map_err(ros(format!("subscribe to {topic}")))?;
         self.subscriptions
             .push(Subscription::new(&wanted, topic, decoder, messages.boxed()));
         Ok(())
@@ -143,16 +145,14 @@ impl Inputs {
 
     /// Subscribe to the topic that splits episodes, once a publisher has told its type. To be called now
     /// and then.
-    ///
-    /// # Errors
-    /// ROS does not tell the topics.
-    pub(crate) fn look_for_split(&mut self, node: &mut r2r::Node) -> Result<()> {
+    pub(crate) fn look_for_split(&mut self, node: &mut r2r::Node) {
         let Some(split) = &self.split else {
-            return Ok(());
+            return;
         };
-        let topics = (node.get_topic_names_and_types()).map_err(ros("list the topics"))?;
-        let Some(type_name) = topics.get(&split.topic).and_then(|types| types.first()) else {
-            return Ok(());
+        // ROS may not tell for a moment; it is asked again.
+        let publishers = graph::publishers(node, &split.topic).unwrap_or_default();
+        let Some(type_name) = publishers.first().map(|one| one.type_name.as_str()) else {
+            return;
         };
         let messages = match node.subscribe_raw(&split.asked, type_name, QosProfile::default()) {
             Ok(messages) => messages,
@@ -163,7 +163,7 @@ impl Inputs {
                     split.topic
                 );
                 self.split = None;
-                return Ok(());
+                return;
             }
         };
         tracing::info!("each {type_name} on {} begins an episode", split.topic);
@@ -181,7 +181,6 @@ impl Inputs {
         self.subscriptions
             .push(Subscription::new(&wanted, topic, None, messages.boxed()));
         self.split = None;
-        Ok(())
     }
 
     /// Take every message that has come out of ROS's hands; whether there was one. Without a time (a
@@ -194,6 +193,7 @@ impl Inputs {
                 subscription.received += 1;
                 subscription.last_received = Some(Instant::now());
                 let Some(now) = now else {
+                    subscription.before_clock += 1;
                     continue;
                 };
                 match subscription.read(bytes, now, &mut self.task_prompt) {
@@ -204,6 +204,12 @@ impl Inputs {
             }
         }
         any
+    }
+
+    /// How many images have come.
+    pub(crate) fn images(&self) -> u64 {
+        let of_images = |one: &&Subscription| one.role == Role::Pipeline(StreamKind::Image);
+        (self.subscriptions.iter().find(of_images)).map_or(0, |one| one.received)
     }
 
     /// Warn, once, where depth is given in another coordinate frame than the image.
@@ -264,6 +270,7 @@ impl Subscription {
             messages,
             received: 0,
             last_received: None,
+            before_clock: 0,
             unreadable: 0,
             last_error: String::new(),
             frame_id: None,
@@ -289,7 +296,7 @@ impl Subscription {
                 Ok(Some(reading::read(kind, decoder, &bytes, now.ros_nanos)?))
             }
             Role::TaskPrompt => {
-                *task_prompt = decoder.string(&bytes)?;
+                *task_prompt = shortened(&decoder.string(&bytes)?).into_owned();
                 Ok(None)
             }
             Role::EpisodeSplit => Ok(Some(Input::EpisodeSplit)),
@@ -298,6 +305,7 @@ impl Subscription {
 
     /// One is told; the others are counted.
     fn note_unreadable(&mut self, error: &str) {
+        let error = shortened(error);
         if self.unreadable == 0 {
             tracing::warn!(
                 "a message on {} ({}) is left out: {error}",
@@ -306,20 +314,18 @@ impl Subscription {
             );
         }
         self.unreadable += 1;
-        error.clone_into(&mut self.last_error);
+        self.last_error = error.into_owned();
     }
 
     /// Why nothing may be heard from the publishers there are, in words.
-    ///
-    /// # Errors
-    /// ROS does not tell the publishers.
-    pub(crate) fn obstacle(&self, node: &r2r::Node) -> Result<String> {
-        let publishers = (node.get_publishers_info_by_topic(&self.topic, false))
-            .map_err(ros(format!("list the publishers of {}", self.topic)))?;
-        let wrong_type = (publishers.iter()).find(|one| one.topic_type != self.type_name);
-        let unreliable = (publishers.iter())
-            .any(|one| matches!(one.qos_profile.reliability, ReliabilityPolicy::BestEffort));
-        Ok(if publishers.is_empty() {
+    pub(crate) fn obstacle(&self, node: &r2r::Node) -> String {
+        let publishers = match graph::publishers(node, &self.topic) {
+            Ok(publishers) => publishers,
+            Err(error) => return error.to_string(),
+        };
+        let wrong_type = (publishers.iter()).find(|one| one.type_name != self.type_name);
+        let unreliable = publishers.iter().any(|one| one.best_effort);
+        if publishers.is_empty() {
             format!(
                 "nobody publishes {}: start it, or remap the name",
                 self.topic
@@ -328,7 +334,7 @@ impl Subscription {
             format!(
                 "{} is of type {}, but {} is expected: {}",
                 self.topic,
-                other.topic_type,
+                other.type_name,
                 self.type_name,
                 "set live.image_transport, live.depth_transport or live.box_type to what it is"
             )
@@ -347,7 +353,7 @@ impl Subscription {
                     at.elapsed().as_secs_f64()
                 ),
             }
-        })
+        }
     }
 }
 
@@ -409,10 +415,15 @@ fn wanted(settings: &Settings) -> Vec<Wanted<'_>> {
     vec![image, depth, camera_info, fingertip, target]
 }
 
-fn qos(reliability: Reliability) -> QosProfile {
-    let profile = QosProfile::default().keep_last(HISTORY);
-    match reliability {
-        Reliability::BestEffort => profile.best_effort(),
-        Reliability::Reliable => profile.reliable(),
+/// The quality of a subscription. Messages are taken at once, but what nobody takes for a while has to lie somewhere
+/// if none of it is to be lost.
+fn qos(reliability: Reliability, history: u32) -> QosProfile {
+    let profile = match reliability {
+        Reliability::BestEffort => QosProfile::default().best_effort().keep_last(10),
+        Reliability::Reliable => QosProfile::default().reliable().keep_last(1000),
+    };
+    match history {
+        0 => profile,
+        history => profile.keep_last(history as usize),
     }
 }

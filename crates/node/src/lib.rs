@@ -9,14 +9,17 @@ mod diagnostics;
 mod episodes;
 mod error;
 mod estimation;
+mod graph;
 mod inputs;
 mod live_node;
 mod log;
+mod outgoing;
 mod outputs;
 mod parameter_services;
 mod parameters;
-mod respond;
+mod services;
 mod statistics;
+mod workshop;
 
 pub use error::{Error, Result};
 pub use live_node::{log_layer, run};

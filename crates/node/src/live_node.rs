@@ -6,10 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
 use r2r::spatial_reward::srv::AnnotateStep;
-use r2r::{QosProfile, ServiceRequest};
 
 use crate::arguments::{Identity, Remaps};
 use crate::calls::Taken;
@@ -19,12 +16,14 @@ use crate::diagnostics::{Diagnostics, Situation};
 use crate::episodes::Episodes;
 use crate::error::{Error, Result, poisoned, ros};
 use crate::estimation::{Estimation, Shared, Sinks};
+use crate::graph::Namesakes;
 use crate::inputs::Inputs;
 use crate::log;
 use crate::log::RosLog;
 use crate::outputs::{DebugView, Rewards};
 use crate::parameter_services::ParameterServices;
 use crate::parameters::Parameters;
+use crate::services::{Requests, next, serve};
 use spatial_reward_core::error::panic_words;
 use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::pipeline::{Input, Matcher};
@@ -66,18 +65,10 @@ pub fn run(
 ) -> Result<()> {
     let mut node = create()?;
     let mut live = LiveNode::start(&mut node, config, estimators, progress)?;
-    while !stop.load(Ordering::Relaxed) {
-        let wait = if live.has_deadlines()? {
-            SHORT_WAIT
-        } else {
-            LONG_WAIT
-        };
-        node.spin_once(wait);
-        live.turn(&mut node)?;
-        if live.expects_more() {
-            thread::sleep(BURST);
-        }
-    }
+    // ROS's library runs on this thread, too: should it panic, that is told like any other error.
+    catch_unwind(AssertUnwindSafe(|| live.listen(&mut node, stop))).unwrap_or_else(|panic| {
+        Err(spatial_reward_core::Error::panicked("the node", panic.as_ref()).into())
+    })?;
     live.end()
 }
 
@@ -107,12 +98,13 @@ struct LiveNode {
     inputs: Inputs,
     matcher: Matcher,
     episodes: Episodes,
-    calls: BoxStream<'static, ServiceRequest<AnnotateStep::Service>>,
+    calls: Requests<AnnotateStep::Service>,
     calls_taken: u64,
     rewards: Rewards,
     diagnostics: Diagnostics,
     shared: Arc<Shared>,
     estimation: Estimation,
+    namesakes: Namesakes,
     now: Option<Now>,
     took_messages: bool,
 }
@@ -144,13 +136,6 @@ impl LiveNode {
             canvas: Canvas::start(DebugView::new(node)?)?,
             clock: node.get_ros_clock(),
         };
-        let calls = node
-            .create_service::<AnnotateStep::Service>(
-                "~/annotate_step",
-                QosProfile::services_default(),
-            )
-            .map_err(ros("serve ~/annotate_step"))?
-            .boxed();
         Ok(Self {
             matcher: Matcher::new(&settings, inputs.streams(), settings.needs_depth()),
             parameter_services: ParameterServices::new(node, full_name.clone())?,
@@ -158,15 +143,32 @@ impl LiveNode {
             clock,
             inputs,
             episodes: Episodes::new(node)?,
-            calls,
+            calls: serve(node, "~/annotate_step")?,
             calls_taken: 0,
             rewards,
             diagnostics: Diagnostics::new(node, full_name)?,
             estimation: Estimation::start(&shared, sinks, progress)?,
+            namesakes: Namesakes::of(identity),
             shared,
             now: None,
             took_messages: false,
         })
+    }
+
+    /// Take turns with ROS until somebody sets `stop`.
+    fn listen(&mut self, node: &mut r2r::Node, stop: &AtomicBool) -> Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let wait = match self.has_deadlines()? {
+                true => SHORT_WAIT,
+                false => LONG_WAIT,
+            };
+            node.spin_once(wait);
+            self.turn(node)?;
+            if self.expects_more() {
+                thread::sleep(BURST);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a frame waits for the rest of a burst that has just begun.
@@ -182,7 +184,7 @@ impl LiveNode {
     /// Everything that is to be done after ROS was listened to.
     fn turn(&mut self, node: &mut r2r::Node) -> Result<()> {
         self.estimation.check()?;
-        self.now = self.clock.now()?;
+        self.now = self.clock.now(self.inputs.images())?;
         self.take_messages()?;
         self.take_orders()?;
         let changed =
@@ -192,7 +194,8 @@ impl LiveNode {
         }
         self.take_calls()?;
         if self.diagnostics.is_due() {
-            self.inputs.look_for_split(node)?;
+            self.inputs.look_for_split(node);
+            self.namesakes.look(node);
             self.inputs.compare_frames();
             self.tell(node)?;
         }
@@ -255,7 +258,7 @@ impl LiveNode {
 
     fn take_calls(&mut self) -> Result<()> {
         let settings = self.shared.settings()?;
-        while let Some(request) = self.calls.next().now_or_never().flatten() {
+        while let Some(request) = next(&mut self.calls) {
             self.calls_taken += 1;
             let received_nanos = self.now.map_or(0, |now| now.ros_nanos);
             let intrinsics = self.matcher.newest_intrinsics();
@@ -280,17 +283,17 @@ impl LiveNode {
     }
 
     fn tell(&mut self, node: &r2r::Node) -> Result<()> {
-        let image_seen =
-            (self.inputs.subscriptions.iter()).any(|one| one.what == "image" && one.received > 0);
         let situation = Situation {
             between_episodes: self.episodes.is_between(),
             without_time: self.now.is_none(),
-            serves_calls: self.calls_taken > 0 && !image_seen,
+            serves_calls: self.calls_taken > 0 && self.inputs.images() == 0,
+            namesakes: self.namesakes.others(),
         };
         let ros_nanos = self.now.map_or(0, |now| now.ros_nanos);
         let mut statistics = self.shared.statistics()?;
         (self.diagnostics).publish(&self.inputs, &statistics, situation, ros_nanos)?;
-        (self.diagnostics).notice(node, &self.inputs, &mut statistics, situation)
+        (self.diagnostics).notice(node, &self.inputs, &mut statistics, situation);
+        Ok(())
     }
 
     /// Close what is open and say good-bye.

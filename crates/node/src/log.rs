@@ -9,6 +9,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use crate::outgoing;
+
 /// The node's logger, once there is a node.
 static LOGGER: OnceLock<String> = OnceLock::new();
 
@@ -35,12 +37,11 @@ impl<S: Subscriber> Layer<S> for RosLog {
         let mut line = Line::default();
         event.record(&mut line);
         let Line { message, fields } = line;
-        // A zero byte would end the line early.
-        let text = format!("{message}{fields}").replace('\0', "\u{fffd}");
+        let text = format!("{message}{fields}");
         let logger = LOGGER.get().map_or(NAMELESS, String::as_str);
         let metadata = event.metadata();
         let file = metadata.file().unwrap_or_default();
-        r2r::log(&text, logger, file, metadata.line().unwrap_or(0), severity);
+        outgoing::log_line(&text, logger, file, metadata.line(), severity);
     }
 }
 

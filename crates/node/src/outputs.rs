@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use r2r::sensor_msgs::msg::CompressedImage;
 use r2r::std_msgs::msg::{Bool, Float64};
-use r2r::{Publisher, PublisherUntyped, QosProfile};
+use r2r::{PublisherUntyped, QosProfile};
 
 use crate::error::Result;
 use crate::error::{poisoned, ros};
+use crate::outgoing::{Outlet, sendable_step};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::step::Step;
 
@@ -18,9 +19,9 @@ const HISTORY: usize = 60;
 #[derive(Clone)]
 pub(crate) struct Rewards {
     step_reward: PublisherUntyped,
-    reward: Publisher<Float64>,
-    done: Publisher<Bool>,
-    truncated: Publisher<Bool>,
+    reward: Outlet<Float64>,
+    done: Outlet<Bool>,
+    truncated: Outlet<Bool>,
     /// Held while the messages of one event go out: an episode's end does not overtake its last step.
     order: Arc<Mutex<()>>,
 }
@@ -34,15 +35,9 @@ impl Rewards {
             step_reward: node
                 .create_publisher_untyped("~/step_reward", step_reward::TYPE_NAME, qos())
                 .map_err(ros("publish ~/step_reward"))?,
-            reward: node
-                .create_publisher("/reward", qos())
-                .map_err(ros("publish /reward"))?,
-            done: node
-                .create_publisher("/episode_done", qos())
-                .map_err(ros("publish /episode_done"))?,
-            truncated: node
-                .create_publisher("/episode_truncated", qos())
-                .map_err(ros("publish /episode_truncated"))?,
+            reward: Outlet::new(node, "/reward", qos())?,
+            done: Outlet::new(node, "/episode_done", qos())?,
+            truncated: Outlet::new(node, "/episode_truncated", qos())?,
             order: Arc::default(),
         })
     }
@@ -54,19 +49,17 @@ impl Rewards {
     /// ROS refuses a message.
     pub(crate) fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
         let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
-        if is_heard(self.step_reward.get_inter_process_subscription_count()) {
-            let bytes = step_reward::encode(step, meta)?;
+        let subscribers = self.step_reward.get_inter_process_subscription_count();
+        if is_heard(subscribers.ok()) {
+            let bytes = step_reward::encode(&sendable_step(step), meta)?;
             (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
         }
-        if is_heard(self.reward.get_inter_process_subscription_count()) {
-            let reward = Float64 { data: step.reward };
-            (self.reward.publish(&reward)).map_err(ros("publish a reward"))?;
+        if is_heard(self.reward.subscribers()) {
+            self.reward.publish(Float64 { data: step.reward })?;
         }
-        if is_heard(self.done.get_inter_process_subscription_count()) {
-            let done = Bool {
-                data: step.terminated,
-            };
-            (self.done.publish(&done)).map_err(ros("publish the episode's end"))?;
+        if is_heard(self.done.subscribers()) {
+            let data = step.terminated;
+            self.done.publish(Bool { data })?;
         }
         self.publish_flag(false)
     }
@@ -81,23 +74,22 @@ impl Rewards {
     }
 
     fn publish_flag(&self, truncated: bool) -> Result<()> {
-        if !is_heard(self.truncated.get_inter_process_subscription_count()) {
+        if !is_heard(self.truncated.subscribers()) {
             return Ok(());
         }
-        let message = Bool { data: truncated };
-        (self.truncated.publish(&message)).map_err(ros("publish the episode's end"))
+        self.truncated.publish(Bool { data: truncated })
     }
 }
 
 /// A count that ROS does not tell is no reason to be silent.
-fn is_heard(subscribers: std::result::Result<usize, r2r::Error>) -> bool {
-    subscribers.map_or(true, |count| count > 0)
+fn is_heard(subscribers: Option<usize>) -> bool {
+    subscribers.is_none_or(|count| count > 0)
 }
 
 /// The topic of the debug view.
 #[derive(Clone)]
 pub(crate) struct DebugView {
-    publisher: Publisher<CompressedImage>,
+    outlet: Outlet<CompressedImage>,
 }
 
 impl DebugView {
@@ -106,20 +98,18 @@ impl DebugView {
     pub(crate) fn new(node: &mut r2r::Node) -> Result<Self> {
         let qos = QosProfile::default().keep_last(1);
         Ok(Self {
-            publisher: node
-                .create_publisher("~/debug_image/compressed", qos)
-                .map_err(ros("publish ~/debug_image/compressed"))?,
+            outlet: Outlet::new(node, "~/debug_image/compressed", qos)?,
         })
     }
 
     /// Whether anybody looks.
     pub(crate) fn is_watched(&self) -> bool {
-        (self.publisher.get_inter_process_subscription_count()).is_ok_and(|count| count > 0)
+        self.outlet.subscribers().is_some_and(|count| count > 0)
     }
 
     /// # Errors
     /// ROS refuses the message.
-    pub(crate) fn publish(&self, message: &CompressedImage) -> Result<()> {
-        (self.publisher.publish(message)).map_err(ros("publish a debug image"))
+    pub(crate) fn publish(&self, message: CompressedImage) -> Result<()> {
+        self.outlet.publish(message)
     }
 }

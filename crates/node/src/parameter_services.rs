@@ -4,8 +4,6 @@
 
 use std::sync::Mutex;
 
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
 use r2r::rcl_interfaces::msg::{
     FloatingPointRange, IntegerRange, ListParametersResult, Parameter, ParameterDescriptor,
     ParameterEvent, ParameterValue as ValueMessage, SetParametersResult,
@@ -14,19 +12,17 @@ use r2r::rcl_interfaces::srv::{
     DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters,
     SetParametersAtomically,
 };
-use r2r::{ParameterValue, Publisher, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
+use r2r::{ParameterValue, QosProfile};
 
 use super::clock;
 use super::parameters::Parameters;
 use crate::error::Result;
-use crate::error::ros;
-use crate::respond::respond;
+use crate::outgoing::{Outlet, respond};
+use crate::services::{Requests, next, serve};
 use spatial_reward_core::settings::Settings;
 
 /// What the requests are about, for the log.
 const ABOUT: &str = "a request about parameters";
-
-type Requests<S> = BoxStream<'static, ServiceRequest<S>>;
 
 /// The six services.
 pub(crate) struct ParameterServices {
@@ -36,7 +32,7 @@ pub(crate) struct ParameterServices {
     list: Requests<ListParameters::Service>,
     describe: Requests<DescribeParameters::Service>,
     types: Requests<GetParameterTypes::Service>,
-    events: Publisher<ParameterEvent>,
+    events: Outlet<ParameterEvent>,
     node: String,
 }
 
@@ -51,9 +47,7 @@ impl ParameterServices {
             list: serve(node, "~/list_parameters")?,
             describe: serve(node, "~/describe_parameters")?,
             types: serve(node, "~/get_parameter_types")?,
-            events: node
-                .create_publisher("/parameter_events", QosProfile::parameter_events())
-                .map_err(ros("publish /parameter_events"))?,
+            events: Outlet::new(node, "/parameter_events", QosProfile::parameter_events())?,
             node: full_name,
         })
     }
@@ -115,22 +109,8 @@ impl ParameterServices {
             changed_parameters: changed,
             ..ParameterEvent::default()
         };
-        self.events
-            .publish(&event)
-            .map_err(ros("publish a parameter event"))
+        self.events.publish(event)
     }
-}
-
-fn serve<S>(node: &mut r2r::Node, name: &str) -> Result<Requests<S>>
-where
-    S: WrappedServiceTypeSupport + 'static,
-{
-    let requests = node.create_service::<S>(name, QosProfile::services_default());
-    Ok(requests.map_err(ros(format!("serve {name}")))?.boxed())
-}
-
-fn next<S: WrappedServiceTypeSupport>(requests: &mut Requests<S>) -> Option<ServiceRequest<S>> {
-    requests.next().now_or_never().flatten()
 }
 
 /// Change parameters, all or none, and note those that did change.

@@ -18,6 +18,10 @@ pub struct Live {
     pub image_reliability: Reliability,
     /// What is asked of the publishers of boxes.
     pub box_reliability: Reliability,
+    /// Messages of each input that ROS keeps until the node takes them; the newest stay. 0: 10 of a best-effort
+    /// input, 1000 of a reliable one.
+    #[schemars(extend("x-unit" = "messages", "minimum" = 0, "maximum" = 100000))]
+    pub history: u32,
     /// Frames that may wait for the estimator; the newest stay. 0: 4 for geometry, 1 for the model.
     #[schemars(extend("x-unit" = "frames", "minimum" = 0, "maximum" = 1000))]
     pub queue_frames: u32,
