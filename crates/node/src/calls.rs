@@ -14,7 +14,7 @@ use r2r::{ServiceRequest, WrappedTypesupport};
 use crate::error::Result;
 use crate::error::{poisoned, ros};
 use crate::outgoing::respond;
-use spatial_reward_core::frame::{BoundingBox, Intrinsics, Reason};
+use spatial_reward_core::frame::{BoundingBox, BoxSource, Intrinsics, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::messages::{CompressedImage, Decoder, Header, Image, Time, cdr};
 use spatial_reward_core::pipeline::{FrameInfo, MatchedFrame, Rewarder};
