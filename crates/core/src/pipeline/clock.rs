@@ -30,7 +30,7 @@ struct Ended {
 }
 
 /// Places messages in epochs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ImageClock {
     epoch: u64,
     newest_nanos: Option<i64>,

@@ -1,5 +1,5 @@
-//! The order of images, and which of their stamps to believe: an image whose stamp leaps is held until the next one
-//! tells a clock that was set anew from one wild stamp.
+//! The order of images, and which of their stamps to believe: where a stamp leaps, the next image tells a clock that was
+//! set anew from one wild stamp.
 
 use std::collections::VecDeque;
 
@@ -54,40 +54,64 @@ impl Seen {
     }
 }
 
+/// What an image changes.
+#[derive(Debug)]
+pub(super) enum Change<P> {
+    /// An image has its place.
+    Place(Placed<P>),
+    /// The live image that was placed at `wrong` was wild: it belongs to `right`, and what comes follows `last`.
+    Revoke {
+        wrong: Moment,
+        right: Moment,
+        last: Moment,
+    },
+}
+
+/// A leap that was believed for lack of knowledge, and what was known before it.
+#[derive(Debug)]
+struct Leap {
+    seen: Seen,
+    moment: Moment,
+    clock: ImageClock,
+    last: Seen,
+    pace_nanos: i128,
+}
+
 /// Places images in the order in which they were logged.
 ///
 /// A stamp that leaps is told from a clock that was set anew by the next image: that follows either the leap or what
-/// was before it. Live, an image is held no longer than the wait; of a recording the first image is held too, for it
-/// may be the wild one.
+/// was before it. In a recording the image is held until then, and so is the first one, which may be the wild one. A
+/// live one is placed at once, for whoever steps a simulator waits for its reward before sending another; if it was
+/// wild its place is revoked.
 #[derive(Debug)]
 pub(super) struct ImageOrder<P> {
     clock: ImageClock,
-    /// `None`: a recording, in which images are never held too long.
-    wait_nanos: Option<i64>,
+    /// Of a recording: images may be held.
+    holds: bool,
     /// The newest image that was believed.
     last: Option<Seen>,
     /// By how much its stamp was ahead of the log times since the one before.
     pace_nanos: i128,
     /// The first image of a recording, until a second is believed.
     first: Option<PendingImage<P>>,
-    /// The image whose stamp leapt.
+    /// The image of a recording whose stamp leapt.
     held: Option<PendingImage<P>>,
-    /// The wild one that was let go because no other came in time.
-    let_go: Option<Seen>,
+    /// The newest live image, if its stamp leapt.
+    leap: Option<Leap>,
     wild_stamps: VecDeque<i64>,
 }
 
 impl<P> ImageOrder<P> {
-    /// With a wait, a leap that nothing follows is decided after it.
-    pub(super) fn new(clock: ImageClock, wait_nanos: Option<i64>) -> Self {
+    /// `holds` images whose stamps are in doubt: of a recording.
+    pub(super) fn new(clock: ImageClock, holds: bool) -> Self {
         Self {
             clock,
-            wait_nanos,
+            holds,
             last: None,
             pace_nanos: 0,
             first: None,
             held: None,
-            let_go: None,
+            leap: None,
             wild_stamps: VecDeque::new(),
         }
     }
@@ -135,21 +159,60 @@ impl<P> ImageOrder<P> {
         self.wild_stamps.contains(&stamp_nanos)
     }
 
-    /// Take an image in; those whose place is certain now come out.
-    pub(super) fn push(&mut self, image: PendingImage<P>) -> Vec<Placed<P>> {
-        let mut placed = Vec::new();
-        self.place(image, &mut placed);
-        placed
+    /// Take an image in: what is certain now.
+    pub(super) fn push(&mut self, image: PendingImage<P>) -> Vec<Change<P>> {
+        let mut changes = Vec::new();
+        if self.holds {
+            self.place(image, &mut changes);
+        } else {
+            self.place_at_once(image, &mut changes);
+        }
+        changes
     }
 
-    fn place(&mut self, image: PendingImage<P>, placed: &mut Vec<Placed<P>>) {
+    fn place_at_once(&mut self, image: PendingImage<P>, changes: &mut Vec<Change<P>>) {
+        let seen = Seen::of(&image);
+        if let Some(leap) = self.leap.take() {
+            let is_back = leap.seen.leaps_to(seen, 0) && !leap.last.leaps_to(seen, leap.pace_nanos);
+            if is_back {
+                self.revoke(leap, seen, changes);
+            }
+        }
+        let before = self
+            .last
+            .filter(|last| last.leaps_to(seen, self.pace_nanos));
+        let (clock, pace_nanos) = (self.clock, self.pace_nanos);
+        let moment = self.accept(image, changes);
+        self.leap = before.map(|last| Leap {
+            seen,
+            moment,
+            clock,
+            last,
+            pace_nanos,
+        });
+    }
+
+    fn revoke(&mut self, leap: Leap, next: Seen, changes: &mut Vec<Change<P>>) {
+        self.clock = leap.clock;
+        self.last = Some(leap.last);
+        self.pace_nanos = leap.pace_nanos;
+        self.note_wild(leap.seen.stamp_nanos);
+        let epoch = self.clock.epoch();
+        changes.push(Change::Revoke {
+            wrong: leap.moment,
+            right: self.between(leap.last, leap.seen, Some(next)),
+            last: Moment {
+                epoch,
+                stamp_nanos: leap.last.stamp_nanos,
+            },
+        });
+    }
+
+    fn place(&mut self, image: PendingImage<P>, changes: &mut Vec<Change<P>>) {
         let seen = Seen::of(&image);
         let Some(last) = self.last else {
             self.last = Some(seen);
-            match self.wait_nanos {
-                None => self.first = Some(image),
-                Some(_) => self.accept(image, placed),
-            }
+            self.first = Some(image);
             return;
         };
         if let Some(held) = self.held.take() {
@@ -165,32 +228,31 @@ impl<P> ImageOrder<P> {
                     let before = before.min(held_seen.stamp_nanos.saturating_sub(1));
                     self.last = Some(held_seen);
                     let moment = self.clock.place_image(first.log_time_nanos, before);
-                    self.disbelieve(moment, first, placed);
-                    self.accept(held, placed);
+                    self.disbelieve(moment, first, changes);
+                    self.accept(held, changes);
                 }
                 (true, first) => {
                     if let Some(first) = first {
-                        self.accept(first, placed);
+                        self.accept(first, changes);
                     }
-                    self.accept(held, placed);
+                    self.accept(held, changes);
                 }
                 (false, first) => {
                     self.first = first;
-                    self.disbelieve_held(held, Some(seen), placed);
+                    self.disbelieve_held(held, Some(seen), changes);
                 }
             }
             // What is believed may be another by now.
-            return self.place(image, placed);
+            return self.place(image, changes);
         }
-        let follows_let_go = (self.let_go).is_some_and(|let_go| !let_go.leaps_to(seen, 0));
-        if last.leaps_to(seen, self.pace_nanos) && !follows_let_go {
+        if last.leaps_to(seen, self.pace_nanos) {
             self.held = Some(image);
             return;
         }
         if let Some(first) = self.first.take() {
-            self.accept(first, placed);
+            self.accept(first, changes);
         }
-        self.accept(image, placed);
+        self.accept(image, changes);
     }
 
     /// Whether three images follow each other at one pace.
@@ -198,39 +260,19 @@ impl<P> ImageOrder<P> {
         !first.leaps_to(second, second.leap_nanos(third))
     }
 
-    /// Decide what nothing has followed for too long.
-    pub(super) fn advance(&mut self, now_nanos: i64) -> Vec<Placed<P>> {
-        let mut placed = Vec::new();
-        let overdue = |held: &PendingImage<P>| {
-            (self.wait_nanos)
-                .is_some_and(|wait| now_nanos > held.log_time_nanos.saturating_add(wait))
-        };
-        if let (Some(held), Some(last)) = (self.held.take_if(|held| overdue(held)), self.last) {
-            let seen = Seen::of(&held);
-            if seen.stamp_nanos < last.stamp_nanos {
-                // A slow camera whose clock was set back, as far as one can tell.
-                self.accept(held, &mut placed);
-            } else {
-                self.let_go = Some(seen);
-                self.disbelieve_held(held, None, &mut placed);
-            }
-        }
-        placed
-    }
-
     /// No more images will come.
-    pub(super) fn flush(&mut self) -> Vec<Placed<P>> {
-        let mut placed = Vec::new();
+    pub(super) fn flush(&mut self) -> Vec<Change<P>> {
+        let mut changes = Vec::new();
         if let Some(first) = self.first.take() {
-            self.accept(first, &mut placed);
+            self.accept(first, &mut changes);
         }
         if let Some(held) = self.held.take() {
-            self.disbelieve_held(held, None, &mut placed);
+            self.disbelieve_held(held, None, &mut changes);
         }
-        placed
+        changes
     }
 
-    fn accept(&mut self, image: PendingImage<P>, placed: &mut Vec<Placed<P>>) {
+    fn accept(&mut self, image: PendingImage<P>, changes: &mut Vec<Change<P>>) -> Moment {
         let seen = Seen::of(&image);
         let moment = (self.clock).place_image(image.log_time_nanos, image.stamp_nanos);
         // An image that comes late is no news of the clock.
@@ -240,44 +282,49 @@ impl<P> ImageOrder<P> {
         if is_news {
             self.pace_nanos = self.last.map_or(0, |last| last.leap_nanos(seen));
             self.last = Some(seen);
-            self.let_go = None;
         }
-        placed.push((moment, image));
+        changes.push(Change::Place((moment, image)));
+        moment
     }
 
-    /// A held image was wild: it belongs where the log times put it, between its neighbours.
+    /// A held image was wild.
     fn disbelieve_held(
         &mut self,
         held: PendingImage<P>,
         next: Option<Seen>,
-        placed: &mut Vec<Placed<P>>,
+        changes: &mut Vec<Change<P>>,
     ) {
-        let Some(last) = self.last else {
-            return self.accept(held, placed);
-        };
-        let passed = held.log_time_nanos.saturating_sub(last.log_time_nanos);
+        let seen = Seen::of(&held);
+        let moment = self.between(self.last.unwrap_or(seen), seen, next);
+        self.disbelieve(moment, held, changes);
+    }
+
+    /// Where a wild image belongs: where the log times put it, between its neighbours.
+    fn between(&self, last: Seen, wild: Seen, next: Option<Seen>) -> Moment {
+        let passed = (wild.log_time_nanos).saturating_sub(last.log_time_nanos);
         let mut stamp_nanos = last.stamp_nanos.saturating_add(passed.max(1));
         if let Some(next) = next.filter(|next| !last.leaps_to(*next, self.pace_nanos)) {
             stamp_nanos = stamp_nanos.min(next.stamp_nanos.saturating_sub(1));
         }
-        let moment = Moment {
+        Moment {
             epoch: self.clock.epoch(),
             stamp_nanos: stamp_nanos.max(last.stamp_nanos),
-        };
-        self.disbelieve(moment, held, placed);
+        }
     }
 
-    fn disbelieve(&mut self, at: Moment, image: PendingImage<P>, placed: &mut Vec<Placed<P>>) {
+    fn disbelieve(&mut self, at: Moment, image: PendingImage<P>, changes: &mut Vec<Change<P>>) {
+        self.note_wild(image.stamp_nanos);
+        let wild = PendingImage {
+            wild: true,
+            ..image
+        };
+        changes.push(Change::Place((at, wild)));
+    }
+
+    fn note_wild(&mut self, stamp_nanos: i64) {
         if self.wild_stamps.len() == WILD_STAMPS_KEPT {
             self.wild_stamps.pop_front();
         }
-        self.wild_stamps.push_back(image.stamp_nanos);
-        placed.push((
-            at,
-            PendingImage {
-                wild: true,
-                ..image
-            },
-        ));
+        self.wild_stamps.push_back(stamp_nanos);
     }
 }

@@ -257,6 +257,13 @@ impl<P: Clone> Join<P> {
         }
     }
 
+    /// The frame settled last was wild: what comes follows another, if both are of one epoch.
+    pub(super) fn rewind(&mut self, wild: Moment, last: Moment) {
+        if self.last_settled == Some(wild) && wild.epoch == last.epoch {
+            self.last_settled = Some(last);
+        }
+    }
+
     /// Streams may run ahead of the images into a later epoch, and images may never follow.
     pub(super) fn trim_ahead(&mut self, epoch: u64, reach_nanos: i64) {
         self.depth.trim_ahead(epoch, reach_nanos);

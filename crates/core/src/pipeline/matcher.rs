@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::boxes::Neighbours;
 use super::clock::{ImageClock, Moment};
-use super::image_order::{ImageOrder, PendingImage, Placed};
+use super::image_order::{Change, ImageOrder, PendingImage};
 use super::join::{Join, Used};
 use super::settled::Settled;
 use super::{BoxRole, Input, MatchedFrame, Streams};
@@ -88,7 +88,7 @@ impl Matcher {
             wait_nanos,
             reach_nanos,
             max_held_bytes: MAX_HELD_BYTES,
-            order: ImageOrder::new(clock, (!recorded).then_some(wait_nanos)),
+            order: ImageOrder::new(clock, recorded),
             join: Join::new(config, needs_depth, recorded, Bytes::len),
             now_nanos: i64::MIN,
             pending: BTreeMap::new(),
@@ -150,14 +150,14 @@ impl Matcher {
                 frame_id,
                 payload,
             } => {
-                let placed = self.order.push(PendingImage {
+                let changes = self.order.push(PendingImage {
                     stamp_nanos,
                     log_time_nanos,
                     frame_id,
                     payload,
                     wild: false,
                 });
-                self.take_placed(placed);
+                self.take_changes(changes);
             }
             Input::Depth {
                 stamp_nanos,
@@ -181,15 +181,13 @@ impl Matcher {
     /// Tell the matcher what time it is when no message does: a live node's timer.
     pub fn advance(&mut self, log_time_nanos: i64) {
         self.now_nanos = self.now_nanos.max(log_time_nanos);
-        let placed = self.order.advance(self.now_nanos);
-        self.take_placed(placed);
         self.settle();
     }
 
     /// No more messages will come: settle everything.
     pub fn flush(&mut self) {
-        let placed = self.order.flush();
-        self.take_placed(placed);
+        let changes = self.order.flush();
+        self.take_changes(changes);
         while self.settle_first() {}
     }
 
@@ -198,14 +196,36 @@ impl Matcher {
         self.ready.pop_front()
     }
 
-    fn take_placed(&mut self, placed: Vec<Placed<Bytes>>) {
-        for (moment, image) in placed {
-            if image.wild {
-                self.join.forget_wild(moment.epoch, image.stamp_nanos);
-                // Of a first one the messages of those behind it were placed in vain.
-                self.missed |= self.settled.is_some() && self.join.last_settled().is_none();
+    fn take_changes(&mut self, changes: Vec<Change<Bytes>>) {
+        for change in changes {
+            match change {
+                Change::Place((moment, image)) => {
+                    if image.wild {
+                        self.join.forget_wild(moment.epoch, image.stamp_nanos);
+                        // Of a first one the messages of those behind it were placed in vain.
+                        self.missed |= self.settled.is_some() && self.join.last_settled().is_none();
+                    }
+                    self.take_image(moment, image);
+                }
+                Change::Revoke { wrong, right, last } => self.revoke(wrong, right, last),
             }
-            self.take_image(moment, image);
+        }
+    }
+
+    /// A live image was wild. If it still waits it is told so; if it was complete, what comes follows the one before it.
+    fn revoke(&mut self, wrong: Moment, right: Moment, last: Moment) {
+        let place = (wrong, 0)..=(wrong, u64::MAX);
+        let waiting = self.pending.range(place).next_back().map(|(key, _)| *key);
+        self.join.forget_wild(right.epoch, wrong.stamp_nanos);
+        match waiting.and_then(|key| self.pending.remove_entry(&key)) {
+            Some(((_, number), image)) => {
+                let wild = PendingImage {
+                    wild: true,
+                    ..image
+                };
+                self.pending.insert((right, number), wild);
+            }
+            None => self.join.rewind(wrong, last),
         }
     }
 

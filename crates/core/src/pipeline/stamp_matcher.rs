@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::clock::{ImageClock, Moment, RESET_NANOS};
-use super::image_order::{ImageOrder, PendingImage, Placed};
+use super::image_order::{Change, ImageOrder, PendingImage, Placed};
 use super::join::Join;
 use super::{BoxRole, Input, MatchedFrame};
 use crate::frame::{Detection, Intrinsics};
@@ -71,7 +71,7 @@ impl StampMatcher {
         let clock = ImageClock::new(wait_nanos, reach_nanos);
         Self {
             join: Join::new(config, needs_depth, true, |_| size_of::<Ordinal>()),
-            order: ImageOrder::new(clock, None),
+            order: ImageOrder::new(clock, true),
             images: Vec::new(),
             messages: Vec::new(),
             splits: VecDeque::new(),
@@ -88,15 +88,14 @@ impl StampMatcher {
                 frame_id,
                 payload,
             } => {
-                let placed = self.order.push(PendingImage {
+                let changes = self.order.push(PendingImage {
                     stamp_nanos,
                     log_time_nanos,
                     frame_id,
                     payload,
                     wild: false,
                 });
-                self.images.extend(placed);
-                return;
+                return self.images.extend(placed(changes));
             }
             Input::EpisodeSplit => return self.splits.push_back(log_time_nanos),
             Input::Depth {
@@ -125,7 +124,7 @@ impl StampMatcher {
 
     /// The recording is complete: its frames, in their order.
     pub fn frames(mut self) -> StampedFrames {
-        self.images.extend(self.order.flush());
+        self.images.extend(placed(self.order.flush()));
         let spans = Span::of(&self.images);
         let wild: BTreeSet<i64> = (self.images.iter())
             .filter(|(_, image)| image.wild)
@@ -196,6 +195,14 @@ impl StampMatcher {
             log_time_nanos.saturating_sub(image.log_time_nanos)
         })
     }
+}
+
+/// The images of a recording's changes: its images are held until they are certain, so none is revoked.
+fn placed(changes: Vec<Change<Ordinal>>) -> impl Iterator<Item = Placed<Ordinal>> {
+    changes.into_iter().filter_map(|change| match change {
+        Change::Place(placed) => Some(placed),
+        Change::Revoke { .. } => None,
+    })
 }
 
 impl Span {

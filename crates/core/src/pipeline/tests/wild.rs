@@ -3,13 +3,18 @@
 use super::recorded::by_stamp;
 use super::*;
 
-/// Images at 20 Hz, steadily logged, with the boxes of each; `stamp` says what each one's header has.
-fn recording(count: i64, stamp: impl Fn(i64) -> i64) -> Vec<(i64, Input)> {
+/// Images at 20 Hz, steadily logged, with the boxes of each. `stamp` says what each one's header has, `boxes` what those
+/// of its boxes have.
+fn recording(
+    count: i64,
+    stamp: impl Fn(i64) -> i64,
+    boxes: impl Fn(i64) -> i64,
+) -> Vec<(i64, Input)> {
     let one = |tick: i64| {
-        let (log, ms) = (tick * 50, stamp(tick));
+        let (log, ms) = (tick * 50, boxes(tick));
         let x = tick as f64;
         [
-            (log, image(ms)),
+            (log, image(stamp(tick))),
             (log + 20, fingertip(ms, &[box_at(x)])),
             (log + 20, target(ms, &[BOX])),
         ]
@@ -48,9 +53,12 @@ fn a_wild_stamp_ended_an_episode() {
     // given recordings in which the tenth of twenty images lies far off
     for off_ms in [10_000, -10_000, 1_500, 1_000_000_000, -1_000_000] {
         let stamp = |tick| tick * 50 + 20_000_000 + if tick == 10 { off_ms } else { 0 };
-        let inputs = recording(20, stamp);
+        let steady = |tick| tick * 50 + 20_000_000;
+        let [live, one_pass, stamped] = frames(&recording(20, stamp, steady));
+        // or it with its boxes, which a node can measure before it knows better
+        let [_, with_boxes, stamped_with_boxes] = frames(&recording(20, stamp, stamp));
         // when they are matched, in each way
-        for frames in frames(&inputs) {
+        for frames in [live, one_pass, stamped, with_boxes, stamped_with_boxes] {
             // then it alone is invalid, in its place, and the others have their own boxes
             let expected: Vec<_> = (0..20)
                 .map(|tick| if tick == 10 { wild() } else { None })
@@ -78,7 +86,8 @@ fn two_wild_stamps_that_differ_are_two_bad_frames() {
         11 => 5_000_000,
         _ => 20_000 + tick * 50,
     };
-    for frames in frames(&recording(20, stamp)) {
+    let [_, one_pass, stamped] = frames(&recording(20, stamp, |tick| 20_000 + tick * 50));
+    for frames in [one_pass, stamped] {
         let bad: Vec<usize> = (0..20)
             .filter(|i| frames[*i].info.reason.is_some())
             .collect();
@@ -91,7 +100,7 @@ fn two_wild_stamps_that_differ_are_two_bad_frames() {
 fn the_first_and_the_last_stamp_of_a_recording_may_be_the_wild_one() {
     for (at, off_ms) in [(0, 10_000), (0, -10_000), (19, 10_000), (19, -10_000)] {
         let stamp = |tick| 20_000 + tick * 50 + if tick == at { off_ms } else { 0 };
-        let inputs = recording(20, stamp);
+        let inputs = recording(20, stamp, stamp);
         let [_, in_one_pass, stamped] = frames(&inputs);
         // A first one is found out too late for one pass.
         let ways = if at == 0 {
@@ -116,7 +125,7 @@ fn the_first_and_the_last_stamp_of_a_recording_may_be_the_wild_one() {
 fn a_clock_that_is_set_back_for_good_begins_an_episode() {
     for back_ms in [1_050, 10_000, 20_400] {
         let stamp = |tick| 20_000 + tick * 50 - if tick >= 10 { back_ms } else { 0 };
-        for frames in frames(&recording(20, stamp)) {
+        for frames in frames(&recording(20, stamp, stamp)) {
             assert_eq!(reasons(&frames), [None; 20], "{back_ms}");
             let expected: Vec<u64> = (0..20).map(|tick| u64::from(tick >= 10)).collect();
             assert_eq!(episodes(&frames), expected, "{back_ms}");
@@ -127,7 +136,7 @@ fn a_clock_that_is_set_back_for_good_begins_an_episode() {
 #[test]
 fn a_clock_that_is_set_ahead_for_good_goes_on() {
     let stamp = |tick| 20_000 + tick * 50 + if tick >= 10 { 10_000 } else { 0 };
-    for frames in frames(&recording(20, stamp)) {
+    for frames in frames(&recording(20, stamp, stamp)) {
         assert_eq!(reasons(&frames), [None; 20]);
         assert_eq!(episodes(&frames), [0; 20]);
     }
@@ -154,17 +163,30 @@ fn a_simulator_may_be_faster_or_slower_than_its_recording() {
 }
 
 #[test]
-fn a_live_image_whose_stamp_leapt_does_not_wait_for_ever() {
-    // given a node whose images end with one far ahead
+fn a_live_image_whose_stamp_leapt_is_not_waited_with() {
+    // given a simulator that is stepped: its next image comes once this one has its step
     let mut script = Script::images_only("");
-    script.image(0);
-    script.image(50);
-    script.push(100, image(90_000));
-    assert_eq!(script.settled().len(), 2);
-    // when the wait is over, then it is let go
-    script.matcher.advance(601 * MS);
-    assert_eq!(reasons(&script.settled()), [wild()]);
-    // and when images follow it all the same, they are believed
-    script.push(1_100, image(91_000));
-    assert_eq!(stamps_ms(&script.settled()), [91_000]);
+    for ms in [0, 50, 10_050, 10_100, 60, 110] {
+        let log_ms = 40;
+        // when its clock goes on by ten seconds, or back, with hardly any time between
+        script.push(log_ms, image(ms));
+        // then each image is settled at once
+        assert_eq!(stamps_ms(&script.settled()), [ms]);
+    }
+}
+
+#[test]
+fn a_complete_live_image_with_a_wild_stamp_does_not_make_the_next_ones_late() {
+    // given images that wait for nothing, of which one is wild
+    let mut script = Script::images_only("");
+    script.both(0);
+    for (log_ms, ms) in [(0, 0), (50, 50), (100, 90_000), (150, 150), (200, 200)] {
+        script.push(log_ms, image(ms));
+    }
+    let frames = script.flushed();
+    // then the others are as they were
+    assert_eq!(stamps_ms(&frames), [0, 50, 90_000, 150, 200]);
+    let late = Some(Reason::Late);
+    assert!(frames.iter().all(|frame| frame.info.reason != late));
+    assert_eq!(episodes(&frames), [0; 5]);
 }
