@@ -104,7 +104,7 @@ fn of_two_equal_cameras_it_is_asked_which_one_is_meant() {
         // when it is labelled, then nobody guesses
         let words = [
             "2 topics of different cameras could be the colour image",
-            "/camera/color/image_raw, /other_camera/color/image_raw",
+            "/camera/color/image_raw (frame 'camera'), /other_camera/color/image_raw (frame '",
             "--image-topic",
         ];
         run(&folder, &["label", "pick.mcap"]).expect_error(&words);

@@ -8,17 +8,17 @@ use super::look::Looks;
 use super::names::{common_namespace, mentions, says_fingertip, says_target};
 use super::pictures;
 use crate::role::Role;
-use spatial_reward_core::settings::Topics;
+use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::BagInfo;
 
 const PROMPT: &[&str] = &["prompt", "task", "instruction", "language"];
 
 /// Choose topics for the roles that have none yet.
-pub(super) fn fill(info: &BagInfo, looks: &Looks, topics: &Topics, roles: &mut Roles) {
+pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &mut Roles) {
     let nothing_shared = Known {
         info,
         looks,
-        topics,
+        settings,
         common: &[],
     };
     let images = nothing_shared.fitting(Role::Image);

@@ -189,7 +189,10 @@ pub(super) fn depths(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
         let said = shows(&own);
         let is_named = said == Shows::Depth || topic.name.ends_with("/compressedDepth");
         let is_other = matches!(said, Shows::Drawing | Shows::OtherLight);
-        if is_other || mentions(&own, NOT_DEPTH) || !is_named && look.as_depth != Legible::Yes {
+        // Who needs no depth is not stopped by one that cannot be read.
+        let is_idle = look.as_depth == Legible::No && !known.settings.needs_depth();
+        let is_said = is_named || look.as_depth == Legible::Yes;
+        if is_other || is_idle || !is_said || mentions(&own, NOT_DEPTH) {
             return None;
         }
         let of_frame = !frame.is_empty() && look.frame_id == frame;
@@ -271,4 +274,55 @@ pub(super) fn camera_infos(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::label::roles::{Role, Roles, TruthTopics};
+    use spatial_reward_core::estimator::Profile;
+    use spatial_reward_core::messages::{CompressedImage, Header, cdr};
+    use spatial_reward_core::settings::{Config, Settings};
+    use spatial_reward_rosbag2::{BagInfo, BagReader, BagWriter, Storage, TopicInfo};
+
+    #[test]
+    fn depth_that_cannot_be_read_does_not_stop_who_needs_none() {
+        // given a bag whose only depth is a JPEG
+        let image = CompressedImage {
+            header: Header::default(),
+            format: "16UC1; jpeg compressed ",
+            data: b"\xff\xd8\xff\xe0",
+        };
+        let data = cdr::encode("CompressedImage", &image).unwrap();
+        let topics = [TopicInfo::cdr(
+            "/depth/compressed",
+            "sensor_msgs/msg/CompressedImage",
+            "",
+            "",
+        )];
+        let folder = tempfile::tempdir().unwrap();
+        let (empty, storage) = (BagInfo::empty(), Storage::Mcap);
+        let mut writer = BagWriter::create(folder.path(), "a", storage, &empty, &topics).unwrap();
+        writer.write(0, 1, 1, 0, &data).unwrap();
+        writer.finish().unwrap();
+        let reader = BagReader::open(folder.path()).unwrap();
+        // when somebody who needs depth looks for it, and somebody who does not
+        let model = Profile {
+            name: "model",
+            needs_depth: |_| false,
+            ..Profile::GEOMETRY
+        };
+        let config = |kind: &str| {
+            let mut config = Config::default();
+            config.estimator.kind = kind.to_owned();
+            config
+        };
+        let of = |profile: Profile| {
+            let settings = Settings::new(config(profile.name), profile).unwrap();
+            let roles = Roles::find(&reader, &settings, &TruthTopics::default()).unwrap();
+            roles.topic(Role::Depth)
+        };
+        // then the first is told of the JPEG, and the second goes without
+        assert_eq!(of(Profile::GEOMETRY), Some(0));
+        assert_eq!(of(model), None);
+    }
 }
