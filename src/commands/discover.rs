@@ -242,18 +242,19 @@ fn bags_in(folder: &Path, wanted: Wanted) -> Result<Vec<PathBuf>> {
 
 fn no_bag_in(folder: &Path, of_ros1: &[PathBuf]) -> Error {
     // The reader says what is to be done about a bag of ROS 1.
-    let opened = of_ros1.first().map(|path| BagReader::open(path));
-    match opened {
-        Some(Err(error @ BagError::Ros1 { .. })) => error.into(),
-        _ => BagError::NotABag {
-            path: folder.to_owned(),
-            found: format!(
-                "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
-                 {MAX_DEPTH} levels deep"
-            ),
-        }
-        .into(),
-    }
+    let refused = of_ros1.first().and_then(|path| BagReader::open(path).err());
+    let nothing = || BagError::NotABag {
+        path: folder.to_owned(),
+        found: format!(
+            "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
+             {MAX_DEPTH} levels deep"
+        ),
+    };
+    refused.unwrap_or_else(nothing).into()
+}
+
+fn is_of_ros1(path: &Path) -> bool {
+    matches!(BagReader::open(path), Err(BagError::Ros1 { .. }))
 }
 
 fn search(folder: &Path, depth_left: usize, found: &mut Found) -> Result<()> {
@@ -261,7 +262,7 @@ fn search(folder: &Path, depth_left: usize, found: &mut Found) -> Result<()> {
     found.recordings.extend(bag_files(&entries));
     for path in entries {
         if path.is_file() {
-            if path.extension().is_some_and(|it| it == "bag") {
+            if path.extension().is_some_and(|it| it == "bag") && is_of_ros1(&path) {
                 found.of_ros1.push(path);
             }
         } else if !path.is_dir() {

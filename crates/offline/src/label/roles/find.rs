@@ -4,6 +4,7 @@
 use super::boxes;
 use super::candidate::{Candidate, Known, best, by_count, likely};
 use super::chosen::Roles;
+use super::depth;
 use super::look::Looks;
 use super::names::{common_namespace, mentions, says_fingertip, says_target};
 use super::pictures;
@@ -30,7 +31,7 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &m
     type Search = for<'a> fn(Known<'a>, &Roles) -> Vec<Candidate>;
     for (role, search) in [
         (Role::Image, pictures::images as Search),
-        (Role::Depth, pictures::depths),
+        (Role::Depth, depth::depths),
         (Role::CameraInfo, pictures::camera_infos),
         (Role::TaskPrompt, |known, _| task_prompt(known)),
         (Role::TruthFingertip, |known, _| {
