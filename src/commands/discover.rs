@@ -354,6 +354,7 @@ mod tests {
             &[
                 "all/monday/pick/metadata.yaml",
                 "all/monday/pick/pick_0.mcap",
+                "all/named/named.mcap",
                 "all/single/c.mcap",
                 "all/split/run_0.mcap",
                 "all/split/run_1.mcap",
@@ -371,10 +372,35 @@ mod tests {
                 pair("all/loose/a.mcap", "out/a_labelled"),
                 pair("all/loose/b.mcap", "out/b_labelled"),
                 pair("all/monday/pick", "out/pick_labelled"),
+                pair("all/named", "out/named_labelled"),
                 pair("all/single/c.mcap", "out/c_labelled"),
                 pair("all/split", "out/split_labelled"),
             ]
         );
+    }
+
+    #[test]
+    fn one_bag_of_a_folder_is_meant_by_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [
+            "all/monday/pick.mcap",
+            "all/pick_labelled/metadata.yaml",
+            "all/pick_labelled/pick_labelled_reward.parquet",
+        ];
+        touch(folder.path(), &files);
+        let all = folder.path().join("all");
+        let meant = |wanted| single(&all, wanted).unwrap();
+        assert_eq!(meant(Wanted::Recordings), all.join("monday/pick.mcap"));
+        assert_eq!(meant(Wanted::Labelled), all.join("pick_labelled"));
+        // A bag is itself, whatever is wanted
+        for bag in [meant(Wanted::Recordings), meant(Wanted::Labelled)] {
+            assert_eq!(single(&bag, Wanted::Labelled).unwrap(), bag);
+        }
+        touch(folder.path(), &["all/tuesday/place.db3"]);
+        let error = single(&all, Wanted::Recordings).unwrap_err().to_string();
+        for expected in ["2 bags", "pick.mcap", "place.db3"] {
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -173,6 +173,19 @@ fn depth_is_found_by_its_encoding() {
 }
 
 #[test]
+fn what_begins_late_is_found_by_its_name() {
+    // given more messages of something else than anybody looks at
+    let mut recording = approach(3);
+    for index in 0..20_100 {
+        let log_time = START - 1_000_000_000 + index;
+        recording.push("/chatter", "std_msgs/msg/String", log_time, cdr(&"hello"));
+    }
+    let (_guard, folder) = folder_with(&recording);
+    assert_eq!(chosen(&folder, "depth"), DEPTH);
+    assert_eq!(distances(&recording), distances(&approach(3)));
+}
+
+#[test]
 fn grey_of_16_bits_from_another_camera_is_no_depth() {
     // given a thermal camera whose name does not say so, and no depth
     let recording = (approach(3).renamed(DEPTH, "/boson/image_raw"))
