@@ -242,18 +242,19 @@ fn bags_in(folder: &Path, wanted: Wanted) -> Result<Vec<PathBuf>> {
 
 fn no_bag_in(folder: &Path, of_ros1: &[PathBuf]) -> Error {
     // The reader says what is to be done about a bag of ROS 1.
-    let opened = of_ros1.first().map(|path| BagReader::open(path));
-    match opened {
-        Some(Err(error @ BagError::Ros1 { .. })) => error.into(),
-        _ => BagError::NotABag {
-            path: folder.to_owned(),
-            found: format!(
-                "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
-                 {MAX_DEPTH} levels deep"
-            ),
-        }
-        .into(),
-    }
+    let refused = of_ros1.first().and_then(|path| BagReader::open(path).err());
+    let nothing = || BagError::NotABag {
+        path: folder.to_owned(),
+        found: format!(
+            "a folder without metadata.yaml and bag files, and there is no bag to label in it, up to \
+             {MAX_DEPTH} levels deep"
+        ),
+    };
+    refused.unwrap_or_else(nothing).into()
+}
+
+fn is_of_ros1(path: &Path) -> bool {
+    matches!(BagReader::open(path), Err(BagError::Ros1 { .. }))
 }
 
 fn search(folder: &Path, depth_left: usize, found: &mut Found) -> Result<()> {
@@ -261,7 +262,7 @@ fn search(folder: &Path, depth_left: usize, found: &mut Found) -> Result<()> {
     found.recordings.extend(bag_files(&entries));
     for path in entries {
         if path.is_file() {
-            if path.extension().is_some_and(|it| it == "bag") {
+            if path.extension().is_some_and(|it| it == "bag") && is_of_ros1(&path) {
                 found.of_ros1.push(path);
             }
         } else if !path.is_dir() {
@@ -353,6 +354,7 @@ mod tests {
             &[
                 "all/monday/pick/metadata.yaml",
                 "all/monday/pick/pick_0.mcap",
+                "all/named/named.mcap",
                 "all/single/c.mcap",
                 "all/split/run_0.mcap",
                 "all/split/run_1.mcap",
@@ -370,10 +372,35 @@ mod tests {
                 pair("all/loose/a.mcap", "out/a_labelled"),
                 pair("all/loose/b.mcap", "out/b_labelled"),
                 pair("all/monday/pick", "out/pick_labelled"),
+                pair("all/named", "out/named_labelled"),
                 pair("all/single/c.mcap", "out/c_labelled"),
                 pair("all/split", "out/split_labelled"),
             ]
         );
+    }
+
+    #[test]
+    fn one_bag_of_a_folder_is_meant_by_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [
+            "all/monday/pick.mcap",
+            "all/pick_labelled/metadata.yaml",
+            "all/pick_labelled/pick_labelled_reward.parquet",
+        ];
+        touch(folder.path(), &files);
+        let all = folder.path().join("all");
+        let meant = |wanted| single(&all, wanted).unwrap();
+        assert_eq!(meant(Wanted::Recordings), all.join("monday/pick.mcap"));
+        assert_eq!(meant(Wanted::Labelled), all.join("pick_labelled"));
+        // A bag is itself, whatever is wanted
+        for bag in [meant(Wanted::Recordings), meant(Wanted::Labelled)] {
+            assert_eq!(single(&bag, Wanted::Labelled).unwrap(), bag);
+        }
+        touch(folder.path(), &["all/tuesday/place.db3"]);
+        let error = single(&all, Wanted::Recordings).unwrap_err().to_string();
+        for expected in ["2 bags", "pick.mcap", "place.db3"] {
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

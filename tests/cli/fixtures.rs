@@ -645,3 +645,12 @@ pub(crate) fn folder_with(recording: &Recording) -> (tempfile::TempDir, PathBuf)
     recording.save(&path.join("pick.mcap"));
     (folder, path)
 }
+
+/// The topic that would be chosen for a role in `pick.mcap`.
+pub(crate) fn chosen(folder: &Path, role: &str) -> String {
+    let ended = run(folder, &["inspect", "pick.mcap", "--json"]).expect_code(0);
+    ended.json()["roles"][role]["topic"]
+        .as_str()
+        .unwrap_or("none")
+        .to_owned()
+}

@@ -10,9 +10,11 @@
 mod asking;
 mod bad_bags;
 mod bad_outputs;
+mod cameras;
 mod dataset;
 mod evaluating;
 mod fixtures;
+mod forms;
 mod held;
 mod hints;
 mod inspecting;

@@ -45,7 +45,7 @@ pub enum Error {
     Undecided {
         /// What they could be.
         role: Role,
-        /// Their names.
+        /// Their names, with their coordinate frames.
         topics: Vec<String>,
     },
 

@@ -69,8 +69,8 @@ pub struct Loss {
     pub items: Vec<LossItem>,
     /// How many more there were.
     pub further_items: u64,
-    /// How many messages are missing; `None` where nothing in the bag says how many there were,
-    /// and until the end of the bag is reached.
+    /// How many messages are missing; `None` where nothing in the bag says how many there were, or only what was
+    /// counted after the damage, and until the end of the bag is reached.
     pub messages_lost: Option<u64>,
 }
 
@@ -145,7 +145,7 @@ impl Account {
     /// Adds messages that are missing, `None` if nobody knows how many.
     pub(crate) fn missing(&mut self, messages: Option<u64>) {
         match messages {
-            Some(count) => self.messages_lost += count,
+            Some(count) => self.messages_lost = self.messages_lost.saturating_add(count),
             None => self.lost_unknown = true,
         }
     }

@@ -121,8 +121,9 @@ impl Picture {
         self.stated_count = self
             .stated_count
             .zip(found.stated_count)
-            .map(|(a, b)| a + b);
-        self.found_count = (self.found_count.zip(found.found_count)).map(|(a, b)| a + b);
+            .map(|(a, b)| a.saturating_add(b));
+        self.found_count =
+            (self.found_count.zip(found.found_count)).map(|(a, b)| a.saturating_add(b));
         // Unpacked copies of all files of a long split bag at once could fill the disk.
         let keep = self.files.is_empty() || !stored.compressed;
         let states_its_count = found.stated_count.is_some();
@@ -187,7 +188,7 @@ impl Picture {
         if let Some(place) = self.info.topics.iter().position(same) {
             if let Some(known) = self.info.topics.get_mut(place) {
                 let counts = known.message_count.zip(topic.message_count);
-                known.message_count = counts.map(|(a, b)| a + b);
+                known.message_count = counts.map(|(a, b)| a.saturating_add(b));
             }
             return place;
         }
@@ -204,11 +205,8 @@ impl Picture {
         self.add_listed_topics();
         self.doubt_silent_topics();
         let topic_sum = || {
-            self.info
-                .topics
-                .iter()
-                .map(|topic| topic.message_count)
-                .sum()
+            let mut counts = self.info.topics.iter().map(|topic| topic.message_count);
+            counts.try_fold(0_u64, |sum, count| Some(sum.saturating_add(count?)))
         };
         let listed = self.metadata.as_ref().and_then(|it| it.message_count);
         let held = (self.stated_count.or(self.found_count)).or_else(topic_sum);

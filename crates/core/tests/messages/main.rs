@@ -180,11 +180,11 @@ fn small_messages_decode() {
 #[test]
 fn every_release_of_vision_msgs_decodes_with_and_without_its_definition() {
     for (version, classes) in [
-        ("vision4", ["fingertip", "hand"]),
-        ("vision3", ["fingertip", "hand"]),
-        ("vision2", ["fingertip", "hand"]),
-        ("vision1", ["3", "4"]),
-        ("vision0", ["3", "4"]),
+        ("vision4", ["fingertip", "hand", "track 1"]),
+        ("vision3", ["fingertip", "hand", "track 1"]),
+        ("vision2", ["fingertip", "hand", ""]),
+        ("vision1", ["3", "4", ""]),
+        ("vision0", ["3", "4", ""]),
     ] {
         for definition in [None, Some(definition(version))] {
             for byte_order in ["", "_big_endian_cdr"] {
@@ -200,8 +200,8 @@ fn every_release_of_vision_msgs_decodes_with_and_without_its_definition() {
                 let expected = [
                     (classes[0], 0.75, wide),
                     (classes[1], 0.25, wide),
-                    // A detection without a hypothesis is certain and of no class.
-                    ("", 1.0, BoundingBox::new(8.0, 17.0, 12.0, 23.0)),
+                    // A detection without a hypothesis is certain, and its class is its id if it has one.
+                    (classes[2], 1.0, BoundingBox::new(8.0, 17.0, 12.0, 23.0)),
                 ]
                 .map(|(class_id, score, bbox)| Detection {
                     class_id: class_id.to_owned(),

@@ -12,7 +12,7 @@ use super::topics::{find, no_topic};
 use super::wire::detection_ids;
 use crate::error::Result;
 use crate::label::roles::Roles;
-use crate::message_types::{DETECTIONS, is_of_type};
+use crate::message_types::{DETECTIONS, is_cdr, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::geometry::Point;
@@ -103,7 +103,7 @@ impl Extras {
     ) -> Result<Self> {
         let mut boxes = Vec::new();
         for (topic, found) in info.topics.iter().enumerate() {
-            if is_of_type(found, DETECTIONS) && found.message_count != Some(0) {
+            if is_of_type(found, DETECTIONS) && is_cdr(found) && found.message_count != Some(0) {
                 let decoder = Decoder::for_channel(&found.type_name, found.ros2msg())?;
                 let stream = Stream::default();
                 boxes.push(BoxTopic {

@@ -5,7 +5,7 @@ use super::stream::Stream;
 use super::topics::{find, no_topic};
 use super::wire::Imu;
 use crate::error::Result;
-use crate::message_types::{IMU, is_of_type};
+use crate::message_types::{IMU, is_cdr, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::geometry::Point;
 use spatial_reward_core::pipeline::FrameInfo;
@@ -34,7 +34,9 @@ impl Accelerometer {
     /// # Errors
     /// `Error::NoTopic` for a named topic that is not there.
     pub(crate) fn find(info: &BagInfo, named: Option<&str>) -> Result<Option<Self>> {
-        let is_imu = |topic: &TopicInfo| is_of_type(topic, IMU) && topic.message_count != Some(0);
+        let is_imu = |topic: &TopicInfo| {
+            is_of_type(topic, IMU) && is_cdr(topic) && topic.message_count != Some(0)
+        };
         let of_name = |words: &[&str]| {
             find(info, |topic| {
                 is_imu(topic) && words.iter().all(|word| topic.name.contains(word))

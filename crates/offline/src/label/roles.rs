@@ -6,6 +6,7 @@ mod available;
 mod boxes;
 mod candidate;
 mod chosen;
+mod depth;
 mod find;
 mod look;
 mod missing;

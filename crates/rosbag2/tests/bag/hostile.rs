@@ -301,3 +301,34 @@ fn db3_with_an_endless_view_for_a_table_is_refused() {
 
     assert!(error.to_string().contains("'messages'"), "{error}");
 }
+
+#[test]
+fn counts_that_no_sum_can_hold_overflowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(6, 20);
+    write_db3(&folder.path().join("bag_0.db3"), Layout::Humble, &sent);
+    let topic = |name: &str| {
+        format!(
+            "  - topic_metadata: {{name: {name}, type: std_msgs/msg/String}}\n    message_count: {}\n",
+            u64::MAX
+        )
+    };
+    // Given a bag and files that are not there, all with the largest number there is
+    for (all, files) in [("", ""), ("message_count: 18446744073709551615", "x")] {
+        let text = format!(
+            "rosbag2_bagfile_information:\n  version: 5\n  {all}\n  topics_with_message_count:\n{}{}  \
+             relative_file_paths: [bag_0.db3, gone_1{files}.db3, gone_2{files}.db3]\n  files:\n{}",
+            topic("/chatter"),
+            topic("/image"),
+            ["gone_1", "gone_2"]
+                .map(|name| format!(
+                    "  - {{path: {name}{files}.db3, message_count: {}}}\n",
+                    u64::MAX
+                ))
+                .concat(),
+        );
+        std::fs::write(folder.path().join("metadata.yaml"), text).unwrap();
+
+        assert_eq!(survive(folder.path()), 6);
+    }
+}

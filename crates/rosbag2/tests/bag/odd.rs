@@ -261,6 +261,23 @@ fn mcap_statistics_may_leave_the_topics_out() {
     assert_eq!(reader.info().message_count, Some(30));
 }
 
+#[test]
+fn mcap_statistics_that_count_nothing_are_not_believed() {
+    // given a file with chunks of messages, whose statistics say that there is none
+    let folder = tempfile::tempdir().unwrap();
+    let sent = messages(30, 50);
+    let options = mcap_options().calculate_summary_section_crc(false);
+    let mut bytes = mcap_bytes(options, &sent);
+    // All numbers of the record are little endian: of messages 8 bytes, of schemas 2, of channels 4.
+    let statistics = [&30_u64.to_le_bytes()[..], &[1, 0, 2, 0, 0, 0]].concat();
+    let at = bytes.windows(14).rposition(|it| it == statistics).unwrap();
+    bytes[at..at + 8].fill(0);
+    let path = write_file(folder.path(), "bag.mcap", &bytes);
+    // when it is read, then its chunks tell
+    let reader = assert_reads_odd(&path, &sent, &[]);
+    assert_eq!(counts(&reader), [Some(10), Some(20)]);
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_no_regular_file_is_refused_at_once() {

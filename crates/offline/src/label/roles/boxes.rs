@@ -61,8 +61,8 @@ fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<
 /// The classes that count, none if all do.
 fn configured(known: Known<'_>, role: Role) -> &[String] {
     match role {
-        Role::Fingertip => &known.topics.fingertip_class,
-        _ => &known.topics.target_class,
+        Role::Fingertip => &known.settings.topics.fingertip_class,
+        _ => &known.settings.topics.target_class,
     }
 }
 

@@ -5,7 +5,7 @@ use super::look::{Look, Looks};
 use super::names::{is_truth, namespace, own_name, shared_segments, stream};
 use crate::message_types::{COMPRESSED_IMAGE, is_cdr, is_of_type};
 use crate::role::Role;
-use spatial_reward_core::settings::Topics;
+use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 
 /// What is known of a bag before it is read.
@@ -13,8 +13,7 @@ use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 pub(super) struct Known<'a> {
     pub info: &'a BagInfo,
     pub looks: &'a Looks,
-    /// What the user has said of topics.
-    pub topics: &'a Topics,
+    pub settings: &'a Settings,
     /// The leading segments that all images' names share.
     pub common: &'a [&'a str],
 }
@@ -74,6 +73,15 @@ impl<'a> Known<'a> {
         frame.unwrap_or_default()
     }
 
+    /// A topic's name with its coordinate frame, for people.
+    fn with_frame(self, topic: usize) -> String {
+        let name = self.name(topic);
+        match self.look(topic).frame_id {
+            frame if frame.is_empty() => name.to_owned(),
+            frame => format!("{name} (frame '{frame}')"),
+        }
+    }
+
     /// Whether the topics are of two cameras, by the frames in their headers, or else by their namespaces.
     pub(super) fn are_of_two_cameras(self, role: Role, one: usize, other: usize) -> bool {
         let (a, b) = (self.look(one).frame_id, self.look(other).frame_id);
@@ -127,13 +135,19 @@ pub(super) fn best(known: Known<'_>, role: Role, mut candidates: Vec<Candidate>)
             && stream(known.name(other.topic)) != stream(known.name(first.topic))
     });
     let equals: Vec<usize> = equals.map(|other| other.topic).collect();
-    let is_of_other_camera = |topic: &&usize| known.are_of_two_cameras(role, first.topic, **topic);
+    let of_others = equals
+        .iter()
+        .filter(|topic| known.are_of_two_cameras(role, first.topic, **topic));
+    let mut rivals: Vec<usize> = of_others.copied().collect();
+    if !rivals.is_empty() {
+        rivals.insert(0, first.topic);
+    }
     Some(Choice {
         topic: first.topic,
         why: first.why.clone(),
         named: false,
         others: others.iter().map(|other| other.topic).collect(),
         ambiguous: !equals.is_empty(),
-        rivals: equals.iter().filter(is_of_other_camera).copied().collect(),
+        rivals: rivals.into_iter().map(|it| known.with_frame(it)).collect(),
     })
 }

@@ -18,8 +18,9 @@ pub struct Choice {
     pub others: Vec<usize>,
     /// Another one fits as well, so the user may have meant that.
     pub ambiguous: bool,
-    /// Those that fit as well and are of another camera: only the user can tell.
-    pub rivals: Vec<usize>,
+    /// This and those of other cameras that fit as well, in words, with their coordinate frames: only the user can
+    /// tell. Empty if there are none.
+    pub rivals: Vec<String>,
 }
 
 /// The roles of a bag that have a topic.

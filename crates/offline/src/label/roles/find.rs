@@ -4,21 +4,22 @@
 use super::boxes;
 use super::candidate::{Candidate, Known, best, by_count, likely};
 use super::chosen::Roles;
+use super::depth;
 use super::look::Looks;
 use super::names::{common_namespace, mentions, says_fingertip, says_target};
 use super::pictures;
 use crate::role::Role;
-use spatial_reward_core::settings::Topics;
+use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::BagInfo;
 
 const PROMPT: &[&str] = &["prompt", "task", "instruction", "language"];
 
 /// Choose topics for the roles that have none yet.
-pub(super) fn fill(info: &BagInfo, looks: &Looks, topics: &Topics, roles: &mut Roles) {
+pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &mut Roles) {
     let nothing_shared = Known {
         info,
         looks,
-        topics,
+        settings,
         common: &[],
     };
     let images = nothing_shared.fitting(Role::Image);
@@ -30,7 +31,7 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, topics: &Topics, roles: &mut R
     type Search = for<'a> fn(Known<'a>, &Roles) -> Vec<Candidate>;
     for (role, search) in [
         (Role::Image, pictures::images as Search),
-        (Role::Depth, pictures::depths),
+        (Role::Depth, depth::depths),
         (Role::CameraInfo, pictures::camera_infos),
         (Role::TaskPrompt, |known, _| task_prompt(known)),
         (Role::TruthFingertip, |known, _| {

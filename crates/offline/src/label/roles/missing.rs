@@ -1,7 +1,7 @@
 //! What labelling needs of a bag and the bag does not have, with the reason.
 
 use super::available::no_topic;
-use super::chosen::{Choice, Roles};
+use super::chosen::Roles;
 use super::names;
 use crate::error::{Error, Result};
 use crate::message_types::is_cdr;
@@ -23,7 +23,11 @@ impl Roles {
         let obstacle = |role: Role| match self.get(role) {
             None => Some(no_topic(info, role, why_needed(info, role))),
             Some(choice) if choice.rivals.is_empty() => None,
-            Some(choice) => Some(undecided(info, role, choice)),
+            // A guess could be measured without anybody noticing.
+            Some(choice) => Some(Error::Undecided {
+                role,
+                topics: choice.rivals.clone(),
+            }),
         };
         needed.into_iter().filter_map(obstacle).collect()
     }
@@ -37,18 +41,6 @@ impl Roles {
             Some(missing) => Err(missing),
             None => Ok(()),
         }
-    }
-}
-
-/// Several cameras fit, and nothing says which one is meant: a guess could be measured without anybody noticing.
-fn undecided(info: &BagInfo, role: Role, choice: &Choice) -> Error {
-    let topics = [choice.topic]
-        .into_iter()
-        .chain(choice.rivals.iter().copied());
-    let names = topics.filter_map(|topic| Some(info.topics.get(topic)?.name.clone()));
-    Error::Undecided {
-        role,
-        topics: names.collect(),
     }
 }
 

@@ -55,7 +55,7 @@ impl Roles {
                 roles.choose(role, Choice::named(topic));
             }
         }
-        find::fill(info, looks, &settings.topics, &mut roles);
+        find::fill(info, looks, settings, &mut roles);
         Ok(roles)
     }
 }

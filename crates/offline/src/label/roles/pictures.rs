@@ -1,5 +1,5 @@
-//! The search for what a camera records: colour, depth and intrinsics. What can be read comes before what cannot,
-//! what belongs together before what is called well.
+//! The search for the colour image and its camera's intrinsics. What can be read comes before what cannot, what
+//! belongs together before what is called well.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +7,9 @@ use super::boxes;
 use super::candidate::{Candidate, Known, count, is_compressed, likeliest};
 use super::chosen::Roles;
 use super::look::{Legible, Look};
-use super::names::{Shows, camera_info_beside, mentions, shared_segments, shows, stream};
+use super::names::{Shows, camera_info_beside, shared_segments, shows};
 use crate::role::Role;
 use spatial_reward_rosbag2::TopicInfo;
-
-const REGISTERED: &[&str] = &["aligned", "registered", "align"];
-/// Pictures of 16 bits or of floats that are no depth.
-const NOT_DEPTH: &[&str] = &[
-    "amplitude",
-    "intensity",
-    "reflectivity",
-    "instance",
-    "label",
-    "semantic",
-];
 
 /// Colour, of the camera that the boxes name and that also has camera info and depth; compressed if equally many.
 pub(super) fn images(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
@@ -166,75 +155,6 @@ impl<'a> Kin<'a> {
         }
         kin.iter().any(|it| shared_segments(it, image) > 0)
     }
-}
-
-/// Depth, registered to the colour image by its frame or its name, in the form that has lost nothing.
-pub(super) fn depths(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
-    let image = known.name_of(roles, Role::Image);
-    let frame = known.frame_of(roles, Role::Image);
-    let is_image = |topic: &TopicInfo| stream(&topic.name) == stream(image);
-    let fitting: Vec<_> = known
-        .fitting(Role::Depth)
-        .filter(|(_, topic)| !is_image(topic))
-        .collect();
-    let most = |of: &str| {
-        let same = fitting.iter().filter(|(index, topic)| {
-            stream(&topic.name) == of && known.look(*index).as_depth == Legible::Yes
-        });
-        same.map(|(_, topic)| count(topic)).max().unwrap_or(0)
-    };
-    let candidate = |(index, topic): &(usize, &TopicInfo)| {
-        let look = known.look(*index);
-        let own = known.own(&topic.name);
-        let said = shows(&own);
-        let is_named = said == Shows::Depth || topic.name.ends_with("/compressedDepth");
-        let is_other = matches!(said, Shows::Drawing | Shows::OtherLight);
-        if is_other || mentions(&own, NOT_DEPTH) || !is_named && look.as_depth != Legible::Yes {
-            return None;
-        }
-        let of_frame = !frame.is_empty() && look.frame_id == frame;
-        let shared = shared_segments(image, &topic.name);
-        let registered = mentions(&own, REGISTERED) || own.contains("depth_to_");
-        let has_lost_nothing = look.is_lossless(is_compressed(topic));
-        // One that begins a little later is as whole as another.
-        let is_whole = count(topic) * 10 >= most(stream(&topic.name)) * 9;
-        Some(Candidate {
-            topic: *index,
-            likelihood: [
-                usize::from(look.as_depth != Legible::No),
-                usize::from(of_frame),
-                usize::from(is_named || look.is_depth_for_certain()),
-                shared,
-                usize::from(registered),
-                usize::from(is_named),
-            ],
-            preference: [
-                u64::from(look.as_depth == Legible::Yes),
-                u64::from(is_whole),
-                u64::from(has_lost_nothing),
-                count(topic),
-                u64::from(!is_compressed(topic)),
-            ],
-            why: why_depth(is_named, shared, of_frame, registered),
-        })
-    };
-    fitting.iter().filter_map(candidate).collect()
-}
-
-fn why_depth(is_named: bool, shared: usize, of_frame: bool, registered: bool) -> String {
-    let mut why = vec![match is_named {
-        true => "has depth in its name",
-        false => "is depth by its encoding",
-    }];
-    if shared > 0 {
-        why.push("shares the image's namespace");
-    }
-    why.push(match (registered, of_frame) {
-        (true, _) => "is registered to the colour image by its name",
-        (_, true) => "is of the colour image's coordinate frame",
-        _ => "does not say in its name that it is registered to the colour image, which it must be",
-    });
-    why.join(", ")
 }
 
 /// The camera info beside the image, or else the nearest one of its frame.
