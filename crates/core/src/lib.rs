@@ -66,6 +66,7 @@ pub mod settings;
 pub mod stamp;
 pub mod statistics;
 pub mod step;
+pub mod training_row;
 pub mod whole_folder;
 
 pub use error::{Error, Result};
