@@ -48,6 +48,7 @@
 //! ```
 
 pub mod answer;
+mod depth_image;
 pub mod digest;
 pub mod error;
 pub mod estimator;
