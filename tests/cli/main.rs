@@ -10,6 +10,7 @@
 mod asking;
 mod bad_bags;
 mod bad_outputs;
+mod cameras;
 mod dataset;
 mod evaluating;
 mod fixtures;

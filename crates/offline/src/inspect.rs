@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
+use crate::label::calibration::leave_out_if_uncalibrated;
 use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::roles::{Roles, TruthTopics};
@@ -64,9 +66,10 @@ pub fn inspect(
 ) -> Result<Inspection> {
     let mut reader = BagReader::open(source)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&info, settings, truth)?;
+    let mut roles = Roles::find(&info, settings, truth)?;
+    leave_out_if_uncalibrated(&info, &mut roles, settings, &NEVER)?;
     let mut obstacles = roles.missing(&info, settings);
-    let mut rehearsal = match Intake::new(&info, &roles) {
+    let mut rehearsal = match Intake::new(&info, &roles, settings, &NEVER) {
         Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),
         Err(error) => {
             obstacles.push(error);
@@ -113,8 +116,11 @@ pub fn inspect(
     Ok(inspection)
 }
 
+/// Nobody stops an inspection but by ending the program.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
 struct Rehearsal {
-    intake: Intake,
+    intake: Intake<'static>,
     matcher: Matcher,
     /// An obstacle was met; the rest of the bag is only counted.
     stopped: bool,
@@ -124,7 +130,7 @@ struct Rehearsal {
 }
 
 impl Rehearsal {
-    fn new(intake: Intake, matcher: Matcher) -> Self {
+    fn new(intake: Intake<'static>, matcher: Matcher) -> Self {
         Self {
             intake,
             matcher,

@@ -1,6 +1,8 @@
 //! Labels a recorded bag: its messages are carried from a file through the pipeline into a
 //! new bag with a report beside it, streaming, in one pass, on several threads.
 
+pub(crate) mod calibration;
+pub(crate) mod decoders;
 mod first_messages;
 pub(crate) mod intake;
 mod job;

@@ -123,7 +123,7 @@ impl<'a> Recording<'a> {
         job: &Job<'_>,
         folder: &WholeFolder,
         name: &str,
-        mut intake: Intake,
+        mut intake: Intake<'_>,
     ) -> Result<Labelled> {
         let Job {
             request,
@@ -183,7 +183,7 @@ fn moved(files: &report::Files, target: &Path) -> report::Files {
     }
 }
 
-fn truth_of(steps: &[Step], intake: &mut Intake, settings: &Settings) -> Vec<Option<f64>> {
+fn truth_of(steps: &[Step], intake: &mut Intake<'_>, settings: &Settings) -> Vec<Option<f64>> {
     let truth = intake.take_truth();
     if truth.is_empty() {
         return Vec::new();
@@ -211,7 +211,7 @@ fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {
 }
 
 /// A bag without a single reward is hardly what the user wanted: say what to check.
-fn tell_if_none_is_valid(steps: &[Step], invalid: &BTreeMap<Reason, u64>, intake: &Intake) {
+fn tell_if_none_is_valid(steps: &[Step], invalid: &BTreeMap<Reason, u64>, intake: &Intake<'_>) {
     let count: u64 = invalid.values().sum();
     if count < steps.len() as u64 {
         return;

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use super::intake::{Intake, decoder, matcher};
+use super::calibration::leave_out_if_uncalibrated;
+use super::decoders::decoder_of;
+use super::intake::{Intake, matcher};
 use super::job::{Job, no_steps};
 use super::labelled::Labelled;
 use super::output::{check_apart, name_of};
@@ -41,11 +43,12 @@ pub fn label(
     let begin = Instant::now();
     let mut reader = BagReader::open(request.source)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&info, request.settings, request.truth)?;
+    let mut roles = Roles::find(&info, request.settings, request.truth)?;
     roles.require(&info, request.settings)?;
+    leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
-    let measurer = measurer(&info, &roles, estimator)?;
-    let intake = Intake::new(&info, &roles)?;
+    let measurer = measurer(&info, &roles, request.settings, estimator)?;
+    let intake = Intake::new(&info, &roles, request.settings, request.stop)?;
     check_apart(request.target, &info.path)?;
 
     let folder = WholeFolder::create(request.target)?;
@@ -76,14 +79,14 @@ pub fn label(
 }
 
 /// Carry every message through the pipeline.
-fn stream(
-    job: &Job<'_>,
+fn stream<'a>(
+    job: &Job<'a>,
     reader: &mut BagReader,
-    mut intake: Intake,
+    mut intake: Intake<'a>,
     recording: &mut Recording<'_>,
     measurer: &Measurer<'_>,
     progress: OnProgress<'_>,
-) -> Result<Intake> {
+) -> Result<Intake<'a>> {
     let mut matcher = matcher(job.roles, job.request.settings);
     thread::scope(|scope| {
         let mut workers = Workers::start(scope, job.request.jobs, measurer, job.strip);
@@ -126,12 +129,10 @@ fn stop_if_asked(request: &LabelRequest<'_>) -> Result<()> {
 fn measurer<'a>(
     info: &BagInfo,
     roles: &Roles,
+    settings: &Settings,
     estimator: &'a dyn Estimator,
 ) -> Result<Measurer<'a>> {
-    let decoder_of = |role| match roles.topic(role) {
-        Some(topic) => decoder(info, role, topic),
-        None => Ok(None),
-    };
+    let decoder_of = |role| decoder_of(info, roles, role, settings);
     Ok(Measurer {
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
