@@ -209,7 +209,7 @@ def seed_train():
     }
     for name, value in [("published", row), ("full", full), ("without_regions", row | {"bbox": []})]:
         (out / name).write_text(json.dumps(value))
-    words = [*full, "from", "value", "human", "gpt", "<mask>", "<depth>", "<image>\\n", "1e999", "null", "-0.0"]
+    words = [*full, "from", "value", "human", "gpt", "<mask>", "<depth>", "<image>\\\\n", "1e999", "null", "-0.0"]
     (CORPUS / "train.dict").write_text("".join(f'"{word}"\n' for word in words))
 
 

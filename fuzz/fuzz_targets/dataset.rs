@@ -24,7 +24,10 @@ use tempfile::TempDir;
 /// `seed.py` counts on this order.
 const TOPICS: [(&str, &str); 8] = [
     ("/camera/color/image_raw", "sensor_msgs/msg/Image"),
-    ("/camera/aligned_depth_to_color/image_raw", "sensor_msgs/msg/Image"),
+    (
+        "/camera/aligned_depth_to_color/image_raw",
+        "sensor_msgs/msg/Image",
+    ),
     ("/camera/color/camera_info", "sensor_msgs/msg/CameraInfo"),
     ("/fingertip/detections", "vision_msgs/msg/Detection2DArray"),
     ("/target/detections", "vision_msgs/msg/Detection2DArray"),
