@@ -1,5 +1,5 @@
 """Fills fuzz/corpus with what fuzzing starts from: the messages of tests/fixtures, small bags of
-every storage and layout, and the configurations of config/.
+every storage and layout, the configurations of config/, lines of a data set, and the messages that one is made of.
 
     python fuzz/seed.py        (needs rosbags)
 """
@@ -9,13 +9,18 @@ import re
 import shutil
 import sqlite3
 import struct
+import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
+import make_cdr  # noqa: E402 (found by the line above)
+
 CDR = ROOT / "tests" / "fixtures" / "cdr"
 CORPUS = ROOT / "fuzz" / "corpus"
 START_NANOS = 1_760_000_000_000_000_000
@@ -188,8 +193,126 @@ def seed_config():
     (CORPUS / "config.dict").write_text("".join(f'"{word}"\n' for word in sorted(words)))
 
 
+def seed_train():
+    out = folder("train")
+    asked = "How far is <mask> <depth> from <mask> <depth>?"
+    said = [{"from": "human", "value": f"<image>\n{asked}"}, {"from": "gpt", "value": "1.00 inches"}]
+    row = {"filename": "a.png", "bbox": [[0, 0, 2, 2], [1, 1, 3, 3]], "conversations": said}
+    full = row | {
+        "depth": "b.png",
+        "metric": "c.png",
+        "intrinsics": [600, 600, 320, 240],
+        "points": [[0, 0, 1], None],
+        "mentions": [[1, 0], [0, 1]],
+        "categories": ["distance", "width"],
+        "conversations": [*said, {"from": "human", "value": asked}, {"from": "gpt", "value": "2 cm"}],
+    }
+    for name, value in [("published", row), ("full", full), ("without_regions", row | {"bbox": []})]:
+        (out / name).write_text(json.dumps(value))
+    words = [*full, "from", "value", "human", "gpt", "<mask>", "<depth>", "<image>\\\\n", "1e999", "null", "-0.0"]
+    (CORPUS / "train.dict").write_text("".join(f'"{word}"\n' for word in words))
+
+
+def scene():
+    """A camera's messages of one instant, by their place in fuzz_targets/dataset.rs: a wall, a bar and a block."""
+    store = make_cdr.typestore("vision4")
+    make, header = make_cdr.make, make_cdr.header
+    width, height = 32, 24
+    bar, block = (slice(8, 12), slice(4, 12)), (slice(8, 16), slice(18, 26))
+    color = np.full((height, width, 3), 200, np.uint8)
+    depth = np.full((height, width), 1000, np.uint16)
+    instances = np.zeros((height, width), np.uint8)
+    for number, place in enumerate((bar, block), 1):
+        color[place], depth[place], instances[place] = 40 * number, 800, number
+
+    def detections(rows, columns, name, number):
+        middle = [(side.start + side.stop) / 2 for side in (columns, rows)]
+        position = make("vision_msgs/msg/Point2D", store, x=middle[0], y=middle[1])
+        bbox = make(
+            "vision_msgs/msg/BoundingBox2D",
+            store,
+            center=make("vision_msgs/msg/Pose2D", store, position=position, theta=0.0),
+            size_x=float(columns.stop - columns.start),
+            size_y=float(rows.stop - rows.start),
+        )
+        pose = make(
+            "geometry_msgs/msg/Pose",
+            store,
+            position=make("geometry_msgs/msg/Point", store, x=0.0, y=0.0, z=0.0),
+            orientation=make("geometry_msgs/msg/Quaternion", store, x=0.0, y=0.0, z=0.0, w=1.0),
+        )
+        result = make(
+            "vision_msgs/msg/ObjectHypothesisWithPose",
+            store,
+            hypothesis=make("vision_msgs/msg/ObjectHypothesis", store, class_id=name, score=0.9),
+            pose=make("geometry_msgs/msg/PoseWithCovariance", store, pose=pose, covariance=np.zeros(36)),
+        )
+        name = "vision_msgs/msg/Detection2D"
+        found = make(name, store, header=header(store), results=[result], bbox=bbox, id=str(number))
+        return make("vision_msgs/msg/Detection2DArray", store, header=header(store), detections=[found])
+
+    info = make(
+        "sensor_msgs/msg/CameraInfo",
+        store,
+        header=header(store),
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=np.array([30.0, 0, 16, 0, 30, 12, 0, 0, 1]),
+        r=np.eye(3).reshape(-1),
+        p=np.zeros(12),
+        binning_x=0,
+        binning_y=0,
+        roi=make_cdr.region(store),
+    )
+    zero = make("geometry_msgs/msg/Vector3", store, x=0.0, y=0.0, z=0.0)
+    imu = make(
+        "sensor_msgs/msg/Imu",
+        store,
+        header=header(store),
+        orientation=make("geometry_msgs/msg/Quaternion", store, x=0.0, y=0.0, z=0.0, w=1.0),
+        orientation_covariance=np.zeros(9),
+        angular_velocity=zero,
+        angular_velocity_covariance=np.zeros(9),
+        linear_acceleration=make("geometry_msgs/msg/Vector3", store, x=0.0, y=-9.8, z=0.0),
+        linear_acceleration_covariance=np.zeros(9),
+    )
+    messages = [
+        make_cdr.image("rgb8", color, width, height),
+        make_cdr.image("16UC1", depth, width, height),
+        info,
+        detections(*bar, "fingertip", 1),
+        detections(*block, "target", 2),
+        make_cdr.image("16UC1", depth, width, height),
+        make_cdr.image("mono8", instances, width, height),
+        imu,
+    ]
+    return [bytes(store.serialize_cdr(message, message.__msgtype__)) for message in messages]
+
+
+def seed_dataset():
+    out = folder("dataset")
+    messages = scene()
+
+    def packed(topics):
+        parts = (struct.pack("<BBH", topic, 1, len(messages[topic])) + messages[topic] for topic in topics)
+        return b"".join(parts)
+
+    # The camera info first: it belongs to every picture.
+    for name, topics in [
+        ("everything", [2, 0, 1, 3, 4, 5, 6, 7]),
+        ("without_truth", [2, 0, 1, 3, 4]),
+        ("truth_alone", [2, 0, 5, 6, 3, 4]),
+        ("without_depth", [2, 0, 3, 4]),
+    ]:
+        (out / name).write_bytes(packed(topics))
+
+
 if __name__ == "__main__":
     seed_cdr()
     seed_mcap()
     seed_sqlite()
     seed_config()
+    seed_train()
+    seed_dataset()

@@ -77,7 +77,7 @@
 
 pub use spatial_reward_core::{
     Error, Result, answer, estimator, frame, geometry, imaging, messages, pipeline, progress,
-    prompt, question, reward, settings, statistics, step,
+    prompt, question, reward, settings, statistics, step, training_row,
 };
 #[cfg(feature = "torch")]
 pub use spatial_reward_models as models;

@@ -5,8 +5,11 @@
 
 #![no_main]
 
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use spatial_reward::messages::{Decoder, step_reward};
+use spatial_reward::geometry::camera;
+use spatial_reward::messages::{Decoder, Projection, step_reward};
+use spatial_reward::pipeline::measure::fitted_to;
 
 macro_rules! definition {
     ($name:literal) => {
@@ -68,6 +71,17 @@ fuzz_target!(|input: &[u8]| {
         }
     };
     if let Ok(decoder) = Decoder::for_channel(type_name, definition) {
+        // The projections and units there are, by the same byte.
+        let projections = [
+            Projection::Unsaid,
+            Projection::Raw,
+            Projection::Rectified,
+            Projection::RectifiedDepth,
+        ];
+        let turn = usize::from(definition_index / 3);
+        let decoder = decoder
+            .with_projection(projections[turn % projections.len()])
+            .with_depth_unit_m([None, Some(0.001), Some(0.0001)][turn % 3]);
         decode_in_every_role(&decoder, message);
     }
 });
@@ -84,17 +98,31 @@ fn decode_in_every_role(decoder: &Decoder, message: &[u8]) {
     let _ = decoder.float64(message);
     let _ = decoder.step_reward(message);
     let _ = decoder.detections(message);
+    let _ = decoder.camera_info_header(message);
     if let Ok((_, intrinsics)) = decoder.camera_info(message) {
         assert!(intrinsics.fx > 0.0 && intrinsics.fy > 0.0, "{intrinsics:?}");
+        let _ = decoder.camera_info_doubt(message);
+        if let Some(fitted) = fitted_to(&intrinsics, (64, 48)) {
+            assert!(fitted.fx > 0.0 && fitted.fy > 0.0, "{fitted:?}");
+            let _ = camera::ray(&fitted, 3.0, 47.0);
+        }
     }
     if let Ok(color) = decoder.color(message) {
         let pixels = color.width as usize * color.height as usize;
         assert_eq!(color.rgb.len(), pixels * 3);
     }
-    if let Ok(depth) = decoder.depth(message) {
+    let bytes = Bytes::copy_from_slice(message);
+    if let Ok(lazy) = decoder.lazy_color(&bytes)
+        && let Ok(color) = lazy.pixels()
+    {
+        assert_eq!((color.width, color.height), (lazy.width, lazy.height));
+    }
+    if let Ok(depth) = decoder.depth(&bytes) {
+        let depth_m = depth.to_metres();
         let pixels = depth.width as usize * depth.height as usize;
-        assert_eq!(depth.depth_m.len(), pixels);
+        assert_eq!(depth_m.len(), pixels);
         let is_depth = |value: &f32| value.is_nan() || (value.is_finite() && *value > 0.0);
-        assert!(depth.depth_m.iter().all(is_depth), "a depth is no distance");
+        assert!(depth_m.iter().all(is_depth), "a depth is no distance");
+        let _ = decoder.depth_doubt(message, &depth, 0.05..=20.0);
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
-use spatial_reward::messages::StepReward;
+use spatial_reward::messages::{CameraInfo, StepReward, cdr as read_cdr};
 
 use crate::fixtures::*;
 use crate::model_fixtures::*;
@@ -53,6 +53,45 @@ fn answers(rewards: &[StepReward]) -> Vec<&str> {
 fn table(folder: &Path) -> SerializedFileReader<fs::File> {
     let file = fs::File::open(folder.join("out/out_reward.parquet")).unwrap();
     SerializedFileReader::new(file).unwrap()
+}
+
+#[test]
+fn an_uncalibrated_webcam_was_refused_though_the_model_needs_no_calibration() {
+    // Given colour alone, and the camera info of a driver that knows nothing of its lens
+    let color = approach(3).without(DEPTH);
+    let uncalibrated =
+        color
+            .clone()
+            .with_data(CAMERA_INFO, "sensor_msgs/msg/CameraInfo", |index| {
+                let bytes = camera_info(START + index * PERIOD, WIDTH, HEIGHT);
+                let mut info: CameraInfo = read_cdr::decode("", &bytes).unwrap();
+                info.k = [0.0; 9];
+                cdr(&info)
+            });
+    let none = ["--relative-depth", "none"];
+    let (_guard, folder) = folder_with(&uncalibrated);
+    // When it is labelled
+    let ended = label(&folder, &none);
+    // Then its answers are those of the bag without that topic, which it is said to be left out
+    assert!(ended.stderr.contains("is left out"), "{ended}");
+    let with = labelled(&folder, &none);
+    color.without(CAMERA_INFO).save(&folder.join("pick.mcap"));
+    let without = labelled(&folder, &none);
+    assert_eq!(answers(&with), answers(&without));
+    assert_eq!(with.len(), 3);
+    // And a rehearsal says the same
+    uncalibrated.save(&folder.join("pick.mcap"));
+    let settings = "estimator: {kind: spatialrgpt}\nmodel: {relative_depth: none}";
+    fs::write(folder.join("settings.yaml"), settings).unwrap();
+    let inspect = [
+        "inspect",
+        "pick.mcap",
+        "--json",
+        "--config",
+        "settings.yaml",
+    ];
+    let ended = run(&folder, &inspect).expect_code(0);
+    assert!(ended.json()["roles"]["camera_info"].is_null(), "{ended}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod asking;
 mod bad_bags;
 mod bad_outputs;
+mod calibrations;
 mod cameras;
 mod dataset;
 mod evaluating;

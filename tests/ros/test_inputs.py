@@ -2,6 +2,7 @@
 simulated time.
 """
 
+import numpy as np
 import pytest
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, RegionOfInterest
@@ -56,6 +57,54 @@ def test_images_in_the_other_colour_order_and_with_padded_rows(peer):
     rows = [row[:, ::-1].tobytes() + b"\0" * 20 for row in frame.color]
     peer.publish("image", frame.image(stamp, encoding="bgr8", step=3 * width + 20, data=b"".join(rows)))
     assert_measured(peer.step_of(stamp), frame)
+
+
+def raw_lens_beside_rectified(frame, stamp):
+    """The camera info that image_proc leaves beside rectified pictures: K and D are the raw lens's, P the picture's."""
+    info = frame.camera_info(stamp)
+    fx, _, cx, _, fy, cy, *_ = info.k
+    info.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    info.k = [1.2 * fx, 0.0, cx + 8, 0.0, 1.2 * fy, cy - 5, 0.0, 0.0, 1.0]
+    info.d = [-0.35, 0.12, 0.0, 0.0, 0.0]
+    return info
+
+
+@pytest.mark.parametrize("told_by", ["the topic's name", "the setting"])
+def test_a_rectified_picture_is_measured_with_p(told_by):
+    # given a rectified picture, told by its topic after remapping or by the user
+    topic, parameters = "/camera/color/image_rect_color", {}
+    if told_by == "the setting":
+        topic, parameters = "/camera/color/image", {"topics.rectification": "rectified"}
+    with Node(parameters=parameters, remaps={"image": topic}, topics={"image": topic}) as node:
+        peer, frame = node.peer, Frame()
+        stamp = peer.next_stamp()
+        peer.publish("camera_info", raw_lens_beside_rectified(frame, stamp))
+        peer.publish_frame(frame, stamp, inputs=("depth", "fingertip", "target", "image"))
+        assert_measured(peer.step_of(stamp), frame)
+
+
+def test_camera_infos_that_are_empty_at_first():
+    with Node(parameters={}) as node:
+        # given a driver that has not read its calibration yet
+        peer, frame = node.peer, Frame()
+        empty = frame.camera_info(peer.next_stamp())
+        empty.k[:] = 0.0
+        peer.publish("camera_info", empty)
+        peer.settle()
+        # when it has, then its frames are measured
+        stamp = peer.publish_frame(frame)
+        assert_measured(peer.step_of(stamp), frame)
+
+
+def test_depth_in_floats_of_millimetres():
+    with Node(parameters={"topics.depth_unit_m": 0.001}) as node:
+        peer, frame = node.peer, Frame()
+        stamp = peer.next_stamp()
+        depth = frame.depth(stamp, encoding="32FC1")
+        depth.data = (np.frombuffer(bytes(depth.data), np.float32) * 1000).astype(np.float32).tobytes()
+        peer.publish("depth", depth)
+        peer.publish_frame(frame, stamp, inputs=("camera_info", "fingertip", "target", "image"))
+        assert_measured(peer.step_of(stamp), frame)
 
 
 def test_boxes_as_regions_of_interest():

@@ -103,6 +103,21 @@ pub enum Error {
         supported: &'static str,
     },
 
+    /// Compressed data that begin like no picture this program reads. One message may be broken so; a topic on which
+    /// all are is of another format.
+    #[error(
+        "{type_name}: its {bytes} bytes of data begin with [{begin}], which is neither JPEG, PNG nor WebP",
+        begin = in_hex(.begin)
+    )]
+    NoPicture {
+        /// `package/msg/Type`.
+        type_name: String,
+        /// How many there are.
+        bytes: usize,
+        /// The first eight of them.
+        begin: Vec<u8>,
+    },
+
     /// A bug of this program, caught at a thread's boundary.
     #[error("a bug of this program stopped {work}: {message}. Please report it")]
     Panicked {
@@ -277,6 +292,11 @@ pub enum Error {
     /// What an estimator of another crate says went wrong.
     #[error("{0}")]
     Estimator(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn in_hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.join(" ")
 }
 
 /// What a caught panic said.

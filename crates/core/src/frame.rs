@@ -4,10 +4,10 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::depth_image::DepthImage;
 use crate::error::{Error, Result};
 
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
@@ -169,8 +169,11 @@ impl BoxSource {
 pub enum Distortion {
     /// A lens without distortion, or an image that is rectified already.
     None,
-    /// `plumb_bob` and `rational_polynomial`: k1 k2 p1 p2 k3 k4 k5 k6 (the last three 0 for plumb_bob).
+    /// `plumb_bob` and `rational_polynomial`: k1 k2 p1 p2 k3 k4 k5 k6 (the last three 0 for a plumb_bob of five).
     BrownConrady([f64; 8]),
+    /// The same with a thin prism and a tilted sensor: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y, the last two
+    /// in radians.
+    ThinPrism([f64; 14]),
     /// `equidistant` (fisheye): k1 k2 k3 k4.
     Equidistant([f64; 4]),
 }
@@ -178,9 +181,9 @@ pub enum Distortion {
 /// A pinhole camera: pixel = K * ray, lens distortion apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Intrinsics {
-    /// Of the image that the rest is for, in pixels.
+    /// Of the image that the rest is for, in pixels; 0 where the camera does not say: then it is the picture's own.
     pub width: u32,
-    /// Of the image that the rest is for, in pixels.
+    /// Of the image that the rest is for, in pixels; 0 where `width` is.
     pub height: u32,
     /// Focal length along x, in pixels.
     pub fx: f64,
@@ -195,11 +198,18 @@ pub struct Intrinsics {
 }
 
 impl Intrinsics {
-    /// The same camera's intrinsics for its image resized to `width` x `height`.
+    /// The size of the image that they are for, in pixels; `None` where the camera does not say.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        (self.width > 0 && self.height > 0).then_some((self.width, self.height))
+    }
+
+    /// The same camera's intrinsics for its image resized to `width` x `height`. An image of unknown size is taken to be
+    /// as it left the camera.
     pub fn resized(&self, width: u32, height: u32) -> Self {
+        let (own_width, own_height) = self.size().unwrap_or((width, height));
         let (x, y) = (
-            f64::from(width) / f64::from(self.width),
-            f64::from(height) / f64::from(self.height),
+            f64::from(width) / f64::from(own_width),
+            f64::from(height) / f64::from(own_height),
         );
         Self {
             width,
@@ -269,100 +279,6 @@ impl From<ColorImage> for LazyColorImage {
 impl fmt::Debug for LazyColorImage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "LazyColorImage({}x{})", self.width, self.height)
-    }
-}
-
-/// Row-major depth along the optical axis in metres; NaN where the sensor has no measurement. A camera's
-/// 16-bit image stays as it was sent: who measures two boxes reads a part of it.
-#[derive(Debug, Clone)]
-pub struct DepthImage {
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-    pixels: DepthPixels,
-}
-
-#[derive(Debug, Clone)]
-enum DepthPixels {
-    Metres(Vec<f32>),
-    /// Little-endian 16-bit millimetres, 0 for none; rows begin `step` bytes apart.
-    Millimetres {
-        bytes: Bytes,
-        step: usize,
-    },
-}
-
-const MILLIMETRES_PER_METRE: f32 = 1000.0;
-
-/// Depth of a 16-bit pixel; 0 is no measurement (REP 118).
-pub(crate) fn metres_of(depth_mm: u16) -> f32 {
-    if depth_mm == 0 {
-        f32::NAN
-    } else {
-        f32::from(depth_mm) / MILLIMETRES_PER_METRE
-    }
-}
-
-impl DepthImage {
-    /// Depth in metres, row by row.
-    pub fn new(width: u32, height: u32, depth_m: Vec<f32>) -> Self {
-        Self {
-            width,
-            height,
-            pixels: DepthPixels::Metres(depth_m),
-        }
-    }
-
-    /// Depth as little-endian 16-bit millimetres in rows of `step` bytes, all within `bytes`.
-    pub(crate) fn from_millimetres(width: u32, height: u32, bytes: Bytes, step: usize) -> Self {
-        Self {
-            width,
-            height,
-            pixels: DepthPixels::Millimetres { bytes, step },
-        }
-    }
-
-    /// Depth in metres of the pixels from `column` on in a row, as many as `out` takes. Beyond the image
-    /// it is NaN.
-    pub fn read_row(&self, row: usize, column: usize, out: &mut [f32]) {
-        out.fill(f32::NAN);
-        let width = (self.width as usize).saturating_sub(column);
-        let length = if row < self.height as usize {
-            width.min(out.len())
-        } else {
-            0
-        };
-        let out = &mut out[..length];
-        match &self.pixels {
-            DepthPixels::Metres(depth_m) => {
-                let begin = row * self.width as usize + column;
-                for (out, depth_m) in out.iter_mut().zip(depth_m.iter().skip(begin)) {
-                    *out = *depth_m;
-                }
-            }
-            DepthPixels::Millimetres { bytes, step } => {
-                let row = bytes.get(row * step + 2 * column..).unwrap_or_default();
-                for (out, depth_mm) in out.iter_mut().zip(row.as_chunks::<2>().0) {
-                    *out = metres_of(u16::from_le_bytes(*depth_mm));
-                }
-            }
-        }
-    }
-
-    /// All of it in metres, row by row.
-    pub fn to_metres(&self) -> Vec<f32> {
-        match &self.pixels {
-            DepthPixels::Metres(depth_m) => depth_m.clone(),
-            DepthPixels::Millimetres { .. } => {
-                let width = self.width as usize;
-                let mut depth_m = vec![f32::NAN; width * self.height as usize];
-                for (row, out) in depth_m.chunks_exact_mut(width.max(1)).enumerate() {
-                    self.read_row(row, 0, out);
-                }
-                depth_m
-            }
-        }
     }
 }
 
@@ -521,33 +437,5 @@ impl Reason {
     /// The reason of a public name; `None` if there is none of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-}
-
-#[cfg(test)]
-mod depth_tests {
-    use super::*;
-
-    #[test]
-    fn depth_as_it_was_sent_reads_like_depth_in_metres() {
-        // given three by two pixels in rows with padding, and the same in metres
-        let bytes: Vec<u8> = [1000_u16, 0, 250, 9999, 1, 2, 65535, 9999]
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        let sent = DepthImage::from_millimetres(3, 2, bytes.into(), 8);
-        let metres = DepthImage::new(3, 2, sent.to_metres());
-        // when parts of rows are read, also beyond their end
-        for (row, column, length) in [(0, 0, 3), (1, 1, 2), (1, 2, 3), (2, 0, 2), (0, 5, 1)] {
-            let read = |image: &DepthImage| {
-                let mut out = vec![7.0; length];
-                image.read_row(row, column, &mut out);
-                out.iter().map(|depth| depth.to_bits()).collect::<Vec<_>>()
-            };
-            // then both say the same
-            assert_eq!(read(&sent), read(&metres), "{row} {column} {length}");
-        }
-        assert!(sent.to_metres()[1].is_nan());
-        assert_eq!(sent.to_metres()[5], 65.535);
     }
 }

@@ -48,6 +48,7 @@
 //! ```
 
 pub mod answer;
+mod depth_image;
 pub mod digest;
 pub mod error;
 pub mod estimator;
@@ -66,6 +67,7 @@ pub mod settings;
 pub mod stamp;
 pub mod statistics;
 pub mod step;
+pub mod training_row;
 pub mod whole_folder;
 
 pub use error::{Error, Result};

@@ -7,22 +7,31 @@ pub mod cdr;
 mod color;
 mod compressed;
 mod depth;
+mod depth_doubts;
 mod detections;
+mod distortion;
+mod foreign;
 mod layouts;
+mod projection;
 mod raster;
 mod rvl;
 mod schema;
 pub mod step_reward;
 mod types;
+mod yuv;
 
 pub use crate::frame::Detection;
+pub use camera_info::doubt_of_size;
 pub use detections::Detections;
+pub use projection::{Projection, stream};
 pub use schema::type_name;
 pub use step_reward::StepReward;
 pub use types::{
     CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,
     StringMessage, Time,
 };
+
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use layouts::Kind;
@@ -37,6 +46,8 @@ use crate::frame::{ColorImage, DepthImage, Intrinsics, LazyColorImage};
 pub struct Decoder {
     type_name: String,
     kind: Kind,
+    projection: Projection,
+    depth_unit_m: Option<f64>,
 }
 
 impl Decoder {
@@ -51,7 +62,22 @@ impl Decoder {
         Ok(Self {
             type_name: type_name.to_owned(),
             kind: layouts::kind_of(type_name, definition)?,
+            projection: Projection::default(),
+            depth_unit_m: None,
         })
+    }
+
+    /// The same for a channel whose camera infos go with pictures of this projection.
+    pub fn with_projection(self, projection: Projection) -> Self {
+        Self { projection, ..self }
+    }
+
+    /// The same for a channel whose depth counts so many metres; none: as REP 118 says.
+    pub fn with_depth_unit_m(self, depth_unit_m: Option<f64>) -> Self {
+        Self {
+            depth_unit_m,
+            ..self
+        }
     }
 
     /// The header of an Image or a CompressedImage; the pixels are not looked at.
@@ -117,26 +143,65 @@ impl Decoder {
     /// # Errors
     /// `Error::Encoding` for an encoding that is no depth, `Error::Decode` for a broken message.
     pub fn depth(&self, bytes: &Bytes) -> Result<DepthImage> {
+        let unit_m = self.depth_unit_m;
         match self.kind {
-            Kind::Image => depth::decode(&self.type_name, &self.message(bytes)?, bytes),
+            Kind::Image => depth::decode(&self.type_name, &self.message(bytes)?, bytes, unit_m),
             Kind::CompressedImage => {
-                depth::decode_compressed(&self.type_name, &self.message(bytes)?)
+                depth::decode_compressed(&self.type_name, &self.message(bytes)?, unit_m)
             }
             _ => Err(self.not("an image")),
         }
     }
 
-    /// The intrinsics of the published image: region of interest and binning are applied.
+    /// What about a depth image, decoded before, cannot be as it says, in words: values in another unit, by where half
+    /// of them lie outside `range_m`, and depth too near for how it was compressed. `None` where nothing is odd.
+    pub fn depth_doubt(
+        &self,
+        bytes: &[u8],
+        depth: &DepthImage,
+        range_m: RangeInclusive<f64>,
+    ) -> Option<String> {
+        let sent = match self.kind {
+            Kind::Image => depth::sent_raw(&self.message(bytes).ok()?),
+            Kind::CompressedImage => depth::sent_compressed(&self.message(bytes).ok()?),
+            _ => None,
+        };
+        depth_doubts::doubt(sent?, self.depth_unit_m, depth, range_m)
+    }
+
+    /// The intrinsics of the published image: region of interest and binning are applied. Their size is 0 where the
+    /// message has none.
     ///
     /// # Errors
     /// `Error::Decode` for an uncalibrated camera, an unsupported lens model or a broken message.
     pub fn camera_info(&self, bytes: &[u8]) -> Result<(Header, Intrinsics)> {
-        let Kind::CameraInfo = self.kind else {
-            return Err(self.not("a camera info"));
-        };
-        let info: CameraInfo = self.message(bytes)?;
-        let intrinsics = camera_info::intrinsics(&self.type_name, &info)?;
+        let info = self.camera_info_message(bytes)?;
+        let intrinsics = camera_info::intrinsics(&self.type_name, &info, self.projection)?;
         Ok((info.header, intrinsics))
+    }
+
+    /// What in a camera info that gives intrinsics speaks against them, in words; `None` where all of it agrees.
+    ///
+    /// # Errors
+    /// `Error::Decode` for a broken message.
+    pub fn camera_info_doubt(&self, bytes: &[u8]) -> Result<Option<String>> {
+        let info = self.camera_info_message(bytes)?;
+        Ok(camera_info::doubt(&info, self.projection))
+    }
+
+    /// The header of a camera info, also of one that gives no intrinsics.
+    ///
+    /// # Errors
+    /// `Error::Decode` for a broken message.
+    pub fn camera_info_header(&self, bytes: &[u8]) -> Result<Header> {
+        Ok(self.camera_info_message(bytes)?.header)
+    }
+
+    fn camera_info_message(&self, bytes: &[u8]) -> Result<CameraInfo> {
+        match self.kind {
+            Kind::CameraInfo => self.message(bytes),
+            _ => Err(self.not("a camera info")),
+        }
     }
 
     /// The boxes of a Detection2DArray or a RegionOfInterest.

@@ -22,7 +22,7 @@ mod thresholds;
 pub use config::Config;
 pub use declared::{Bounds, Choice, Declared, Kind, Section, choices, declared, schema, sections};
 pub use estimating::{Estimator, Geometry};
-pub use inputs::{Episodes, Matching, Topics, Tracker};
+pub use inputs::{Episodes, Matching, Rectification, Topics, Tracker};
 pub use live::{BoxType, ImageTransport, Live, Reliability};
 pub use model::{DepthScale, Dtype, Model, RelativeDepth};
 pub use output::{Output, Storage};

@@ -16,7 +16,9 @@ use crate::error::{poisoned, ros};
 use crate::outgoing::respond;
 use spatial_reward_core::frame::{BoundingBox, BoxSource, Intrinsics, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
-use spatial_reward_core::messages::{CompressedImage, Decoder, Header, Image, Time, cdr};
+use spatial_reward_core::messages::{
+    CompressedImage, Decoder, Header, Image, Projection, Time, cdr,
+};
 use spatial_reward_core::pipeline::{FrameInfo, MatchedFrame, Rewarder};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::step::{Latency, Step};
@@ -302,7 +304,7 @@ impl Series {
             },
             image: image.into(),
             depth: depth.map(Into::into),
-            intrinsics: intrinsics(message)?.or(call.intrinsics),
+            intrinsics: intrinsics(message, settings)?.or(call.intrinsics),
         };
         let decoder = Decoder::for_channel(type_name, None).map_err(|error| error.to_string())?;
         Ok((frame, decoder))
@@ -446,14 +448,19 @@ fn image_cdr(image: &r2r::sensor_msgs::msg::Image) -> spatial_reward_core::Resul
     )
 }
 
-/// The call's own intrinsics; none if it brings none.
-fn intrinsics(message: &AnnotateStep::Request) -> std::result::Result<Option<Intrinsics>, String> {
+/// The call's own intrinsics; none if it brings none. No topic's name tells whether its picture is rectified.
+fn intrinsics(
+    message: &AnnotateStep::Request,
+    settings: &Settings,
+) -> std::result::Result<Option<Intrinsics>, String> {
     let info = &message.camera_info;
-    if info.k.iter().all(|k| *k == 0.0) {
+    if info.k.iter().chain(&info.p).all(|value| *value == 0.0) {
         return Ok(None);
     }
     let type_name = "sensor_msgs/msg/CameraInfo";
     let decoder = Decoder::for_channel(type_name, None).map_err(|error| error.to_string())?;
+    let projection = Projection::of(settings.topics.rectification, "", None);
+    let decoder = decoder.with_projection(projection);
     let bytes = info
         .to_serialized_bytes()
         .map_err(|error| error.to_string())?;

@@ -330,7 +330,7 @@ impl Worker {
         let measurer = Measurer {
             estimator: state.measurer.estimator,
             image,
-            depth: Some(raw_image()?),
+            depth: Some(raw_image()?.with_depth_unit_m(state.settings.topics.depth_unit_m)),
             // A caller knows the picture that it sends with its boxes.
             regions: Regions::default(),
         };
@@ -370,10 +370,11 @@ fn meta<'a>(measurer: &Measurer<'a>, settings: &Settings) -> StepMeta<'a> {
 }
 
 fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Measurer<'a>> {
+    let depth = picture(settings.live.depth_transport)?;
     Ok(Measurer {
         estimator,
         image: picture(settings.live.image_transport)?,
-        depth: Some(picture(settings.live.depth_transport)?),
+        depth: Some(depth.with_depth_unit_m(settings.topics.depth_unit_m)),
         regions: settings.regions.clone(),
     })
 }

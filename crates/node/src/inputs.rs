@@ -1,5 +1,6 @@
 //! The node's subscriptions: raw messages, taken out of ROS at once, read like those of a bag.
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use super::graph;
 use super::outgoing::shortened;
 use crate::error::Result;
 use crate::error::ros;
-use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::messages::{Decoder, Projection};
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Streams};
 use spatial_reward_core::settings::{BoxType, Config, ImageTransport, Reliability, Settings};
@@ -48,6 +49,8 @@ pub(crate) struct Subscription {
     pub last_error: String,
     /// The coordinate frame of the first picture.
     frame_id: Option<String>,
+    /// What cannot be as a message says was looked for in the first that can be read.
+    doubted: bool,
 }
 
 /// All subscriptions.
@@ -57,6 +60,16 @@ pub(crate) struct Inputs {
     split: Option<Split>,
     pub task_prompt: String,
     frames_compared: bool,
+    pictures: Pictures,
+}
+
+/// What the settings and the topics' names say about pictures.
+#[derive(Clone)]
+struct Pictures {
+    projection: Projection,
+    depth_unit_m: Option<f64>,
+    /// Where half of a depth image should lie.
+    depth_range_m: RangeInclusive<f64>,
 }
 
 struct Split {
@@ -86,18 +99,32 @@ impl Inputs {
         remaps: &Remaps,
         identity: &Identity,
     ) -> Result<Self> {
-        let mut inputs = Self {
-            subscriptions: Vec::new(),
-            split: None,
-            task_prompt: String::new(),
-            frames_compared: false,
-        };
         let mut wanted = wanted(settings);
         let resolved = |one: &Wanted<'_>| {
             remaps.resolve(
                 one.configured.map_or(one.own_name, String::as_str),
                 identity,
             )
+        };
+        let topic_of = |kind| {
+            let one = wanted.iter().find(|one| one.role == Role::Pipeline(kind));
+            one.map(resolved)
+        };
+        let image = topic_of(StreamKind::Image).unwrap_or_default();
+        let depth = topic_of(StreamKind::Depth);
+        let Config {
+            topics, geometry, ..
+        } = settings.config();
+        let mut inputs = Self {
+            subscriptions: Vec::new(),
+            split: None,
+            task_prompt: String::new(),
+            frames_compared: false,
+            pictures: Pictures {
+                projection: Projection::of(topics.rectification, &image, depth.as_deref()),
+                depth_unit_m: topics.depth_unit_m,
+                depth_range_m: geometry.min_depth_m..=geometry.max_depth_m,
+            },
         };
         if let [.., fingertip, target] = wanted.as_mut_slice()
             && resolved(fingertip) == resolved(target)
@@ -134,12 +161,18 @@ impl Inputs {
         history: u32,
     ) -> Result<()> {
         let asked = wanted.configured.map_or(wanted.own_name, String::as_str);
-        let decoder = Some(Decoder::for_channel(wanted.type_name, None)?);
+        let decoder = Decoder::for_channel(wanted.type_name, None)?
+            .with_projection(self.pictures.projection)
+            .with_depth_unit_m(self.pictures.depth_unit_m);
         let messages =
             (node.subscribe_raw(asked, wanted.type_name, qos(wanted.reliability, history)))
                 .map_err(ros(format!("subscribe to {topic}")))?;
-        self.subscriptions
-            .push(Subscription::new(&wanted, topic, decoder, messages.boxed()));
+        self.subscriptions.push(Subscription::new(
+            &wanted,
+            topic,
+            Some(decoder),
+            messages.boxed(),
+        ));
         Ok(())
     }
 
@@ -196,7 +229,7 @@ impl Inputs {
                     subscription.before_clock += 1;
                     continue;
                 };
-                match subscription.read(bytes, now, &mut self.task_prompt) {
+                match subscription.read(bytes, now, &self.pictures, &mut self.task_prompt) {
                     Ok(Some(input)) => sink(input),
                     Ok(None) => {}
                     Err(error) => subscription.note_unreadable(&error.to_string()),
@@ -239,7 +272,7 @@ impl Inputs {
     pub(crate) fn streams(&self) -> Streams {
         let expects = |kind| {
             (self.subscriptions.iter())
-                .any(|one| one.role == Role::Pipeline(kind) && (one.needed || one.received > 0))
+                .any(|one| one.role == Role::Pipeline(kind) && (one.needed || one.is_of_use()))
         };
         let boxes =
             |role| expects(StreamKind::Boxes(role)) || expects(StreamKind::Boxes(BoxRole::Both));
@@ -248,6 +281,20 @@ impl Inputs {
             camera_info: expects(StreamKind::CameraInfo),
             fingertip: boxes(BoxRole::Fingertip),
             target: boxes(BoxRole::Target),
+        }
+    }
+}
+
+impl Pictures {
+    /// What in a message cannot be as it says, in words.
+    fn doubt(&self, kind: StreamKind, decoder: &Decoder, bytes: &Bytes) -> Option<String> {
+        match kind {
+            StreamKind::CameraInfo => decoder.camera_info_doubt(bytes).ok()?,
+            StreamKind::Depth => {
+                let depth = decoder.depth(bytes).ok()?;
+                decoder.depth_doubt(bytes, &depth, self.depth_range_m.clone())
+            }
+            StreamKind::Image | StreamKind::Boxes(_) => None,
         }
     }
 }
@@ -274,13 +321,20 @@ impl Subscription {
             unreadable: 0,
             last_error: String::new(),
             frame_id: None,
+            doubted: false,
         }
+    }
+
+    /// Whether there was a message that can be read: an uncalibrated camera's info is none to wait for.
+    fn is_of_use(&self) -> bool {
+        self.received > self.unreadable
     }
 
     fn read(
         &mut self,
         bytes: Vec<u8>,
         now: Now,
+        pictures: &Pictures,
         task_prompt: &mut String,
     ) -> Result<Option<Input>> {
         let Some(decoder) = &self.decoder else {
@@ -293,7 +347,13 @@ impl Subscription {
                     self.frame_id = decoder.image_header(&bytes).ok().map(|one| one.frame_id);
                 }
                 let bytes: Bytes = bytes.into();
-                Ok(Some(reading::read(kind, decoder, &bytes, now.ros_nanos)?))
+                let input = reading::read(kind, decoder, &bytes, now.ros_nanos)?;
+                if !std::mem::replace(&mut self.doubted, true)
+                    && let Some(doubt) = pictures.doubt(kind, decoder, &bytes)
+                {
+                    tracing::warn!("{}: {doubt}", self.topic);
+                }
+                Ok(Some(input))
             }
             Role::TaskPrompt => {
                 *task_prompt = shortened(&decoder.string(&bytes)?).into_owned();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 
@@ -26,8 +27,13 @@ pub(crate) type Each<'a> = &'a mut dyn FnMut(&BagMessage) -> Result<()>;
 ///
 /// # Errors
 /// Those of the reader and of the intake.
-pub(crate) fn is_needed(info: &BagInfo, roles: &Roles, settings: &Settings) -> Result<bool> {
-    let mut intake = Intake::new(info, roles)?;
+pub(crate) fn is_needed(
+    info: &BagInfo,
+    roles: &Roles,
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> Result<bool> {
+    let mut intake = Intake::new(info, roles, settings, stop)?;
     let mut matcher = matcher(roles, settings);
     let mut reader = BagReader::open(&info.path)?;
     while let Some(message) = reader.next_message()? {
@@ -59,7 +65,7 @@ impl ByStamp {
         info: &BagInfo,
         roles: &Roles,
         settings: &Settings,
-        intake: &mut Intake,
+        intake: &mut Intake<'_>,
         each: Each<'_>,
     ) -> Result<Self> {
         let frames = frames(info, settings, intake, each)?;
@@ -114,7 +120,7 @@ impl ByStamp {
 pub(crate) fn frames(
     info: &BagInfo,
     settings: &Settings,
-    intake: &mut Intake,
+    intake: &mut Intake<'_>,
     each: Each<'_>,
 ) -> Result<StampedFrames> {
     let mut matcher = StampMatcher::new(settings, settings.needs_depth());

@@ -69,11 +69,24 @@ pub enum Error {
     },
 
     /// A camera info from which no pinhole camera follows.
-    #[error("the first message on {topic} gives no intrinsics: {message}")]
+    #[error("no message on {topic} gives intrinsics: {message}")]
     NoIntrinsics {
         /// The topic of the camera info.
         topic: String,
-        /// What is wrong with it.
+        /// What is wrong with the first.
+        message: String,
+    },
+
+    /// A topic on which the first messages all are of a format that this program does not know.
+    #[error("the first {count} images on {topic} cannot be read: {message}")]
+    NoPictures {
+        /// What they were to be.
+        role: Role,
+        /// The topic.
+        topic: String,
+        /// How many were looked at.
+        count: u32,
+        /// What is wrong with the last.
         message: String,
     },
 
@@ -160,9 +173,9 @@ impl Error {
     /// What to do about it, where that is more than the message says.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Self::NoTopic { role, .. } | Self::Undecided { role, .. } => {
-                Some(Remedy::NameTopics(vec![*role]))
-            }
+            Self::NoTopic { role, .. }
+            | Self::Undecided { role, .. }
+            | Self::NoPictures { role, .. } => Some(Remedy::NameTopics(vec![*role])),
             Self::SizesDiffer { .. } => Some(Remedy::NameTopics(vec![
                 Role::Image,
                 Role::Depth,

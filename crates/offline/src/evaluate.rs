@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::label::intake::decoder;
+use crate::label::decoders::decoder;
 use crate::label::progress_of;
 use crate::label::roles::{Roles, TruthTopics, reward_topic};
 use crate::report::metrics::{Metrics, Sample};

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use crate::by_stamp;
 use crate::error::{Error, Result};
+use crate::label::calibration::leave_out_if_uncalibrated;
 use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::roles::{Roles, TruthTopics};
@@ -65,9 +67,10 @@ pub fn inspect(
 ) -> Result<Inspection> {
     let mut reader = BagReader::open(source)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&reader, settings, truth)?;
+    let mut roles = Roles::find(&reader, settings, truth)?;
+    leave_out_if_uncalibrated(&info, &mut roles, settings, &NEVER)?;
     let mut obstacles = roles.missing(&info, settings);
-    let mut rehearsal = match Intake::new(&info, &roles) {
+    let mut rehearsal = match Intake::new(&info, &roles, settings, &NEVER) {
         Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),
         Err(error) => {
             obstacles.push(error);
@@ -114,8 +117,11 @@ pub fn inspect(
     Ok(inspection)
 }
 
+/// Nobody stops an inspection but by ending the program.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
 struct Rehearsal {
-    intake: Intake,
+    intake: Intake<'static>,
     matcher: Matcher,
     /// An obstacle was met; the rest of the bag is only counted.
     stopped: bool,
@@ -125,7 +131,7 @@ struct Rehearsal {
 }
 
 impl Rehearsal {
-    fn new(intake: Intake, matcher: Matcher) -> Self {
+    fn new(intake: Intake<'static>, matcher: Matcher) -> Self {
         Self {
             intake,
             matcher,
@@ -165,7 +171,7 @@ impl Rehearsal {
         if self.matcher.has_missed() && !self.stopped {
             // Stamps alone decide, as they do when it is labelled.
             let info = &inspection.info;
-            let mut intake = Intake::new(info, &inspection.roles)?;
+            let mut intake = Intake::new(info, &inspection.roles, settings, &NEVER)?;
             (self.frames, self.episodes) = (0, 0);
             self.unmatched.clear();
             for frame in by_stamp::frames(info, settings, &mut intake, &mut |_| Ok(()))? {

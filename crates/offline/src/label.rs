@@ -2,6 +2,8 @@
 //! new bag with a report beside it, streaming, in one pass, on several threads.
 
 mod advice;
+pub(crate) mod calibration;
+pub(crate) mod decoders;
 mod diagnosis;
 mod evidence;
 mod first_messages;

@@ -1,7 +1,7 @@
 //! The pinhole camera: from pixels to rays to points, lens distortion removed point by point.
 //! Only the points that matter are undistorted, never the picture.
 
-use nalgebra::Vector2;
+use nalgebra::{Matrix3, Vector2, Vector3};
 
 use crate::frame::{Distortion, Intrinsics};
 
@@ -15,6 +15,7 @@ pub fn ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
     match intrinsics.distortion {
         Distortion::None => distorted,
         Distortion::BrownConrady(coefficients) => undistort_brown_conrady(distorted, &coefficients),
+        Distortion::ThinPrism(coefficients) => undistort_thin_prism(distorted, &coefficients),
         Distortion::Equidistant(coefficients) => undistort_equidistant(distorted, &coefficients),
     }
 }
@@ -27,8 +28,43 @@ pub fn straight_ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
     )
 }
 
-/// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6) by fixed-point iteration.
+/// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6).
 fn undistort_brown_conrady(distorted: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64> {
+    invert(distorted, k, |tangential, _| tangential)
+}
+
+/// Invert the same with a thin prism (s1 s2 s3 s4) on a sensor that is tilted by two angles.
+fn undistort_thin_prism(distorted: Vector2<f64>, d: &[f64; 14]) -> Vector2<f64> {
+    let [k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tau_x, tau_y] = *d;
+    let on_level_sensor = level(distorted, tau_x, tau_y);
+    let k = [k1, k2, p1, p2, k3, k4, k5, k6];
+    invert(on_level_sensor, &k, |tangential, r2| {
+        tangential + Vector2::new(r2 * (s1 + r2 * s2), r2 * (s3 + r2 * s4))
+    })
+}
+
+/// Where a point on a tilted sensor would lie if the sensor stood level behind the lens.
+fn level(point: Vector2<f64>, tau_x: f64, tau_y: f64) -> Vector2<f64> {
+    if tau_x == 0.0 && tau_y == 0.0 {
+        return point;
+    }
+    let ((sin_x, cos_x), (sin_y, cos_y)) = (tau_x.sin_cos(), tau_y.sin_cos());
+    let tilt = Matrix3::new(cos_y, 0.0, -sin_y, 0.0, 1.0, 0.0, sin_y, 0.0, cos_y)
+        * Matrix3::new(1.0, 0.0, 0.0, 0.0, cos_x, sin_x, 0.0, -sin_x, cos_x);
+    // The tilted plane was projected back onto the level one along the optical axis.
+    let (x, y, z) = (tilt[(0, 2)], tilt[(1, 2)], tilt[(2, 2)]);
+    let projected = Vector3::new((point.x + x) / z, (point.y + y) / z, 1.0);
+    let levelled = tilt.transpose() * projected;
+    levelled.xy() / levelled.z
+}
+
+/// Solve `distorted = ideal * radial + shift` for the ideal point by fixed-point iteration; `shift_of` makes the
+/// shift of the tangential one and the ideal point's squared radius.
+fn invert(
+    distorted: Vector2<f64>,
+    k: &[f64; 8],
+    shift_of: impl Fn(Vector2<f64>, f64) -> Vector2<f64>,
+) -> Vector2<f64> {
     let [k1, k2, p1, p2, k3, k4, k5, k6] = *k;
     let mut ideal = distorted;
     for _ in 0..MAX_ITERATIONS {
@@ -40,7 +76,7 @@ fn undistort_brown_conrady(distorted: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64
             2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
             p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
         );
-        let next = (distorted - tangential) / radial;
+        let next = (distorted - shift_of(tangential, r2)) / radial;
         // Far outside the calibrated field the model folds over; the last sane ray is kept.
         if !(next.x.is_finite() && next.y.is_finite()) {
             break;
@@ -109,6 +145,31 @@ mod tests {
                     y * radial + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
                 )
             }
+            Distortion::ThinPrism(
+                [k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tau_x, tau_y],
+            ) => {
+                let without = Distortion::BrownConrady([k1, k2, p1, p2, k3, k4, k5, k6]);
+                let (xd, yd) = distort(without, x, y);
+                let (xd, yd) = (
+                    xd + s1 * r2 + s2 * r2.powi(2),
+                    yd + s3 * r2 + s4 * r2.powi(2),
+                );
+                // The sensor is turned about x, then about y, and seen along the axis again.
+                let turned = (
+                    xd * tau_y.cos() - (tau_x.cos() - yd * tau_x.sin()) * tau_y.sin(),
+                    yd * tau_x.cos() + tau_x.sin(),
+                    xd * tau_y.sin() + (tau_x.cos() - yd * tau_x.sin()) * tau_y.cos(),
+                );
+                let level = (
+                    -tau_x.cos() * tau_y.sin(),
+                    tau_x.sin(),
+                    tau_x.cos() * tau_y.cos(),
+                );
+                (
+                    (level.2 * turned.0 - level.0 * turned.2) / turned.2,
+                    (level.2 * turned.1 - level.1 * turned.2) / turned.2,
+                )
+            }
             Distortion::Equidistant(k) => {
                 let r = r2.sqrt();
                 let theta = r.atan();
@@ -129,6 +190,10 @@ mod tests {
             Distortion::None,
             Distortion::BrownConrady([-0.05, 0.06, 0.0005, -0.0007, -0.02, 0.0, 0.0, 0.0]),
             Distortion::BrownConrady([0.4, -0.2, 0.001, -0.0005, 0.05, 0.35, -0.15, 0.02]),
+            Distortion::ThinPrism([
+                0.2, -0.1, 0.001, -0.0005, 0.02, 0.1, -0.05, 0.01, 0.003, -0.002, 0.002, 0.001,
+                0.02, -0.03,
+            ]),
             Distortion::Equidistant([0.01, -0.02, 0.005, -0.001]),
         ] {
             // given a ray and the pixel that the lens maps it to

@@ -74,8 +74,10 @@ impl<'a> Window<'a> {
         regions: &Regions,
         range: DepthRange,
     ) -> Option<Self> {
-        let scale_x = f64::from(depth.width) / f64::from(intrinsics.width);
-        let scale_y = f64::from(depth.height) / f64::from(intrinsics.height);
+        let (width, height) = intrinsics.size().unwrap_or((picture.width, picture.height));
+        let intrinsics = intrinsics.resized(width, height);
+        let scale_x = f64::from(depth.width) / f64::from(width);
+        let scale_y = f64::from(depth.height) / f64::from(height);
         let intrinsics = intrinsics.resized(depth.width, depth.height);
         let clip = |bbox: &BoundingBox| {
             bbox.scaled(scale_x, scale_y)

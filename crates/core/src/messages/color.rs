@@ -3,12 +3,13 @@
 use super::bayer::{self, Mosaic};
 use super::raster::Raster;
 use super::types::Image;
+use super::yuv::{self, ChromaPlane};
 use crate::error::{Error, Result};
 use crate::frame::ColorImage;
 
 const SUPPORTED: &str = "rgb8, bgr8, rgba8, bgra8, mono8, 8UC1, 8UC3, 8UC4, rgb16, bgr16, rgba16, bgra16, \
-     mono16, bayer_{rggb,bggr,gbrg,grbg}{8,16}, yuv422 (uyvy), yuv422_yuy2 (yuyv), \
-     and JPEG or PNG in a CompressedImage";
+     mono16, bayer_{rggb,bggr,gbrg,grbg}{8,16}, yuv422 (uyvy), yuv422_yuy2 (yuyv), nv12, nv21, nv24, \
+     and JPEG, PNG or WebP in a CompressedImage";
 
 /// That a picture with this encoding is no colour image, with those that are.
 pub(super) fn unsupported(encoding: &str) -> Error {
@@ -56,8 +57,11 @@ pub(super) fn decode(type_name: &str, image: &Image<'_>) -> Result<ColorImage> {
         ("rgba16", true) => packed::<8, 0, 2, 4>(&raster(8)?),
         ("bgra16", false) => packed::<8, 5, 3, 1>(&raster(8)?),
         ("bgra16", true) => packed::<8, 4, 2, 0>(&raster(8)?),
-        ("yuv422" | "uyvy" | "UYVY", _) => yuv422::<1, 0, 2>(type_name, &raster(2)?)?,
-        ("yuv422_yuy2" | "yuyv" | "YUYV", _) => yuv422::<0, 1, 3>(type_name, &raster(2)?)?,
+        ("yuv422" | "uyvy" | "UYVY", _) => yuv::packed::<1, 0, 2>(type_name, &raster(2)?)?,
+        ("yuv422_yuy2" | "yuyv" | "YUYV", _) => yuv::packed::<0, 1, 3>(type_name, &raster(2)?)?,
+        ("nv12" | "NV12", _) => return yuv::planes(type_name, image, ChromaPlane::Nv12),
+        ("nv21" | "NV21", _) => return yuv::planes(type_name, image, ChromaPlane::Nv21),
+        ("nv24" | "NV24", _) => return yuv::planes(type_name, image, ChromaPlane::Nv24),
         (encoding, _) => return decode_bayer(type_name, image, encoding),
     };
     Ok(ColorImage {
@@ -103,78 +107,6 @@ fn packed<const N: usize, const R: usize, const G: usize, const B: usize>(
     rgb
 }
 
-/// Two pixels in four bytes: luma at `Y` and `Y + 2`, the shared chroma at `U` and `V`.
-fn yuv422<const Y: usize, const U: usize, const V: usize>(
-    type_name: &str,
-    raster: &Raster<'_>,
-) -> Result<Vec<u8>> {
-    if !raster.width.is_multiple_of(2) {
-        return Err(Error::decode(
-            type_name,
-            format!(
-                "a 4:2:2 image holds pixels in pairs, but this one is {} wide",
-                raster.width
-            ),
-        ));
-    }
-    let mut rgb = vec![0; raster.pixels * 3];
-    for (row, out) in raster
-        .rows()
-        .zip(rgb.chunks_exact_mut(raster.width as usize * 3))
-    {
-        for (pair, out) in row
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .zip(out.as_chunks_mut::<6>().0)
-        {
-            let chroma = Chroma::new(pair[U], pair[V]);
-            let [r0, g0, b0] = chroma.rgb(pair[Y]);
-            let [r1, g1, b1] = chroma.rgb(pair[Y + 2]);
-            *out = [r0, g0, b0, r1, g1, b1];
-        }
-    }
-    Ok(rgb)
-}
-
-/// What U and V add to each of red, green and blue: ITU-R BT.601, limited range (luma 16 to 235,
-/// chroma 16 to 240), in fixed point. Camera drivers in ROS mean this one, and cv_bridge reads it so.
-struct Chroma {
-    red: i32,
-    green: i32,
-    blue: i32,
-}
-
-/// With 20 fractional bits the largest sum stays below 2^30.
-const FRACTION_BITS: u32 = 20;
-const LUMA: i32 = fixed(255.0 / 219.0);
-const RED_FROM_V: i32 = fixed(1.402 * 255.0 / 224.0);
-const GREEN_FROM_U: i32 = fixed(-0.344_136 * 255.0 / 224.0);
-const GREEN_FROM_V: i32 = fixed(-0.714_136 * 255.0 / 224.0);
-const BLUE_FROM_U: i32 = fixed(1.772 * 255.0 / 224.0);
-
-const fn fixed(factor: f64) -> i32 {
-    (factor * (1 << FRACTION_BITS) as f64) as i32
-}
-
-impl Chroma {
-    fn new(u: u8, v: u8) -> Self {
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        let half = 1 << (FRACTION_BITS - 1);
-        Self {
-            red: half + RED_FROM_V * v,
-            green: half + GREEN_FROM_U * u + GREEN_FROM_V * v,
-            blue: half + BLUE_FROM_U * u,
-        }
-    }
-
-    fn rgb(&self, y: u8) -> [u8; 3] {
-        let luma = (i32::from(y) - 16).max(0) * LUMA;
-        [self.red, self.green, self.blue]
-            .map(|chroma| ((luma + chroma) >> FRACTION_BITS).clamp(0, 255) as u8)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,10 +148,10 @@ mod tests {
 
     #[test]
     fn an_unknown_encoding_is_refused_with_those_that_are_read() {
-        let error = decode("Image", &image("nv21", 2, 2, 2, &[0; 6])).unwrap_err();
+        let error = decode("Image", &image("nv42", 2, 2, 2, &[0; 12])).unwrap_err();
         let text = error.to_string();
         assert!(
-            text.contains("'nv21'") && text.contains("bayer_") && text.contains("rgb8"),
+            text.contains("'nv42'") && text.contains("bayer_") && text.contains("rgb8"),
             "{text}"
         );
     }
@@ -242,9 +174,52 @@ mod tests {
                 "need 12884901897 bytes",
             ),
             (image("yuv422", 3, 2, 6, &[0; 12]), "3 wide"),
+            (image("rgb8", 4, 4, 0, &[0; 47]), "step is 0"),
         ] {
             let text = decode("Image", &broken).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_was_never_filled_in_follows_from_the_data() {
+        let decoded = |width, data: &[u8]| decode("Image", &image("mono8", width, 2, 0, data));
+        // Given rows without padding, and with two bytes of it
+        assert_eq!(
+            decoded(2, &[1, 2, 3, 4]).unwrap().rgb,
+            [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+        );
+        assert_eq!(
+            decoded(1, &[1, 9, 9, 2, 9, 9]).unwrap().rgb,
+            [1, 1, 1, 2, 2, 2]
+        );
+        // And data that is no whole rows, or too little for them
+        assert!(decoded(2, &[1, 2, 3, 4, 5]).is_err());
+        assert!(decoded(3, &[1, 2, 3, 4]).is_err());
+    }
+
+    #[test]
+    fn a_driver_s_word_on_byte_order_says_nothing_of_single_bytes() {
+        // Given 8-bit pixels that are called big-endian, as one family of drivers does
+        let data: Vec<u8> = (0..12).collect();
+        for (encoding, step, length) in [
+            ("rgb8", 6, 12),
+            ("bgr8", 6, 12),
+            ("mono8", 2, 4),
+            ("bayer_rggb8", 2, 4),
+            ("yuv422", 4, 8),
+            ("nv12", 2, 6),
+        ] {
+            let little = image(encoding, 2, 2, step, &data[..length]);
+            let big = Image {
+                is_bigendian: 1,
+                ..little.clone()
+            };
+            assert_eq!(
+                decode("Image", &big).unwrap(),
+                decode("Image", &little).unwrap(),
+                "{encoding}"
+            );
         }
     }
 
@@ -253,12 +228,5 @@ mod tests {
         let data = [1, 2, 3, 99, 4, 5, 6];
         let color = decode("Image", &image("rgb8", 1, 2, 4, &data)).unwrap();
         assert_eq!(color.rgb, [1, 2, 3, 4, 5, 6]);
-    }
-
-    #[test]
-    fn limited_range_black_and_white_become_full_range() {
-        let data = [128, 16, 128, 235];
-        let color = decode("Image", &image("yuv422", 2, 1, 4, &data)).unwrap();
-        assert_eq!(color.rgb, [0, 0, 0, 255, 255, 255]);
     }
 }

@@ -1,4 +1,4 @@
-//! `sensor_msgs/CompressedImage`: JPEG and PNG pictures, recognised by their content because the
+//! `sensor_msgs/CompressedImage`: JPEG, PNG and WebP pictures, recognised by their content because the
 //! format string is free text, with memory bounded before anything is decoded.
 
 use std::io::{BufRead, Cursor};
@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::bayer::{self, Mosaic};
 use super::types::CompressedImage;
-use super::{color, raster};
+use super::{color, foreign, raster};
 use crate::error::{Error, Result};
 use crate::frame::ColorImage;
 
@@ -19,6 +19,9 @@ const MAX_DECODER_BYTES: u64 = raster::MAX_PIXELS * 8 * 2;
 pub(super) fn decode_color(type_name: &str, image: &CompressedImage<'_>) -> Result<ColorImage> {
     if image.format.contains("compressedDepth") {
         return Err(color::unsupported(image.format));
+    }
+    if let Some(name) = foreign::name(image.format, image.data) {
+        return Err(color::unsupported(&name));
     }
     let picture = decode_picture(type_name, image.data)?;
     let (width, height) = (picture.width(), picture.height());
@@ -53,7 +56,7 @@ pub(super) fn raw_encoding(format: &str) -> &str {
         .trim()
 }
 
-/// Decodes a JPEG or PNG file held in memory.
+/// Decodes a JPEG, PNG or WebP file held in memory.
 pub(super) fn decode_picture(type_name: &str, data: &[u8]) -> Result<DynamicImage> {
     let format = match image::guess_format(data) {
         Ok(ImageFormat::Jpeg) if is_cut_jpeg(data) => {
@@ -65,7 +68,7 @@ pub(super) fn decode_picture(type_name: &str, data: &[u8]) -> Result<DynamicImag
                 ),
             ));
         }
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
         _ => return Err(no_picture(type_name, data)),
     };
     DynamicImage::from_decoder(decoder(type_name, data, format)?)
@@ -153,19 +156,11 @@ fn is_cut_jpeg(data: &[u8]) -> bool {
 }
 
 fn no_picture(type_name: &str, data: &[u8]) -> Error {
-    let begin = data
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .join(" ");
-    Error::decode(
-        type_name,
-        format!(
-            "its {} bytes of data begin with [{begin}], which is neither JPEG nor PNG",
-            data.len()
-        ),
-    )
+    Error::NoPicture {
+        type_name: type_name.to_owned(),
+        bytes: data.len(),
+        begin: data.iter().take(8).copied().collect(),
+    }
 }
 
 #[cfg(test)]
@@ -223,6 +218,22 @@ mod tests {
     }
 
     #[test]
+    fn a_webp_decodes_and_a_cut_one_is_refused() {
+        let whole = picture(ImageFormat::WebP);
+        let decoded = decode_picture("CompressedImage", &whole).unwrap();
+        assert_eq!(
+            decoded,
+            decode_picture("CompressedImage", &picture(ImageFormat::Png)).unwrap()
+        );
+        for length in (0..whole.len() - 16).step_by(7) {
+            assert!(
+                decode_picture("CompressedImage", &whole[..length]).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
     fn bytes_after_a_jpeg_s_end_do_no_harm() {
         let mut padded = picture(ImageFormat::Jpeg);
         padded.extend_from_slice(&[0; 100]);
@@ -248,7 +259,8 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            text.contains("[48 2e 32 36 34 20 73 74]") && text.contains("neither JPEG nor PNG"),
+            text.contains("[48 2e 32 36 34 20 73 74]")
+                && text.contains("neither JPEG, PNG nor WebP"),
             "{text}"
         );
     }

@@ -26,8 +26,9 @@ pub(super) struct Raster<'a> {
     pub height: u32,
     /// `width * height`.
     pub pixels: usize,
+    /// Bytes from one row to the next.
+    pub step: usize,
     row_bytes: usize,
-    step: usize,
     data: &'a [u8],
 }
 
@@ -36,7 +37,6 @@ impl<'a> Raster<'a> {
         let Image {
             width,
             height,
-            step,
             encoding,
             data,
             ..
@@ -44,7 +44,8 @@ impl<'a> Raster<'a> {
         let pixels = checked_pixels(type_name, width, height)?;
         // No overflow: the product of both is at most MAX_PIXELS.
         let row_bytes = width as usize * bytes_per_pixel;
-        if (step as usize) < row_bytes {
+        let step = step(image, row_bytes);
+        if step < row_bytes {
             return Err(Error::decode(
                 type_name,
                 format!(
@@ -53,7 +54,7 @@ impl<'a> Raster<'a> {
             ));
         }
         // The last row may come without its padding.
-        let needed = u64::from(step) * u64::from(height - 1) + row_bytes as u64;
+        let needed = step as u64 * u64::from(height - 1) + row_bytes as u64;
         if (data.len() as u64) < needed {
             return Err(Error::decode(
                 type_name,
@@ -67,8 +68,8 @@ impl<'a> Raster<'a> {
             width,
             height,
             pixels,
+            step,
             row_bytes,
-            step: step as usize,
             data,
         })
     }
@@ -81,5 +82,17 @@ impl<'a> Raster<'a> {
             .take(self.height as usize)
             // `new` made sure that each row is complete.
             .map(move |row| &row[..row_bytes])
+    }
+}
+
+/// Bytes from one row to the next. A step that was never filled in follows from the data, if that is whole rows.
+fn step(image: &Image<'_>, row_bytes: usize) -> usize {
+    let rows = image.height as usize;
+    match image.step {
+        0 if image.data.len().is_multiple_of(rows.max(1)) => {
+            let step = image.data.len() / rows.max(1);
+            if step >= row_bytes { step } else { 0 }
+        }
+        step => step as usize,
     }
 }

@@ -28,6 +28,13 @@ pub fn is_scaling(first: Size, second: Size) -> bool {
     (ratio - 1.0).abs() <= ASPECT_TOLERANCE
 }
 
+/// The intrinsics of a picture of this size, which may have been resized since the camera; `None` if they are of
+/// another picture. A camera that does not say its size goes with any.
+pub fn fitted_to(intrinsics: &Intrinsics, picture: Size) -> Option<Intrinsics> {
+    let fits = (intrinsics.size()).is_none_or(|size| is_scaling(size, picture));
+    fits.then(|| intrinsics.resized(picture.0, picture.1))
+}
+
 /// What every frame of a stream is measured with.
 pub struct Measurer<'a> {
     /// Who measures.
@@ -241,10 +248,10 @@ fn fitted(frame: &DecodedFrame<'_>) -> Result<Option<Intrinsics>, Broken> {
     let Some(intrinsics) = frame.intrinsics else {
         return Ok(None);
     };
-    check_size("camera info", (intrinsics.width, intrinsics.height), frame)?;
-    Ok(Some(
-        intrinsics.resized(frame.color.width, frame.color.height),
-    ))
+    let picture = (frame.color.width, frame.color.height);
+    let fitted = fitted_to(&intrinsics, picture);
+    let size = (intrinsics.width, intrinsics.height);
+    (fitted.map(Some)).ok_or_else(|| no_scaling("camera info", size, picture))
 }
 
 fn check_size(
@@ -253,16 +260,20 @@ fn check_size(
     frame: &DecodedFrame<'_>,
 ) -> Result<(), Broken> {
     let color = (frame.color.width, frame.color.height);
-    if is_scaling(size, color) {
-        return Ok(());
+    match is_scaling(size, color) {
+        true => Ok(()),
+        false => Err(no_scaling(what, size, color)),
     }
-    Err(Broken {
+}
+
+fn no_scaling(what: &'static str, size: Size, color: Size) -> Broken {
+    Broken {
         what,
         why: format!(
             "its {}x{} pixels are no scaling of the colour image's {}x{}",
             size.0, size.1, color.0, color.1
         ),
-    })
+    }
 }
 
 impl Measured {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::{BoxRole, Input};
 use crate::error::Result;
+use crate::frame::Intrinsics;
 use crate::messages::{Decoder, Header};
 
 /// What a stream's messages are to the pipeline.
@@ -39,10 +40,7 @@ pub fn read(
         StreamKind::Depth => depth(&decoder.image_header(bytes)?, bytes, received_nanos),
         StreamKind::CameraInfo => {
             let (header, intrinsics) = decoder.camera_info(bytes)?;
-            Input::CameraInfo {
-                stamp_nanos: stamp_or(received_nanos, header.stamp_nanos()),
-                intrinsics,
-            }
+            camera_info(&header, intrinsics, received_nanos)
         }
         StreamKind::Boxes(role) => {
             let detections = decoder.detections(bytes)?;
@@ -69,6 +67,14 @@ pub fn depth(header: &Header, bytes: &Bytes, received_nanos: i64) -> Input {
     Input::Depth {
         stamp_nanos: stamp_or(received_nanos, header.stamp_nanos()),
         payload: bytes.clone(),
+    }
+}
+
+/// The input of a camera info whose header somebody has decoded.
+pub fn camera_info(header: &Header, intrinsics: Intrinsics, received_nanos: i64) -> Input {
+    Input::CameraInfo {
+        stamp_nanos: stamp_or(received_nanos, header.stamp_nanos()),
+        intrinsics,
     }
 }
 

@@ -95,11 +95,14 @@ impl Config {
     /// The settings that differ from their defaults, by their dotted names; those of the live node left out, for how it
     /// gets its messages changes no number.
     pub fn changed(&self) -> BTreeMap<String, serde_json::Value> {
-        let defaults = Self::default();
+        let (Ok(mine), Ok(defaults)) = (self.values(), Self::default().values()) else {
+            return BTreeMap::new();
+        };
+        let of = |values: &Value, name: &str| serde_json::to_value(value_at(values, name)?).ok();
         let differs = |name: &str| {
-            let mine = self.value_of(name)?;
+            let mine = of(&mine, name)?;
             // A group that is left out by default has no members.
-            let default = defaults.value_of(name).unwrap_or_default();
+            let default = of(&defaults, name).unwrap_or_default();
             (mine != default).then_some((name.to_owned(), mine))
         };
         declared()

@@ -25,6 +25,24 @@ pub struct Topics {
     pub target_class: Vec<String>,
     /// std_msgs/String with the task's words.
     pub task_prompt: Option<String>,
+    /// Whether the image is rectified, and so measured with the camera info's P and without distortion.
+    pub rectification: Rectification,
+    /// What a depth value counts, where it is not REP 118's: none is 0.001 for 16UC1 and 1 for 32FC1.
+    #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "maximum" = 1.0))]
+    pub depth_unit_m: Option<f64>,
+}
+
+/// Which of the camera info's two cameras the image is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rectification {
+    /// rectified if the topic of the image or of the depth is called so (`image_rect_color`, `rect/image`), else raw
+    #[default]
+    Auto,
+    /// as the lens made it: K and D
+    Raw,
+    /// P, and no distortion
+    Rectified,
 }
 
 /// How messages of several streams become one step, by their header stamps.

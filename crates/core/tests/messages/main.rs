@@ -9,6 +9,7 @@
 
 mod fixtures;
 mod hostile;
+mod opencv;
 
 use fixtures::{ARRAY, IMAGE, cases, decoder, fixture};
 use spatial_reward_core::frame::{BoundingBox, BoxOrigin, BoxSource, DistanceKind, Distortion};

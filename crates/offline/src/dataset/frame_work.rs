@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use spatial_reward_core::frame::{DepthImage, Intrinsics, LazyColorImage, Reason};
 use spatial_reward_core::geometry::GeometryEstimator;
 use spatial_reward_core::imaging::Disparity;
-use spatial_reward_core::pipeline::measure::is_scaling;
+use spatial_reward_core::pipeline::measure::{fitted_to, is_scaling};
 use spatial_reward_core::random::Random;
 
 /// What all frames share.
@@ -270,9 +270,7 @@ fn decode(piece: &Piece) -> std::result::Result<DecodedFrame, Skip> {
     }
     let size = (color.width, color.height);
     let intrinsics = frame.intrinsics.ok_or(Skip::of("no_camera_info"))?;
-    if !is_scaling((intrinsics.width, intrinsics.height), size) {
-        return Err(Skip::of("camera_info_of_another_size"));
-    }
+    let intrinsics = fitted_to(&intrinsics, size).ok_or(Skip::of("camera_info_of_another_size"))?;
     let depth_of = |decoder: &Option<spatial_reward_core::messages::Decoder>,
                     data: &Option<bytes::Bytes>| {
         let (Some(decoder), Some(data)) = (decoder, data) else {
@@ -287,7 +285,7 @@ fn decode(piece: &Piece) -> std::result::Result<DecodedFrame, Skip> {
         }
     };
     Ok(DecodedFrame {
-        intrinsics: intrinsics.resized(color.width, color.height),
+        intrinsics,
         camera_depth: depth_of(&decoders.depth, &frame.depth)?,
         truth_depth: depth_of(&decoders.truth_depth, &extra.truth_depth)?,
         instances: instances(piece, size)?,

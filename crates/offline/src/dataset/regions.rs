@@ -10,6 +10,9 @@ use spatial_reward_core::geometry::{GeometryEstimator, Point, camera};
 
 /// A region of fewer points says little of its size.
 const MIN_POINTS: usize = 10;
+/// No camera measures a point farther off along any axis, metres: what is there comes of a wrong lens or of wrong depth, and
+/// sums of it overflow.
+const FARTHEST_M: f32 = 1000.0;
 
 /// Whose box it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +107,9 @@ impl View<'_> {
             };
             match found {
                 Ok((points, _)) if points.len() < MIN_POINTS => left_out.push("too_few_points"),
+                Ok((points, _)) if !points.iter().all(is_near) => {
+                    left_out.push(Reason::ImplausibleDistance.name());
+                }
                 Ok((points, rle)) => regions.push(Region {
                     part: detected.part,
                     name: detected.name.clone(),
@@ -169,6 +175,11 @@ impl View<'_> {
                 .visible_clouds(self.color, self.depth, self.intrinsics, &regions);
         Some(Cut { clouds })
     }
+}
+
+fn is_near(point: &Point) -> bool {
+    // A coordinate that is no number is not near.
+    point.iter().all(|along_m| along_m.abs() < FARTHEST_M)
 }
 
 /// What geometry made of the two boxes.
@@ -314,5 +325,21 @@ mod tests {
         let (regions, left_out) = room.regions(true, &[outside, invisible]);
         assert!(regions.is_empty());
         assert_eq!(left_out, ["box_outside_image", "too_few_points"]);
+    }
+
+    #[test]
+    fn a_region_beyond_all_measure_became_a_row_that_no_training_reads() {
+        // Given a lens, and a depth, that put a region where sums of its points overflow
+        let masked = [detected(Part::Other, 0, Some(1))];
+        let mut tiny_focal = room();
+        tiny_focal.intrinsics.fx = f64::MIN_POSITIVE;
+        let mut far = room();
+        far.depth = DepthImage::new(WIDTH, HEIGHT, vec![1e38; (WIDTH * HEIGHT) as usize]);
+        for room in [tiny_focal, far] {
+            let (regions, left_out) = room.regions(true, &masked);
+            // Then it is left out by name
+            assert!(regions.is_empty());
+            assert_eq!(left_out, ["implausible_distance"]);
+        }
     }
 }

@@ -57,7 +57,13 @@ impl<'a> Reading<'a> {
                 unreadable_messages: 0,
                 tally: Tally::default(),
             };
-            match Source::open(path, self.request.settings, self.request.topics) {
+            let DatasetRequest {
+                settings,
+                topics,
+                stop,
+                ..
+            } = *self.request;
+            match Source::open(path, settings, topics, stop) {
                 Ok(source) => self.one(source, &mut bag, submit)?,
                 Err(error) => bag.stop(&error),
             }
@@ -66,7 +72,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn one(&self, mut source: Source, bag: &mut BagReport, submit: Submit<'_>) -> Result<()> {
+    fn one(&self, mut source: Source<'_>, bag: &mut BagReport, submit: Submit<'_>) -> Result<()> {
         bag.topics = source.topics.clone();
         let name: Arc<str> = bag.bag.as_str().into();
         loop {

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
 use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
-use crate::label::intake::{Intake, decoder, matcher};
+use crate::label::decoders::decoder_of;
+use crate::label::intake::{Intake, matcher};
 use crate::label::roles::{Roles, TruthTopics};
 use crate::message_types::{COMPRESSED_IMAGE, is_of_type};
 use crate::role::Role;
@@ -46,10 +48,10 @@ pub(crate) struct Joined {
 }
 
 /// A bag on its way through the matcher.
-pub(crate) struct Source {
+pub(crate) struct Source<'a> {
     reader: BagReader,
     info: BagInfo,
-    intake: Intake,
+    intake: Intake<'a>,
     matcher: Matcher,
     /// Its frames by their stamps alone, where something was recorded too late for its image.
     by_stamp: Option<ByStamp>,
@@ -69,20 +71,25 @@ pub(crate) struct Source {
     ended: bool,
 }
 
-impl Source {
-    /// Open a bag and find its topics.
+impl<'a> Source<'a> {
+    /// Open a bag and find its topics. A look ahead in it ends once `stop` is set.
     ///
     /// # Errors
     /// What makes the bag unreadable, or what of it a data set cannot do without.
-    pub(crate) fn open(path: &Path, settings: &Settings, topics: &ExtraTopics) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        topics: &ExtraTopics,
+        stop: &'a AtomicBool,
+    ) -> Result<Self> {
         let reader = BagReader::open(path)?;
         let info = reader.info().clone();
         let roles = Roles::find(&reader, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras)?;
-        let mut intake = Intake::new(&info, &roles)?;
+        let mut intake = Intake::new(&info, &roles, settings, stop)?;
         let mut extras = extras;
-        let by_stamp = match by_stamp::is_needed(&info, &roles, settings)? {
+        let by_stamp = match by_stamp::is_needed(&info, &roles, settings, stop)? {
             false => None,
             true => {
                 let mut each = |message: &BagMessage| {
@@ -98,7 +105,7 @@ impl Source {
         names.extend(extras.topic_names(&info));
         Ok(Self {
             reader,
-            decoders: Arc::new(decoders(&info, &roles, &extras)?),
+            decoders: Arc::new(decoders(&info, &roles, settings, &extras)?),
             topics: names,
             intake,
             matcher: matcher(&roles, settings),
@@ -244,11 +251,13 @@ fn require(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<()> {
     })
 }
 
-fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<Decoders> {
-    let decoder_of = |role| match roles.topic(role) {
-        Some(topic) => decoder(info, role, topic),
-        None => Ok(None),
-    };
+fn decoders(
+    info: &BagInfo,
+    roles: &Roles,
+    settings: &Settings,
+    extras: &Extras,
+) -> Result<Decoders> {
+    let decoder_of = |role| decoder_of(info, roles, role, settings);
     let of_extra = |topic: &Option<PictureTopic>| topic.as_ref().map(|topic| topic.decoder.clone());
     let image = roles.topic(Role::Image).and_then(|at| info.topics.get(at));
     Ok(Decoders {

@@ -30,7 +30,7 @@ pub(super) struct Case<'a> {
     /// Its steps.
     pub steps: &'a [Step],
     /// What its messages said.
-    pub intake: &'a Intake,
+    pub intake: &'a Intake<'a>,
     /// Its topics.
     pub roles: &'a Roles,
     /// Pictures that could not be used.

@@ -1,5 +1,8 @@
 //! What the first image, depth image and intrinsics say about the whole bag: encodings that are
-//! not supported and sizes that do not belong together end the labelling before it begins.
+//! not supported and sizes that do not belong together end the labelling before it begins; what cannot be as it says is
+//! told.
+
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
@@ -7,8 +10,10 @@ use super::roles::Roles;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use spatial_reward_core::Error as CoreError;
-use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::frame::Intrinsics;
+use spatial_reward_core::messages::{Decoder, doubt_of_size};
 use spatial_reward_core::pipeline::measure::{Size, is_scaling};
+use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::BagInfo;
 
 /// So many broken pictures are decoded before no more are.
@@ -20,36 +25,53 @@ pub(crate) struct FirstMessages {
     image: FirstMessage,
     depth: FirstMessage,
     camera_info: FirstMessage,
+    intrinsics: Option<Intrinsics>,
+    /// Where half of a depth image should lie.
+    depth_range_m: RangeInclusive<f64>,
 }
 
 /// What one topic's first message that can be decoded says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct FirstMessage {
+    role: Role,
     topic: String,
     /// Messages that were decoded, or could not be.
     attempts: u32,
+    /// Those of them that begin like no picture.
+    no_pictures: u32,
     size: Option<Size>,
     frame_id: Option<String>,
 }
 
 impl FirstMessages {
     /// Before any message of these topics.
-    pub(crate) fn new(info: &BagInfo, roles: &Roles) -> Self {
+    pub(crate) fn new(info: &BagInfo, roles: &Roles, settings: &Settings) -> Self {
         let of = |role| FirstMessage {
+            role,
             topic: (roles.topic(role).and_then(|topic| info.topics.get(topic)))
                 .map_or_else(String::new, |topic| topic.name.clone()),
-            ..FirstMessage::default()
+            attempts: 0,
+            no_pictures: 0,
+            size: None,
+            frame_id: None,
         };
         Self {
             image: of(Role::Image),
             depth: of(Role::Depth),
             camera_info: of(Role::CameraInfo),
+            intrinsics: None,
+            depth_range_m: settings.geometry.min_depth_m..=settings.geometry.max_depth_m,
         }
     }
 
     /// The sizes of colour image, depth image and camera info, as far as they were seen.
     pub(crate) fn sizes(&self) -> [Option<Size>; 3] {
         [self.image.size, self.depth.size, self.camera_info.size]
+    }
+
+    /// Whether a camera info gave intrinsics.
+    pub(crate) fn has_intrinsics(&self) -> bool {
+        self.intrinsics.is_some()
     }
 
     /// Take a colour image in.
@@ -60,9 +82,11 @@ impl FirstMessages {
         if self.image.is_wanted(frame_id) {
             match decoder.color(data) {
                 Ok(color) => self.image.size = Some((color.width, color.height)),
-                Err(error) => return only_encoding(error, &self.image.topic),
+                Err(error) => return self.image.only_of_all(error),
             }
             self.check()?;
+            self.tell_of_frames();
+            self.tell_of_size();
         }
         Ok(())
     }
@@ -74,41 +98,64 @@ impl FirstMessages {
     pub(crate) fn depth(&mut self, decoder: &Decoder, frame_id: &str, data: &Bytes) -> Result<()> {
         if self.depth.is_wanted(frame_id) {
             match decoder.depth(data) {
-                Ok(depth) => self.depth.size = Some((depth.width, depth.height)),
-                Err(error) => return only_encoding(error, &self.depth.topic),
+                Ok(depth) => {
+                    self.depth.size = Some((depth.width, depth.height));
+                    let doubt = decoder.depth_doubt(data, &depth, self.depth_range_m.clone());
+                    self.depth.tell(doubt);
+                }
+                Err(error) => return self.depth.only_of_all(error),
             }
             self.check()?;
+            self.tell_of_frames();
         }
         Ok(())
     }
 
-    /// Take a camera info in.
+    /// Take intrinsics in, with what speaks against them. Those after the first change nothing.
     ///
     /// # Errors
-    /// `Error::NoIntrinsics` if the first does not give intrinsics, for the others will not either;
     /// `Error::SizesDiffer`.
-    pub(crate) fn camera_info(&mut self, decoder: &Decoder, data: &[u8]) -> Result<()> {
-        let is_first = self.camera_info.size.is_none();
-        if is_first {
-            let (_, intrinsics) =
-                (decoder.camera_info(data)).map_err(|error| self.no_intrinsics(&error))?;
-            self.camera_info.size = Some((intrinsics.width, intrinsics.height));
-            self.check()?;
+    pub(crate) fn intrinsics(
+        &mut self,
+        intrinsics: &Intrinsics,
+        doubt: impl FnOnce() -> Option<String>,
+    ) -> Result<()> {
+        if self.has_intrinsics() {
+            return Ok(());
         }
+        self.intrinsics = Some(*intrinsics);
+        self.camera_info.size = intrinsics.size();
+        self.camera_info.tell(doubt());
+        self.check()?;
+        self.tell_of_size();
         Ok(())
     }
 
-    fn no_intrinsics(&self, error: &CoreError) -> Error {
+    /// That no camera info of the bag gives intrinsics.
+    pub(crate) fn no_intrinsics(&self, message: String) -> Error {
         Error::NoIntrinsics {
             topic: self.camera_info.topic.clone(),
-            message: error.to_string(),
+            message,
+        }
+    }
+
+    /// Once both are known: what the picture's size says about intrinsics that have none.
+    fn tell_of_size(&self) {
+        if let (Some(intrinsics), Some(picture)) = (&self.intrinsics, self.image.size) {
+            self.camera_info.tell(doubt_of_size(intrinsics, picture));
         }
     }
 
     fn check(&self) -> Result<()> {
         self.belong_together(&self.image, &self.camera_info)?;
-        self.belong_together(&self.image, &self.depth)?;
-        if let (Some(image), Some(depth)) = (&self.image.frame_id, &self.depth.frame_id)
+        self.belong_together(&self.image, &self.depth)
+    }
+
+    /// Once both are known: whether image and depth are of one camera.
+    fn tell_of_frames(&self) {
+        if self.image.size.is_some()
+            && self.depth.size.is_some()
+            && let (Some(image), Some(depth)) = (&self.image.frame_id, &self.depth.frame_id)
             && image != depth
         {
             tracing::warn!(
@@ -118,7 +165,6 @@ impl FirstMessages {
                 self.image.topic,
             );
         }
-        Ok(())
     }
 
     fn belong_together(&self, first: &FirstMessage, second: &FirstMessage) -> Result<()> {
@@ -146,22 +192,40 @@ impl FirstMessage {
         self.frame_id = Some(frame_id.to_owned()).filter(|id| !id.is_empty());
         true
     }
-}
 
-/// A broken picture says nothing about the others, an unsupported encoding does.
-fn only_encoding(error: CoreError, topic: &str) -> Result<()> {
-    match error {
-        CoreError::Encoding {
-            encoding,
-            role,
-            supported,
-        } => Err(CoreError::Encoding {
-            encoding: format!("{encoding}' on topic '{topic}"),
-            role,
-            supported,
+    fn tell(&self, doubt: Option<String>) {
+        if let Some(doubt) = doubt {
+            tracing::warn!("{}: {doubt}", self.topic);
         }
-        .into()),
-        _ => Ok(()),
+    }
+
+    /// A broken picture says nothing about the others, an unsupported encoding does, and so do many in a row that begin
+    /// like no picture.
+    fn only_of_all(&mut self, error: CoreError) -> Result<()> {
+        // A camera may send nothing while it warms up.
+        let is_other = matches!(error, CoreError::NoPicture { bytes: 1.., .. });
+        self.no_pictures += u32::from(is_other);
+        match error {
+            CoreError::Encoding {
+                encoding,
+                role,
+                supported,
+            } => Err(CoreError::Encoding {
+                encoding: format!("{encoding}' on topic '{}", self.topic),
+                role,
+                supported,
+            }
+            .into()),
+            CoreError::NoPicture { .. } if self.no_pictures == MAX_ATTEMPTS => {
+                Err(Error::NoPictures {
+                    role: self.role,
+                    topic: self.topic.clone(),
+                    count: self.no_pictures,
+                    message: error.to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

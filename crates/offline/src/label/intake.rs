@@ -3,7 +3,11 @@
 //! cannot be labelled is refused at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
+use super::calibration::Calibration;
+use super::decoders::decoder_of;
 use super::evidence::Evidence;
 use super::first_messages::FirstMessages;
 use super::roles::Roles;
@@ -11,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::truth::Truth;
 use spatial_reward_core::Error as CoreError;
+use spatial_reward_core::frame::Intrinsics;
 use spatial_reward_core::messages::{Decoder, Detection};
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Matcher, Streams};
@@ -21,10 +26,16 @@ use spatial_reward_rosbag2::{BagInfo, BagMessage};
 const MAX_CLASSES: usize = 50;
 
 /// Turns one bag's messages into pipeline inputs.
-pub(crate) struct Intake {
+pub(crate) struct Intake<'a> {
+    /// The bag, for a look ahead.
+    path: PathBuf,
+    stop: &'a AtomicBool,
     /// By topic index: what to do with its messages. A topic may have several roles.
     readers: BTreeMap<usize, Vec<Reader>>,
     first_messages: FirstMessages,
+    /// The bag's first intrinsics, for the camera infos before them that give none.
+    foreseen: Option<Intrinsics>,
+    looked_ahead: bool,
     truth: Truth,
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
@@ -47,12 +58,17 @@ struct Reader {
     boxes_of: BoxRole,
 }
 
-impl Intake {
-    /// For the topics of these roles.
+impl<'a> Intake<'a> {
+    /// For the topics of these roles. A look ahead in the bag ends once `stop` is set.
     ///
     /// # Errors
     /// `Error::UnknownLayout` for a definition in the bag that this program does not know.
-    pub(crate) fn new(info: &BagInfo, roles: &Roles) -> Result<Self> {
+    pub(crate) fn new(
+        info: &BagInfo,
+        roles: &Roles,
+        settings: &Settings,
+        stop: &'a AtomicBool,
+    ) -> Result<Self> {
         let mut readers: BTreeMap<usize, Vec<Reader>> = BTreeMap::new();
         for (role, choice) in roles.iter() {
             if role == Role::Target && roles.shares_boxes() {
@@ -60,7 +76,7 @@ impl Intake {
             }
             let reader = Reader {
                 role,
-                decoder: decoder(info, role, choice.topic)?,
+                decoder: decoder_of(info, roles, role, settings)?,
                 boxes_of: match role {
                     Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
                     Role::Target => BoxRole::Target,
@@ -70,8 +86,12 @@ impl Intake {
             readers.entry(choice.topic).or_default().push(reader);
         }
         Ok(Self {
+            path: info.path.clone(),
+            stop,
             readers,
-            first_messages: FirstMessages::new(info, roles),
+            first_messages: FirstMessages::new(info, roles, settings),
+            foreseen: None,
+            looked_ahead: false,
             truth: Truth::default(),
             task_prompt: None,
             classes: BTreeMap::new(),
@@ -119,7 +139,11 @@ impl Intake {
     /// One broken message is an accident; these errors hold for every message of the topic.
     fn is_fatal(&self, role: Role, error: &Error) -> bool {
         match error {
-            Error::SizesDiffer { .. } | Error::NoIntrinsics { .. } => true,
+            Error::SizesDiffer { .. } | Error::NoIntrinsics { .. } | Error::NoPictures { .. } => {
+                true
+            }
+            // A look ahead in the bag has failed.
+            Error::Bag(_) => true,
             Error::Core(CoreError::Encoding { .. }) => true,
             // A layout that fitted an earlier message is the topic's, and this message is broken.
             Error::Core(CoreError::UnknownLayout { .. }) => !self.classes.contains_key(&role),
@@ -158,10 +182,7 @@ impl Intake {
                 first.depth(decoder, &header.frame_id, &message.data)?;
                 reading::depth(&header, &message.data, log_time)
             }
-            Role::CameraInfo => {
-                first.camera_info(decoder, &message.data)?;
-                read(StreamKind::CameraInfo)?
-            }
+            Role::CameraInfo => return self.camera_info(decoder, message).map(Some),
             Role::Fingertip | Role::Target => {
                 let input = read(StreamKind::Boxes(reader.boxes_of))?;
                 if let Input::Boxes { boxes, .. } = &input {
@@ -194,6 +215,53 @@ impl Intake {
             Role::TruthDepth | Role::Instances | Role::Accelerometer => return Ok(None),
         };
         Ok(Some(input))
+    }
+
+    /// A message before the first that gives intrinsics has that one's. A later one that gives none is an accident.
+    fn camera_info(&mut self, decoder: &Decoder, message: &BagMessage) -> Result<Input> {
+        let BagMessage {
+            data,
+            log_time_nanos,
+            ..
+        } = message;
+        let error = match reading::read(StreamKind::CameraInfo, decoder, data, *log_time_nanos) {
+            Ok(input) => {
+                if let Input::CameraInfo { intrinsics, .. } = &input {
+                    let doubt = || decoder.camera_info_doubt(data).ok().flatten();
+                    self.first_messages.intrinsics(intrinsics, doubt)?;
+                }
+                self.foreseen = None;
+                return Ok(input);
+            }
+            Err(error) => error,
+        };
+        if !(self.looked_ahead || self.first_messages.has_intrinsics()) {
+            self.looked_ahead = true;
+            self.look_ahead(decoder, message.topic)?;
+        }
+        let Some(intrinsics) = self.foreseen else {
+            return Err(error.into());
+        };
+        let header = decoder.camera_info_header(data)?;
+        Ok(reading::camera_info(&header, intrinsics, *log_time_nanos))
+    }
+
+    /// Look for the bag's first intrinsics, unless the work is to stop.
+    fn look_ahead(&mut self, decoder: &Decoder, topic: usize) -> Result<()> {
+        let found = Calibration::find(&self.path, topic, decoder, self.stop)?;
+        let Some(Calibration { first, why_not }) = found else {
+            return Ok(());
+        };
+        let why = why_not.unwrap_or_default();
+        let Some((intrinsics, doubt)) = first else {
+            return Err(self.first_messages.no_intrinsics(why));
+        };
+        tracing::warn!(
+            "the first messages with the {} give no intrinsics ({why}): the first that do hold for them",
+            Role::CameraInfo.name()
+        );
+        self.foreseen = Some(intrinsics);
+        self.first_messages.intrinsics(&intrinsics, || doubt)
     }
 
     fn note_classes(&mut self, role: Role, boxes: &[Detection]) {
@@ -258,24 +326,4 @@ pub(crate) fn matcher(roles: &Roles, settings: &Settings) -> Matcher {
         false => Matcher::recorded,
     };
     of_kind(settings, streams(roles), settings.needs_depth())
-}
-
-/// The decoder of a role's topic; `None` for an episode split, whose content does not matter.
-pub(crate) fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decoder>> {
-    let Some(topic) = info
-        .topics
-        .get(topic)
-        .filter(|_| role != Role::EpisodeSplit)
-    else {
-        return Ok(None);
-    };
-    let decoder = Decoder::for_channel(&topic.type_name, topic.ros2msg());
-    let decoder = decoder.map_err(|error| match error {
-        CoreError::UnknownLayout { type_name, detail } => CoreError::UnknownLayout {
-            type_name: format!("topic {}: {type_name}", topic.name),
-            detail,
-        },
-        other => other,
-    })?;
-    Ok(Some(decoder))
 }

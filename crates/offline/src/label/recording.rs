@@ -129,7 +129,7 @@ impl<'a> Recording<'a> {
         job: &Job<'_>,
         folder: &WholeFolder,
         name: &str,
-        mut intake: Intake,
+        mut intake: Intake<'_>,
     ) -> Result<Labelled> {
         let Job {
             request,
@@ -196,7 +196,7 @@ fn moved(files: &report::Files, target: &Path) -> report::Files {
     }
 }
 
-fn truth_of(steps: &[Step], intake: &mut Intake, settings: &Settings) -> Vec<Option<f64>> {
+fn truth_of(steps: &[Step], intake: &mut Intake<'_>, settings: &Settings) -> Vec<Option<f64>> {
     let truth = intake.take_truth();
     if truth.is_empty() {
         return Vec::new();

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use super::intake::{Intake, decoder, matcher};
+use super::calibration::leave_out_if_uncalibrated;
+use super::decoders::decoder_of;
+use super::intake::{Intake, matcher};
 use super::job::{Job, no_steps};
 use super::labelled::Labelled;
 use super::output::{check_apart, check_target, name_of};
@@ -44,8 +46,9 @@ pub fn label(
     let begin = Instant::now();
     let reader = BagReader::open(request.source)?;
     let info = reader.info().clone();
-    let roles = Roles::find(&reader, request.settings, request.truth)?;
+    let mut roles = Roles::find(&reader, request.settings, request.truth)?;
     roles.require(&info, request.settings)?;
+    leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
     let measurer = measurer(&info, &roles, request.settings, estimator)?;
     check_apart(request.target, &info.path)?;
@@ -65,7 +68,7 @@ pub fn label(
         measurer: &measurer,
         folder: &folder,
     };
-    let intake = || Intake::new(&info, &roles);
+    let intake = || Intake::new(&info, &roles, request.settings, request.stop);
     let (recording, intake, loss) = match bag.in_one_pass(&job, reader, intake()?, progress)? {
         Some(carried) => carried,
         None => {
@@ -85,7 +88,7 @@ pub fn label(
 }
 
 /// What came of a bag's messages: the output without its end, what was learnt on the way, what was lost.
-type Carried<'a> = (Recording<'a>, Intake, Option<Loss>);
+type Carried<'a> = (Recording<'a>, Intake<'a>, Option<Loss>);
 
 /// A bag on its way to a labelled one.
 struct Bag<'a> {
@@ -101,7 +104,7 @@ impl Bag<'_> {
         &self,
         job: &Job<'job>,
         mut reader: BagReader,
-        mut intake: Intake,
+        mut intake: Intake<'job>,
         progress: OnProgress<'_>,
     ) -> Result<Option<Carried<'job>>> {
         let mut recording = Recording::begin(job, self.folder, self.name)?;
@@ -137,7 +140,7 @@ impl Bag<'_> {
     fn by_stamp<'job>(
         &self,
         job: &Job<'job>,
-        mut intake: Intake,
+        mut intake: Intake<'job>,
         progress: OnProgress<'_>,
     ) -> Result<Carried<'job>> {
         let Job {
@@ -246,10 +249,7 @@ fn measurer<'a>(
     settings: &Settings,
     estimator: &'a dyn Estimator,
 ) -> Result<Measurer<'a>> {
-    let decoder_of = |role| match roles.topic(role) {
-        Some(topic) => decoder(info, role, topic),
-        None => Ok(None),
-    };
+    let decoder_of = |role| decoder_of(info, roles, role, settings);
     Ok(Measurer {
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,

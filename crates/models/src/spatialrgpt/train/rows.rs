@@ -5,10 +5,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use crate::error::{Error, Result};
-use spatial_reward_core::prompt::format;
+use spatial_reward_core::training_row;
+pub(super) use spatial_reward_core::training_row::Turn;
 
 /// Broken rows that are named one by one; the rest is counted.
 const NAMED: usize = 10;
@@ -39,45 +38,6 @@ impl TrainingRow {
     pub(super) fn has_places(&self) -> bool {
         self.intrinsics.is_some() && self.points.iter().all(Option::is_some)
     }
-}
-
-/// A question, its answer and the regions that its `<mask>`s stand for.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Turn {
-    /// With `<mask>`, and perhaps `<depth>`, for each region.
-    pub question: String,
-    /// What the model is to say.
-    pub answer: String,
-    /// The regions in the order of their `<mask>`s.
-    pub mentions: Vec<usize>,
-    /// What kind of question the dataset calls it; may be empty.
-    pub category: String,
-}
-
-/// A row as it is written.
-#[derive(Debug, Deserialize)]
-struct Written {
-    filename: String,
-    #[serde(default)]
-    depth: Option<String>,
-    #[serde(default)]
-    metric: Option<String>,
-    #[serde(default)]
-    intrinsics: Option<[f64; 4]>,
-    bbox: Vec<[f64; 4]>,
-    #[serde(default)]
-    points: Vec<Option<[f32; 3]>>,
-    conversations: Vec<Said>,
-    #[serde(default)]
-    mentions: Option<Vec<Vec<usize>>>,
-    #[serde(default)]
-    categories: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Said {
-    from: String,
-    value: String,
 }
 
 /// All rows of the datasets in `folders`, and how many were broken.
@@ -124,9 +84,9 @@ pub(super) fn read(folders: &[PathBuf]) -> Result<(Vec<TrainingRow>, usize)> {
     Ok((rows, broken))
 }
 
-/// The row, or what is wrong with it.
+/// The row with its pictures, or what is wrong with it.
 fn parse(text: &str, folder: &Path, place: &str) -> std::result::Result<TrainingRow, String> {
-    let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let row = training_row::TrainingRow::parse(text)?;
     let existing = |name: &str| {
         let path = folder.join(name);
         match path.is_file() {
@@ -135,73 +95,16 @@ fn parse(text: &str, folder: &Path, place: &str) -> std::result::Result<Training
         }
     };
     let optional = |name: &Option<String>| name.as_deref().map(existing).transpose();
-    let proper = |b: &[f64; 4]| b.iter().all(|v| v.is_finite()) && b[0] < b[2] && b[1] < b[3];
-    if let Some(wrong) = written.bbox.iter().find(|bbox| !proper(bbox)) {
-        return Err(format!("{wrong:?} is no box"));
-    }
-    if !written.points.is_empty() && written.points.len() != written.bbox.len() {
-        let (points, boxes) = (written.points.len(), written.bbox.len());
-        return Err(format!("{points} points for {boxes} boxes"));
-    }
-    let turns = turns(&written)?;
-    if turns.is_empty() {
-        return Err("nothing is asked".into());
-    }
     Ok(TrainingRow {
         place: place.to_owned(),
-        color: existing(&written.filename)?,
-        depth: optional(&written.depth)?,
-        metric: optional(&written.metric)?,
-        intrinsics: written.intrinsics,
-        points: match written.points.is_empty() {
-            true => vec![None; written.bbox.len()],
-            false => written.points,
-        },
-        boxes: written.bbox,
-        turns,
+        color: existing(&row.color)?,
+        depth: optional(&row.depth)?,
+        metric: optional(&row.metric)?,
+        intrinsics: row.intrinsics,
+        boxes: row.boxes,
+        points: row.points,
+        turns: row.turns,
     })
-}
-
-/// The turns of a row. Without `mentions`, as in the published dataset, the regions are mentioned in the
-/// order of the boxes, over all turns.
-fn turns(row: &Written) -> std::result::Result<Vec<Turn>, String> {
-    let mut next_box = 0;
-    let pairs = row.conversations.chunks(2).enumerate();
-    pairs
-        .map(|(index, pair)| {
-            let [human, model] = pair else {
-                return Err("the last question has no answer".into());
-            };
-            if human.from != "human" || model.from != "gpt" {
-                let order = format!("'{}' then '{}'", human.from, model.from);
-                return Err(format!("turn {index} is {order}, not 'human' then 'gpt'"));
-            }
-            let question = format::without_image(&human.value);
-            let masks = question.matches(format::MASK).count();
-            let mentions = match &row.mentions {
-                Some(mentions) => mentions.get(index).cloned().unwrap_or_default(),
-                None => (next_box..next_box + masks).collect(),
-            };
-            next_box += masks;
-            if mentions.len() != masks {
-                let named = mentions.len();
-                return Err(format!(
-                    "turn {index} has {masks} <mask>, but mentions {named} regions"
-                ));
-            }
-            if let Some(region) = mentions.iter().find(|&&region| region >= row.bbox.len()) {
-                return Err(format!(
-                    "turn {index} mentions region {region}, which has no box"
-                ));
-            }
-            Ok(Turn {
-                question,
-                answer: model.value.trim().to_owned(),
-                mentions,
-                category: row.categories.get(index).cloned().unwrap_or_default(),
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -260,13 +163,6 @@ pub(super) mod tests {
             "How far is <mask> <depth> from <mask> <depth>?"
         );
         assert_eq!(turn.mentions, [1, 0]);
-    }
-
-    #[test]
-    fn rows_without_mentions_take_their_boxes_in_order() {
-        let folder = dataset(&[&SOUND.replace(r#","mentions":[[1,0]]"#, "")]);
-        let (rows, _) = read(&[folder.path().to_path_buf()]).unwrap();
-        assert_eq!(rows[0].turns[0].mentions, [0, 1]);
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Roles {
         self.choices.insert(role, choice);
     }
 
+    /// Take a role's topic back.
+    pub(crate) fn leave_out(&mut self, role: Role) {
+        self.choices.remove(&role);
+    }
+
     /// Role to topic name, of the roles whose messages the labelling reads.
     pub fn topic_names(&self, info: &BagInfo) -> BTreeMap<String, String> {
         self.iter()

@@ -83,6 +83,8 @@ fn named<'a>(role: Role, settings: &'a Settings, truth: &'a TruthTopics) -> Opti
         fingertip_class: _,
         target_class: _,
         task_prompt,
+        rectification: _,
+        depth_unit_m: _,
     } = &settings.topics;
     let name = match role {
         Role::Image => image,

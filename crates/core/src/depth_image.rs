@@ -1,0 +1,166 @@
+//! A depth image: metres along the optical axis, or 16-bit values as the camera sent them.
+
+use bytes::Bytes;
+
+/// Row-major depth along the optical axis in metres; NaN where the sensor has no measurement. A camera's
+/// 16-bit image stays as it was sent: who measures two boxes reads a part of it.
+#[derive(Debug, Clone)]
+pub struct DepthImage {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    pixels: DepthPixels,
+}
+
+#[derive(Debug, Clone)]
+enum DepthPixels {
+    Metres(Vec<f32>),
+    /// Little-endian 16-bit values, 0 for none; rows begin `step` bytes apart.
+    Sent {
+        bytes: Bytes,
+        step: usize,
+        unit: DepthUnit,
+    },
+}
+
+const MILLIMETRES_PER_METRE: f32 = 1000.0;
+
+/// What a 16-bit depth value counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum DepthUnit {
+    /// What REP 118 says.
+    Millimetre,
+    /// So many metres.
+    Metres(f64),
+}
+
+impl DepthUnit {
+    /// Of a value in metres; none: as REP 118 says.
+    pub(crate) fn of(metres: Option<f64>) -> Self {
+        match metres {
+            None | Some(0.001) => Self::Millimetre,
+            Some(metres) => Self::Metres(metres),
+        }
+    }
+
+    /// Depth in metres of a 16-bit value; 0 is no measurement (REP 118).
+    pub(crate) fn metres_of(self, value: u16) -> f32 {
+        match (value, self) {
+            (0, _) => f32::NAN,
+            (value, Self::Millimetre) => f32::from(value) / MILLIMETRES_PER_METRE,
+            (value, Self::Metres(unit_m)) => (f64::from(value) * unit_m) as f32,
+        }
+    }
+}
+
+impl DepthImage {
+    /// Depth in metres, row by row.
+    pub fn new(width: u32, height: u32, depth_m: Vec<f32>) -> Self {
+        Self {
+            width,
+            height,
+            pixels: DepthPixels::Metres(depth_m),
+        }
+    }
+
+    /// Depth as little-endian 16-bit values in rows of `step` bytes, all within `bytes`.
+    pub(crate) fn as_sent(
+        width: u32,
+        height: u32,
+        bytes: Bytes,
+        step: usize,
+        unit: DepthUnit,
+    ) -> Self {
+        Self {
+            width,
+            height,
+            pixels: DepthPixels::Sent { bytes, step, unit },
+        }
+    }
+
+    /// Depth in metres of the pixels from `column` on in a row, as many as `out` takes. Beyond the image
+    /// it is NaN.
+    pub fn read_row(&self, row: usize, column: usize, out: &mut [f32]) {
+        out.fill(f32::NAN);
+        let width = (self.width as usize).saturating_sub(column);
+        let length = if row < self.height as usize {
+            width.min(out.len())
+        } else {
+            0
+        };
+        let out = &mut out[..length];
+        match &self.pixels {
+            DepthPixels::Metres(depth_m) => {
+                let begin = row * self.width as usize + column;
+                for (out, depth_m) in out.iter_mut().zip(depth_m.iter().skip(begin)) {
+                    *out = *depth_m;
+                }
+            }
+            DepthPixels::Sent { bytes, step, unit } => {
+                let row = bytes.get(row * step + 2 * column..).unwrap_or_default();
+                for (out, value) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+                    *out = unit.metres_of(u16::from_le_bytes(*value));
+                }
+            }
+        }
+    }
+
+    /// All of it in metres, row by row.
+    pub fn to_metres(&self) -> Vec<f32> {
+        match &self.pixels {
+            DepthPixels::Metres(depth_m) => depth_m.clone(),
+            DepthPixels::Sent { .. } => {
+                let width = self.width as usize;
+                let mut depth_m = vec![f32::NAN; width * self.height as usize];
+                for (row, out) in depth_m.chunks_exact_mut(width.max(1)).enumerate() {
+                    self.read_row(row, 0, out);
+                }
+                depth_m
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_as_it_was_sent_reads_like_depth_in_metres() {
+        // given three by two pixels in rows with padding, and the same in metres
+        let bytes: Vec<u8> = [1000_u16, 0, 250, 9999, 1, 2, 65535, 9999]
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let sent = DepthImage::as_sent(3, 2, bytes.into(), 8, DepthUnit::Millimetre);
+        let metres = DepthImage::new(3, 2, sent.to_metres());
+        // when parts of rows are read, also beyond their end
+        for (row, column, length) in [(0, 0, 3), (1, 1, 2), (1, 2, 3), (2, 0, 2), (0, 5, 1)] {
+            let read = |image: &DepthImage| {
+                let mut out = vec![7.0; length];
+                image.read_row(row, column, &mut out);
+                out.iter().map(|depth| depth.to_bits()).collect::<Vec<_>>()
+            };
+            // then both say the same
+            assert_eq!(read(&sent), read(&metres), "{row} {column} {length}");
+        }
+        assert!(sent.to_metres()[1].is_nan());
+        assert_eq!(sent.to_metres()[5], 65.535);
+    }
+
+    #[test]
+    fn a_unit_of_its_own_counts_instead_of_the_millimetre() {
+        let pixels = bytes::Bytes::from_static(&[0xdc, 0x05, 0, 0]);
+        let depth = |unit| DepthImage::as_sent(2, 1, pixels.clone(), 4, DepthUnit::of(unit));
+        assert_eq!(depth(None).to_metres()[0], 1.5);
+        assert_eq!(depth(Some(0.0001)).to_metres()[0], 0.15);
+        assert!(depth(Some(0.0001)).to_metres()[1].is_nan());
+    }
+
+    #[test]
+    fn the_millimetre_said_is_the_millimetre_meant() {
+        // Divided by 1000, as before there was a setting: multiplied by 0.001 some values differ in the last bit.
+        assert_eq!(DepthUnit::of(Some(0.001)), DepthUnit::of(None));
+    }
+}
