@@ -37,6 +37,9 @@ const NAME: &str = "spatial_reward";
 /// for its inputs.
 const SHORT_WAIT: Duration = Duration::from_millis(10);
 
+/// And while answers wait for their turn.
+const ANSWERS_WAIT: Duration = Duration::from_millis(2);
+
 /// And while nothing has.
 const LONG_WAIT: Duration = Duration::from_millis(100);
 
@@ -158,9 +161,12 @@ impl LiveNode {
     /// Take turns with ROS until somebody sets `stop`.
     fn listen(&mut self, node: &mut r2r::Node, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            let wait = match self.has_deadlines()? {
-                true => SHORT_WAIT,
-                false => LONG_WAIT,
+            let wait = if self.shared.calls.answers.send_due()? {
+                ANSWERS_WAIT
+            } else if self.has_deadlines()? {
+                SHORT_WAIT
+            } else {
+                LONG_WAIT
             };
             node.spin_once(wait);
             self.turn(node)?;
@@ -187,8 +193,11 @@ impl LiveNode {
         self.now = self.clock.now(self.inputs.images())?;
         self.take_messages()?;
         self.take_orders()?;
-        let changed =
-            (self.parameter_services).answer(&mut self.parameters, &node.get_ros_clock())?;
+        let changed = (self.parameter_services).answer(
+            &mut self.parameters,
+            &node.get_ros_clock(),
+            &self.shared.calls.answers,
+        )?;
         if let Some(settings) = changed {
             self.shared.set_settings(settings)?;
         }
@@ -236,7 +245,7 @@ impl LiveNode {
 
     /// Begin and end episodes, as the services are asked to.
     fn take_orders(&mut self) -> Result<()> {
-        while let Some(order) = self.episodes.next_order() {
+        while let Some(order) = self.episodes.next_order(&self.shared.calls.answers)? {
             // What was received belongs to the episode that ends, and comes too late.
             self.matcher.flush();
             let next = self.matcher.next_episode();
@@ -245,7 +254,7 @@ impl LiveNode {
                 .store(next, Ordering::Relaxed);
             self.submit_ready()?;
             let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
-            let was_open = self.episodes.carry_out(order);
+            let was_open = self.episodes.carry_out(order, &self.shared.calls.answers)?;
             if was_open {
                 self.rewards.publish_truncated()?;
             }
@@ -258,7 +267,7 @@ impl LiveNode {
 
     fn take_calls(&mut self) -> Result<()> {
         let settings = self.shared.settings()?;
-        while let Some(request) = next(&mut self.calls) {
+        while let Some(request) = next(&mut self.calls, &self.shared.calls.answers)? {
             self.calls_taken += 1;
             let received_nanos = self.now.map_or(0, |now| now.ros_nanos);
             let intrinsics = self.matcher.newest_intrinsics();
