@@ -22,7 +22,8 @@ IMPATIENT = {"matching.wait_s": 0.2}
 @pytest.fixture(scope="module")
 def node():
     """One node for all that should not hurt it, with a debug view that somebody watches."""
-    with Node(parameters=IMPATIENT | {"live.debug_rate_hz": 60.0}) as node:
+    # An image whose header cannot be read has the time when it came, which is not to be wild among the others.
+    with Node(parameters=IMPATIENT | {"live.debug_rate_hz": 60.0}, machine_time=True) as node:
         node.prompts = node.peer.publisher(String, "/task_prompt")
         node.peer.until(node.prompts.get_subscription_count, "the node to hear the task")
         node.debug_images = node.peer.collect(CompressedImage, f"{node.peer.private}/debug_image/compressed")
