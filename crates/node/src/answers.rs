@@ -13,10 +13,13 @@ use crate::error::{Result, poisoned};
 use crate::outgoing::{Outgoing, respond};
 
 /// Answers that go out at once after a while without any: fewer than a client has places for.
-const AT_ONCE: u32 = 6;
+const AT_ONCE: u32 = 3;
 
-/// The others follow so far from each other that a client in Python with two hundred siblings reads in time.
-const PERIOD: Duration = Duration::from_millis(8);
+/// The others follow so far from each other that a program in Python reads in time, which has to look at each answer
+/// once for each of its clients.
+const PERIOD_A_CLIENT: Duration = Duration::from_micros(400);
+const SHORTEST_PERIOD: Duration = Duration::from_millis(3);
+const LONGEST_PERIOD: Duration = Duration::from_millis(30);
 
 /// More than these wait in a burst, in which nobody is answered until no request has come for `QUIET`: who sends
 /// many requests reads no answer meanwhile.
@@ -80,6 +83,17 @@ impl Answers {
         Ok(())
     }
 
+    /// So many clients have the service that has most.
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub(crate) fn set_clients(&self, clients: usize) -> Result<()> {
+        let clients = u32::try_from(clients).unwrap_or(u32::MAX);
+        let period = PERIOD_A_CLIENT.saturating_mul(clients);
+        self.queue()?.period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
+        Ok(())
+    }
+
     /// Send the answers whose time has come; whether any wait.
     ///
     /// # Errors
@@ -100,6 +114,7 @@ impl Answers {
     /// # Errors
     /// The other thread has panicked.
     pub(crate) fn send_all(&self) -> Result<()> {
+        // Out of the lock: an answer that fails is told to the log.
         let queue = std::mem::take(&mut *self.queue()?);
         let all = queue.measured.into_iter().chain(queue.others);
         all.for_each(|one| (one.answer)());
@@ -121,6 +136,8 @@ struct Queue<A> {
     measured: VecDeque<Waiting<A>>,
     others: VecDeque<Waiting<A>>,
     last_request: Option<Instant>,
+    /// From one answer of a burst to the next.
+    period: Duration,
     /// From this moment on, `AT_ONCE` answers may go out together.
     free_at: Option<Instant>,
 }
@@ -131,6 +148,7 @@ impl<A> Default for Queue<A> {
             measured: VecDeque::new(),
             others: VecDeque::new(),
             last_request: None,
+            period: SHORTEST_PERIOD,
             free_at: None,
         }
     }
@@ -176,14 +194,14 @@ impl<A> Queue<A> {
 
     fn may_send(&self, now: Instant) -> bool {
         // Of the periods that all of `AT_ONCE` take, one must be left.
-        (self.free_at).is_none_or(|free_at| free_at <= now + PERIOD * (AT_ONCE - 1))
+        (self.free_at).is_none_or(|free_at| free_at <= now + self.period * (AT_ONCE - 1))
     }
 
     fn note_sent(&mut self, now: Instant) {
         let begin = self.free_at.map_or(now, |free_at| free_at.max(now));
         // Measured ones are not held back, and do not hold others back for longer than that.
-        let latest = now + PERIOD * AT_ONCE;
-        self.free_at = Some((begin + PERIOD).min(latest));
+        let latest = now + self.period * AT_ONCE;
+        self.free_at = Some((begin + self.period).min(latest));
     }
 }
 
@@ -240,12 +258,24 @@ mod tests {
         });
         // then some are answered at once: fewer than a client has places for
         assert!(desk.sent.len() < 10, "{:?}", desk.sent);
-        // and all in two seconds, in their order, never ten within two cycles of a slow client
+        // and all in two seconds, in their order, never ten faster than they are read
         (20..2000).for_each(|millis| desk.passes(millis));
         assert_eq!(desk.numbers(), (0..200).collect::<Vec<_>>());
-        let slow = |pair: &[(u64, u32)]| pair[9].0 - pair[0].0 >= 30;
+        let slow = |pair: &[(u64, u32)]| pair[9].0 - pair[0].0 >= 10;
         let after = desk.sent.iter().position(|(at, _)| *at > 20).unwrap();
         assert!(desk.sent[after..].windows(10).all(slow));
+    }
+
+    #[test]
+    fn the_more_clients_there_are_the_slower_a_burst_is_answered() {
+        let answers = Answers::default();
+        let period_of = |clients| {
+            answers.set_clients(clients).unwrap();
+            answers.queue().unwrap().period
+        };
+        assert_eq!(period_of(1), SHORTEST_PERIOD);
+        assert_eq!(period_of(64), 64 * PERIOD_A_CLIENT);
+        assert_eq!(period_of(usize::MAX), LONGEST_PERIOD);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use r2r::spatial_reward::srv::AnnotateStep;
 
@@ -16,7 +16,7 @@ use crate::diagnostics::{Diagnostics, Situation};
 use crate::episodes::Episodes;
 use crate::error::{Error, Result, poisoned, ros};
 use crate::estimation::{Estimation, Shared, Sinks};
-use crate::graph::Namesakes;
+use crate::graph::{self, Namesakes};
 use crate::inputs::Inputs;
 use crate::log;
 use crate::log::RosLog;
@@ -37,11 +37,23 @@ const NAME: &str = "spatial_reward";
 /// for its inputs.
 const SHORT_WAIT: Duration = Duration::from_millis(10);
 
-/// And while answers wait for their turn.
-const ANSWERS_WAIT: Duration = Duration::from_millis(2);
-
 /// And while nothing has.
 const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// While answers wait for their turn.
+const ANSWERS_WAIT: Duration = Duration::from_millis(2);
+
+/// Services that many call at the same moment.
+const SERVICES: [&str; 5] = [
+    "annotate_step",
+    "set_parameters",
+    "get_parameters",
+    "list_parameters",
+    "describe_parameters",
+];
+
+/// How long a count of their clients holds.
+const CLIENTS_COUNT_FOR: Duration = Duration::from_millis(500);
 
 /// The inputs of one frame come in a burst. Between its first and its last, ROS is left alone for this long:
 /// asking it costs the same for one message and for all.
@@ -108,6 +120,8 @@ struct LiveNode {
     shared: Arc<Shared>,
     estimation: Estimation,
     namesakes: Namesakes,
+    full_name: String,
+    clients_counted: Option<Instant>,
     now: Option<Now>,
     took_messages: bool,
 }
@@ -149,9 +163,11 @@ impl LiveNode {
             calls: serve(node, "~/annotate_step")?,
             calls_taken: 0,
             rewards,
-            diagnostics: Diagnostics::new(node, full_name)?,
+            diagnostics: Diagnostics::new(node, full_name.clone())?,
             estimation: Estimation::start(&shared, sinks, progress)?,
             namesakes: Namesakes::of(identity),
+            full_name,
+            clients_counted: None,
             shared,
             now: None,
             took_messages: false,
@@ -162,6 +178,7 @@ impl LiveNode {
     fn listen(&mut self, node: &mut r2r::Node, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             let wait = if self.shared.calls.answers.send_due()? {
+                self.count_clients(node)?;
                 ANSWERS_WAIT
             } else if self.has_deadlines()? {
                 SHORT_WAIT
@@ -175,6 +192,20 @@ impl LiveNode {
             }
         }
         Ok(())
+    }
+
+    /// In a burst, now and then: how fast it is answered follows from it.
+    fn count_clients(&mut self, node: &r2r::Node) -> Result<()> {
+        if (self.clients_counted).is_some_and(|at| at.elapsed() < CLIENTS_COUNT_FOR) {
+            return Ok(());
+        }
+        self.clients_counted = Some(Instant::now());
+        let services = SERVICES
+            .iter()
+            .map(|name| format!("{}/{name}", self.full_name));
+        let counts = services.filter_map(|service| graph::clients(node, &service).ok());
+        let most = counts.max().unwrap_or(0);
+        self.shared.calls.answers.set_clients(most)
     }
 
     /// Whether a frame waits for the rest of a burst that has just begun.
