@@ -80,7 +80,7 @@ BOXES = {
     "of no number": lambda frame, stamp: _box(stamp, math.nan, math.nan, math.nan, math.nan),
     "without end": lambda frame, stamp: _box(stamp, -math.inf, -math.inf, math.inf, math.inf),
     "of nothing": lambda frame, stamp: _box(stamp, 120.0, 60.0, 120.0, 60.0),
-    "by the thousand": lambda frame, stamp: detections(stamp, [("target", frame.target)] * 2000),
+    "by the hundred": lambda frame, stamp: detections(stamp, [("target", frame.target)] * 100),
     "of no object": lambda frame, stamp: detections(stamp, []),
     "that are cut": lambda frame, stamp: _cut(frame.target_boxes(stamp)),
 }

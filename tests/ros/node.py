@@ -206,8 +206,12 @@ class Peer:
         box_type=Detection2DArray,
         reliability=ReliabilityPolicy.RELIABLE,
         outputs=None,
+        machine_time=False,
     ):
-        """`topics` names inputs that are remapped, `outputs` the absolute ones that are."""
+        """`topics` names inputs that are remapped, `outputs` the absolute ones that are.
+
+        With `machine_time`, stamps are not those of a clock of the peer's own.
+        """
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
         self.ros = rclpy.create_node(
@@ -220,6 +224,7 @@ class Peer:
         self._subscriptions = []
         self._clients = {}
         self._stamp = 1_000 * SECOND
+        self._machine_time = machine_time
 
         outputs = outputs or {}
         self.steps = self.collect(StepReward, f"{self.private}/step_reward")
@@ -367,7 +372,7 @@ class Peer:
 
     def next_stamp(self, after_s=1 / 30):
         """A stamp of the camera's clock, which only goes forward."""
-        self._stamp += round(after_s * SECOND)
+        self._stamp = max(self._stamp + round(after_s * SECOND), time.time_ns() if self._machine_time else 0)
         return self._stamp
 
     def publish(self, role, message):

@@ -28,7 +28,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from abuse import MALFORMED
+from abuse import BOXES, MALFORMED, PROMPTS
 from node import ENVIRONMENT, INPUTS, Node, parameter_messages
 from scene import SECOND, Frame, request_for, slow_request, time_message
 from spatial_reward.srv import AnnotateStep
@@ -276,12 +276,32 @@ class Soak:
         self._debug_images.clear()
         self.streaming = True
 
+    def warm_up(self):
+        """The most at a time, of the largest that comes: the middleware keeps the room that it once took.
+
+        Fast DDS has a place for each message that ever lay in a queue together with others, as large as the largest
+        that ever lay in that place. Large messages that come one at a time would fill these places one by one, for
+        hours.
+        """
+        largest = [BOXES["by the hundred"], PROMPTS["of megabytes"]]
+        for index in range(FLOOD):
+            stamp = self.peer.next_stamp()
+            self.peer.publish_frame(self.frames[0], stamp, inputs=("camera_info", "depth", "fingertip"))
+            self.peer.publish("target", largest[0](self.frames[0], stamp))
+            self.peer.publish_frame(self.frames[0], stamp, inputs=("image",))
+            self.images_sent += 1
+            if index % 30 == 0:
+                self._prompts.publish(largest[1](None, 0))
+        for _ in range(3):
+            self.call_burst()
+
     def run(self, minutes):
         self.peer.connect()
         ready = [*self._callers, *(client for client, _ in self._askers.values())]
         self.peer.until(lambda: all(client.service_is_ready() for client in ready), "the services")
         begin = time.monotonic()
         passed = lambda: (time.monotonic() - begin) / 60  # noqa: E731
+        self.warm_up()
         self.streaming = True
         order = itertools.chain.from_iterable(self._shuffled() for _ in itertools.count())
         while passed() < minutes:

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, qos_profile_services_default
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
@@ -22,7 +22,8 @@ IMPATIENT = {"matching.wait_s": 0.2}
 @pytest.fixture(scope="module")
 def node():
     """One node for all that should not hurt it, with a debug view that somebody watches."""
-    with Node(parameters=IMPATIENT | {"live.debug_rate_hz": 60.0}) as node:
+    # An image whose header cannot be read has the time when it came, which is not to be wild among the others.
+    with Node(parameters=IMPATIENT | {"live.debug_rate_hz": 60.0}, machine_time=True) as node:
         node.prompts = node.peer.publisher(String, "/task_prompt")
         node.peer.until(node.prompts.get_subscription_count, "the node to hear the task")
         node.debug_images = node.peer.collect(CompressedImage, f"{node.peer.private}/debug_image/compressed")
@@ -159,9 +160,11 @@ REQUESTS = {
 }
 
 
-def callers(peer, service_type, service, count):
-    """So many clients, each of which keeps what it asked and what is answered."""
-    quality = QoSProfile(depth=1000)
+DEEP = QoSProfile(depth=1000)
+
+
+def callers(peer, service_type, service, count, quality=DEEP):
+    """So many clients, which keep all that they ask and are answered unless told otherwise."""
     clients = [
         peer.ros.create_client(service_type, f"{peer.private}/{service}", qos_profile=quality) for _ in range(count)
     ]
@@ -188,6 +191,18 @@ def test_ten_of_two_hundred_requests_about_parameters_were_answered(count, servi
     finally:
         for client in clients:
             peer.ros.destroy_client(client)
+
+
+def test_a_client_with_room_for_ten_answers_has_all_two_hundred(node):
+    """As ROS makes clients: the answers must not come faster than it reads."""
+    peer = node.peer
+    service_type, request = REQUESTS["get_parameters"]
+    [client] = callers(peer, service_type, "get_parameters", 1, qos_profile_services_default)
+    try:
+        futures = [client.call_async(request) for _ in range(BURST)]
+        peer.until(lambda: all(future.done() for future in futures), "two hundred answers")
+    finally:
+        peer.ros.destroy_client(client)
 
 
 def test_forty_five_of_sixty_four_callers_were_answered(node):

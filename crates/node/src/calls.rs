@@ -11,9 +11,9 @@ use r2r::spatial_reward::msg::StepReward as StepRewardMessage;
 use r2r::spatial_reward::srv::AnnotateStep;
 use r2r::{ServiceRequest, WrappedTypesupport};
 
+use crate::answers::{Answers, Hurry};
 use crate::error::Result;
 use crate::error::{poisoned, ros};
-use crate::outgoing::respond;
 use spatial_reward_core::frame::{BoundingBox, BoxSource, Intrinsics, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::messages::{
@@ -55,6 +55,8 @@ pub(crate) struct Call {
 #[derive(Default)]
 pub(crate) struct Calls {
     pending: Mutex<BTreeMap<u64, Pending>>,
+    /// The answers of every service.
+    pub answers: Answers,
 }
 
 /// How a call that was taken in goes on.
@@ -98,7 +100,7 @@ impl Calls {
         };
         if let Err(why) = check(&message) {
             let status = AnnotateStep::Response::BAD_REQUEST as u8;
-            pending.refuse(status, &why, Reason::NoImage, settings)?;
+            pending.refuse(status, &why, Reason::NoImage, settings, &self.answers)?;
             return Ok(Taken::Bad);
         }
         let mut list = self.list()?;
@@ -110,7 +112,7 @@ impl Calls {
                 settings.live.calls_waiting
             );
             let status = AnnotateStep::Response::BUSY as u8;
-            pending.refuse(status, &why, Reason::Late, settings)?;
+            pending.refuse(status, &why, Reason::Late, settings, &self.answers)?;
             return Ok(Taken::Busy);
         }
         list.insert(id, pending);
@@ -140,7 +142,8 @@ impl Calls {
         let count = expired.len() as u64;
         for pending in expired {
             let status = AnnotateStep::Response::LATE as u8;
-            pending.refuse(status, "the deadline passed first", Reason::Late, settings)?;
+            let why = "the deadline passed first";
+            pending.refuse(status, why, Reason::Late, settings, &self.answers)?;
         }
         Ok(count)
     }
@@ -153,9 +156,10 @@ impl Calls {
         let list = std::mem::take(&mut *self.list()?);
         for pending in list.into_values() {
             let status = AnnotateStep::Response::SHUTTING_DOWN as u8;
-            pending.refuse(status, "the node is shutting down", Reason::Late, settings)?;
+            let why = "the node is shutting down";
+            pending.refuse(status, why, Reason::Late, settings, &self.answers)?;
         }
-        Ok(())
+        self.answers.send_all()
     }
 
     /// Whether no call waits.
@@ -190,11 +194,11 @@ impl Calls {
         match answer {
             Ok(CallResult { step, meta }) => {
                 let status = AnnotateStep::Response::DONE as u8;
-                pending.tell(status, "", &step, &meta)?;
+                pending.tell(status, "", &step, &meta, Hurry::Measured, &self.answers)?;
             }
             Err(why) => {
                 let status = AnnotateStep::Response::BAD_REQUEST as u8;
-                pending.refuse(status, &why, Reason::NoImage, settings)?;
+                pending.refuse(status, &why, Reason::NoImage, settings, &self.answers)?;
             }
         }
         Ok(true)
@@ -213,7 +217,14 @@ pub(crate) struct CallResult<'a> {
 
 impl Pending {
     /// An answer without a measurement: an invalid step with this reason.
-    fn refuse(self, status: u8, message: &str, reason: Reason, settings: &Settings) -> Result<()> {
+    fn refuse(
+        self,
+        status: u8,
+        message: &str,
+        reason: Reason,
+        settings: &Settings,
+        answers: &Answers,
+    ) -> Result<()> {
         let info = FrameInfo {
             stamp_nanos: self.header.stamp_nanos(),
             timeline_nanos: self.header.stamp_nanos(),
@@ -231,10 +242,18 @@ impl Pending {
             reward_kind: settings.reward.kind.name(),
             estimator: settings.estimator().name,
         };
-        self.tell(status, message, &step, &meta)
+        self.tell(status, message, &step, &meta, Hurry::None, answers)
     }
 
-    fn tell(self, status: u8, message: &str, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
+    fn tell(
+        self,
+        status: u8,
+        message: &str,
+        step: &Step,
+        meta: &StepMeta<'_>,
+        hurry: Hurry,
+        answers: &Answers,
+    ) -> Result<()> {
         let bytes = step_reward::encode(step, meta)?;
         let step = StepRewardMessage::from_serialized_bytes(&bytes)
             .map_err(ros("make an answer of a step"))?;
@@ -243,8 +262,7 @@ impl Pending {
             message: message.to_owned(),
             step,
         };
-        respond(self.request, response, "an annotate_step call");
-        Ok(())
+        answers.give(hurry, self.request, response, "an annotate_step call")
     }
 }
 

@@ -4,8 +4,8 @@
 use r2r::ServiceRequest;
 use r2r::std_srvs::srv::Trigger;
 
+use crate::answers::{Answers, Hurry};
 use crate::error::Result;
-use crate::outgoing::respond;
 use crate::services::{Requests, next, serve};
 
 /// What somebody asked for.
@@ -51,14 +51,23 @@ impl Episodes {
     }
 
     /// The next order that has come in. Of two that came together, an end is meant before a start.
-    pub(crate) fn next_order(&mut self) -> Option<Order> {
-        [(false, &mut self.end), (true, &mut self.start)]
-            .into_iter()
-            .find_map(|(starts, requests)| next(requests).map(|request| Order { starts, request }))
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub(crate) fn next_order(&mut self, answers: &Answers) -> Result<Option<Order>> {
+        for (starts, requests) in [(false, &mut self.end), (true, &mut self.start)] {
+            if let Some(request) = next(requests, answers)? {
+                return Ok(Some(Order { starts, request }));
+            }
+        }
+        Ok(None)
     }
 
     /// Carry an order out and answer it; whether it cut an open episode off.
-    pub(crate) fn carry_out(&mut self, order: Order) -> bool {
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub(crate) fn carry_out(&mut self, order: Order, answers: &Answers) -> Result<bool> {
         let was_open = self.is_open();
         let frames = self.frames;
         let (success, message) = match (order.starts, self.between) {
@@ -75,7 +84,8 @@ impl Episodes {
         self.between = !order.starts;
         self.frames = 0;
         let response = Trigger::Response { success, message };
-        respond(order.request, response, "an order about episodes");
-        was_open
+        let what = "an order about episodes";
+        answers.give(Hurry::None, order.request, response, what)?;
+        Ok(was_open)
     }
 }

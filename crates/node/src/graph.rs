@@ -21,11 +21,17 @@ pub(crate) struct Publisher {
 /// The publishers of a topic, by its absolute name.
 ///
 /// # Errors
-/// ROS does not tell. r2r panics over a quality that ROS does not know, and any program on the network can state one.
+/// ROS does not tell.
 pub(crate) fn publishers(node: &r2r::Node, topic: &str) -> Result<Vec<Publisher>> {
+    listed(node, topic, false)
+}
+
+/// Those of a topic, or of one whose name is the middleware's own. r2r panics over a quality that ROS does not know, and
+/// any program on the network can state one.
+fn listed(node: &r2r::Node, topic: &str, is_middlewares: bool) -> Result<Vec<Publisher>> {
     let action = format!("list the publishers of {topic}");
     let listed = catch_unwind(AssertUnwindSafe(|| {
-        node.get_publishers_info_by_topic(topic, false)
+        node.get_publishers_info_by_topic(topic, is_middlewares)
     }));
     let listed = match listed {
         Ok(publishers) => publishers.map_err(ros(action))?,
@@ -43,6 +49,15 @@ pub(crate) fn publishers(node: &r2r::Node, topic: &str) -> Result<Vec<Publisher>
         best_effort: matches!(one.qos_profile.reliability, ReliabilityPolicy::BestEffort),
     });
     Ok(publishers.collect())
+}
+
+/// How many clients a service has, by its absolute name. A client publishes requests, under a name that is ROS's own.
+///
+/// # Errors
+/// ROS does not tell.
+pub(crate) fn clients(node: &r2r::Node, service: &str) -> Result<usize> {
+    let requests = format!("rq{service}Request");
+    listed(node, &requests, true).map(|clients| clients.len())
 }
 
 /// Looks for other nodes of this node's name.

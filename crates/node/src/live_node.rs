@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use r2r::spatial_reward::srv::AnnotateStep;
 
@@ -16,7 +16,7 @@ use crate::diagnostics::{Diagnostics, Situation};
 use crate::episodes::Episodes;
 use crate::error::{Error, Result, poisoned, ros};
 use crate::estimation::{Estimation, Shared, Sinks};
-use crate::graph::Namesakes;
+use crate::graph::{self, Namesakes};
 use crate::inputs::Inputs;
 use crate::log;
 use crate::log::RosLog;
@@ -39,6 +39,21 @@ const SHORT_WAIT: Duration = Duration::from_millis(10);
 
 /// And while nothing has.
 const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// While answers wait for their turn.
+const ANSWERS_WAIT: Duration = Duration::from_millis(2);
+
+/// Services that many call at the same moment.
+const SERVICES: [&str; 5] = [
+    "annotate_step",
+    "set_parameters",
+    "get_parameters",
+    "list_parameters",
+    "describe_parameters",
+];
+
+/// How long a count of their clients holds.
+const CLIENTS_COUNT_FOR: Duration = Duration::from_millis(500);
 
 /// The inputs of one frame come in a burst. Between its first and its last, ROS is left alone for this long:
 /// asking it costs the same for one message and for all.
@@ -105,6 +120,8 @@ struct LiveNode {
     shared: Arc<Shared>,
     estimation: Estimation,
     namesakes: Namesakes,
+    full_name: String,
+    clients_counted: Option<Instant>,
     now: Option<Now>,
     took_messages: bool,
 }
@@ -146,9 +163,11 @@ impl LiveNode {
             calls: serve(node, "~/annotate_step")?,
             calls_taken: 0,
             rewards,
-            diagnostics: Diagnostics::new(node, full_name)?,
+            diagnostics: Diagnostics::new(node, full_name.clone())?,
             estimation: Estimation::start(&shared, sinks, progress)?,
             namesakes: Namesakes::of(identity),
+            full_name,
+            clients_counted: None,
             shared,
             now: None,
             took_messages: false,
@@ -158,9 +177,13 @@ impl LiveNode {
     /// Take turns with ROS until somebody sets `stop`.
     fn listen(&mut self, node: &mut r2r::Node, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            let wait = match self.has_deadlines()? {
-                true => SHORT_WAIT,
-                false => LONG_WAIT,
+            let wait = if self.shared.calls.answers.send_due()? {
+                self.count_clients(node)?;
+                ANSWERS_WAIT
+            } else if self.has_deadlines()? {
+                SHORT_WAIT
+            } else {
+                LONG_WAIT
             };
             node.spin_once(wait);
             self.turn(node)?;
@@ -169,6 +192,20 @@ impl LiveNode {
             }
         }
         Ok(())
+    }
+
+    /// In a burst, now and then: how fast it is answered follows from it.
+    fn count_clients(&mut self, node: &r2r::Node) -> Result<()> {
+        if (self.clients_counted).is_some_and(|at| at.elapsed() < CLIENTS_COUNT_FOR) {
+            return Ok(());
+        }
+        self.clients_counted = Some(Instant::now());
+        let services = SERVICES
+            .iter()
+            .map(|name| format!("{}/{name}", self.full_name));
+        let counts = services.filter_map(|service| graph::clients(node, &service).ok());
+        let most = counts.max().unwrap_or(0);
+        self.shared.calls.answers.set_clients(most)
     }
 
     /// Whether a frame waits for the rest of a burst that has just begun.
@@ -187,8 +224,11 @@ impl LiveNode {
         self.now = self.clock.now(self.inputs.images())?;
         self.take_messages()?;
         self.take_orders()?;
-        let changed =
-            (self.parameter_services).answer(&mut self.parameters, &node.get_ros_clock())?;
+        let changed = (self.parameter_services).answer(
+            &mut self.parameters,
+            &node.get_ros_clock(),
+            &self.shared.calls.answers,
+        )?;
         if let Some(settings) = changed {
             self.shared.set_settings(settings)?;
         }
@@ -236,7 +276,7 @@ impl LiveNode {
 
     /// Begin and end episodes, as the services are asked to.
     fn take_orders(&mut self) -> Result<()> {
-        while let Some(order) = self.episodes.next_order() {
+        while let Some(order) = self.episodes.next_order(&self.shared.calls.answers)? {
             // What was received belongs to the episode that ends, and comes too late.
             self.matcher.flush();
             let next = self.matcher.next_episode();
@@ -245,7 +285,7 @@ impl LiveNode {
                 .store(next, Ordering::Relaxed);
             self.submit_ready()?;
             let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
-            let was_open = self.episodes.carry_out(order);
+            let was_open = self.episodes.carry_out(order, &self.shared.calls.answers)?;
             if was_open {
                 self.rewards.publish_truncated()?;
             }
@@ -258,7 +298,7 @@ impl LiveNode {
 
     fn take_calls(&mut self) -> Result<()> {
         let settings = self.shared.settings()?;
-        while let Some(request) = next(&mut self.calls) {
+        while let Some(request) = next(&mut self.calls, &self.shared.calls.answers)? {
             self.calls_taken += 1;
             let received_nanos = self.now.map_or(0, |now| now.ros_nanos);
             let intrinsics = self.matcher.newest_intrinsics();

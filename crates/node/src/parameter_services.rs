@@ -16,8 +16,9 @@ use r2r::{ParameterValue, QosProfile};
 
 use super::clock;
 use super::parameters::Parameters;
+use crate::answers::{Answers, Hurry};
 use crate::error::Result;
-use crate::outgoing::{Outlet, respond};
+use crate::outgoing::Outlet;
 use crate::services::{Requests, next, serve};
 use spatial_reward_core::settings::Settings;
 
@@ -60,39 +61,46 @@ impl ParameterServices {
         &mut self,
         parameters: &mut Parameters,
         clock: &Mutex<r2r::Clock>,
+        answers: &Answers,
     ) -> Result<Option<Settings>> {
         let mut changed = Vec::new();
-        while let Some(request) = next(&mut self.set) {
+        while let Some(request) = next(&mut self.set, answers)? {
             let results = (request.message.parameters.iter())
                 .map(|one| set(parameters, std::slice::from_ref(one), &mut changed))
                 .collect();
-            respond(request, SetParameters::Response { results }, ABOUT);
+            let response = SetParameters::Response { results };
+            answers.give(Hurry::None, request, response, ABOUT)?;
         }
-        while let Some(request) = next(&mut self.set_atomically) {
+        while let Some(request) = next(&mut self.set_atomically, answers)? {
             let result = set(parameters, &request.message.parameters, &mut changed);
-            respond(request, SetParametersAtomically::Response { result }, ABOUT);
+            let response = SetParametersAtomically::Response { result };
+            answers.give(Hurry::None, request, response, ABOUT)?;
         }
-        while let Some(request) = next(&mut self.get) {
+        while let Some(request) = next(&mut self.get, answers)? {
             let values = (request.message.names.iter())
                 .map(|name| message(parameters.get(name)))
                 .collect();
-            respond(request, GetParameters::Response { values }, ABOUT);
+            let response = GetParameters::Response { values };
+            answers.give(Hurry::None, request, response, ABOUT)?;
         }
-        while let Some(request) = next(&mut self.list) {
+        while let Some(request) = next(&mut self.list, answers)? {
             let result = list(parameters, &request.message);
-            respond(request, ListParameters::Response { result }, ABOUT);
+            let response = ListParameters::Response { result };
+            answers.give(Hurry::None, request, response, ABOUT)?;
         }
-        while let Some(request) = next(&mut self.describe) {
+        while let Some(request) = next(&mut self.describe, answers)? {
             let descriptors = (request.message.names.iter())
                 .map(|name| describe(parameters, name))
                 .collect();
-            respond(request, DescribeParameters::Response { descriptors }, ABOUT);
+            let response = DescribeParameters::Response { descriptors };
+            answers.give(Hurry::None, request, response, ABOUT)?;
         }
-        while let Some(request) = next(&mut self.types) {
+        while let Some(request) = next(&mut self.types, answers)? {
             let types = (request.message.names.iter())
                 .map(|name| message(parameters.get(name)).type_)
                 .collect();
-            respond(request, GetParameterTypes::Response { types }, ABOUT);
+            let response = GetParameterTypes::Response { types };
+            answers.give(Hurry::None, request, response, ABOUT)?;
         }
         if changed.is_empty() {
             return Ok(None);

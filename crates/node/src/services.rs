@@ -4,6 +4,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
+use crate::answers::Answers;
 use crate::error::{Result, ros};
 
 /// The requests that have come in.
@@ -24,8 +25,16 @@ where
 }
 
 /// The next request, if one has come in.
+///
+/// # Errors
+/// The other thread has panicked.
 pub(crate) fn next<S: WrappedServiceTypeSupport>(
     requests: &mut Requests<S>,
-) -> Option<ServiceRequest<S>> {
-    requests.next().now_or_never().flatten()
+    answers: &Answers,
+) -> Result<Option<ServiceRequest<S>>> {
+    let request = requests.next().now_or_never().flatten();
+    if request.is_some() {
+        answers.note_request()?;
+    }
+    Ok(request)
 }
