@@ -44,6 +44,30 @@ fn cause_in_words(cause: &Cause) -> String {
         Cause::BrokenPictures { what, count, why } => {
             format!("{count} times the {what} cannot be used: {why}")
         }
+        Cause::OtherClasses { .. } | Cause::LowScores { .. } | Cause::EmptyMessages { .. } => {
+            by_detector(cause, setting)
+        }
+        Cause::Apart { .. } | Cause::Seldom { .. } => by_time(cause, setting),
+        Cause::Normalized { .. } | Cause::Outside { .. } => by_place(cause, setting),
+        Cause::DepthUnit { .. }
+        | Cause::DepthRange { .. }
+        | Cause::DepthHoles { .. }
+        | Cause::ThinRegions { .. } => by_depth(cause, setting),
+        Cause::Answer { text } => format!(
+            "The model answers '{text}', for example, which is no distance: ask another question ({setting}), or let it \
+             say more (--max-new-tokens)"
+        ),
+        Cause::TooFar { max_distance_m } => format!(
+            "Distances above {max_distance_m} m are not believed: set {setting} where yours are longer"
+        ),
+        Cause::OutOfOrder => "The images were recorded out of order".to_owned(),
+        _ => "Nothing that was looked at explains it: see the report's pictures, and `spatial-reward inspect`".to_owned(),
+    }
+}
+
+/// What the detector says of what it saw.
+fn by_detector(cause: &Cause, setting: &str) -> String {
+    match cause {
         Cause::OtherClasses { role, wanted, seen } => format!(
             "The {} are of the classes [{}], and [{}] is looked for: {} ({setting})",
             role.name(),
@@ -72,21 +96,7 @@ fn cause_in_words(cause: &Cause) -> String {
             "The detector saw nothing in {empty} of {messages} messages with the {}",
             role.name()
         ),
-        Cause::Apart { .. } | Cause::Seldom { .. } => by_time(cause, setting),
-        Cause::Normalized { .. } | Cause::Outside { .. } => by_place(cause, setting),
-        Cause::DepthUnit { .. }
-        | Cause::DepthRange { .. }
-        | Cause::DepthHoles { .. }
-        | Cause::ThinRegions { .. } => by_depth(cause, setting),
-        Cause::Answer { text } => format!(
-            "The model answers '{text}', for example, which is no distance: ask another question ({setting}), or let it \
-             say more (--max-new-tokens)"
-        ),
-        Cause::TooFar { max_distance_m } => format!(
-            "Distances above {max_distance_m} m are not believed: set {setting} where yours are longer"
-        ),
-        Cause::OutOfOrder => "The images were recorded out of order".to_owned(),
-        _ => "Nothing that was looked at explains it: see the report's pictures, and `spatial-reward inspect`".to_owned(),
+        _ => String::new(),
     }
 }
 

@@ -60,11 +60,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
         jobs = discover::part_of(jobs, shard);
     }
     if if_exists == IfExists::Fail {
-        // Nothing is begun that could not be finished.
-        for job in &jobs {
-            check_free(&job.target)?;
-            check_target(&job.target, if_exists, "")?;
-        }
+        check_targets(&jobs)?;
     }
     let bar = terminal.download_bar();
     let estimator = estimators().open(&settings, &mut |progress| Terminal::show(&bar, progress));
@@ -106,6 +102,15 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
         print_json(&report)?;
     }
     Ok(outcome)
+}
+
+/// Nothing is begun that could not be finished.
+fn check_targets(jobs: &[Job]) -> anyhow::Result<()> {
+    for job in jobs {
+        check_free(&job.target)?;
+        check_target(&job.target, IfExists::Fail, "")?;
+    }
+    Ok(())
 }
 
 impl Run<'_> {

@@ -14,7 +14,7 @@ use crate::logging::Terminal;
 use crate::outcome::Outcome;
 
 /// How long a command has to end by itself. It is gone within a second, with what is cleared away.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(600);
 
 /// How long the last words may take: nobody may be reading them.
 const LAST_WORDS: Duration = Duration::from_millis(100);
