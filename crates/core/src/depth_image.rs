@@ -99,8 +99,15 @@ impl DepthImage {
             }
             DepthPixels::Sent { bytes, step, unit } => {
                 let row = bytes.get(row * step + 2 * column..).unwrap_or_default();
-                for (out, value) in out.iter_mut().zip(row.as_chunks::<2>().0) {
-                    *out = unit.metres_of(u16::from_le_bytes(*value));
+                let values = row.as_chunks::<2>().0.iter();
+                let pixels = out
+                    .iter_mut()
+                    .zip(values.map(|value| u16::from_le_bytes(*value)));
+                // Asked once a row, not once a pixel: this is a hot loop.
+                match unit {
+                    DepthUnit::Millimetre => pixels
+                        .for_each(|(out, value)| *out = DepthUnit::Millimetre.metres_of(value)),
+                    unit => pixels.for_each(|(out, value)| *out = unit.metres_of(value)),
                 }
             }
         }
