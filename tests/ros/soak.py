@@ -45,7 +45,7 @@ MAX_SLOPE_MB_A_MINUTE = 0.2
 # What an answer, or rest, may take on a busy machine.
 PATIENCE_S = 60.0
 # Images that are no step, by the name under which they are counted.
-COUNTED = ("skipped", "between_episodes", "image_unreadable", "image_before_clock")
+COUNTED = ("skipped", "between_episodes", "duplicates", "image_unreadable", "image_before_clock")
 # The two ends of what a stamp can say.
 WILD = [2**31 * SECOND - 1, -(2**31) * SECOND, 0, -5 * SECOND, SECOND]
 

@@ -103,7 +103,7 @@ def balance(peer):
     peer.until(lambda: len(peer.diagnostics) >= 2, "diagnostics")
     for one in peer.diagnostics[-1].status:
         status |= {value.key: value.value for value in one.values}
-    names = ("steps", "skipped", "between_episodes", "image_unreadable", "image_before_clock")
+    names = ("steps", "skipped", "between_episodes", "duplicates", "image_unreadable", "image_before_clock")
     books = {name: int(status.get(name, 0)) for name in names}
     return int(status["image_received"]) - sum(books.values()), books
 

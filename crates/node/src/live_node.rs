@@ -259,6 +259,9 @@ impl LiveNode {
         if dropped > 0 {
             self.shared.statistics()?.between_episodes += dropped;
         }
+        if self.matcher.duplicates() > 0 {
+            self.shared.statistics()?.duplicates = self.matcher.duplicates();
+        }
         self.matcher.expect(self.inputs.streams());
         if self.now.is_some() {
             self.matcher.advance(log_time_nanos);

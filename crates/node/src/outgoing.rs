@@ -87,7 +87,9 @@ outgoing! {
     SetParametersAtomically::Response { result }
     SetParametersResult { reason }
     Step { frame_id, answer }
-    StepReward { header, distance_kind, reward_kind, reason, answer, estimator }
+    StepReward {
+        header, distance_kind, reward_kind, reason, answer, estimator, fingertip_origin, target_origin
+    }
     Trigger::Response { message }
 }
 
@@ -277,7 +279,7 @@ mod tests {
             },
             10,
         );
-        passes(AnnotateStep::Response::default(), 7);
+        passes(AnnotateStep::Response::default(), 9);
         passes(DescribeParameters::Response { descriptors: one() }, 3);
         passes(
             GetParameters::Response {

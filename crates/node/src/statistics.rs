@@ -70,6 +70,8 @@ pub(crate) struct Statistics {
     pub skipped: u64,
     /// Frames outside any episode.
     pub between_episodes: u64,
+    /// Images with the stamp of another one.
+    pub duplicates: u64,
     /// Pictures that could not be decoded, and what was wrong with the last.
     pub broken: u64,
     pub last_broken: String,
