@@ -109,8 +109,8 @@ def test_the_defaults_are_those_of_the_documented_file(peer):
         for key, value in documented[section].items()
         if isinstance(value, bool | int | float | str)
     }
-    # The shared node has another one; and a table has rows, which a node does not write.
-    del expected["matching.wait_s"], expected["reward.alignment"]
+    # The shared node has another one; a table and a recording are none of a node's.
+    del expected["matching.wait_s"], expected["reward.alignment"], expected["matching.as_live"]
     assert peer.get_parameters(list(expected)) == expected
 
 
