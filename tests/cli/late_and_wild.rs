@@ -156,6 +156,21 @@ fn a_detector_with_a_picture_of_its_own_was_measured_beside_its_objects() {
 }
 
 #[test]
+fn a_detector_with_a_smaller_picture_is_warned_of() {
+    // given boxes in the pixels of half the picture, in an approach that reaches into its right third
+    let halved = approach_with(COUNT, |_, instant| {
+        for pixels in [&mut instant.fingertip, &mut instant.target] {
+            *pixels = pixels.map(|pixels| pixels.map(|edge| edge / 2.0));
+        }
+    });
+    let words = "regions.fingertip.picture_size";
+    let (_, ended) = labels(&halved, &[]);
+    assert!(ended.stderr.contains(words), "{ended}");
+    let (_, ended) = labels(&approach(COUNT), &[]);
+    assert!(!ended.stderr.contains(words), "{ended}");
+}
+
+#[test]
 fn each_step_says_where_its_boxes_come_from() {
     // given detectors that looked at every second picture only
     let recording = approach_with(COUNT, |_, _| {}).without_every_second(FINGERTIP);

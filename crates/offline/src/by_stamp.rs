@@ -18,7 +18,7 @@ use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// Encoded pictures of a topic that are kept for frames out of order.
-const MAX_HELD_BYTES: usize = 64 << 20;
+const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// Told of each message; an error ends the reading.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&BagMessage) -> Result<()>;

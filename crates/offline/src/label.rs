@@ -3,6 +3,7 @@
 
 mod advice;
 pub(crate) mod calibration;
+mod corner;
 pub(crate) mod decoders;
 mod diagnosis;
 mod evidence;

@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
+use super::corner;
 use super::diagnosis::Case;
 use super::intake::{Intake, Unreadable};
 use super::job::{Job, no_steps};
@@ -162,6 +163,7 @@ impl<'a> Recording<'a> {
         });
         finished?;
         let written = written?;
+        corner::tell(&intake, request.settings);
         let case = Case {
             steps: &self.steps,
             intake: &intake,
