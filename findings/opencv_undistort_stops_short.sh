@@ -13,7 +13,7 @@
 #            At the pixel (480, 300) the default is right to a ten-thousandth of a pixel, so the middle of a test
 #            picture shows nothing. A plumb_bob lens (k1 -0.33, k2 0.11, focal length 480 of 640 px) is 1.4 px off.
 # Source     https://github.com/opencv/opencv, at 4.12.0: modules/calib3d/src/undistort.dispatch.cpp (undistortPoints
-#            calls cvUndistortPointsInternal with TermCriteria(COUNT, 5, 0.01)).
+#            without a criterion passes TermCriteria(MAX_ITER, 5, 0.01)).
 # Hurt       Whoever measures near the edge of a wide picture through undistortPoints (image_geometry's rectifyPoint,
 #            hand-eye calibrations, points from depth), and whoever takes it for the truth to test another
 #            undistortion by.
