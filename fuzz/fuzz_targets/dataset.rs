@@ -49,6 +49,7 @@ fuzz_target!(|input: &[u8]| {
     let stop = AtomicBool::new(false);
     let made = build(
         &DatasetRequest {
+            overwrite: false,
             sources: &[source],
             target: &target,
             settings: &Settings::geometry(),
