@@ -91,7 +91,8 @@ impl<'a> Intake<'a> {
             readers,
             first_messages: FirstMessages::new(info, roles, settings),
             foreseen: None,
-            looked_ahead: false,
+            // A node cannot.
+            looked_ahead: settings.matching.as_live,
             truth: Truth::default(),
             task_prompt: None,
             classes: BTreeMap::new(),

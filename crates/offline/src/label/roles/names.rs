@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+pub(crate) use spatial_reward_core::messages::stream;
+
 /// Pictures made for people, of depth or of detections.
 const DRAWINGS: &[&str] = &[
     "debug",
@@ -31,9 +33,6 @@ const NOT_COLOR: &[&str] = &[
     "infra", "infra1", "infra2", "infrared", "ir", "thermal", "mono",
 ];
 
-/// Last segments that `image_transport` adds to the name of the image that it carries.
-const TRANSPORTS: [&str; 5] = ["compressed", "compressedDepth", "theora", "ffmpeg", "zstd"];
-
 /// Words of this length and longer are also found inside other words.
 const LONG_WORD: usize = 5;
 
@@ -55,14 +54,6 @@ pub(crate) fn is_truth(name: &str) -> bool {
     lower.split('/').any(|segment| {
         segment.contains("ground_truth") || segment.contains("groundtruth") || segment == "gt"
     })
-}
-
-/// The image's name without its transport: `/camera/image_raw` of `/camera/image_raw/compressed`.
-pub(crate) fn stream(name: &str) -> &str {
-    match name.rsplit_once('/') {
-        Some((stream, transport)) if TRANSPORTS.contains(&transport) => stream,
-        _ => name,
-    }
 }
 
 /// Where ROS expects the camera info of an image: beside it.
