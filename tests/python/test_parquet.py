@@ -28,6 +28,10 @@ COLUMNS = {
     "reward.spatial.reason": pa.string(),
     "reward.spatial.confidence": pa.float32(),
     "reward.spatial.answer": pa.string(),
+    "reward.spatial.fingertip_origin": pa.string(),
+    "reward.spatial.target_origin": pa.string(),
+    "reward.spatial.fingertip_age_s": pa.float32(),
+    "reward.spatial.target_age_s": pa.float32(),
 }
 
 
