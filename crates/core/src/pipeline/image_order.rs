@@ -92,6 +92,8 @@ pub(super) struct ImageOrder<P> {
     last: Option<Seen>,
     /// By how much its stamp was ahead of the log times since the one before.
     pace_nanos: i128,
+    /// Images that followed the one before as the log times say, less those that did not.
+    steady: i64,
     /// The first image of a recording, until a second is believed.
     first: Option<PendingImage<P>>,
     /// The image of a recording whose stamp leapt.
@@ -109,6 +111,7 @@ impl<P> ImageOrder<P> {
             holds,
             last: None,
             pace_nanos: 0,
+            steady: 0,
             first: None,
             held: None,
             leap: None,
@@ -220,7 +223,9 @@ impl<P> ImageOrder<P> {
             let follows_held = held_seen.leap_nanos(seen).abs() < last.leap_nanos(seen).abs()
                 && !held_seen.leaps_to(seen, last.leap_nanos(held_seen));
             match (follows_held, self.first.take()) {
-                (true, Some(first)) if !self.keeps_pace(last, held_seen, seen) => {
+                (true, Some(first))
+                    if !self.keeps_pace(last, held_seen, seen) && !held_seen.leaps_to(seen, 0) =>
+                {
                     // It is the first image that lay off.
                     let before = held_seen
                         .stamp_nanos
@@ -245,7 +250,10 @@ impl<P> ImageOrder<P> {
             // What is believed may be another by now.
             return self.place(image, changes);
         }
-        if last.leaps_to(seen, self.pace_nanos) {
+        // Where log times have nothing to do with stamps, a stamp that goes on is no leap.
+        let may_leap =
+            self.first.is_some() || self.steady > 0 || seen.stamp_nanos < last.stamp_nanos;
+        if may_leap && last.leaps_to(seen, self.pace_nanos) {
             self.held = Some(image);
             return;
         }
@@ -263,11 +271,17 @@ impl<P> ImageOrder<P> {
     /// No more images will come.
     pub(super) fn flush(&mut self) -> Vec<Change<P>> {
         let mut changes = Vec::new();
+        let is_second = self.first.is_some();
         if let Some(first) = self.first.take() {
             self.accept(first, &mut changes);
         }
-        if let Some(held) = self.held.take() {
-            self.disbelieve_held(held, None, &mut changes);
+        match self.held.take() {
+            // Of two images neither is the odd one.
+            Some(held) if is_second => {
+                self.accept(held, &mut changes);
+            }
+            Some(held) => self.disbelieve_held(held, None, &mut changes),
+            None => {}
         }
         changes
     }
@@ -280,6 +294,12 @@ impl<P> ImageOrder<P> {
             seen.stamp_nanos >= last.stamp_nanos || last.leaps_to(seen, self.pace_nanos)
         });
         if is_news {
+            if let Some(last) = self
+                .last
+                .filter(|last| last.stamp_nanos != seen.stamp_nanos)
+            {
+                self.steady += if last.leaps_to(seen, 0) { -1 } else { 1 };
+            }
             self.pace_nanos = self.last.map_or(0, |last| last.leap_nanos(seen));
             self.last = Some(seen);
         }

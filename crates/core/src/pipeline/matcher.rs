@@ -119,7 +119,8 @@ impl Matcher {
         !self.pending.is_empty() || self.order.is_holding()
     }
 
-    /// Whether a message of a recording came too late for a frame that it belongs to, or an image for its place.
+    /// Whether one pass over a recording does not do: a message came too late for a frame that it belongs to, or an
+    /// image for its place, or the clock was set back.
     pub fn has_missed(&self) -> bool {
         self.missed
     }
@@ -200,6 +201,8 @@ impl Matcher {
         for change in changes {
             match change {
                 Change::Place((moment, image)) => {
+                    // Which of two epochs a late message is of, only its whole stream tells.
+                    self.missed |= self.settled.is_some() && moment.epoch > 0;
                     if image.wild {
                         self.join.forget_wild(moment.epoch, image.stamp_nanos);
                         // Of a first one the messages of those behind it were placed in vain.
@@ -239,7 +242,7 @@ impl Matcher {
             return;
         }
         if settled.is_some_and(|last| moment < last) {
-            self.missed = true;
+            self.missed |= self.settled.is_some();
             let reason = if image.wild {
                 Reason::WildStamp
             } else {

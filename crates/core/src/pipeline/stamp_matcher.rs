@@ -131,10 +131,12 @@ impl StampMatcher {
             .map(|(_, image)| image.stamp_nanos)
             .collect();
         let mut missed = Missed::default();
-        for message in std::mem::take(&mut self.messages) {
-            if !wild.contains(&message.stamp_nanos) {
-                self.place(message, &spans, &mut missed);
-            }
+        let messages: Vec<Message> = (std::mem::take(&mut self.messages).into_iter())
+            .filter(|message| !wild.contains(&message.stamp_nanos))
+            .collect();
+        let runs = Runs::of(&messages, spans.len());
+        for (message, run) in messages.into_iter().zip(runs) {
+            self.place(message, run, &spans, &mut missed);
         }
         let mut frames = StampedFrames {
             join: self.join,
@@ -149,7 +151,8 @@ impl StampMatcher {
         frames
     }
 
-    fn place(&mut self, message: Message, spans: &[Span], missed: &mut Missed) {
+    /// `run`: the epoch that the message's own stream tells.
+    fn place(&mut self, message: Message, run: Option<u64>, spans: &[Span], missed: &mut Missed) {
         let Message {
             log_time_nanos,
             stamp_nanos,
@@ -157,7 +160,8 @@ impl StampMatcher {
         } = message;
         let reach_nanos = self.reach_nanos;
         let place = |stamp_nanos| Moment {
-            epoch: Span::nearest(spans, log_time_nanos, stamp_nanos, reach_nanos),
+            epoch: run
+                .unwrap_or_else(|| Span::nearest(spans, log_time_nanos, stamp_nanos, reach_nanos)),
             stamp_nanos,
         };
         let moment = place(stamp_nanos);
@@ -203,6 +207,54 @@ fn placed(changes: Vec<Change<Ordinal>>) -> impl Iterator<Item = Placed<Ordinal>
         Change::Place(placed) => Some(placed),
         Change::Revoke { .. } => None,
     })
+}
+
+/// A stream whose stamps are set back as often as the images' tells itself which epoch each of its messages is of,
+/// however late it was recorded.
+#[derive(Debug, Clone, Copy, Default)]
+struct Runs {
+    newest_nanos: Option<i64>,
+    run: u64,
+}
+
+impl Runs {
+    /// The epoch of each message, where its stream tells.
+    fn of(messages: &[Message], epochs: usize) -> Vec<Option<u64>> {
+        let mut streams = [Self::default(); 5];
+        let runs: Vec<(usize, u64)> = (messages.iter())
+            .map(|message| {
+                let stream = message.content.stream();
+                (stream, streams[stream].run_of(message.stamp_nanos))
+            })
+            .collect();
+        let tells = streams.map(|stream| stream.run + 1 == epochs as u64);
+        let told = |(stream, run): (usize, u64)| tells[stream].then_some(run);
+        runs.into_iter().map(told).collect()
+    }
+
+    fn run_of(&mut self, stamp_nanos: i64) -> u64 {
+        match self.newest_nanos {
+            Some(newest) if stamp_nanos <= newest.saturating_sub(RESET_NANOS) => {
+                self.run += 1;
+                self.newest_nanos = Some(stamp_nanos);
+            }
+            newest => self.newest_nanos = newest.max(Some(stamp_nanos)),
+        }
+        self.run
+    }
+}
+
+impl Content {
+    /// Which stream it is of, below 5.
+    fn stream(&self) -> usize {
+        match self {
+            Self::Depth(_) => 0,
+            Self::CameraInfo(_) => 1,
+            Self::Boxes(BoxRole::Fingertip, _) => 2,
+            Self::Boxes(BoxRole::Target, _) => 3,
+            Self::Boxes(BoxRole::Both, _) => 4,
+        }
+    }
 }
 
 impl Span {

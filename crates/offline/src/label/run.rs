@@ -73,7 +73,7 @@ pub fn label(
         Some(carried) => carried,
         None => {
             tracing::info!(
-                "not everything was recorded in time for its image: the bag is read again, by its stamps"
+                "something was recorded late, or the clock was set back: the bag is read again, by its stamps"
             );
             folder.clear()?;
             bag.by_stamp(&job, intake()?, progress)?

@@ -143,6 +143,28 @@ fn a_clock_that_is_set_ahead_for_good_goes_on() {
 }
 
 #[test]
+fn stamps_that_only_ascend_were_called_wild_where_log_times_say_nothing() {
+    // given a camera that pauses for seconds between pictures, and log times of a converter
+    let gaps_ms = [2_000, 5_500, 3_100, 9_000, 2_400, 7_000, 1_900, 4_000];
+    let mut ms = 1_000;
+    let mut inputs = Vec::new();
+    for (tick, gap_ms) in (0..).zip(gaps_ms.iter().cycle().take(20)) {
+        ms += gap_ms;
+        let log = tick * 66;
+        inputs.extend([
+            (log, image(ms)),
+            (log, fingertip(ms, &[BOX])),
+            (log, target(ms, &[BOX])),
+        ]);
+    }
+    // then no frame is invalid
+    for frames in frames(&inputs) {
+        assert_eq!(reasons(&frames), [None; 20]);
+        assert_eq!(episodes(&frames), [0; 20]);
+    }
+}
+
+#[test]
 fn a_simulator_may_be_faster_or_slower_than_its_recording() {
     // given stamps ten times and a tenth as fast as the log times, and seldom images
     for (interval_ms, log_ms) in [(500, 50), (50, 500), (5_000, 500)] {
