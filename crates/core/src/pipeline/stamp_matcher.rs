@@ -134,7 +134,7 @@ impl StampMatcher {
         let messages: Vec<Message> = (std::mem::take(&mut self.messages).into_iter())
             .filter(|message| !wild.contains(&message.stamp_nanos))
             .collect();
-        let runs = Runs::of(&messages, spans.len());
+        let runs = Runs::of(&messages, &spans, self.wait_nanos);
         for (message, run) in messages.into_iter().zip(runs) {
             self.place(message, run, &spans, &mut missed);
         }
@@ -210,37 +210,65 @@ fn placed(changes: Vec<Change<Ordinal>>) -> impl Iterator<Item = Placed<Ordinal>
 }
 
 /// A stream whose stamps are set back as often as the images' tells itself which epoch each of its messages is of,
-/// however late it was recorded.
-#[derive(Debug, Clone, Copy, Default)]
+/// however late it was recorded: a run that was logged while an epoch's images were is of that epoch, the others follow
+/// in their order.
+#[derive(Debug, Clone, Default)]
 struct Runs {
     newest_nanos: Option<i64>,
-    run: u64,
+    /// When the messages of each were logged, from and to.
+    logged: Vec<(i64, i64)>,
 }
 
 impl Runs {
     /// The epoch of each message, where its stream tells.
-    fn of(messages: &[Message], epochs: usize) -> Vec<Option<u64>> {
-        let mut streams = [Self::default(); 5];
-        let runs: Vec<(usize, u64)> = (messages.iter())
+    fn of(messages: &[Message], spans: &[Span], wait_nanos: i64) -> Vec<Option<u64>> {
+        let mut streams: [Self; 5] = Default::default();
+        let runs: Vec<(usize, usize)> = (messages.iter())
             .map(|message| {
                 let stream = message.content.stream();
-                (stream, streams[stream].run_of(message.stamp_nanos))
+                (stream, streams[stream].run_of(message))
             })
             .collect();
-        let tells = streams.map(|stream| stream.run + 1 == epochs as u64);
-        let told = |(stream, run): (usize, u64)| tells[stream].then_some(run);
+        let epochs = streams.map(|stream| stream.epochs(spans, wait_nanos));
+        let told = |(stream, run): (usize, usize)| epochs[stream].as_ref()?.get(run).copied();
         runs.into_iter().map(told).collect()
     }
 
-    fn run_of(&mut self, stamp_nanos: i64) -> u64 {
-        match self.newest_nanos {
-            Some(newest) if stamp_nanos <= newest.saturating_sub(RESET_NANOS) => {
-                self.run += 1;
-                self.newest_nanos = Some(stamp_nanos);
-            }
-            newest => self.newest_nanos = newest.max(Some(stamp_nanos)),
+    fn run_of(&mut self, message: &Message) -> usize {
+        let is_back = |newest: i64| message.stamp_nanos <= newest.saturating_sub(RESET_NANOS);
+        if self.newest_nanos.is_none_or(is_back) {
+            self.newest_nanos = None;
+            (self.logged).push((message.log_time_nanos, message.log_time_nanos));
         }
-        self.run
+        self.newest_nanos = self.newest_nanos.max(Some(message.stamp_nanos));
+        if let Some((_, to)) = self.logged.last_mut() {
+            *to = message.log_time_nanos;
+        }
+        self.logged.len().saturating_sub(1)
+    }
+
+    /// The epoch of each run; `None` if there are not as many, or two were logged during one.
+    fn epochs(&self, spans: &[Span], wait_nanos: i64) -> Option<Vec<u64>> {
+        if self.logged.len() != spans.len() {
+            return None;
+        }
+        let during = |(from, to): &(i64, i64)| {
+            (spans.iter()).position(|span| {
+                let (begin, end) = span.logged;
+                begin.saturating_sub(wait_nanos) <= *from && *to <= end.saturating_add(wait_nanos)
+            })
+        };
+        let in_time: Vec<Option<usize>> = self.logged.iter().map(during).collect();
+        let mut left: BTreeSet<usize> = (0..spans.len()).collect();
+        for epoch in in_time.iter().flatten() {
+            if !left.remove(epoch) {
+                return None;
+            }
+        }
+        let mut left = left.into_iter();
+        (in_time.into_iter())
+            .map(|epoch| epoch.or_else(|| left.next()).map(|epoch| epoch as u64))
+            .collect()
     }
 }
 

@@ -238,24 +238,30 @@ fn boxes_stamped_later_than_their_image_are_taken_back_by_the_regions_delay() {
 
 #[test]
 fn late_boxes_of_a_recording_whose_clock_was_set_back_were_given_to_the_wrong_half() {
-    // given two runs of a simulator over the same stamps, and all boxes and depth of both a day late
-    let mut inputs = Vec::new();
-    for tick in 0..80_i64 {
-        let (log, ms) = (tick * 50, tick % 40 * 50);
-        inputs.push((log, image(ms)));
-        let late = log + 86_400_000;
-        inputs.push((late, fingertip(ms, &[box_at(tick as f64)])));
-        inputs.push((late, target(ms, &[BOX])));
-        inputs.push((late, depth(ms)));
-    }
-    inputs.sort_by_key(|(log_ms, _)| *log_ms);
-    // when stamps decide
-    let frames = by_stamp("", true, &inputs);
-    // then each image has its own half's
-    assert_eq!(reasons(&frames), [None; 80]);
-    for (tick, frame) in frames.iter().enumerate() {
-        assert_eq!(frame.info.fingertip, Some(box_at(tick as f64)));
-        assert_eq!(frame.info.episode, u64::from(tick >= 40));
+    // given two runs of a simulator over the same stamps, and boxes and depth a day late: of both runs, or of the first
+    for late_until in [80, 40] {
+        let mut inputs = Vec::new();
+        for tick in 0..80_i64 {
+            let (log, ms) = (tick * 50, tick % 40 * 50);
+            inputs.push((log, image(ms)));
+            let late = log + if tick < late_until { 86_400_000 } else { 0 };
+            inputs.push((late, fingertip(ms, &[box_at(tick as f64)])));
+            inputs.push((late, target(ms, &[BOX])));
+            inputs.push((late, depth(ms)));
+        }
+        inputs.sort_by_key(|(log_ms, _)| *log_ms);
+        // when stamps decide
+        let frames = by_stamp("", true, &inputs);
+        // then each image has its own half's
+        assert_eq!(reasons(&frames), [None; 80], "{late_until}");
+        for (tick, frame) in frames.iter().enumerate() {
+            assert_eq!(
+                frame.info.fingertip,
+                Some(box_at(tick as f64)),
+                "{late_until}"
+            );
+            assert_eq!(frame.info.episode, u64::from(tick >= 40));
+        }
     }
 }
 
