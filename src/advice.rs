@@ -117,7 +117,8 @@ fn by_time(cause: &Cause, setting: &str) -> String {
                 // A region's delay can be taken off.
                 (true, setting) if setting.ends_with("delay_s") => format!(
                     "The stamps of the {name} lie {far} {side} the nearest image's, steadily, and {near} are tolerated: \
-                     set {setting} to {median_s:.3}"
+                     set {setting} to {median_s:.3}, or to that and as many times between two images as the detector \
+                     takes longer: boxes that lie beside their objects in the report tell"
                 ),
                 (true, setting) => format!(
                     "The stamps of the {name} lie {far} {side} the nearest image's, and {near} are tolerated: set \

@@ -91,6 +91,10 @@ def test_an_invalid_step_is_nan_with_its_reason_never_zero(frame):
 def test_next_frame_shifts_the_reward_by_one_row_within_its_episode(frame, next_frame):
     own, shifted = frame.to_pylist(), next_frame.to_pylist()
     moved = [name for name in COLUMNS if name.startswith(("next.reward", "next.success", "reward."))]
+    # One box of the second table is the tracker's.
+    moved.remove("reward.spatial.fingertip_origin")
+    origins = [row["reward.spatial.fingertip_origin"] for row in shifted]
+    assert [position for position, origin in enumerate(origins) if origin == "bridged"] == [4]
     for position, row in enumerate(shifted):
         assert row["index"] == position
         assert row["next.done"] == (position in (39, 59))
