@@ -496,18 +496,18 @@ pub(crate) fn detections(stamp: i64, boxes: &[(&str, Pixels)]) -> Vec<u8> {
     identified_detections(stamp, &nameless)
 }
 
+/// Centre x, y, angle, width, height.
+fn centred([left, top, right, bottom]: Pixels) -> [f64; 5] {
+    let center = [(left + right) / 2.0, (top + bottom) / 2.0];
+    [center[0], center[1], 0.0, right - left, bottom - top]
+}
+
 /// Boxes with their class ids and their own.
 pub(crate) fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) -> Vec<u8> {
-    let detection = |(class, id, [left, top, right, bottom]): &(&str, &str, Pixels)| Detection {
+    let detection = |(class, id, pixels): &(&str, &str, Pixels)| Detection {
         header: header(stamp),
         results: vec![((*class).to_owned(), 0.9, [0.0; 7], [[0.0; 6]; 6])],
-        bbox: [
-            (left + right) / 2.0,
-            (top + bottom) / 2.0,
-            0.0,
-            right - left,
-            bottom - top,
-        ],
+        bbox: centred(*pixels),
         id: (*id).to_owned(),
     };
     cdr(&Detections {
@@ -518,20 +518,11 @@ pub(crate) fn identified_detections(stamp: i64, boxes: &[(&str, &str, Pixels)]) 
 
 /// Boxes without hypotheses, in an array without a header: each detection has an id and a stamp of its own.
 pub(crate) fn bare_detections(boxes: &[(&str, i64, Pixels)]) -> Vec<u8> {
-    let detection = |(id, stamp, pixels): &(&str, i64, Pixels)| {
-        let [left, top, right, bottom] = *pixels;
-        Detection {
-            header: header(*stamp),
-            results: Vec::new(),
-            bbox: [
-                (left + right) / 2.0,
-                (top + bottom) / 2.0,
-                0.0,
-                right - left,
-                bottom - top,
-            ],
-            id: (*id).to_owned(),
-        }
+    let detection = |(id, stamp, pixels): &(&str, i64, Pixels)| Detection {
+        header: header(*stamp),
+        results: Vec::new(),
+        bbox: centred(*pixels),
+        id: (*id).to_owned(),
     };
     cdr(&Detections {
         header: Header::default(),

@@ -162,6 +162,12 @@ impl BoxSource {
         origin: BoxOrigin::Seen,
         age_s: 0.0,
     };
+
+    /// Whether one of a frame's boxes was predicted by the tracker where the detector saw nothing.
+    pub fn any_bridged(of_frame: [Option<Self>; 2]) -> bool {
+        let mut sources = of_frame.into_iter().flatten();
+        sources.any(|source| source.origin == BoxOrigin::Bridged)
+    }
 }
 
 /// The lens model of `sensor_msgs/CameraInfo`, with OpenCV's coefficient order.

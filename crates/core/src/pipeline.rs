@@ -33,7 +33,7 @@ use bytes::Bytes;
 
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxOrigin, BoxSource, Detection, Frame, Intrinsics, Measurement, Reason, Regions,
+    BoundingBox, BoxSource, Detection, Frame, Intrinsics, Measurement, Reason, Regions,
 };
 
 /// One message. Stamps are those of the header in nanoseconds; where a header has none (0), the
@@ -179,12 +179,6 @@ pub struct FrameInfo {
 }
 
 impl FrameInfo {
-    /// A box was predicted by the tracker where the detector had none.
-    pub fn is_bridged(&self) -> bool {
-        let sources = [self.fingertip_source, self.target_source];
-        (sources.iter().flatten()).any(|source| source.origin == BoxOrigin::Bridged)
-    }
-
     /// The two boxes to measure between.
     ///
     /// # Errors

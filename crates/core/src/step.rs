@@ -1,7 +1,7 @@
 //! One labelled step: what a camera frame was worth. Plain data, made by the pipeline and read by
 //! the bag writer, the report and the live node.
 
-use crate::frame::{BoundingBox, BoxOrigin, BoxSource, DistanceKind, Reason};
+use crate::frame::{BoundingBox, BoxSource, DistanceKind, Reason};
 
 /// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -77,8 +77,7 @@ impl Step {
 
     /// A box of this step was predicted by the tracker where the detector saw nothing.
     pub fn is_bridged(&self) -> bool {
-        let sources = [self.fingertip_source, self.target_source];
-        (sources.iter().flatten()).any(|source| source.origin == BoxOrigin::Bridged)
+        BoxSource::any_bridged([self.fingertip_source, self.target_source])
     }
 
     /// The public name of the reason, empty for a valid step.

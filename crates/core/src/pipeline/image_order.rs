@@ -1,7 +1,7 @@
 //! The order of images, and which of their stamps to believe: where a stamp leaps, the next image tells a clock that was
 //! set anew from one wild stamp.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::clock::{ImageClock, Moment, RESET_NANOS};
 
@@ -18,6 +18,28 @@ pub(super) struct PendingImage<P> {
     pub payload: P,
     /// Its stamp is not believed: its moment is what the log times say.
     pub wild: bool,
+}
+
+impl<P> PendingImage<P> {
+    /// An image whose stamp is believed so far.
+    pub(super) fn new(log_time_nanos: i64, stamp_nanos: i64, frame_id: String, payload: P) -> Self {
+        Self {
+            stamp_nanos,
+            log_time_nanos,
+            frame_id,
+            payload,
+            wild: false,
+        }
+    }
+}
+
+/// Images by moment, then in the order in which they came.
+pub(super) type PendingImages<P> = BTreeMap<(Moment, u64), PendingImage<P>>;
+
+/// Whether an image with this stamp waits already: of several the first is a step.
+pub(super) fn is_pending<P>(images: &PendingImages<P>, moment: Moment) -> bool {
+    let same = (moment, 0)..=(moment, u64::MAX);
+    images.range(same).any(|(_, image)| !image.wild)
 }
 
 /// An image in its place.
@@ -224,7 +246,7 @@ impl<P> ImageOrder<P> {
                 && !held_seen.leaps_to(seen, last.leap_nanos(held_seen));
             match (follows_held, self.first.take()) {
                 (true, Some(first))
-                    if !self.keeps_pace(last, held_seen, seen) && !held_seen.leaps_to(seen, 0) =>
+                    if !Self::keep_pace(last, held_seen, seen) && !held_seen.leaps_to(seen, 0) =>
                 {
                     // It is the first image that lay off.
                     let before = held_seen
@@ -264,7 +286,7 @@ impl<P> ImageOrder<P> {
     }
 
     /// Whether three images follow each other at one pace.
-    fn keeps_pace(&self, first: Seen, second: Seen, third: Seen) -> bool {
+    fn keep_pace(first: Seen, second: Seen, third: Seen) -> bool {
         !first.leaps_to(second, second.leap_nanos(third))
     }
 

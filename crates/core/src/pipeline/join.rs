@@ -5,12 +5,40 @@ use std::collections::VecDeque;
 
 use super::boxes::{BoxStream, FINGERTIP, Found, Neighbours, TARGET};
 use super::buffer::Buffer;
-use super::clock::Moment;
+use super::clock::{ImageClock, Moment};
 use super::image_order::PendingImage;
 use super::{BoxRole, FrameInfo, MatchedFrame};
 use crate::frame::{Detection, Intrinsics, Reason};
 use crate::settings::Config;
 use crate::stamp::nanos_from_seconds;
+
+/// The times that decide what belongs together, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// How long a frame waits, in log time.
+    pub wait_nanos: i64,
+    /// How far from its image a message may lie.
+    pub belongs_nanos: i64,
+    /// How far behind the images a message is still of use.
+    pub reach_nanos: i64,
+}
+
+impl Times {
+    pub(super) fn of(config: &Config) -> Self {
+        let matching = &config.matching;
+        let wait_nanos = nanos_from_seconds(matching.wait_s);
+        let belongs_nanos = nanos_from_seconds(matching.tolerance_s.max(matching.box_max_age_s));
+        Self {
+            wait_nanos,
+            belongs_nanos,
+            reach_nanos: wait_nanos.saturating_add(belongs_nanos),
+        }
+    }
+
+    pub(super) fn clock(&self) -> ImageClock {
+        ImageClock::new(self.wait_nanos, self.reach_nanos)
+    }
+}
 
 /// The messages that frames may ask for, and where the episodes are.
 #[derive(Debug)]

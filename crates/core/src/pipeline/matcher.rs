@@ -1,19 +1,19 @@
 //! Joins the messages of several streams to frames by their header stamps. It waits for what may
 //! still come, but no longer than configured, and holds a bounded number of bytes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use super::boxes::Neighbours;
-use super::clock::{ImageClock, Moment};
-use super::image_order::{Change, ImageOrder, PendingImage};
-use super::join::{Join, Used};
+use super::clock::Moment;
+use super::image_order::{Change, ImageOrder, PendingImage, PendingImages, is_pending};
+use super::join::{Join, Times, Used};
 use super::settled::Settled;
 use super::{BoxRole, Input, MatchedFrame, Streams};
 use crate::frame::{Detection, Intrinsics, Reason};
 use crate::settings::Config;
-use crate::stamp::{NANOS_PER_SECOND, nanos_from_seconds};
+use crate::stamp::NANOS_PER_SECOND;
 
 /// Encoded images and depth that may wait at a time: 60 Hz of raw full-HD colour and depth fit for
 /// the default wait. A recording that needs more has its oldest frames settled early.
@@ -49,8 +49,7 @@ pub struct Matcher {
     order: ImageOrder<Bytes>,
     join: Join<Bytes>,
     now_nanos: i64,
-    /// By moment, then in order of arrival.
-    pending: BTreeMap<(Moment, u64), PendingImage<Bytes>>,
+    pending: PendingImages<Bytes>,
     pending_bytes: usize,
     images_placed: u64,
     duplicates: u64,
@@ -73,25 +72,20 @@ impl Matcher {
     }
 
     fn with(config: &Config, streams: Streams, needs_depth: bool, recorded: bool) -> Self {
-        let tolerance_nanos = nanos_from_seconds(config.matching.tolerance_s);
-        let wait_nanos = nanos_from_seconds(config.matching.wait_s);
-        let max_age_nanos = nanos_from_seconds(config.matching.box_max_age_s);
-        let belongs_nanos = tolerance_nanos.max(max_age_nanos);
-        let reach_nanos = wait_nanos.saturating_add(belongs_nanos);
-        let clock = ImageClock::new(wait_nanos, reach_nanos);
+        let times = Times::of(config);
         // In time is what comes within the wait, and a second more for streams of different speed.
-        let remembered_nanos = reach_nanos
-            .saturating_add(belongs_nanos)
+        let remembered_nanos = (times.reach_nanos)
+            .saturating_add(times.belongs_nanos)
             .saturating_add(NANOS_PER_SECOND);
         Self {
             streams,
-            wait_nanos,
-            reach_nanos,
+            wait_nanos: times.wait_nanos,
+            reach_nanos: times.reach_nanos,
             max_held_bytes: MAX_HELD_BYTES,
-            order: ImageOrder::new(clock, recorded),
+            order: ImageOrder::new(times.clock(), recorded),
             join: Join::new(config, needs_depth, recorded, Bytes::len),
             now_nanos: i64::MIN,
-            pending: BTreeMap::new(),
+            pending: PendingImages::new(),
             pending_bytes: 0,
             images_placed: 0,
             duplicates: 0,
@@ -151,13 +145,8 @@ impl Matcher {
                 frame_id,
                 payload,
             } => {
-                let changes = self.order.push(PendingImage {
-                    stamp_nanos,
-                    log_time_nanos,
-                    frame_id,
-                    payload,
-                    wild: false,
-                });
+                let image = PendingImage::new(log_time_nanos, stamp_nanos, frame_id, payload);
+                let changes = self.order.push(image);
                 self.take_changes(changes);
             }
             Input::Depth {
@@ -234,9 +223,7 @@ impl Matcher {
 
     fn take_image(&mut self, moment: Moment, image: PendingImage<Bytes>) {
         let settled = self.join.last_settled();
-        let same = (moment, 0)..=(moment, u64::MAX);
-        let is_duplicate =
-            settled == Some(moment) || self.pending.range(same).any(|(_, pending)| !pending.wild);
+        let is_duplicate = settled == Some(moment) || is_pending(&self.pending, moment);
         if is_duplicate && !image.wild {
             self.duplicates += 1;
             return;

@@ -1,15 +1,14 @@
 //! Joins the messages of a recording that is known from its beginning to its end: stamps alone decide, however late a
 //! message was recorded. Pictures are named, not held, so that memory does not grow with them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use super::clock::{ImageClock, Moment, RESET_NANOS};
-use super::image_order::{Change, ImageOrder, PendingImage, Placed};
-use super::join::Join;
+use super::clock::{Moment, RESET_NANOS};
+use super::image_order::{Change, ImageOrder, PendingImage, PendingImages, Placed, is_pending};
+use super::join::{Join, Times};
 use super::{BoxRole, Input, MatchedFrame};
 use crate::frame::{Detection, Intrinsics};
 use crate::settings::Config;
-use crate::stamp::nanos_from_seconds;
 
 /// What names a picture: its place among the messages of its topic, counted from 0.
 pub type Ordinal = u64;
@@ -65,18 +64,15 @@ struct Span {
 impl StampMatcher {
     /// For a recording of which nothing is known yet. With `needs_depth`, a frame without depth is `no_depth`.
     pub fn new(config: &Config, needs_depth: bool) -> Self {
-        let wait_nanos = nanos_from_seconds(config.matching.wait_s);
-        let belongs_s = (config.matching.tolerance_s).max(config.matching.box_max_age_s);
-        let reach_nanos = wait_nanos.saturating_add(nanos_from_seconds(belongs_s));
-        let clock = ImageClock::new(wait_nanos, reach_nanos);
+        let times = Times::of(config);
         Self {
             join: Join::new(config, needs_depth, true, |_| size_of::<Ordinal>()),
-            order: ImageOrder::new(clock, true),
+            order: ImageOrder::new(times.clock(), true),
             images: Vec::new(),
             messages: Vec::new(),
             splits: VecDeque::new(),
-            wait_nanos,
-            reach_nanos,
+            wait_nanos: times.wait_nanos,
+            reach_nanos: times.reach_nanos,
         }
     }
 
@@ -88,13 +84,8 @@ impl StampMatcher {
                 frame_id,
                 payload,
             } => {
-                let changes = self.order.push(PendingImage {
-                    stamp_nanos,
-                    log_time_nanos,
-                    frame_id,
-                    payload,
-                    wild: false,
-                });
+                let image = PendingImage::new(log_time_nanos, stamp_nanos, frame_id, payload);
+                let changes = self.order.push(image);
                 return self.images.extend(placed(changes));
             }
             Input::EpisodeSplit => return self.splits.push_back(log_time_nanos),
@@ -140,7 +131,7 @@ impl StampMatcher {
         }
         let mut frames = StampedFrames {
             join: self.join,
-            pending: BTreeMap::new(),
+            pending: PendingImages::new(),
             splits: self.splits,
             duplicates: 0,
             missed,
@@ -326,8 +317,7 @@ impl Span {
 #[derive(Debug)]
 pub struct StampedFrames {
     join: Join<Ordinal>,
-    /// By moment, then in the order in which they were logged.
-    pending: BTreeMap<(Moment, u64), PendingImage<Ordinal>>,
+    pending: PendingImages<Ordinal>,
     /// When splits were logged that are before no image so far.
     splits: VecDeque<i64>,
     duplicates: u64,
@@ -336,9 +326,7 @@ pub struct StampedFrames {
 
 impl StampedFrames {
     fn place(&mut self, moment: Moment, image: PendingImage<Ordinal>) {
-        let same = (moment, 0)..=(moment, u64::MAX);
-        let is_duplicate = self.pending.range(same).any(|(_, other)| !other.wild);
-        if is_duplicate && !image.wild {
+        if is_pending(&self.pending, moment) && !image.wild {
             self.duplicates += 1;
             return;
         }

@@ -1,6 +1,7 @@
 //! A recording: stamps decide, in one pass where nothing came too late, else with everything known.
 
 use super::*;
+use crate::frame::BoxOrigin;
 use crate::random::Random;
 
 /// The frames that stamps alone give, with their pictures.
