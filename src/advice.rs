@@ -3,10 +3,15 @@
 
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_offline::label::roles::Role;
-use spatial_reward_offline::label::{Advice, Cause, OutOfReach};
+use spatial_reward_offline::label::{Advice, BoxDelay, Cause, OutOfReach};
 
 /// Causes that are worth reading where nothing could be measured at all.
 const CAUSES: usize = 3;
+
+/// How many causes are told.
+pub(crate) fn shown(advice: &Advice) -> usize {
+    if advice.none_is_valid() { CAUSES } else { 1 }
+}
 
 /// Where nothing is valid, all that may be behind it; else what most likely is.
 pub(crate) fn in_words(advice: &Advice) -> String {
@@ -22,8 +27,7 @@ pub(crate) fn in_words(advice: &Advice) -> String {
         true => format!("not one of {steps} steps is valid ({reason} {count})"),
         false => format!("{invalid} of {steps} steps are invalid, most with {reason} ({count})"),
     };
-    let shown = if advice.none_is_valid() { CAUSES } else { 1 };
-    let causes = causes.iter().take(shown).map(cause_in_words);
+    let causes = causes.iter().take(shown(advice)).map(cause_in_words);
     let causes: Vec<String> = causes.collect();
     format!("{begin}. {}", causes.join(". "))
 }
@@ -47,7 +51,12 @@ fn cause_in_words(cause: &Cause) -> String {
         Cause::OtherClasses { .. } | Cause::LowScores { .. } | Cause::EmptyMessages { .. } => {
             by_detector(cause, setting)
         }
-        Cause::Apart { .. } | Cause::Seldom { .. } => by_time(cause, setting),
+        Cause::Apart { .. }
+        | Cause::Delayed(_)
+        | Cause::Seldom { .. }
+        | Cause::SeldomDepth { .. }
+        | Cause::OutOfOrder
+        | Cause::WildStamps => by_time(cause, setting),
         Cause::Normalized { .. } | Cause::Outside { .. } => by_place(cause, setting),
         Cause::DepthUnit { .. }
         | Cause::DepthRange { .. }
@@ -60,7 +69,6 @@ fn cause_in_words(cause: &Cause) -> String {
         Cause::TooFar { max_distance_m } => format!(
             "Distances above {max_distance_m} m are not believed: set {setting} where yours are longer"
         ),
-        Cause::OutOfOrder => "The images were recorded out of order".to_owned(),
         _ => "Nothing that was looked at explains it: see the report's pictures, and `spatial-reward inspect`".to_owned(),
     }
 }
@@ -107,31 +115,18 @@ fn by_time(cause: &Cause, setting: &str) -> String {
             role,
             median_s,
             spread_s,
-            is_steady,
             tolerance_s,
-        } => {
-            let (far, side) = (milliseconds(median_s.abs()), side(*median_s));
-            let near = milliseconds(*tolerance_s);
-            let name = stamps_of(*role);
-            match (is_steady, setting) {
-                // A region's delay can be taken off.
-                (true, setting) if setting.ends_with("delay_s") => format!(
-                    "The stamps of the {name} lie {far} {side} the nearest image's, steadily, and {near} are tolerated: \
-                     set {setting} to {median_s:.3}, or to that and as many times between two images as the detector \
-                     takes longer: boxes that lie beside their objects in the report tell"
-                ),
-                (true, setting) => format!(
-                    "The stamps of the {name} lie {far} {side} the nearest image's, and {near} are tolerated: set \
-                     {setting} above {:.3}, if both show the same moment",
-                    median_s.abs()
-                ),
-                (false, setting) => format!(
-                    "The stamps of the {name} lie {far} {side} the nearest image's, give or take {}, and {near} are \
-                     tolerated: set {setting} higher, if they show the same moment",
-                    milliseconds(*spread_s)
-                ),
-            }
-        }
+        } => format!(
+            "The stamps of the {} lie {} {} the nearest image's, give or take {}, and {} are tolerated: set {setting} above \
+             {:.3}, if both show the same moment",
+            stamps_of(*role),
+            milliseconds(median_s.abs()),
+            side(*median_s),
+            milliseconds(*spread_s),
+            milliseconds(*tolerance_s),
+            median_s.abs() + spread_s,
+        ),
+        Cause::Delayed(delay) => delayed(delay),
         Cause::Seldom {
             role,
             period_s,
@@ -140,7 +135,57 @@ fn by_time(cause: &Cause, setting: &str) -> String {
             "The {} come every {period_s:.2} s, and may be {box_max_age_s} s old: set {setting} higher, or tracker.enabled",
             role.name()
         ),
+        Cause::SeldomDepth {
+            depth_period_s,
+            image_period_s,
+        } => format!(
+            "The depth images come every {depth_period_s:.3} s and the images every {image_period_s:.3} s: record depth as \
+             often, for an image without its own cannot be measured"
+        ),
+        Cause::OutOfOrder => "The images were recorded out of order".to_owned(),
+        Cause::WildStamps => {
+            "The images have stamps more than a second off their neighbours', which their log times do not confirm: look at \
+             what sets the camera's clock"
+                .to_owned()
+        }
         _ => String::new(),
+    }
+}
+
+/// How much later a detector stamps its boxes, and what takes it off.
+pub(crate) fn delayed(delay: &BoxDelay) -> String {
+    let BoxDelay {
+        delay_s,
+        set_s,
+        period_s,
+        ..
+    } = *delay;
+    let left_s = delay_s - set_s;
+    let beyond = match set_s {
+        0.0 => String::new(),
+        set_s => format!(" beyond the {} that are set", milliseconds(set_s)),
+    };
+    let far = format!(
+        "{} {} their images{beyond}",
+        milliseconds(left_s.abs()),
+        side(left_s)
+    );
+    let settings = delay.settings().join(" and ");
+    let name = match delay.is_of_both {
+        true => "boxes",
+        false => delay.role.name(),
+    };
+    match delay.is_certain {
+        true => format!(
+            "The {name} are stamped {far}, steadily: set {settings} to {delay_s:.3}, unless the detector looks at another \
+             picture"
+        ),
+        false => format!(
+            "The {name} are stamped {far}, steadily, or {:.0} ms later, or twice that and so on, which stamps do not tell: \
+             set {settings} to {delay_s:.3}, or more by {period_s:.3} as often as it takes for the boxes to lie on their \
+             objects in the report",
+            1e3 * period_s
+        ),
     }
 }
 
@@ -271,19 +316,18 @@ mod tests {
         }
     }
 
-    fn apart(role: Role, is_steady: bool) -> Cause {
+    fn apart(role: Role) -> Cause {
         Cause::Apart {
             role,
             median_s: 0.025,
             spread_s: 0.001,
-            is_steady,
             tolerance_s: 0.02,
         }
     }
 
     #[test]
     fn depth_beside_its_images_is_told_with_the_figures_and_the_tolerance() {
-        let words = in_words(&advice(80, vec![apart(Role::Depth, true)]));
+        let words = in_words(&advice(80, vec![apart(Role::Depth)]));
         for word in [
             "not one of 80",
             "no_depth 80",
@@ -298,18 +342,39 @@ mod tests {
     #[test]
     fn a_region_of_a_steady_delay_has_a_setting_of_its_own() {
         let words = |cause| in_words(&advice(80, vec![cause]));
-        let steady = words(apart(Role::Target, true));
+        let delay = BoxDelay {
+            role: Role::Target,
+            is_of_both: false,
+            delay_s: 0.025,
+            set_s: 0.0,
+            period_s: 0.066,
+            is_certain: true,
+        };
+        let steady = words(Cause::Delayed(delay));
         assert!(
             steady.contains("regions.target.delay_s to 0.025"),
             "{steady}"
         );
-        let jitter = words(apart(Role::Target, false));
+        let set = words(Cause::Delayed(BoxDelay {
+            is_of_both: true,
+            set_s: 0.01,
+            is_certain: false,
+            ..delay
+        }));
+        for word in [
+            "15 ms after their images beyond the 10 ms that are set",
+            "66 ms later",
+            "regions.fingertip.delay_s and regions.target.delay_s to 0.025",
+        ] {
+            assert!(set.contains(word), "'{word}': {set}");
+        }
+        let jitter = words(apart(Role::Target));
         assert!(jitter.contains("matching.tolerance_s"), "{jitter}");
     }
 
     #[test]
     fn where_some_steps_are_valid_only_the_likeliest_cause_is_told() {
-        let causes = vec![apart(Role::Depth, true), Cause::OutOfOrder];
+        let causes = vec![apart(Role::Depth), Cause::OutOfOrder];
         let short = in_words(&advice(12, causes.clone()));
         assert!(short.starts_with("12 of 80 steps are invalid"), "{short}");
         assert!(!short.contains("out of order"), "{short}");

@@ -13,7 +13,7 @@ use spatial_reward_offline::Error as OfflineError;
 use spatial_reward_offline::label::output::{IfExists, check_target};
 use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::label::{
-    self, Advice, Cause, LabelRequest, Labelled, Note, OutOfReach,
+    self, Advice, BoxDelay, Cause, LabelRequest, Labelled, Note, OutOfReach,
 };
 
 use super::discover::{self, Job};
@@ -181,6 +181,9 @@ fn warn_of(labelled: &Labelled, output: impl Display) {
     if let Some(advice) = &labelled.advice {
         tracing::warn!("{output}: {}", advice::in_words(advice));
     }
+    for delay in news(labelled) {
+        tracing::warn!("{output}: {}", advice::delayed(delay));
+    }
     if let Some(out_of_reach) = &labelled.out_of_reach {
         let kind = labelled.distance_kind;
         tracing::warn!(
@@ -188,6 +191,17 @@ fn warn_of(labelled: &Labelled, output: impl Display) {
             advice::out_of_reach(out_of_reach, kind)
         );
     }
+}
+
+/// The delays that are not told as what makes steps invalid.
+fn news(labelled: &Labelled) -> impl Iterator<Item = &BoxDelay> {
+    let is_told = |delay: &BoxDelay| {
+        labelled.advice.as_ref().is_some_and(|advice| {
+            let mut told = advice.causes.iter().take(advice::shown(advice));
+            told.any(|cause| *cause == Cause::Delayed(*delay))
+        })
+    };
+    labelled.delays.iter().filter(move |delay| !is_told(delay))
 }
 
 /// What `--json` prints. The keys are a public interface.
@@ -220,6 +234,8 @@ struct Done {
     invalid: BTreeMap<&'static str, u64>,
     /// Why so many steps are invalid; null where few are.
     advice: Option<AdviceReport>,
+    /// By how much boxes are stamped later than their images, where they are.
+    delays: Vec<DelayReport>,
     /// Why success could not have come; null where it could.
     success_out_of_reach: Option<OutOfReachReport>,
     /// Messages of a role that did not decode.
@@ -254,6 +270,15 @@ struct CauseReport {
     cause: Cause,
     /// What mends it, by dotted names.
     settings: &'static [&'static str],
+}
+
+#[derive(Debug, Serialize)]
+struct DelayReport {
+    #[serde(flatten)]
+    delay: BoxDelay,
+    /// What takes it off, by dotted names.
+    settings: &'static [&'static str],
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -394,6 +419,13 @@ impl Done {
                 .map(|(reason, count)| (reason.name(), *count))
                 .collect(),
             advice: labelled.advice.as_ref().map(AdviceReport::new),
+            delays: (labelled.delays.iter())
+                .map(|delay| DelayReport {
+                    delay: *delay,
+                    settings: delay.settings(),
+                    text: advice::delayed(delay),
+                })
+                .collect(),
             success_out_of_reach: (labelled.out_of_reach.as_ref()).map(|cause| {
                 let text = advice::out_of_reach(cause, labelled.distance_kind);
                 let cause = cause.clone();

@@ -312,12 +312,12 @@ impl Recording {
         })
     }
 
-    /// A topic without its second message, its fourth and so on.
-    pub(crate) fn without_every_second(mut self, topic: &str) -> Self {
-        let mut count = 0;
+    /// A topic with those of its messages alone, told from their places.
+    pub(crate) fn only(mut self, topic: &str, is_kept: impl Fn(i64) -> bool) -> Self {
+        let mut index = -1;
         self.messages.retain(|message| {
-            count += u64::from(message.topic == topic);
-            message.topic != topic || count % 2 == 1
+            index += i64::from(message.topic == topic);
+            message.topic != topic || is_kept(index)
         });
         self
     }

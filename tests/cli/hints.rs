@@ -125,6 +125,68 @@ fn boxes_stamped_with_a_steady_delay_are_told_with_the_delay() {
     );
 }
 
+/// Label an approach whose target boxes are stamped and logged so much later, the first and last of them left out; the
+/// delays that the summary tells, and the log.
+fn delays(nanos: i64, log_nanos: i64, cut: i64, config: &str) -> (Value, String) {
+    let all = boxes(TARGET, nanos, |bbox| bbox).logged_later(TARGET, log_nanos);
+    let of_whole_images = |index: i64| (cut..FRAMES - cut).contains(&index);
+    let recording = all.only(TARGET, of_whole_images);
+    let (_guard, folder) = folder_with(&recording);
+    std::fs::write(folder.join("rig.yaml"), config).unwrap();
+    let ended = run(&folder, &[&LABEL[..], &["--config", "rig.yaml"]].concat()).expect_code(0);
+    (ended.json()["bags"][0]["delays"].clone(), ended.stderr)
+}
+
+#[test]
+fn a_steady_delay_of_boxes_was_not_told_while_steps_are_valid() {
+    let period_s = PERIOD as f64 / 1e9;
+    // given boxes that are stamped so much later than their images; whole periods too
+    for nanos in [20 * MS, PERIOD, PERIOD * 3 / 2, 230 * MS] {
+        // when they are labelled
+        let (delays, said) = delays(nanos, nanos, 0, "{}");
+        // then the delay is told, with the setting that takes it off, for they begin and end so much later
+        let delay_s = nanos as f64 / 1e9;
+        let told = delays[0]["delay_s"].as_f64().unwrap();
+        assert!((told - delay_s).abs() < 1e-6, "{delays} for {delay_s}");
+        // (within a period, a recording that went on before and after would begin and end alike)
+        assert_eq!(delays[0]["is_certain"], nanos >= PERIOD, "{delays}");
+        assert_eq!(delays[0]["settings"][0], "regions.target.delay_s");
+        assert_eq!(delays.as_array().unwrap().len(), 1, "{delays}");
+        let setting = format!("regions.target.delay_s to {delay_s:.3}");
+        expect_words(&said, &["The target boxes are stamped", &setting]);
+        // and with the setting there is nothing to tell
+        let set = format!("regions: {{target: {{delay_s: {told}}}}}\n");
+        let (delays, said) = self::delays(nanos, nanos, 0, &set);
+        assert_eq!(delays, Value::Array(Vec::new()), "{said}");
+    }
+    // Where they begin late and end early, stamps tell the delay but for whole periods; and so it says.
+    let (delays, said) = delays(PERIOD + 20 * MS, PERIOD + 20 * MS, 3, "{}");
+    let told = delays[0]["delay_s"].as_f64().unwrap();
+    assert!((told - 0.02).abs() < 1e-6, "{delays}");
+    assert_eq!(delays[0]["is_certain"], false, "{delays}");
+    let period = format!("or {:.0} ms later", 1e3 * period_s);
+    expect_words(&said, &[&period, "more by"]);
+    // Stamps that lie beyond what was logged tell the least that it can be.
+    let (delays, _) = self::delays(PERIOD + 20 * MS, 0, 3, "{}");
+    let told = delays[0]["delay_s"].as_f64().unwrap();
+    assert!((told - 0.02 - period_s).abs() < 1e-6, "{delays}");
+}
+
+#[test]
+fn boxes_that_jitter_or_come_at_their_own_pace_have_no_delay() {
+    for jitter in [[0, 0, 0], [4, -4, 0], [-8, 3, 8]] {
+        let recording = approach(FRAMES).with_data(TARGET, DETECTION_TYPE, |index| {
+            let instant = instant(index, FRAMES);
+            let stamp = instant.stamp + jitter[index as usize % 3] * MS;
+            detections(stamp, &[("target", instant.target.unwrap())])
+        });
+        let (_guard, folder) = folder_with(&recording);
+        let ended = run(&folder, &LABEL).expect_code(0);
+        let delays = &ended.json()["bags"][0]["delays"];
+        assert_eq!(*delays, Value::Array(Vec::new()), "{jitter:?}");
+    }
+}
+
 #[test]
 fn boxes_in_shares_of_the_picture_are_told_to_be_so() {
     let normal = |[left, top, right, bottom]: Pixels| {
@@ -189,6 +251,47 @@ fn a_detector_that_saw_nothing_is_told_to_have() {
         &said,
         &["nothing in 12 of 12 messages with the target boxes"],
     );
+}
+
+/// What is said of a recording of which some steps cannot be measured.
+#[track_caller]
+fn said_of_some(recording: &Recording, words: &[&str]) {
+    let (_guard, folder) = folder_with(recording);
+    let ended = run(&folder, &LABEL).expect_code(0);
+    expect_words(&ended.stderr, &["of 24 steps are invalid, most with"]);
+    expect_words(&ended.stderr, words);
+    assert!(!ended.stderr.contains("Nothing that"), "{ended}");
+}
+
+#[test]
+fn what_fails_here_and_there_was_not_explained() {
+    let frames = 24;
+    // a detector that sees nothing in a third of its messages, too many in a row to lie between two boxes
+    let recording = approach_with(frames, |index, instant| {
+        if index >= 2 * frames / 3 {
+            instant.target = None;
+        }
+    });
+    said_of_some(
+        &recording,
+        &[
+            "no_target_box",
+            "nothing in 8 of 24 messages with the target boxes",
+        ],
+    );
+    // depth at a third of the images' rate
+    let recording = approach(frames).only(DEPTH, |index| index % 3 == 0);
+    said_of_some(
+        &recording,
+        &[
+            "no_depth",
+            "depth images come every 0.200 s and the images every 0.067 s",
+        ],
+    );
+    // a clock that leaps for single images
+    let leaps = |index, stamp| stamp - 5_000 * MS * i64::from(index % 6 == 5);
+    let recording = approach(frames).with_image_stamps(leaps);
+    said_of_some(&recording, &["wild_stamp", "more than a second off"]);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_detector_with_a_smaller_picture_is_warned_of() {
 #[test]
 fn each_step_says_where_its_boxes_come_from() {
     // given detectors that looked at every second picture only
-    let recording = approach_with(COUNT, |_, _| {}).without_every_second(FINGERTIP);
+    let recording = approach(COUNT).only(FINGERTIP, |index| index % 2 == 0);
     let (_guard, folder) = folder_with(&recording);
     run(&folder, &["label", "pick.mcap", "-o", "out"]).expect_code(0);
     run(&folder, &["label", "pick.mcap", "-o", "live", "--as-live"]).expect_code(0);

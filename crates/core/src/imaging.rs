@@ -4,6 +4,7 @@
 
 pub mod depth_anything;
 pub mod depth_image;
+pub(crate) mod fence;
 mod file;
 pub mod mask;
 mod normalize;

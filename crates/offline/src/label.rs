@@ -5,6 +5,7 @@ mod advice;
 pub(crate) mod calibration;
 mod corner;
 pub(crate) mod decoders;
+mod delay;
 mod diagnosis;
 mod evidence;
 mod first_messages;
@@ -21,6 +22,7 @@ mod run;
 mod workers;
 
 pub use self::advice::{Advice, Cause};
+pub use self::delay::BoxDelay;
 pub use self::intake::Unreadable;
 pub use self::labelled::Labelled;
 pub(crate) use self::progress::progress_of;

@@ -5,6 +5,7 @@ use std::path::Path;
 use image::DynamicImage;
 
 use super::GrayImage;
+use super::fence::fenced;
 use crate::frame::ColorImage;
 use crate::{Error, Result};
 
@@ -38,8 +39,8 @@ pub fn open_gray(path: &Path) -> Result<GrayImage> {
 
 fn open(path: &Path) -> Result<DynamicImage> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    image::load_from_memory(&bytes).map_err(|error| Error::Picture {
+    fenced(|| image::load_from_memory(&bytes)).map_err(|message| Error::Picture {
         path: path.to_path_buf(),
-        message: error.to_string(),
+        message,
     })
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::fence::fenced;
 use super::resize::{Kernel, Resizer};
 use crate::frame::BoundingBox;
 use crate::{Error, Result};
@@ -52,9 +53,10 @@ impl Mask {
     /// [`Error::Picture`] if the bytes are no such picture, [`Error::MaskSize`] if it is not of the
     /// size (width, height) of the image it belongs to.
     pub fn from_encoded(bytes: &[u8], image: (u32, u32), file: &Path) -> Result<Self> {
-        let picture = image::load_from_memory(bytes).map_err(|error| Error::Picture {
+        let decoded = fenced(|| image::load_from_memory(bytes));
+        let picture = decoded.map_err(|message| Error::Picture {
             path: file.to_path_buf(),
-            message: error.to_string(),
+            message,
         })?;
         let (width, height) = (picture.width(), picture.height());
         if (width, height) != image {

@@ -11,6 +11,7 @@ use super::types::CompressedImage;
 use super::{color, foreign, raster};
 use crate::error::{Error, Result};
 use crate::frame::ColorImage;
+use crate::imaging::fence::fenced;
 
 /// What a decoder may allocate for one picture: 16-bit RGBA at the largest size, with room for its own work.
 const MAX_DECODER_BYTES: u64 = raster::MAX_PIXELS * 8 * 2;
@@ -71,8 +72,8 @@ pub(super) fn decode_picture(type_name: &str, data: &[u8]) -> Result<DynamicImag
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
         _ => return Err(no_picture(type_name, data)),
     };
-    DynamicImage::from_decoder(decoder(type_name, data, format)?)
-        .map_err(|error| broken(type_name, data, &error))
+    let decoder = decoder(type_name, data, format)?;
+    fenced(|| DynamicImage::from_decoder(decoder)).map_err(|why| broken(type_name, data, &why))
 }
 
 /// A decoder that has read the head of a picture of plausible size.
@@ -85,18 +86,16 @@ fn decoder<'a>(
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
-    let decoder = reader
-        .into_decoder()
-        .map_err(|error| broken(type_name, data, &error))?;
+    let decoder = fenced(|| reader.into_decoder()).map_err(|why| broken(type_name, data, &why))?;
     let (width, height) = decoder.dimensions();
     raster::checked_pixels(type_name, width, height)?;
     Ok(decoder)
 }
 
-fn broken(type_name: &str, data: &[u8], error: &image::ImageError) -> Error {
+fn broken(type_name: &str, data: &[u8], why: &str) -> Error {
     Error::decode(
         type_name,
-        format!("its picture of {} bytes is broken: {error}", data.len()),
+        format!("its picture of {} bytes is broken: {why}", data.len()),
     )
 }
 

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::delay::BoxDelay;
 use crate::role::Role;
 use spatial_reward_core::frame::Reason;
 
@@ -92,11 +93,11 @@ pub enum Cause {
         median_s: f64,
         /// Half of them lie within this of it, seconds.
         spread_s: f64,
-        /// It is much the same for all of them: a delay that can be taken off.
-        is_steady: bool,
         /// What is near enough, seconds.
         tolerance_s: f64,
     },
+    /// A detector stamps its boxes later than the image that they are of.
+    Delayed(BoxDelay),
     /// A detector answers less often than a box may be old.
     Seldom {
         /// Whose boxes.
@@ -106,6 +107,13 @@ pub enum Cause {
         period_s: f64,
         /// How old a box may be, seconds.
         box_max_age_s: f64,
+    },
+    /// Depth images come less often than images.
+    SeldomDepth {
+        /// From one depth image to the next, seconds.
+        depth_period_s: f64,
+        /// From one image to the next, seconds.
+        image_period_s: f64,
     },
     /// Boxes are in shares of a picture instead of its pixels.
     Normalized {
@@ -165,11 +173,14 @@ pub enum Cause {
     },
     /// Images came out of order.
     OutOfOrder,
+    /// Images have stamps far from their neighbours'.
+    WildStamps,
     /// Nothing that was looked at explains it.
     Unexplained,
 }
 
-fn key<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+/// A role by its key.
+pub(super) fn key<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(role.key())
 }
 
@@ -188,14 +199,8 @@ impl Cause {
             Self::OtherClasses { role, .. } if is_target(role) => &["topics.target_class"],
             Self::OtherClasses { .. } => &["topics.fingertip_class"],
             Self::LowScores { .. } => &["matching.min_score"],
-            Self::Apart {
-                role: Role::Depth, ..
-            }
-            | Self::Apart {
-                is_steady: false, ..
-            } => &["matching.tolerance_s"],
-            Self::Apart { role, .. } if is_target(role) => &["regions.target.delay_s"],
-            Self::Apart { .. } => &["regions.fingertip.delay_s"],
+            Self::Apart { .. } => &["matching.tolerance_s"],
+            Self::Delayed(delay) => delay.settings(),
             Self::Seldom { .. } => &["matching.box_max_age_s"],
             Self::Normalized { role, .. } | Self::Outside { role, .. } if is_target(role) => {
                 &["regions.target.picture_size"]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::advice::{Advice, Cause};
+use super::delay::BoxDelay;
 use super::evidence::Stream;
 use super::intake::{Intake, Unreadable};
 use super::roles::Roles;
@@ -20,8 +21,8 @@ const MOST: f64 = 0.8;
 /// 16 bits of millimetres end here, in metres, and so does every camera that a hand reaches before.
 const BEYOND_ANY_CAMERA_M: f64 = 65.5;
 const MILLIMETRES_PER_METRE: f64 = 1000.0;
-/// A delay that varies by no more than this share of itself can be taken off.
-const STEADY: f64 = 0.25;
+/// Depth images that come as many times more seldom than images leave some without.
+const MOST_SELDOM: f64 = 1.5;
 /// Where fewer pixels of a depth picture have a measurement, it is full of holes.
 const FEW_PIXELS: f64 = 0.2;
 
@@ -89,6 +90,7 @@ impl Case<'_> {
             Reason::UnparsedAnswer => self.answer().into_iter().collect(),
             Reason::NoImage => self.broken_pictures("colour image").into_iter().collect(),
             Reason::Late => vec![Cause::OutOfOrder],
+            Reason::WildStamp => vec![Cause::WildStamps],
             _ => Vec::new(),
         }
     }
@@ -169,7 +171,9 @@ impl Case<'_> {
         let Stream {
             empty, messages, ..
         } = *stream;
-        (2 * empty > messages).then_some(Cause::EmptyMessages {
+        // Of a few, others stand in.
+        let many = (WORTH_A_WORD * messages as f64).ceil() as u64;
+        (empty >= many.max(1)).then_some(Cause::EmptyMessages {
             role,
             empty,
             messages,
@@ -177,16 +181,24 @@ impl Case<'_> {
     }
 
     fn apart(&self, role: Role) -> Option<Cause> {
-        let offset = self.intake.evidence().offset(self.source(role))?;
+        let evidence = self.intake.evidence();
+        let offset = evidence.offset(self.source(role))?;
         let tolerance_s = self.settings.matching.tolerance_s;
-        let far_s = offset.median_s.abs();
-        (far_s.max(offset.spread_s) > tolerance_s).then_some(Cause::Apart {
-            role,
-            median_s: offset.median_s,
-            spread_s: offset.spread_s,
-            is_steady: offset.spread_s <= STEADY * far_s,
-            tolerance_s,
-        })
+        if offset.median_s.abs().max(offset.spread_s) <= tolerance_s {
+            return None;
+        }
+        let of_boxes = Some(self.source(role)).filter(|role| *role != Role::Depth);
+        let delay =
+            of_boxes.and_then(|role| BoxDelay::of(evidence, role, self.roles, self.settings));
+        Some(delay.map_or(
+            Cause::Apart {
+                role,
+                median_s: offset.median_s,
+                spread_s: offset.spread_s,
+                tolerance_s,
+            },
+            Cause::Delayed,
+        ))
     }
 
     fn seldom(&self, role: Role) -> Option<Cause> {
@@ -203,13 +215,24 @@ impl Case<'_> {
         match self.intake.evidence().stream(Role::Depth) {
             None => vec![self.silent(Role::Depth)],
             Some(stream) => {
-                let unreadable = self.unreadable(Role::Depth, stream);
-                unreadable
-                    .into_iter()
-                    .chain(self.apart(Role::Depth))
-                    .collect()
+                let causes = [
+                    self.unreadable(Role::Depth, stream),
+                    self.apart(Role::Depth),
+                    self.fewer_depth_images(),
+                ];
+                causes.into_iter().flatten().collect()
             }
         }
+    }
+
+    fn fewer_depth_images(&self) -> Option<Cause> {
+        let evidence = self.intake.evidence();
+        let depth_period_s = evidence.period_s(Role::Depth)?;
+        let image_period_s = evidence.period_s(Role::Image)?;
+        (depth_period_s > MOST_SELDOM * image_period_s).then_some(Cause::SeldomDepth {
+            depth_period_s,
+            image_period_s,
+        })
     }
 
     fn bad_depth(&self) -> Vec<Cause> {

@@ -30,6 +30,8 @@ pub(crate) struct Stream {
     pub messages: u64,
     /// The first stamps, in nanoseconds.
     stamps: Vec<i64>,
+    /// By how much these messages were logged after their stamps, in nanoseconds.
+    lags: Vec<i64>,
     /// Messages without a box.
     pub empty: u64,
     /// The first boxes, in pixels as detected.
@@ -65,8 +67,14 @@ pub(crate) struct DepthValues {
 }
 
 impl Evidence {
-    /// Take in what a message of a role became; the decoder looks into depth pictures.
-    pub(crate) fn see(&mut self, role: Role, decoder: Option<&Decoder>, input: &Input) {
+    /// Take in what a message of a role became, logged then; the decoder looks into depth pictures.
+    pub(crate) fn see(
+        &mut self,
+        role: Role,
+        decoder: Option<&Decoder>,
+        log_time_nanos: i64,
+        input: &Input,
+    ) {
         let stamp_nanos = match input {
             Input::Image { stamp_nanos, .. }
             | Input::Depth { stamp_nanos, .. }
@@ -78,6 +86,8 @@ impl Evidence {
         stream.messages += 1;
         if stream.stamps.len() < KEPT {
             stream.stamps.push(stamp_nanos);
+            let lag_nanos = log_time_nanos.saturating_sub(stamp_nanos);
+            stream.lags.push(lag_nanos);
         }
         if let Input::Boxes { boxes, .. } = input {
             stream.empty += u64::from(boxes.is_empty());
@@ -105,6 +115,20 @@ impl Evidence {
 
     /// How far the stamps of a stream lie from the nearest images'; `None` if either is missing.
     pub(crate) fn offset(&self, role: Role) -> Option<Offset> {
+        let differences = self.differences_s(role)?;
+        let median_s = median(&differences)?;
+        let around: Vec<f64> = differences
+            .iter()
+            .map(|difference| (difference - median_s).abs())
+            .collect();
+        Some(Offset {
+            median_s,
+            spread_s: median(&around)?,
+        })
+    }
+
+    /// From each stamp of a stream back to the nearest image's, seconds; `None` if there are no images or no stream.
+    pub(crate) fn differences_s(&self, role: Role) -> Option<Vec<f64>> {
         let mut images = self.stream(Role::Image)?.stamps.clone();
         let images_end = match images.len() {
             KEPT => images.last().copied(),
@@ -116,24 +140,43 @@ impl Evidence {
         let known = stamps
             .iter()
             .filter(|stamp| images_end.is_none_or(|end| **stamp <= end));
-        let differences: Vec<f64> = known
-            .filter_map(|stamp| {
-                let after = images.partition_point(|image| image < stamp);
-                let near = [after.checked_sub(1), Some(after)];
-                let near = near.into_iter().flatten().filter_map(|at| images.get(at));
-                let nearest = near.min_by_key(|image| stamp.abs_diff(**image))?;
-                Some(stamp.saturating_sub(*nearest) as f64 / NANOS_PER_SECOND)
-            })
-            .collect();
-        let median_s = median(&differences)?;
-        let around: Vec<f64> = differences
-            .iter()
-            .map(|difference| (difference - median_s).abs())
-            .collect();
-        Some(Offset {
-            median_s,
-            spread_s: median(&around)?,
-        })
+        let differences = known.filter_map(|stamp| {
+            let after = images.partition_point(|image| image < stamp);
+            let near = [after.checked_sub(1), Some(after)];
+            let near = near.into_iter().flatten().filter_map(|at| images.get(at));
+            let nearest = near.min_by_key(|image| stamp.abs_diff(**image))?;
+            Some(stamp.saturating_sub(*nearest) as f64 / NANOS_PER_SECOND)
+        });
+        Some(differences.collect())
+    }
+
+    /// How much later the messages of a stream are stamped than their log times allow, seconds: they come of an image, so
+    /// their stamps cannot have been logged sooner than those of the images. `None` if either stream is missing.
+    pub(crate) fn ahead_s(&self, role: Role) -> Option<f64> {
+        let lag = |role: Role| {
+            let lags = self.stream(role)?.lags.iter();
+            median(&lags.map(|lag| *lag as f64).collect::<Vec<_>>())
+        };
+        Some((lag(Role::Image)? - lag(role)?) / NANOS_PER_SECOND)
+    }
+
+    /// By how much a stream begins and ends after the images, seconds: less than 0 where it does so before. `None` if
+    /// either is missing, or more came than is kept.
+    pub(crate) fn overhang_s(&self, role: Role) -> Option<[f64; 2]> {
+        let [images, stream] = [self.stream(Role::Image)?, self.stream(role)?];
+        if images.messages.max(stream.messages) > KEPT as u64 {
+            return None;
+        }
+        let ends = |stream: &Stream| {
+            let first = stream.stamps.iter().min()?;
+            Some([*first, *stream.stamps.iter().max()?])
+        };
+        let ([begin, end], [images_begin, images_end]) = (ends(stream)?, ends(images)?);
+        let seconds = |nanos: i64| nanos as f64 / NANOS_PER_SECOND;
+        Some([
+            seconds(begin.saturating_sub(images_begin)),
+            seconds(end.saturating_sub(images_end)),
+        ])
     }
 
     /// The usual time from one message of a stream to the next, seconds.
@@ -194,7 +237,7 @@ mod tests {
                     payload: bytes::Bytes::new(),
                 },
             };
-            evidence.see(role, None, &input);
+            evidence.see(role, None, stamp_nanos, &input);
         }
     }
 

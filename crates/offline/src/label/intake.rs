@@ -126,8 +126,9 @@ impl<'a> Intake<'a> {
     ) -> Result<()> {
         match self.input(reader, message) {
             Ok(Some(input)) => {
-                self.evidence
-                    .see(reader.role, reader.decoder.as_ref(), &input);
+                let decoder = reader.decoder.as_ref();
+                let log_time = message.log_time_nanos;
+                self.evidence.see(reader.role, decoder, log_time, &input);
                 sink(input);
             }
             Ok(None) => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::advice::Advice;
+use super::delay::BoxDelay;
 use super::intake::Unreadable;
 use super::reach::OutOfReach;
 use crate::report;
@@ -25,6 +26,8 @@ pub struct Labelled {
     pub invalid: BTreeMap<Reason, u64>,
     /// Why so many are, where they are many.
     pub advice: Option<Advice>,
+    /// By how much boxes are stamped later than their images, where they are.
+    pub delays: Vec<BoxDelay>,
     /// Why success could not have come, where it could not.
     pub out_of_reach: Option<OutOfReach>,
     /// What its distances are.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use super::corner;
+use super::delay::BoxDelay;
 use super::diagnosis::Case;
 use super::intake::{Intake, Unreadable};
 use super::job::{Job, no_steps};
@@ -177,6 +178,7 @@ impl<'a> Recording<'a> {
             steps: self.steps.len() as u64,
             invalid: count_invalid(&self.steps),
             advice: case.advice(),
+            delays: BoxDelay::of_all(intake.evidence(), roles, request.settings),
             out_of_reach: OutOfReach::of(&self.steps, request.settings, job.estimator),
             distance_kind: request.settings.distance(),
             topics,
