@@ -120,6 +120,11 @@ impl Role {
     }
 }
 
+/// A role in JSON, by its key.
+pub(crate) fn key<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(role.key())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

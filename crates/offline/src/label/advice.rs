@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::delay::BoxDelay;
-use crate::role::Role;
+use crate::role::{self, Role};
 use spatial_reward_core::frame::Reason;
 
 /// Why steps are invalid, and what may help.
@@ -30,13 +30,13 @@ pub enum Cause {
     /// A topic has no message.
     NoMessages {
         /// What it is for.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
     },
     /// Messages of a topic do not decode.
     UnreadableMessages {
         /// What the topic is for.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// How many.
         count: u64,
@@ -55,7 +55,7 @@ pub enum Cause {
     /// None of the boxes is of a class that counts.
     OtherClasses {
         /// Whose boxes.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// Those that count.
         wanted: Vec<String>,
@@ -65,7 +65,7 @@ pub enum Cause {
     /// Boxes are less sure than what counts.
     LowScores {
         /// Whose boxes.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// The share of them.
         share: f64,
@@ -77,7 +77,7 @@ pub enum Cause {
     /// The detector mostly saw nothing.
     EmptyMessages {
         /// Whose boxes.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// Messages without a box.
         empty: u64,
@@ -87,7 +87,7 @@ pub enum Cause {
     /// The stamps of a stream lie beside those of the images.
     Apart {
         /// Whose stamps.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// The middle one of their distances to the nearest image, later ones positive, seconds.
         median_s: f64,
@@ -101,7 +101,7 @@ pub enum Cause {
     /// A detector answers less often than a box may be old.
     Seldom {
         /// Whose boxes.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// From one message to the next, seconds.
         period_s: f64,
@@ -118,7 +118,7 @@ pub enum Cause {
     /// Boxes are in shares of a picture instead of its pixels.
     Normalized {
         /// Whose boxes.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// The share of them.
         share: f64,
@@ -126,7 +126,7 @@ pub enum Cause {
     /// Boxes lie outside the picture, so they are of another one.
     Outside {
         /// Whose boxes.
-        #[serde(serialize_with = "key")]
+        #[serde(serialize_with = "role::key")]
         role: Role,
         /// The share of them.
         share: f64,
@@ -177,11 +177,6 @@ pub enum Cause {
     WildStamps,
     /// Nothing that was looked at explains it.
     Unexplained,
-}
-
-/// A role by its key.
-pub(super) fn key<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(role.key())
 }
 
 impl Advice {

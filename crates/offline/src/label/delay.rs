@@ -7,10 +7,9 @@ use std::f64::consts::TAU;
 
 use serde::Serialize;
 
-use super::advice::key;
 use super::evidence::Evidence;
 use super::roles::Roles;
-use crate::role::Role;
+use crate::role::{self, Role};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::statistics::{mean, median};
 
@@ -27,7 +26,7 @@ const FEW: u64 = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BoxDelay {
     /// Whose boxes.
-    #[serde(serialize_with = "key")]
+    #[serde(serialize_with = "role::key")]
     pub role: Role,
     /// They are of one topic with the target's, which has the same delay.
     pub is_of_both: bool,
