@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use spatial_reward::geometry::camera;
 use spatial_reward::messages::{Decoder, Projection, step_reward};
 use spatial_reward::pipeline::measure::fitted_to;
+use spatial_reward_fuzz::let_decoders_panic;
 
 macro_rules! definition {
     ($name:literal) => {
@@ -46,7 +47,7 @@ const TYPES: [(&str, &str); 14] = [
     (ARRAY, definition!("vision_fork")),
 ];
 
-fuzz_target!(|input: &[u8]| {
+fuzz_target!(init: let_decoders_panic(), |input: &[u8]| {
     let [type_index, definition_index, rest @ ..] = input else {
         return;
     };

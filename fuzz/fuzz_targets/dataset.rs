@@ -19,6 +19,7 @@ use mcap::records::MessageHeader;
 use spatial_reward::dataset::{DatasetRequest, ExtraTopics, Options, build};
 use spatial_reward::settings::Settings;
 use spatial_reward::training_row::TrainingRow;
+use spatial_reward_fuzz::let_decoders_panic;
 use tempfile::TempDir;
 
 /// `seed.py` counts on this order.
@@ -43,7 +44,7 @@ const MOST: usize = 64;
 static FOLDER: LazyLock<TempDir> =
     LazyLock::new(|| tempfile::tempdir().expect("a temporary folder can be made"));
 
-fuzz_target!(|input: &[u8]| {
+fuzz_target!(init: let_decoders_panic(), |input: &[u8]| {
     let (source, target) = (FOLDER.path().join("x.mcap"), FOLDER.path().join("out"));
     fs::write(&source, bag(input)).expect("the temporary folder takes the input");
     let stop = AtomicBool::new(false);
