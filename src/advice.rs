@@ -356,6 +356,7 @@ mod tests {
             "{steady}"
         );
         let set = words(Cause::Delayed(BoxDelay {
+            role: Role::Fingertip,
             is_of_both: true,
             set_s: 0.01,
             is_certain: false,
