@@ -231,11 +231,11 @@ fn metrics_of(steps: &[Step], truth_m: &[Option<f64>], kind: DistanceKind) -> Op
 
 /// Whether the limit on standard deviations had none to look at, though distances were measured.
 fn is_without_effect(steps: &[Step], settings: &Settings) -> bool {
-    let has_std = |step: &Step| step.distance_std_m.is_finite();
-    let has_distance = |step: &Step| step.is_valid() || step.reason == Some(Reason::Uncertain);
+    let has_effect =
+        |step: &Step| step.distance_std_m.is_finite() || step.reason == Some(Reason::Uncertain);
     settings.reward.max_std_m.is_some()
-        && steps.iter().any(has_distance)
-        && !steps.iter().any(has_std)
+        && steps.iter().any(Step::is_valid)
+        && !steps.iter().any(has_effect)
 }
 
 fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {
