@@ -14,6 +14,7 @@ a frame is measured; what it drops costs no Python. The callback that completes 
 """
 
 import contextlib
+import math
 import os
 import time
 from collections import OrderedDict
@@ -120,10 +121,15 @@ class RewardNode(Node):
             episode_id=0,
             step=self.rewarded,
             distance_m=surface,
+            # The peer tells no standard deviations.
+            distance_std_m=math.nan,
             distance_kind="surface",
             center_m=distances.center_m,
+            center_std_m=math.nan,
             surface_m=surface,
+            surface_std_m=math.nan,
             cloud_m=distances.cloud_m,
+            cloud_std_m=math.nan,
             reward=-surface,
             reward_kind="dense",
             shaped_reward=shaped,

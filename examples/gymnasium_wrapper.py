@@ -44,9 +44,10 @@ a step has no reward, and a zero would be a lie that a learner believes. `on_inv
 `reset()` never raises it: look at `info["spatial_reward"]["valid"]`.
 
 **Info.** After a step, `info["env_reward"]` is the environment's own reward. After a reset and a step,
-`info["spatial_reward"]` holds `valid`, `reason` (why not; "" if valid), `distance_m` and `distance_kind`,
-`confidence`, `success`, `episode_id`, `step` and `stamp_nanos` of this frame, `held`, and `age_s`: how long ago the
-frame was taken that the returned reward was measured in. A held reward is older than its step; without one it is NaN.
+`info["spatial_reward"]` holds `valid`, `reason` (why not; "" if valid), `distance_m`, `distance_std_m` (its standard
+deviation; NaN if not known) and `distance_kind`, `confidence`, `success`, `episode_id`, `step` and `stamp_nanos` of
+this frame, `held`, and `age_s`: how long ago the frame was taken that the returned reward was measured in. A held
+reward is older than its step; without one it is NaN.
 
 Needs ROS 2 with this package's interfaces (and vision_msgs for topics), gymnasium and numpy.
 """
@@ -233,6 +234,7 @@ class SpatialReward(gymnasium.Wrapper):
             "valid": step.valid,
             "reason": step.reason,
             "distance_m": step.distance_m,
+            "distance_std_m": step.distance_std_m,
             "distance_kind": step.distance_kind,
             "confidence": step.confidence,
             "success": step.success,

@@ -69,6 +69,15 @@ fn cause_in_words(cause: &Cause) -> String {
         Cause::TooFar { max_distance_m } => format!(
             "Distances above {max_distance_m} m are not believed: set {setting} where yours are longer"
         ),
+        Cause::TooUncertain {
+            median_std_m,
+            max_std_m,
+        } => format!(
+            "Half of these distances have a standard deviation above {:.1} mm, and {:.1} mm are let through: set {setting} \
+             higher, if so uncertain a distance is of use",
+            1e3 * median_std_m,
+            1e3 * max_std_m
+        ),
         _ => "Nothing that was looked at explains it: see the report's pictures, and `spatial-reward inspect`".to_owned(),
     }
 }
@@ -244,6 +253,13 @@ fn by_depth(cause: &Cause, setting: &str) -> String {
     }
 }
 
+/// That the limit on standard deviations limits nothing.
+pub(crate) fn limit_without_effect(estimator: &str) -> String {
+    format!(
+        "reward.max_std_m has no effect: {estimator} tells no standard deviation of its distances, so none is too uncertain"
+    )
+}
+
 /// Why success cannot occur, and what would change that.
 pub(crate) fn out_of_reach(cause: &OutOfReach, kind: DistanceKind) -> String {
     let kind = kind.name();
@@ -335,6 +351,21 @@ mod tests {
             "20 ms",
             "matching.tolerance_s",
         ] {
+            assert!(words.contains(word), "'{word}': {words}");
+        }
+    }
+
+    #[test]
+    fn distances_too_uncertain_are_told_with_the_median_and_the_setting() {
+        let cause = Cause::TooUncertain {
+            median_std_m: 0.0125,
+            max_std_m: 0.01,
+        };
+        let words = in_words(&Advice {
+            reason: Reason::Uncertain,
+            ..advice(80, vec![cause])
+        });
+        for word in ["uncertain 80", "12.5 mm", "10.0 mm", "reward.max_std_m"] {
             assert!(words.contains(word), "'{word}': {words}");
         }
     }

@@ -132,6 +132,8 @@ struct Answered<'a> {
     answer: &'a str,
     /// The distance that the answer states; null without one.
     distance_m: Option<f64>,
+    /// One standard deviation of it; null where the model tells none.
+    distance_std_m: Option<f64>,
     confidence: Option<f32>,
     /// The answer names a region that the question does not mention.
     unknown_regions: bool,
@@ -147,6 +149,7 @@ impl<'a> Answered<'a> {
             question,
             answer: &reply.text,
             distance_m: reply.distance_m,
+            distance_std_m: reply.distance_std_m,
             confidence: reply.confidence,
             unknown_regions: reply.unknown_regions,
             complete: reply.complete,

@@ -78,6 +78,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     };
     let digest = settings.digest()?;
     let mut report = RunReport::default();
+    let mut limit_told = false;
     for job in &jobs {
         let became = run.bag(job, if_exists, &digest);
         if let BagOutcome::Failed(error) = &became {
@@ -85,6 +86,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
         }
         if let BagOutcome::Labelled(labelled) = &became {
             warn_of(labelled, job.target.display());
+            limit_told = warn_of_limit(labelled, &settings, limit_told);
         }
         let bag = BagReport::new(job, &became, &settings);
         if !options.json
@@ -191,6 +193,15 @@ fn warn_of(labelled: &Labelled, output: impl Display) {
             advice::out_of_reach(out_of_reach, kind)
         );
     }
+}
+
+/// A limit without effect is about the estimator, the same for every bag: it is told once. Whether it has been.
+fn warn_of_limit(labelled: &Labelled, settings: &Settings, told: bool) -> bool {
+    if labelled.limit_without_effect && !told {
+        let estimator = settings.estimator().name;
+        tracing::warn!("{}", advice::limit_without_effect(estimator));
+    }
+    told || labelled.limit_without_effect
 }
 
 /// The delays that are not told as what makes steps invalid.

@@ -96,11 +96,12 @@ fn json_has_the_public_keys_and_with_depth_the_original_answer_too() {
     assert_eq!(answer["prompt"], golden["prompt"]);
     // It speaks of no distance and was cut off.
     assert_eq!(answer["distance_m"], Value::Null);
+    assert_eq!(answer["distance_std_m"], Value::Null);
     assert_eq!(answer["confidence"], Value::Null);
     assert_eq!(answer["unknown_regions"], false);
     assert_eq!(answer["complete"], false);
     assert!(answer["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(answer.as_object().unwrap().len(), 8);
+    assert_eq!(answer.as_object().unwrap().len(), 9);
 }
 
 #[test]

@@ -42,6 +42,15 @@ fn json_has_the_public_keys_for_annotator_and_baseline() {
             "{key}: {metrics}"
         );
     }
+    for key in [
+        "interval_coverage",
+        "interval_width_m",
+        "interval_width_constant_m",
+        "interval_within_5mm",
+        "interval_within_5mm_off_by_15mm",
+    ] {
+        assert!(metrics.get(key).is_some(), "{key}: {metrics}");
+    }
     assert!(
         metrics.get("baseline_geometry").is_none(),
         "geometry is not its own baseline"

@@ -34,5 +34,6 @@ mod stuck;
 mod topics;
 #[cfg(feature = "torch")]
 mod training;
+mod uncertainty;
 #[cfg(not(feature = "torch"))]
 mod without_model;

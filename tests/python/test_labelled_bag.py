@@ -22,6 +22,7 @@ COLUMNS = {
     "next.done": "bool",
     "next.success": "bool",
     "reward.spatial.distance_m": "float",
+    "reward.spatial.distance_std_m": "double",
     "reward.spatial.distance_kind": "string",
     "reward.spatial.valid": "bool",
     "reward.spatial.reason": "string",
@@ -110,6 +111,9 @@ def test_dense_reward_is_minus_the_surface_distance(steps):
         assert step.distance_kind == "surface" and step.distance_m == step.surface_m
         assert step.reward == -step.distance_m
         assert 0 <= step.confidence <= 1
+        # Its standard deviation is that of the rewarded kind, and NaN where nobody tells it.
+        stds = step.distance_std_m, step.surface_std_m
+        assert stds[0] == stds[1] >= 0 or all(map(math.isnan, stds))
 
 
 def test_surface_distance_follows_the_ground_truth(labelled, steps):

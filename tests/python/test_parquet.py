@@ -23,6 +23,7 @@ COLUMNS = {
     "next.done": pa.bool_(),
     "next.success": pa.bool_(),
     "reward.spatial.distance_m": pa.float32(),
+    "reward.spatial.distance_std_m": pa.float64(),
     "reward.spatial.distance_kind": pa.string(),
     "reward.spatial.valid": pa.bool_(),
     "reward.spatial.reason": pa.string(),
@@ -75,6 +76,7 @@ def test_rows_are_the_steps(frame):
     assert rows[0]["timestamp"] == 1_760_000_000.0
     assert math.isclose(rows[15]["timestamp"] - rows[0]["timestamp"], 1.0, abs_tol=1e-6)
     assert rows[0]["reward.spatial.distance_m"] == pytest.approx(0.36)
+    assert rows[0]["reward.spatial.distance_std_m"] == pytest.approx(0.02, rel=1e-12)
     assert [row["index"] for row in rows if row["next.done"]] == [39, 59]
     assert [row["index"] for row in rows if row["next.success"]] == [38, 39]
 
@@ -86,6 +88,7 @@ def test_an_invalid_step_is_nan_with_its_reason_never_zero(frame):
         assert row["reward.spatial.reason"] == ("" if is_valid else "no_target_box")
         assert math.isnan(row["next.reward"]) != is_valid
         assert math.isnan(row["reward.spatial.distance_m"]) != is_valid
+        assert math.isnan(row["reward.spatial.distance_std_m"]) != is_valid
 
 
 def test_next_frame_shifts_the_reward_by_one_row_within_its_episode(frame, next_frame):

@@ -109,7 +109,7 @@ def test_every_setting_has_the_same_name_default_unit_and_bounds_everywhere():
 def test_what_label_advises_to_set_are_settings():
     # given the settings that the causes of invalid steps name, in the code and in its words
     advice = (ROOT / "crates/offline/src/label/advice.rs").read_text()
-    named = set(re.findall(r'"((?:topics|matching|regions|geometry|model|estimator)\.[a-z_.]+)"', advice))
+    named = set(re.findall(r'"((?:topics|matching|regions|geometry|model|estimator|reward)\.[a-z_.]+)"', advice))
     corner = (ROOT / "crates/offline/src/label/corner.rs").read_text()
     named |= set(re.findall(r"regions\.\w+\.\w+", corner)) - {"regions.fingertip.picture_size.is_some"}
     # then each of them is one

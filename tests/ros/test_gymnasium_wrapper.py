@@ -325,7 +325,7 @@ def measured(reward):
 
 def late():
     """The answer of a node that was too slow."""
-    step = StepReward(valid=False, reason="late", reward=math.nan, distance_m=math.nan)
+    step = StepReward(valid=False, reason="late", reward=math.nan, distance_m=math.nan, distance_std_m=math.nan)
     return ANSWER(status=ANSWER.LATE, step=step)
 
 

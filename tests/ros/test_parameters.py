@@ -21,6 +21,7 @@ CHANGEABLE = {
     "reward.base": "dense",
     "reward.kappa": 2.0,
     "reward.gamma": 0.9,
+    "reward.max_std_m": 0.5,
     "success.enter_m": 0.02,
     "success.exit_m": 0.05,
     "success.hold_s": 0.5,

@@ -87,7 +87,7 @@ impl GeometryEstimator {
             surface_m: Some(cloud::gap_m(&surface, &target.surface).into()),
             cloud_m: Some(cloud::mean_nearest_m(&seen(&fingertip), &seen(&segments.target)).into()),
             confidence: confidence(&window, &segments, &fingertip),
-            answer: None,
+            ..Measurement::default()
         })
     }
 

@@ -10,6 +10,7 @@ mod depth;
 mod depth_doubts;
 mod detections;
 mod distortion;
+mod earlier_step_reward;
 mod foreign;
 mod layouts;
 mod projection;
@@ -53,7 +54,7 @@ pub struct Decoder {
 impl Decoder {
     /// `type_name` is `package/msg/Type`, or one of the other spellings that [`type_name`] knows; `definition` is the bag's, with its dependencies
     /// (`ros2msg` text). Without one, with an empty one or with OMG IDL the type's name decides
-    /// alone, and the layout of a Detection2DArray is found by what fits its bytes.
+    /// alone, and the layout of a Detection2DArray or a StepReward is found by what fits its bytes.
     ///
     /// # Errors
     /// `Error::Decode` for a type that this program does not read; `Error::UnknownLayout` for a
@@ -240,10 +241,13 @@ impl Decoder {
         }
     }
 
-    /// A step reward that an earlier run wrote.
+    /// A step reward that an earlier run wrote. What its layout lacks is NaN.
+    ///
+    /// # Errors
+    /// `Error::Decode` for a broken message.
     pub fn step_reward(&self, bytes: &[u8]) -> Result<StepReward> {
         match self.kind {
-            Kind::StepReward => self.message(bytes),
+            Kind::StepReward(layout) => earlier_step_reward::decode(&self.type_name, layout, bytes),
             _ => Err(self.not("a step reward")),
         }
     }

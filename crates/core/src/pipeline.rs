@@ -6,7 +6,8 @@
 //! A frame that cannot be measured has exactly one reason. They are asked in this order:
 //! `wild_stamp`, `late`, the fingertip's box (`no_fingertip_box`, `stale_box`), the target's (`no_target_box`,
 //! `stale_box`), `no_depth`, all by the matcher; then `no_image` by the driver, when the picture
-//! does not decode; then `box_outside_image` and the estimator's own; last `implausible_distance`.
+//! does not decode; then `box_outside_image` and the estimator's own; last `implausible_distance` and
+//! `uncertain`.
 
 mod boxes;
 mod buffer;

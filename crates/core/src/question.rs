@@ -23,6 +23,8 @@ pub struct Reply {
     pub unknown_regions: bool,
     /// The distance that it states, in metres.
     pub distance_m: Option<f64>,
+    /// One standard deviation of `distance_m`, in metres, if the model tells it.
+    pub distance_std_m: Option<f64>,
     /// How sure the model was of the distance's digits, 0 to 1; `None` without a distance.
     pub confidence: Option<f32>,
     /// The model ended by itself, rather than at the limit of tokens.

@@ -3,6 +3,17 @@
 
 use std::cmp::Ordering;
 
+/// Of normal errors, 90 % lie within this many standard deviations each way.
+pub const STDS_OF_90_PERCENT: f64 = 1.645;
+
+/// The 90 % interval of a distance with this standard deviation, lower end first, in the unit of both. It is cut at 0, for
+/// no distance lies below; `None` where no standard deviation is known.
+pub fn interval_90(distance: f64, std: f64) -> Option<(f64, f64)> {
+    let half_width = STDS_OF_90_PERCENT * std;
+    let is_known = distance.is_finite() && half_width.is_finite() && half_width >= 0.0;
+    is_known.then(|| ((distance - half_width).max(0.0), distance + half_width))
+}
+
 /// Arithmetic mean.
 pub fn mean(values: &[f64]) -> Option<f64> {
     let mean = values.iter().sum::<f64>() / values.len() as f64;

@@ -2,6 +2,7 @@
 //! the bag writer, the report and the live node.
 
 use crate::frame::{BoundingBox, BoxSource, DistanceKind, Reason};
+use crate::statistics::interval_90;
 
 /// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -43,12 +44,21 @@ pub struct Step {
     pub distance_kind: DistanceKind,
     /// The raw measured distance of `distance_kind`, before any filter; NaN if the step is invalid.
     pub distance_m: f64,
+    /// One standard deviation of `distance_m`, in metres; NaN if the estimator tells none or the step is invalid. Of an
+    /// [`Uncertain`](Reason::Uncertain) step the one that was too large, which outputs leave out.
+    pub distance_std_m: f64,
     /// Every kind that the estimator measured; NaN for those it did not.
     pub center_m: f64,
+    /// One standard deviation of `center_m`, in metres; NaN if the estimator tells none.
+    pub center_std_m: f64,
     /// As `center_m`.
     pub surface_m: f64,
+    /// As `center_std_m`.
+    pub surface_std_m: f64,
     /// As `center_m`.
     pub cloud_m: f64,
+    /// As `center_std_m`.
+    pub cloud_std_m: f64,
     /// The configured reward; NaN if the step is invalid.
     pub reward: f64,
     /// The potential-based shaped reward; NaN if the step is invalid.
@@ -73,6 +83,13 @@ impl Step {
     /// It has a distance, and so a reward.
     pub fn is_valid(&self) -> bool {
         self.reason.is_none()
+    }
+
+    /// Where the truth lies in 9 of 10 steps if the estimator is calibrated, in metres, lower end first; `None` if the step
+    /// is invalid or its standard deviation not known.
+    pub fn interval_90(&self) -> Option<(f64, f64)> {
+        let known = interval_90(self.distance_m, self.distance_std_m);
+        known.filter(|_| self.is_valid())
     }
 
     /// A box of this step was predicted by the tracker where the detector saw nothing.

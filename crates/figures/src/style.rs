@@ -96,6 +96,7 @@ impl Palette {
             Reason::ModelError => self.model_error,
             Reason::Late => "#ddcc77",
             Reason::WildStamp => "#117733",
+            Reason::Uncertain => "#8c564b",
         }
     }
 
@@ -127,6 +128,7 @@ impl Palette {
 .c-episode{{stroke:{ink};stroke-width:1.2;stroke-opacity:.7}}
 .c-distance{{stroke:{distance};stroke-width:1.8;stroke-linejoin:round;fill:none}}
 .c-distance-dot{{fill:{distance}}}
+.c-interval{{fill:{distance};fill-opacity:.2}}
 .c-strip-dot{{fill:{background};stroke:{ink};stroke-width:1.5}}
 .c-bridged{{fill:{background};stroke:{distance};stroke-width:1.4}}
 .c-truth{{stroke:{truth};stroke-width:1.4;stroke-dasharray:6 4;fill:none}}

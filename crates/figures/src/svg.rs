@@ -111,6 +111,12 @@ impl Rect {
     }
 }
 
+fn point_list(points: impl IntoIterator<Item = (f64, f64)>) -> String {
+    let points = points.into_iter();
+    let points = points.map(|(x, y)| format!("{},{}", number(x), number(y)));
+    points.collect::<Vec<_>>().join(" ")
+}
+
 /// The inside of an `<svg>` element. Writing into a `String` cannot fail.
 #[derive(Debug, Default)]
 pub struct Svg {
@@ -148,15 +154,17 @@ impl Svg {
 
     /// An open line through the points.
     pub fn polyline(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
-        let points: Vec<String> = points
-            .into_iter()
-            .map(|(x, y)| format!("{},{}", number(x), number(y)))
-            .collect();
-        let points = points.join(" ");
+        let points = point_list(points);
         let _ = writeln!(
             self.body,
             r#"<polyline class="{class}" points="{points}"/>"#
         );
+    }
+
+    /// The area that the points go round.
+    pub fn polygon(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
+        let points = point_list(points);
+        let _ = writeln!(self.body, r#"<polygon class="{class}" points="{points}"/>"#);
     }
 
     /// One line of text that reads upwards, its middle at `at`.

@@ -26,6 +26,7 @@ use spatial_reward_core::pipeline::{MatchedFrame, Rewarder};
 use spatial_reward_core::progress::{BoxedProgress, OnProgress};
 use spatial_reward_core::settings::{ImageTransport, Regions, Settings};
 use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_core::step::Step;
 
 /// What both threads look at.
 pub(crate) struct Shared {
@@ -206,6 +207,18 @@ fn queue_frames(settings: &Settings) -> usize {
     }
 }
 
+/// That the limit on standard deviations limits nothing is told once, at the first distance that has none.
+fn warn_if_without_std(state: &mut State<'_>, step: &Step) {
+    let is_limited = state.settings.reward.max_std_m.is_some();
+    let has_none = step.is_valid() && step.distance_std_m.is_nan();
+    if is_limited && has_none && !std::mem::replace(&mut state.told_without_std, true) {
+        tracing::warn!(
+            "reward.max_std_m has no effect on distances without a standard deviation, and {} tells none",
+            state.measurer.estimator.name()
+        );
+    }
+}
+
 /// Success that can never come is told before anybody waits for it.
 fn warn_if_out_of_reach(settings: &Settings, estimator: &dyn Estimator) {
     let least_m = estimator.least_m();
@@ -230,6 +243,8 @@ struct State<'a> {
     rewarder: Rewarder,
     series: Series,
     settings: Arc<Settings>,
+    /// It was said that `reward.max_std_m` has no effect.
+    told_without_std: bool,
 }
 
 impl Worker {
@@ -244,6 +259,7 @@ impl Worker {
             rewarder: Rewarder::new(&settings),
             series: Series::default(),
             settings: Arc::clone(&settings),
+            told_without_std: false,
         };
         loop {
             // Both end when the ROS thread does.
@@ -294,6 +310,7 @@ impl Worker {
         }
         latency.total_s = complete.at.elapsed().as_secs_f64();
         let step = state.rewarder.push(info, measurement, latency);
+        warn_if_without_std(state, &step);
         let meta = meta(&state.measurer, &state.settings);
         self.sinks.rewards.publish(&step, &meta)?;
         let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
@@ -354,6 +371,7 @@ impl Worker {
             return calls.answer(call.id(), Err(why), &state.settings).map(drop);
         };
         let step = rewarder.push(measured.info, measured.measurement, measured.latency);
+        warn_if_without_std(state, &step);
         let meta = meta(&measurer, &state.settings);
         if calls.answer(call.id(), Ok(CallResult { step, meta }), &state.settings)? {
             self.shared.statistics()?.calls.done += 1;

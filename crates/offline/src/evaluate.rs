@@ -187,6 +187,7 @@ impl Collected {
                 let measured = by_geometry(reward, kind);
                 Sample {
                     predicted_m: measured,
+                    std_m: std_by_geometry(reward, kind),
                     reward: -measured,
                     ..annotated(reward, *truth_m)
                 }
@@ -250,6 +251,7 @@ fn annotated(reward: &StepReward, truth_m: Option<f64>) -> Sample {
         } else {
             f64::NAN
         },
+        std_m: reward.distance_std_m,
         reward: reward.reward,
         truth_m,
     }
@@ -262,6 +264,15 @@ fn by_geometry(reward: &StepReward, kind: DistanceKind) -> f64 {
         DistanceKind::Center => reward.center_m,
         DistanceKind::Surface => reward.surface_m,
         DistanceKind::Cloud => reward.cloud_m,
+    }
+}
+
+/// One standard deviation of what [`by_geometry`] gives.
+fn std_by_geometry(reward: &StepReward, kind: DistanceKind) -> f64 {
+    match kind {
+        DistanceKind::Center => reward.center_std_m,
+        DistanceKind::Surface => reward.surface_std_m,
+        DistanceKind::Cloud => reward.cloud_std_m,
     }
 }
 

@@ -29,7 +29,7 @@ impl Scripted {
                 surface_m: Some(distance_m),
                 cloud_m: Some(distance_m),
                 confidence: 1.0,
-                answer: None,
+                ..Measurement::default()
             };
             (stamp_nanos, Ok(measurement))
         }))

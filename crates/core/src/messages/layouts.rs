@@ -16,7 +16,7 @@ pub(super) enum Kind {
     PointStamped,
     Float64,
     String,
-    StepReward,
+    StepReward(Option<StepRewards>),
 }
 
 /// The layouts that `vision_msgs/Detection2DArray` has had.
@@ -31,6 +31,15 @@ pub(super) enum VisionMsgs {
     V1,
     /// ROS 1's 0.0.x, in a bag that was converted to ROS 2.
     V0,
+}
+
+/// The layouts that `spatial_reward/StepReward` has had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepRewards {
+    /// This version's.
+    Newest,
+    /// Before distances had standard deviations.
+    WithoutStd,
 }
 
 const COMMON: &str = "\
@@ -193,8 +202,41 @@ float64 size_x
 float64 size_y
 ";
 
+const STEP_REWARD_WITHOUT_STD: &str = "\
+MSG: spatial_reward/StepReward
+std_msgs/Header header
+int64 episode_id
+int64 step
+float64 distance_m
+string distance_kind
+float64 center_m
+float64 surface_m
+float64 cloud_m
+float64 reward
+string reward_kind
+float64 shaped_reward
+float64 potential
+float32 confidence
+bool valid
+string reason
+bool bridged
+bool success
+bool terminated
+string answer
+string estimator
+float64[4] fingertip_box
+float64[4] target_box
+string fingertip_origin
+string target_origin
+float64 fingertip_age_s
+float64 target_age_s
+float64 latency_decode_s
+float64 latency_estimate_s
+float64 latency_total_s
+";
+
 impl Kind {
-    /// What a type's name says alone: of a Detection2DArray not which layout it has.
+    /// What a type's name says alone: of a Detection2DArray or a StepReward not which layout it has.
     fn by_name(short_type_name: &str) -> Option<Self> {
         Some(match short_type_name {
             "sensor_msgs/Image" => Self::Image,
@@ -205,7 +247,7 @@ impl Kind {
             "geometry_msgs/PointStamped" => Self::PointStamped,
             "std_msgs/Float64" => Self::Float64,
             "std_msgs/String" => Self::String,
-            "spatial_reward/StepReward" => Self::StepReward,
+            "spatial_reward/StepReward" => Self::StepReward(None),
             _ => return None,
         })
     }
@@ -216,6 +258,7 @@ type Variant = (&'static str, &'static str, Kind);
 
 fn variants(kind: Kind) -> Vec<Variant> {
     let vision = |layout| Kind::Detections(Some(layout));
+    let step = |layout| Kind::StepReward(Some(layout));
     match kind {
         Kind::Detections(_) => vec![
             ("vision_msgs 4", VISION_MSGS_4, vision(VisionMsgs::V3)),
@@ -228,7 +271,18 @@ fn variants(kind: Kind) -> Vec<Variant> {
                 vision(VisionMsgs::V0),
             ),
         ],
-        Kind::StepReward => vec![("this version's", step_reward::DEFINITION, kind)],
+        Kind::StepReward(_) => vec![
+            (
+                "this version's",
+                step_reward::DEFINITION,
+                step(StepRewards::Newest),
+            ),
+            (
+                "that without standard deviations",
+                STEP_REWARD_WITHOUT_STD,
+                step(StepRewards::WithoutStd),
+            ),
+        ],
         _ => vec![("the standard definition", "", kind)],
     }
 }

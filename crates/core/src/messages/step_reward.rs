@@ -27,7 +27,7 @@ pub const DEFINITION: &str = concat!(
 
 /// REP 2011's hash of the definition. tests/python/test_step_reward_hash.py computes it anew.
 pub const TYPE_HASH: &str =
-    "RIHS01_96621a770e9f5369ab3584fde02030422759f6c97759285d0a067e79f5ddfe40";
+    "RIHS01_dab1e7fc67cb5af1ad745ad562a8e6c71245b4a06dd250946de0a86f2efb9b9c";
 
 /// The message's fields, as in msg/StepReward.msg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,14 +40,22 @@ pub struct StepReward {
     pub step: i64,
     /// The raw measured distance in metres; NaN if not valid.
     pub distance_m: f64,
+    /// One standard deviation of `distance_m`, in metres; NaN if not valid or not known.
+    pub distance_std_m: f64,
     /// Its kind: `center`, `surface` or `cloud`.
     pub distance_kind: String,
     /// Between the centres, in metres; NaN if it was not measured.
     pub center_m: f64,
+    /// One standard deviation of `center_m`, in metres; NaN if it is not known.
+    pub center_std_m: f64,
     /// Between the surfaces, in metres; NaN if it was not measured.
     pub surface_m: f64,
+    /// As `center_std_m`, of `surface_m`.
+    pub surface_std_m: f64,
     /// Between the clouds, in metres; NaN if it was not measured.
     pub cloud_m: f64,
+    /// As `center_std_m`, of `cloud_m`.
+    pub cloud_std_m: f64,
     /// The configured reward; NaN if not valid.
     pub reward: f64,
     /// The configured reward's name, such as `dense`.
@@ -113,10 +121,17 @@ impl StepReward {
             episode_id: signed(step.episode),
             step: signed(step.frame),
             distance_m: step.distance_m,
+            distance_std_m: match step.is_valid() {
+                true => step.distance_std_m,
+                false => f64::NAN,
+            },
             distance_kind: step.distance_kind.name().to_owned(),
             center_m: step.center_m,
+            center_std_m: step.center_std_m,
             surface_m: step.surface_m,
+            surface_std_m: step.surface_std_m,
             cloud_m: step.cloud_m,
+            cloud_std_m: step.cloud_std_m,
             reward: step.reward,
             reward_kind: meta.reward_kind.to_owned(),
             shaped_reward: step.shaped_reward,

@@ -48,7 +48,8 @@ impl Rewarder {
         self.settings = settings.clone();
     }
 
-    /// The next step. `info.reason` outranks `measured`, which outranks an implausible distance.
+    /// The next step. `info.reason` outranks `measured`, which outranks an implausible distance, which outranks an
+    /// uncertain one.
     pub fn push(
         &mut self,
         info: FrameInfo,
@@ -61,6 +62,10 @@ impl Rewarder {
         let valid = outcome.ok();
         let number = |value: fn(&Outcome) -> f64| valid.as_ref().map_or(f64::NAN, value);
         let measured = measured.unwrap_or_default();
+        let std_counts = matches!(distance, Ok(_) | Err(Reason::Uncertain));
+        let distance_std_m = measured
+            .distance_std_m(self.settings.distance())
+            .filter(|_| std_counts);
         let step = Step {
             index: self.index,
             episode: self.episode_index,
@@ -75,10 +80,14 @@ impl Rewarder {
             target_source: info.target_source,
             distance_kind: self.settings.distance(),
             distance_m: distance.unwrap_or(f64::NAN),
+            distance_std_m: published_std(distance_std_m),
             // What was measured, even where a model's answer is what counts.
             center_m: published(measured.center_m),
+            center_std_m: published_std(measured.center_std_m),
             surface_m: published(measured.surface_m),
+            surface_std_m: published_std(measured.surface_std_m),
             cloud_m: published(measured.cloud_m),
+            cloud_std_m: published_std(measured.cloud_std_m),
             reward: number(|outcome| outcome.reward),
             shaped_reward: number(|outcome| outcome.shaped_reward),
             potential: number(|outcome| outcome.potential),
@@ -127,15 +136,33 @@ impl Rewarder {
         }
         let measured = measured.as_ref().map_err(|reason| *reason)?;
         match measured.distance_m(self.settings.distance()) {
-            Some(d) if (0.0..=self.settings.estimator.max_distance_m).contains(&d) => Ok(d),
+            Some(d) if (0.0..=self.settings.estimator.max_distance_m).contains(&d) => {
+                match self.is_uncertain(measured) {
+                    true => Err(Reason::Uncertain),
+                    false => Ok(d),
+                }
+            }
             Some(_) => Err(Reason::ImplausibleDistance),
             // A model that spoke but did not give this distance: the step keeps what it said.
             None if measured.answer.is_some() => Err(Reason::UnparsedAnswer),
             None => Err(Reason::DepthInvalid),
         }
     }
+
+    /// Whether the distance that counts is less certain than the settings demand.
+    fn is_uncertain(&self, measured: &Measurement) -> bool {
+        let std_m = measured.distance_std_m(self.settings.distance());
+        let most_m = self.settings.reward.max_std_m;
+        // Where no standard deviation is known, nothing speaks against the distance.
+        (std_m.zip(most_m)).is_some_and(|(std_m, most_m)| std_m > most_m)
+    }
 }
 
 fn published(distance_m: Option<f64>) -> f64 {
     distance_m.filter(|d| d.is_finite()).unwrap_or(f64::NAN)
+}
+
+/// A standard deviation below 0 is none.
+fn published_std(std_m: Option<f64>) -> f64 {
+    published(std_m.filter(|std| *std >= 0.0))
 }

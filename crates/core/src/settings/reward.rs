@@ -79,6 +79,10 @@ pub struct Reward {
     #[default = 0.99]
     #[schemars(extend("exclusiveMinimum" = 0.0, "maximum" = 1.0, "x-live" = true))]
     pub gamma: f64,
+    /// A distance whose standard deviation is above this is uncertain, and its step invalid. None: none is. Without effect
+    /// on distances of which the estimator tells no standard deviation.
+    #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "x-live" = true))]
+    pub max_std_m: Option<f64>,
     /// Rows of the Parquet table only; bag messages always carry the stamp of their own frame.
     #[schemars(extend("x-node" = false))]
     pub alignment: Alignment,

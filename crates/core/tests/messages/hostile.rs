@@ -173,6 +173,7 @@ fn every_message() -> Vec<(String, String)> {
         ("float64", "std_msgs/msg/Float64"),
         ("point", "geometry_msgs/msg/PointStamped"),
         ("step_reward", step_reward::TYPE_NAME),
+        ("step_reward_before_std", step_reward::TYPE_NAME),
         ("vision4", ARRAY),
         ("vision2", ARRAY),
         ("vision2_big_endian_cdr", ARRAY),

@@ -306,9 +306,13 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
         target_source: None,
         distance_kind: DistanceKind::Surface,
         distance_m: 0.125,
+        distance_std_m: 0.0078125,
         center_m: 0.25,
+        center_std_m: 0.03125,
         surface_m: 0.125,
+        surface_std_m: 0.0078125,
         cloud_m: f64::NAN,
+        cloud_std_m: f64::NAN,
         reward: -0.125,
         shaped_reward: 0.5,
         potential: -0.125,
@@ -334,4 +338,41 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
     let read = decoder(step_reward::TYPE_NAME).step_reward(&bytes).unwrap();
     assert_eq!((read.episode_id, read.step, read.reward), (2, 41, -0.125));
     assert!(read.valid && read.bridged && read.target_box.iter().all(|edge| edge.is_nan()));
+    assert_eq!(
+        (read.distance_std_m, read.center_std_m),
+        (0.0078125, 0.03125)
+    );
+}
+
+#[test]
+fn a_step_from_before_standard_deviations_is_read_with_nan_in_their_places() {
+    let bytes = fixture("step_reward_before_std.cdr");
+    let by_definition = definition("StepRewardBeforeStd");
+    // given a bag with the earlier definition, and one that has none
+    for known in [Some(by_definition.as_str()), None] {
+        let decoder = Decoder::for_channel(step_reward::TYPE_NAME, known).unwrap();
+
+        let read = decoder.step_reward(&bytes).unwrap();
+
+        // then what stands around the missing fields is where it belongs
+        assert_eq!((read.distance_m, read.center_m), (0.125, 0.25));
+        assert_eq!((read.surface_m, read.reward), (0.125, -0.125));
+        assert_eq!(
+            (read.answer.as_str(), read.fingertip_origin.as_str()),
+            ("12 cm", "bridged")
+        );
+        assert_eq!(read.latency_total_s, 0.004);
+        for std_m in [
+            read.distance_std_m,
+            read.center_std_m,
+            read.surface_std_m,
+            read.cloud_std_m,
+        ] {
+            assert!(std_m.is_nan());
+        }
+    }
+    // and the newest layout is never read as the earlier one
+    let newest = fixture("step_reward.cdr");
+    let earlier = Decoder::for_channel(step_reward::TYPE_NAME, Some(&by_definition)).unwrap();
+    assert!(earlier.step_reward(&newest).is_err());
 }

@@ -140,6 +140,7 @@ impl ModelEstimator {
             answer: Some(Answer {
                 text: said.text.trim().to_owned(),
                 distance_m: parsed.map(|parsed| parsed.distance_m),
+                ..Answer::default()
             }),
             ..beside
         }

@@ -75,6 +75,8 @@ impl Session {
             unknown_regions: answer.unknown_regions,
             confidence: parsed.as_ref().and_then(|p| said.confidence(&p.numbers)),
             distance_m: parsed.map(|parsed| parsed.distance_m),
+            // A conversation is about anything, and its answers are calibrated for nothing.
+            distance_std_m: None,
             complete: said.stopped,
             prompt: prompt.text,
             seconds: begin.elapsed().as_secs_f64(),

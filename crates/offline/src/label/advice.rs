@@ -171,6 +171,13 @@ pub enum Cause {
         /// What is believed, metres.
         max_distance_m: f64,
     },
+    /// Distances are less certain than the settings demand.
+    TooUncertain {
+        /// The middle one of the standard deviations that were too large, metres.
+        median_std_m: f64,
+        /// What is let through, metres.
+        max_std_m: f64,
+    },
     /// Images came out of order.
     OutOfOrder,
     /// Images have stamps far from their neighbours'.
@@ -206,6 +213,7 @@ impl Cause {
             Self::ThinRegions { .. } => &["geometry.min_pixels"],
             Self::Answer { .. } => &["model.question", "model.max_new_tokens"],
             Self::TooFar { .. } => &["estimator.max_distance_m"],
+            Self::TooUncertain { .. } => &["reward.max_std_m"],
             _ => &[],
         }
     }

@@ -91,6 +91,7 @@ impl Case<'_> {
             Reason::NoImage => self.broken_pictures("colour image").into_iter().collect(),
             Reason::Late => vec![Cause::OutOfOrder],
             Reason::WildStamp => vec![Cause::WildStamps],
+            Reason::Uncertain => self.too_uncertain().into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -324,6 +325,16 @@ impl Case<'_> {
             what,
             count: *count,
             why: first.clone(),
+        })
+    }
+
+    fn too_uncertain(&self) -> Option<Cause> {
+        let uncertain = self.steps.iter();
+        let uncertain = uncertain.filter(|step| step.reason == Some(Reason::Uncertain));
+        let stds_m: Vec<f64> = uncertain.map(|step| step.distance_std_m).collect();
+        Some(Cause::TooUncertain {
+            median_std_m: median(&stds_m)?,
+            max_std_m: self.settings.reward.max_std_m?,
         })
     }
 

@@ -30,6 +30,8 @@ pub struct Labelled {
     pub delays: Vec<BoxDelay>,
     /// Why success could not have come, where it could not.
     pub out_of_reach: Option<OutOfReach>,
+    /// `reward.max_std_m` is set, and the estimator told no standard deviation that it could limit.
+    pub limit_without_effect: bool,
     /// What its distances are.
     pub distance_kind: DistanceKind,
     /// Role to topic.

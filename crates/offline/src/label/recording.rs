@@ -155,15 +155,7 @@ impl<'a> Recording<'a> {
             metrics: metrics.as_ref(),
             command: request.command,
         };
-        // Waiting until the bag is on the disk leaves the processor free to draw.
-        let (finished, written) = thread::scope(|scope| {
-            let writer = scope.spawn(|| self.writer.finish());
-            let written = report::write_all(folder.path(), name, &report);
-            let finished = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
-            (finished, written)
-        });
-        finished?;
-        let written = written?;
+        let written = write_out(self.writer, folder.path(), name, &report)?;
         corner::tell(&intake, request.settings);
         let case = Case {
             steps: &self.steps,
@@ -180,6 +172,7 @@ impl<'a> Recording<'a> {
             advice: case.advice(),
             delays: BoxDelay::of_all(intake.evidence(), roles, request.settings),
             out_of_reach: OutOfReach::of(&self.steps, request.settings, job.estimator),
+            limit_without_effect: is_without_effect(&self.steps, request.settings),
             distance_kind: request.settings.distance(),
             topics,
             unreadable: intake.unreadable().clone(),
@@ -188,6 +181,23 @@ impl<'a> Recording<'a> {
             seconds: 0.0,
         })
     }
+}
+
+/// Close the bag and write the report: waiting until the bag is on the disk leaves the processor free to draw.
+fn write_out(
+    writer: BagWriter,
+    folder: &Path,
+    name: &str,
+    report: &Report<'_>,
+) -> Result<report::Files> {
+    let (finished, written) = thread::scope(|scope| {
+        let writer = scope.spawn(|| writer.finish());
+        let written = report::write_all(folder, name, report);
+        let finished = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (finished, written)
+    });
+    finished?;
+    written
 }
 
 /// The files as they are called once the folder has its final name.
@@ -217,6 +227,15 @@ fn metrics_of(steps: &[Step], truth_m: &[Option<f64>], kind: DistanceKind) -> Op
     let latency_s: Vec<f64> = steps.iter().map(|step| step.latency.total_s).collect();
     // Offline no frame is skipped.
     Some(Metrics::new(kind, &samples, None, &latency_s, Some(0)))
+}
+
+/// Whether the limit on standard deviations had none to look at, though distances were measured.
+fn is_without_effect(steps: &[Step], settings: &Settings) -> bool {
+    let has_effect =
+        |step: &Step| step.distance_std_m.is_finite() || step.reason == Some(Reason::Uncertain);
+    settings.reward.max_std_m.is_some()
+        && steps.iter().any(Step::is_valid)
+        && !steps.iter().any(has_effect)
 }
 
 fn count_invalid(steps: &[Step]) -> BTreeMap<Reason, u64> {

@@ -2,10 +2,12 @@
 //! order of the rewards, latency. Pure functions of series; a figure the data does not define is
 //! `None` and JSON null, never 0 or NaN.
 
+mod intervals;
 mod table;
 
 use serde::{Deserialize, Serialize};
 
+use self::intervals::{Intervals, Known, share};
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_core::statistics::{
     absolute_relative_error, kendall_tau_a, mean, median, pearson, percentile, spearman,
@@ -22,6 +24,8 @@ pub struct Sample {
     pub stamp_nanos: i64,
     /// Metres; NaN for an invalid step.
     pub predicted_m: f64,
+    /// One standard deviation of `predicted_m`, metres; NaN where it is not known.
+    pub std_m: f64,
     /// NaN for an invalid step.
     pub reward: f64,
     /// Metres, of the same kind as `predicted_m`.
@@ -42,6 +46,7 @@ impl Sample {
                 } else {
                     f64::NAN
                 },
+                std_m: step.distance_std_m,
                 reward: step.reward,
                 truth_m: truth_m.get(position).copied().flatten(),
             })
@@ -61,6 +66,17 @@ impl Sample {
         self.truth()
             .filter(|_| self.is_valid())
             .map(|truth| (self.predicted_m, truth))
+    }
+
+    /// What of it tells how good its standard deviation is, if it has one.
+    fn known(&self) -> Option<Known> {
+        let (predicted_m, truth_m) = self.evaluated()?;
+        let is_known = self.std_m.is_finite() && self.std_m >= 0.0;
+        is_known.then_some(Known {
+            predicted_m,
+            std_m: self.std_m,
+            truth_m,
+        })
     }
 }
 
@@ -100,6 +116,17 @@ pub struct Figures {
     /// Of the consecutive valid steps of an episode between which the true distance shrank, the share
     /// whose reward fell. Where no step has truth, of all consecutive valid steps of an episode.
     pub monotone_violation_rate: Option<f64>,
+    /// Of the steps whose distance has a standard deviation, the share whose truth lies in the 90 % interval: 1.645 of
+    /// them each way, cut at 0. So do the figures below look at those steps alone.
+    pub interval_coverage: Option<f64>,
+    /// Mean width of these intervals, metres.
+    pub interval_width_m: Option<f64>,
+    /// Mean width that intervals of one half width for all steps need to hold as many truths, metres.
+    pub interval_width_constant_m: Option<f64>,
+    /// Share of the intervals that reach at most 5 mm each way.
+    pub interval_within_5mm: Option<f64>,
+    /// Of those steps, the share that errs by more than 15 mm.
+    pub interval_within_5mm_off_by_15mm: Option<f64>,
 }
 
 impl Figures {
@@ -110,6 +137,8 @@ impl Figures {
         let absolute: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
         let bias_m = mean(&errors);
         let (predicted, truth): (Vec<f64>, Vec<f64>) = evaluated.iter().copied().unzip();
+        let known: Vec<Known> = samples.iter().filter_map(Sample::known).collect();
+        let intervals = Intervals::of(&known);
         let beyond_5cm = evaluated.iter().copied().filter(|(_, g)| *g > 0.05);
         Self {
             steps: samples.len() as u64,
@@ -129,6 +158,11 @@ impl Figures {
             kendall_tau_a: kendall_tau_a(&predicted, &truth),
             voc: value_order_correlation(samples),
             monotone_violation_rate: monotone_violation_rate(samples),
+            interval_coverage: intervals.coverage,
+            interval_width_m: intervals.width_m,
+            interval_width_constant_m: intervals.width_constant_m,
+            interval_within_5mm: intervals.certain,
+            interval_within_5mm_off_by_15mm: intervals.certain_misleading,
         }
     }
 
@@ -140,17 +174,13 @@ impl Figures {
             .iter()
             .map(|sample| Sample {
                 predicted_m: answer,
+                std_m: f64::NAN,
                 reward: -answer,
                 ..*sample
             })
             .collect();
         Self::new(distance_kind, &constant)
     }
-}
-
-fn share(holds: impl Iterator<Item = bool>) -> Option<f64> {
-    let ones: Vec<f64> = holds.map(|holds| f64::from(u8::from(holds))).collect();
-    mean(&ones)
 }
 
 fn value_order_correlation(samples: &[Sample]) -> Option<f64> {
@@ -254,6 +284,7 @@ mod tests {
             episode: 0,
             stamp_nanos,
             predicted_m,
+            std_m: f64::NAN,
             reward: -predicted_m,
             truth_m,
         }
@@ -295,6 +326,24 @@ mod tests {
         assert_close(figures.kendall_tau_a, 1.0);
         assert_close(figures.voc, 1.0);
         assert_close(figures.monotone_violation_rate, 0.0);
+    }
+
+    #[test]
+    fn intervals_are_those_of_valid_steps_with_truth_and_a_standard_deviation() {
+        // given an approach 1 cm too far with a standard deviation of 1 cm at three of five steps, one of them invalid
+        let mut samples = approach();
+        for step in [0, 1, 2] {
+            samples[step].std_m = 0.01;
+        }
+        let metrics = Metrics::new(DistanceKind::Surface, &samples, None, &[], None);
+        // then two steps count, both inside
+        assert_close(metrics.annotator.interval_coverage, 1.0);
+        assert_close(metrics.annotator.interval_width_m, 2.0 * 0.01645);
+        assert_close(metrics.annotator.interval_width_constant_m, 0.02);
+        assert_close(metrics.annotator.interval_within_5mm, 0.0);
+        assert_eq!(metrics.annotator.interval_within_5mm_off_by_15mm, None);
+        // and a constant answer claims nothing of itself
+        assert_eq!(metrics.baseline_constant.interval_coverage, None);
     }
 
     #[test]
@@ -400,6 +449,11 @@ mod tests {
             "kendall_tau_a",
             "voc",
             "monotone_violation_rate",
+            "interval_coverage",
+            "interval_width_m",
+            "interval_width_constant_m",
+            "interval_within_5mm",
+            "interval_within_5mm_off_by_15mm",
         ];
         figures.sort_unstable();
         assert_eq!(keys(&json["baseline_constant"]), figures);

@@ -143,10 +143,9 @@ impl Row<'_> {
     }
 
     /// A number of the rewarded frame, NaN where it has none or is not valid.
-    fn if_valid(&self, value: impl Fn(&Step) -> f64) -> f32 {
-        self.rewarded
-            .filter(|step| step.is_valid())
-            .map_or(f32::NAN, |step| value(step) as f32)
+    fn if_valid(&self, value: impl Fn(&Step) -> f64) -> f64 {
+        let valid = self.rewarded.filter(|step| step.is_valid());
+        valid.map_or(f64::NAN, value)
     }
 }
 
@@ -208,7 +207,7 @@ fn reward_columns() -> Vec<Column> {
     vec![
         column(
             "float next.reward",
-            Values::Float(|row| row.if_valid(|step| step.reward)),
+            Values::Float(|row| row.if_valid(|step| step.reward) as f32),
         ),
         column("boolean next.done", Values::Bool(|row| row.last_of_episode)),
         column(
@@ -217,7 +216,11 @@ fn reward_columns() -> Vec<Column> {
         ),
         column(
             "float reward.spatial.distance_m",
-            Values::Float(|row| row.if_valid(|step| step.distance_m)),
+            Values::Float(|row| row.if_valid(|step| step.distance_m) as f32),
+        ),
+        column(
+            "double reward.spatial.distance_std_m",
+            Values::Double(|row| row.if_valid(|step| step.distance_std_m)),
         ),
         column(
             "binary reward.spatial.distance_kind (STRING)",
@@ -337,9 +340,9 @@ mod tests {
     const SUCCESS: usize = 6;
     const REWARD: usize = 4;
     const DISTANCE: usize = 7;
-    const VALID: usize = 9;
-    const REASON: usize = 10;
-    const ANSWER: usize = 12;
+    const VALID: usize = 10;
+    const REASON: usize = 11;
+    const ANSWER: usize = 13;
 
     #[test]
     fn columns_are_the_contracts() {
@@ -354,6 +357,7 @@ mod tests {
             ("next.done", Type::BOOLEAN),
             ("next.success", Type::BOOLEAN),
             ("reward.spatial.distance_m", Type::FLOAT),
+            ("reward.spatial.distance_std_m", Type::DOUBLE),
             ("reward.spatial.distance_kind", Type::BYTE_ARRAY),
             ("reward.spatial.valid", Type::BOOLEAN),
             ("reward.spatial.reason", Type::BYTE_ARRAY),
@@ -422,6 +426,16 @@ mod tests {
     }
 
     #[test]
+    fn a_standard_deviation_is_nan_where_none_is_known_and_of_invalid_steps() {
+        let mut steps = fixtures::approach(3);
+        steps[1] = fixtures::invalid(1, Reason::Uncertain);
+        (steps[0].distance_std_m, steps[1].distance_std_m) = (0.004, 0.2);
+        let rows = table(&steps, TableOptions::default());
+        let std_m = |row: usize| rows[row].get_double(DISTANCE + 1).unwrap();
+        assert!(std_m(0) == 0.004 && std_m(1).is_nan() && std_m(2).is_nan());
+    }
+
+    #[test]
     fn bridged_steps_are_marked_where_the_tracker_is_on() {
         let mut steps = fixtures::approach(2);
         steps[1].target_source = Some(BoxSource {
@@ -433,9 +447,9 @@ mod tests {
             ..TableOptions::default()
         };
         let rows = table(&steps, options);
-        assert_eq!(rows[1].len(), 18);
-        assert_eq!(rows[1].get_string(14).unwrap(), "bridged");
-        assert_eq!(rows[1].get_float(16).unwrap(), 0.25);
+        assert_eq!(rows[1].len(), 19);
+        assert_eq!(rows[1].get_string(15).unwrap(), "bridged");
+        assert_eq!(rows[1].get_float(17).unwrap(), 0.25);
         let last = rows[1].get_column_iter().last().unwrap();
         assert_eq!(last.0, "reward.spatial.bridged");
         assert_eq!(last.1, &Field::Bool(true));

@@ -117,6 +117,44 @@ mod tests {
     }
 
     #[test]
+    fn shades_the_interval_around_the_curve_where_a_standard_deviation_is_known() {
+        // given the same approach, without and with a standard deviation of 3 cm in its second half
+        let plain = fixtures::approach(30);
+        let mut known = plain.clone();
+        known[15..]
+            .iter_mut()
+            .for_each(|step| step.distance_std_m = 0.03);
+        let [without, with] = [&plain, &known].map(|steps| pixels(&png_of(steps, &[])));
+        // 20 % of the curve's blue on the panel
+        let shade = [0xc5, 0xdd, 0xec];
+        assert_eq!(count(&without, shade), 0);
+        let shaded = with
+            .enumerate_pixels()
+            .filter(|(_, _, pixel)| pixel.0 == shade);
+        let (least, most) = shaded.fold((u32::MAX, 0), |(least, most), (x, y, _)| {
+            // The legend's sample stands below the curves.
+            if y < with.height() - 100 {
+                (least.min(x), most.max(x))
+            } else {
+                (least, most)
+            }
+        });
+        assert!(least > 700 && most > 1500, "{least} to {most}");
+    }
+
+    #[test]
+    fn an_interval_of_any_width_is_drawn() {
+        let mut steps = fixtures::approach(10);
+        for (step, std_m) in steps
+            .iter_mut()
+            .zip([0.0, 1e300, f64::INFINITY, -1.0, f64::NAN, 50.0])
+        {
+            step.distance_std_m = std_m;
+        }
+        assert_eq!(pixels(&png_of(&steps, &[])).width(), 1600);
+    }
+
+    #[test]
     fn shows_text_in_the_embedded_font() {
         let ink = [0x1f, 0x24, 0x30];
         let picture = pixels(&png_of(&fixtures::approach(3), &[]));

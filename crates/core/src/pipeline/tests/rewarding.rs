@@ -3,6 +3,8 @@
 use super::*;
 use crate::estimator::Scripted;
 use crate::frame::{Answer, ColorImage, LazyColorImage};
+use crate::messages::StepReward;
+use crate::messages::step_reward::StepMeta;
 use crate::random::Random;
 
 fn info(ms: i64, episode: u64) -> FrameInfo {
@@ -99,7 +101,7 @@ fn an_answer_without_the_distance_is_unparsed_and_its_text_is_kept() {
     let spoken = Ok(Measurement {
         answer: Some(Answer {
             text: "Quite far.".into(),
-            distance_m: None,
+            ..Answer::default()
         }),
         ..Measurement::default()
     });
@@ -118,6 +120,7 @@ fn a_models_answer_does_not_hide_what_geometry_measured_beside_it() {
         answer: Some(Answer {
             text: "Some words.".into(),
             distance_m,
+            ..Answer::default()
         }),
         ..Measurement::default()
     };
@@ -131,6 +134,87 @@ fn a_models_answer_does_not_hide_what_geometry_measured_beside_it() {
         assert_eq!((step.surface_m, step.cloud_m), (0.2, 0.25));
         assert!(step.center_m.is_nan());
     }
+}
+
+fn surface_with_std(distance_m: f64, std_m: f64) -> Result<Measurement, Reason> {
+    Ok(Measurement {
+        surface_std_m: Some(std_m),
+        cloud_m: Some(0.5),
+        cloud_std_m: Some(0.02),
+        ..surface(distance_m)?
+    })
+}
+
+#[test]
+fn a_standard_deviation_is_published_with_its_distance() {
+    let step = &run("", &[surface_with_std(0.3, 0.01)])[0];
+    assert_eq!((step.distance_std_m, step.surface_std_m), (0.01, 0.01));
+    assert_eq!(step.cloud_std_m, 0.02);
+    assert!(step.center_std_m.is_nan());
+    // the interval is 1.645 of it each way, cut at 0
+    let (low, high) = step.interval_90().unwrap();
+    assert!((low - 0.28355).abs() < 1e-12 && (high - 0.31645).abs() < 1e-12);
+    let near = &run("", &[surface_with_std(0.01, 0.01)])[0];
+    assert_eq!(near.interval_90().unwrap().0, 0.0);
+    // and of an estimator that tells none, or nonsense, there is none
+    for unknown in [surface(0.3), surface_with_std(0.3, -1.0)] {
+        let step = &run("", &[unknown])[0];
+        assert!(step.is_valid() && step.distance_std_m.is_nan());
+        assert_eq!(step.interval_90(), None);
+    }
+}
+
+#[test]
+fn an_answers_standard_deviation_counts_where_the_answer_does() {
+    let spoken = Measurement {
+        answer: Some(Answer {
+            text: "0.3 m".into(),
+            distance_m: Some(0.3),
+            distance_std_m: Some(0.05),
+        }),
+        ..surface_with_std(0.25, 0.01).unwrap()
+    };
+    let step = &run("", &[Ok(spoken)])[0];
+    assert_eq!((step.distance_m, step.distance_std_m), (0.3, 0.05));
+    assert_eq!((step.surface_m, step.surface_std_m), (0.25, 0.01));
+}
+
+#[test]
+fn a_distance_is_uncertain_above_the_limit_and_never_without_one() {
+    let yaml = "reward: {max_std_m: 0.01}";
+    assert_eq!(reason_of(yaml, surface_with_std(0.3, 0.01)), None);
+    for std_m in [0.010_001, f64::INFINITY] {
+        let uncertain = surface_with_std(0.3, std_m);
+        assert_eq!(reason_of(yaml, uncertain.clone()), Some(Reason::Uncertain));
+        assert_eq!(reason_of("", uncertain), None);
+    }
+    // where no standard deviation is known, the limit has no effect
+    assert_eq!(reason_of(yaml, surface(0.3)), None);
+    // and an implausible distance stays one
+    let implausible = surface_with_std(7.0, 1.0);
+    assert_eq!(
+        reason_of(yaml, implausible),
+        Some(Reason::ImplausibleDistance)
+    );
+}
+
+#[test]
+fn an_uncertain_step_has_no_distance_and_says_how_uncertain_it_was() {
+    let meta = StepMeta {
+        reward_kind: "dense",
+        estimator: "scripted",
+    };
+    let step = &run("reward: {max_std_m: 0.01}", &[surface_with_std(0.3, 0.2)])[0];
+    assert!(step.distance_m.is_nan() && step.reward.is_nan());
+    assert_eq!((step.surface_m, step.distance_std_m), (0.3, 0.2));
+    assert_eq!(step.interval_90(), None);
+    // the message of an invalid step has no standard deviation of a distance that does not count
+    let message = StepReward::new(step, &meta);
+    assert!(message.distance_std_m.is_nan());
+    assert_eq!(
+        (message.surface_std_m, message.reason.as_str()),
+        (0.2, "uncertain")
+    );
 }
 
 #[test]

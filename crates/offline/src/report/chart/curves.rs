@@ -1,6 +1,6 @@
 //! Everything over the time axis: the distance panel, the lane of states and the reward panel.
 
-use super::panels::{self, Curve, Panel};
+use super::panels::{self, Band, Curve, Panel};
 use super::size::{LEFT, RIGHT};
 use crate::report::contents::Report;
 use crate::report::timeline::{Span, Timeline};
@@ -11,6 +11,9 @@ use spatial_reward_figures::legend::{Entry, Sample};
 use spatial_reward_figures::svg::{Rect, Svg};
 
 const DISTANCE_HEIGHT: f64 = 250.0;
+/// An interval may reach so much higher than the curves; beyond that it is cut off, so that one uncertain step does not press
+/// all curves to the ground.
+const MOST_ABOVE_CURVES: f64 = 1.4;
 const LANE_HEIGHT: f64 = 12.0;
 const REWARD_HEIGHT: f64 = 170.0;
 /// Between two panels.
@@ -26,6 +29,7 @@ pub(super) struct Curves {
     /// The lower panel.
     pub reward: Panel,
     distances: Vec<Curve>,
+    band: Band,
     rewards: [Curve; 1],
     spans: Vec<Span>,
 }
@@ -47,7 +51,9 @@ impl Curves {
         let rewards = [panels::reward_curve(report, timeline)];
         // A distance axis starts at contact; a reward axis leaves room on both sides, and so much around
         // a constant that its ticks stay short.
+        let band = Band::new(timeline, time.per_unit());
         let (_, farthest) = panels::extent(&distances);
+        let farthest = farthest.max(band.highest().min(MOST_ABOVE_CURVES * farthest));
         let farthest_shown = match farthest.is_finite() {
             true => (farthest * 1.08).max(0.01),
             false => farthest,
@@ -59,6 +65,7 @@ impl Curves {
             lane: Panel::new(lane, time, (0.0, 1.0)),
             reward: Panel::new(reward, time, (least - margin, most + margin)),
             distances,
+            band,
             rewards,
             spans: timeline.spans(),
         }
@@ -71,6 +78,7 @@ impl Curves {
         self.reward
             .draw_ground(svg, &self.spans, &reward_axis_name(report));
         self.lane.draw_lane(svg, &self.spans);
+        self.distance.draw_band(svg, &self.band);
         let success = report.settings.thresholds();
         self.distance.draw_level(svg, "c-enter", success.enter_m);
         self.distance.draw_level(svg, "c-exit", success.exit_m);
@@ -97,6 +105,9 @@ impl Curves {
     /// What the legend says of the curves and states that there are.
     pub(crate) fn legend(&self, report: &Report, timeline: &Timeline) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.distances.iter().rev().map(Curve::entry).collect();
+        // Beside the measured distance, which comes first.
+        let beside = entries.len().min(1);
+        entries.splice(beside..beside, self.band.entry());
         if report.steps.iter().any(|step| step.is_bridged()) {
             entries.push(Entry {
                 sample: Sample::Dot("c-bridged"),

@@ -86,6 +86,40 @@ pub(crate) fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve
     curves
 }
 
+/// Where 90 % of the truths lie around the measured distance: runs of lower and upper ends at the same times, both thinned
+/// to what the picture shows.
+pub(crate) struct Band {
+    runs: Vec<(Vec<Point>, Vec<Point>)>,
+}
+
+impl Band {
+    /// Of the valid steps whose standard deviation is known.
+    pub(crate) fn new(timeline: &Timeline, column_s: f64) -> Self {
+        let ends = |end: fn((f64, f64)) -> f64| {
+            let runs = timeline.runs(|_, step| step.interval_90().map_or(f64::NAN, end));
+            thinned(&runs, column_s)
+        };
+        let runs = ends(|(low, _)| low).into_iter().zip(ends(|(_, high)| high));
+        Self {
+            runs: runs.collect(),
+        }
+    }
+
+    /// Its line in the legend, if there is anything of it.
+    pub(crate) fn entry(&self) -> Option<Entry> {
+        (!self.runs.is_empty()).then(|| Entry {
+            sample: Sample::Fill("c-interval".to_owned()),
+            name: "90 % interval".to_owned(),
+        })
+    }
+
+    /// Its highest value; -infinity without any.
+    pub(crate) fn highest(&self) -> f64 {
+        let highs = self.runs.iter().flat_map(|(_, high)| high);
+        highs.fold(f64::NEG_INFINITY, |highest, point| highest.max(point.1))
+    }
+}
+
 /// The reward of the valid steps.
 pub(crate) fn reward_curve(report: &Report, timeline: &Timeline) -> Curve {
     let runs = timeline.runs(|_, step| valid_or_nan(step, step.reward));
@@ -190,6 +224,22 @@ impl Panel {
         }
         let at = (self.rect.x - 7.0, self.rect.bottom() - 2.2);
         svg.text("c-muted", at, TICK_SIZE, Anchor::End, "state");
+    }
+
+    /// The band; what reaches beyond the panel is cut off.
+    pub(crate) fn draw_band(&self, svg: &mut Svg, band: &Band) {
+        let at = |(time_s, value): &Point| self.at((*time_s, value.min(self.value.high())));
+        for (low, high) in &band.runs {
+            let mut around: Vec<(f64, f64)> = high.iter().chain(low.iter().rev()).map(at).collect();
+            if let [above, below] = around[..] {
+                // A lone step is as wide as its line would be.
+                let beside = |by: f64| [(above.0 + by, above.1), (below.0 + by, below.1)];
+                let [right_above, right_below] = beside(1.0);
+                let [left_above, left_below] = beside(-1.0);
+                around = vec![left_above, right_above, right_below, left_below];
+            }
+            svg.polygon("c-interval", around);
+        }
     }
 
     /// The curve, with a dot for each step where they stand far enough apart, and for lone steps.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::report::chart::Drawing;
 use crate::report::contents::Report;
 use crate::report::timeline::Timeline;
+use spatial_reward_core::step::Step;
 use spatial_reward_figures::style::State;
 
 /// More steps than this are thinned to every n-th, so that the page stays small.
@@ -23,6 +24,9 @@ struct Steps {
     time_s: Vec<f64>,
     /// null in a step that is not valid.
     distance_m: Vec<Option<f64>>,
+    /// Left out where no step has one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    interval_m: Vec<Option<(f64, f64)>>,
     reward: Vec<Option<f64>>,
     confidence: Vec<f64>,
     /// Position in `states`.
@@ -39,6 +43,25 @@ struct AxisPlace {
     bottom: f64,
     begin_s: f64,
     end_s: f64,
+}
+
+impl Steps {
+    /// The position of a state's name, which is added where it is new.
+    fn position_of(&mut self, name: &'static str) -> usize {
+        let known = self.states.iter().position(|state| *state == name);
+        known.unwrap_or_else(|| {
+            self.states.push(name);
+            self.states.len() - 1
+        })
+    }
+}
+
+fn state_name(step: &Step) -> &'static str {
+    match State::of(step) {
+        State::Valid => "valid",
+        State::Success => "success",
+        State::Invalid(reason) => reason.name(),
+    }
 }
 
 /// JSON that may stand inside a `<script>` element: without a `<`, nothing can end the element.
@@ -58,22 +81,15 @@ pub(crate) fn json(report: &Report, drawing: &Drawing) -> String {
         index: vec![],
         time_s: vec![],
         distance_m: vec![],
+        interval_m: vec![],
         reward: vec![],
         confidence: vec![],
         state: vec![],
         answers: BTreeMap::new(),
     };
+    let has_intervals = (report.steps.iter()).any(|step| step.interval_90().is_some());
     for (time_s, step) in timeline.iter().step_by(stride) {
-        let name = match State::of(step) {
-            State::Valid => "valid",
-            State::Success => "success",
-            State::Invalid(reason) => reason.name(),
-        };
-        let known = steps.states.iter().position(|state| *state == name);
-        let state = known.unwrap_or_else(|| {
-            steps.states.push(name);
-            steps.states.len() - 1
-        });
+        let state = steps.position_of(state_name(step));
         let measured = |value: f64| {
             let value = (step.is_valid() && value.is_finite()).then_some(value);
             value.map(rounded)
@@ -81,6 +97,11 @@ pub(crate) fn json(report: &Report, drawing: &Drawing) -> String {
         steps.index.push(step.index);
         steps.time_s.push(rounded(time_s));
         steps.distance_m.push(measured(step.distance_m));
+        if has_intervals {
+            let interval = step.interval_90();
+            let interval = interval.map(|(low, high)| (rounded(low), rounded(high)));
+            steps.interval_m.push(interval);
+        }
         steps.reward.push(measured(step.reward));
         steps.confidence.push(rounded(f64::from(step.confidence)));
         steps.state.push(state);

@@ -23,6 +23,8 @@
       lines.push(`not valid: ${data.states[data.state[i]]}`);
     } else {
       lines.push(`distance ${data.distance_m[i].toFixed(4)} m`);
+      const interval = data.interval_m?.[i];
+      if (interval) lines.push(`90 % interval ${interval[0].toFixed(4)} to ${interval[1].toFixed(4)} m`);
       if (data.reward[i] !== null) lines.push(`reward ${data.reward[i].toFixed(4)}`);
       lines.push(`confidence ${data.confidence[i].toFixed(2)}`);
       if (data.states[data.state[i]] === "success") lines.push("success");

@@ -102,6 +102,7 @@ fn meaning(reason: Reason) -> &'static str {
         Reason::WildStamp => {
             "The image's stamp lies far from its neighbours and from the log times."
         }
+        Reason::Uncertain => "The distance's standard deviation is above reward.max_std_m.",
     }
 }
 
@@ -119,9 +120,9 @@ pub(crate) fn metrics(metrics: Option<&Metrics>) -> String {
     table.push_str("</tr></thead>\n");
     let rows: Vec<_> = columns
         .iter()
-        .map(|(_, figures)| Metrics::rows(figures))
+        .map(|(_, figures)| metrics.rows(figures))
         .collect();
-    for (row, (name, unit, _)) in Metrics::rows(&metrics.annotator).iter().enumerate() {
+    for (row, (name, unit, _)) in metrics.rows(&metrics.annotator).iter().enumerate() {
         let _ = write!(table, "<tr><td>{name}</td><td>{unit}</td>");
         for (_, _, value) in rows.iter().filter_map(|column| column.get(row)) {
             let _ = write!(table, "<td class=\"number\">{value}</td>");
@@ -154,12 +155,20 @@ pub(crate) fn reading(report: &Report) -> String {
         let settings::Votes { needed, of } = votes;
         format!(" by the vote of {needed} of the last {of} valid steps")
     });
+    let intervals = match (report.steps.iter()).any(|step| step.interval_90().is_some()) {
+        true => {
+            "<li>The band around the measured distance is its 90 % interval: 1.645 standard deviations each way, cut at \
+             0.</li>\n"
+        }
+        false => "",
+    };
     format!(
         "<h2>How to read it</h2>\n<ul>\n\
          <li>Distances are in metres and of the kind {kind}. Never compare distances of different kinds.</li>\n\
          <li>Times are seconds since the first frame, by the stamp in the camera's message header.</li>\n\
          <li>A step that is not valid has no distance and no reward: NaN in the table, never 0. It is shaded \
          in the colour of its reason, and it moves neither filters nor success.</li>\n\
+{intervals}\
          <li>Success: the distance stays at or below {enter} m for {hold} s{votes}, and is lost above {exit} m.</li>\n\
          <li>A dashed box and a hollow dot: the tracker bridged a frame without a detection.</li>\n</ul>\n",
         enter = thresholds.enter_m,

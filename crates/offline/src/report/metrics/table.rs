@@ -17,59 +17,107 @@ impl Metrics {
         columns
     }
 
-    /// The figures of one column as people read them: name, unit, value.
-    pub(in crate::report) fn rows(figures: &Figures) -> [(&'static str, &'static str, String); 13] {
-        let scaled = |value: Option<f64>, factor: f64, decimals: usize| match value {
-            // Adding 0 makes a value that rounds to -0.0 print without its sign.
-            Some(value) => {
-                let round = 10f64.powi(decimals as i32);
-                format!(
-                    "{:.decimals$}",
-                    (value * factor * round).round() / round + 0.0
-                )
-            }
-            None => "n/a".to_owned(),
-        };
-        let millimetres = |value| scaled(value, 1e3, 1);
-        let percent = |value| scaled(value, 1e2, 1);
-        let plain = |value| scaled(value, 1.0, 3);
-        let f = figures;
-        [
-            ("invalid steps", "%", percent(f.invalid_rate)),
-            ("mean absolute error", "mm", millimetres(f.mae_m)),
-            ("bias (mean signed error)", "mm", millimetres(f.bias_m)),
-            (
-                "mean absolute error without bias",
-                "mm",
-                millimetres(f.mae_debiased_m),
-            ),
-            (
-                "median absolute error",
-                "mm",
-                millimetres(f.median_abs_error_m),
-            ),
-            ("within ±25 %", "%", percent(f.within_25_percent)),
-            (
-                "within ±25 %, beyond 5 cm",
-                "%",
-                percent(f.within_25_percent_beyond_5cm),
-            ),
-            ("absolute relative error", "", plain(f.abs_rel)),
-            ("Spearman, distance vs truth", "", plain(f.spearman)),
-            ("Pearson, distance vs truth", "", plain(f.pearson)),
-            (
-                "Kendall tau-a, distance vs truth",
-                "",
-                plain(f.kendall_tau_a),
-            ),
-            ("value-order correlation", "", plain(f.voc)),
-            (
-                "monotone violations",
-                "%",
-                percent(f.monotone_violation_rate),
-            ),
-        ]
+    /// The figures of one column as people read them. Those of intervals are left out where no column has any.
+    pub(in crate::report) fn rows(&self, figures: &Figures) -> Vec<Row> {
+        let mut columns = self.columns().into_iter();
+        let has_intervals = columns.any(|(_, one)| one.interval_coverage.is_some());
+        let intervals = has_intervals.then(|| interval_rows(figures));
+        let rows = error_rows(figures).into_iter();
+        rows.chain(intervals.into_iter().flatten()).collect()
     }
+}
+
+/// Name, unit, value.
+pub(in crate::report) type Row = (&'static str, &'static str, String);
+
+fn scaled(value: Option<f64>, factor: f64, decimals: usize) -> String {
+    match value {
+        // Adding 0 makes a value that rounds to -0.0 print without its sign.
+        Some(value) => {
+            let round = 10f64.powi(decimals as i32);
+            format!(
+                "{:.decimals$}",
+                (value * factor * round).round() / round + 0.0
+            )
+        }
+        None => "n/a".to_owned(),
+    }
+}
+
+fn millimetres(value: Option<f64>) -> String {
+    scaled(value, 1e3, 1)
+}
+
+fn percent(value: Option<f64>) -> String {
+    scaled(value, 1e2, 1)
+}
+
+fn plain(value: Option<f64>) -> String {
+    scaled(value, 1.0, 3)
+}
+
+fn error_rows(f: &Figures) -> [Row; 13] {
+    [
+        ("invalid steps", "%", percent(f.invalid_rate)),
+        ("mean absolute error", "mm", millimetres(f.mae_m)),
+        ("bias (mean signed error)", "mm", millimetres(f.bias_m)),
+        (
+            "mean absolute error without bias",
+            "mm",
+            millimetres(f.mae_debiased_m),
+        ),
+        (
+            "median absolute error",
+            "mm",
+            millimetres(f.median_abs_error_m),
+        ),
+        ("within ±25 %", "%", percent(f.within_25_percent)),
+        (
+            "within ±25 %, beyond 5 cm",
+            "%",
+            percent(f.within_25_percent_beyond_5cm),
+        ),
+        ("absolute relative error", "", plain(f.abs_rel)),
+        ("Spearman, distance vs truth", "", plain(f.spearman)),
+        ("Pearson, distance vs truth", "", plain(f.pearson)),
+        (
+            "Kendall tau-a, distance vs truth",
+            "",
+            plain(f.kendall_tau_a),
+        ),
+        ("value-order correlation", "", plain(f.voc)),
+        (
+            "monotone violations",
+            "%",
+            percent(f.monotone_violation_rate),
+        ),
+    ]
+}
+
+fn interval_rows(f: &Figures) -> [Row; 5] {
+    [
+        (
+            "truth in the 90 % interval",
+            "%",
+            percent(f.interval_coverage),
+        ),
+        (
+            "mean width of the interval",
+            "mm",
+            millimetres(f.interval_width_m),
+        ),
+        (
+            "the same, one width for all",
+            "mm",
+            millimetres(f.interval_width_constant_m),
+        ),
+        ("interval within ±5 mm", "%", percent(f.interval_within_5mm)),
+        (
+            "of these off by over 15 mm",
+            "%",
+            percent(f.interval_within_5mm_off_by_15mm),
+        ),
+    ]
 }
 
 /// A table for the terminal: one row a figure with its unit, one column an annotator.
@@ -82,8 +130,8 @@ impl fmt::Display for Metrics {
         for (name, _) in &columns {
             write!(f, "  {name:>17}")?;
         }
-        let rows: Vec<_> = columns.iter().map(|(_, one)| Self::rows(one)).collect();
-        for (row, (name, unit, _)) in Self::rows(&self.annotator).iter().enumerate() {
+        let rows: Vec<_> = columns.iter().map(|(_, one)| self.rows(one)).collect();
+        for (row, (name, unit, _)) in self.rows(&self.annotator).iter().enumerate() {
             write!(f, "\n{name:<33} {unit:<4}")?;
             for (_, _, value) in rows.iter().filter_map(|column| column.get(row)) {
                 write!(f, "  {value:>17}")?;
@@ -116,6 +164,7 @@ mod tests {
             episode: 0,
             stamp_nanos: 0,
             predicted_m: truth + 0.01,
+            std_m: f64::NAN,
             reward: -truth,
             truth_m: Some(truth),
         })
@@ -136,5 +185,23 @@ mod tests {
         }
         assert!(text.contains("mean absolute error               mm                 10.0"));
         assert!(text.contains("n/a"), "{text}");
+        assert!(!text.contains("interval"), "{text}");
+    }
+
+    #[test]
+    fn intervals_have_rows_where_a_standard_deviation_is_known() {
+        let samples = samples().map(|sample| Sample {
+            std_m: 0.01,
+            ..sample
+        });
+        let text = Metrics::new(DistanceKind::Surface, &samples, None, &[], None).to_string();
+        for row in [
+            "truth in the 90 % interval        %                 100.0",
+            "mean width of the interval        mm                 32.9",
+            "the same, one width for all       mm                 20.0",
+            "of these off by over 15 mm        %                   n/a",
+        ] {
+            assert!(text.contains(row), "{row}: {text}");
+        }
     }
 }
