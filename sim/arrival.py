@@ -14,6 +14,7 @@ TRIES = 150
 TOUCH = 0.002  # the largest gap at the end, metres
 CLEAR = 0.002  # what the gripper keeps away from everything but the target, metres
 FIRST_GAP = (0.10, 0.25)  # the gap at the start, metres
+FARTHEST = 0.42  # a push that touched nothing so far misses the target, metres
 CHECKS = 14  # moments at which a way is tried out
 
 
@@ -31,6 +32,17 @@ class Body:
         arm = [vertices[faces] for vertices, faces in map(solids.mesh, rig.forearm)]
         rest = np.concatenate([rig.triangles([-1]), *arm])
         return Body(rig, Surface(rig.all_fingers()), Surface(rig.all_fingers(), 0.012), Surface(rest, 0.02))
+
+
+@dataclass
+class Touch:
+    """A straight push of the gripper, from a start that is clear of the target."""
+
+    rotation: np.ndarray
+    start: np.ndarray
+    direction: np.ndarray
+    tilt: float  # degrees from straight down
+    straddles: bool  # the target is between the fingers
 
 
 @dataclass
@@ -54,20 +66,19 @@ class Way:
         return rotation, held - rotation @ self.pivot
 
 
-def find(
-    body: Body, target: list[Solid], obstacles: list[Solid], tilted: bool, rng: np.random.Generator
-) -> Way | None:
+def find(body: Body, target: list[Solid], obstacles: list[Solid], tilted: bool, rng: np.random.Generator) -> Way | None:
     """A way on which the fingers touch the target first, or None where none was found."""
     wish = bool(rng.random() < 0.5)
     for attempt in range(TRIES):
         rotation, tilt = _orientation(tilted, rng)
         straddles = wish and attempt < TRIES // 2  # a target too wide for the fingers is touched from above
         start, direction = (_between if straddles else _upon)(body, target, rotation, rng)
-        end = _touch(body, target, rotation, start, direction, rng)
+        touch = Touch(rotation, start, direction, tilt, straddles)
+        end = _end(body, target, touch, rng.uniform(0, TOUCH * 0.9))
         if end is None:
             continue
-        way = _way(body.rig, rotation, end, direction, tilt, straddles, rng)
-        if way is not None and _free(body, way, target, obstacles):
+        way = _way(body.rig, touch, end, rng)
+        if _free(body, way, target, obstacles):
             return way
     return None
 
@@ -108,36 +119,30 @@ def _between(body: Body, target: list[Solid], rotation: np.ndarray, rng: np.rand
     return _spot(target, rng) - rotation @ deep, direction
 
 
-def _touch(
-    body: Body,
-    target: list[Solid],
-    rotation: np.ndarray,
-    start: np.ndarray,
-    direction: np.ndarray,
-    rng: np.random.Generator,
-) -> np.ndarray | None:
+def _end(body: Body, target: list[Solid], touch: Touch, wanted: float) -> np.ndarray | None:
     """Where the fingers first come as near as wanted: steps as long as the gap cannot jump over a touch."""
-    wanted, gone, previous = rng.uniform(0, TOUCH * 0.9), 0.0, np.inf
+    gone, previous = 0.0, np.inf
     for _ in range(80):
         fine = previous < 0.006
         surface, tolerance = (body.fingers, EXACT) if fine else (body.coarse_fingers, ROUGH)
-        gap = surface.gap(target, rotation, start + gone * direction, tolerance)
+        place = touch.start + gone * touch.direction
+        gap = surface.gap(target, touch.rotation, place, tolerance)
         if gap < 0:
             return None
         if fine and gap - wanted < EXACT:
-            return start + gone * direction
+            return place
         gone += max(gap - wanted - tolerance, EXACT if fine else 0.0)
         previous = gap
-        if gone > 0.42:
+        if gone > FARTHEST:
             return None
-    return start + gone * direction if previous < TOUCH * 0.95 else None
+    return touch.start + gone * touch.direction if previous < TOUCH * 0.95 else None
 
 
-def _way(rig: Rig, rotation, end, direction, tilt: float, straddles: bool, rng: np.random.Generator) -> Way | None:
-    axis = rotation[:, 2]
-    if straddles:
+def _way(rig: Rig, touch: Touch, end: np.ndarray, rng: np.random.Generator) -> Way:
+    direction = touch.direction
+    if touch.straddles:
         slant = np.radians(rng.uniform(4, 25))
-        direction = axis * np.cos(slant) + direction * np.sin(slant)
+        direction = touch.rotation[:, 2] * np.cos(slant) + direction * np.sin(slant)
     length = rng.uniform(*FIRST_GAP)
     aside = np.cross(direction, rng.normal(size=3))
     aside /= np.linalg.norm(aside)
@@ -145,14 +150,14 @@ def _way(rig: Rig, rotation, end, direction, tilt: float, straddles: bool, rng: 
     turn = rng.normal(size=3)
     turn *= np.radians(rng.uniform(2, 10)) / np.linalg.norm(turn)
     return Way(
-        rotation=rotation,
+        rotation=touch.rotation,
         end=end,
         back=-direction * length,
         bow=aside * rng.uniform(0.005, 0.025) * curved,
         turn=turn * turning,
         pivot=rig.tips.mean(0),
-        tilt=tilt,
-        straddles=straddles,
+        tilt=touch.tilt,
+        straddles=touch.straddles,
     )
 
 

@@ -95,7 +95,9 @@ class Stage:
         """Points the camera as `camera.Eye.aim` does; returns the intrinsics and `world_from_camera`."""
         width, height = self.size
         azimuth, elevation, roll = np.radians([view.camera.azimuth, view.camera.elevation, view.roll])
-        forward = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
+        forward = np.array(
+            [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
+        )
         right = np.array([np.sin(azimuth), -np.cos(azimuth), 0])
         up = np.cross(right, forward)
         up = up * np.cos(roll) + np.cross(forward, up) * np.sin(roll)

@@ -19,11 +19,11 @@ from solids import Solid
 
 VIEWS = 40  # cameras tried for one way
 WAYS = 6  # ways tried for one scene
-VISIBLE = 0.7  # the share of frames that must show both regions
+VISIBLE = 0.7  # the share of frames that must show both regions, and what is near the gap of both
+HIDDEN_GAP = 0.015  # visible pixels this much farther apart than the surfaces mean that what matters is hidden, metres
 NEAREST = 0.2  # anything nearer to the camera means that the arm stands before it, metres
 EDGE = 0.03  # fingertips and target centre stay this share of the image away from its border
 TABLE = solids.box(*stage.TABLE, (0, 0, -stage.TABLE[2]))
-SHAPE_WORDS = {"box": "box", "ball": "ball", "cylinder": "cylinder", "capsule": "capsule"}
 
 
 @dataclass
@@ -101,11 +101,12 @@ class Scene:
                 break
             thing = things.clutter(rng)
             angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(*ring)
-            thing = thing.moved(np.eye(3), np.array([*(middle[:2] + far * np.array([np.cos(angle), np.sin(angle)])), 0]))
+            spot = np.array([middle[0] + far * np.cos(angle), middle[1] + far * np.sin(angle), 0])
+            thing = thing.moved(np.eye(3), spot)
             if not self._has_room(thing, taken):
                 continue
             colour = appearance.any_colour(rng)
-            named[_unique(f"{appearance.colour_name(colour)} {SHAPE_WORDS[thing.kind]}", named)] = ([thing], colour)
+            named[_unique(f"{appearance.colour_name(colour)} {thing.kind}", named)] = ([thing], colour)
             taken.append(thing)
             wanted -= 1
         return named
@@ -136,7 +137,7 @@ class Scene:
         shot.lookat[:] = (start + self.centre) / 2 + rng.normal(0, 0.03, 3)
         return camera.View(shot, float(rng.uniform(40, 60)), float(np.clip(rng.normal(0, 4), -12, 12)))
 
-    def shoot(self, view: camera.View, moment: float, index: int) -> Frame | None:
+    def shoot(self, view: camera.View, moment: float, index: int, coloured: bool = True) -> Frame | None:
         """Takes a frame, or returns None where a fingertip or the target is out of view or hidden."""
         self.set(moment)
         intrinsics, pose = self.stage.aim(view)
@@ -151,20 +152,31 @@ class Scene:
         if known is None:
             return None
         up = pose[:3, :3].T @ [0.0, 0.0, 1.0]
-        return Frame(self.stage.colour(), picture.depth, intrinsics, up, known, index)
+        colour = self.stage.colour() if coloured else np.zeros((0, 0, 3), np.uint8)
+        return Frame(colour, picture.depth, intrinsics, up, known, index)
 
     def film(self, count: int) -> list[Frame]:
         """The way as up to `count` frames, or none where every camera failed."""
         moments = np.linspace(0, 1, count)
-        checks = np.unique(np.linspace(0, count - 1, 5).astype(int))
         for _ in range(VIEWS):
             view = self.view()
-            if sum(self.shoot(view, moments[i], i) is not None for i in checks[::-1]) < len(checks) - 1:
+            if not self._suits(view, moments):
                 continue
             frames = [frame for i in range(count) if (frame := self.shoot(view, moments[i], i)) is not None]
-            if len(frames) >= VISIBLE * count:
+            seen = sum(self._hidden_gap(frame) < HIDDEN_GAP for frame in frames)
+            if seen >= VISIBLE * count and frames[-1].index == count - 1:
                 return frames
         return []
+
+    def _suits(self, view: camera.View, moments: np.ndarray) -> bool:
+        """Whether a few moments are well seen: the touch, where most cameras fail and which must be, comes first."""
+        missed = 0
+        for i in np.unique(np.linspace(0, len(moments) - 1, 5).astype(int))[::-1]:
+            frame = self.shoot(view, moments[i], int(i), coloured=False)
+            missed += frame is None or self._hidden_gap(frame) >= HIDDEN_GAP
+            if missed > 1 or (frame is None and i == len(moments) - 1):
+                return False
+        return True
 
     def _hidden_gap(self, frame: Frame) -> float:
         """How much farther apart the visible pixels of the two regions are than the surfaces, metres."""

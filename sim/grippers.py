@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 
 import bag  # noqa: E402
 import grip_scene  # noqa: E402
-from record import SPLIT_SEEDS, _count, _size  # noqa: E402
+from record import SPLIT_SEEDS, count_of, size_of  # noqa: E402
 from rigs import GRIPPERS, OPENNESS  # noqa: E402
 from things import KINDS  # noqa: E402
 
@@ -113,11 +113,11 @@ def _options() -> argparse.Namespace:
         "every target as soon as a held-out gripper is among them",
     )
     parser.add_argument("--engine", choices=["mujoco", "pybullet"], help="who draws (default: the model's own)")
-    parser.add_argument("--scenes", type=_count, default=8, help="scenes in all; grippers take turns")
+    parser.add_argument("--scenes", type=count_of, default=8, help="scenes in all; grippers take turns")
     parser.add_argument("--first-scene", type=int, default=0, help="number of the first scene")
-    parser.add_argument("--frames", type=_count, default=40, help="frames a scene")
+    parser.add_argument("--frames", type=count_of, default=40, help="frames a scene")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--size", type=_size, default=(640, 480), metavar="WxH", help="image size")
+    parser.add_argument("--size", type=size_of, default=(640, 480), metavar="WxH", help="image size")
     noise = parser.add_mutually_exclusive_group()
     noise.add_argument("--noise", action="store_true", default=None, help="every scene's depth is noisy")
     noise.add_argument("--clean", action="store_false", dest="noise", help="none is (default: half of them)")

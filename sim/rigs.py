@@ -2,15 +2,16 @@
 
 Models come from the installed packages robosuite (MJCF) and pybullet_data (URDF, SDF); nothing of them is stored here.
 A gripper is read once per scene, with its fingers at the scene's openness, into triangles in one frame: z points from
-the palm to the fingertips. From then on it is rigid, so both engines draw the very triangles the truth is computed from.
+the palm to the fingertips. From then on it is rigid, and both engines draw the very triangles that the truth is
+computed from.
 """
 
 import importlib.util
 import struct
 import tempfile
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
@@ -30,7 +31,7 @@ class Gripper:
     joints: dict[str, tuple[float, float]]  # joint -> position when closed, when open
     fingers: tuple[tuple[str, ...], ...]  # links of each finger, the palm's not among them
     palm: tuple[str, ...]
-    axis: tuple[float, float, float] = (0, 0, 1)  # from palm to fingertips, in the file's (robosuite) or the palm's frame (pybullet)
+    axis: tuple[float, float, float] = (0, 0, 1)  # from palm to fingertips: robosuite's world, pybullet's palm frame
     held_out: bool = True
     forearm: float = 0.042  # radius of the capsule that stands for the arm, metres
 
@@ -157,11 +158,7 @@ GRIPPERS = {
     "xarm": Gripper(
         "pybullet",
         "xarm/xarm6_with_gripper.urdf",
-        {
-            name: (0.8, 0.0)
-            for s in ("left", "right")
-            for name in (f"{s}_finger_joint", f"{s}_inner_knuckle_joint")
-        }
+        {name: (0.8, 0.0) for s in ("left", "right") for name in (f"{s}_finger_joint", f"{s}_inner_knuckle_joint")}
         | {"drive_joint": (0.8, 0.0), "right_outer_knuckle_joint": (0.8, 0.0)},
         tuple((f"{s}_outer_knuckle", f"{s}_finger", f"{s}_inner_knuckle") for s in ("left", "right")),
         ("xarm_gripper_base_link",),
@@ -229,7 +226,7 @@ def _read_mjcf(gripper: Gripper, joints: dict[str, float]):
 
 
 def _compiled(path: Path) -> mujoco.MjModel:
-    """robosuite's files say twice what a mesh is called and leave out that angles are radians: its own code mends that."""
+    """robosuite's files name a mesh twice and leave out that angles are radians; its own code mends that too."""
     tree = ElementTree.parse(path)
     root = tree.getroot()
     ElementTree.SubElement(root, "compiler", angle="radian", meshdir=str(path.parent))
@@ -240,7 +237,7 @@ def _compiled(path: Path) -> mujoco.MjModel:
             if name in seen:
                 asset.remove(element)
             seen.add(name)
-    with tempfile.NamedTemporaryFile("w", suffix=".xml", dir=None) as file:
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
         file.write(ElementTree.tostring(root, encoding="unicode"))
         file.flush()
         return mujoco.MjModel.from_xml_path(file.name)
@@ -300,7 +297,7 @@ def _bullet_parts(bullet, folder: Path, gripper: Gripper, joints: dict[str, floa
 
 
 def _link_pose(bullet, body: int, link: int) -> tuple[np.ndarray, np.ndarray]:
-    """A link's own frame, in which its visual shapes are given; pybullet's first answer would be the frame of its mass."""
+    """A link's own frame, in which its visual shapes are given. pybullet answers with the frame of its mass first."""
     if link >= 0:
         state = bullet.getLinkState(body, link, computeForwardKinematics=True)
         return np.array(state[4]), _rotation(bullet, state[5])

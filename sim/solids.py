@@ -70,9 +70,7 @@ def capsule(radius: float, start, end) -> Solid:
 def chain(points: np.ndarray, radii) -> list[Solid]:
     """Capsules along a curve; each has the mean radius of its two points."""
     points, radii = np.asarray(points, float), np.broadcast_to(radii, len(points))
-    return [
-        capsule((radii[i] + radii[i + 1]) / 2, points[i], points[i + 1]) for i in range(len(points) - 1)
-    ]
+    return [capsule((radii[i] + radii[i + 1]) / 2, points[i], points[i + 1]) for i in range(len(points) - 1)]
 
 
 def _between(kind: str, radius: float, start: np.ndarray, end: np.ndarray) -> Solid:
@@ -115,9 +113,11 @@ def bounds(solids: list[Solid]) -> tuple[np.ndarray, np.ndarray]:
     return low, np.max([solid.position + r for solid, r in zip(solids, reach, strict=True)], axis=0)
 
 
-def centroid(solids: list[Solid], cells: int = 60) -> np.ndarray:
+def centroid(solids: list[Solid]) -> np.ndarray:
     """The centre of the union's volume, from a fine grid over each solid; what several share counts once."""
     total, weight = np.zeros(3), 0.0
+    cells = 60 if len(solids) < 10 else 24  # the more there are, the less matters the grid of one
+    reaches = [float(np.linalg.norm(solid.half_extents())) for solid in solids]
     for i, solid in enumerate(solids):
         half = solid.half_extents()
         step = 2 * half.max() / cells
@@ -126,8 +126,13 @@ def centroid(solids: list[Solid], cells: int = 60) -> np.ndarray:
         local = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
         local = local[_signed(solid, local) <= 0]
         points = local @ solid.rotation.T + solid.position
-        owners = sum((signed_distance([other], points) <= 0).astype(int) for other in solids[:i]) if i else 0
-        points = points[np.broadcast_to(owners, len(points)) == 0]
+        before = [
+            other
+            for other, reach in zip(solids[:i], reaches, strict=False)
+            if np.linalg.norm(other.position - solid.position) < reach + reaches[i]
+        ]
+        if before:
+            points = points[signed_distance(before, points) > 0]
         cell = np.prod(2 * half / counts)
         total, weight = total + cell * points.sum(0), weight + cell * len(points)
     return total / weight

@@ -18,7 +18,7 @@ GEOMS = {"box": "BOX", "ball": "SPHERE", "cylinder": "CYLINDER", "capsule": "CAP
 
 @dataclass
 class Props:
-    """Everything in a scene but the table: named groups of solids, the target apart, and what the gripper is made of."""
+    """Everything in a scene but the table: the gripper, the target, and the other things by name."""
 
     rig: Rig
     target: list[Solid]

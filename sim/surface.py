@@ -57,7 +57,9 @@ def _distances(solids: list[Solid], points: np.ndarray) -> np.ndarray:
     return np.array([signed_distance([solid], points) for solid in solids])
 
 
-def _left(solids: list[Solid], distances: np.ndarray, radii: np.ndarray, bound: float) -> tuple[list[Solid], np.ndarray]:
+def _left(
+    solids: list[Solid], distances: np.ndarray, radii: np.ndarray, bound: float
+) -> tuple[list[Solid], np.ndarray]:
     """The solids that may be nearer than the bound to some ball, and which balls may be."""
     nearest = distances - radii
     kept = [solid for solid, row in zip(solids, nearest.min(1), strict=True) if row <= bound]

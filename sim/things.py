@@ -1,5 +1,6 @@
 """What the grippers come to: targets and clutter built from primitive solids, lying or leaning on a table at z = 0."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -46,17 +47,19 @@ def _cylinder(rng):
 
 def _banana(rng):
     bend, length, thick = rng.uniform(0.8, 1.8), rng.uniform(0.13, 0.2), rng.uniform(0.014, 0.02)
-    turns = np.linspace(-bend / 2, bend / 2, 13)
+    turns = np.linspace(-bend / 2, bend / 2, 33)
     radius = length / bend
-    points = np.stack([radius * np.sin(turns), radius * np.cos(turns), np.zeros(13)], 1)
-    return solids.chain(points - points.mean(0), thick * (1 - 0.6 * np.abs(np.linspace(-1, 1, 13)) ** 2.5))
+    points = np.stack([radius * np.sin(turns), radius * np.cos(turns), np.zeros(33)], 1)
+    return solids.chain(points - points.mean(0), thick * (1 - 0.6 * np.abs(np.linspace(-1, 1, 33)) ** 2.5))
 
 
 def _pen(rng):
     radius, half = rng.uniform(0.0035, 0.006), rng.uniform(0.06, 0.08)
     clip = solids.box(0.02, 0.0015, 0.001, (half - 0.025, 0, radius + 0.0008))
-    nib = [solids.cylinder(radius * s, (-half - 0.004 * i, 0, 0), (-half - 0.004 * (i + 1), 0, 0))
-           for i, s in enumerate((0.75, 0.5, 0.25))]  # fmt: skip
+    nib = [
+        solids.cylinder(radius * s, (-half - 0.004 * i, 0, 0), (-half - 0.004 * (i + 1), 0, 0))
+        for i, s in enumerate((0.75, 0.5, 0.25))
+    ]
     return [solids.cylinder(radius, (-half, 0, 0), (half, 0, 0)), clip, *nib]
 
 
@@ -82,8 +85,9 @@ def _bowl(rng):
     turns = np.linspace(0.25, np.pi / 2, 5)
     rims = np.stack([radius * np.sin(turns), height * (1 - np.cos(turns))], 1)
     bottom = solids.cylinder(rims[0, 0], (0, 0, rims[0, 1] - wall), (0, 0, rims[0, 1] + wall))
-    sides = [part for low, high in zip(rims[:-1], rims[1:], strict=True)
-             for part in _round_wall(low[0], high[0], low[1], high[1], wall)]  # fmt: skip
+    sides = [
+        part for low, high in itertools.pairwise(rims) for part in _round_wall(low[0], high[0], low[1], high[1], wall)
+    ]
     around = np.linspace(0, 2 * np.pi, 33)
     rim = np.stack([radius * np.cos(around), radius * np.sin(around), np.full(33, height)], 1)
     return [bottom, *sides, *solids.chain(rim, wall)]

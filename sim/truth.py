@@ -52,9 +52,7 @@ class Judged(Protocol):
     def gap(self, geoms_a: list[int], geoms_b: list[int]) -> float: ...
 
 
-def judge(
-    sim: Judged, picture: Picture, names: dict[str, list[int]], tip_radius: float = TIP_RADIUS
-) -> Truth | None:
+def judge(sim: Judged, picture: Picture, names: dict[str, list[int]], tip_radius: float = TIP_RADIUS) -> Truth | None:
     """The truth of a frame, or None where the fingertip or the target is not in view."""
     least = LEAST_PIXELS * picture.geoms.size
     instances = np.zeros(picture.geoms.shape, np.uint8)
