@@ -168,7 +168,10 @@ def place(kind: Kind, rng: np.random.Generator) -> Placed:
     where = np.array([*rng.uniform(-0.06, 0.06, 2), 0.0])
     where[2] = -min(part.lowest() for part in parts)
     parts = _moved(parts, np.eye(3), where)
-    return Placed(parts, _block_below(parts, turn, rng) if leaning else [], leaning)
+    block = _block_below(parts, turn, rng) if leaning else []
+    if leaning and not block:
+        return place(replace(kind, leans=0.0), rng)  # nothing would hold it up
+    return Placed(parts, block, leaning)
 
 
 def clutter(rng: np.random.Generator) -> Solid:
