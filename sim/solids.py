@@ -121,7 +121,7 @@ def centroid(solids: list[Solid]) -> np.ndarray:
     for i, solid in enumerate(solids):
         half = solid.half_extents()
         step = 2 * half.max() / cells
-        counts = np.maximum(np.ceil(2 * half / step).astype(int), 8)
+        counts = np.maximum(np.ceil(2 * half / step).astype(int), 20)  # across a thin one too
         axes = [(np.arange(n) + 0.5) / n * 2 * h - h for n, h in zip(counts, half, strict=True)]
         local = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
         local = local[_signed(solid, local) <= 0]
