@@ -59,10 +59,10 @@ def fill_textures(m: mujoco.MjModel, rng: np.random.Generator) -> None:
     for texture in range(m.ntex):
         if m.tex(texture).name.startswith("pattern"):
             height, width, start = m.tex_height[texture], m.tex_width[texture], m.tex_adr[texture]
-            m.tex_data[start : start + height * width * 3] = _pattern(height, width, rng).reshape(-1)
+            m.tex_data[start : start + height * width * 3] = pattern(height, width, rng).reshape(-1)
 
 
-def _pattern(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+def pattern(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[:height, :width] / height
     kind = rng.integers(4)
     if kind == 0:  # checks

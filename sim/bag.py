@@ -40,6 +40,7 @@ TOPICS = {
     "objects": ("/objects/detections", "vision_msgs/msg/Detection2DArray"),
     "imu": ("/camera/imu", "sensor_msgs/msg/Imu"),
     "prompt": ("/task_prompt", "std_msgs/msg/String"),
+    "notes": ("/recording/notes", "std_msgs/msg/String"),
     "true_depth": ("/ground_truth/depth/image_raw", "sensor_msgs/msg/Image"),
     "instances": ("/ground_truth/instances/image_raw", "sensor_msgs/msg/Image"),
     "true_fingertip": ("/ground_truth/fingertip", "geometry_msgs/msg/PointStamped"),
@@ -73,7 +74,14 @@ class Sensors:
 
 
 def write(
-    path: Path, frames: list[Frame], prompt: str, *, scene: int, sensors: Sensors, rng: np.random.Generator
+    path: Path,
+    frames: list[Frame],
+    prompt: str,
+    *,
+    scene: int,
+    sensors: Sensors,
+    rng: np.random.Generator,
+    notes: str | None = None,
 ) -> None:
     """Writes the bag under a temporary name and renames it when it is complete."""
     temporary = path.with_name(f".{path.name}.part")
@@ -82,12 +90,15 @@ def write(
     writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
     start = FIRST_STAMP + scene * 3_600_000_000_000
     with writer:
-        connections = {key: writer.add_connection(*topic, typestore=STORE) for key, topic in TOPICS.items()}
+        topics = {key: topic for key, topic in TOPICS.items() if key != "notes" or notes is not None}
+        connections = {key: writer.add_connection(*topic, typestore=STORE) for key, topic in topics.items()}
 
         def put(key: str, time: int, message) -> None:
             writer.write(connections[key], time, STORE.serialize_cdr(message, message.__msgtype__))
 
         put("prompt", start - 1_000_000, _make("std_msgs/msg/String", data=prompt))
+        if notes is not None:
+            put("notes", start - 1_000_000, _make("std_msgs/msg/String", data=notes))
         for i, frame in enumerate(frames):
             place = i if frame.index is None else frame.index
             stamp = start + place * 1_000_000_000 // FRAMES_PER_SECOND

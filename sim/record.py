@@ -111,14 +111,14 @@ def _frames(task: tasks.Task, options: argparse.Namespace, held_out: bool, rng: 
     return []
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     if not match or "0" in match.groups():
         raise argparse.ArgumentTypeError(f"`{text}` is not a size like 320x240")
     return int(match[1]), int(match[2])
 
 
-def _count(text: str) -> int:
+def count_of(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number above 0")
     return int(text)
@@ -135,18 +135,18 @@ def _options() -> argparse.Namespace:
         default="scatter",
         help="scatter: unrelated frames; approach: an episode that ends at the target",
     )
-    parser.add_argument("--scenes", type=_count, default=8)
+    parser.add_argument("--scenes", type=count_of, default=8)
     parser.add_argument("--first-scene", type=int, default=0, help="number of the first scene")
-    parser.add_argument("--frames", type=_count, default=24, help="frames a scene")
+    parser.add_argument("--frames", type=count_of, default=24, help="frames a scene")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--size", type=_size, default=(320, 240), metavar="WxH", help="image size")
+    parser.add_argument("--size", type=size_of, default=(320, 240), metavar="WxH", help="image size")
     parser.add_argument(
         "--held-out",
         action="store_true",
         help="seeds, target colours and cameras kept out of training (always so for held-out tasks)",
     )
     parser.add_argument("--keep-free", type=float, default=8.0, metavar="GB", help="stop when less disk is free")
-    parser.add_argument("--jobs", type=_count, default=1, help="processes")
+    parser.add_argument("--jobs", type=count_of, default=1, help="processes")
     return parser.parse_args()
 
 

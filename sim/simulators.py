@@ -161,8 +161,8 @@ class Simulator:
         self.env.close()
 
 
-def _compile(path: str, rng: np.random.Generator) -> mujoco.MjModel:
-    spec = mujoco.MjSpec.from_file(path)
+def add_patterns(spec: mujoco.MjSpec, rng: np.random.Generator) -> None:
+    """Spare textures and a material of the same name for each, for `appearance` to paint and use."""
     for i in range(appearance.TEXTURES):
         spec.add_texture(
             name=f"pattern{i}",
@@ -174,6 +174,11 @@ def _compile(path: str, rng: np.random.Generator) -> mujoco.MjModel:
         )
         material = spec.add_material(name=f"pattern{i}", texuniform=True, texrepeat=rng.uniform(1.0, 8.0, 2))
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = f"pattern{i}"
+
+
+def _compile(path: str, rng: np.random.Generator) -> mujoco.MjModel:
+    spec = mujoco.MjSpec.from_file(path)
+    add_patterns(spec, rng)
     for texture in spec.textures:
         if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX and texture.builtin != mujoco.mjtBuiltin.mjBUILTIN_NONE:
             texture.rgb1, texture.rgb2 = rng.uniform(0, 1, 3), rng.uniform(0, 1, 3)

@@ -1,12 +1,12 @@
 """Exact regions, boxes and distances of a rendered frame."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from camera import Picture
-from simulators import Simulator
 
 FINGERTIP, TARGET, FIRST_OTHER = 1, 2, 3  # instance numbers
 TIP_RADIUS = 0.03  # a finger's pixels within this distance of a fingertip point are the fingertip region, metres
@@ -41,7 +41,18 @@ def box(mask: np.ndarray) -> tuple[float, float, float, float]:
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def judge(sim: Simulator, picture: Picture, names: dict[str, list[int]]) -> Truth | None:
+class Judged(Protocol):
+    """What the truth of a frame is made of: `simulators.Simulator`, or a scene of `grip_scene`."""
+
+    finger_geoms: list[int]
+    target_geoms: list[int]
+
+    def fingertips(self) -> np.ndarray: ...
+    def target_point(self) -> np.ndarray: ...
+    def gap(self, geoms_a: list[int], geoms_b: list[int]) -> float: ...
+
+
+def judge(sim: Judged, picture: Picture, names: dict[str, list[int]], tip_radius: float = TIP_RADIUS) -> Truth | None:
     """The truth of a frame, or None where the fingertip or the target is not in view."""
     least = LEAST_PIXELS * picture.geoms.size
     instances = np.zeros(picture.geoms.shape, np.uint8)
@@ -50,7 +61,7 @@ def judge(sim: Simulator, picture: Picture, names: dict[str, list[int]]) -> Trut
     if finger.sum() < least or target.sum() < least:
         return None
     finger_cloud, tips = cloud(picture, finger), sim.fingertips()
-    near = np.linalg.norm(finger_cloud[:, None] - tips[None], axis=2).min(1) < TIP_RADIUS
+    near = np.linalg.norm(finger_cloud[:, None] - tips[None], axis=2).min(1) < tip_radius
     if near.sum() < least:
         return None
     rows, columns = np.nonzero(finger)
