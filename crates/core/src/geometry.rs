@@ -12,6 +12,7 @@ mod background;
 pub mod camera;
 mod cloud;
 mod finger;
+mod inflate;
 mod outline;
 mod parts;
 mod segment;
@@ -19,15 +20,18 @@ mod solid;
 mod surfaces;
 #[cfg(test)]
 mod tests;
+mod uncertainty;
 mod window;
 
 use crate::estimator::{Estimator, Profile};
 use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
 use crate::settings::Geometry;
 pub use cloud::mean_nearest_of_samples_m;
+use inflate::inflated;
 use segment::{FULL_SCORE, Segments};
 pub use solid::Point;
 use solid::Solid;
+use uncertainty::Evidence;
 use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
 
 /// A part smaller than this share of the largest one tells nothing of the fingertip's centre, unless
@@ -80,14 +84,33 @@ impl GeometryEstimator {
         let target = solid::object(&window, &segments.target, &window.target, &fingertip_mask);
         let parts = fingertip_solids(&window, &segments);
         let center = fingertip_center(&window, &segments, &parts);
-        let surface: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
-        let seen = |pixels: &[usize]| seen(&window, pixels);
+        let is_supported = parts.iter().all(|part| part.is_supported);
+        let symmetric: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
+        let clouds = [&fingertip, &segments.target].map(|pixels| seen(&window, pixels));
+        let round_target = inflated(&window, &segments.target);
+        let center_m = (center - target.center).norm();
+        let mut evidence = Evidence::of_regions(&window, &fingertip, &segments);
+        evidence.disagreement_m = ((center - round_target.center).norm() - center_m).abs();
+        let seen_m = cloud::rough_gap_m(&clouds[0], &clouds[1]);
+        let mut surface_m = cloud::gap_m(&symmetric, &target.surface);
+        if !is_supported && surface_m < seen_m - evidence.pixel_m {
+            // Either completion may add what is not there: what both add counts.
+            let parts = segments.fingertip_parts.iter();
+            let round = parts.flat_map(|part| inflated(&window, part).surface);
+            let round: Vec<Point> = round.collect();
+            surface_m = surface_m.max(cloud::rough_gap_m(&round, &round_target.surface));
+        }
+        evidence.completed_m = (seen_m - surface_m).max(0.0);
+        let std = evidence.deviations(center_m);
         Ok(Measurement {
-            center_m: Some((center - target.center).norm().into()),
-            surface_m: Some(cloud::gap_m(&surface, &target.surface).into()),
-            cloud_m: Some(cloud::mean_nearest_m(&seen(&fingertip), &seen(&segments.target)).into()),
+            center_m: Some(center_m.into()),
+            surface_m: Some(surface_m.into()),
+            cloud_m: Some(cloud::mean_nearest_m(&clouds[0], &clouds[1]).into()),
+            center_std_m: Some(std.center_m.into()),
+            surface_std_m: Some(std.surface_m.into()),
+            cloud_std_m: Some(std.cloud_m.into()),
             confidence: confidence(&window, &segments, &fingertip),
-            ..Measurement::default()
+            answer: None,
         })
     }
 

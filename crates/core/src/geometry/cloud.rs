@@ -10,10 +10,21 @@ const GAP_RANK: usize = 4;
 /// Points of each cloud that take part in a search, at most.
 const COARSE_POINTS: usize = 200;
 const FINE_POINTS: usize = 1200;
+/// The same where a gap only limits another one, or tells how far one may be off.
+const ROUGH_POINTS: usize = 500;
 const MEAN_POINTS: usize = 400;
 
 /// Robust smallest gap between two non-empty clouds, in metres.
 pub(super) fn gap_m(a: &[Point], b: &[Point]) -> f32 {
+    gap_of_m(a, b, FINE_POINTS)
+}
+
+/// The same from fewer points: up to a pixel or two wider, in a quarter of the time.
+pub(super) fn rough_gap_m(a: &[Point], b: &[Point]) -> f32 {
+    gap_of_m(a, b, ROUGH_POINTS)
+}
+
+fn gap_of_m(a: &[Point], b: &[Point], most: usize) -> f32 {
     let (coarse_a, coarse_b) = (thinned(a, COARSE_POINTS), thinned(b, COARSE_POINTS));
     let (coarse, _) = squared_to_nearest(&coarse_a, &coarse_b);
     let bound = coarse.into_iter().fold(f32::INFINITY, f32::min).sqrt();
@@ -30,7 +41,7 @@ pub(super) fn gap_m(a: &[Point], b: &[Point]) -> f32 {
     if a.is_empty() || b.is_empty() {
         return bound;
     }
-    let (a, b) = (thinned(&a, FINE_POINTS), thinned(&b, FINE_POINTS));
+    let (a, b) = (thinned(&a, most), thinned(&b, most));
     let (from_a, from_b) = squared_to_nearest(&a, &b);
     // A stray point is the nearest of many of the other cloud, but only one of its own.
     mean_of_smallest(from_a).max(mean_of_smallest(from_b))

@@ -225,6 +225,7 @@ pub(super) fn finger(window: &Window, pixels: &[usize], axis: Axis) -> Solid {
     Solid {
         center: middle + direction * axis.end_m,
         surface,
+        is_supported: outline.is_some_and(|outline| outline.is_straight()),
     }
 }
 

@@ -77,6 +77,11 @@ impl Outline {
         }
     }
 
+    /// Both edges are lines: what lies between them is a prism.
+    pub(super) fn is_straight(&self) -> bool {
+        self.edges.iter().all(Option::is_some)
+    }
+
     /// A point of the outline, moved to the edge or end that it belongs to; at a corner to both.
     pub(super) fn straightened(&self, p: Point) -> Point {
         let [along, across] = self.frame.place(&p);

@@ -7,7 +7,7 @@ use crate::geometry::window::Window;
 
 /// A part of a region has at least this share of its largest part's pixels.
 const MIN_PART_SHARE: f32 = 0.08;
-/// Parts of one fingertip lie within this many times their box's diagonal behind the nearest part,
+/// Parts of one fingertip lie within this many times their box's diagonal behind the next nearer part,
 /// and that diagonal is taken as at least `MIN_SPREAD_M`.
 const SPREAD: f32 = 1.5;
 const MIN_SPREAD_M: f32 = 0.07;
@@ -50,13 +50,25 @@ pub(super) fn fingertip_parts(
         .map(|part| median_depth_m(window, part))
         .collect();
     let nearest = depths.iter().copied().fold(f32::INFINITY, f32::min);
+    let spread = SPREAD * spread_m(window, nearest);
+    // From part to part: of a hand that is seen along its fingers, the palm is near and the second finger far.
+    let mut ascending = depths.clone();
+    ascending.sort_by(f32::total_cmp);
+    let farthest = (ascending.windows(2))
+        .take_while(|pair| pair[1] - pair[0] < spread)
+        .map(|pair| pair[1])
+        .last()
+        .unwrap_or(nearest);
+    let kept = parts.into_iter().zip(depths);
+    kept.filter(|(_, depth)| *depth <= farthest)
+        .map(|(part, _)| part)
+        .collect()
+}
+
+/// How far parts of one fingertip may lie behind each other at that depth: its box's diagonal, or a hand's width.
+pub(super) fn spread_m(window: &Window, depth_m: f32) -> f32 {
     let diagonal = window.fingertip.width().hypot(window.fingertip.height()) as f32;
-    let spread = SPREAD * (window.footprint_m(nearest) * diagonal).max(MIN_SPREAD_M);
-    let kept = parts
-        .into_iter()
-        .zip(depths)
-        .filter(|(_, depth)| depth - nearest < spread);
-    kept.map(|(part, _)| part).collect()
+    (window.footprint_m(depth_m) * diagonal).max(MIN_SPREAD_M)
 }
 
 /// A side seen at a grazing angle is a few pixels wide and steep: it goes with the face it borders on.
@@ -100,7 +112,7 @@ pub(super) fn sides_touched(window: &Window, pixels: &[usize], bbox: &BoundingBo
 }
 
 /// NaN if there are none.
-fn median_depth_m(window: &Window, pixels: &[usize]) -> f32 {
+pub(super) fn median_depth_m(window: &Window, pixels: &[usize]) -> f32 {
     let mut depths: Vec<f32> = pixels.iter().map(|&i| window.depth_m[i]).collect();
     if depths.is_empty() {
         return f32::NAN;

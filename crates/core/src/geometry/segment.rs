@@ -8,7 +8,7 @@
 
 use crate::frame::Reason;
 use crate::geometry::background;
-use crate::geometry::parts::{bulk, fingertip_parts, sides_touched};
+use crate::geometry::parts::{bulk, fingertip_parts, median_depth_m, sides_touched, spread_m};
 use crate::geometry::solid::front_of;
 use crate::geometry::surfaces::{color_edges, connected, continuous, creases};
 use crate::geometry::window::{
@@ -17,6 +17,8 @@ use crate::geometry::window::{
 
 /// An object lies inside its tight box but for its edge pixels.
 const CONTAINED_SHARE: f32 = 0.85;
+/// What has less of itself in the fingertip's box reaches into it from outside.
+const REACHING_SHARE: f32 = 0.5;
 /// Share of the target's box that the target must fill to count as found.
 const MIN_TARGET_SHARE: f64 = 0.02;
 /// A fingertip that is all in front of the target fills this share of its own box.
@@ -49,14 +51,19 @@ impl Segments {
     }
 }
 
-/// Along what surfaces that touch are cut, most trusted first.
+/// Along what surfaces that touch are cut, most trusted first: where one only passes in front of the other, depth has
+/// parted them already, and any cut would only tear them.
 #[derive(Clone, Copy)]
 struct Cut {
     creases: bool,
     colors: bool,
 }
 
-const CUTS: [Cut; 3] = [
+const CUTS: [Cut; 4] = [
+    Cut {
+        creases: false,
+        colors: false,
+    },
     Cut {
         creases: true,
         colors: false,
@@ -263,24 +270,75 @@ fn label(
         let contained = piece.share(piece.in_fingertip) >= CONTAINED_SHARE;
         let sides = |bbox| sides_touched(window, &piece.pixels, bbox).count_ones();
         fills && piece.in_target < most_in_target
-            || contained && sides(&window.target) < sides(&window.fingertip)
+            || contained
+                && piece.in_target < most_in_target
+                && sides(&window.target) <= sides(&window.fingertip)
     };
-    let mut labels = vec![Label::Unknown; window.place.len()];
-    for piece in pieces {
+    let of_piece = |piece: &Piece| {
         let inside_target = piece.share(piece.in_target) >= CONTAINED_SHARE;
-        let label = if inside_target && !(fingertip_inside_target && in_front_of_target(piece)) {
+        if inside_target && !(fingertip_inside_target && in_front_of_target(piece)) {
             Label::Target
         } else if piece.in_fingertip >= min_pixels {
             Label::Fingertip
         } else {
             Label::Other
-        };
+        }
+    };
+    let mut of_pieces: Vec<Label> = pieces.iter().map(of_piece).collect();
+    leave_out_bystanders(window, pieces, &mut of_pieces);
+    let mut labels = vec![Label::Unknown; window.place.len()];
+    for (piece, label) in pieces.iter().zip(of_pieces) {
         for &i in &piece.pixels {
             labels[i] = label;
         }
     }
     spread(window, among, &mut labels);
     labels
+}
+
+/// Something in the fingertip's box is no part of the fingertip if the rest explains all that the box touches, and it either
+/// reaches in from outside (the palm that the fingers hang on, a thing beside them) or lies clearly behind all others (a
+/// thing that they pass).
+fn leave_out_bystanders(window: &Window, pieces: &[Piece], labels: &mut [Label]) {
+    let in_box = |piece: &Piece| -> Vec<usize> {
+        let inside = piece.pixels.iter().copied();
+        inside
+            .filter(|&i| window.place[i] & IN_FINGERTIP != 0)
+            .collect()
+    };
+    let parts: Vec<(usize, Vec<usize>)> = (0..pieces.len())
+        .filter(|&k| labels[k] == Label::Fingertip)
+        .map(|k| (k, in_box(&pieces[k])))
+        .collect();
+    let sides = |labels: &[Label]| {
+        let kept = parts.iter().filter(|(k, _)| labels[*k] == Label::Fingertip);
+        let pixels: Vec<usize> = kept.flat_map(|(_, pixels)| pixels).copied().collect();
+        sides_touched(window, &pixels, &window.fingertip)
+    };
+    let explained = sides(labels);
+    let try_without = |k: usize, labels: &mut [Label]| {
+        labels[k] = Label::Other;
+        if sides(labels) != explained {
+            labels[k] = Label::Fingertip;
+        }
+    };
+    let mut reaching: Vec<usize> = (parts.iter().map(|(k, _)| *k))
+        .filter(|&k| pieces[k].share(pieces[k].in_fingertip) < REACHING_SHARE)
+        .collect();
+    reaching.sort_by_key(|&k| pieces[k].in_fingertip);
+    reaching.into_iter().for_each(|k| try_without(k, labels));
+
+    let mut depths: Vec<(usize, f32)> = (parts.iter())
+        .filter(|(k, _)| labels[*k] == Label::Fingertip)
+        .map(|(k, pixels)| (*k, median_depth_m(window, pixels)))
+        .collect();
+    depths.sort_by(|a, b| a.1.total_cmp(&b.1));
+    while let [.., (_, before), (k, last)] = *depths
+        && last - before > 0.5 * spread_m(window, before)
+    {
+        try_without(k, labels);
+        depths.pop();
+    }
 }
 
 /// Border pixels, in no piece themselves, go with the nearest labelled surface that they continue.

@@ -28,6 +28,8 @@ pub(super) struct Solid {
     pub center: Point,
     /// Points on its surface, seen and completed.
     pub surface: Vec<Point>,
+    /// The outline shows the symmetry that it was completed by.
+    pub is_supported: bool,
 }
 
 /// Complete an object that its box holds whole. `occluder` marks pixels of what may hide a part.
@@ -54,6 +56,7 @@ pub(super) fn object(
     Solid {
         center,
         surface: completed(window, pixels, &inside, |p| p, |p| 2.0 * center - p),
+        is_supported: false,
     }
 }
 
