@@ -1,0 +1,145 @@
+"""Measures how far the geometry's distances are from the truth, and how many truths lie within its 90 % intervals, on
+recorded bags with truth (sim/record.py and sim/grippers.py write such).
+
+usage: geometry_accuracy.py FOLDER ... [--before PROGRAM] [--program PROGRAM]
+
+Every FOLDER holds bags. Each program labels all of them; a row of the table is a folder and a kind of distance:
+  mean, worst    the mean absolute error of a bag in mm: mean over the bags, and the worst bag
+  within 25 %    the share of steps beyond 5 cm that are, mean over the bags
+  Spearman       rank correlation in a bag, mean over the bags
+  coverage       the share of truths within the distance +- 1.645 standard deviations, cut at 0
+  width          of these intervals, mean, in mm; and of intervals of one half width with the same coverage
+  tight          the share of steps whose interval reaches at most 5 mm each way, and of these that errs by over 15 mm
+"""
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+from scipy.stats import spearmanr
+
+from label_vs_python import build, run
+
+KINDS = ("surface", "center", "cloud")
+STDS = 1.645
+TRUTH = "/ground_truth/"
+
+
+@dataclass
+class Bag:
+    """Valid steps with a truth: one array a kind."""
+
+    measured: dict[str, np.ndarray]
+    std: dict[str, np.ndarray]
+    truth: dict[str, np.ndarray]
+
+
+def main() -> None:
+    arguments = parse()
+    programs = {"now": arguments.program or build()}
+    if arguments.before:
+        programs = {"before": arguments.before, **programs}
+    print(
+        "| bags | build | kind | mean | worst | within 25 % | Spearman "
+        "| coverage | width (constant) | tight (of them off) |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for folder in arguments.folders:
+        bags = sorted(path for path in folder.iterdir() if (path / "metadata.yaml").exists())
+        for name, program in programs.items():
+            labelled = [label(program, bag) for bag in bags]
+            for kind in KINDS:
+                print(f"| {folder.name} ({len(bags)}) | {name} | {kind} | {row(labelled, kind)} |", flush=True)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="holds bags with truth")
+    parser.add_argument("--before", type=Path, help="another build of the program, to compare with")
+    parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
+    return parser.parse_args()
+
+
+def label(program: Path, bag: Path) -> Bag:
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "out"
+        run([program, "label", bag, "-o", out, "--quiet"])
+        return read(out)
+
+
+def read(labelled: Path) -> Bag:
+    """The steps of a labelled bag beside the truth, which is logged with the images."""
+    steps, points, distances = {}, {}, {"surface": {}, "cloud": {}}
+    with Reader(labelled) as reader:
+        store = types_of(reader)
+        for connection, log_time, data in reader.messages():
+            topic = connection.topic.removeprefix(TRUTH)
+            if connection.msgtype.endswith("StepReward"):
+                steps[log_time] = store.deserialize_cdr(data, connection.msgtype)
+            elif topic in ("surface_distance", "cloud_distance"):
+                distances[topic.split("_")[0]][log_time] = store.deserialize_cdr(data, connection.msgtype).data
+            elif topic in ("fingertip", "target") and topic != connection.topic:
+                point = store.deserialize_cdr(data, connection.msgtype).point
+                points.setdefault(log_time, {})[topic] = np.array([point.x, point.y, point.z])
+    distances["center"] = {
+        time: float(np.linalg.norm(both["fingertip"] - both["target"]))
+        for time, both in points.items()
+        if len(both) == 2
+    }
+    bag = Bag({}, {}, {})
+    for kind, truths in distances.items():
+        known = [(step, truths[time]) for time, step in steps.items() if step.valid and time in truths]
+        bag.measured[kind] = np.array([getattr(step, f"{kind}_m") for step, _ in known])
+        bag.std[kind] = np.array([getattr(step, f"{kind}_std_m", np.nan) for step, _ in known])
+        bag.truth[kind] = np.array([truth for _, truth in known])
+    return bag
+
+
+def types_of(reader: Reader) -> Typestore:
+    """As the bag defines them: an older build's rewards have fewer fields."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for connection in reader.connections:
+        types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
+        store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
+    return store
+
+
+def row(bags: list[Bag], kind: str) -> str:
+    each = [(bag.measured[kind], bag.truth[kind]) for bag in bags if len(bag.truth[kind]) > 0]
+    if not each:
+        return "no truth | | | | | | "
+    errors = [1000 * np.abs(measured - truth).mean() for measured, truth in each]
+    near = [near_share(measured, truth) for measured, truth in each]
+    ranks = [spearmanr(measured, truth).statistic for measured, truth in each]
+    figures = f"{np.mean(errors):.2f} | {max(errors):.1f} | {np.nanmean(near):.3f} | {np.nanmean(ranks):.3f}"
+    return f"{figures} | {intervals(bags, kind)}"
+
+
+def near_share(measured: np.ndarray, truth: np.ndarray) -> float:
+    far = truth > 0.05
+    return float(np.mean(np.abs(measured - truth)[far] <= 0.25 * truth[far])) if far.any() else np.nan
+
+
+def intervals(bags: list[Bag], kind: str) -> str:
+    measured, std, truth = (
+        np.concatenate([getattr(bag, what)[kind] for bag in bags]) for what in ("measured", "std", "truth")
+    )
+    if not np.isfinite(std).all():
+        return "no std | | "
+    half, error = STDS * std, np.abs(measured - truth)
+    low = np.maximum(measured - half, 0)
+    coverage = np.mean((truth >= low) & (truth <= measured + half))
+    constant = np.quantile(error, coverage)
+    width, of_constant = np.mean(measured + half - low), np.mean(constant + np.minimum(measured, constant))
+    tight = half <= 0.005
+    off = f" ({100 * np.mean(error[tight] > 0.015):.2f} %)" if tight.any() else ""
+    return f"{coverage:.3f} | {1000 * width:.1f} ({1000 * of_constant:.1f}) | {tight.mean():.2f}{off}"
+
+
+if __name__ == "__main__":
+    main()
