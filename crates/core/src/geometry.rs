@@ -1,12 +1,13 @@
 //! Distances between two image regions, measured from depth: `center`, `surface` and `cloud`.
 //!
-//! In four steps, each a module: cut the window around the boxes out of the depth image and denoise
+//! In four steps, each of modules: cut the window around the boxes out of the depth image and denoise
 //! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
-//! regions apart (`segment`, `surfaces`); complete each region's hidden half by symmetry (`solid`,
-//! `finger`); measure between the completed clouds (`cloud`).
+//! regions apart (`segment`, `surfaces`, `parts`); complete each region's hidden half by symmetry (`solid`,
+//! `finger`, `outline`) or round cross-sections (`inflate`); measure between the completed clouds (`cloud`), and tell how far
+//! that may be off (`uncertainty`).
 //!
 //! Constants are shares of the box, the depth or the pixel's footprint, but for two lengths of a hand's
-//! scale (`MIN_SPREAD_M`, `NOISE_SCALE_M`); nothing is fitted to a robot or a camera.
+//! scale (`MIN_SPREAD_M`, `NOISE_SCALE_M`); nothing is fitted to a robot or a camera but the weights of the uncertainty.
 
 mod background;
 pub mod camera;

@@ -499,10 +499,7 @@ fn a_crooked_finger_was_completed_into_the_gap() {
         let measured = measure(&cast).unwrap();
         let (surface, std) = (measured.surface_m.unwrap(), measured.surface_std_m.unwrap());
         assert!((surface - gap).abs() < 0.006, "{gap}: {surface}");
-        assert!(
-            (surface - gap).abs() <= 2.0 * std,
-            "{gap}: {surface} {std}"
-        );
+        assert!((surface - gap).abs() <= 2.0 * std, "{gap}: {surface} {std}");
     }
 }
 
