@@ -544,13 +544,17 @@ def parameter_messages(values):
     return [rclpy.Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
 
 
-def diagnosed(peer, part):
-    """The newest diagnostics of a part of the node, made from now on: the status and its values by key."""
+def diagnosed(peer, part, node="spatial_reward"):
+    """The newest diagnostics of a part of a node, made from now on: the status and its values by key."""
     peer.diagnostics.clear()
 
+    def told():
+        statuses = (status for array in peer.diagnostics for status in array.status)
+        return [status for status in statuses if status.name == f"{node}: {part}"]
+
     # The first may have been made before and only now arrived.
-    peer.until(lambda: len(peer.diagnostics) >= 2, "diagnostics")
-    [status] = [status for status in peer.diagnostics[-1].status if status.name.endswith(f": {part}")]
+    peer.until(lambda: len(told()) >= 2, "diagnostics")
+    status = told()[-1]
     return status, {value.key: value.value for value in status.values}
 
 

@@ -388,7 +388,9 @@ def test_two_nodes_of_one_name_are_told():
             peer.processes.remove(twin)
             assert twin.stop()[0] == 0
             peer.until(lambda: alone(peer), "the other to be forgotten")
-            start()
+            back = start()
+            # (its own log tells whether it was there at all)
+            peer.until(lambda: warnings(back), "a warning of the one that came back")
             peer.until(lambda: len(warnings(node.process)) == 2, "another warning")
         finally:
             peer.processes = [node.process]
