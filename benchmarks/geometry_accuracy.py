@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 from scipy.stats import spearmanr
 
 from label_vs_python import build, run
+from python_peer import types_of
 
 KINDS = ("surface", "center", "cloud")
 STDS = 1.645
@@ -98,15 +97,6 @@ def read(labelled: Path) -> Bag:
         bag.std[kind] = np.array([getattr(step, f"{kind}_std_m", np.nan) for step, _ in known])
         bag.truth[kind] = np.array([truth for _, truth in known])
     return bag
-
-
-def types_of(reader: Reader) -> Typestore:
-    """As the bag defines them: an older build's rewards have fewer fields."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    for connection in reader.connections:
-        types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
-        store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
-    return store
 
 
 def row(bags: list[Bag], kind: str) -> str:

@@ -86,12 +86,19 @@ def label(bag: Path, out: Path, workers: "Workers | None") -> list[tuple]:
     return rewarder.rows
 
 
-def typestore(reader):
+def types_of(reader):
+    """The types of a bag as it defines them; an older build's rewards have fewer fields."""
     store = Typestore(ros2_jazzy)
     for connection in reader.connections:
         if connection.msgtype not in store.fielddefs:
             types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
             store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
+    return store
+
+
+def typestore(reader):
+    """The types of a bag without rewards, and that of the rewards to come."""
+    store = types_of(reader)
     store.register(get_types_from_msg(REWARD_DEFINITION.read_text(), REWARD_TYPE))
     return store
 

@@ -110,7 +110,7 @@ impl GeometryEstimator {
             center_std_m: Some(std.center_m.into()),
             surface_std_m: Some(std.surface_m.into()),
             cloud_std_m: Some(std.cloud_m.into()),
-            confidence: confidence(&window, &segments, &fingertip),
+            confidence: confidence(&window, &segments, &fingertip, evidence.noise_m),
             answer: None,
         })
     }
@@ -204,15 +204,12 @@ fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> P
 
 /// 0 to 1 from the evidence: how much of the boxes has depth, how well the pixels found explain
 /// them, how many there are, and how noisy their depth is.
-fn confidence(window: &Window, segments: &Segments, fingertip: &[usize]) -> f32 {
+fn confidence(window: &Window, segments: &Segments, fingertip: &[usize], noise_m: f32) -> f32 {
     let measured = window
         .measured_share(IN_FINGERTIP)
         .min(window.measured_share(IN_TARGET));
     let explained = segments.score as f32 / FULL_SCORE as f32;
     let pixels = fingertip.len().min(segments.target.len()) as f32;
-    let noise_m = window
-        .noise_m(fingertip)
-        .max(window.noise_m(&segments.target));
     let evidence = measured * explained * pixels / (pixels + PIXELS_SCALE);
     (evidence / (1.0 + noise_m / NOISE_SCALE_M)).clamp(0.0, 1.0)
 }

@@ -269,10 +269,8 @@ fn label(
         let fills = piece.in_fingertip as f64 >= FILLED_SHARE * fingertip_area;
         let contained = piece.share(piece.in_fingertip) >= CONTAINED_SHARE;
         let sides = |bbox| sides_touched(window, &piece.pixels, bbox).count_ones();
-        fills && piece.in_target < most_in_target
-            || contained
-                && piece.in_target < most_in_target
-                && sides(&window.target) <= sides(&window.fingertip)
+        let explains_fingertip = || sides(&window.target) <= sides(&window.fingertip);
+        piece.in_target < most_in_target && (fills || contained && explains_fingertip())
     };
     let of_piece = |piece: &Piece| {
         let inside_target = piece.share(piece.in_target) >= CONTAINED_SHARE;

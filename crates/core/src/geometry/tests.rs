@@ -37,6 +37,19 @@ struct Scene {
 const TABLE_Z: f64 = 0.0;
 const CAMERA_DISTANCE_M: f64 = 0.8;
 
+/// The camera that all scenes are seen by.
+fn camera() -> Intrinsics {
+    Intrinsics {
+        width: 320,
+        height: 240,
+        fx: 300.0,
+        fy: 300.0,
+        cx: 160.0,
+        cy: 140.0,
+        distortion: Distortion::None,
+    }
+}
+
 struct Cast {
     color: ColorImage,
     depth: DepthImage,
@@ -66,15 +79,7 @@ impl Scene {
     }
 
     fn cast(&self) -> Cast {
-        let intrinsics = Intrinsics {
-            width: 320,
-            height: 240,
-            fx: 300.0,
-            fy: 300.0,
-            cx: 160.0,
-            cy: 140.0,
-            distortion: Distortion::None,
-        };
+        let intrinsics = camera();
         let color_hits = self.hits(&intrinsics);
         let (width, height) = (
             (320.0 * self.depth_scale) as u32,

@@ -3,9 +3,8 @@
 
 use crate::geometry::segment::{FULL_SCORE, Segments};
 use crate::geometry::window::Window;
+use crate::statistics::STDS_OF_90_PERCENT;
 
-/// Standard deviations on each side of a 90 % interval.
-const INTERVAL: f32 = 1.645;
 /// More parts than two fingers have may be pieces of something else.
 const FINGERS: usize = 2;
 
@@ -101,10 +100,11 @@ impl Evidence {
             + CLOUD[2] * fingertip_m
             + CLOUD[3] * target_m
             + CLOUD[4] * scattered_m;
+        let one = |half_width_m: f32| half_width_m / STDS_OF_90_PERCENT as f32;
         Deviations {
-            center_m: center_m / INTERVAL,
-            surface_m: surface_m / INTERVAL,
-            cloud_m: cloud_m / INTERVAL,
+            center_m: one(center_m),
+            surface_m: one(surface_m),
+            cloud_m: one(cloud_m),
         }
     }
 }

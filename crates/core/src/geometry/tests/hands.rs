@@ -14,15 +14,7 @@ enum Part {
 
 /// A scene of any bricks: half sides and centres in metres. The fingertip's box is tight around what is seen of the fingers.
 fn crowd(bricks: &[(Part, [f64; 3], [f64; 3])]) -> Cast {
-    let intrinsics = Intrinsics {
-        width: 320,
-        height: 240,
-        fx: 300.0,
-        fy: 300.0,
-        cx: 160.0,
-        cy: 140.0,
-        distortion: Distortion::None,
-    };
+    let intrinsics = camera();
     let bodies: Vec<Body> = (bricks.iter())
         .map(|(_, half, center)| Body {
             shape: Shape::Brick(Vector3::from(*half)),
