@@ -31,11 +31,13 @@ TRUTH = "/ground_truth/"
 
 @dataclass
 class Bag:
-    """Valid steps with a truth: one array a kind."""
+    """Valid steps with a truth: one array a kind. And the log times of all valid ones, in order."""
 
     measured: dict[str, np.ndarray]
     std: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
+    times: dict[str, np.ndarray]
+    valid: np.ndarray
 
 
 def main() -> None:
@@ -90,9 +92,10 @@ def read(labelled: Path) -> Bag:
         for time, both in points.items()
         if len(both) == 2
     }
-    bag = Bag({}, {}, {})
+    bag = Bag({}, {}, {}, {}, np.array([time for time, step in steps.items() if step.valid]))
     for kind, truths in distances.items():
         known = [(step, truths[time]) for time, step in steps.items() if step.valid and time in truths]
+        bag.times[kind] = np.array([time for time, step in steps.items() if step.valid and time in truths])
         bag.measured[kind] = np.array([getattr(step, f"{kind}_m") for step, _ in known])
         bag.std[kind] = np.array([getattr(step, f"{kind}_std_m", np.nan) for step, _ in known])
         bag.truth[kind] = np.array([truth for _, truth in known])

@@ -2,7 +2,7 @@
 //!
 //! In four steps, each of modules: cut the window around the boxes out of the depth image and denoise
 //! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
-//! regions apart (`segment`, `surfaces`, `parts`); complete each region's hidden half by symmetry (`solid`,
+//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`); complete each region's hidden half by symmetry (`solid`,
 //! `finger`, `outline`) or round cross-sections (`inflate`); measure between the completed clouds (`cloud`), and tell how far
 //! that may be off (`uncertainty`).
 //!
@@ -10,13 +10,16 @@
 //! scale (`MIN_SPREAD_M`, `NOISE_SCALE_M`); nothing is fitted to a robot or a camera but the weights of the uncertainty.
 
 mod background;
+mod bystanders;
 pub mod camera;
 mod cloud;
 mod finger;
 mod inflate;
 mod outline;
 mod parts;
+mod piece;
 mod segment;
+mod sides;
 mod solid;
 mod surfaces;
 #[cfg(test)]
@@ -25,7 +28,9 @@ mod uncertainty;
 mod window;
 
 use crate::estimator::{Estimator, Profile};
-use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+use crate::frame::{
+    BoundingBox, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions,
+};
 use crate::settings::Geometry;
 pub use cloud::mean_nearest_of_samples_m;
 use inflate::inflated;
@@ -38,6 +43,9 @@ use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
 /// A part smaller than this share of the largest one tells nothing of the fingertip's centre, unless
 /// it alone explains a side of the box.
 const MIN_CENTER_SHARE: f32 = 0.25;
+/// From one share of its box to the other that a target leaves empty, its centre goes over from that of its point symmetry to
+/// that of the volume of round cross-sections.
+const CROOKED_EMPTY: [f64; 2] = [0.3, 0.6];
 /// Depth noise at which confidence is halved: what blurs a fingertip.
 const NOISE_SCALE_M: f32 = 0.01;
 /// Pixels of the smaller region at which confidence is halved.
@@ -89,9 +97,16 @@ impl GeometryEstimator {
         let symmetric: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
         let clouds = [&fingertip, &segments.target].map(|pixels| seen(&window, pixels));
         let round_target = inflated(&window, &segments.target);
-        let center_m = (center - target.center).norm();
         let mut evidence = Evidence::of_regions(&window, &fingertip, &segments);
-        evidence.disagreement_m = ((center - round_target.center).norm() - center_m).abs();
+        let distances_m = [&target.center, &round_target.center].map(|c| (center - c).norm());
+        evidence.disagreement_m = (distances_m[0] - distances_m[1]).abs();
+        let target_center = between(
+            &target.center,
+            &round_target.center,
+            crooked(segments.target.len(), &window.target),
+        );
+        let center_m = (center - target_center).norm();
+        evidence.center_m = center_m;
         let seen_m = cloud::rough_gap_m(&clouds[0], &clouds[1]);
         let mut surface_m = cloud::gap_m(&symmetric, &target.surface);
         if !is_supported && surface_m < seen_m - evidence.pixel_m {
@@ -102,7 +117,9 @@ impl GeometryEstimator {
             surface_m = surface_m.max(cloud::rough_gap_m(&round, &round_target.surface));
         }
         evidence.completed_m = (seen_m - surface_m).max(0.0);
-        let std = evidence.deviations(center_m);
+        let std = evidence.deviations();
+        // What `benchmarks/fit_uncertainty.py` reads.
+        tracing::trace!(terms_m = ?evidence.terms(), "evidence");
         Ok(Measurement {
             center_m: Some(center_m.into()),
             surface_m: Some(surface_m.into()),
@@ -167,6 +184,18 @@ impl Estimator for GeometryEstimator {
     }
 }
 
+/// How crooked or slanted an object is, 0 to 1: how little of its box it fills. The middle of a box of which little is filled
+/// need not be the object's.
+fn crooked(pixels: usize, bbox: &BoundingBox) -> f32 {
+    let empty = 1.0 - pixels as f64 / (bbox.width() * bbox.height());
+    let [least, most] = CROOKED_EMPTY;
+    ((empty - least) / (most - least)).clamp(0.0, 1.0) as f32
+}
+
+fn between(one: &Point, other: &Point, share: f32) -> Point {
+    one + (other - one) * share
+}
+
 fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
     let target_mask = window.mask(&segments.target);
     let axes = finger::axes(window, &segments.fingertip_parts, &segments.target);
@@ -192,7 +221,7 @@ fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> P
         .iter()
         .zip(solids)
         .filter(|(pixels, _)| {
-            let sides = parts::sides_touched(window, pixels, &window.fingertip);
+            let sides = sides::sides_touched(window, pixels, &window.fingertip);
             let large = pixels.len() as f32 >= MIN_CENTER_SHARE * largest as f32;
             let counts = large || sides & !reached != 0;
             reached |= sides;

@@ -1,7 +1,7 @@
 //! What of the pixels that were found for a region belongs to it: the target's bulk, the fingertip's
 //! parts. Specks, and what lies far in front or behind, do not.
 
-use crate::frame::BoundingBox;
+use crate::geometry::sides::sides_touched;
 use crate::geometry::surfaces::{connected, continuous};
 use crate::geometry::window::Window;
 
@@ -45,24 +45,30 @@ pub(super) fn fingertip_parts(
         reached |= if keep { sides } else { 0 };
         keep
     });
-    let depths: Vec<f32> = parts
-        .iter()
-        .map(|part| median_depth_m(window, part))
+    let mut reaches: Vec<(usize, [f32; 2])> = (parts.iter().enumerate())
+        .map(|(k, part)| (k, reach_m(window, part)))
         .collect();
-    let nearest = depths.iter().copied().fold(f32::INFINITY, f32::min);
-    let spread = SPREAD * spread_m(window, nearest);
+    reaches.sort_by(|a, b| a.1[0].total_cmp(&b.1[0]));
     // From part to part: of a hand that is seen along its fingers, the palm is near and the second finger far.
-    let mut ascending = depths.clone();
-    ascending.sort_by(f32::total_cmp);
-    let farthest = (ascending.windows(2))
-        .take_while(|pair| pair[1] - pair[0] < spread)
-        .map(|pair| pair[1])
-        .last()
-        .unwrap_or(nearest);
-    let kept = parts.into_iter().zip(depths);
-    kept.filter(|(_, depth)| *depth <= farthest)
-        .map(|(part, _)| part)
-        .collect()
+    let mut is_near = vec![false; parts.len()];
+    let mut farthest = f32::NAN;
+    for (k, [near, far]) in reaches {
+        if near - farthest > SPREAD * spread_m(window, farthest) {
+            break;
+        }
+        is_near[k] = true;
+        farthest = farthest.max(far);
+    }
+    let mut near = is_near.into_iter();
+    parts.retain(|_| near.next() == Some(true));
+    parts
+}
+
+/// From where to where a part reaches in depth, its nearest and farthest tenth left aside.
+fn reach_m(window: &Window, pixels: &[usize]) -> [f32; 2] {
+    let mut depths: Vec<f32> = pixels.iter().map(|&i| window.depth_m[i]).collect();
+    let (tenth, last) = (depths.len() / 10, depths.len() - 1);
+    [tenth, last - tenth].map(|rank| *depths.select_nth_unstable_by(rank, f32::total_cmp).1)
 }
 
 /// How far parts of one fingertip may lie behind each other at that depth: its box's diagonal, or a hand's width.
@@ -98,17 +104,6 @@ fn with_slivers(window: &Window, mut parts: Vec<Vec<usize>>) -> Vec<Vec<usize>> 
         }
     }
     whole
-}
-
-/// Which sides of its box a set of pixels reaches (left, right, top, bottom as bits 0 to 3).
-pub(super) fn sides_touched(window: &Window, pixels: &[usize], bbox: &BoundingBox) -> u8 {
-    let extent = window.extent(pixels);
-    let tolerance = |side: f64| 2.0 + 0.06 * side;
-    let (x, y) = (tolerance(bbox.width()), tolerance(bbox.height()));
-    u8::from((extent.x_min - bbox.x_min).abs() < x)
-        | u8::from((extent.x_max - bbox.x_max).abs() < x) << 1
-        | u8::from((extent.y_min - bbox.y_min).abs() < y) << 2
-        | u8::from((extent.y_max - bbox.y_max).abs() < y) << 3
 }
 
 /// NaN if there are none.

@@ -8,7 +8,10 @@
 
 use crate::frame::Reason;
 use crate::geometry::background;
-use crate::geometry::parts::{bulk, fingertip_parts, median_depth_m, sides_touched, spread_m};
+use crate::geometry::bystanders;
+use crate::geometry::parts::{bulk, fingertip_parts};
+use crate::geometry::piece::{Label, Piece};
+use crate::geometry::sides::{self, fingertip_score, sides_touched, target_score};
 use crate::geometry::solid::front_of;
 use crate::geometry::surfaces::{color_edges, connected, continuous, creases};
 use crate::geometry::window::{
@@ -17,16 +20,20 @@ use crate::geometry::window::{
 
 /// An object lies inside its tight box but for its edge pixels.
 const CONTAINED_SHARE: f32 = 0.85;
-/// What has less of itself in the fingertip's box reaches into it from outside.
-const REACHING_SHARE: f32 = 0.5;
 /// Share of the target's box that the target must fill to count as found.
 const MIN_TARGET_SHARE: f64 = 0.02;
 /// A fingertip that is all in front of the target fills this share of its own box.
 const FILLED_SHARE: f64 = 0.5;
 /// Inside a piece of a touching surface depth is steadier than between any two neighbours.
 const STRICT: f32 = 0.7;
-/// Explanation points when both regions were found and touch all four sides of their boxes.
-pub(super) const FULL_SCORE: u32 = 10;
+/// Explanation points when both regions were found and explain all four sides of their boxes.
+pub(super) const FULL_SCORE: u32 = 2 * (FOUND + sides::ALL);
+/// Points for a region that was found, beside those for its sides.
+const FOUND: u32 = 2;
+/// What only the boxes tell apart must explain the better by so many points: by two sides.
+const BY_BOXES_HANDICAP: u32 = 4;
+/// From here on colour is not asked: the picture would have to be decoded.
+const NEARLY_FULL: u32 = FULL_SCORE - 1;
 
 /// The pixels of the two regions, as indices into the window.
 #[derive(Default)]
@@ -78,15 +85,6 @@ const CUTS: [Cut; 4] = [
     },
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Label {
-    Unknown,
-    Fingertip,
-    Target,
-    /// Part of the arm, or clutter: neither region.
-    Other,
-}
-
 /// Find both regions. One comes out empty only if its box holds next to no depth.
 ///
 /// # Errors
@@ -98,7 +96,7 @@ pub(super) fn segment(window: &Window, min_pixels: usize) -> Result<Segments, Re
     }
     // One hides nearly all of the other. The score keeps the confidence as low as the evidence.
     let nearness = segments(window, &label_by_nearness(window), min_pixels);
-    let score = nearness.score.min(1);
+    let score = nearness.score.min(FOUND);
     Ok(Segments { score, ..nearness })
 }
 
@@ -125,6 +123,9 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reaso
     // A fingertip that lies wholly in front of the target is looked for only if nothing else will do.
     for fingertip_inside_target in [false, true] {
         for (at, cut) in CUTS.iter().enumerate() {
+            if cut.colors && best.score >= NEARLY_FULL {
+                continue;
+            }
             if cuts.len() == at {
                 if cut.colors && color.is_none() {
                     color = Some(color_edges(window, among.pixels, among.mask)?);
@@ -153,7 +154,7 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reaso
         &label_by_boxes(window, &sure, &touching),
         min_pixels,
     );
-    let score = by_boxes.score.saturating_sub(2);
+    let score = by_boxes.score.saturating_sub(BY_BOXES_HANDICAP);
     if score > best.score {
         best = Segments { score, ..by_boxes };
     }
@@ -165,34 +166,6 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reaso
 struct Among<'a> {
     pixels: &'a [usize],
     mask: &'a [bool],
-}
-
-/// A connected set of pixels and how many of them lie in which box.
-#[derive(Clone)]
-struct Piece {
-    pixels: Vec<usize>,
-    in_fingertip: usize,
-    in_target: usize,
-}
-
-impl Piece {
-    fn new(window: &Window, pixels: Vec<usize>) -> Self {
-        let count = |bit: u8| {
-            let inside = pixels
-                .iter()
-                .map(|&i| usize::from(window.place[i] & bit != 0));
-            inside.sum()
-        };
-        Self {
-            in_fingertip: count(IN_FINGERTIP),
-            in_target: count(IN_TARGET),
-            pixels,
-        }
-    }
-
-    fn share(&self, count: usize) -> f32 {
-        count as f32 / self.pixels.len() as f32
-    }
 }
 
 /// The foreground's connected pieces: those that clearly are one thing, and those that may be both
@@ -283,7 +256,7 @@ fn label(
         }
     };
     let mut of_pieces: Vec<Label> = pieces.iter().map(of_piece).collect();
-    leave_out_bystanders(window, pieces, &mut of_pieces);
+    bystanders::leave_out(window, pieces, &mut of_pieces, min_pixels);
     let mut labels = vec![Label::Unknown; window.place.len()];
     for (piece, label) in pieces.iter().zip(of_pieces) {
         for &i in &piece.pixels {
@@ -292,51 +265,6 @@ fn label(
     }
     spread(window, among, &mut labels);
     labels
-}
-
-/// Something in the fingertip's box is no part of the fingertip if the rest explains all that the box touches, and it either
-/// reaches in from outside (the palm that the fingers hang on, a thing beside them) or lies clearly behind all others (a
-/// thing that they pass).
-fn leave_out_bystanders(window: &Window, pieces: &[Piece], labels: &mut [Label]) {
-    let in_box = |piece: &Piece| -> Vec<usize> {
-        let inside = piece.pixels.iter().copied();
-        inside
-            .filter(|&i| window.place[i] & IN_FINGERTIP != 0)
-            .collect()
-    };
-    let parts: Vec<(usize, Vec<usize>)> = (0..pieces.len())
-        .filter(|&k| labels[k] == Label::Fingertip)
-        .map(|k| (k, in_box(&pieces[k])))
-        .collect();
-    let sides = |labels: &[Label]| {
-        let kept = parts.iter().filter(|(k, _)| labels[*k] == Label::Fingertip);
-        let pixels: Vec<usize> = kept.flat_map(|(_, pixels)| pixels).copied().collect();
-        sides_touched(window, &pixels, &window.fingertip)
-    };
-    let explained = sides(labels);
-    let try_without = |k: usize, labels: &mut [Label]| {
-        labels[k] = Label::Other;
-        if sides(labels) != explained {
-            labels[k] = Label::Fingertip;
-        }
-    };
-    let mut reaching: Vec<usize> = (parts.iter().map(|(k, _)| *k))
-        .filter(|&k| pieces[k].share(pieces[k].in_fingertip) < REACHING_SHARE)
-        .collect();
-    reaching.sort_by_key(|&k| pieces[k].in_fingertip);
-    reaching.into_iter().for_each(|k| try_without(k, labels));
-
-    let mut depths: Vec<(usize, f32)> = (parts.iter())
-        .filter(|(k, _)| labels[*k] == Label::Fingertip)
-        .map(|(k, pixels)| (*k, median_depth_m(window, pixels)))
-        .collect();
-    depths.sort_by(|a, b| a.1.total_cmp(&b.1));
-    while let [.., (_, before), (k, last)] = *depths
-        && last - before > 0.5 * spread_m(window, before)
-    {
-        try_without(k, labels);
-        depths.pop();
-    }
 }
 
 /// Border pixels, in no piece themselves, go with the nearest labelled surface that they continue.
@@ -438,10 +366,10 @@ fn segments(window: &Window, labels: &[Label], min_pixels: usize) -> Segments {
     let fingertip = parts.concat();
     let mut score = 0;
     if target.len() as f64 >= enough {
-        score += 1 + sides_touched(window, &target, &window.target).count_ones();
+        score += FOUND + target_score(window, &target, |i| labels[i] == Label::Target);
     }
     if fingertip.len() >= min_pixels {
-        score += 1 + sides_touched(window, &fingertip, &window.fingertip).count_ones();
+        score += FOUND + fingertip_score(window, &fingertip, |i| labels[i] == Label::Fingertip);
     }
     Segments {
         fingertip_parts: parts,

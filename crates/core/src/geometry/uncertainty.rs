@@ -1,5 +1,6 @@
 //! How far a distance may be off, from what it was measured with: how much of the nearness is completed and not seen, how
-//! well the regions explain their boxes, how noisy and how fine the depth is, how far two completions disagree.
+//! much of the outlines something hides, how well the regions explain their boxes, how noisy and how fine the depth is, how
+//! far two completions disagree.
 
 use crate::geometry::segment::{FULL_SCORE, Segments};
 use crate::geometry::window::Window;
@@ -7,36 +8,65 @@ use crate::statistics::STDS_OF_90_PERCENT;
 
 /// More parts than two fingers have may be pieces of something else.
 const FINGERS: usize = 2;
+/// A sensor loses so many pixels at the edge of what is nearer.
+const LOST_PX: isize = 4;
 
-/// Half of the 90 % interval of each kind as a sum of evidence, in the order of `Evidence::deviations`. Fitted to 35
-/// recordings of five grippers (sim/README.md) by quantile regression without negative weights, so that it holds 94 of 100
-/// truths there, each recording weighing the same; `CLOUD` is a fifth wider, for another renderer's recordings asked for it.
-const CENTER: [f32; 6] = [3.43, 1.36, 0.76, 0.037, 0.18, 0.48];
-const SURFACE: [f32; 6] = [0.25, 1.84, 2.13, 0.029, 0.064, 0.35];
-/// What no recording is noisy and crowded enough to show: an outline is known to a fifth of a pixel at best.
-const SHARPEST_PX: f32 = 0.2;
-const CLOUD: [f32; 5] = [4.8, 1.34, 0.058, 0.055, 0.43];
-
-/// What speaks for an error, in metres.
-#[derive(Debug, Clone, Copy)]
+/// What speaks for an error, in metres. Half of the 90 % interval of a distance is a sum of them, weighted with `WEIGHTS`.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Evidence {
     /// The wider one of both regions' pixels.
     pub pixel_m: f32,
     /// By how much the gap would be wider between what is seen alone.
     pub completed_m: f32,
-    /// How far the centres of both completions of the target are apart.
+    /// How far the centres of both completions of the target are apart, along the distance.
     pub disagreement_m: f32,
     /// The noise of the noisier region's depth.
     pub noise_m: f32,
-    /// The sides of the boxes, the fingertip's first.
+    /// The share of the boxes' sides that the regions do not explain, times the shorter box's longer side.
+    pub unexplained_m: f32,
+    /// The share of each box that its region leaves empty, times its longer side; the fingertip's first.
+    pub empty_m: [f32; 2],
+    /// The fingertip box's longer side, if there are more parts than fingers.
+    pub scattered_m: f32,
+    /// The share of each region's outline that something else hides, times its box's longer side.
+    pub hidden_m: [f32; 2],
+    /// The same for what the other region hides.
+    pub behind_m: [f32; 2],
+    /// The longer sides of the boxes.
     pub sides_m: [f32; 2],
-    /// The share of each box that its region leaves empty.
-    pub empty: [f32; 2],
-    /// The share of the boxes' sides that the regions do not explain.
-    pub unexplained: f32,
-    /// The fingertip's parts.
-    pub parts: usize,
+    /// The distance between the centres.
+    pub center_m: f32,
 }
+
+/// The fields of `Evidence`, in their order.
+const TERMS: usize = 15;
+
+/// The weights of the evidence for each kind of distance: what benchmarks/fit_uncertainty.py makes of 68 recordings of five
+/// grippers (docs/performance.md), by quantile regression without negative weights. The intervals hold more than 90 of 100
+/// truths there, for they hold fewer of grippers that nothing was fitted to.
+struct Weights {
+    center: [f32; TERMS],
+    surface: [f32; TERMS],
+    cloud: [f32; TERMS],
+}
+
+const WEIGHTS: Weights = Weights {
+    center: [
+        1.578, 0.304, 0.536, 2.738, 0.512, 0.285, 0.022, 0.278, 0.152, 0.029, 9.288, 0.558, 0.022,
+        0.022, 0.061,
+    ],
+    surface: [
+        0.111, 0.038, 0.064, 2.492, 0.439, 0.030, 0.003, 0.418, 0.027, 0.227, 1.259, 0.246, 0.001,
+        0.0, 0.0,
+    ],
+    cloud: [
+        2.955, 0.006, 0.101, 0.813, 0.394, 0.013, 0.0, 0.183, 0.035, 0.136, 1.516, 0.297, 0.089,
+        0.008, 0.023,
+    ],
+};
+
+/// What no recording is noisy and crowded enough to show: an outline is known to a fifth of a pixel at best.
+const SHARPEST_PX: f32 = 0.2;
 
 /// Standard deviations, metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,55 +86,111 @@ impl Evidence {
         let regions = [(fingertip, &window.fingertip), (&**target, &window.target)];
         let pixels_m = regions.map(|(pixels, _)| window.footprint_m(depth_m(pixels)));
         let side_px = regions.map(|(_, bbox)| bbox.width().max(bbox.height()) as f32);
+        let sides_m = [0, 1].map(|k| side_px[k] * pixels_m[k]);
         let empty = regions.map(|(pixels, bbox)| {
             let share = pixels.len() as f64 / (bbox.width() * bbox.height());
             (1.0 - share).max(0.0) as f32
         });
+        let unexplained = 1.0 - segments.score as f32 / FULL_SCORE as f32;
+        let masks = [fingertip, target].map(|pixels| window.mask(pixels));
+        let hidden = [
+            hidden(window, fingertip, [&masks[0], &masks[1]]),
+            hidden(window, target, [&masks[1], &masks[0]]),
+        ];
         Self {
             pixel_m: pixels_m[0].max(pixels_m[1]),
-            completed_m: 0.0,
-            disagreement_m: 0.0,
             noise_m: window.noise_m(fingertip).max(window.noise_m(target)),
-            sides_m: [0, 1].map(|k| side_px[k] * pixels_m[k]),
-            empty,
-            unexplained: 1.0 - segments.score as f32 / FULL_SCORE as f32,
-            parts: segments.fingertip_parts.len(),
+            unexplained_m: unexplained * sides_m[0].min(sides_m[1]),
+            empty_m: [0, 1].map(|k| empty[k] * sides_m[k]),
+            scattered_m: if segments.fingertip_parts.len() > FINGERS {
+                sides_m[0]
+            } else {
+                0.0
+            },
+            hidden_m: [0, 1].map(|k| hidden[k].by_others * sides_m[k]),
+            behind_m: [0, 1].map(|k| hidden[k].by_region * sides_m[k]),
+            sides_m,
+            ..Self::default()
         }
     }
 
-    /// For a distance between the centres that came out so.
-    pub(super) fn deviations(&self, center_m: f32) -> Deviations {
-        let [fingertip_m, target_m] = self.sides_m;
-        let unexplained_m = self.unexplained * fingertip_m.min(target_m);
-        let scattered_m = if self.parts > FINGERS {
-            fingertip_m
-        } else {
-            0.0
+    pub(super) fn deviations(&self) -> Deviations {
+        let terms = self.terms();
+        let std_m = |weights: &[f32; TERMS], least_m: f32| {
+            let weighted = weights
+                .iter()
+                .zip(&terms)
+                .map(|(weight, term)| weight * term);
+            (least_m + weighted.sum::<f32>()) / STDS_OF_90_PERCENT as f32
         };
-        let [empty_fingertip_m, empty_target_m] = [0, 1].map(|k| self.empty[k] * self.sides_m[k]);
-        let center_m = CENTER[0] * self.pixel_m
-            + CENTER[1] * self.disagreement_m
-            + CENTER[2] * unexplained_m
-            + CENTER[3] * center_m
-            + CENTER[4] * empty_target_m
-            + CENTER[5] * scattered_m;
-        let surface_m = SHARPEST_PX * self.pixel_m
-            + SURFACE[0] * self.completed_m
-            + SURFACE[1] * self.noise_m
-            + SURFACE[2] * unexplained_m
-            + SURFACE[3] * empty_fingertip_m
-            + SURFACE[4] * empty_target_m
-            + SURFACE[5] * scattered_m;
-        let cloud_m = CLOUD[0] * self.pixel_m
-            + CLOUD[1] * unexplained_m
-            + CLOUD[2] * fingertip_m
-            + CLOUD[3] * target_m
-            + CLOUD[4] * scattered_m;
-        let one = |half_width_m: f32| half_width_m / STDS_OF_90_PERCENT as f32;
         Deviations {
-            center_m: one(center_m),
-            surface_m: one(surface_m),
-            cloud_m: one(cloud_m),
+            center_m: std_m(&WEIGHTS.center, 0.0),
+            surface_m: std_m(&WEIGHTS.surface, SHARPEST_PX * self.pixel_m),
+            cloud_m: std_m(&WEIGHTS.cloud, 0.0),
         }
+    }
+
+    /// In the order of the fields.
+    pub(super) fn terms(&self) -> [f32; TERMS] {
+        [
+            self.pixel_m,
+            self.completed_m,
+            self.disagreement_m,
+            self.noise_m,
+            self.unexplained_m,
+            self.empty_m[0],
+            self.empty_m[1],
+            self.scattered_m,
+            self.hidden_m[0],
+            self.hidden_m[1],
+            self.behind_m[0],
+            self.behind_m[1],
+            self.sides_m[0],
+            self.sides_m[1],
+            self.center_m,
+        ]
+    }
+}
+
+/// Shares of a region's outline.
+struct Hidden {
+    by_region: f32,
+    by_others: f32,
+}
+
+/// How much of a region's outline borders on something nearer: there it does not end, it goes on behind that. The masks are
+/// its own and the other region's.
+fn hidden(window: &Window, pixels: &[usize], [own, other]: [&[bool]; 2]) -> Hidden {
+    const SIDES: [(isize, isize); 4] = [(1, 0), (-1, 0), (0, 1), (0, -1)];
+    let (mut outline, mut by_region, mut by_others) = (0_u32, 0_u32, 0_u32);
+    for &i in pixels {
+        let nearest_m = window.depth_m[i] - window.jump_m(window.depth_m[i]);
+        let (mut ends, mut region, mut others) = (false, false, false);
+        for (dx, dy) in SIDES {
+            if own[window.beside(i, dx, dy)] {
+                continue;
+            }
+            ends = true;
+            // Across the pixels that the sensor lost.
+            let beside = (1..=LOST_PX).map(|k| window.beside(i, k * dx, k * dy));
+            let seen = beside
+                .into_iter()
+                .find(|&j| own[j] || !window.depth_m[j].is_nan());
+            if let Some(j) = seen
+                && !own[j]
+                && window.depth_m[j] < nearest_m
+            {
+                region |= other[j];
+                others |= !other[j];
+            }
+        }
+        outline += u32::from(ends);
+        by_region += u32::from(region);
+        by_others += u32::from(others && !region);
+    }
+    let share = |count: u32| count as f32 / outline.max(1) as f32;
+    Hidden {
+        by_region: share(by_region),
+        by_others: share(by_others),
     }
 }

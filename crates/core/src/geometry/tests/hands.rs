@@ -145,3 +145,32 @@ fn a_distance_is_less_certain_where_less_is_seen_of_it() {
     let hidden = std(&crowd(&[left, right, palm, cube(0.03, 0.0)]));
     assert!(hidden > 1.3 * near, "{hidden} {near}");
 }
+
+#[test]
+fn a_thing_behind_a_slender_target_was_taken_for_a_part_of_it() {
+    // given an L of thin rods, and a brick behind it that shows in its box and a little beside it, above which a hand is
+    let rods = [
+        (Part::Target, [0.006, 0.006, 0.08], [-0.09, 0.0, 0.08]),
+        (Part::Target, [0.10, 0.006, 0.006], [0.0, 0.0, 0.006]),
+    ];
+    let brick = (Part::Clutter, [0.035, 0.01, 0.07], [0.07, 0.03, 0.07]);
+    let [left, right, palm] = hand(0.17, -0.03);
+    let with = crowd(&[left, right, palm, rods[0], rods[1], brick]);
+    let without = crowd(&[left, right, palm, rods[0], rods[1]]);
+    // when the distance is measured, then it is that to the rods
+    let (with, without) = (surface(&with), surface(&without));
+    assert!((with - without).abs() < 0.002, "{with} {without}");
+}
+
+#[test]
+fn a_far_finger_was_left_out_because_the_palm_runs_through_the_same_side_of_the_box() {
+    // given a wide palm with a finger near the camera, and one 11 cm behind it that is above and in front of the target
+    let near = (Part::Finger, [0.008, 0.008, 0.03], [-0.05, -0.03, 0.11]);
+    let far = (Part::Finger, [0.008, 0.008, 0.03], [0.09, 0.08, 0.10]);
+    let palm = (Part::Palm, [0.07, 0.03, 0.03], [0.0, -0.03, 0.16]);
+    let cast = crowd(&[near, far, palm, cube(0.09, 0.13)]);
+    // when the distance is measured, then it is the far finger's: 17 mm to the side and 20 mm down
+    let measured = surface(&cast);
+    let gap = 0.017_f64.hypot(0.02);
+    assert!((measured - gap).abs() < 0.006, "{gap}: {measured}");
+}
