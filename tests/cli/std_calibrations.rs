@@ -198,10 +198,11 @@ fn what_cannot_be_calibrated_with_is_refused_with_the_reason() {
         calibrate(&folder, &[&["rig.yaml"], bags].concat()).expect_error(words);
         assert!(!folder.join("rig.yaml").exists(), "{bags:?}");
     }
-    // and the bag's file stands for its folder
-    calibrate(&folder, &["rig.yaml", "out/out_0.mcap"]).expect_code(0);
+    // and the bag's file stands for its folder, whatever that is called by now
+    fs::rename(folder.join("out"), folder.join("pick")).unwrap();
+    calibrate(&folder, &["rig.yaml", "pick/out_0.mcap"]).expect_code(0);
     // and without a calibration, bags are judged one by one
-    let ended = run(&folder, &["evaluate", "out", "other"]).expect_code(2);
+    let ended = run(&folder, &["evaluate", "pick", "other"]).expect_code(2);
     assert!(ended.stderr.contains("--calibrate"), "{ended}");
-    run(&folder, &["evaluate", "out", "--overwrite"]).expect_code(2);
+    run(&folder, &["evaluate", "pick", "--overwrite"]).expect_code(2);
 }

@@ -264,9 +264,9 @@ impl Worker {
         let settings = self.shared.settings()?;
         tracing::info!("loading the estimator {}", settings.estimator().name);
         let estimator = self.shared.estimators.open(&settings, progress)?;
+        warn_if_not_calibrated(estimator.as_ref());
         tracing::info!("ready to measure with {}", estimator.name());
         warn_if_out_of_reach(&settings, estimator.as_ref());
-        warn_if_not_calibrated(estimator.as_ref());
         let mut state = State {
             measurer: measurer(estimator.as_ref(), &settings)?,
             rewarder: Rewarder::new(&settings),

@@ -62,58 +62,24 @@ pub struct Fitted {
 /// is not beside it, and one in which `reward.max_std_m` left uncertain steps out; else as
 /// [`evaluate`](crate::evaluate::evaluate).
 pub fn recording(path: &Path, truth: &TruthTopics, progress: OnProgress<'_>) -> Result<Recording> {
-    let unusable = |message: String| {
-        Err(Error::NothingToDo {
-            path: path.into(),
-            message,
-        })
+    let unusable = |message: String| Error::NothingToDo {
+        path: path.into(),
+        message,
     };
-    let folder = if path.is_dir() {
-        Some(path)
-    } else {
-        path.parent()
-    };
-    let folder = folder.and_then(|folder| folder.canonicalize().ok());
-    let table = folder.map(|folder| table_of(&folder));
-    let Some(table) = table.filter(|table| table.is_file()) else {
-        return unusable(
-            "the table that `label` writes into the bag's folder (*_reward.parquet) is not there, and it alone says \
-             which model answered"
-                .into(),
-        );
-    };
-    let labelling = provenance::read_labelling(&table)?;
+    let labelling = labelling_of(path)?;
     if labelling.model_digest.is_empty() {
-        return unusable(format!(
+        return Err(unusable(format!(
             "{} measured its distances, and not a model: there is nothing to calibrate",
             labelling.estimator
-        ));
+        )));
     }
     let Steps { kind, steps, loss } = steps_of(path, truth, progress)?;
-    let is_uncertain = |(reward, _): &(StepReward, _)| reward.reason == Reason::Uncertain.name();
-    if steps.iter().any(is_uncertain) {
-        return unusable(
-            "uncertain steps were left out of it (reward.max_std_m), and what is left is no fair sample: label it \
-             without that limit"
-                .into(),
-        );
-    }
-    if steps.iter().all(|(_, truth_m)| truth_m.is_none()) {
-        return unusable(format!(
-            "it has no true {} distance near a step, and nothing else is calibrated with",
-            kind.name()
-        ));
-    }
-    let judged = |(reward, truth_m): &(StepReward, Option<f64>)| {
+    let of_step = |(reward, truth_m): &(StepReward, Option<f64>)| {
         judged(reward, (*truth_m)?, labelling.calibration)
     };
-    let judged: Vec<Judged> = steps.iter().filter_map(judged).collect();
-    if judged.is_empty() && steps.iter().any(|(reward, _)| reward.valid) {
-        return unusable(
-            "none of its distances has a standard deviation: it was labelled before there were any, or the model's \
-             answers have no such reading. Label it again"
-                .into(),
-        );
+    let judged: Vec<Judged> = steps.iter().filter_map(of_step).collect();
+    if let Some(why) = why_unfair(&steps, kind, &judged) {
+        return Err(unusable(why));
     }
     Ok(Recording {
         path: path.into(),
@@ -121,6 +87,70 @@ pub fn recording(path: &Path, truth: &TruthTopics, progress: OnProgress<'_>) -> 
         kind,
         steps: judged,
         loss,
+    })
+}
+
+/// What the table in the bag's folder says of its labels.
+fn labelling_of(path: &Path) -> Result<Labelling> {
+    let folder = if path.is_dir() {
+        Some(path)
+    } else {
+        path.parent()
+    };
+    let folder = folder.map(|folder| match folder {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    });
+    match folder.and_then(table_in) {
+        Some(table) => provenance::read_labelling(&table),
+        None => Err(Error::NothingToDo {
+            path: path.into(),
+            message: "the table that `label` writes into the bag's folder (*_reward.parquet) is not there, and it alone \
+                      says which model answered"
+                .into(),
+        }),
+    }
+}
+
+/// Under the folder's name, or under the one it had before it was renamed.
+fn table_in(folder: &Path) -> Option<PathBuf> {
+    let table = table_of(&folder.canonicalize().ok()?);
+    if table.is_file() {
+        return Some(table);
+    }
+    let files = folder
+        .read_dir()
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    let is_table = |file: &PathBuf| file.to_string_lossy().ends_with("_reward.parquet");
+    let mut tables = files.filter(is_table);
+    tables.next().filter(|_| tables.next().is_none())
+}
+
+/// Why a bag's steps say nothing of a model's errors, or only of some of them.
+fn why_unfair(
+    steps: &[(StepReward, Option<f64>)],
+    kind: DistanceKind,
+    judged: &[Judged],
+) -> Option<String> {
+    let is_uncertain = |(reward, _): &(StepReward, _)| reward.reason == Reason::Uncertain.name();
+    if steps.iter().any(is_uncertain) {
+        return Some(
+            "uncertain steps were left out of it (reward.max_std_m), and what is left is no fair sample: label it \
+             without that limit"
+                .into(),
+        );
+    }
+    if steps.iter().all(|(_, truth_m)| truth_m.is_none()) {
+        return Some(format!(
+            "it has no true {} distance near a step, and nothing else is calibrated with",
+            kind.name()
+        ));
+    }
+    (judged.is_empty() && steps.iter().any(|(reward, _)| reward.valid)).then(|| {
+        "none of its distances has a standard deviation: it was labelled before there were any, or the model's answers \
+         have no such reading. Label it again"
+            .into()
     })
 }
 

@@ -76,6 +76,11 @@ impl Provenance {
         })
     }
 
+    /// Whether standard deviations, if there are any, are known to hold: a model's are where a calibration made them.
+    pub fn is_calibrated(&self) -> bool {
+        self.model_digest.is_empty() || self.model_calibration.is_some()
+    }
+
     /// Key and value of everything, in a fixed order, the keys prefixed with the crate's name.
     pub fn key_values(&self) -> Vec<(String, String)> {
         // Maps of text and numbers always go into JSON.
