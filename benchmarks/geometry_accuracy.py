@@ -1,9 +1,10 @@
 """Measures how far the geometry's distances are from the truth, and how many truths lie within its 90 % intervals, on
 recorded bags with truth (sim/record.py and sim/grippers.py write such).
 
-usage: geometry_accuracy.py FOLDER ... [--before PROGRAM] [--program PROGRAM]
+usage: geometry_accuracy.py FOLDER ... [--before PROGRAM] [--program PROGRAM] [--estimator NAME]
 
-Every FOLDER holds bags. Each program labels all of them; a row of the table is a folder and a kind of distance:
+Every FOLDER holds bags. Each program labels all of them; a row of the table is a folder and a kind of distance (of
+which a model answers one):
   mean, worst    the mean absolute error of a bag in mm: mean over the bags, and the worst bag
   within 25 %    the share of steps beyond 5 cm that are, mean over the bags
   Spearman       rank correlation in a bag, mean over the bags
@@ -53,8 +54,10 @@ def main() -> None:
     for folder in arguments.folders:
         bags = sorted(path for path in folder.iterdir() if (path / "metadata.yaml").exists())
         for name, program in programs.items():
-            labelled = [label(program, bag) for bag in bags]
+            labelled = [label(program, bag, arguments.estimator) for bag in bags]
             for kind in KINDS:
+                if arguments.estimator != "geometry" and not any(len(bag.truth[kind]) for bag in labelled):
+                    continue
                 print(f"| {folder.name} ({len(bags)}) | {name} | {kind} | {row(labelled, kind)} |", flush=True)
 
 
@@ -63,13 +66,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="holds bags with truth")
     parser.add_argument("--before", type=Path, help="another build of the program, to compare with")
     parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
+    parser.add_argument("--estimator", default="geometry", help="who measures (default: geometry)")
     return parser.parse_args()
 
 
-def label(program: Path, bag: Path) -> Bag:
+def label(program: Path, bag: Path, estimator: str) -> Bag:
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out"
-        run([program, "label", bag, "-o", out, "--quiet"])
+        run([program, "label", bag, "-o", out, "--quiet", "--estimator", estimator])
         return read(out)
 
 
@@ -94,11 +98,17 @@ def read(labelled: Path) -> Bag:
     }
     bag = Bag({}, {}, {}, {}, np.array([time for time, step in steps.items() if step.valid]))
     for kind, truths in distances.items():
-        known = [(step, truths[time]) for time, step in steps.items() if step.valid and time in truths]
-        bag.times[kind] = np.array([time for time, step in steps.items() if step.valid and time in truths])
-        bag.measured[kind] = np.array([getattr(step, f"{kind}_m") for step, _ in known])
-        bag.std[kind] = np.array([getattr(step, f"{kind}_std_m", np.nan) for step, _ in known])
-        bag.truth[kind] = np.array([truth for _, truth in known])
+        known = [(time, step, truths[time]) for time, step in steps.items() if step.valid and time in truths]
+        # Beside a model's answer stands what geometry measured, by its kinds.
+        if any(step.estimator != "geometry" for _, step, _ in known):
+            known = [one for one in known if one[1].distance_kind == kind]
+            name = "distance"
+        else:
+            name = kind
+        bag.times[kind] = np.array([time for time, _, _ in known])
+        bag.measured[kind] = np.array([getattr(step, f"{name}_m") for _, step, _ in known])
+        bag.std[kind] = np.array([getattr(step, f"{name}_std_m", np.nan) for _, step, _ in known])
+        bag.truth[kind] = np.array([truth for _, _, truth in known])
     return bag
 
 

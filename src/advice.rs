@@ -260,6 +260,11 @@ pub(crate) fn limit_without_effect(estimator: &str) -> String {
     )
 }
 
+/// That nobody knows how far the model's standard deviations hold, and how to find out.
+pub(crate) const NOT_CALIBRATED: &str = "this model's standard deviation is not calibrated: it says how far its own odds spread, and 90 % intervals of it may \
+     hold far fewer truths, or more. Fit it to labelled recordings with truth (spatial-reward evaluate --calibrate \
+     settings.yaml LABELLED...), and give --config settings.yaml";
+
 /// Why success cannot occur, and what would change that.
 pub(crate) fn out_of_reach(cause: &OutOfReach, kind: DistanceKind) -> String {
     let kind = kind.name();

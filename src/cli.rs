@@ -362,24 +362,36 @@ pub(crate) struct ModelOptions {
     pub batch: Option<u32>,
 }
 
-/// Compare a labelled bag with its ground truth, and with plain baselines.
+/// Compare a labelled bag with its ground truth, and with plain baselines; or calibrate a model on several.
 ///
 /// Prints errors, correlations, the order of the rewards over time and the rate of invalid steps.
 /// The truths of `surface` and `cloud` are Float64 topics; that of `center` is the distance of two
 /// PointStamped topics. Without one, only what time alone can judge is given.
+///
+/// With --calibrate, fits how far a model's standard deviations are to be believed, so that 90 % intervals hold 90 % of
+/// the truths, each bag weighing the same, and writes that as settings for `label`, `ask` and the node. Geometry needs no
+/// calibration.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spatial-reward evaluate pick_labelled
   spatial-reward evaluate pick_labelled --json | jq .mae_m
-  spatial-reward evaluate pick_labelled --truth-surface /sim/gap")]
+  spatial-reward evaluate pick_labelled --truth-surface /sim/gap
+  spatial-reward evaluate --calibrate desk.yaml pick_labelled place_labelled
+  spatial-reward label recordings --estimator spatialrgpt --config desk.yaml")]
 pub(crate) struct Evaluate {
-    /// A bag that `spatial-reward label` wrote, as a folder or its file.
-    #[arg(value_name = "LABELLED")]
-    pub bag: PathBuf,
+    /// A bag that `spatial-reward label` wrote, as a folder or its file; with --calibrate one or more, or folders of them.
+    #[arg(required = true, value_name = "LABELLED")]
+    pub bags: Vec<PathBuf>,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
+    /// Fit a calibration to the model that labelled the bags, and write it as settings.
+    #[arg(long, value_name = "FILE")]
+    pub calibrate: Option<PathBuf>,
+    /// Replace a calibration that exists.
+    #[arg(long, requires = "calibrate", visible_alias = "force")]
+    pub overwrite: bool,
     #[command(flatten)]
     pub truth: TruthOptions,
 }

@@ -1,6 +1,7 @@
 //! One file a command; here only the dispatch.
 
 mod ask;
+mod calibrate;
 mod dataset;
 mod discover;
 mod evaluate;

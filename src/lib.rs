@@ -12,7 +12,7 @@
 //! | [`pipeline`], [`estimator`], [`geometry`], [`reward`] | who measures frames of their own and wants rewards | `spatial-reward-core` |
 //! | [`settings`] | who reads and checks a file of settings | `spatial-reward-core` |
 //! | [`bag`] | who reads or writes rosbag2 bags without ROS | `spatial-reward-rosbag2` |
-//! | [`label`], [`evaluate`], [`inspect`], [`dataset`], [`report`] | who works on recordings as the program does | `spatial-reward-offline` |
+//! | [`label`], [`evaluate`], [`calibrate`], [`inspect`], [`dataset`], [`report`] | who works on recordings as the program does | `spatial-reward-offline` |
 //! | `models`, with the feature `torch` | who asks the networks | `spatial-reward-models` |
 //!
 //! With a scripted estimator in the model's place, from messages to steps:
@@ -76,10 +76,10 @@
 //! ```
 
 pub use spatial_reward_core::{
-    Error, Result, answer, estimator, frame, geometry, imaging, messages, pipeline, progress,
-    prompt, question, reward, settings, statistics, step, training_row,
+    Error, Result, answer, calibration, estimator, frame, geometry, imaging, messages, pipeline,
+    progress, prompt, question, reward, settings, statistics, step, training_row,
 };
 #[cfg(feature = "torch")]
 pub use spatial_reward_models as models;
-pub use spatial_reward_offline::{dataset, evaluate, inspect, label, report};
+pub use spatial_reward_offline::{calibrate, dataset, evaluate, inspect, label, report};
 pub use spatial_reward_rosbag2 as bag;

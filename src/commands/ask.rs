@@ -11,6 +11,7 @@ use spatial_reward_core::{Error, Result};
 
 use super::output::print;
 use super::settings::{config_file, ready};
+use crate::advice;
 use crate::cli::Ask;
 use crate::logging::Terminal;
 use crate::model::Session;
@@ -27,14 +28,27 @@ pub(super) fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> 
         Terminal::show(&bar, progress)
     });
     bar.finish_and_clear();
-    let mut session = session?;
+    let session = session?;
+    let mut talk = Talk {
+        session,
+        json: options.json,
+        told_uncalibrated: false,
+    };
     if let Some(question) = &options.question {
-        answer(&mut session, question, options.json)?;
+        talk.answer(question)?;
     }
     if options.chat {
-        chat(&mut session, options.json)?;
+        talk.chat()?;
     }
     Ok(Outcome::Fine)
+}
+
+/// Questions and their answers, as they are printed.
+struct Talk {
+    session: Session,
+    json: bool,
+    /// It was said that standard deviations are not calibrated.
+    told_uncalibrated: bool,
 }
 
 fn picture(options: &Ask) -> Result<MarkedPicture> {
@@ -86,43 +100,50 @@ fn depth_file(file: &Path, color: &ColorImage) -> Result<GrayImage> {
     Ok(depth)
 }
 
-/// Follow-up questions until stdin ends. A question that cannot be asked does not end the talk.
-fn chat(session: &mut Session, json: bool) -> anyhow::Result<()> {
-    let stdin = io::stdin();
-    let prompts = stdin.is_terminal();
-    loop {
-        if prompts {
-            eprint!("> ");
-            io::stderr().flush()?;
-        }
-        let mut line = String::new();
-        if stdin.lock().read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        match line.trim() {
-            "" => {}
-            question => {
-                if let Err(error) = answer(session, question, json) {
-                    tracing::error!("{error}");
+impl Talk {
+    /// Follow-up questions until stdin ends. A question that cannot be asked does not end the talk.
+    fn chat(&mut self) -> anyhow::Result<()> {
+        let stdin = io::stdin();
+        let prompts = stdin.is_terminal();
+        loop {
+            if prompts {
+                eprint!("> ");
+                io::stderr().flush()?;
+            }
+            let mut line = String::new();
+            if stdin.lock().read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            match line.trim() {
+                "" => {}
+                question => {
+                    if let Err(error) = self.answer(question) {
+                        tracing::error!("{error}");
+                    }
                 }
             }
         }
     }
-}
 
-fn answer(session: &mut Session, question: &str, json: bool) -> anyhow::Result<()> {
-    let reply = session.ask(question)?;
-    if reply.unknown_regions {
-        tracing::warn!("the answer speaks of a region that the question does not mention");
+    fn answer(&mut self, question: &str) -> anyhow::Result<()> {
+        let reply = self.session.ask(question)?;
+        if reply.unknown_regions {
+            tracing::warn!("the answer speaks of a region that the question does not mention");
+        }
+        if !reply.complete {
+            tracing::warn!("the answer was cut off: --max-new-tokens sets how long it may be");
+        }
+        if self.json {
+            // Nothing else tells a standard deviation.
+            let is_uncalibrated = reply.distance_std_m.is_some() && !reply.std_is_calibrated;
+            if is_uncalibrated && !std::mem::replace(&mut self.told_uncalibrated, true) {
+                tracing::warn!("{}", advice::NOT_CALIBRATED);
+            }
+            let line = serde_json::to_string(&Answered::new(question, &reply))?;
+            return print(&line);
+        }
+        print(&reply.text)
     }
-    if !reply.complete {
-        tracing::warn!("the answer was cut off: --max-new-tokens sets how long it may be");
-    }
-    if json {
-        let line = serde_json::to_string(&Answered::new(question, &reply))?;
-        return print(&line);
-    }
-    print(&reply.text)
 }
 
 /// What `--json` prints. The keys are a public interface.
@@ -134,6 +155,8 @@ struct Answered<'a> {
     distance_m: Option<f64>,
     /// One standard deviation of it; null where the model tells none.
     distance_std_m: Option<f64>,
+    /// Whether that was fitted to truth; null without one.
+    distance_std_calibrated: Option<bool>,
     confidence: Option<f32>,
     /// The answer names a region that the question does not mention.
     unknown_regions: bool,
@@ -150,6 +173,7 @@ impl<'a> Answered<'a> {
             answer: &reply.text,
             distance_m: reply.distance_m,
             distance_std_m: reply.distance_std_m,
+            distance_std_calibrated: (reply.distance_std_m).map(|_| reply.std_is_calibrated),
             confidence: reply.confidence,
             unknown_regions: reply.unknown_regions,
             complete: reply.complete,

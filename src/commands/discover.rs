@@ -32,7 +32,7 @@ pub(super) fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<J
     for argument in arguments {
         is_single &= !holds_bags(argument)?;
     }
-    let jobs: Vec<Job> = identified(arguments)?
+    let jobs: Vec<Job> = identified(arguments, Wanted::Recordings)?
         .into_iter()
         .map(|(identity, source)| Job {
             target: target_of(&identity, &source, output, is_single),
@@ -48,7 +48,19 @@ pub(super) fn jobs(arguments: &[PathBuf], output: Option<&Path>) -> Result<Vec<J
 /// # Errors
 /// `Error::NotABag` for a folder that holds none.
 pub(super) fn sources(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    Ok(identified(arguments)?.into_values().collect())
+    Ok(identified(arguments, Wanted::Recordings)?
+        .into_values()
+        .collect())
+}
+
+/// Every labelled bag that the arguments stand for, sorted.
+///
+/// # Errors
+/// `Error::NotABag` for a folder that holds none.
+pub(super) fn labelled(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    Ok(identified(arguments, Wanted::Labelled)?
+        .into_values()
+        .collect())
 }
 
 /// The one bag that an argument stands for, of those that `wanted` asks for where it is a folder of bags.
@@ -104,12 +116,12 @@ fn check_kind(argument: &Path) -> Result<()> {
 }
 
 /// The bags by what they are, each as it was given.
-fn identified(arguments: &[PathBuf]) -> Result<BTreeMap<PathBuf, PathBuf>> {
+fn identified(arguments: &[PathBuf], wanted: Wanted) -> Result<BTreeMap<PathBuf, PathBuf>> {
     let mut sources = BTreeMap::new();
     for argument in arguments {
         check_kind(argument)?;
         let found = if holds_bags(argument)? {
-            bags_in(argument, Wanted::Recordings)?
+            bags_in(argument, wanted)?
         } else {
             vec![argument.clone()]
         };

@@ -1,18 +1,30 @@
 //! `evaluate`: a labelled bag against its ground truth, as a table or JSON.
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_offline::evaluate::{Evaluation, WithoutTruth, evaluate};
 use spatial_reward_offline::label::roles::Role;
 
+use super::calibrate;
 use super::discover::{self, Wanted};
 use super::output::{print, print_json};
-use crate::cli::Evaluate;
+use crate::cli::{Cli, Evaluate};
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 use crate::remedies::option;
 
 pub(super) fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
-    let bag = discover::single(&options.bag, Wanted::Labelled)?;
+    if let Some(file) = &options.calibrate {
+        return calibrate::run(file, options, terminal);
+    }
+    let [bag] = options.bags.as_slice() else {
+        let several = "bags are evaluated one at a time; several together calibrate a model (--calibrate FILE)";
+        Cli::command()
+            .error(ErrorKind::TooManyValues, several)
+            .exit();
+    };
+    let bag = discover::single(bag, Wanted::Labelled)?;
     let bar = terminal.bar(&bag.display().to_string());
     let truth = options.truth.clone().into();
     let evaluated = evaluate(&bag, &truth, &mut |progress| {

@@ -66,6 +66,9 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     let estimator = estimators().open(&settings, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();
     let estimator = estimator?;
+    if !estimator.is_calibrated() {
+        tracing::warn!("{}", advice::NOT_CALIBRATED);
+    }
     let stop = end_on_signal(terminal, "")?;
     let run = Run {
         settings: &settings,

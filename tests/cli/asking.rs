@@ -97,11 +97,12 @@ fn json_has_the_public_keys_and_with_depth_the_original_answer_too() {
     // It speaks of no distance and was cut off.
     assert_eq!(answer["distance_m"], Value::Null);
     assert_eq!(answer["distance_std_m"], Value::Null);
+    assert_eq!(answer["distance_std_calibrated"], Value::Null);
     assert_eq!(answer["confidence"], Value::Null);
     assert_eq!(answer["unknown_regions"], false);
     assert_eq!(answer["complete"], false);
     assert!(answer["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(answer.as_object().unwrap().len(), 9);
+    assert_eq!(answer.as_object().unwrap().len(), 10);
 }
 
 #[test]
@@ -411,5 +412,12 @@ fn a_model_that_is_not_implemented_is_named() {
         r#""rope_scaling": {"type": "yarn", "factor": 4}"#,
     )
     .expect_error(&[llm, "rope_scaling", "yarn", "linear"]);
+    let calibration =
+        r#""spatial_reward": {"calibration": {"scale": 0, "floor_m": 0.01}}, "enable_depth""#;
+    replaced("config.json", r#""enable_depth""#, calibration).expect_error(&[
+        "config.json",
+        "spatial_reward.calibration.scale",
+        "above 0",
+    ]);
     replaced(llm, r#""hidden_size": 96"#, r#""hidden_size": 120"#).expect_error(&["96", "120"]);
 }

@@ -176,6 +176,7 @@ fn the_table_has_the_answers_and_where_they_came_from() {
     assert!(prompt.contains("<image>\n"), "{prompt}");
     assert_eq!(prompt.matches("<mask> <depth>").count(), 2, "{prompt}");
     assert_eq!(metadata["spatial_reward.estimator"], "spatialrgpt");
+    assert_eq!(metadata["spatial_reward.model_calibration"], "");
 }
 
 #[test]
@@ -303,4 +304,45 @@ fn a_model_that_cannot_be_used_is_named_before_anything_is_written() {
     label(&folder, &["--device", "cuda:7"]).expect_error(&["cuda:7"]);
     label(&folder, &["--template", "chatml"]).expect_error(&["'chatml'", "llama_3"]);
     assert_eq!(names_in(&folder), ["pick.mcap"]);
+}
+
+#[test]
+fn that_a_model_is_not_calibrated_is_said_once_with_the_way_out() {
+    // given two bags, and a model of which nobody knows how far its odds are to be believed
+    let (_guard, folder) = folder_with(&approach(2));
+    approach(2).save(&folder.join("place.mcap"));
+    let model = checkpoint();
+    let label = |config: &str| {
+        fs::write(folder.join("rig.yaml"), config).unwrap();
+        let bags = [
+            "label",
+            "pick.mcap",
+            "place.mcap",
+            "-o",
+            "out",
+            "--overwrite",
+        ];
+        let model = ["--model", text(&model), "--max-new-tokens", "4"];
+        let more = ["--estimator", "spatialrgpt", "--config", "rig.yaml"];
+        run(&folder, &[&bags[..], &model, &more].concat())
+    };
+    let count = |ended: &Ended| ended.stderr.matches("is not calibrated").count();
+    // then
+    let ended = label("");
+    assert_eq!(count(&ended), 1, "{ended}");
+    assert!(ended.stderr.contains("evaluate --calibrate"), "{ended}");
+    // and once it is, nothing is said, and the table says what with
+    let ended = label("model: {std_scale: 0.5, std_floor_m: 0.02}");
+    assert_eq!(count(&ended), 0, "{ended}");
+    let file = fs::File::open(folder.join("out/pick_labelled/pick_labelled_reward.parquet"));
+    let table = SerializedFileReader::new(file.unwrap()).unwrap();
+    let entries = table.metadata().file_metadata().key_value_metadata();
+    let is_ours = |key: &str| key == "spatial_reward.model_calibration";
+    let mut entries = entries.unwrap().iter();
+    let entry = entries.find(|entry| is_ours(&entry.key)).unwrap();
+    let said = entry.value.as_deref().unwrap();
+    assert_eq!(said, r#"{"scale":0.5,"floor_m":0.02}"#);
+    // and half of a calibration is none
+    let ended = label("model: {std_floor_m: 0.02}");
+    ended.expect_error(&["model.std_floor_m", "model.std_scale"]);
 }

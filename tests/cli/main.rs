@@ -30,6 +30,7 @@ mod nano;
 mod odd_bags;
 mod runs;
 mod signals;
+mod std_calibrations;
 mod stuck;
 mod topics;
 #[cfg(feature = "torch")]

@@ -1,7 +1,10 @@
 //! The model that comes with the program, as whoever names no other meets it.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::fixtures::*;
 use crate::model_fixtures::*;
@@ -36,7 +39,7 @@ fn a_bag_is_labelled_with_it_where_no_model_is_named() {
         &[&fixed[..], &["--estimator", "spatialrgpt"]].concat(),
     );
     expect_no_trace(&ended);
-    ended.expect_code(0);
+    let ended = ended.expect_code(0);
 
     // Then every frame is answered with a distance
     let rewards = rewards(&guard.path().join("out"));
@@ -46,7 +49,14 @@ fn a_bag_is_labelled_with_it_where_no_model_is_named() {
         assert!(reward.answer.ends_with(" inches"), "{}", reward.answer);
         assert_eq!(reward.distance_kind, "cloud");
         assert!(reward.distance_m > 0.0);
+        // then it says how far it may be off, at least as much as its calibration says of it without a doubt
+        assert!(reward.distance_std_m > 0.02, "{}", reward.distance_std_m);
     }
+    let stds: BTreeSet<u64> = (rewards.iter())
+        .map(|(_, reward)| reward.distance_std_m.to_bits())
+        .collect();
+    assert!(stds.len() > 40, "one for all would say nothing of a step");
+    assert!(!ended.stderr.contains("not calibrated"), "{ended}");
 }
 
 #[test]
@@ -62,6 +72,59 @@ fn a_picture_is_asked_about_with_it_where_no_model_is_named() {
     let answer = ended.expect_code(0).json();
     let distance_m = answer["distance_m"].as_f64();
     assert!(distance_m.is_some_and(|metres| metres > 0.0), "{answer}");
+    assert_eq!(answer["distance_std_calibrated"], true, "{answer}");
+    let std_m = answer["distance_std_m"].as_f64().unwrap();
+    // Without the calibration of its own, it says what its odds are and that nobody knows what they are worth.
+    let guard = tempfile::tempdir().unwrap();
+    let model = without_calibration(guard.path());
+    let arguments = [&arguments[..], &["--model", text(&model)]].concat();
+    let said = |more: &[&str]| {
+        let ended = run_saying("", &[&arguments[..], more].concat()).expect_code(0);
+        let answer = ended.json();
+        (answer["distance_std_m"].as_f64().unwrap(), answer, ended)
+    };
+    let (spread_m, answer, ended) = said(&["--dtype", "bfloat16"]);
+    assert_eq!(answer["distance_std_calibrated"], false, "{answer}");
+    assert!(ended.stderr.contains("is not calibrated"), "{ended}");
+    assert!(
+        spread_m > 1e-4 && (spread_m - std_m).abs() > 1e-4,
+        "{spread_m} {std_m}"
+    );
+    // And settings say so in its place.
+    let config = guard.path().join("rig.yaml");
+    fs::write(&config, "model: {std_scale: 2, std_floor_m: 0.01}\n").unwrap();
+    let (calibrated_m, answer, ended) = said(&["--dtype", "bfloat16", "--config", text(&config)]);
+    assert_eq!(answer["distance_std_calibrated"], true, "{answer}");
+    assert!(!ended.stderr.contains("is not calibrated"), "{ended}");
+    let expected_m = 0.01_f64.hypot(2.0 * spread_m);
+    assert!(
+        (calibrated_m - expected_m).abs() < 1e-12,
+        "{calibrated_m} {expected_m}"
+    );
+}
+
+/// A copy of the model that says nothing of how far its odds are to be believed.
+fn without_calibration(place: &Path) -> PathBuf {
+    let (shipped, model) = (in_repository("models/nano"), place.join("model"));
+    copy(&shipped, &model);
+    let config = model.join("config.json");
+    let mut said: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+    let ours = said["spatial_reward"].as_object_mut().unwrap();
+    assert!(ours.remove("calibration").is_some());
+    fs::write(&config, said.to_string()).unwrap();
+    model
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap().path();
+        let place = to.join(entry.file_name().unwrap());
+        match entry.is_dir() {
+            true => copy(&entry, &place),
+            false => drop(fs::copy(&entry, &place).unwrap()),
+        }
+    }
 }
 
 #[test]

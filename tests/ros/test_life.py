@@ -4,6 +4,7 @@ import contextlib
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from rcl_interfaces.srv import ListParameters
@@ -13,6 +14,8 @@ from sensor_msgs.msg import CompressedImage
 from node import INPUTS, Node, Peer, run_to_exit, usual_topic
 from scene import Frame, nanoseconds
 from spatial_reward.srv import AnnotateStep
+
+CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "spatialrgpt" / "a" / "checkpoint"
 
 
 def assert_rewarded_again(peer):
@@ -270,3 +273,14 @@ def test_an_option_that_does_not_exist_is_refused_as_wrong_usage():
     code, said = run_to_exit("--fast")
     assert code == 2, said
     assert "--fast" in said
+
+
+def test_a_model_whose_standard_deviations_nobody_calibrated_says_so_at_its_start():
+    model = {"estimator.kind": "spatialrgpt", "model.path": CHECKPOINT}
+    calibration = {"model.std_scale": 0.5, "model.std_floor_m": 0.02}
+    for more, expected in (({}, 1), (calibration, 0)):
+        with Node(parameters=model | more, connect=False) as node:
+            node.peer.until(lambda: "ready to measure with spatialrgpt" in node.process.log, "the model")
+            code, _ = node.stop()
+        assert code == 0, node.process.log
+        assert node.process.log.count("is not calibrated") == expected, node.process.log

@@ -5,6 +5,9 @@ mod lexer;
 mod measure;
 mod number;
 mod reader;
+mod spread;
+#[cfg(test)]
+mod spread_tests;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +15,8 @@ use std::ops::Range;
 
 use measure::Measure;
 use reader::Reader;
+
+pub use spread::{Alternative, WrittenToken};
 
 /// No camera that sees a robot's fingertip sees farther; beyond it an answer is nonsense.
 const MAX_DISTANCE_M: f64 = 1000.0;

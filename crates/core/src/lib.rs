@@ -48,6 +48,7 @@
 //! ```
 
 pub mod answer;
+pub mod calibration;
 mod depth_image;
 pub mod digest;
 pub mod error;

@@ -25,6 +25,8 @@ pub struct Reply {
     pub distance_m: Option<f64>,
     /// One standard deviation of `distance_m`, in metres, if the model tells it.
     pub distance_std_m: Option<f64>,
+    /// Whether that is known to hold: the model's answers to this question were held against truth.
+    pub std_is_calibrated: bool,
     /// How sure the model was of the distance's digits, 0 to 1; `None` without a distance.
     pub confidence: Option<f32>,
     /// The model ended by itself, rather than at the limit of tokens.

@@ -230,6 +230,18 @@ fn warn_if_out_of_reach(settings: &Settings, estimator: &dyn Estimator) {
     }
 }
 
+/// That nobody knows how far standard deviations hold is told before anybody relies on one.
+fn warn_if_not_calibrated(estimator: &dyn Estimator) {
+    if !estimator.is_calibrated() {
+        tracing::warn!(
+            "the standard deviation of {} is not calibrated: it says how far its own odds spread, and 90 % intervals of \
+             it may hold far fewer truths, or more. Set model.std_scale and model.std_floor_m, which evaluate fits to \
+             labelled recordings with truth",
+            estimator.name()
+        );
+    }
+}
+
 struct Worker {
     frames: Receiver<Complete>,
     calls: Receiver<Box<Call>>,
@@ -252,6 +264,7 @@ impl Worker {
         let settings = self.shared.settings()?;
         tracing::info!("loading the estimator {}", settings.estimator().name);
         let estimator = self.shared.estimators.open(&settings, progress)?;
+        warn_if_not_calibrated(estimator.as_ref());
         tracing::info!("ready to measure with {}", estimator.name());
         warn_if_out_of_reach(&settings, estimator.as_ref());
         let mut state = State {

@@ -50,6 +50,45 @@ pub enum WithoutTruth {
 /// `Error::NothingToDo` for a bag without rewards, `Error::NoTopic` for a named truth topic that it
 /// does not have, and what makes a bag unreadable.
 pub fn evaluate(path: &Path, truth: &TruthTopics, progress: OnProgress<'_>) -> Result<Evaluation> {
+    let (collected, info, roles, loss) = collect(path, truth, progress)?;
+    collected.evaluated(&info, &roles, loss)
+}
+
+/// The steps of a labelled bag in their order.
+pub(crate) struct Steps {
+    /// What all its rewards are of.
+    pub kind: DistanceKind,
+    /// A reward, and the true distance where there is one near enough in time, in metres.
+    pub steps: Vec<(StepReward, Option<f64>)>,
+    /// What of the bag could not be read.
+    pub loss: Option<Loss>,
+}
+
+/// Reads the bag's steps beside the truth.
+///
+/// # Errors
+/// As [`evaluate`].
+pub(crate) fn steps_of(
+    path: &Path,
+    truth: &TruthTopics,
+    progress: OnProgress<'_>,
+) -> Result<Steps> {
+    let (mut collected, info, _, loss) = collect(path, truth, progress)?;
+    let kind = collected.distance_kind(&info)?;
+    let truth_m = collected.truth_m(kind);
+    let rewards = collected.rewards.into_iter().map(|(_, reward)| reward);
+    Ok(Steps {
+        kind,
+        steps: rewards.zip(truth_m).collect(),
+        loss,
+    })
+}
+
+fn collect(
+    path: &Path,
+    truth: &TruthTopics,
+    progress: OnProgress<'_>,
+) -> Result<(Collected, BagInfo, Roles, Option<Loss>)> {
     let mut reader = BagReader::open(path)?;
     let info = reader.info().clone();
     let roles = Roles::by_name(&info, &Settings::geometry(), truth)?;
@@ -60,7 +99,7 @@ pub fn evaluate(path: &Path, truth: &TruthTopics, progress: OnProgress<'_>) -> R
         messages_read += 1;
         progress(progress_of(messages_read, &info, collected.rewards.len()));
     }
-    collected.evaluated(&info, &roles, reader.loss().cloned())
+    Ok((collected, info, roles, reader.loss().cloned()))
 }
 
 struct Collected {
@@ -141,17 +180,7 @@ impl Collected {
         loss: Option<Loss>,
     ) -> Result<Evaluation> {
         let kind = self.distance_kind(info)?;
-        // Steps were written in their order, but may share a log time.
-        self.rewards
-            .sort_by_key(|(_, reward)| (reward.episode_id, reward.step));
-        let times: Vec<StepTime> = (self.rewards.iter())
-            .map(|(log_time_nanos, reward)| StepTime {
-                stamp_nanos: reward.header.stamp_nanos(),
-                log_time_nanos: *log_time_nanos,
-            })
-            .collect();
-        let tolerance_nanos = nanos_from_seconds(Settings::geometry().matching.tolerance_s);
-        let mut truth_m = std::mem::take(&mut self.truth).at(kind, &times, tolerance_nanos);
+        let mut truth_m = self.truth_m(kind);
         let steps_with_truth = truth_m.iter().flatten().count() as u64;
         let mut without_truth = (steps_with_truth == 0).then(|| why_no_truth(kind, roles));
         let measured = || {
@@ -173,6 +202,21 @@ impl Collected {
             without_truth,
             loss,
         })
+    }
+
+    /// Puts the steps in order, and takes the true distance of each, in metres.
+    fn truth_m(&mut self, kind: DistanceKind) -> Vec<Option<f64>> {
+        // Steps were written in their order, but may share a log time.
+        self.rewards
+            .sort_by_key(|(_, reward)| (reward.episode_id, reward.step));
+        let times: Vec<StepTime> = (self.rewards.iter())
+            .map(|(log_time_nanos, reward)| StepTime {
+                stamp_nanos: reward.header.stamp_nanos(),
+                log_time_nanos: *log_time_nanos,
+            })
+            .collect();
+        let tolerance_nanos = nanos_from_seconds(Settings::geometry().matching.tolerance_s);
+        std::mem::take(&mut self.truth).at(kind, &times, tolerance_nanos)
     }
 
     /// The figures of the rewards, and of what geometry measured beside a model, against the true distances by

@@ -1,6 +1,7 @@
 //! spatial_reward on recordings: bags in, labelled bags, reports, figures and training sets out.
 
 mod by_stamp;
+pub mod calibrate;
 pub mod dataset;
 mod error;
 pub mod evaluate;

@@ -84,6 +84,10 @@ impl Config {
             let expected = "an absolute topic name such as /spatial_reward/step_reward";
             return refuse("output.reward_topic", topic.clone(), expected);
         }
+        if let (None, Some(floor_m)) = (self.model.std_scale, self.model.std_floor_m) {
+            let expected = "left out where model.std_scale is: the two are fitted together";
+            return refuse("model.std_floor_m", floor_m.to_string(), expected);
+        }
         let question = &self.model.question;
         if !question.contains("<region0>") || !question.contains("<region1>") {
             let expected = "a question about <region0> (the fingertip) and <region1> (the target)";

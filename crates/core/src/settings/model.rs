@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
+use crate::calibration::Calibration;
 use crate::prompt::format::DISTANCE_QUESTION;
 
 /// The vision-language model, what it is shown and what it is asked: for `estimator.kind: spatialrgpt`, and for `ask`.
@@ -36,10 +37,27 @@ pub struct Model {
     pub depth_model: Option<String>,
     /// What becomes black and white in its relative depth.
     pub depth_scale: DepthScale,
+    /// How many times the spread of its answers it is off: what `evaluate` fits. None: what the checkpoint says
+    /// of itself; where that says nothing, its standard deviation is not calibrated.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "maximum" = 1000.0))]
+    pub std_scale: Option<f64>,
+    /// What it is off where its answers have no spread, with model.std_scale. None: 0.
+    #[schemars(extend("x-unit" = "m", "minimum" = 0.0, "maximum" = 10.0))]
+    pub std_floor_m: Option<f64>,
     /// Frames that go through it together when a bag is labelled.
     #[default = 8]
     #[schemars(extend("x-unit" = "frames", "minimum" = 1, "maximum" = 256, "x-node" = false))]
     pub batch: u32,
+}
+
+impl Model {
+    /// What makes a standard deviation of its answers' spread, where the settings say it.
+    pub fn calibration(&self) -> Option<Calibration> {
+        self.std_scale.map(|scale| Calibration {
+            scale,
+            floor_m: self.std_floor_m.unwrap_or(0.0),
+        })
+    }
 }
 
 /// The type of the network's numbers.

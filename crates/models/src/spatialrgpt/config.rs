@@ -15,3 +15,4 @@ pub use network::ModelConfig;
 pub use trained::Trained;
 
 pub(super) use files::read_json;
+pub(super) use trained::is_same_question;

@@ -8,10 +8,11 @@ use std::thread::JoinHandle;
 use super::digest;
 use super::model::View;
 use super::open::{self, Located};
-use super::reasoner::{Decoded, Reasoner};
+use super::reasoner::{Decoded, Reasoner, std_m};
 use super::relative_depth::DepthNetwork;
 use crate::error::Error;
 use spatial_reward_core::answer::parse_distance;
+use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::error::panic_words;
 use spatial_reward_core::estimator::{Estimator, Order, Origin};
 use spatial_reward_core::frame::{Answer, ColorImage, Frame, Measurement, Reason, Regions};
@@ -28,6 +29,7 @@ pub struct ModelEstimator {
     geometry: GeometryEstimator,
     prompt: Prompt,
     least_m: f64,
+    calibration: Option<Calibration>,
     source: RelativeDepth,
     order: Order,
     batch: usize,
@@ -82,6 +84,7 @@ impl ModelEstimator {
         let trained = reasoner.trained();
         trained.check(&settings.model.question)?;
         let least_m = trained.least_distance_m.unwrap_or(0.0);
+        let calibration = settings.model.calibration().or(trained.calibration);
         Ok(Self {
             networks: Mutex::new(Networks {
                 reasoner,
@@ -92,6 +95,7 @@ impl ModelEstimator {
             geometry: GeometryEstimator::new(&settings.geometry),
             prompt,
             least_m,
+            calibration,
             source,
             order: match settings.model.depth_scale {
                 DepthScale::Frame => Order::Any,
@@ -134,13 +138,14 @@ impl ModelEstimator {
     fn measurement(&self, frame: &Frame, regions: &Regions, said: &Decoded) -> Measurement {
         let parsed = parse_distance(&said.text);
         let confidence = parsed.as_ref().and_then(|p| said.confidence(&p.numbers));
+        let spread_m = parsed.as_ref().and_then(|parsed| said.spread_m(parsed));
         let beside = self.geometry.estimate(frame, regions).unwrap_or_default();
         Measurement {
             confidence: confidence.unwrap_or(0.0),
             answer: Some(Answer {
                 text: said.text.trim().to_owned(),
                 distance_m: parsed.map(|parsed| parsed.distance_m),
-                ..Answer::default()
+                distance_std_m: std_m(spread_m, self.calibration),
             }),
             ..beside
         }
@@ -167,6 +172,10 @@ impl Estimator for ModelEstimator {
 
     fn least_m(&self) -> f64 {
         self.least_m
+    }
+
+    fn is_calibrated(&self) -> bool {
+        self.calibration.is_some()
     }
 
     fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
@@ -198,6 +207,7 @@ impl Estimator for ModelEstimator {
         Ok(Origin {
             model_digest: digest.get()?,
             prompt: self.prompt.text.clone(),
+            calibration: self.calibration,
         })
     }
 }

@@ -35,9 +35,16 @@ pub(super) struct Generated {
     pub ids: Vec<i64>,
     /// The probability that the model gave each of them.
     pub probabilities: Vec<f32>,
+    /// For each of them the likeliest others, with their probabilities.
+    pub alternatives: Vec<Vec<(i64, f32)>>,
     /// It stopped by itself, rather than at the limit.
     pub stopped: bool,
 }
+
+/// So many alternatives are kept of each token: as many as there are digits, and some that are none.
+const ALTERNATIVES: i64 = 16;
+/// What is less likely is left out: a thousandth of the answers, whatever they say, is not what makes them uncertain.
+const LEAST_PROBABILITY: f32 = 1e-3;
 
 /// Sees the logits (B, V) of every step.
 pub(super) type Observer<'a> = &'a mut dyn FnMut(&Tensor);
@@ -113,10 +120,14 @@ impl SpatialRgpt {
                 observer(&logits);
             }
             let probability = Vec::<f32>::try_from(&probability)?;
-            for ((answer, id), probability) in answers.iter_mut().zip(&ids).zip(probability) {
+            let others = alternatives(&probabilities)?;
+            let chosen_with_odds = ids.iter().zip(probability).zip(others);
+            for (answer, ((id, probability), others)) in answers.iter_mut().zip(chosen_with_odds) {
                 if !answer.stopped {
+                    let others = others.into_iter().filter(|(other, _)| other != id);
                     answer.ids.push(*id);
                     answer.probabilities.push(probability);
+                    answer.alternatives.push(others.collect());
                     answer.stopped = limits.stop_ids.contains(id);
                 }
             }
@@ -127,5 +138,48 @@ impl SpatialRgpt {
             logits = self.llm.forward(&next, &mut cache, None)?;
         }
         Ok(answers)
+    }
+}
+
+/// The likeliest tokens of each row of probabilities (B, V), the likeliest first.
+fn alternatives(probabilities: &Tensor) -> TchResult<Vec<Vec<(i64, f32)>>> {
+    let (_, vocabulary) = probabilities.size2()?;
+    let count = ALTERNATIVES.min(vocabulary);
+    let (values, ids) = probabilities.f_topk(count, -1, true, true)?; // (B, K)
+    let values = Vec::<f32>::try_from(&values.f_flatten(0, -1)?)?;
+    let ids = Vec::<i64>::try_from(&ids.f_flatten(0, -1)?)?;
+    let pairs: Vec<(i64, f32)> = ids.into_iter().zip(values).collect();
+    let likely = |row: &[(i64, f32)]| {
+        let likely = row.iter().filter(|(_, p)| *p >= LEAST_PROBABILITY);
+        likely.copied().collect()
+    };
+    Ok(pairs.chunks(count.max(1) as usize).map(likely).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likely_tokens_of_each_row_are_kept_the_likeliest_first() {
+        // given two rows of 20 tokens: four that are likely in one, all alike in the other
+        let mut one = [0.0_f32; 20];
+        (one[3], one[7], one[11], one[19]) = (0.25, 0.6, 0.0009, 0.15);
+        let rows = [one, [0.05; 20]].concat();
+        let probabilities = Tensor::from_slice(&rows).reshape([2, 20]);
+
+        let kept = alternatives(&probabilities).unwrap();
+
+        // then what is less likely than a thousandth is left out, and of the others there are 16 at most
+        assert_eq!(kept[0], [(7, 0.6), (3, 0.25), (19, 0.15)]);
+        assert_eq!(kept[1].len(), 16);
+        assert!(kept[1].iter().all(|(_, probability)| *probability == 0.05));
+    }
+
+    #[test]
+    fn a_vocabulary_may_be_smaller_than_what_is_kept() {
+        let probabilities = Tensor::from_slice(&[0.4_f32, 0.6]).reshape([1, 2]);
+        let kept = alternatives(&probabilities).unwrap();
+        assert_eq!(kept, [[(1, 0.6), (0, 0.4)]]);
     }
 }

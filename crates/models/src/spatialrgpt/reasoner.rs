@@ -9,6 +9,8 @@ use super::generate::{Generated, Limits, Request};
 use super::model::{Features, SpatialRgpt, View};
 use crate::error::{Error, Result};
 use crate::nn::weights::Placement;
+use spatial_reward_core::answer::{Alternative, ParsedDistance, WrittenToken};
+use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::frame::ColorImage;
 use spatial_reward_core::imaging::{AspectMode, GrayImage, ImageProcessor, Mask};
 use spatial_reward_core::prompt::{Prompt, Template};
@@ -30,6 +32,8 @@ pub struct Decoded {
     pub ids: Vec<i64>,
     /// The probability that the model gave each token.
     pub probabilities: Vec<f32>,
+    /// For each token with a digit the likeliest others; empty for those without.
+    pub alternatives: Vec<Vec<Alternative>>,
     /// Each token's bytes in `text`; empty for special ones.
     pub spans: Vec<Range<usize>>,
     /// It ended by itself, rather than at the limit of tokens.
@@ -159,13 +163,35 @@ impl Reasoner {
     /// `Error::Tokenizer` for a token that the tokenizer does not have.
     pub(super) fn decode(&self, generated: Generated) -> Result<Decoded> {
         let (text, spans) = self.model.tokenizer.decode_spans(&generated.ids)?;
+        let writes_digit = |span: &Range<usize>| {
+            let bytes = text.as_bytes().get(span.clone()).unwrap_or_default();
+            bytes.iter().any(u8::is_ascii_digit)
+        };
+        let alternatives = spans.iter().zip(&generated.alternatives);
+        let alternatives = alternatives.map(|(span, others)| match writes_digit(span) {
+            true => self.worded(others),
+            false => Vec::new(),
+        });
         Ok(Decoded {
+            alternatives: alternatives.collect(),
             text,
             spans,
             ids: generated.ids,
             probabilities: generated.probabilities,
             stopped: generated.stopped,
         })
+    }
+
+    /// Tokens as they read alone. A row of the network that is no token of the tokenizer's reads as nothing.
+    fn worded(&self, tokens: &[(i64, f32)]) -> Vec<Alternative> {
+        let word = |(id, probability): &(i64, f32)| {
+            let text = self.model.tokenizer.decode(&[*id]).ok()?;
+            Some(Alternative {
+                text,
+                probability: *probability,
+            })
+        };
+        tokens.iter().filter_map(word).collect()
     }
 }
 
@@ -194,6 +220,13 @@ pub(super) fn processor(folder: &Path, config: &ModelConfig) -> Result<ImageProc
     Ok(processor)
 }
 
+/// The standard deviation of a distance whose spread is this, in metres: the spread itself where nothing is known of how
+/// far it is to be believed.
+pub(super) fn std_m(spread_m: Option<f64>, calibration: Option<Calibration>) -> Option<f64> {
+    let of = |spread_m| calibration.map_or(spread_m, |calibration| calibration.std_m(spread_m));
+    spread_m.map(of)
+}
+
 impl Decoded {
     /// How sure the model was of the tokens that some bytes of its text are made of: the geometric mean
     /// of their probabilities, so that a number with more digits is not taken for a guess. `None` if no
@@ -212,5 +245,17 @@ impl Decoded {
             .map(|(_, probability)| probability.max(f32::MIN_POSITIVE).ln())
             .collect();
         (!logs.is_empty()).then(|| (logs.iter().sum::<f32>() / logs.len() as f32).exp())
+    }
+
+    /// How far the distance that it states may be off by the model's odds, in metres ([`ParsedDistance::spread_m`]).
+    pub fn spread_m(&self, parsed: &ParsedDistance) -> Option<f64> {
+        let odds = self.probabilities.iter().zip(&self.alternatives);
+        let tokens = self.spans.iter().zip(odds);
+        let tokens = tokens.map(|(span, (probability, alternatives))| WrittenToken {
+            span: span.clone(),
+            probability: *probability,
+            alternatives: alternatives.clone(),
+        });
+        parsed.spread_m(&self.text, &tokens.collect::<Vec<_>>())
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use super::config::is_same_question;
 use super::model::Features;
 use super::open::{self, Located};
-use super::reasoner::{Decoded, Reasoner};
+use super::reasoner::{Decoded, Reasoner, std_m};
 use super::relative_depth::DepthNetwork;
 use crate::error::{Error, Result};
 use spatial_reward_core::answer::parse_distance;
+use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::prompt::Conversation;
 use spatial_reward_core::question::{MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
@@ -17,6 +19,9 @@ pub struct Session {
     reasoner: Reasoner,
     features: Features,
     conversation: Conversation,
+    /// What the calibration was fitted for.
+    question: String,
+    calibration: Option<Calibration>,
 }
 
 impl Session {
@@ -52,6 +57,8 @@ impl Session {
             .ok_or_else(|| Error::torch("encode the picture", "nothing came out"))?;
         Ok(Self {
             conversation: Conversation::new(reasoner.template(), with_depth, regions),
+            question: settings.model.question.clone(),
+            calibration: (settings.model.calibration()).or(reasoner.trained().calibration),
             reasoner,
             features,
         })
@@ -69,14 +76,17 @@ impl Session {
         let said = self.reasoner.answer(&[(&self.features, &prompt)])?;
         let said: Decoded = said.into_iter().next().unwrap_or_default();
         let parsed = parse_distance(&said.text);
+        let spread_m = parsed.as_ref().and_then(|parsed| said.spread_m(parsed));
+        // A conversation is about anything: of other answers nobody knows how far their spread is to be believed.
+        let calibration = (self.calibration).filter(|_| is_same_question(question, &self.question));
         let answer = self.conversation.answered(&said.text);
         Ok(Reply {
             text: answer.text,
             unknown_regions: answer.unknown_regions,
             confidence: parsed.as_ref().and_then(|p| said.confidence(&p.numbers)),
             distance_m: parsed.map(|parsed| parsed.distance_m),
-            // A conversation is about anything, and its answers are calibrated for nothing.
-            distance_std_m: None,
+            distance_std_m: std_m(spread_m, calibration),
+            std_is_calibrated: calibration.is_some(),
             complete: said.stopped,
             prompt: prompt.text,
             seconds: begin.elapsed().as_secs_f64(),

@@ -19,7 +19,7 @@ pub enum IfExists {
 }
 
 /// The file that tells a labelled bag: it is there whenever the folder is.
-fn table_of(target: &Path) -> PathBuf {
+pub(crate) fn table_of(target: &Path) -> PathBuf {
     target.join(format!("{}_reward.parquet", name_of(target)))
 }
 

@@ -141,6 +141,7 @@ mod tests {
     use crate::report::fixtures;
     use crate::report::metrics::{Metrics, Sample};
     use crate::report::provenance::Provenance;
+    use spatial_reward_core::calibration::Calibration;
     use spatial_reward_core::frame::{ColorImage, Reason};
     use spatial_reward_core::settings::Settings;
     use spatial_reward_core::step::Step;
@@ -189,6 +190,30 @@ mod tests {
             assert!(!page.contains(attribute), "{attribute}");
         }
         assert_eq!(page.matches("<image ").count(), 8);
+    }
+
+    #[test]
+    fn intervals_of_a_model_that_nobody_calibrated_are_said_to_be_that() {
+        let mut steps = fixtures::approach(20);
+        let mut provenance = fixtures::provenance(&Settings::geometry());
+        let words = "not calibrated";
+        for step in &mut steps {
+            step.distance_std_m = f64::NAN;
+        }
+        provenance.model_digest = "abc".into();
+        assert!(!page_of(&steps, &provenance, None).contains(words));
+        for step in &mut steps {
+            step.distance_std_m = 0.01;
+        }
+        assert!(page_of(&steps, &provenance, None).contains(words));
+        // and neither those of a calibrated one nor geometry's
+        provenance.model_calibration = Some(Calibration {
+            scale: 1.0,
+            floor_m: 0.01,
+        });
+        assert!(!page_of(&steps, &provenance, None).contains(words));
+        let geometry = fixtures::provenance(&Settings::geometry());
+        assert!(!page_of(&steps, &geometry, None).contains(words));
     }
 
     #[test]

@@ -8,8 +8,12 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::estimator::Origin;
 use spatial_reward_core::settings::{Alignment, RewardKind, Settings};
+
+/// What every key of ours begins with.
+const PREFIX: &str = "spatial_reward.";
 
 /// What every output says about its origin. Holds no clock, host or path, so the same labelling twice
 /// gives the same bytes.
@@ -23,6 +27,8 @@ pub struct Provenance {
     pub model_digest: String,
     /// The question that the model was asked; empty for geometry.
     pub prompt: String,
+    /// What makes a standard deviation of the model's spread; `None` for geometry, and where it is the spread itself.
+    pub model_calibration: Option<Calibration>,
     /// `Config::digest()` of the settings in force.
     pub config_digest: String,
     /// The settings that differ from their defaults, as YAML that `--config` takes; empty where none does.
@@ -58,6 +64,7 @@ impl Provenance {
             estimator: estimator.to_owned(),
             model_digest: origin.model_digest,
             prompt: origin.prompt,
+            model_calibration: origin.calibration,
             config_digest: settings.digest()?,
             config_yaml: settings.changed_yaml()?,
             distance_kind: settings.distance().name().to_owned(),
@@ -69,16 +76,24 @@ impl Provenance {
         })
     }
 
+    /// Whether standard deviations, if there are any, are known to hold: a model's are where a calibration made them.
+    pub fn is_calibrated(&self) -> bool {
+        self.model_digest.is_empty() || self.model_calibration.is_some()
+    }
+
     /// Key and value of everything, in a fixed order, the keys prefixed with the crate's name.
     pub fn key_values(&self) -> Vec<(String, String)> {
         // Maps of text and numbers always go into JSON.
         let parameters = serde_json::to_string(&self.reward_parameters).unwrap_or_default();
         let topics = serde_json::to_string(&self.topics).unwrap_or_default();
+        let calibration = self.model_calibration.as_ref();
+        let calibration = calibration.and_then(|one| serde_json::to_string(one).ok());
         [
             ("crate_version", self.crate_version.clone()),
             ("estimator", self.estimator.clone()),
             ("model_digest", self.model_digest.clone()),
             ("prompt", self.prompt.clone()),
+            ("model_calibration", calibration.unwrap_or_default()),
             ("config_digest", self.config_digest.clone()),
             ("config", self.config_yaml.clone()),
             ("distance_kind", self.distance_kind.clone()),
@@ -89,7 +104,7 @@ impl Provenance {
             ("topics", topics),
         ]
         .into_iter()
-        .map(|(key, value)| (format!("spatial_reward.{key}"), value))
+        .map(|(key, value)| (format!("{PREFIX}{key}"), value))
         .collect()
     }
 }
@@ -99,18 +114,68 @@ impl Provenance {
 /// # Errors
 /// `Error::Io` if it cannot be read, `Error::NothingToDo` if it has no provenance of ours.
 pub fn read_config_digest(table: &Path) -> Result<String> {
-    let foreign = |message: String| Error::NothingToDo {
+    let key = "config_digest";
+    let found = read(table)?.remove(key);
+    found.ok_or_else(|| foreign(table, &format!("it has no {PREFIX}{key} in its metadata")))
+}
+
+/// What made a model's labels, as a table says it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelling {
+    /// The estimator's name.
+    pub estimator: String,
+    /// Digest of the model's files; empty for geometry.
+    pub model_digest: String,
+    /// What the model was asked; empty for geometry.
+    pub prompt: String,
+    /// What made standard deviations of its spread.
+    pub calibration: Option<Calibration>,
+}
+
+/// What made the labels of a table (`*_reward.parquet`).
+///
+/// # Errors
+/// As [`read_config_digest`].
+pub fn read_labelling(table: &Path) -> Result<Labelling> {
+    let mut found = read(table)?;
+    let mut value = |key: &str| found.remove(key);
+    let missing = |key: &str| foreign(table, &format!("it has no {PREFIX}{key} in its metadata"));
+    // Tables from before there were calibrations have none.
+    let calibration = value("model_calibration").filter(|text| !text.is_empty());
+    let calibration = calibration.map(|text| {
+        let read = serde_json::from_str::<Calibration>(&text).map_err(|error| error.to_string());
+        let checked = read.and_then(|read| {
+            let key = format!("{PREFIX}model_calibration");
+            read.check(&key).map_err(|error| error.to_string())
+        });
+        checked.map_err(|error| foreign(table, &error))
+    });
+    Ok(Labelling {
+        estimator: value("estimator").ok_or_else(|| missing("estimator"))?,
+        model_digest: value("model_digest").unwrap_or_default(),
+        prompt: value("prompt").unwrap_or_default(),
+        calibration: calibration.transpose()?,
+    })
+}
+
+/// A table's provenance, by the keys without their prefix.
+fn read(table: &Path) -> Result<BTreeMap<String, String>> {
+    let file = File::open(table).map_err(Error::io("open", table))?;
+    let reader =
+        SerializedFileReader::new(file).map_err(|error| foreign(table, &error.to_string()))?;
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let ours = metadata.into_iter().flatten().filter_map(|entry| {
+        let key = entry.key.strip_prefix(PREFIX)?;
+        Some((key.to_owned(), entry.value.clone()?))
+    });
+    Ok(ours.collect())
+}
+
+fn foreign(table: &Path, message: &str) -> Error {
+    Error::NothingToDo {
         path: table.into(),
         message: format!("{message}; is it a table that this program wrote?"),
-    };
-    let file = File::open(table).map_err(Error::io("open", table))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| foreign(error.to_string()))?;
-    let metadata = reader.metadata().file_metadata().key_value_metadata();
-    let key = "spatial_reward.config_digest";
-    let entry = metadata.and_then(|entries| entries.iter().find(|entry| entry.key == key));
-    entry
-        .and_then(|entry| entry.value.clone())
-        .ok_or_else(|| foreign(format!("it has no {key} in its metadata")))
+    }
 }
 
 fn alignment_name(alignment: Alignment) -> &'static str {

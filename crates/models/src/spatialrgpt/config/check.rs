@@ -2,7 +2,7 @@
 
 use super::files::VisionFamily;
 use super::network::ModelConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Whether the network can be what the files say.
 ///
@@ -33,6 +33,15 @@ fn check_top(config: &ModelConfig) -> Result<()> {
             "mm_vision_select_feature",
             &top.mm_vision_select_feature,
             "patch, cls_patch",
+        ));
+    }
+    if let Some(calibration) = top.spatial_reward.calibration
+        && let Err(error) = calibration.check("spatial_reward.calibration")
+    {
+        return Err(Error::checkpoint(
+            config.folder.join(file),
+            error.to_string(),
+            "Fit it again, or leave it out",
         ));
     }
     if config.resized_from().is_some()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::prompt::format;
 
 /// `spatial_reward` in the top `config.json`. A checkpoint without it was trained on all sorts of questions.
@@ -16,6 +17,9 @@ pub struct Trained {
     /// The least distance that it answers, in metres: what is nearer it does not tell from this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_distance_m: Option<f64>,
+    /// What makes a standard deviation of its answers' spread. Left out: nobody fitted it, and it is not calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 impl Trained {
@@ -56,8 +60,15 @@ impl Trained {
         Self {
             questions: only.into_iter().collect(),
             least_distance_m: None,
+            // Fitted to the answers of other weights.
+            calibration: None,
         }
     }
+}
+
+/// Whether two questions are one, about whichever regions.
+pub(in crate::spatialrgpt) fn is_same_question(one: &str, other: &str) -> bool {
+    by_mention(one) == by_mention(other)
 }
 
 /// A question with its regions numbered in the order of their mention, whatever they were called.
@@ -107,6 +118,10 @@ mod tests {
         Trained {
             questions: vec![DISTANCE.into()],
             least_distance_m: Some(0.03),
+            calibration: Some(Calibration {
+                scale: 1.5,
+                floor_m: 0.01,
+            }),
         }
     }
 
@@ -149,6 +164,11 @@ mod tests {
             assert!(taught(before, &[TAUGHT, other]).is_empty());
         }
         assert!(taught(Some(&knows_one), &[other]).is_empty());
+        // and what was fitted to the answers before is no calibration of those after
+        assert_eq!(
+            Trained::after(Some(&knows_one), [TAUGHT].into_iter()).calibration,
+            None
+        );
         // what knew all sorts still does
         assert!(taught(Some(&knows_all), &[TAUGHT]).is_empty());
     }

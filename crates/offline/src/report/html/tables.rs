@@ -155,12 +155,16 @@ pub(crate) fn reading(report: &Report) -> String {
         let settings::Votes { needed, of } = votes;
         format!(" by the vote of {needed} of the last {of} valid steps")
     });
-    let intervals = match (report.steps.iter()).any(|step| step.interval_90().is_some()) {
-        true => {
-            "<li>The band around the measured distance is its 90 % interval: 1.645 standard deviations each way, cut at \
-             0.</li>\n"
-        }
-        false => "",
+    let has_intervals = (report.steps.iter()).any(|step| step.interval_90().is_some());
+    let band = "<li>The band around the measured distance is its 90 % interval: 1.645 standard deviations each way, cut at \
+                0.";
+    let intervals = match (has_intervals, report.provenance.is_calibrated()) {
+        (true, true) => format!("{band}</li>\n"),
+        (true, false) => format!(
+            "{band} <b>This model is not calibrated</b>: it may hold the truth in far fewer steps than 9 of 10, or \
+             in more.</li>\n"
+        ),
+        (false, _) => String::new(),
     };
     format!(
         "<h2>How to read it</h2>\n<ul>\n\
