@@ -1,13 +1,13 @@
-"""Fits the weights of the geometry's evidence (crates/core/src/geometry/uncertainty.rs), so that the 90 % intervals hold a
-share of the truths in recorded bags (sim/record.py and sim/grippers.py write such).
+"""Fits the weights of the geometry's evidence (crates/core/src/geometry/uncertainty.rs), so that the 90 % intervals
+hold a share of the truths in recorded bags (sim/record.py and sim/grippers.py write such).
 
 usage: fit_uncertainty.py FOLDER ... [--program PROGRAM]
 
 Every FOLDER holds bags. Half of an interval is the sum of the evidence times weights that are not negative: quantile
-regression of the absolute errors, each bag weighing the same, and of that the mean over random halves of the bags, for one
-fit to all of them leans on whatever evidence happens to single out these bags' errors. Prints the weights of each kind of distance as they stand in
-the code, and what the intervals are worth on the bags themselves, and on those of each gripper or task with the weights that
-all the others give. A bag's gripper is the name up to the third underscore.
+regression of the absolute errors, each bag weighing the same, and of that the mean over random halves of the bags, for
+one fit to all of them leans on whatever evidence happens to single out these bags' errors. Prints the weights of each
+kind of distance as they stand in the code, and what the intervals are worth on the bags themselves, and on those of
+each gripper or task with the weights that all the others give. A bag's gripper is its name up to the third underscore.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def parse() -> argparse.Namespace:
 
 
 def label(program: Path, bag: Path) -> dict[str, Steps]:
-    """The steps of a bag for each kind; the program tells the evidence of each valid one at its last level of detail."""
+    """The steps of a bag for each kind. At its last level of detail the program tells the evidence of each valid one."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out"
         command = [program, "label", bag, "-o", out, "--jobs", "1", "-vv", "--log-format", "json"]
@@ -83,7 +83,8 @@ def label(program: Path, bag: Path) -> dict[str, Steps]:
 
 def together(labelled: dict[str, dict[str, Steps]], kind: str) -> Steps:
     each = [steps[kind] for steps in labelled.values() if len(steps[kind].truth)]
-    return Steps(*(np.concatenate([getattr(one, what) for one in each]) for what in ("terms", "measured", "truth", "bag")))
+    fields = ("terms", "measured", "truth", "bag")
+    return Steps(*(np.concatenate([getattr(one, field) for one in each]) for field in fields))
 
 
 def fitted(steps: Steps, kind: str) -> np.ndarray:
