@@ -15,7 +15,7 @@ from rosbags.rosbag2 import Reader
 from python_peer import REWARD_TYPE, nanos, typestore
 
 TRUTH_TOPIC, POINT_TOPIC = "/ground_truth/surface_distance", "/ground_truth/fingertip"
-KINDS = ("center_m", "surface_m", "cloud_m", "confidence")
+KINDS = ("center_m", "surface_m", "cloud_m")
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def parse() -> argparse.Namespace:
 
 
 def label(program: Path, bag: Path) -> dict[str, Steps]:
-    """The steps of a bag for each kind. At its last level of detail the program tells the evidence of each valid one."""
+    """The steps of a bag for each kind. At its last level of detail the program tells each valid one's evidence."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out"
         command = [program, "label", bag, "-o", out, "--jobs", "1", "-vv", "--log-format", "json"]

@@ -38,7 +38,7 @@ impl Model {
             };
             let measurement = Measurement {
                 answer: Some(answer),
-                confidence: 1.0,
+                own_confidence: Some(1.0),
                 ..Measurement::default()
             };
             (START + index * PERIOD, Ok(measurement))

@@ -25,7 +25,7 @@ fn estimator(std_m: impl Fn(i64) -> Option<f64>) -> Scripted {
         let measurement = Measurement {
             surface_m: Some(gap_m(index, STEPS) + 0.01),
             surface_std_m: std_m(index),
-            confidence: 1.0,
+            own_confidence: Some(1.0),
             ..Measurement::default()
         };
         (START + index * PERIOD, Ok(measurement))

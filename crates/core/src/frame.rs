@@ -336,6 +336,9 @@ impl DistanceKind {
     }
 }
 
+/// The standard deviation of a distance that is trusted by half.
+const HALF_CONFIDENT_STD_M: f64 = 0.01;
+
 /// What an estimator says about one frame. Distances that it did not measure are `None`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measurement {
@@ -353,8 +356,9 @@ pub struct Measurement {
     pub surface_std_m: Option<f64>,
     /// As `center_std_m`, of `cloud_m`.
     pub cloud_std_m: Option<f64>,
-    /// 0 (no evidence) to 1.
-    pub confidence: f32,
+    /// The estimator's own, 0 (no evidence) to 1. `None`: it follows from the standard deviation
+    /// ([`confidence`](Self::confidence)).
+    pub own_confidence: Option<f32>,
     /// What a language model answered, whose distance then counts; the distances above were measured
     /// beside it. `None` for geometry.
     pub answer: Option<Answer>,
@@ -382,6 +386,16 @@ impl Measurement {
             DistanceKind::Surface => self.surface_m,
             DistanceKind::Cloud => self.cloud_m,
         }
+    }
+
+    /// 0 (no evidence) to 1: the estimator's own, or what follows from one standard deviation `s` of the distance that
+    /// counts, 1 / (1 + s / 10 mm): a half where the distance may well be a centimetre off. 0 where nothing tells.
+    pub fn confidence(&self, kind: DistanceKind) -> f32 {
+        let of_deviation = || {
+            self.distance_std_m(kind)
+                .map(|std_m| (1.0 / (1.0 + std_m / HALF_CONFIDENT_STD_M)) as f32)
+        };
+        self.own_confidence.or_else(of_deviation).unwrap_or(0.0)
     }
 
     /// One standard deviation of the distance that counts, in metres, if the estimator tells it.

@@ -7,7 +7,7 @@
 //! that may be off (`uncertainty`).
 //!
 //! Constants are shares of the box, the depth or the pixel's footprint, but for two lengths of a hand's
-//! scale (`MIN_SPREAD_M`, `NOISE_SCALE_M`); nothing is fitted to a robot or a camera but the weights of the uncertainty.
+//! scale (`MIN_SPREAD_M`, `CLOSE_M`); nothing is fitted to a robot or a camera but the weights of the uncertainty.
 
 mod background;
 mod bystanders;
@@ -34,11 +34,11 @@ use crate::frame::{
 use crate::settings::Geometry;
 pub use cloud::mean_nearest_of_samples_m;
 use inflate::inflated;
-use segment::{FULL_SCORE, Segments};
+use segment::Segments;
 pub use solid::Point;
 use solid::Solid;
 use uncertainty::Evidence;
-use window::{DepthRange, IN_FINGERTIP, IN_TARGET, Window};
+use window::{DepthRange, Window};
 
 /// A part smaller than this share of the largest one tells nothing of the fingertip's centre, unless
 /// it alone explains a side of the box.
@@ -46,10 +46,6 @@ const MIN_CENTER_SHARE: f32 = 0.25;
 /// From one share of its box to the other that a target leaves empty, its centre goes over from that of its point symmetry to
 /// that of the volume of round cross-sections.
 const CROOKED_EMPTY: [f64; 2] = [0.3, 0.6];
-/// Depth noise at which confidence is halved: what blurs a fingertip.
-const NOISE_SCALE_M: f32 = 0.01;
-/// Pixels of the smaller region at which confidence is halved.
-const PIXELS_SCALE: f32 = 20.0;
 
 /// Measures the distance from depth, without any model.
 pub struct GeometryEstimator {
@@ -72,7 +68,7 @@ impl GeometryEstimator {
         }
     }
 
-    /// All three distances and a confidence from the evidence.
+    /// All three distances and their standard deviations.
     ///
     /// `color` helps to tell touching surfaces apart where depth alone does not; `depth` must be
     /// registered to it, at whatever resolution; `intrinsics` and `regions` speak of the colour image.
@@ -127,7 +123,7 @@ impl GeometryEstimator {
             center_std_m: Some(std.center_m.into()),
             surface_std_m: Some(std.surface_m.into()),
             cloud_std_m: Some(std.cloud_m.into()),
-            confidence: confidence(&window, &segments, &fingertip, evidence.noise_m),
+            own_confidence: None,
             answer: None,
         })
     }
@@ -229,16 +225,4 @@ fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> P
         });
     let centers: Vec<Point> = counted.map(|(_, part)| part.center).collect();
     centers.iter().sum::<Point>() / centers.len() as f32
-}
-
-/// 0 to 1 from the evidence: how much of the boxes has depth, how well the pixels found explain
-/// them, how many there are, and how noisy their depth is.
-fn confidence(window: &Window, segments: &Segments, fingertip: &[usize], noise_m: f32) -> f32 {
-    let measured = window
-        .measured_share(IN_FINGERTIP)
-        .min(window.measured_share(IN_TARGET));
-    let explained = segments.score as f32 / FULL_SCORE as f32;
-    let pixels = fingertip.len().min(segments.target.len()) as f32;
-    let evidence = measured * explained * pixels / (pixels + PIXELS_SCALE);
-    (evidence / (1.0 + noise_m / NOISE_SCALE_M)).clamp(0.0, 1.0)
 }

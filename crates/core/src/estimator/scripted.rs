@@ -28,7 +28,7 @@ impl Scripted {
                 center_m: Some(distance_m),
                 surface_m: Some(distance_m),
                 cloud_m: Some(distance_m),
-                confidence: 1.0,
+                own_confidence: Some(1.0),
                 ..Measurement::default()
             };
             (stamp_nanos, Ok(measurement))

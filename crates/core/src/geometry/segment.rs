@@ -51,6 +51,11 @@ impl Segments {
         self.fingertip_parts.concat()
     }
 
+    /// Whether nothing speaks for them but that one is nearer.
+    pub(super) fn is_guess(&self) -> bool {
+        self.score <= FOUND
+    }
+
     /// Whether both regions have so many pixels.
     pub(super) fn holds(&self, min_pixels: usize) -> bool {
         let fingertip: usize = self.fingertip_parts.iter().map(Vec::len).sum();
@@ -94,7 +99,7 @@ pub(super) fn segment(window: &Window, min_pixels: usize) -> Result<Segments, Re
     if found.holds(min_pixels) {
         return Ok(found);
     }
-    // One hides nearly all of the other. The score keeps the confidence as low as the evidence.
+    // One hides nearly all of the other. The score says how little that explains.
     let nearness = segments(window, &label_by_nearness(window), min_pixels);
     let score = nearness.score.min(FOUND);
     Ok(Segments { score, ..nearness })

@@ -6,7 +6,8 @@ use nalgebra::{Point3, Rotation3, Vector3};
 
 use super::GeometryEstimator;
 use crate::frame::{
-    BoundingBox, ColorImage, DepthImage, Distortion, Intrinsics, Measurement, Reason, Regions,
+    BoundingBox, ColorImage, DepthImage, DistanceKind, Distortion, Intrinsics, Measurement, Reason,
+    Regions,
 };
 use crate::settings::Geometry;
 
@@ -288,7 +289,7 @@ fn holes_flying_pixels_and_quantised_depth_are_survived() {
     // given a twentieth of the pixels missing, some hanging between two surfaces, depth in mm steps
     let gap = 0.06;
     let mut cast = Scene::finger_above_cube(gap).cast();
-    let clean_confidence = measure(&cast).unwrap().confidence;
+    let clean = measure(&cast).unwrap();
     cast.depth = altered(&cast.depth, |i, depth| {
         let noisy = f64::from(depth) + 0.0015 * jitter(i);
         match i % 100 {
@@ -299,10 +300,11 @@ fn holes_flying_pixels_and_quantised_depth_are_survived() {
     });
     // when it is measured
     let measurement = measure(&cast).unwrap();
-    // then the distance holds, and the confidence says that the evidence is worse
+    // then the distance holds, and its deviation, and with it the confidence, say that the evidence is worse
     let measured = measurement.surface_m.unwrap();
     assert!((measured - gap).abs() < 0.008, "{measured}");
-    assert!(measurement.confidence < clean_confidence && measurement.confidence > 0.1);
+    let [clean, noisy] = [&clean, &measurement].map(|m| m.confidence(DistanceKind::Surface));
+    assert!(noisy < clean && noisy > 0.1, "{noisy} {clean}");
 }
 
 #[test]
@@ -372,7 +374,10 @@ fn a_target_hidden_but_for_its_box_is_a_guess_that_says_so() {
     let outcome = measure(&cast);
     // then either the depth is refused or the confidence is next to nothing
     match outcome {
-        Ok(measurement) => assert!(measurement.confidence < 0.5, "{measurement:?}"),
+        Ok(measurement) => assert!(
+            measurement.confidence(DistanceKind::Surface) < 0.5,
+            "{measurement:?}"
+        ),
         Err(reason) => assert_eq!(reason, Reason::DepthInvalid),
     }
 }

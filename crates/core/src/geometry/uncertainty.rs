@@ -36,9 +36,11 @@ pub(super) struct Evidence {
     pub sides_m: [f32; 2],
     /// The distance between the centres.
     pub center_m: f32,
+    /// The longest side of both boxes, if nothing but nearness tells the regions apart; added as it is.
+    pub guess_m: f32,
 }
 
-/// The fields of `Evidence`, in their order.
+/// The fields of `Evidence` but the last, in their order.
 const TERMS: usize = 15;
 
 /// The weights of the evidence for each kind of distance: what benchmarks/fit_uncertainty.py makes of 68 recordings of five
@@ -110,6 +112,11 @@ impl Evidence {
             hidden_m: [0, 1].map(|k| hidden[k].by_others * sides_m[k]),
             behind_m: [0, 1].map(|k| hidden[k].by_region * sides_m[k]),
             sides_m,
+            guess_m: if segments.is_guess() {
+                sides_m[0].max(sides_m[1])
+            } else {
+                0.0
+            },
             ..Self::default()
         }
     }
@@ -121,7 +128,7 @@ impl Evidence {
                 .iter()
                 .zip(&terms)
                 .map(|(weight, term)| weight * term);
-            (least_m + weighted.sum::<f32>()) / STDS_OF_90_PERCENT as f32
+            (least_m + self.guess_m + weighted.sum::<f32>()) / STDS_OF_90_PERCENT as f32
         };
         Deviations {
             center_m: std_m(&WEIGHTS.center, 0.0),
@@ -130,7 +137,7 @@ impl Evidence {
         }
     }
 
-    /// In the order of the fields.
+    /// In the order of the fields; without `guess_m`, which is no matter of weights.
     pub(super) fn terms(&self) -> [f32; TERMS] {
         [
             self.pixel_m,

@@ -322,15 +322,6 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Share of the pixels with one of these place bits that have a measurement.
-    pub(super) fn measured_share(&self, bits: u8) -> f32 {
-        let inside = (0..self.place.len()).filter(|&i| self.place[i] & bits != 0);
-        let (all, measured) = inside.fold((0_u32, 0_u32), |(all, measured), i| {
-            (all + 1, measured + u32::from(!self.raw_depth_m[i].is_nan()))
-        });
-        measured as f32 / all.max(1) as f32
-    }
-
     /// Mean absolute difference of measured and denoised depth, in metres.
     pub(super) fn noise_m(&self, pixels: &[usize]) -> f32 {
         let difference = |&i: &usize| (self.raw_depth_m[i] - self.depth_m[i]).abs();

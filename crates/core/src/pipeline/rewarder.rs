@@ -91,7 +91,7 @@ impl Rewarder {
             reward: number(|outcome| outcome.reward),
             shaped_reward: number(|outcome| outcome.shaped_reward),
             potential: number(|outcome| outcome.potential),
-            confidence: measured.confidence,
+            confidence: measured.confidence(self.settings.distance()),
             reason: distance.err(),
             success: valid.is_some_and(|outcome| outcome.success),
             terminated: valid.is_some_and(|outcome| outcome.terminated),

@@ -141,7 +141,7 @@ impl ModelEstimator {
         let spread_m = parsed.as_ref().and_then(|parsed| said.spread_m(parsed));
         let beside = self.geometry.estimate(frame, regions).unwrap_or_default();
         Measurement {
-            confidence: confidence.unwrap_or(0.0),
+            own_confidence: Some(confidence.unwrap_or(0.0)),
             answer: Some(Answer {
                 text: said.text.trim().to_owned(),
                 distance_m: parsed.map(|parsed| parsed.distance_m),

@@ -25,7 +25,7 @@ fn info(ms: i64, episode: u64) -> FrameInfo {
 fn surface(distance_m: f64) -> Result<Measurement, Reason> {
     Ok(Measurement {
         surface_m: Some(distance_m),
-        confidence: 0.8,
+        own_confidence: Some(0.8),
         ..Measurement::default()
     })
 }
