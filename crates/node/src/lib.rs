@@ -12,14 +12,17 @@ mod error;
 mod estimation;
 mod graph;
 mod inputs;
+mod lifecycle;
 mod live_node;
 mod log;
+mod management;
 mod outgoing;
 mod outputs;
 mod parameter_services;
 mod parameters;
 mod services;
 mod statistics;
+mod subscription;
 mod workshop;
 
 pub use error::{Error, Result};
