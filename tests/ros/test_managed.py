@@ -1,8 +1,8 @@
 """A managed node (live.managed): its transitions, those that are forbidden, and what it does in each state."""
 
 import contextlib
-import os
 import signal
+import socket
 
 import pytest
 from lifecycle_msgs.msg import TransitionEvent
@@ -109,7 +109,7 @@ def test_what_it_offers_is_what_a_lifecycle_node_of_ros_offers(manager):
 @pytest.mark.parametrize("by", ["id", "label"])
 def test_every_transition_but_the_last_leads_where_it_should(manager, by):
     # given a node that has just started, when it is told to do everything that it can undo, twice
-    ways = {label: way for way in ASKED for label in [way[2]]}
+    ways = {way[2]: way for way in ASKED if way[2] != "shutdown"}
     for label in ["configure", "activate", "deactivate", "activate", "deactivate", "cleanup"] * 2:
         start, transition, _, through, goal = ways[label]
         assert manager.state == start
@@ -305,7 +305,7 @@ def test_a_model_that_cannot_be_loaded_is_an_error_with_its_reason_and_may_be_co
         status, values = diagnosed(peer, "rewards")
         assert (status.level, status.message, values["last_error"]) == (b"\x00", "inactive", "")
         assert manager.change(3)
-        peer.until(lambda: peer.publish_frame() and peer.pump(0.1) or peer.steps, "a step of the model")
+        peer.until(lambda: (peer.publish_frame(), peer.pump(0.1), peer.steps)[-1], "a step of the model")
         # given one that is configured, then the model cannot be changed until it has cleaned up
         refusal = peer.set_parameters_atomically({"estimator.kind": "geometry"})
         assert not refusal.successful and "cleanup" in refusal.reason
@@ -333,36 +333,41 @@ def test_a_topic_that_cannot_be_is_an_error_of_activate_with_its_reason():
 
 
 @pytest.fixture
-def slow_model(tmp_path):
-    """A model whose files cannot be read before somebody lets them: a pipe that nobody writes."""
-    for file in CHECKPOINT.iterdir():
-        if file.name != "config.json":
-            (tmp_path / file.name).symlink_to(file)
-    os.mkfifo(tmp_path / "config.json")
-    return tmp_path
+def stalled_hub(monkeypatch, tmp_path):
+    """A hub that takes a question for a model and does not answer, until it is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{hub.getsockname()[1]}")
+        monkeypatch.setenv("HF_HOME", str(tmp_path))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield hub
 
 
-def test_while_a_model_is_loaded_the_node_answers_and_takes_no_other_transition(slow_model):
-    with managed(**{"estimator.kind": "spatialrgpt", "model.path": slow_model}) as manager:
+FAR_MODEL = {"estimator.kind": "spatialrgpt", "model.path": "somebody/model"}
+
+
+def test_while_a_model_is_loaded_the_node_answers_and_takes_no_other_transition(stalled_hub):
+    with managed(**FAR_MODEL) as manager:
         # given a node that is loading its model
         future = manager.ask(1)
         assert manager.told(1) == [("unconfigured", "configuring")]
         # then it says so, lists what may come of it as ROS does, and lets nobody else declare that
         assert manager.state == "configuring"
         assert [one[0] for one in manager.available()] == [10, 11, 12]
-        for transition in (1, 3, 5, 10, 12):
-            assert not manager.change(transition)
-        assert not manager.change(label="transition_success") and not manager.change(label="shutdown")
+        refused = [{"id": value} for value in IDS] + [{"label": label} for label in LABELS]
+        assert not any(manager.change(**one) for one in refused)
         assert manager.peer.annotate(request_for(Frame())).status == AnnotateStep.Response.NOT_ACTIVE
+        assert not manager.peer.start_episode().success
         assert manager.state == "configuring" and not future.done() and not manager.events
-        # and answers who asked once the files can be read
-        (slow_model / "config.json").write_text((CHECKPOINT / "config.json").read_text())
+        # and who asked is answered once that has come to an end
+        stalled_hub.close()
         manager.peer.until(future.done, "the end of the load")
-        assert [goal for _, goal in manager.told(1)] in (["inactive"], ["errorprocessing"])
+        assert not future.result().success
+        assert [goal for _, goal in manager.told(2)] == ["errorprocessing", "unconfigured"]
+        assert any("configuring failed" in line and "somebody/model" in line for line in manager.node.process.lines)
 
 
-def test_a_signal_while_a_model_is_loaded_ends_the_node(slow_model):
-    with managed(**{"estimator.kind": "spatialrgpt", "model.path": slow_model}) as manager:
+def test_a_signal_while_a_model_is_loaded_ends_the_node(stalled_hub):
+    with managed(**FAR_MODEL) as manager:
         future = manager.ask(1)
         manager.told(1)
         code, seconds = manager.node.stop()
