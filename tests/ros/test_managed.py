@@ -191,22 +191,33 @@ def test_a_node_hears_and_says_something_only_while_it_is_active(manager):
     for _ in range(3):
         assert manager.change(3)
         episodes.append(rewarded(peer).episode_id)
-        # A frame whose boxes do not come is forgotten with the rest.
-        peer.publish_frame(inputs=("camera_info", "depth", "image"))
         peer.until(peer.all_arrived, "each step on all its topics")
         peer.forget()
+        # while frames are on their way through it, one of them without its boxes
+        peer.publish_frame(inputs=("camera_info", "depth", "image"))
+        for _ in range(20):
+            peer.publish_frame()
         assert manager.change(4)
-        # then the open episode is truncated, once
+        # then the open episode is truncated, once, and no step comes after that
         peer.until(lambda: any(one.data for one in peer.truncations), "the truncation")
+        peer.settle()
         assert [one.data for one in peer.truncations].count(True) == 1
+        assert peer.truncations[-1].data
         assert_silent(peer)
     # and each time an episode of its own begins
     assert episodes == sorted(set(episodes)) and len(episodes) == 3
-    # and the books hold what was forgotten
-    _, values = diagnosed(peer, "rewards")
-    assert values["state"] == "inactive"
-    assert int(values["steps"]) == peer.steps.total
-    assert manager.change(2) and manager.change(1) and manager.change(3)
+    # and each image that it received is in the books
+    assert manager.change(3)
+    rewarded(peer)
+    peer.until(peer.all_arrived, "each step on all its topics")
+    _, inputs = diagnosed(peer, "inputs")
+    _, books = diagnosed(peer, "rewards")
+    assert int(books["steps"]) == peer.steps.total
+    counted = ("steps", "skipped", "between_episodes", "duplicates", "deactivated")
+    assert int(inputs["image_received"]) == sum(int(books[name]) for name in counted)
+    # and a node that is configured anew begins anew
+    assert manager.change(4) and manager.change(2) and manager.change(1) and manager.change(3)
+    peer.forget()
     assert rewarded(peer).episode_id == 0
 
 

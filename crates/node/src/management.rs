@@ -187,7 +187,7 @@ impl Management {
 
     fn tell(&self, transition: &Transition, clock: &Mutex<r2r::Clock>) -> Result<()> {
         let Transition { start, goal, .. } = transition;
-        tracing::info!("{} -> {}", start.label(), goal.label());
+        tracing::info!("state: {} -> {}", start.label(), goal.label());
         // A simulator's clock may show a time before the epoch, which the message cannot.
         let timestamp = u64::try_from(clock::read(clock)?).unwrap_or(0);
         let TransitionDescription {
