@@ -8,9 +8,7 @@ use spatial_reward_core::settings::Config;
 
 pub(crate) use spatial_reward_node::log_layer;
 
-use crate::remedies;
-
-/// Runs the node until it is told to stop.
+/// Runs the node until it is told to stop. `explain` words what a managed node goes on after.
 ///
 /// # Errors
 /// What the node cannot go on after.
@@ -19,8 +17,9 @@ pub(crate) fn run(
     estimators: Estimators,
     stop: &AtomicBool,
     progress: BoxedProgress,
+    explain: fn(&anyhow::Error) -> String,
 ) -> anyhow::Result<()> {
-    let explain = |error: spatial_reward_node::Error| remedies::in_words(&error.into());
+    let explain = Box::new(move |error: spatial_reward_node::Error| explain(&error.into()));
     spatial_reward_node::run(config, estimators, stop, progress, explain)?;
     Ok(())
 }

@@ -111,27 +111,7 @@ impl Diagnostics {
             calls,
             ..
         } = statistics;
-        let idle = (statistics.last_valid).is_none_or(|last| last.elapsed() > NOTICE);
-        let error = situation.management.map_or("", |(_, error)| error);
-        let (level, words) = if let Some(state) = situation.rests() {
-            match error {
-                "" => (Level::Ok, state.label().to_owned()),
-                error => (Level::Error, format!("{}: {error}", state.label())),
-            }
-        } else if situation.without_time {
-            (Level::Warn, "waiting for /clock".to_owned())
-        } else if situation.between_episodes {
-            (Level::Ok, "between episodes".to_owned())
-        } else if situation.serves_calls && idle {
-            (Level::Ok, "answering calls".to_owned())
-        } else if idle {
-            (Level::Warn, "no valid reward for 5 s".to_owned())
-        } else if skips > 0 {
-            let words = format!("{skips} frames skipped in the last second: the estimator is busy");
-            (Level::Warn, words)
-        } else {
-            (Level::Ok, "publishing rewards".to_owned())
-        };
+        let (level, words) = words(statistics, situation, skips);
         let mut values = vec![
             entry("steps", tally.steps()),
             entry("valid", tally.valid),
@@ -146,7 +126,7 @@ impl Diagnostics {
             entry("calls_bad", calls.bad),
             entry("nodes_of_this_name", situation.namesakes + 1),
         ];
-        if let Some((state, _)) = situation.management {
+        if let Some((state, error)) = situation.management {
             values.extend([
                 entry("state", state.label()),
                 entry("last_error", error),
@@ -245,6 +225,31 @@ impl Diagnostics {
             }
             tell_silent(node, inputs);
         }
+    }
+}
+
+/// What the node does about rewards, and whether somebody should look.
+fn words(statistics: &Statistics, situation: Situation<'_>, skips: u64) -> (Level, String) {
+    let idle = (statistics.last_valid).is_none_or(|last| last.elapsed() > NOTICE);
+    let error = situation.management.map_or("", |(_, error)| error);
+    if let Some(state) = situation.rests() {
+        match error {
+            "" => (Level::Ok, state.label().to_owned()),
+            error => (Level::Error, format!("{}: {error}", state.label())),
+        }
+    } else if situation.without_time {
+        (Level::Warn, "waiting for /clock".to_owned())
+    } else if situation.between_episodes {
+        (Level::Ok, "between episodes".to_owned())
+    } else if situation.serves_calls && idle {
+        (Level::Ok, "answering calls".to_owned())
+    } else if idle {
+        (Level::Warn, "no valid reward for 5 s".to_owned())
+    } else if skips > 0 {
+        let words = format!("{skips} frames skipped in the last second: the estimator is busy");
+        (Level::Warn, words)
+    } else {
+        (Level::Ok, "publishing rewards".to_owned())
     }
 }
 

@@ -23,8 +23,9 @@ mod parameters;
 mod services;
 mod statistics;
 mod subscription;
+mod workbench;
 mod workshop;
 
 pub use error::{Error, Result};
-pub use live_node::{log_layer, run};
+pub use live_node::{Explain, log_layer, run};
 pub use log::RosLog;

@@ -27,7 +27,7 @@ use crate::outputs::{DebugView, Rewards};
 use crate::parameter_services::ParameterServices;
 use crate::parameters::Parameters;
 use crate::services::{Requests, next, serve};
-use measuring::Workbench;
+use crate::workbench::Workbench;
 use spatial_reward_core::error::panic_words;
 use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::pipeline::{Input, Matcher};
@@ -66,6 +66,9 @@ const BURST: Duration = Duration::from_micros(400);
 /// What the estimator gets to finish its frame when the node ends.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Words an error, with its way out.
+pub type Explain = Box<dyn Fn(Error) -> String>;
+
 /// Where log lines go besides stderr.
 pub fn log_layer() -> RosLog {
     RosLog
@@ -82,7 +85,7 @@ pub fn run(
     estimators: Estimators,
     stop: &AtomicBool,
     progress: BoxedProgress,
-    explain: fn(Error) -> String,
+    explain: Explain,
 ) -> Result<()> {
     let mut node = create()?;
     let mut live = LiveNode::start(&mut node, config, estimators, progress, explain)?;
@@ -134,7 +137,7 @@ struct LiveNode {
     ending: Option<Ending>,
     /// Of a managed node.
     management: Option<Management>,
-    explain: fn(Error) -> String,
+    explain: Explain,
     namesakes: Namesakes,
     full_name: String,
     clients_counted: Option<Instant>,
@@ -148,7 +151,7 @@ impl LiveNode {
         config: Config,
         estimators: Estimators,
         progress: BoxedProgress,
-        explain: fn(Error) -> String,
+        explain: Explain,
     ) -> Result<Self> {
         let identity = Identity {
             name: node.name().map_err(ros("name the node"))?,

@@ -2,43 +2,11 @@
 //! the first two when it starts.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use super::LiveNode;
-use crate::debug_view::Canvas;
 use crate::error::Result;
-use crate::estimation::{Estimation, Sinks};
-use crate::outputs::{DebugView, Rewards};
+use crate::estimation::Estimation;
 use spatial_reward_core::pipeline::{Input, Matcher};
-use spatial_reward_core::progress::{BoxedProgress, Progress};
-
-/// What every estimation thread of the node is started with.
-pub(super) struct Workbench {
-    pub rewards: Rewards,
-    pub view: DebugView,
-    pub clock: Arc<Mutex<r2r::Clock>>,
-    pub progress: Arc<Mutex<BoxedProgress>>,
-}
-
-impl Workbench {
-    fn sinks(&self) -> Result<Sinks> {
-        Ok(Sinks {
-            rewards: self.rewards.clone(),
-            canvas: Canvas::start(self.view.clone())?,
-            clock: Arc::clone(&self.clock),
-        })
-    }
-
-    fn progress(&self) -> BoxedProgress {
-        let progress = Arc::clone(&self.progress);
-        Box::new(move |one: Progress<'_>| {
-            // Nobody looks at the progress of a load any more after a panic in it.
-            if let Ok(mut progress) = progress.lock() {
-                progress(one);
-            }
-        })
-    }
-}
 
 impl LiveNode {
     /// Begin to load the estimator that the settings name; with it, frames and episodes are counted anew.
