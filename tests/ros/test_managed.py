@@ -407,6 +407,9 @@ def test_a_managed_node_says_what_it_is_and_does_not_ask_for_inputs(manager):
         status, _ = diagnosed(peer, part)
         assert (status.level, status.message) == (b"\x00", words)
     peer.pump(6)
+    # and once it is active it waits as long as any node before it says what is missing
+    assert manager.change(3)
+    peer.pump(1.5)
     assert not [line for line in manager.node.process.lines if "waiting for the" in line]
     [described] = peer.describe_parameters(["live.managed"])
     assert described.read_only

@@ -203,12 +203,16 @@ impl Diagnostics {
         statistics: &mut Statistics,
         situation: Situation<'_>,
     ) {
+        // A node that was just activated gets as long as one that was just started.
+        if situation.rests().is_some() {
+            self.last_notice = Instant::now();
+        }
         if self.last_notice.elapsed() < NOTICE {
             return;
         }
         self.last_notice = Instant::now();
         let recent = std::mem::take(&mut statistics.recent);
-        if recent.valid > 0 || situation.serves_calls || situation.rests().is_some() {
+        if recent.valid > 0 || situation.serves_calls {
             return;
         }
         if situation.without_time {
