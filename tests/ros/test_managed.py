@@ -86,12 +86,11 @@ def test_what_it_offers_is_what_a_lifecycle_node_of_ros_offers(manager):
 
         # and so are the services' names and types, and the quality of the events
         def services(name):
-            found = peer.ros.get_service_names_and_types_by_node(name, "/")
-            return {service.rsplit("/", 1)[1]: types for service, types in found}
+            found = dict(peer.ros.get_service_names_and_types())
+            return {service: found.get(f"/{name}/{service}") for service in SERVICES}
 
-        theirs = {name: types for name, types in services("reference").items() if name in SERVICES}
-        assert len(theirs) == len(SERVICES)
-        peer.until(lambda: theirs.items() <= services("spatial_reward").items(), "the services")
+        assert all(services("reference").values())
+        assert services("spatial_reward") == services("reference")
 
         def quality(name):
             topic = f"/{name}/transition_event"
