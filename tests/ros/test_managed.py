@@ -47,6 +47,15 @@ def manager():
         yield manager
 
 
+def logged(manager, *words):
+    """The lines of the node's log with these words, once there is one: what it prints is read by a thread."""
+
+    def lines():
+        return [line for line in manager.node.process.lines if all(word in line for word in words)]
+
+    return manager.peer.until(lines, f"the words {words} in the log")
+
+
 def rewarded(peer):
     """Frames are published until one is rewarded, for the ends have to find each other: its step."""
     published = set()
@@ -146,8 +155,7 @@ def test_every_forbidden_transition_is_refused_and_changes_nothing(manager, stat
     assert refused == asked
     assert manager.state == state
     assert not manager.events
-    lines = [line for line in manager.node.process.lines if "is refused" in line]
-    assert len(lines) == len(asked) and all(f"the node is {state}" in line for line in lines)
+    manager.peer.until(lambda: len(logged(manager, "is refused", f"the node is {state}")) == len(asked), "the refusals")
 
 
 def test_of_a_label_and_an_id_the_label_counts(manager):
@@ -303,15 +311,14 @@ def test_a_model_that_cannot_be_loaded_is_an_error_with_its_reason_and_may_be_co
         ]
         assert manager.state == "unconfigured"
         # and says why, in its log and in the diagnostics
-        reasons = [line for line in manager.node.process.lines if "configuring failed" in line]
-        assert len(reasons) == 1 and "/nowhere/model" in reasons[0]
+        assert len(logged(manager, "configuring failed", "/nowhere/model")) == 1
         status, values = diagnosed(peer, "rewards")
         assert status.level == b"\x02" and "/nowhere/model" in status.message
         assert values["state"] == "unconfigured" and "/nowhere/model" in values["last_error"]
         # and with another model it works
         assert peer.set_parameters_atomically({"model.path": str(CHECKPOINT)}).successful
         assert manager.change(1), manager.node.process.log
-        assert "ready to measure with spatialrgpt" in manager.node.process.log
+        logged(manager, "ready to measure with spatialrgpt")
         status, values = diagnosed(peer, "rewards")
         assert (status.level, status.message, values["last_error"]) == (b"\x00", "inactive", "")
         assert manager.change(3)
@@ -335,7 +342,7 @@ def test_a_topic_that_cannot_be_is_an_error_of_activate_with_its_reason():
         assert not manager.change(3)
         # then that is an error like any other, and everything can begin anew
         assert [goal for _, goal in manager.told(3)] == ["activating", "errorprocessing", "unconfigured"]
-        assert any("activating failed" in line and "no topic" in line for line in manager.node.process.lines)
+        logged(manager, "activating failed", "no topic")
         [result] = peer.set_parameters({"topics.depth": "depth"})
         assert result.successful
         assert manager.change(1) and manager.change(3)
@@ -373,7 +380,7 @@ def test_while_a_model_is_loaded_the_node_answers_and_takes_no_other_transition(
         manager.peer.until(future.done, "the end of the load")
         assert not future.result().success
         assert [goal for _, goal in manager.told(2)] == ["errorprocessing", "unconfigured"]
-        assert any("configuring failed" in line and "somebody/model" in line for line in manager.node.process.lines)
+        logged(manager, "configuring failed", "somebody/model")
 
 
 def test_a_signal_while_a_model_is_loaded_ends_the_node(stalled_hub):
@@ -395,6 +402,7 @@ def test_a_signal_shuts_an_active_node_down_and_truncates_its_episode(manager):
     code, seconds = manager.node.stop()
     assert code == 0 and seconds < 5, manager.node.process.log
     assert manager.told(2) == [("active", "shuttingdown"), ("shuttingdown", "finalized")]
+    peer.until(lambda: any(one.data for one in peer.truncations), "the truncation")
     peer.pump(0.3)
     assert [one.data for one in peer.truncations].count(True) == 1
 

@@ -69,6 +69,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Words an error, with its way out.
 pub type Explain = Box<dyn Fn(Error) -> String>;
 
+/// What a managed node says last, its final state, gets to those who listen: what a process has not sent
+/// when it ends is lost.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Where log lines go besides stderr.
 pub fn log_layer() -> RosLog {
     RosLog
@@ -413,7 +417,11 @@ impl LiveNode {
             estimation.finish(PATIENCE);
         }
         self.finalize()?;
-        self.shared.calls.answers.send_all()
+        self.shared.calls.answers.send_all()?;
+        if self.management.is_some() {
+            thread::sleep(LAST_WORDS);
+        }
+        Ok(())
     }
 }
 

@@ -112,11 +112,15 @@ impl LiveNode {
         self.go_on()
     }
 
-    /// The end of the process is a shutdown, too.
+    /// The end of the process is a shutdown, too; whoever waits for other work hears at once that it is not done.
     pub(super) fn shut_down(&mut self) -> Result<()> {
         let Some(management) = &mut self.management else {
             return Ok(());
         };
+        if management.state() != State::ShuttingDown {
+            management.give_up(&self.shared.calls.answers)?;
+            self.shared.calls.answers.send_all()?;
+        }
         let Some(id) = management.to_shut_down() else {
             return Ok(());
         };
@@ -124,15 +128,12 @@ impl LiveNode {
         self.fall_silent("the node is shutting down")
     }
 
-    /// The end of the shutdown at the end of the process; whoever waits for other work hears that it was not done.
+    /// The end of the shutdown at the end of the process.
     pub(super) fn finalize(&mut self) -> Result<()> {
         if (self.management.as_ref()).is_some_and(|one| one.state() == State::ShuttingDown) {
             self.succeed()?;
         }
-        match &mut self.management {
-            Some(management) => management.give_up(&self.shared.calls.answers),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// What the node is built of may change until it is configured.
