@@ -337,6 +337,8 @@ class _ServiceLink(_Link):
                 raise ValueError(f"the node cannot use this frame: {response.message}")
             if response.status == response.SHUTTING_DOWN:
                 raise NodeUnavailable(f"{self.node_name} is shutting down: {response.message}")
+            if response.status == response.NOT_ACTIVE:
+                raise NodeUnavailable(f"{self.node_name} measures nothing: {response.message}")
             if time.monotonic() > end:
                 raise RewardTimeout(
                     f"{self.node_name} has been busy with other calls for {self.timeout_s:g} s: raise its "

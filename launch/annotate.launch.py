@@ -41,6 +41,10 @@ LIST_PARAMETERS = {
     "fingertip_class": "topics.fingertip_class",
     "target_class": "topics.target_class",
 }
+TRUTH_PARAMETERS = {
+    "use_sim_time": "use_sim_time",
+    "managed": "live.managed",
+}
 
 # Argument -> the name that the node gives a topic of its own; remapped.
 OUTPUTS = {
@@ -195,6 +199,12 @@ def generate_launch_description():
                 "use_sim_time", default_value="", description="true or false: take the time from /clock."
             ),
             DeclareLaunchArgument(
+                "managed",
+                default_value="",
+                description="true or false: a managed (lifecycle) node, which measures only once it was told to "
+                "configure and to activate.",
+            ),
+            DeclareLaunchArgument(
                 "log_level",
                 default_value="info",
                 description="debug, info, warn, error or fatal; or NAME:=LEVEL for one logger.",
@@ -234,8 +244,9 @@ def start_node(context):
     for name, parameter in LIST_PARAMETERS.items():
         if value(name):
             settings[parameter] = [text.strip() for text in value(name).split(",")]
-    if value("use_sim_time"):
-        settings["use_sim_time"] = truth("use_sim_time", value("use_sim_time"))
+    for name, parameter in TRUTH_PARAMETERS.items():
+        if value(name):
+            settings[parameter] = truth(name, value(name))
     if settings:
         parameters.append(settings)
 

@@ -14,7 +14,7 @@ pub(crate) mod signals;
 use crate::cli::{Command, Node};
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
-use crate::{model, node};
+use crate::{model, node, remedies};
 
 pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
@@ -37,6 +37,7 @@ fn live(options: &Node, terminal: &Terminal) -> anyhow::Result<Outcome> {
             Terminal::show(&bar, progress);
         },
     );
-    node::run(config, settings::estimators(), &stop, progress)?;
+    let explain = remedies::in_words;
+    node::run(config, settings::estimators(), &stop, progress, explain)?;
     Ok(Outcome::Fine)
 }

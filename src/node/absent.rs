@@ -17,6 +17,7 @@ pub(crate) fn run(
     _estimators: Estimators,
     _stop: &AtomicBool,
     _progress: BoxedProgress,
+    _explain: fn(&anyhow::Error) -> String,
 ) -> anyhow::Result<()> {
     bail!(
         "the live node is not in this build: source ROS 2 (or get it with scripts/setup --ros and . scripts/env.sh), \

@@ -421,6 +421,16 @@ def test_a_node_that_shuts_down_is_an_error(overloaded):
     env.close()
 
 
+def test_a_managed_node_that_is_not_active_is_an_error(overloaded):
+    # Given a node that somebody deactivates; when a step is sent, then the error says what it takes
+    overloaded([measured(-0.3), ANSWER(status=ANSWER.NOT_ACTIVE, message="the node is inactive: activate it")])
+    env = SpatialReward(Approach(), observe, node_name="/overloaded")
+    env.reset(seed=0)
+    with pytest.raises(NodeUnavailable, match="activate it"):
+        env.step(0)
+    env.close()
+
+
 def test_a_frame_that_cannot_be_measured_at_all_is_an_error(wrap):
     # Given a detector that mixes up the edges of its box
     def inverted(env):

@@ -256,6 +256,7 @@ def test_every_topic_is_remappable(description):
         ("fingertip_class", "gripper", "topics.fingertip_class", ["gripper"]),
         ("target_class", "mug, 7", "topics.target_class", ["mug", "7"]),
         ("use_sim_time", "True", "use_sim_time", True),
+        ("managed", "true", "live.managed", True),
     ],
 )
 def test_an_argument_becomes_its_parameter(argument, text, parameter, value, description):
@@ -290,6 +291,7 @@ def test_files_are_handed_over(description, tmp_path, monkeypatch):
         ("respawn", "maybe"),
         ("respawn_delay", "soon"),
         ("use_sim_time", "2"),
+        ("managed", "yes"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(argument, text, description):
@@ -585,6 +587,7 @@ def test_command_line_of_the_node_with_everything(scribe, file_format, tmp_path)
         config=rig,
         params_file=parameters,
         use_sim_time="true",
+        managed="true",
         log_level="debug",
         respawn="false",
         respawn_delay="1",
@@ -615,6 +618,7 @@ def test_command_line_of_the_node_with_everything(scribe, file_format, tmp_path)
                 "topics.fingertip_class": ["gripper"],
                 "topics.target_class": ["mug", "7"],
                 "use_sim_time": True,
+                "live.managed": True,
             }
         }
     }

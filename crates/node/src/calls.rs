@@ -67,10 +67,12 @@ pub(crate) enum Taken {
     Busy,
     /// Answered: it cannot be measured.
     Bad,
+    /// Answered: the node is not active.
+    NotActive,
 }
 
 impl Calls {
-    /// Take a call in; the number gives it its place in the list.
+    /// Take a call in; the number gives it its place in the list. With `closed`, why none is measured now, it is refused.
     ///
     /// # Errors
     /// A step that does not become a message.
@@ -81,6 +83,7 @@ impl Calls {
         settings: &Settings,
         received_nanos: i64,
         intrinsics: Option<Intrinsics>,
+        closed: Option<&str>,
     ) -> Result<Taken> {
         let message = std::mem::take(&mut request.message);
         let header = header_of(&message);
@@ -98,6 +101,11 @@ impl Calls {
             header,
             received_nanos,
         };
+        if let Some(why) = closed {
+            let status = AnnotateStep::Response::NOT_ACTIVE as u8;
+            pending.refuse(status, why, Reason::Late, settings, &self.answers)?;
+            return Ok(Taken::NotActive);
+        }
         if let Err(why) = check(&message) {
             let status = AnnotateStep::Response::BAD_REQUEST as u8;
             pending.refuse(status, &why, Reason::NoImage, settings, &self.answers)?;
@@ -153,13 +161,27 @@ impl Calls {
     /// # Errors
     /// A step that does not become a message.
     pub(crate) fn shut_down(&self, settings: &Settings) -> Result<()> {
+        let status = AnnotateStep::Response::SHUTTING_DOWN as u8;
+        self.refuse_all(status, "the node is shutting down", settings)?;
+        self.answers.send_all()
+    }
+
+    /// Answer every call that still waits: a managed node is not active any more. How many there were.
+    ///
+    /// # Errors
+    /// A step that does not become a message.
+    pub(crate) fn close(&self, why: &str, settings: &Settings) -> Result<u64> {
+        let status = AnnotateStep::Response::NOT_ACTIVE as u8;
+        self.refuse_all(status, why, settings)
+    }
+
+    fn refuse_all(&self, status: u8, why: &str, settings: &Settings) -> Result<u64> {
         let list = std::mem::take(&mut *self.list()?);
+        let count = list.len() as u64;
         for pending in list.into_values() {
-            let status = AnnotateStep::Response::SHUTTING_DOWN as u8;
-            let why = "the node is shutting down";
             pending.refuse(status, why, Reason::Late, settings, &self.answers)?;
         }
-        self.answers.send_all()
+        Ok(count)
     }
 
     /// Whether no call waits.

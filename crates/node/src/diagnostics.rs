@@ -7,9 +7,11 @@ use r2r::QosProfile;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 
 use super::clock;
-use super::inputs::{Inputs, Subscription};
+use super::inputs::Inputs;
+use super::lifecycle::State;
 use super::outgoing::Outlet;
 use super::statistics::{Statistics, Window};
+use super::subscription::Subscription;
 use crate::error::Result;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -26,7 +28,7 @@ pub(crate) struct Diagnostics {
 
 /// What the node is doing, beside measuring.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Situation {
+pub(crate) struct Situation<'a> {
     pub between_episodes: bool,
     /// Simulated time has not begun.
     pub without_time: bool,
@@ -34,6 +36,16 @@ pub(crate) struct Situation {
     pub serves_calls: bool,
     /// Other nodes of the same name.
     pub namesakes: usize,
+    /// Of a managed node, where it stands and what went wrong last.
+    pub management: Option<(State, &'a str)>,
+}
+
+impl Situation<'_> {
+    /// The state of a managed node that hears nothing.
+    fn rests(self) -> Option<State> {
+        let (state, _) = self.management?;
+        (state != State::Active).then_some(state)
+    }
 }
 
 impl Diagnostics {
@@ -63,7 +75,7 @@ impl Diagnostics {
         &mut self,
         inputs: &Inputs,
         statistics: &Statistics,
-        situation: Situation,
+        situation: Situation<'_>,
         ros_nanos: i64,
     ) -> Result<()> {
         self.last = Instant::now();
@@ -76,7 +88,7 @@ impl Diagnostics {
             },
             status: vec![
                 self.rewards(statistics, situation, skips),
-                self.inputs(inputs),
+                self.inputs(inputs, situation.rests()),
             ],
         };
         self.outlet.publish(message)
@@ -85,34 +97,21 @@ impl Diagnostics {
     fn rewards(
         &self,
         statistics: &Statistics,
-        situation: Situation,
+        situation: Situation<'_>,
         skips: u64,
     ) -> DiagnosticStatus {
         let Statistics {
             tally,
             skipped,
             between_episodes,
+            deactivated,
             duplicates,
             broken,
             last_broken,
             calls,
             ..
         } = statistics;
-        let idle = (statistics.last_valid).is_none_or(|last| last.elapsed() > NOTICE);
-        let (level, words) = if situation.without_time {
-            (Level::Warn, "waiting for /clock".to_owned())
-        } else if situation.between_episodes {
-            (Level::Ok, "between episodes".to_owned())
-        } else if situation.serves_calls && idle {
-            (Level::Ok, "answering calls".to_owned())
-        } else if idle {
-            (Level::Warn, "no valid reward for 5 s".to_owned())
-        } else if skips > 0 {
-            let words = format!("{skips} frames skipped in the last second: the estimator is busy");
-            (Level::Warn, words)
-        } else {
-            (Level::Ok, "publishing rewards".to_owned())
-        };
+        let (level, words) = words(statistics, situation, skips);
         let mut values = vec![
             entry("steps", tally.steps()),
             entry("valid", tally.valid),
@@ -127,6 +126,14 @@ impl Diagnostics {
             entry("calls_bad", calls.bad),
             entry("nodes_of_this_name", situation.namesakes + 1),
         ];
+        if let Some((state, error)) = situation.management {
+            values.extend([
+                entry("state", state.label()),
+                entry("last_error", error),
+                entry("deactivated", deactivated),
+                entry("calls_not_active", calls.not_active),
+            ]);
+        }
         for (reason, count) in &tally.invalid {
             values.push(entry(&format!("invalid_{}", reason.name()), count));
         }
@@ -142,9 +149,10 @@ impl Diagnostics {
         self.status("rewards", level, words, values)
     }
 
-    fn inputs(&self, inputs: &Inputs) -> DiagnosticStatus {
+    fn inputs(&self, inputs: &Inputs, rests: Option<State>) -> DiagnosticStatus {
         let silent: Vec<&str> = silent(inputs).map(|one| one.what).collect();
         let (level, words) = match silent.as_slice() {
+            _ if rests.is_some() => (Level::Ok, "none is listened to".to_owned()),
             [] => (Level::Ok, "every input comes".to_owned()),
             silent => (Level::Warn, format!("waiting for {}", silent.join(", "))),
         };
@@ -193,8 +201,12 @@ impl Diagnostics {
         node: &r2r::Node,
         inputs: &Inputs,
         statistics: &mut Statistics,
-        situation: Situation,
+        situation: Situation<'_>,
     ) {
+        // A node that was just activated gets as long as one that was just started.
+        if situation.rests().is_some() {
+            self.last_notice = Instant::now();
+        }
         if self.last_notice.elapsed() < NOTICE {
             return;
         }
@@ -217,6 +229,31 @@ impl Diagnostics {
             }
             tell_silent(node, inputs);
         }
+    }
+}
+
+/// What the node does about rewards, and whether somebody should look.
+fn words(statistics: &Statistics, situation: Situation<'_>, skips: u64) -> (Level, String) {
+    let idle = (statistics.last_valid).is_none_or(|last| last.elapsed() > NOTICE);
+    let error = situation.management.map_or("", |(_, error)| error);
+    if let Some(state) = situation.rests() {
+        match error {
+            "" => (Level::Ok, state.label().to_owned()),
+            error => (Level::Error, format!("{}: {error}", state.label())),
+        }
+    } else if situation.without_time {
+        (Level::Warn, "waiting for /clock".to_owned())
+    } else if situation.between_episodes {
+        (Level::Ok, "between episodes".to_owned())
+    } else if situation.serves_calls && idle {
+        (Level::Ok, "answering calls".to_owned())
+    } else if idle {
+        (Level::Warn, "no valid reward for 5 s".to_owned())
+    } else if skips > 0 {
+        let words = format!("{skips} frames skipped in the last second: the estimator is busy");
+        (Level::Warn, words)
+    } else {
+        (Level::Ok, "publishing rewards".to_owned())
     }
 }
 
@@ -251,6 +288,7 @@ fn tell_silent(node: &r2r::Node, inputs: &Inputs) {
 enum Level {
     Ok = 0,
     Warn = 1,
+    Error = 2,
 }
 
 fn entry(key: &str, value: impl ToString) -> KeyValue {

@@ -8,6 +8,9 @@ use crate::answers::{Answers, Hurry};
 use crate::error::Result;
 use crate::services::{Requests, next, serve};
 
+/// What the requests are about, for the log.
+const ABOUT: &str = "an order about episodes";
+
 /// What somebody asked for.
 pub(crate) struct Order {
     starts: bool,
@@ -63,6 +66,24 @@ impl Episodes {
         Ok(None)
     }
 
+    /// Refuse an order: no episode begins or ends now, and why.
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub(crate) fn refuse(order: Order, why: String, answers: &Answers) -> Result<()> {
+        let response = Trigger::Response {
+            success: false,
+            message: why,
+        };
+        answers.give(Hurry::None, order.request, response, ABOUT)
+    }
+
+    /// The node begins or ends to hear images: the next one begins an episode.
+    pub(crate) fn begin_anew(&mut self) {
+        self.between = false;
+        self.frames = 0;
+    }
+
     /// Carry an order out and answer it; whether it cut an open episode off.
     ///
     /// # Errors
@@ -84,8 +105,7 @@ impl Episodes {
         self.between = !order.starts;
         self.frames = 0;
         let response = Trigger::Response { success, message };
-        let what = "an order about episodes";
-        answers.give(Hurry::None, order.request, response, what)?;
+        answers.give(Hurry::None, order.request, response, ABOUT)?;
         Ok(was_open)
     }
 }

@@ -2,7 +2,7 @@
 //! publishes these at once. Its failure ends the node, for a node that says nothing would be worse.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -84,7 +84,34 @@ pub(crate) struct Estimation {
     oldest: Receiver<Complete>,
     calls: Sender<Box<Call>>,
     failure: Receiver<Error>,
+    loaded: Arc<AtomicBool>,
     shared: Arc<Shared>,
+}
+
+/// An estimation thread that was told to end.
+pub(crate) struct Ending {
+    failure: Receiver<Error>,
+}
+
+impl Ending {
+    /// Whether the thread has ended, and its estimator with it.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.failure.try_recv() {
+            Ok(error) => {
+                tracing::warn!("the estimation failed as it ended: {error}");
+                true
+            }
+            Err(empty_or_gone) => empty_or_gone.is_disconnected(),
+        }
+    }
+
+    /// Whether it ended within this time.
+    fn is_over_within(&self, patience: Duration) -> bool {
+        !matches!(
+            self.failure.recv_timeout(patience),
+            Err(RecvTimeoutError::Timeout)
+        )
+    }
 }
 
 /// What the estimation writes to.
@@ -110,7 +137,9 @@ impl Estimation {
         let (calls, calls_inbox) = bounded(settings.live.calls_waiting as usize + 1);
         // Its end, without a word or with one, is the thread's.
         let (failed, failure) = bounded(1);
+        let loaded = Arc::new(AtomicBool::new(false));
         let worker = Worker {
+            loaded: Arc::clone(&loaded),
             frames: inbox.clone(),
             calls: calls_inbox,
             shared: Arc::clone(shared),
@@ -136,6 +165,7 @@ impl Estimation {
             oldest: inbox,
             calls,
             failure,
+            loaded,
             shared: Arc::clone(shared),
         })
     }
@@ -181,19 +211,28 @@ impl Estimation {
         (self.failure.recv_timeout(wait)).unwrap_or_else(|_| poisoned("estimation"))
     }
 
+    /// Whether the estimator is loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
+    /// Forget the frames that wait; how many there were.
+    pub(crate) fn forget_waiting(&self) -> u64 {
+        self.oldest.try_iter().count() as u64
+    }
+
+    /// Let the thread end after the frame it is at.
+    pub(crate) fn let_go(self) -> Ending {
+        // Frames that wait would only delay the end.
+        self.forget_waiting();
+        Ending {
+            failure: self.failure,
+        }
+    }
+
     /// Let the thread finish the frame it is at, but for no longer than `patience`.
     pub(crate) fn finish(self, patience: Duration) {
-        let Self {
-            frames,
-            oldest,
-            calls,
-            failure,
-            ..
-        } = self;
-        // Frames that wait would only delay the end.
-        while oldest.try_recv().is_ok() {}
-        drop((frames, oldest, calls));
-        if let Err(RecvTimeoutError::Timeout) = failure.recv_timeout(patience) {
+        if !self.let_go().is_over_within(patience) {
             tracing::warn!("the estimator is still at a frame, which is abandoned");
         }
     }
@@ -245,6 +284,7 @@ fn warn_if_not_calibrated(estimator: &dyn Estimator) {
 struct Worker {
     frames: Receiver<Complete>,
     calls: Receiver<Box<Call>>,
+    loaded: Arc<AtomicBool>,
     shared: Arc<Shared>,
     sinks: Sinks,
 }
@@ -274,6 +314,7 @@ impl Worker {
             settings: Arc::clone(&settings),
             told_without_std: false,
         };
+        self.loaded.store(true, Ordering::Release);
         loop {
             // Both end when the ROS thread does.
             select! {
@@ -325,7 +366,10 @@ impl Worker {
         let step = state.rewarder.push(info, measurement, latency);
         warn_if_without_std(state, &step);
         let meta = meta(&state.measurer, &state.settings);
-        self.sinks.rewards.publish(&step, &meta)?;
+        if !self.sinks.rewards.publish(&step, &meta)? {
+            self.shared.statistics()?.deactivated += 1;
+            return Ok(());
+        }
         let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
         let mut statistics = self.shared.statistics()?;
         statistics.push(&step, queue_s, age_s);

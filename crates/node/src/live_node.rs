@@ -1,8 +1,11 @@
 //! The node itself: what it owns on the thread that speaks with ROS, and the turns it takes.
 
+mod managed;
+mod measuring;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,19 +14,20 @@ use r2r::spatial_reward::srv::AnnotateStep;
 use crate::arguments::{Identity, Remaps};
 use crate::calls::Taken;
 use crate::clock::{Now, ReceiveClock};
-use crate::debug_view::Canvas;
 use crate::diagnostics::{Diagnostics, Situation};
 use crate::episodes::Episodes;
 use crate::error::{Error, Result, poisoned, ros};
-use crate::estimation::{Estimation, Shared, Sinks};
+use crate::estimation::{Ending, Estimation, Shared};
 use crate::graph::{self, Namesakes};
 use crate::inputs::Inputs;
 use crate::log;
 use crate::log::RosLog;
+use crate::management::Management;
 use crate::outputs::{DebugView, Rewards};
 use crate::parameter_services::ParameterServices;
 use crate::parameters::Parameters;
 use crate::services::{Requests, next, serve};
+use crate::workbench::Workbench;
 use spatial_reward_core::error::panic_words;
 use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::pipeline::{Input, Matcher};
@@ -62,13 +66,21 @@ const BURST: Duration = Duration::from_micros(400);
 /// What the estimator gets to finish its frame when the node ends.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Words an error, with its way out.
+pub type Explain = Box<dyn Fn(Error) -> String>;
+
+/// What a managed node says last, its final state, gets to those who listen: what a process has not sent
+/// when it ends is lost.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Where log lines go besides stderr.
 pub fn log_layer() -> RosLog {
     RosLog
 }
 
 /// Run the node until somebody sets `stop`, or until it cannot go on. ROS reads its own arguments from the
-/// command line of the process; parameters given there win over `config`. `progress` is told how far a long load is.
+/// command line of the process; parameters given there win over `config`. `progress` is told how far a long load is;
+/// `explain` words an error that a managed node goes on after, with its way out.
 ///
 /// # Errors
 /// What ROS refuses, a parameter that makes no sense, an estimator that cannot be loaded or has failed.
@@ -77,9 +89,10 @@ pub fn run(
     estimators: Estimators,
     stop: &AtomicBool,
     progress: BoxedProgress,
+    explain: Explain,
 ) -> Result<()> {
     let mut node = create()?;
-    let mut live = LiveNode::start(&mut node, config, estimators, progress)?;
+    let mut live = LiveNode::start(&mut node, config, estimators, progress, explain)?;
     // ROS's library runs on this thread, too: should it panic, that is told like any other error.
     catch_unwind(AssertUnwindSafe(|| live.listen(&mut node, stop))).unwrap_or_else(|panic| {
         Err(spatial_reward_core::Error::panicked("the node", panic.as_ref()).into())
@@ -110,15 +123,25 @@ struct LiveNode {
     parameters: Parameters,
     parameter_services: ParameterServices,
     clock: ReceiveClock,
+    remaps: Remaps,
+    identity: Identity,
     inputs: Inputs,
     matcher: Matcher,
+    /// Those of earlier matchers.
+    duplicates_before: u64,
     episodes: Episodes,
     calls: Requests<AnnotateStep::Service>,
     calls_taken: u64,
-    rewards: Rewards,
     diagnostics: Diagnostics,
     shared: Arc<Shared>,
-    estimation: Estimation,
+    workbench: Workbench,
+    /// The estimator at work; none before a managed node is configured.
+    estimation: Option<Estimation>,
+    /// One that was told to end and may not have yet.
+    ending: Option<Ending>,
+    /// Of a managed node.
+    management: Option<Management>,
+    explain: Explain,
     namesakes: Namesakes,
     full_name: String,
     clients_counted: Option<Instant>,
@@ -132,6 +155,7 @@ impl LiveNode {
         config: Config,
         estimators: Estimators,
         progress: BoxedProgress,
+        explain: Explain,
     ) -> Result<Self> {
         let identity = Identity {
             name: node.name().map_err(ros("name the node"))?,
@@ -140,38 +164,47 @@ impl LiveNode {
         let full_name = (node.fully_qualified_name()).map_err(ros("name the node"))?;
         let parameters = started_parameters(node, config, estimators.clone())?;
         let settings = parameters.settings().clone();
-        let remaps = Remaps::of_arguments(std::env::args());
-        let clock = ReceiveClock::new(node, parameters.use_sim_time())?;
-        let inputs = Inputs::subscribe(node, &settings, &remaps, &identity)?;
-        for one in &inputs.subscriptions {
-            tracing::info!("{} from {} ({})", one.what, one.topic, one.type_name);
-        }
-        let rewards = Rewards::new(node)?;
-        let shared = Arc::new(Shared::new(settings.clone(), estimators));
-        let sinks = Sinks {
-            rewards: rewards.clone(),
-            canvas: Canvas::start(DebugView::new(node)?)?,
+        let inputs = Inputs::none();
+        let workbench = Workbench {
+            rewards: Rewards::new(node)?,
+            view: DebugView::new(node)?,
             clock: node.get_ros_clock(),
+            progress: Arc::new(Mutex::new(progress)),
         };
-        Ok(Self {
+        let mut live = Self {
             matcher: Matcher::new(&settings, inputs.streams(), settings.needs_depth()),
+            clock: ReceiveClock::new(node, parameters.use_sim_time())?,
+            remaps: Remaps::of_arguments(std::env::args()),
+            inputs,
+            duplicates_before: 0,
             parameter_services: ParameterServices::new(node, full_name.clone())?,
             parameters,
-            clock,
-            inputs,
             episodes: Episodes::new(node)?,
             calls: serve(node, "~/annotate_step")?,
             calls_taken: 0,
-            rewards,
             diagnostics: Diagnostics::new(node, full_name.clone())?,
-            estimation: Estimation::start(&shared, sinks, progress)?,
-            namesakes: Namesakes::of(identity),
+            workbench,
+            estimation: None,
+            ending: None,
+            management: None,
+            explain,
+            namesakes: Namesakes::of(identity.clone()),
+            identity,
             full_name,
             clients_counted: None,
-            shared,
+            shared: Arc::new(Shared::new(settings.clone(), estimators)),
             now: None,
             took_messages: false,
-        })
+        };
+        if settings.live.managed {
+            live.management = Some(Management::new(node)?);
+            live.manage(node)?;
+            tracing::info!("a managed node: it waits for ~/change_state");
+        } else {
+            live.hear(node)?;
+            live.load()?;
+        }
+        Ok(live)
     }
 
     /// Take turns with ROS until somebody sets `stop`.
@@ -215,15 +248,17 @@ impl LiveNode {
 
     /// Whether something is to be done though no message comes.
     fn has_deadlines(&self) -> Result<bool> {
-        Ok(self.matcher.has_pending() || !self.shared.calls.is_empty()?)
+        let is_changing = (self.management.as_ref()).is_some_and(|one| !one.state().is_primary());
+        Ok(is_changing || self.matcher.has_pending() || !self.shared.calls.is_empty()?)
     }
 
     /// Everything that is to be done after ROS was listened to.
     fn turn(&mut self, node: &mut r2r::Node) -> Result<()> {
-        self.estimation.check()?;
+        self.manage(node)?;
         self.now = self.clock.now(self.inputs.images())?;
-        self.take_messages()?;
-        self.take_orders()?;
+        if let Err(error) = self.measure() {
+            self.fail(error)?;
+        }
         let changed = (self.parameter_services).answer(
             &mut self.parameters,
             &node.get_ros_clock(),
@@ -232,7 +267,6 @@ impl LiveNode {
         if let Some(settings) = changed {
             self.shared.set_settings(settings)?;
         }
-        self.take_calls()?;
         if self.diagnostics.is_due() {
             self.inputs.look_for_split(node);
             self.namesakes.look(node);
@@ -240,6 +274,20 @@ impl LiveNode {
             self.tell(node)?;
         }
         Ok(())
+    }
+
+    /// Take in what is to be measured. What fails here is the node's work, and not its connection with ROS.
+    fn measure(&mut self) -> Result<()> {
+        if let Some(estimation) = &self.estimation {
+            estimation.check()?;
+        }
+        if self.is_active() {
+            self.take_messages()?;
+        } else {
+            self.inputs.keep_resting();
+        }
+        self.take_orders()?;
+        self.take_calls()
     }
 
     fn take_messages(&mut self) -> Result<()> {
@@ -259,8 +307,9 @@ impl LiveNode {
         if dropped > 0 {
             self.shared.statistics()?.between_episodes += dropped;
         }
-        if self.matcher.duplicates() > 0 {
-            self.shared.statistics()?.duplicates = self.matcher.duplicates();
+        let duplicates = self.duplicates_before + self.matcher.duplicates();
+        if duplicates > 0 {
+            self.shared.statistics()?.duplicates = duplicates;
         }
         self.matcher.expect(self.inputs.streams());
         if self.now.is_some() {
@@ -272,7 +321,9 @@ impl LiveNode {
     fn submit_ready(&mut self) -> Result<()> {
         while let Some(frame) = self.matcher.next_frame() {
             self.episodes.note_frame();
-            self.estimation.submit(frame)?;
+            if let Some(estimation) = &self.estimation {
+                estimation.submit(frame)?;
+            }
         }
         Ok(())
     }
@@ -280,6 +331,10 @@ impl LiveNode {
     /// Begin and end episodes, as the services are asked to.
     fn take_orders(&mut self) -> Result<()> {
         while let Some(order) = self.episodes.next_order(&self.shared.calls.answers)? {
+            if let Some(why) = self.why_not_active() {
+                Episodes::refuse(order, why, &self.shared.calls.answers)?;
+                continue;
+            }
             // What was received belongs to the episode that ends, and comes too late.
             self.matcher.flush();
             let next = self.matcher.next_episode();
@@ -290,7 +345,7 @@ impl LiveNode {
             let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
             let was_open = self.episodes.carry_out(order, &self.shared.calls.answers)?;
             if was_open {
-                self.rewards.publish_truncated()?;
+                self.workbench.rewards.publish_truncated()?;
             }
             if !self.episodes.is_between() {
                 self.matcher.push(log_time_nanos, Input::EpisodeSplit);
@@ -301,6 +356,7 @@ impl LiveNode {
 
     fn take_calls(&mut self) -> Result<()> {
         let settings = self.shared.settings()?;
+        let closed = self.why_not_active();
         while let Some(request) = next(&mut self.calls, &self.shared.calls.answers)? {
             self.calls_taken += 1;
             let received_nanos = self.now.map_or(0, |now| now.ros_nanos);
@@ -311,11 +367,16 @@ impl LiveNode {
                 &settings,
                 received_nanos,
                 intrinsics,
+                closed.as_deref(),
             )?;
-            match taken {
-                Taken::Call(call) => self.estimation.submit_call(call)?,
-                Taken::Busy => self.shared.statistics()?.calls.busy += 1,
-                Taken::Bad => self.shared.statistics()?.calls.bad += 1,
+            match (taken, &self.estimation) {
+                (Taken::Call(call), Some(estimation)) => estimation.submit_call(call)?,
+                // Without an estimator the node is not active.
+                (Taken::Call(_) | Taken::NotActive, _) => {
+                    self.shared.statistics()?.calls.not_active += 1;
+                }
+                (Taken::Busy, _) => self.shared.statistics()?.calls.busy += 1,
+                (Taken::Bad, _) => self.shared.statistics()?.calls.bad += 1,
             }
         }
         let late = self.shared.calls.expire(&settings)?;
@@ -331,6 +392,10 @@ impl LiveNode {
             without_time: self.now.is_none(),
             serves_calls: self.calls_taken > 0 && self.inputs.images() == 0,
             namesakes: self.namesakes.others(),
+            management: self
+                .management
+                .as_ref()
+                .map(|one| (one.state(), one.error())),
         };
         let ros_nanos = self.now.map_or(0, |now| now.ros_nanos);
         let mut statistics = self.shared.statistics()?;
@@ -340,14 +405,22 @@ impl LiveNode {
     }
 
     /// Close what is open and say good-bye.
-    fn end(self) -> Result<()> {
+    fn end(mut self) -> Result<()> {
         tracing::info!("shutting down");
         let settings = self.shared.settings()?;
         self.shared.calls.shut_down(&settings)?;
+        self.shut_down()?;
         if self.episodes.is_open() {
-            self.rewards.publish_truncated()?;
+            self.workbench.rewards.publish_truncated()?;
         }
-        self.estimation.finish(PATIENCE);
+        if let Some(estimation) = self.estimation.take() {
+            estimation.finish(PATIENCE);
+        }
+        self.finalize()?;
+        self.shared.calls.answers.send_all()?;
+        if self.management.is_some() {
+            thread::sleep(LAST_WORDS);
+        }
         Ok(())
     }
 }

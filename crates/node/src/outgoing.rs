@@ -6,6 +6,10 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::lifecycle_msgs::msg::{State, Transition, TransitionDescription, TransitionEvent};
+use r2r::lifecycle_msgs::srv::{
+    ChangeState, GetAvailableStates, GetAvailableTransitions, GetState,
+};
 use r2r::rcl_interfaces::msg::{
     ListParametersResult, Parameter, ParameterDescriptor, ParameterEvent, ParameterValue,
     SetParametersResult,
@@ -68,13 +72,17 @@ macro_rules! outgoing {
 outgoing! {
     AnnotateStep::Response { message, step }
     Bool {}
+    ChangeState::Response {}
     CompressedImage { header, format }
     DescribeParameters::Response { descriptors }
     DiagnosticArray { header, status }
     DiagnosticStatus { name, message, hardware_id, values }
     Float64 {}
+    GetAvailableStates::Response { available_states }
+    GetAvailableTransitions::Response { available_transitions }
     GetParameterTypes::Response {}
     GetParameters::Response { values }
+    GetState::Response { current_state }
     Header { frame_id }
     KeyValue { key, value }
     ListParameters::Response { result }
@@ -86,10 +94,14 @@ outgoing! {
     SetParameters::Response { results }
     SetParametersAtomically::Response { result }
     SetParametersResult { reason }
+    State { label }
     Step { frame_id, answer }
     StepReward {
         header, distance_kind, reward_kind, reason, answer, estimator, fingertip_origin, target_origin
     }
+    Transition { label }
+    TransitionDescription { transition, start_state, goal_state }
+    TransitionEvent { transition, start_state, goal_state }
     Trigger::Response { message }
 }
 
@@ -294,6 +306,25 @@ mod tests {
         passes(GetParameterTypes::Response::default(), 0);
         passes(Bool::default(), 0);
         passes(Float64::default(), 0);
+    }
+
+    #[test]
+    fn every_text_about_states_can_be_sent() {
+        passes(TransitionEvent::default(), 3);
+        passes(GetState::Response::default(), 1);
+        passes(
+            GetAvailableStates::Response {
+                available_states: one(),
+            },
+            1,
+        );
+        passes(
+            GetAvailableTransitions::Response {
+                available_transitions: one(),
+            },
+            3,
+        );
+        passes(ChangeState::Response::default(), 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The node's publishers. Steps are published by the thread that made them, so that no other delays them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use r2r::sensor_msgs::msg::CompressedImage;
 use r2r::std_msgs::msg::{Bool, Float64};
@@ -23,7 +23,19 @@ pub(crate) struct Rewards {
     done: Outlet<Bool>,
     truncated: Outlet<Bool>,
     /// Held while the messages of one event go out: an episode's end does not overtake its last step.
-    order: Arc<Mutex<()>>,
+    order: Arc<Mutex<Gate>>,
+}
+
+/// Which steps go out: those of this episode and of later ones; `None` while the node is to be silent.
+#[derive(Debug, Default)]
+struct Gate {
+    first_episode: Option<u64>,
+}
+
+impl Gate {
+    fn lets_pass(&self, episode: u64) -> bool {
+        self.first_episode.is_some_and(|first| episode >= first)
+    }
 }
 
 impl Rewards {
@@ -42,13 +54,34 @@ impl Rewards {
         })
     }
 
+    /// Let the steps of an episode and of those after it out.
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub(crate) fn open(&self, first_episode: u64) -> Result<()> {
+        self.lock()?.first_episode = Some(first_episode);
+        Ok(())
+    }
+
+    /// Publish no step any more, also none that is being measured.
+    ///
+    /// # Errors
+    /// The other thread has panicked.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.lock()?.first_episode = None;
+        Ok(())
+    }
+
     /// Publish a step on all its topics; an invalid one's reward is NaN there too. A topic that nobody
-    /// hears costs nothing.
+    /// hears costs nothing. False if the node is to be silent about it.
     ///
     /// # Errors
     /// ROS refuses a message.
-    pub(crate) fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<()> {
-        let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
+    pub(crate) fn publish(&self, step: &Step, meta: &StepMeta<'_>) -> Result<bool> {
+        let gate = self.lock()?;
+        if !gate.lets_pass(step.episode) {
+            return Ok(false);
+        }
         let subscribers = self.step_reward.get_inter_process_subscription_count();
         if is_heard(subscribers.ok()) {
             let bytes = step_reward::encode(&sendable_step(step), meta)?;
@@ -61,7 +94,8 @@ impl Rewards {
             let data = step.terminated;
             self.done.publish(Bool { data })?;
         }
-        self.publish_flag(false)
+        self.publish_flag(false)?;
+        Ok(true)
     }
 
     /// The episode was cut off, by somebody's order.
@@ -69,8 +103,12 @@ impl Rewards {
     /// # Errors
     /// ROS refuses the message.
     pub(crate) fn publish_truncated(&self) -> Result<()> {
-        let _order = self.order.lock().map_err(|_| poisoned("publishers"))?;
+        let _order = self.lock()?;
         self.publish_flag(true)
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Gate>> {
+        self.order.lock().map_err(|_| poisoned("publishers"))
     }
 
     fn publish_flag(&self, truncated: bool) -> Result<()> {
@@ -111,5 +149,18 @@ impl DebugView {
     /// ROS refuses the message.
     pub(crate) fn publish(&self, message: CompressedImage) -> Result<()> {
         self.outlet.publish(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_before_a_silence_never_goes_out_after_it() {
+        let mut gate = Gate::default();
+        assert!(!gate.lets_pass(0));
+        gate.first_episode = Some(3);
+        assert!(!gate.lets_pass(2) && gate.lets_pass(3) && gate.lets_pass(4));
     }
 }

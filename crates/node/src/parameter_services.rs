@@ -216,7 +216,7 @@ fn describe(parameters: &Parameters, name: &str) -> ParameterDescriptor {
     ParameterDescriptor {
         description: declared.description.clone(),
         additional_constraints: declared.constraints(),
-        read_only: !declared.live,
+        read_only: !parameters.may_change(declared),
         floating_point_range: (range.filter(|_| type_ == DOUBLE).into_iter())
             .map(|(from_value, to_value)| FloatingPointRange {
                 from_value,

@@ -15,6 +15,20 @@ pub(crate) const USE_SIM_TIME: &str = "use_sim_time";
 /// Parameters that ROS gives to nodes unasked; they are not ours and no mistake.
 const OF_ROS: [&str; 2] = ["qos_overrides.", "start_type_description_service"];
 
+/// Whether the node is a managed one; that decides which services it has.
+const MANAGED: &str = "live.managed";
+
+/// When settings may change of which the node is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Building {
+    /// Never: it is built when it starts.
+    AtStart,
+    /// Now: a managed node reads them when it is configured.
+    AtConfigure,
+    /// Not now: a managed node has read them.
+    Done,
+}
+
 /// The configuration in force, seen as parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct Parameters {
@@ -22,6 +36,7 @@ pub(crate) struct Parameters {
     estimators: Estimators,
     use_sim_time: bool,
     declared: BTreeMap<String, Declared>,
+    building: Building,
 }
 
 impl Parameters {
@@ -40,6 +55,7 @@ impl Parameters {
             estimators,
             use_sim_time: false,
             declared,
+            building: Building::AtStart,
         })
     }
 
@@ -89,6 +105,17 @@ impl Parameters {
             .collect())
     }
 
+    /// From now on, settings of which the node is built may change or not.
+    pub(crate) fn set_building(&mut self, building: Building) {
+        self.building = building;
+    }
+
+    /// Whether a parameter may change now.
+    pub(crate) fn may_change(&self, declared: &Declared) -> bool {
+        let is_of_process = [USE_SIM_TIME, MANAGED].contains(&declared.name.as_str());
+        declared.live || (self.building == Building::AtConfigure && !is_of_process)
+    }
+
     /// Change parameters of a running node: all of them, or none.
     ///
     /// # Errors
@@ -96,11 +123,8 @@ impl Parameters {
     pub(crate) fn change(&mut self, values: &[(&str, &ParameterValue)]) -> Result<(), String> {
         for (name, value) in values {
             let declared = (self.declared.get(*name)).ok_or_else(|| self.no_such(name))?;
-            if !declared.live && self.get(name).as_ref() != Some(value) {
-                return Err(format!(
-                    "{name} cannot change while the node runs: set it at start, with -p {name}:=VALUE or in a \
-                     parameter file"
-                ));
+            if !self.may_change(declared) && self.get(name).as_ref() != Some(value) {
+                return Err(self.fixed(name));
             }
         }
         self.apply(values)
@@ -127,6 +151,19 @@ impl Parameters {
         })?;
         self.use_sim_time = use_sim_time;
         Ok(())
+    }
+
+    fn fixed(&self, name: &str) -> String {
+        match self.building {
+            Building::Done if ![USE_SIM_TIME, MANAGED].contains(&name) => format!(
+                "{name} cannot change while the node is configured: have it clean up first (ros2 lifecycle set NODE \
+                 cleanup, after deactivate)"
+            ),
+            _ => format!(
+                "{name} cannot change while the node runs: set it at start, with -p {name}:=VALUE or in a parameter \
+                 file"
+            ),
+        }
     }
 
     fn no_such(&self, name: &str) -> String {
@@ -383,6 +420,29 @@ mod tests {
             assert!(refusal.contains(expected), "{name}: {refusal}");
         }
         assert_eq!(*parameters.settings().config(), Config::default());
+    }
+
+    #[test]
+    fn a_managed_node_takes_every_setting_until_it_is_configured() {
+        let mut parameters = parameters();
+        parameters.set_building(Building::AtConfigure);
+        let wait = real(0.1);
+        parameters.change(&[("matching.wait_s", &wait)]).unwrap();
+        assert_eq!(parameters.get("matching.wait_s"), Some(wait));
+        for name in [MANAGED, USE_SIM_TIME] {
+            let other = ParameterValue::Bool(true);
+            let refusal = parameters.change(&[(name, &other)]).unwrap_err();
+            assert!(refusal.contains("set it at start"), "{refusal}");
+        }
+        parameters.set_building(Building::Done);
+        let refusal = (parameters.change(&[("matching.wait_s", &real(0.2))])).unwrap_err();
+        assert!(
+            refusal.contains("ros2 lifecycle set NODE cleanup"),
+            "{refusal}"
+        );
+        parameters
+            .change(&[("reward.k_per_m", &real(3.0))])
+            .unwrap();
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub(crate) struct Statistics {
     pub skipped: u64,
     /// Frames outside any episode.
     pub between_episodes: u64,
+    /// Frames that a managed node had when it was deactivated.
+    pub deactivated: u64,
     /// Images with the stamp of another one.
     pub duplicates: u64,
     /// Pictures that could not be decoded, and what was wrong with the last.
@@ -96,6 +98,7 @@ pub(crate) struct Calls {
     pub busy: u64,
     pub late: u64,
     pub bad: u64,
+    pub not_active: u64,
 }
 
 impl Statistics {

@@ -8,6 +8,9 @@ use smart_default::SmartDefault;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct Live {
+    /// Whether the node is a managed one (lifecycle): it loads its model and hears its topics only when it is told to,
+    /// by `ros2 lifecycle`, launch or nav2.
+    pub managed: bool,
     /// The type of the image topic.
     pub image_transport: ImageTransport,
     /// The type of the depth topic; compressed is compressedDepth.

@@ -1,0 +1,334 @@
+//! One subscription of the node: raw messages of a topic, read like those of a bag, and what came of them.
+
+use std::ops::RangeInclusive;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use r2r::QosProfile;
+
+use super::clock::Now;
+use super::graph;
+use super::outgoing::shortened;
+use crate::error::Result;
+use crate::error::ros;
+use spatial_reward_core::messages::{Decoder, Projection};
+use spatial_reward_core::pipeline::Input;
+use spatial_reward_core::pipeline::reading::{self, StreamKind};
+use spatial_reward_core::settings::Reliability;
+
+type Messages = BoxStream<'static, Vec<u8>>;
+
+/// What a topic is to the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Pipeline(StreamKind),
+    TaskPrompt,
+    EpisodeSplit,
+}
+
+/// One subscription and what came of it.
+pub(crate) struct Subscription {
+    pub role: Role,
+    /// The role in words: `image`, `fingertip box`.
+    pub what: &'static str,
+    /// The topic's absolute name after remapping.
+    pub topic: String,
+    pub type_name: &'static str,
+    pub reliability: Reliability,
+    /// No step is measured without it.
+    pub needed: bool,
+    decoder: Option<Decoder>,
+    /// None once a managed node has stopped listening to it.
+    messages: Option<Messages>,
+    /// Messages that ROS keeps until they are taken.
+    history: u32,
+    /// Something has come since it was made.
+    has_spoken: bool,
+    pub received: u64,
+    pub last_received: Option<Instant>,
+    /// Messages that came while a simulator's clock had not begun: nothing is known of when.
+    pub before_clock: u64,
+    pub unreadable: u64,
+    /// What was wrong with the last message that could not be read.
+    pub last_error: String,
+    /// The coordinate frame of the first picture.
+    pub frame_id: Option<String>,
+    /// What cannot be as a message says was looked for in the first that can be read.
+    doubted: bool,
+}
+
+/// What the settings and the topics' names say about pictures.
+#[derive(Clone)]
+pub(crate) struct Pictures {
+    pub projection: Projection,
+    pub depth_unit_m: Option<f64>,
+    /// Where half of a depth image should lie.
+    pub depth_range_m: RangeInclusive<f64>,
+}
+
+/// A subscription that is about to be made.
+pub(crate) struct Wanted<'a> {
+    pub role: Role,
+    pub what: &'static str,
+    pub own_name: &'a str,
+    pub configured: Option<&'a String>,
+    pub type_name: &'static str,
+    pub reliability: Reliability,
+    pub needed: bool,
+}
+
+impl Wanted<'_> {
+    /// The topic's name as it is asked for, before remapping.
+    pub(crate) fn asked(&self) -> &str {
+        self.configured.map_or(self.own_name, String::as_str)
+    }
+}
+
+impl Pictures {
+    /// What in a message cannot be as it says, in words.
+    fn doubt(&self, kind: StreamKind, decoder: &Decoder, bytes: &Bytes) -> Option<String> {
+        match kind {
+            StreamKind::CameraInfo => decoder.camera_info_doubt(bytes).ok()?,
+            StreamKind::Depth => {
+                let depth = decoder.depth(bytes).ok()?;
+                decoder.depth_doubt(bytes, &depth, self.depth_range_m.clone())
+            }
+            StreamKind::Image | StreamKind::Boxes(_) => None,
+        }
+    }
+}
+
+impl Subscription {
+    /// Listen to a topic; as a subscription of before did, where there is one: its counts go on, and it is the same
+    /// one where nothing has come on it.
+    ///
+    /// # Errors
+    /// A name that ROS refuses.
+    pub(crate) fn new(
+        node: &mut r2r::Node,
+        wanted: &Wanted<'_>,
+        topic: String,
+        history: u32,
+        pictures: &Pictures,
+        before: &mut Vec<Self>,
+    ) -> Result<Self> {
+        let decoder = Decoder::for_channel(wanted.type_name, None)?
+            .with_projection(pictures.projection)
+            .with_depth_unit_m(pictures.depth_unit_m);
+        let fresh = Self::silent(wanted, topic, Some(decoder), history);
+        let mut one = fresh.after(before);
+        if one.messages.is_none() {
+            let asked = wanted.asked();
+            let messages =
+                node.subscribe_raw(asked, wanted.type_name, qos(wanted.reliability, history));
+            let messages = messages.map_err(ros(format!("subscribe to {}", one.topic)))?;
+            one.messages = Some(messages.boxed());
+        }
+        Ok(one)
+    }
+
+    /// Listen to a topic that splits episodes, of whatever type; as one of before did, like `new`.
+    ///
+    /// # Errors
+    /// ROS knows no such type.
+    pub(crate) fn new_split(
+        node: &mut r2r::Node,
+        asked: &str,
+        topic: String,
+        type_name: &str,
+        before: &mut Vec<Self>,
+    ) -> Result<Self, r2r::Error> {
+        let wanted = Wanted {
+            role: Role::EpisodeSplit,
+            what: "episode split",
+            own_name: asked,
+            configured: None,
+            // Any type will do: the content does not matter.
+            type_name: "any type",
+            reliability: Reliability::Reliable,
+            needed: false,
+        };
+        let mut one = Self::silent(&wanted, topic, None, 0).after(before);
+        if one.messages.is_none() {
+            let messages = node.subscribe_raw(asked, type_name, QosProfile::default())?;
+            one.messages = Some(messages.boxed());
+        }
+        Ok(one)
+    }
+
+    fn silent(wanted: &Wanted<'_>, topic: String, decoder: Option<Decoder>, history: u32) -> Self {
+        Self {
+            role: wanted.role,
+            what: wanted.what,
+            topic,
+            type_name: wanted.type_name,
+            reliability: wanted.reliability,
+            needed: wanted.needed,
+            decoder,
+            messages: None,
+            history,
+            has_spoken: false,
+            received: 0,
+            last_received: None,
+            before_clock: 0,
+            unreadable: 0,
+            last_error: String::new(),
+            frame_id: None,
+            doubted: false,
+        }
+    }
+
+    /// With the counts of the subscription of before that this one goes on with, and its messages.
+    fn after(mut self, before: &mut Vec<Self>) -> Self {
+        let is_alike = |one: &Self| one.is_like(&self);
+        if let Some(at) = before.iter().position(is_alike) {
+            let old = before.swap_remove(at);
+            self.messages = old.messages;
+            self.received = old.received;
+            self.before_clock = old.before_clock;
+            self.unreadable = old.unreadable;
+            self.last_error = old.last_error;
+        }
+        self
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (
+            self.what,
+            &self.topic,
+            self.type_name,
+            self.reliability,
+            self.history,
+        ) == (
+            other.what,
+            &other.topic,
+            other.type_name,
+            other.reliability,
+            other.history,
+        )
+    }
+
+    /// Stop listening. r2r gives a subscription up when a message comes that nobody takes. One on which none comes is
+    /// kept to be gone on with, for else each activation of a managed node would leave one more behind.
+    pub(crate) fn rest(&mut self) {
+        if self.has_spoken {
+            self.messages = None;
+        }
+        while self.next().is_some() {
+            self.messages = None;
+        }
+    }
+
+    /// The next message that ROS has taken in.
+    pub(crate) fn next(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.messages.as_mut()?.next().now_or_never().flatten();
+        self.has_spoken |= bytes.is_some();
+        bytes
+    }
+
+    /// Whether there was a message that can be read: an uncalibrated camera's info is none to wait for.
+    pub(crate) fn is_of_use(&self) -> bool {
+        self.received > self.unreadable
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        bytes: Vec<u8>,
+        now: Now,
+        pictures: &Pictures,
+        task_prompt: &mut String,
+    ) -> Result<Option<Input>> {
+        let Some(decoder) = &self.decoder else {
+            return Ok(Some(Input::EpisodeSplit));
+        };
+        match self.role {
+            Role::Pipeline(kind) => {
+                let is_picture = matches!(kind, StreamKind::Image | StreamKind::Depth);
+                if is_picture && self.frame_id.is_none() {
+                    self.frame_id = decoder.image_header(&bytes).ok().map(|one| one.frame_id);
+                }
+                let bytes: Bytes = bytes.into();
+                let input = reading::read(kind, decoder, &bytes, now.ros_nanos)?;
+                if !std::mem::replace(&mut self.doubted, true)
+                    && let Some(doubt) = pictures.doubt(kind, decoder, &bytes)
+                {
+                    tracing::warn!("{}: {doubt}", self.topic);
+                }
+                Ok(Some(input))
+            }
+            Role::TaskPrompt => {
+                *task_prompt = shortened(&decoder.string(&bytes)?).into_owned();
+                Ok(None)
+            }
+            Role::EpisodeSplit => Ok(Some(Input::EpisodeSplit)),
+        }
+    }
+
+    /// One is told; the others are counted.
+    pub(crate) fn note_unreadable(&mut self, error: &str) {
+        let error = shortened(error);
+        if self.unreadable == 0 {
+            tracing::warn!(
+                "a message on {} ({}) is left out: {error}",
+                self.topic,
+                self.what
+            );
+        }
+        self.unreadable += 1;
+        self.last_error = error.into_owned();
+    }
+
+    /// Why nothing may be heard from the publishers there are, in words.
+    pub(crate) fn obstacle(&self, node: &r2r::Node) -> String {
+        let publishers = match graph::publishers(node, &self.topic) {
+            Ok(publishers) => publishers,
+            Err(error) => return error.to_string(),
+        };
+        let wrong_type = (publishers.iter()).find(|one| one.type_name != self.type_name);
+        let unreliable = publishers.iter().any(|one| one.best_effort);
+        if publishers.is_empty() {
+            format!(
+                "nobody publishes {}: start it, or remap the name",
+                self.topic
+            )
+        } else if let (Some(other), Role::Pipeline(_)) = (wrong_type, self.role) {
+            format!(
+                "{} is of type {}, but {} is expected: {}",
+                self.topic,
+                other.type_name,
+                self.type_name,
+                "set live.image_transport, live.depth_transport or live.box_type to what it is"
+            )
+        } else if self.reliability == Reliability::Reliable && unreliable {
+            format!(
+                "{} is published best effort, but reliable is asked for: set live.image_reliability or \
+                 live.box_reliability to best_effort",
+                self.topic
+            )
+        } else {
+            match self.last_received {
+                None => format!("{} has a publisher, but nothing has come yet", self.topic),
+                Some(at) => format!(
+                    "{} has been silent for {:.0} s",
+                    self.topic,
+                    at.elapsed().as_secs_f64()
+                ),
+            }
+        }
+    }
+}
+
+/// The quality of a subscription. Messages are taken at once, but what nobody takes for a while has to lie somewhere
+/// if none of it is to be lost.
+fn qos(reliability: Reliability, history: u32) -> QosProfile {
+    let profile = match reliability {
+        Reliability::BestEffort => QosProfile::default().best_effort().keep_last(10),
+        Reliability::Reliable => QosProfile::default().reliable().keep_last(1000),
+    };
+    match history {
+        0 => profile,
+        history => profile.keep_last(history as usize),
+    }
+}
