@@ -10,7 +10,9 @@ use super::detector_picture::in_image;
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
-use crate::frame::{BoundingBox, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+use crate::frame::{
+    BoundingBox, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions,
+};
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
 use crate::registration::DepthCamera;

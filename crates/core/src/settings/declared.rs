@@ -252,8 +252,8 @@ fn inlined<T: JsonSchema>() -> Value {
 /// What a section's type says of itself; the field that holds it is only its place.
 fn type_description(section: &str) -> String {
     use super::{
-        Depth, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Regions, Reward,
-        Success, Topics, Tracker,
+        Depth, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Regions,
+        Reward, Success, Topics, Tracker,
     };
     let schema = match section {
         "topics" => inlined::<Topics>(),

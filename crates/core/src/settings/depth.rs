@@ -119,7 +119,12 @@ mod tests {
 
     #[test]
     fn extrinsics_that_are_none_say_what_they_should_be() {
-        for text in ["0.04 0 0", "a b c d e f g", "0 0 0 0 0 0 0", "nan 0 0 0 0 0 1"] {
+        for text in [
+            "0.04 0 0",
+            "a b c d e f g",
+            "0 0 0 0 0 0 0",
+            "nan 0 0 0 0 0 1",
+        ] {
             let error = Config::from_yaml(&format!("depth: {{extrinsics: '{text}'}}"));
             let error = error.unwrap_err().to_string();
             assert!(error.contains("qx qy qz qw"), "{error}");

@@ -4,14 +4,12 @@
 
 use std::sync::atomic::AtomicBool;
 
-use nalgebra::Isometry3;
-
 use super::calibration::Calibration;
 use super::decoders::decoder_of;
+use super::extrinsics::extrinsics;
 use super::roles::Roles;
 use crate::error::{Error, Result};
 use crate::role::Role;
-use crate::transforms;
 use spatial_reward_core::pipeline::measure::Registration;
 use spatial_reward_core::registration::DepthCamera;
 use spatial_reward_core::settings::Settings;
@@ -55,11 +53,14 @@ pub(crate) fn of_bag(
     let Some((intrinsics, _)) = first else {
         let topic = name(info, roles, Role::DepthCameraInfo);
         let why = why_not.unwrap_or_default();
-        return Err(refuse(format!("no message on {topic} gives intrinsics ({why})")));
+        return Err(refuse(format!(
+            "no message on {topic} gives intrinsics ({why})"
+        )));
     };
     let color_from_depth = match settings.depth.extrinsics {
         Some(extrinsics) => extrinsics.0,
-        None => extrinsics(info, roles, stop)?.map_err(&refuse)?,
+        None => extrinsics(info, &frame(Role::Image), &frame(Role::Depth), stop)?
+            .map_err(|error| refuse(format!("nothing tells where it is: {error}")))?,
     };
     let camera = DepthCamera::new(intrinsics, color_from_depth).ok_or_else(|| {
         refuse(format!(
@@ -78,19 +79,6 @@ pub(crate) fn of_bag(
     // A model looks at all of the depth.
     let whole = settings.estimator().name != spatial_reward_core::geometry::GeometryEstimator::NAME;
     Ok(Some(Registration { camera, whole }))
-}
-
-/// Where the depth camera is in the colour camera's frame, by the bag's transforms; or why they do not tell.
-fn extrinsics(
-    info: &BagInfo,
-    roles: &Roles,
-    stop: &AtomicBool,
-) -> Result<Result<Isometry3<f64>, String>> {
-    let tree = transforms::of_bag(info, stop)?;
-    let frame = |role| roles.frame(role).unwrap_or_default();
-    let (color, depth) = (frame(Role::Image), frame(Role::Depth));
-    let found = tree.lookup(color, depth, transforms::ANY_STAMP);
-    Ok(found.map_err(|error| format!("nothing tells where the one is in the other: {error}")))
 }
 
 fn name(info: &BagInfo, roles: &Roles, role: Role) -> String {
