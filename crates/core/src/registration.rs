@@ -231,7 +231,7 @@ impl Picture {
                 let depth_m = inside([a, b, c], at).or_else(|| inside([a, c, d], at));
                 let before = &mut self.depth_m[y * self.width + x];
                 if let Some(depth_m) = depth_m
-                    && !(*before <= depth_m)
+                    && (before.is_nan() || depth_m < *before)
                 {
                     *before = depth_m;
                 }

@@ -59,6 +59,7 @@ pub(crate) struct Inputs {
     /// The topic that splits episodes, whose type only its publisher knows.
     split: Option<Split>,
     pub task_prompt: String,
+    /// Whether it was told already how depth lies to the image, or somebody says that it is registered.
     frames_compared: bool,
     pictures: Pictures,
 }
@@ -119,7 +120,7 @@ impl Inputs {
             subscriptions: Vec::new(),
             split: None,
             task_prompt: String::new(),
-            frames_compared: false,
+            frames_compared: settings.depth.registered,
             pictures: Pictures {
                 projection: Projection::of(topics.rectification, &image, depth.as_deref()),
                 depth_unit_m: topics.depth_unit_m,

@@ -17,7 +17,7 @@ pub mod output;
 mod progress;
 mod reach;
 mod recording;
-mod registration;
+pub(crate) mod registration;
 mod request;
 pub mod roles;
 mod run;

@@ -81,6 +81,24 @@ pub(crate) fn of_bag(
     Ok(Some(Registration { camera, whole }))
 }
 
+/// Make sure that depth needs no registration, for a work that does none.
+///
+/// # Errors
+/// `Error::NotRegistered`.
+pub(crate) fn refuse(info: &BagInfo, roles: &Roles, settings: &Settings, work: &str) -> Result<()> {
+    if !is_registered(roles, settings) {
+        return Ok(());
+    }
+    let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
+    Err(Error::NotRegistered {
+        depth: name(info, roles, Role::Depth),
+        depth_frame: frame(Role::Depth),
+        image: name(info, roles, Role::Image),
+        image_frame: frame(Role::Image),
+        missing: format!("{work} is made of registered depth only"),
+    })
+}
+
 fn name(info: &BagInfo, roles: &Roles, role: Role) -> String {
     let topic = roles.topic(role).and_then(|topic| info.topics.get(topic));
     topic.map_or_else(String::new, |topic| topic.name.clone())
