@@ -2,7 +2,9 @@
 //! which is drawn into the colour image with its depth there; of patches behind each other the nearest counts. Where the depth
 //! camera saw nothing, or something hid it, there is no depth: nothing is made up.
 
-use nalgebra::{Isometry3, Vector2, Vector3};
+use std::ops::Range;
+
+use nalgebra::{Isometry3, Point3, Vector2, Vector3};
 
 use crate::frame::{BoundingBox, DepthImage, Distortion, Intrinsics};
 use crate::geometry::camera;
@@ -11,6 +13,8 @@ use crate::geometry::camera;
 /// pixel footprints a pixel (72 degrees), and a share of the depth for the sensor's noise.
 const SLANT: f32 = 3.0;
 const NOISE_SHARE: f32 = 0.003;
+/// Nothing is looked at nearer than the first, and nothing is farther than the second.
+const DISTANCES_M: [f64; 2] = [0.1, 1000.0];
 /// Around the pixels that are wanted, so many more are looked at: patches are larger than their middles.
 const MARGIN_PX: f64 = 2.0;
 
@@ -72,12 +76,13 @@ impl DepthCamera {
                 .filter_map(|bbox| bbox.clipped(width, height))
                 .collect(),
         };
-        let patches = Patches::new(self, depth, color);
         let fields: Vec<[f32; 4]> = (picture.wanted.iter())
             .map(|bbox| field(color, bbox))
             .collect();
-        for row in 0..depth.height as usize {
-            for column in 0..depth.width as usize {
+        let [rows, columns] = self.looked_at(&fields);
+        let patches = Patches::new(self, depth, color, rows.clone());
+        for row in rows {
+            for column in columns.clone() {
                 if patches.may_show(row, column, &fields)
                     && let Some(corners) = patches.patch(row, column)
                 {
@@ -86,6 +91,35 @@ impl DepthCamera {
             }
         }
         Some(DepthImage::new(width, height, picture.depth_m))
+    }
+}
+
+impl DepthCamera {
+    /// The rows and columns of the depth image that can see something in these fields of view of the colour camera.
+    fn looked_at(&self, fields: &[[f32; 4]]) -> [Range<usize>; 2] {
+        let (width, height) = self.intrinsics.size().unwrap_or_default();
+        let depth_from_color = self.color_from_depth.inverse();
+        let mut rows = [f64::INFINITY, f64::NEG_INFINITY];
+        let mut columns = rows;
+        for [x0, x1, y0, y1] in fields {
+            for (x, y) in [(x0, y0), (x0, y1), (x1, y0), (x1, y1)] {
+                for distance_m in DISTANCES_M {
+                    let ray = Vector3::new(f64::from(*x), f64::from(*y), 1.0);
+                    let point = depth_from_color * Point3::from(ray * distance_m);
+                    let Some(at) = camera::project(&self.intrinsics, &point.coords) else {
+                        // Beside or behind the depth camera: anywhere in its picture.
+                        return [0..height as usize, 0..width as usize];
+                    };
+                    rows = [rows[0].min(at.y), rows[1].max(at.y)];
+                    columns = [columns[0].min(at.x), columns[1].max(at.x)];
+                }
+            }
+        }
+        let within = |[least, most]: [f64; 2], length: u32| {
+            let first = (least - MARGIN_PX).floor().clamp(0.0, f64::from(length)) as usize;
+            first..((most + MARGIN_PX).ceil().clamp(0.0, f64::from(length)) as usize).max(first)
+        };
+        [within(rows, height), within(columns, width)]
     }
 }
 
@@ -129,14 +163,26 @@ struct Patches<'a> {
 }
 
 impl<'a> Patches<'a> {
-    fn new(camera: &'a DepthCamera, depth: &DepthImage, color: &'a Intrinsics) -> Self {
+    /// Of these rows and those beside them.
+    fn new(
+        camera: &'a DepthCamera,
+        depth: &DepthImage,
+        color: &'a Intrinsics,
+        rows: Range<usize>,
+    ) -> Self {
         let Intrinsics { fx, fy, .. } = camera.intrinsics;
+        let (width, height) = (depth.width as usize, depth.height as usize);
+        let mut depth_m = vec![f32::NAN; width * height];
+        let read = rows.start.saturating_sub(1)..(rows.end + 1).min(height);
+        for row in read {
+            depth.read_row(row, 0, &mut depth_m[row * width..][..width]);
+        }
         Self {
             camera,
             color,
-            width: depth.width as usize,
-            height: depth.height as usize,
-            depth_m: depth.to_metres(),
+            width,
+            height,
+            depth_m,
             origin: camera.color_from_depth.translation.vector.cast(),
             jump_share: SLANT / (fx * fy).sqrt() as f32 + NOISE_SHARE,
         }
