@@ -566,6 +566,9 @@ pub(crate) struct TopicOptions {
     /// sensor_msgs/Image or CompressedImage, registered to the colour image.
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub depth_topic: Option<String>,
+    /// Depth is registered to the colour image, though their headers name two coordinate frames.
+    #[arg(long, help_heading = TOPICS)]
+    pub depth_registered: bool,
     /// sensor_msgs/CameraInfo of the colour image.
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub camera_info_topic: Option<String>,

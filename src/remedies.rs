@@ -64,6 +64,11 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
         Remedy::Label(path) => {
             format!("label it first: spatial-reward label {}", path.display())
         }
+        Remedy::Registration => {
+            "record /tf_static and the depth's camera info, set depth.extrinsics and topics.depth_camera_info in the config \
+             file, or say --depth-registered if it is registered to the image all the same"
+                .into()
+        }
         _ => String::new(),
     }
 }
@@ -74,6 +79,7 @@ pub(crate) fn option(role: Role) -> &'static str {
         Role::Image => "--image-topic",
         Role::Depth => "--depth-topic",
         Role::CameraInfo => "--camera-info-topic",
+        Role::DepthCameraInfo => "topics.depth_camera_info in the config file",
         Role::Fingertip => "--fingertip-topic",
         Role::Target => "--target-topic",
         Role::TaskPrompt => "--task-prompt-topic",

@@ -67,6 +67,7 @@ impl SettingsOptions {
 impl TopicOptions {
     /// What was typed, in the place of the file's settings.
     pub(crate) fn set(self, config: &mut Config) {
+        config.depth.registered |= self.depth_registered;
         let topics = &mut config.topics;
         name(&mut topics.image, self.image_topic);
         name(&mut topics.depth, self.depth_topic);

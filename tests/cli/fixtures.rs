@@ -23,9 +23,9 @@ pub(crate) const START: i64 = 1_760_000_000_000_000_000;
 pub(crate) const PERIOD: i64 = 66_666_667;
 pub(crate) const WIDTH: u32 = 160;
 pub(crate) const HEIGHT: u32 = 120;
-const FOCAL_PX: f64 = 150.0;
-const WALL_M: f64 = 1.0;
-const OBJECTS_M: f64 = 0.8;
+pub(crate) const FOCAL_PX: f64 = 150.0;
+pub(crate) const WALL_M: f64 = 1.0;
+pub(crate) const OBJECTS_M: f64 = 0.8;
 
 pub(crate) const IMAGE: &str = "/camera/color/image_raw";
 pub(crate) const COMPRESSED: &str = "/camera/color/image_raw/compressed";

@@ -28,6 +28,7 @@ mod model_fixtures;
 #[cfg(feature = "torch")]
 mod nano;
 mod odd_bags;
+mod registration;
 mod runs;
 mod signals;
 mod std_calibrations;

@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         estimator: &estimator,
         image: decoder(StreamKind::Image).ok_or("name the colour topic")?,
         depth: decoder(StreamKind::Depth),
+        registration: None,
         regions: settings.regions.clone(),
     };
     let rewards = TopicInfo::cdr(

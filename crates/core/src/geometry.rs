@@ -146,6 +146,11 @@ impl GeometryEstimator {
         ])
     }
 
+    /// What of a picture is looked at to measure a region, in pixels; it may reach beyond the picture.
+    pub fn surroundings(region: &BoundingBox) -> BoundingBox {
+        window::ring_of(region)
+    }
+
     fn separate<'a>(
         &self,
         color: &'a LazyColorImage,

@@ -10,6 +10,7 @@
 //!
 //! - [`pipeline`]: the three stages. [`messages`]: the ROS 2 messages in, from CDR bytes, and the one out.
 //! - [`estimator`]: the trait, and a script for tests. [`geometry`]: distances from depth, without a model.
+//! - [`registration`]: depth of a camera of its own, as the colour camera would have measured it.
 //! - [`reward`]: filter, reward, shaping, success and episodes, folded over the distances so far.
 //! - [`settings`]: all that can be set, read from YAML and checked.
 //! - [`imaging`], [`prompt`], [`answer`], [`question`]: a vision-language model's view of a frame, and
@@ -63,12 +64,14 @@ pub mod progress;
 pub mod prompt;
 pub mod question;
 pub mod random;
+pub mod registration;
 pub mod reward;
 pub mod settings;
 pub mod stamp;
 pub mod statistics;
 pub mod step;
 pub mod training_row;
+pub mod transforms;
 pub mod whole_folder;
 
 pub use error::{Error, Result};

@@ -7,6 +7,7 @@
 mod checks;
 mod config;
 mod declared;
+mod depth;
 mod estimating;
 mod inputs;
 mod live;
@@ -21,6 +22,7 @@ mod thresholds;
 
 pub use config::Config;
 pub use declared::{Bounds, Choice, Declared, Kind, Section, choices, declared, schema, sections};
+pub use depth::{Depth, Extrinsics};
 pub use estimating::{Estimator, Geometry};
 pub use inputs::{Episodes, Matching, Rectification, Topics, Tracker};
 pub use live::{BoxType, ImageTransport, Live, Reliability};

@@ -406,6 +406,7 @@ impl Worker {
             image,
             depth: Some(raw_image()?.with_depth_unit_m(state.settings.topics.depth_unit_m)),
             // A caller knows the picture that it sends with its boxes.
+            registration: None,
             regions: Regions::default(),
         };
         let task = Task {
@@ -450,6 +451,7 @@ fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Mea
         estimator,
         image: picture(settings.live.image_transport)?,
         depth: Some(depth.with_depth_unit_m(settings.topics.depth_unit_m)),
+        registration: None,
         regions: settings.regions.clone(),
     })
 }

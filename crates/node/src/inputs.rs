@@ -20,6 +20,7 @@ pub(crate) struct Inputs {
     /// The topic that splits episodes, whose type only its publisher knows.
     split: Option<Split>,
     pub task_prompt: String,
+    /// Whether it was told already how depth lies to the image, or somebody says that it is registered.
     frames_compared: bool,
     pictures: Pictures,
 }
@@ -69,7 +70,7 @@ impl Inputs {
         let Config {
             topics, geometry, ..
         } = settings.config();
-        self.frames_compared = false;
+        self.frames_compared = settings.depth.registered;
         self.pictures = Pictures {
             projection: Projection::of(topics.rectification, &image, depth.as_deref()),
             depth_unit_m: topics.depth_unit_m,

@@ -68,6 +68,23 @@ pub enum Error {
         second_height: u32,
     },
 
+    /// Depth of a camera of its own, of which something is missing to register it to the colour image.
+    #[error(
+        "the depth on {depth} is of coordinate frame '{depth_frame}' and the image on {image} of '{image_frame}', and {missing}"
+    )]
+    NotRegistered {
+        /// The depth's topic.
+        depth: String,
+        /// The frame in its headers.
+        depth_frame: String,
+        /// The image's topic.
+        image: String,
+        /// The frame in its headers.
+        image_frame: String,
+        /// What is missing.
+        missing: String,
+    },
+
     /// A camera info from which no pinhole camera follows.
     #[error("no message on {topic} gives intrinsics: {message}")]
     NoIntrinsics {
@@ -167,6 +184,8 @@ pub enum Remedy {
     },
     /// Label the bag first.
     Label(PathBuf),
+    /// Say how the depth lies to the colour image, or that it is registered to it.
+    Registration,
 }
 
 impl Error {
@@ -182,6 +201,7 @@ impl Error {
                 Role::CameraInfo,
             ])),
             Self::NoRows { remedy, .. } => remedy.clone(),
+            Self::NotRegistered { .. } => Some(Remedy::Registration),
             Self::NoIntrinsics { .. } => Some(Remedy::NameTopics(vec![Role::CameraInfo])),
             Self::NotLabelled { path, .. } => Some(Remedy::Label(path.clone())),
             Self::OtherSettings { .. } => Some(Remedy::ReplaceOutput { resume: false }),

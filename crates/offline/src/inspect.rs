@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::label::calibration::leave_out_if_uncalibrated;
 use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
+use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
 use crate::role::Role;
 use spatial_reward_core::frame::Reason;
@@ -70,6 +71,9 @@ pub fn inspect(
     let mut roles = Roles::find(&reader, settings, truth)?;
     leave_out_if_uncalibrated(&info, &mut roles, settings, &NEVER)?;
     let mut obstacles = roles.missing(&info, settings);
+    if let Err(error) = registration::of_bag(&info, &roles, settings, &NEVER) {
+        obstacles.push(error);
+    }
     let mut rehearsal = match Intake::new(&info, &roles, settings, &NEVER) {
         Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),
         Err(error) => {

@@ -16,6 +16,8 @@ pub enum Role {
     Depth,
     /// The colour camera's intrinsics.
     CameraInfo,
+    /// The intrinsics of the depth image, where it is of a camera of its own.
+    DepthCameraInfo,
     /// Boxes of the fingertip, in pixels of the colour image.
     Fingertip,
     /// Boxes of the target, in pixels of the colour image.
@@ -45,10 +47,11 @@ const BOXES: &[&str] = &[DETECTIONS, REGION_OF_INTEREST];
 
 impl Role {
     /// Those that labelling and evaluation search for.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Image,
         Self::Depth,
         Self::CameraInfo,
+        Self::DepthCameraInfo,
         Self::Fingertip,
         Self::Target,
         Self::TaskPrompt,
@@ -65,6 +68,7 @@ impl Role {
             Self::Image => "colour image",
             Self::Depth => "depth image",
             Self::CameraInfo => "camera info",
+            Self::DepthCameraInfo => "depth camera info",
             Self::Fingertip => "fingertip boxes",
             Self::Target => "target boxes",
             Self::TaskPrompt => "task prompt",
@@ -85,6 +89,7 @@ impl Role {
             Self::Image => "image",
             Self::Depth => "depth",
             Self::CameraInfo => "camera_info",
+            Self::DepthCameraInfo => "depth_camera_info",
             Self::Fingertip => "fingertip",
             Self::Target => "target",
             Self::TaskPrompt => "task_prompt",
@@ -104,7 +109,7 @@ impl Role {
         match self {
             Self::Image | Self::Depth | Self::TruthDepth | Self::Instances => IMAGES,
             Self::Accelerometer => &[IMU],
-            Self::CameraInfo => &[CAMERA_INFO],
+            Self::CameraInfo | Self::DepthCameraInfo => &[CAMERA_INFO],
             Self::Fingertip | Self::Target => BOXES,
             Self::TaskPrompt => &[STRING],
             Self::EpisodeSplit => &[],

@@ -29,6 +29,81 @@ pub fn straight_ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
     )
 }
 
+/// The pixel in which a point in the optical frame is seen, `[u, v]`; `None` behind the camera. Outside the calibrated field a
+/// lens model may fold over: who projects asks whether the ray is one that the picture has.
+pub fn project(intrinsics: &Intrinsics, point: &Vector3<f64>) -> Option<Vector2<f64>> {
+    if point.z <= 0.0 {
+        return None;
+    }
+    let ideal = point.xy() / point.z;
+    let distorted = distort(&intrinsics.distortion, ideal);
+    Some(Vector2::new(
+        distorted.x * intrinsics.fx + intrinsics.cx,
+        distorted.y * intrinsics.fy + intrinsics.cy,
+    ))
+}
+
+/// Where a lens shows a ray `[x/z, y/z]`, before the focal lengths: OpenCV's models.
+fn distort(distortion: &Distortion, ideal: Vector2<f64>) -> Vector2<f64> {
+    match distortion {
+        Distortion::None => ideal,
+        Distortion::BrownConrady(k) => {
+            let (radial, tangential, _) = radial_tangential(ideal, k);
+            ideal * radial + tangential
+        }
+        Distortion::ThinPrism([k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tau_x, tau_y]) => {
+            let k = [*k1, *k2, *p1, *p2, *k3, *k4, *k5, *k6];
+            let (radial, tangential, r2) = radial_tangential(ideal, &k);
+            let prism = Vector2::new(r2 * (s1 + r2 * s2), r2 * (s3 + r2 * s4));
+            tilted(ideal * radial + tangential + prism, *tau_x, *tau_y)
+        }
+        Distortion::Equidistant(k) => {
+            let r = ideal.norm();
+            if r < 1e-12 {
+                return ideal;
+            }
+            let theta = r.atan();
+            let t2 = theta * theta;
+            let series = t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3])));
+            ideal * (theta * (1.0 + series) / r)
+        }
+    }
+}
+
+/// Of an ideal point: the radial factor, the tangential shift, and the squared radius.
+fn radial_tangential(ideal: Vector2<f64>, k: &[f64; 8]) -> (f64, Vector2<f64>, f64) {
+    let [k1, k2, p1, p2, k3, k4, k5, k6] = *k;
+    let (x, y) = (ideal.x, ideal.y);
+    let r2 = x * x + y * y;
+    let radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
+    let tangential = Vector2::new(
+        2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
+        p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
+    );
+    (radial, tangential, r2)
+}
+
+/// Where a point on a level sensor lies on a tilted one: what [`level`] undoes.
+fn tilted(point: Vector2<f64>, tau_x: f64, tau_y: f64) -> Vector2<f64> {
+    if tau_x == 0.0 && tau_y == 0.0 {
+        return point;
+    }
+    let tilt = tilt(tau_x, tau_y);
+    let turned = tilt * Vector3::new(point.x, point.y, 1.0);
+    let (x, y, z) = (tilt[(0, 2)], tilt[(1, 2)], tilt[(2, 2)]);
+    Vector2::new(
+        (z * turned.x - x * turned.z) / turned.z,
+        (z * turned.y - y * turned.z) / turned.z,
+    )
+}
+
+/// The sensor's rotation about x, then about y.
+fn tilt(tau_x: f64, tau_y: f64) -> Matrix3<f64> {
+    let ((sin_x, cos_x), (sin_y, cos_y)) = (tau_x.sin_cos(), tau_y.sin_cos());
+    Matrix3::new(cos_y, 0.0, -sin_y, 0.0, 1.0, 0.0, sin_y, 0.0, cos_y)
+        * Matrix3::new(1.0, 0.0, 0.0, 0.0, cos_x, sin_x, 0.0, -sin_x, cos_x)
+}
+
 /// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6).
 fn undistort_brown_conrady(distorted: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64> {
     invert(distorted, k, |tangential, _| tangential)
@@ -49,9 +124,7 @@ fn level(point: Vector2<f64>, tau_x: f64, tau_y: f64) -> Vector2<f64> {
     if tau_x == 0.0 && tau_y == 0.0 {
         return point;
     }
-    let ((sin_x, cos_x), (sin_y, cos_y)) = (tau_x.sin_cos(), tau_y.sin_cos());
-    let tilt = Matrix3::new(cos_y, 0.0, -sin_y, 0.0, 1.0, 0.0, sin_y, 0.0, cos_y)
-        * Matrix3::new(1.0, 0.0, 0.0, 0.0, cos_x, sin_x, 0.0, -sin_x, cos_x);
+    let tilt = tilt(tau_x, tau_y);
     // The tilted plane was projected back onto the level one along the optical axis.
     let (x, y, z) = (tilt[(0, 2)], tilt[(1, 2)], tilt[(2, 2)]);
     let projected = Vector3::new((point.x + x) / z, (point.y + y) / z, 1.0);
@@ -66,17 +139,9 @@ fn invert(
     k: &[f64; 8],
     shift_of: impl Fn(Vector2<f64>, f64) -> Vector2<f64>,
 ) -> Vector2<f64> {
-    let [k1, k2, p1, p2, k3, k4, k5, k6] = *k;
     let mut ideal = distorted;
     for _ in 0..MAX_ITERATIONS {
-        let (x, y) = (ideal.x, ideal.y);
-        let r2 = x * x + y * y;
-        let radial =
-            (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
-        let tangential = Vector2::new(
-            2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
-            p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
-        );
+        let (radial, tangential, r2) = radial_tangential(ideal, k);
         let next = (distorted - shift_of(tangential, r2)) / radial;
         // Far outside the calibrated field the model folds over; the last sane ray is kept.
         if !(next.x.is_finite() && next.y.is_finite()) {
@@ -208,6 +273,15 @@ mod tests {
                     yd * camera.fy + camera.cy,
                 );
                 // then it is the ray we began with
+                let seen = project(&camera, &Vector3::new(2.0 * x, 2.0 * y, 2.0)).unwrap();
+                assert!(
+                    (seen.x - (xd * camera.fx + camera.cx)).abs() < 1e-9,
+                    "{seen:?}"
+                );
+                assert!(
+                    (seen.y - (yd * camera.fy + camera.cy)).abs() < 1e-9,
+                    "{seen:?}"
+                );
                 assert!(
                     (ray.x - x).abs() < 1e-6 && (ray.y - y).abs() < 1e-6,
                     "{distortion:?}: {ray:?} for ({x}, {y})"

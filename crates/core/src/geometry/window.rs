@@ -374,7 +374,8 @@ fn whole(x: f32) -> isize {
     (x + 0.5_f32.copysign(x)) as isize
 }
 
-fn ring_of(bbox: &BoundingBox) -> BoundingBox {
+/// A box with as much around it as is looked at.
+pub(super) fn ring_of(bbox: &BoundingBox) -> BoundingBox {
     let margin = (RING_SHARE * (bbox.width() + bbox.height()) / 2.0).max(RING_MIN_PX);
     BoundingBox::new(
         bbox.x_min - margin,

@@ -14,6 +14,7 @@ pub(super) enum Kind {
     RegionOfInterest,
     Detections(Option<VisionMsgs>),
     PointStamped,
+    Transforms,
     Float64,
     String,
     StepReward(Option<StepRewards>),
@@ -68,6 +69,19 @@ float64 w
 MSG: geometry_msgs/Pose
 Point position
 Quaternion orientation
+MSG: geometry_msgs/Vector3
+float64 x
+float64 y
+float64 z
+MSG: geometry_msgs/Transform
+Vector3 translation
+Quaternion rotation
+MSG: geometry_msgs/TransformStamped
+std_msgs/Header header
+string child_frame_id
+Transform transform
+MSG: tf2_msgs/TFMessage
+geometry_msgs/TransformStamped[] transforms
 MSG: geometry_msgs/PoseWithCovariance
 Pose pose
 float64[36] covariance
@@ -245,6 +259,7 @@ impl Kind {
             "sensor_msgs/RegionOfInterest" => Self::RegionOfInterest,
             "vision_msgs/Detection2DArray" => Self::Detections(None),
             "geometry_msgs/PointStamped" => Self::PointStamped,
+            "tf2_msgs/TFMessage" => Self::Transforms,
             "std_msgs/Float64" => Self::Float64,
             "std_msgs/String" => Self::String,
             "spatial_reward/StepReward" => Self::StepReward(None),
@@ -351,6 +366,7 @@ mod tests {
             "sensor_msgs/msg/CameraInfo",
             "sensor_msgs/msg/RegionOfInterest",
             "geometry_msgs/msg/PointStamped",
+            "tf2_msgs/msg/TFMessage",
             "std_msgs/msg/Float64",
             "std_msgs/msg/String",
             "spatial_reward/msg/StepReward",
@@ -395,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_type_of_no_use_is_refused() {
-        let text = kind_of("tf2_msgs/msg/TFMessage", None)
+        let text = kind_of("nav_msgs/msg/Odometry", None)
             .unwrap_err()
             .to_string();
         assert!(text.contains("not read"), "{text}");

@@ -10,8 +10,12 @@ use super::detector_picture::in_image;
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
-use crate::frame::{DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions};
+use crate::frame::{
+    BoundingBox, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions,
+};
+use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
+use crate::registration::DepthCamera;
 use crate::settings;
 use crate::step::Latency;
 
@@ -43,8 +47,19 @@ pub struct Measurer<'a> {
     pub image: Decoder,
     /// Reads the depth stream's; `None` without one.
     pub depth: Option<Decoder>,
+    /// What the depth is registered with; `None` where it is registered to the colour image already.
+    pub registration: Option<Registration>,
     /// What the boxes' pixels mean.
     pub regions: settings::Regions,
+}
+
+/// How depth of a camera of its own becomes the colour image's.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// That camera.
+    pub camera: DepthCamera,
+    /// All of the picture, for who looks beyond the regions' surroundings.
+    pub whole: bool,
 }
 
 /// A frame to measure.
@@ -204,9 +219,10 @@ impl Measurer<'_> {
         let (width, height) = (frame.color.width, frame.color.height);
         // Before the depth is decoded: a box outside the image is that frame's reason.
         let inside = check_regions(regions, width, height)?;
-        let decoded = self
-            .depth(&frame)
-            .and_then(|depth| Ok((depth, fitted(&frame)?)));
+        let decoded = fitted(&frame).and_then(|intrinsics| {
+            let depth = self.depth(&frame, intrinsics.as_ref(), &inside)?;
+            Ok((depth, intrinsics))
+        });
         let (depth, intrinsics) = decoded.map_err(|why| {
             *broken = Some(why);
             Reason::DepthInvalid
@@ -222,15 +238,58 @@ impl Measurer<'_> {
     }
 
     /// The depth image, which may have another resolution than the colour but not another shape.
-    fn depth(&self, frame: &DecodedFrame<'_>) -> Result<Option<DepthImage>, Broken> {
+    fn depth(
+        &self,
+        frame: &DecodedFrame<'_>,
+        color: Option<&Intrinsics>,
+        regions: &Regions,
+    ) -> Result<Option<DepthImage>, Broken> {
         let (Some(decoder), Some(data)) = (&self.depth, frame.depth) else {
             return Ok(None);
         };
         let depth = decoder
             .depth(data)
             .map_err(|error| Broken::new("depth image", &error))?;
-        check_size("depth image", (depth.width, depth.height), frame)?;
-        Ok(Some(depth))
+        match &self.registration {
+            None => {
+                check_size("depth image", (depth.width, depth.height), frame)?;
+                Ok(Some(depth))
+            }
+            Some(registration) => registration.register(&depth, color, regions).map(Some),
+        }
+    }
+}
+
+impl Registration {
+    fn register(
+        &self,
+        depth: &DepthImage,
+        color: Option<&Intrinsics>,
+        regions: &Regions,
+    ) -> Result<DepthImage, Broken> {
+        let broken = |why: String| Broken {
+            what: "depth image",
+            why,
+        };
+        let color = color.ok_or_else(|| {
+            broken("it cannot be registered without the colour camera's intrinsics".to_owned())
+        })?;
+        let wanted = match (self.whole, color.size()) {
+            (true, Some((width, height))) => {
+                vec![BoundingBox::new(0.0, 0.0, width.into(), height.into())]
+            }
+            _ => vec![
+                GeometryEstimator::surroundings(&regions.fingertip),
+                GeometryEstimator::surroundings(&regions.target),
+            ],
+        };
+        self.camera.register(depth, color, &wanted).ok_or_else(|| {
+            let (width, height) = self.camera.intrinsics().size().unwrap_or_default();
+            broken(format!(
+                "its {}x{} pixels are not the {width}x{height} of its camera info",
+                depth.width, depth.height
+            ))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::depth::Depth;
 use super::estimating::{Estimator, Geometry};
 use super::inputs::{Episodes, Matching, Topics, Tracker};
 use super::live::Live;
@@ -19,6 +20,8 @@ pub struct Config {
     pub topics: Topics,
     /// What their boxes mean.
     pub regions: Regions,
+    /// How the depth image lies to the colour image.
+    pub depth: Depth,
     /// How messages become steps.
     pub matching: Matching,
     /// Where episodes end.

@@ -252,12 +252,13 @@ fn inlined<T: JsonSchema>() -> Value {
 /// What a section's type says of itself; the field that holds it is only its place.
 fn type_description(section: &str) -> String {
     use super::{
-        Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Regions, Reward,
-        Success, Topics, Tracker,
+        Depth, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Regions,
+        Reward, Success, Topics, Tracker,
     };
     let schema = match section {
         "topics" => inlined::<Topics>(),
         "regions" => inlined::<Regions>(),
+        "depth" => inlined::<Depth>(),
         "matching" => inlined::<Matching>(),
         "episodes" => inlined::<Episodes>(),
         "tracker" => inlined::<Tracker>(),

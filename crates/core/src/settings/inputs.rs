@@ -11,10 +11,14 @@ use smart_default::SmartDefault;
 pub struct Topics {
     /// sensor_msgs/Image or sensor_msgs/CompressedImage.
     pub image: Option<String>,
-    /// sensor_msgs/Image (16UC1 mm, 32FC1 m) or CompressedImage (compressedDepth), registered to the image.
+    /// sensor_msgs/Image (16UC1 mm, 32FC1 m) or CompressedImage (compressedDepth), registered to the image or
+    /// to be so (section depth).
     pub depth: Option<String>,
     /// sensor_msgs/CameraInfo of the image.
     pub camera_info: Option<String>,
+    /// sensor_msgs/CameraInfo of the depth image, where that is of a camera of its own.
+    #[schemars(extend("x-node" = false))]
+    pub depth_camera_info: Option<String>,
     /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest.
     pub fingertip: Option<String>,
     /// The same for the target; may be the fingertip's topic too.

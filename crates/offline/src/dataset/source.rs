@@ -11,6 +11,7 @@ use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
 use crate::label::decoders::decoder_of;
 use crate::label::intake::{Intake, matcher};
+use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
 use crate::message_types::{COMPRESSED_IMAGE, is_of_type};
 use crate::role::Role;
@@ -87,6 +88,7 @@ impl<'a> Source<'a> {
         let roles = Roles::find(&reader, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras)?;
+        registration::refuse(&info, &roles, settings, "a data set")?;
         let mut intake = Intake::new(&info, &roles, settings, stop)?;
         let mut extras = extras;
         let by_stamp = match by_stamp::is_needed(&info, &roles, settings, stop)? {

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
+use super::registration::is_registered;
 use super::roles::Roles;
 use crate::error::{Error, Result};
 use crate::role::Role;
@@ -26,6 +27,8 @@ pub(crate) struct FirstMessages {
     depth: FirstMessage,
     camera_info: FirstMessage,
     intrinsics: Option<Intrinsics>,
+    /// The depth is of a camera of its own, and registered.
+    registers: bool,
     /// Where half of a depth image should lie.
     depth_range_m: RangeInclusive<f64>,
 }
@@ -60,6 +63,7 @@ impl FirstMessages {
             depth: of(Role::Depth),
             camera_info: of(Role::CameraInfo),
             intrinsics: None,
+            registers: is_registered(roles, settings),
             depth_range_m: settings.geometry.min_depth_m..=settings.geometry.max_depth_m,
         }
     }
@@ -85,7 +89,6 @@ impl FirstMessages {
                 Err(error) => return self.image.only_of_all(error),
             }
             self.check()?;
-            self.tell_of_frames();
             self.tell_of_size();
         }
         Ok(())
@@ -106,7 +109,6 @@ impl FirstMessages {
                 Err(error) => return self.depth.only_of_all(error),
             }
             self.check()?;
-            self.tell_of_frames();
         }
         Ok(())
     }
@@ -148,22 +150,9 @@ impl FirstMessages {
 
     fn check(&self) -> Result<()> {
         self.belong_together(&self.image, &self.camera_info)?;
-        self.belong_together(&self.image, &self.depth)
-    }
-
-    /// Once both are known: whether image and depth are of one camera.
-    fn tell_of_frames(&self) {
-        if self.image.size.is_some()
-            && self.depth.size.is_some()
-            && let (Some(image), Some(depth)) = (&self.image.frame_id, &self.depth.frame_id)
-            && image != depth
-        {
-            tracing::warn!(
-                "the depth on {} is of coordinate frame '{depth}', the image on {} of '{image}': the depth \
-                 must be registered to the image, or distances will be wrong",
-                self.depth.topic,
-                self.image.topic,
-            );
+        match self.registers {
+            true => Ok(()),
+            false => self.belong_together(&self.image, &self.depth),
         }
     }
 

@@ -214,7 +214,9 @@ impl<'a> Intake<'a> {
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
             // Nothing that labelling reads.
-            Role::TruthDepth | Role::Instances | Role::Accelerometer => return Ok(None),
+            Role::DepthCameraInfo | Role::TruthDepth | Role::Instances | Role::Accelerometer => {
+                return Ok(None);
+            }
         };
         Ok(Some(input))
     }

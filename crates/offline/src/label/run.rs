@@ -13,6 +13,7 @@ use super::labelled::Labelled;
 use super::output::{check_apart, check_target, name_of};
 use super::progress::progress_of;
 use super::recording::Recording;
+use super::registration;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
 use super::workers::Workers;
@@ -50,7 +51,8 @@ pub fn label(
     roles.require(&info, request.settings)?;
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
-    let measurer = measurer(&info, &roles, request.settings, estimator)?;
+    let mut measurer = measurer(&info, &roles, request.settings, estimator)?;
+    measurer.registration = registration::of_bag(&info, &roles, request.settings, request.stop)?;
     check_apart(request.target, &info.path)?;
 
     let folder = WholeFolder::create(request.target)?;
@@ -254,6 +256,7 @@ fn measurer<'a>(
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
         depth: decoder_of(Role::Depth)?,
+        registration: None,
         regions: settings.regions.clone(),
     })
 }

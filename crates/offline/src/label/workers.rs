@@ -181,6 +181,7 @@ mod tests {
             estimator,
             image: Decoder::for_channel(IMAGE, None).unwrap(),
             depth: None,
+            registration: None,
             regions: spatial_reward_core::settings::Regions::default(),
         };
         let mut stamps = Vec::new();

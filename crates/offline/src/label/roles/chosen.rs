@@ -27,6 +27,8 @@ pub struct Choice {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roles {
     choices: BTreeMap<Role, Choice>,
+    /// The coordinate frames of their headers, as far as their first messages name one.
+    frames: BTreeMap<Role, String>,
 }
 
 impl Roles {
@@ -40,6 +42,19 @@ impl Roles {
         self.get(role).map(|choice| choice.topic)
     }
 
+    /// The coordinate frame in the headers of a role's topic; `None` where they name none.
+    pub(crate) fn frame(&self, role: Role) -> Option<&str> {
+        self.frames.get(&role).map(String::as_str)
+    }
+
+    /// Depth and image name two coordinate frames: they are of two cameras, unless somebody says otherwise.
+    pub(crate) fn depth_has_own_frame(&self) -> bool {
+        match (self.frame(Role::Image), self.frame(Role::Depth)) {
+            (Some(image), Some(depth)) => image != depth,
+            _ => false,
+        }
+    }
+
     /// In the order of `Role::ALL`.
     pub fn iter(&self) -> impl Iterator<Item = (Role, &Choice)> {
         self.choices.iter().map(|(role, choice)| (*role, choice))
@@ -51,9 +66,13 @@ impl Roles {
         fingertip.is_some() && fingertip == self.topic(Role::Target)
     }
 
-    /// Choose a role's topic.
-    pub(super) fn choose(&mut self, role: Role, choice: Choice) {
+    /// Choose a role's topic, whose headers name this coordinate frame.
+    pub(super) fn choose(&mut self, role: Role, choice: Choice, frame: String) {
         self.choices.insert(role, choice);
+        self.frames.remove(&role);
+        if !frame.is_empty() {
+            self.frames.insert(role, frame);
+        }
     }
 
     /// Take a role's topic back.

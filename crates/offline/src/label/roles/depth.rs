@@ -3,7 +3,7 @@
 use super::candidate::{Candidate, Known, count, is_compressed};
 use super::chosen::Roles;
 use super::look::{Legible, Look};
-use super::names::{Shows, mentions, shared_segments, shows, stream};
+use super::names::{Shows, camera_info_beside, mentions, shared_segments, shows, stream};
 use crate::role::Role;
 use spatial_reward_rosbag2::TopicInfo;
 
@@ -40,6 +40,39 @@ pub(super) fn depths(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
     (beside.iter())
         .filter(|depth| depth.may_be_meant() && !is_idle(depth))
         .map(candidate)
+        .collect()
+}
+
+/// The camera info of depth that is of a camera of its own: of its coordinate frame, or beside it.
+pub(super) fn camera_infos(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
+    if !roles.depth_has_own_frame() || known.settings.depth.registered {
+        return Vec::new();
+    }
+    let depth = known.name_of(roles, Role::Depth);
+    let frame = known.frame_of(roles, Role::Depth);
+    let beside = camera_info_beside(depth);
+    (known.fitting(Role::DepthCameraInfo))
+        .map(|(index, topic)| {
+            let of_frame = known.look(index).frame_id == frame;
+            let is_beside = topic.name == beside;
+            Candidate {
+                topic: index,
+                likelihood: [
+                    usize::from(of_frame),
+                    usize::from(is_beside),
+                    shared_segments(depth, &topic.name),
+                    0,
+                    0,
+                    0,
+                ],
+                preference: [count(topic), 0, 0, 0, 0],
+                why: match of_frame {
+                    true => "is of the depth's coordinate frame".to_owned(),
+                    false => "lies beside the depth".to_owned(),
+                },
+            }
+        })
+        .filter(|it| it.likelihood[0] + it.likelihood[1] > 0)
         .collect()
 }
 
@@ -127,6 +160,7 @@ impl<'a> Depth<'a> {
         why.push(match (registered, of_frame) {
             (true, _) => "is registered to the colour image by its name",
             (_, true) => "is of the colour image's coordinate frame",
+            _ if self.of_frame == Some(false) => "is of a coordinate frame of its own",
             _ => "does not say in its name that it is registered to the colour image, which it must be",
         });
         why.join(", ")

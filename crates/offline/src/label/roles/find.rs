@@ -33,6 +33,7 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &m
         (Role::Image, pictures::images as Search),
         (Role::Depth, depth::depths),
         (Role::CameraInfo, pictures::camera_infos),
+        (Role::DepthCameraInfo, depth::camera_infos),
         (Role::TaskPrompt, |known, _| task_prompt(known)),
         (Role::TruthFingertip, |known, _| {
             true_point(known, says_fingertip)
@@ -50,7 +51,8 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &m
         if roles.get(role).is_none()
             && let Some(choice) = best(known, role, search(known, roles))
         {
-            roles.choose(role, choice);
+            let frame = looks.of(choice.topic).frame_id;
+            roles.choose(role, choice, frame);
         }
     }
 }

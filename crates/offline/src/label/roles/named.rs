@@ -52,7 +52,7 @@ impl Roles {
         for role in Role::ALL {
             if let Some(name) = named(role, settings, truth) {
                 let topic = named_topic(info, role, name)?;
-                roles.choose(role, Choice::named(topic));
+                roles.choose(role, Choice::named(topic), looks.of(topic).frame_id);
             }
         }
         find::fill(info, looks, settings, &mut roles);
@@ -77,6 +77,7 @@ fn named<'a>(role: Role, settings: &'a Settings, truth: &'a TruthTopics) -> Opti
     let Topics {
         image,
         depth,
+        depth_camera_info,
         camera_info,
         fingertip,
         target,
@@ -90,6 +91,7 @@ fn named<'a>(role: Role, settings: &'a Settings, truth: &'a TruthTopics) -> Opti
         Role::Image => image,
         Role::Depth => depth,
         Role::CameraInfo => camera_info,
+        Role::DepthCameraInfo => depth_camera_info,
         Role::Fingertip => fingertip,
         Role::Target => target,
         Role::TaskPrompt => task_prompt,

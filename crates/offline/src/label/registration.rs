@@ -1,0 +1,105 @@
+//! Depth of a camera of its own: whether a bag's is, and what it is registered with. The coordinate frames of the headers
+//! decide: of one frame, the depth is taken to be registered; of two, it is registered here, or refused, for what is measured
+//! otherwise is wrong without looking wrong.
+
+use std::sync::atomic::AtomicBool;
+
+use super::calibration::Calibration;
+use super::decoders::decoder_of;
+use super::extrinsics::extrinsics;
+use super::roles::Roles;
+use crate::error::{Error, Result};
+use crate::role::Role;
+use spatial_reward_core::pipeline::measure::Registration;
+use spatial_reward_core::registration::DepthCamera;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_rosbag2::BagInfo;
+
+/// Whether depth is to be registered: it has a coordinate frame of its own, or somebody gave extrinsics.
+pub(crate) fn is_registered(roles: &Roles, settings: &Settings) -> bool {
+    let is_own = roles.depth_has_own_frame() || settings.depth.extrinsics.is_some();
+    is_own && !settings.depth.registered && roles.topic(Role::Depth).is_some()
+}
+
+/// What a bag's depth is registered with; `None` where it is registered already.
+///
+/// # Errors
+/// `Error::NotRegistered` where something is missing for it; those of the bag.
+pub(crate) fn of_bag(
+    info: &BagInfo,
+    roles: &Roles,
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> Result<Option<Registration>> {
+    if !is_registered(roles, settings) {
+        return Ok(None);
+    }
+    let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
+    let refuse = |missing: String| Error::NotRegistered {
+        depth: name(info, roles, Role::Depth),
+        depth_frame: frame(Role::Depth),
+        image: name(info, roles, Role::Image),
+        image_frame: frame(Role::Image),
+        missing,
+    };
+    let decoder = decoder_of(info, roles, Role::DepthCameraInfo, settings)?;
+    let (Some(topic), Some(decoder)) = (roles.topic(Role::DepthCameraInfo), decoder) else {
+        return Err(refuse("the bag has no camera info of the depth".to_owned()));
+    };
+    let found = Calibration::find(&info.path, topic, &decoder, stop)?;
+    let Some(Calibration { first, why_not }) = found else {
+        return Ok(None);
+    };
+    let Some((intrinsics, _)) = first else {
+        let topic = name(info, roles, Role::DepthCameraInfo);
+        let why = why_not.unwrap_or_default();
+        return Err(refuse(format!(
+            "no message on {topic} gives intrinsics ({why})"
+        )));
+    };
+    let color_from_depth = match settings.depth.extrinsics {
+        Some(extrinsics) => extrinsics.0,
+        None => extrinsics(info, &frame(Role::Image), &frame(Role::Depth), stop)?
+            .map_err(|error| refuse(format!("nothing tells where it is: {error}")))?,
+    };
+    let camera = DepthCamera::new(intrinsics, color_from_depth).ok_or_else(|| {
+        refuse(format!(
+            "{} does not say the size of its picture",
+            name(info, roles, Role::DepthCameraInfo)
+        ))
+    })?;
+    let [x, y, z] = color_from_depth.translation.vector.into();
+    tracing::info!(
+        "the depth on {} is registered to the colour image: its camera is {:.0}, {:.0}, {:.0} mm from the colour camera",
+        name(info, roles, Role::Depth),
+        1e3 * x,
+        1e3 * y,
+        1e3 * z
+    );
+    // A model looks at all of the depth.
+    let whole = settings.estimator().name != spatial_reward_core::geometry::GeometryEstimator::NAME;
+    Ok(Some(Registration { camera, whole }))
+}
+
+/// Make sure that depth needs no registration, for a work that does none.
+///
+/// # Errors
+/// `Error::NotRegistered`.
+pub(crate) fn refuse(info: &BagInfo, roles: &Roles, settings: &Settings, work: &str) -> Result<()> {
+    if !is_registered(roles, settings) {
+        return Ok(());
+    }
+    let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
+    Err(Error::NotRegistered {
+        depth: name(info, roles, Role::Depth),
+        depth_frame: frame(Role::Depth),
+        image: name(info, roles, Role::Image),
+        image_frame: frame(Role::Image),
+        missing: format!("{work} is made of registered depth only"),
+    })
+}
+
+fn name(info: &BagInfo, roles: &Roles, role: Role) -> String {
+    let topic = roles.topic(role).and_then(|topic| info.topics.get(topic));
+    topic.map_or_else(String::new, |topic| topic.name.clone())
+}

@@ -1,0 +1,184 @@
+//! Depth of a camera of its own: registered by what the bag or the settings say of the cameras, or refused.
+
+use std::path::Path;
+
+use serde::Serialize;
+use spatial_reward::messages::Header;
+
+use crate::fixtures::*;
+
+/// As many letters as in the frame of all other headers.
+const DEPTH_FRAME: &[u8; 6] = b"camdep";
+const DEPTH_INFO: &str = "/camera/depth/camera_info";
+/// The depth camera stands so far to the colour camera's right.
+const ASIDE_M: f64 = 0.04;
+/// Another picture than the colour image's, of another shape.
+const SIZE: (u32, u32) = (212, 120);
+const FRAMES: i64 = 12;
+
+#[derive(Serialize)]
+struct Transforms {
+    transforms: Vec<(Header, String, [f64; 3], [f64; 4])>,
+}
+
+/// The transforms of /tf_static: parent, child, and where along x the child is.
+fn transforms(of: &[(&str, &str, f64)]) -> Vec<u8> {
+    let placed = |(parent, child, x): &(&str, &str, f64)| {
+        let mut header = header(START);
+        header.frame_id = (*parent).to_owned();
+        (
+            header,
+            (*child).to_owned(),
+            [*x, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+        )
+    };
+    cdr(&Transforms {
+        transforms: of.iter().map(placed).collect(),
+    })
+}
+
+/// What the depth camera aside sees of an instant.
+fn depth_aside(index: i64) -> Vec<f32> {
+    let Instant {
+        fingertip, target, ..
+    } = instant(index, FRAMES);
+    let (width, height) = SIZE;
+    let focal_px = FOCAL_PX * f64::from(width) / f64::from(WIDTH);
+    let seen = |pixel: u32| {
+        let (u, v) = (f64::from(pixel % width), f64::from(pixel / width));
+        let ray = [
+            (u - f64::from(width) / 2.0) / focal_px,
+            (v - f64::from(height) / 2.0) / focal_px,
+        ];
+        // Where the colour image shows the point that the ray leads to at the objects' depth.
+        let x = (ray[0] * OBJECTS_M + ASIDE_M) / OBJECTS_M * FOCAL_PX + f64::from(WIDTH) / 2.0;
+        let y = ray[1] * FOCAL_PX + f64::from(HEIGHT) / 2.0;
+        let hits = |b: Pixels| {
+            (b[0] - 0.5..b[2] - 0.5).contains(&x) && (b[1] - 0.5..b[3] - 0.5).contains(&y)
+        };
+        let is_object = [fingertip, target].into_iter().flatten().any(hits);
+        if is_object { OBJECTS_M } else { WALL_M }
+    };
+    (0..width * height)
+        .map(|pixel| seen(pixel) as f32)
+        .collect()
+}
+
+/// The approach with the depth of the camera aside, and without any transform.
+fn aside() -> Recording {
+    let mut recording = approach(FRAMES).without(DEPTH);
+    for index in 0..FRAMES {
+        let Instant {
+            stamp, log_time, ..
+        } = instant(index, FRAMES);
+        let (width, height) = SIZE;
+        let metres: Vec<u8> = (depth_aside(index).iter())
+            .flat_map(|metres| metres.to_le_bytes())
+            .collect();
+        let depth = raw_image(stamp, "32FC1", width, height, &metres);
+        recording.push(DEPTH, "sensor_msgs/msg/Image", log_time, depth);
+        let info = camera_info(stamp, width, height);
+        recording.push(DEPTH_INFO, "sensor_msgs/msg/CameraInfo", log_time, info);
+    }
+    (recording.in_frame(DEPTH, DEPTH_FRAME)).in_frame(DEPTH_INFO, DEPTH_FRAME)
+}
+
+fn with_transforms(mut recording: Recording, of: &[(&str, &str, f64)]) -> Recording {
+    let data = transforms(of);
+    recording.push("/tf_static", "tf2_msgs/msg/TFMessage", START, data);
+    recording
+}
+
+fn label(folder: &Path, arguments: &[&str]) -> Ended {
+    let begin = ["label", "pick.mcap", "-o", "out", "--overwrite"];
+    run(folder, &[&begin, arguments].concat())
+}
+
+/// Reason and distance of each step.
+fn labels(recording: &Recording, arguments: &[&str], settings: &str) -> Vec<(String, f64)> {
+    let (_guard, folder) = folder_with(recording);
+    std::fs::write(folder.join("settings.yaml"), settings).unwrap();
+    let arguments = [&["--config", "settings.yaml"], arguments].concat();
+    label(&folder, &arguments).expect_code(0);
+    let steps = rewards(&folder.join("out")).into_iter();
+    steps
+        .map(|(_, step)| (step.reason, step.distance_m))
+        .collect()
+}
+
+#[test]
+fn depth_of_a_camera_aside_was_measured_as_if_it_were_registered() {
+    // given depth of another size, from 4 cm aside, and where its camera is on /tf_static, by way of a third frame
+    let chain = [
+        ("mount", "camera", 0.01),
+        ("mount", "camdep", 0.01 + ASIDE_M),
+    ];
+    let recording = with_transforms(aside(), &chain);
+    // when it is labelled, then the distances are those of the gap, within what a pixel is wide
+    let labels = labels(&recording, &[], "");
+    assert_eq!(labels.len(), FRAMES as usize);
+    for (index, (reason, distance_m)) in labels.iter().enumerate() {
+        let gap_m = gap_m(index as i64, FRAMES);
+        assert_eq!(reason, "");
+        assert!((distance_m - gap_m).abs() < 0.006, "{gap_m} {distance_m}");
+    }
+}
+
+#[test]
+fn extrinsics_of_the_settings_are_as_good_as_those_of_the_bag() {
+    let by_bag = labels(
+        &with_transforms(aside(), &[("camera", "camdep", ASIDE_M)]),
+        &[],
+        "",
+    );
+    let settings = format!("depth: {{extrinsics: '{ASIDE_M} 0 0 0 0 0 1'}}");
+    assert_eq!(labels(&aside(), &[], &settings), by_bag);
+}
+
+#[test]
+fn depth_of_another_frame_is_refused_with_what_is_missing() {
+    let broken = [("mount", "camera", 0.0), ("stand", "camdep", 0.0)];
+    for (recording, words) in [
+        (
+            aside(),
+            vec![
+                "'camdep'",
+                "nothing tells where it is",
+                "--depth-registered",
+            ],
+        ),
+        (
+            with_transforms(aside(), &broken),
+            vec!["stand", "mount", "depth.extrinsics"],
+        ),
+        (
+            with_transforms(aside(), &[("camera", "camdep", ASIDE_M)]).without(DEPTH_INFO),
+            vec!["no camera info of the depth", "topics.depth_camera_info"],
+        ),
+    ] {
+        let (_guard, folder) = folder_with(&recording);
+        label(&folder, &[]).expect_code(1).expect_error(&words);
+        assert!(!folder.join("out").exists());
+    }
+}
+
+#[test]
+fn who_says_that_depth_is_registered_is_believed() {
+    // given depth that is registered, though its headers name another frame
+    let other = approach(FRAMES).in_frame(DEPTH, DEPTH_FRAME);
+    let as_it_is = labels(&approach(FRAMES), &[], "");
+    // when somebody says so, then it is measured as it is
+    assert_eq!(labels(&other, &["--depth-registered"], ""), as_it_is);
+    assert_eq!(labels(&other, &[], "depth: {registered: true}"), as_it_is);
+}
+
+#[test]
+fn a_depth_camera_that_sees_another_place_measures_nothing() {
+    let elsewhere = with_transforms(aside(), &[("camera", "camdep", 5.0)]);
+    let (_guard, folder) = folder_with(&elsewhere);
+    label(&folder, &[]).expect_code(1);
+    let steps = rewards(&folder.join("out"));
+    assert_eq!(steps.len(), FRAMES as usize);
+    assert!(steps.iter().all(|(_, step)| step.reason == "depth_invalid"));
+}
