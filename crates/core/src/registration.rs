@@ -268,8 +268,16 @@ impl Picture {
         let least = |values: [f32; 4]| values.into_iter().fold(f32::INFINITY, f32::min);
         let most = |values: [f32; 4]| values.into_iter().fold(f32::NEG_INFINITY, f32::max);
         let height = self.depth_m.len() / self.width.max(1);
-        let first = |edge: f32| edge.ceil().max(0.0) as usize;
-        let end = |edge: f32, length: usize| ((edge.floor() + 1.0).max(0.0) as usize).min(length);
+        // Rounding up and down by hand: `ceil` and `floor` are calls into the C library where the processor's baseline lacks
+        // the instructions, and this is asked for every patch. Below 0 a cast gives 0.
+        let first = |edge: f32| {
+            let down = edge as usize;
+            down + usize::from((down as f32) < edge)
+        };
+        let end = |edge: f32, length: usize| match edge < 0.0 {
+            true => 0,
+            false => (edge as usize + 1).min(length),
+        };
         for y in first(least(ys))..end(most(ys), height) {
             for x in first(least(xs))..end(most(xs), self.width) {
                 let at = Vector2::new(x as f32, y as f32);
