@@ -68,6 +68,7 @@ pub mod settings;
 pub mod stamp;
 pub mod statistics;
 pub mod step;
+pub mod tracking;
 pub mod training_row;
 pub mod whole_folder;
 
