@@ -7,11 +7,12 @@ Every FOLDER holds bags (sim/record.py and sim/grippers.py write such), or is on
 from the truth; a region's true box is that of its pixels in /ground_truth/instances, else the bag's detection. A row is
 a tracker and a kind of region; `articulated` is a region whose area or aspect changes by more than 1.5 times.
   IoU            of the tracker's box and the true one, mean over the frames after the first; 0 where it says it is lost
-  wrong          the share of frames that it calls valid with an IoU below 0.2
+  wrong          the share of frames that it calls valid with an IoU below 0.2, hidden ones among them
   valid          the share of frames that it calls valid
   ms             a frame, both regions, on one thread: the median over the bags
 --passing lets a hand, cut from the bag's own last picture, pass in front of the target for a third of the frames: where
-it hides more than half of the target, `valid` ought to be false, and the frame counts for `wrong` alone.
+it hides more than half of the target, the frame counts for `wrong` alone. `back` is the share of targets that are valid
+with an IoU of at least 0.5 in the last frame but one before the hand is gone for good by three.
 """
 
 import argparse

@@ -37,19 +37,6 @@ impl Palette {
         palette
     }
 
-    /// Moves towards another palette by a share of the way.
-    pub(super) fn learn(&mut self, other: &Self, share: f32) {
-        for (own, other) in [
-            (&mut self.object, &other.object),
-            (&mut self.around, &other.around),
-        ] {
-            for (own, other) in own.iter_mut().zip(other) {
-                *own += share * (other - *own);
-            }
-        }
-        self.weigh();
-    }
-
     fn weigh(&mut self) {
         let shares = self.object.iter().zip(&self.around);
         for (likeness, (object, around)) in self.likeness.iter_mut().zip(shares) {

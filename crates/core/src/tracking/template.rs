@@ -18,6 +18,11 @@ const LEAST_OBJECT_SHARE: f32 = 0.03;
 const LEAST_OBJECT_CELLS: f32 = 8.0;
 /// An object is not deeper than this, in metres, each way from its middle depth.
 const MOST_RELIEF_M: f32 = 0.15;
+/// What is so many cells away from the object tells less by a factor of e.
+const BESIDE_CELLS: f32 = 3.0;
+/// A side is open if beyond it, so many cells far, this share of the cells is the object's.
+const OPEN_CELLS: f32 = 3.0;
+const OPEN_SHARE: f32 = 0.05;
 /// Points that go on outside the box (a finger's rest) count for so much: they may move by themselves.
 const OUTSIDE_WEIGHT: f32 = 0.3;
 
@@ -51,6 +56,9 @@ pub(super) struct Template {
     pub(super) cell_px: i32,
     /// Half the box's sides, in pixels.
     pub(super) half_px: [f64; 2],
+    /// Where in its pixel the box's middle lay. Cells of a later picture are cut alike, so that what stands still
+    /// looks the same.
+    pub(super) within_pixel: [f64; 2],
     pub(super) points: Vec<Point>,
     pub(super) beside: Vec<Beside>,
     pub(super) palette: Palette,
@@ -58,6 +66,9 @@ pub(super) struct Template {
     pub(super) depth_m: Option<f32>,
     /// The nearest and the farthest of the points within the box, in metres behind the middle depth.
     pub(super) relief_m: [f32; 2],
+    /// Whether the object goes on beyond each side of the box: left, top, right, bottom. All of them, where depth does
+    /// not tell.
+    pub(super) is_open: [bool; 4],
 }
 
 impl Template {
@@ -75,20 +86,27 @@ impl Template {
         let mean_side = (bbox.width() + bbox.height()) / 2.0;
         let ring = ((RING_SHARE * mean_side / size) as i32).max(LEAST_RING);
         let reach = half.map(|half| half.ceil() as i32 + ring);
-        let window = Window::around(picture, depth, bbox.center(), reach, cell_px);
+        let pixel = bbox.center().map(|place| place.floor() as i32);
+        let window = Window::around(picture, depth, pixel, reach, cell_px);
         let middle = window.cell_of(bbox.center()).map(|place| place as f32);
         let sketch = Sketch::of(&window, middle, half);
         let mut template = Self {
             cell_px,
             half_px,
+            within_pixel: bbox.center().map(|place| place - place.floor()),
             points: Vec::new(),
             beside: Vec::new(),
             palette: sketch.palette.clone(),
             depth_m: sketch.depth_m(&window),
             relief_m: [0.0; 2],
+            is_open: [true; 4],
         };
         template.collect(&window, &sketch, middle);
         template.relief_m = template.span_of_relief();
+        template.weigh_beside();
+        if sketch.is_alone {
+            template.is_open = template.open_sides(half);
+        }
         template.mark_by_depth(&window, middle);
         template
     }
@@ -125,6 +143,33 @@ impl Template {
         }
     }
 
+    /// Where the object's rest begins right beyond a side.
+    fn open_sides(&self, half: [f32; 2]) -> [bool; 4] {
+        [0, 1, 2, 3].map(|side| {
+            let (axis, across) = (side % 2, 1 - side % 2);
+            let sign = if side < 2 { -1.0 } else { 1.0 };
+            let beyond = self.points.iter().filter(|point| {
+                let off = sign * point.offset[axis] - half[axis];
+                !point.inside
+                    && (0.0..OPEN_CELLS).contains(&off)
+                    && point.offset[across].abs() < half[across]
+            });
+            beyond.count() as f32 > 2.0 + OPEN_SHARE * OPEN_CELLS * 2.0 * half[across]
+        })
+    }
+
+    /// What lies right beside the object tells where it ends; what is far from it tells little.
+    fn weigh_beside(&mut self) {
+        for beside in &mut self.beside {
+            let nearest = self.points.iter().map(|point| {
+                let [dx, dy] = [0, 1].map(|k| point.offset[k] - beside.offset[k]);
+                dx * dx + dy * dy
+            });
+            let cells = nearest.fold(f32::INFINITY, f32::min).sqrt();
+            beside.weight *= (-cells / BESIDE_CELLS).exp();
+        }
+    }
+
     fn mark_by_depth(&mut self, window: &Window, middle: [f32; 2]) {
         let Some(own_m) = self.depth_m else {
             return;
@@ -155,6 +200,8 @@ struct Sketch {
     inside: Vec<bool>,
     /// Nearer than what lies behind, outside the box: perhaps the object's rest.
     goes_on: Vec<bool>,
+    /// By its depth it stands clear of what surrounds it.
+    is_alone: bool,
     palette: Palette,
 }
 
@@ -167,13 +214,15 @@ impl Sketch {
             .iter()
             .map(|place| (0..2).all(|k| (place[k] as f32 + 0.5 - middle[k]).abs() < half[k]))
             .collect();
-        let odds = depth_odds(window, &places, &inside);
+        let layer = Layer::of(window, &places, &inside);
+        let odds = depth_odds(window, &places, &inside, layer.as_ref());
         let goes_on = places.iter().enumerate();
         let goes_on = goes_on.map(|(i, _)| !inside[i] && odds[i] > 0.0).collect();
         let mut sketch = Self {
             surety: vec![0.0; places.len()],
             inside,
             goes_on,
+            is_alone: layer.is_some_and(|layer| layer.is_alone),
             palette: Palette::of(std::iter::empty()),
         };
         for (i, surety) in sketch.surety.iter_mut().enumerate() {
@@ -236,8 +285,13 @@ impl Sketch {
 
 /// What depth says about each cell, as the logarithm of odds: the object's cells are in its layer, and nearer than a
 /// plane behind it if there is one in the layer.
-fn depth_odds(window: &Window, places: &[[i32; 2]], inside: &[bool]) -> Vec<f32> {
-    let Some(layer) = Layer::of(window, places, inside) else {
+fn depth_odds(
+    window: &Window,
+    places: &[[i32; 2]],
+    inside: &[bool],
+    layer: Option<&Layer>,
+) -> Vec<f32> {
+    let Some(layer) = layer else {
         return vec![0.0; places.len()];
     };
     let depth_at = |i: usize| window.at(places[i][0], places[i][1]).depth_m;

@@ -47,7 +47,6 @@ impl Pose {
 pub(super) struct Verdict {
     pub(super) fates: Vec<Fate>,
     pub(super) seen: f32,
-    pub(super) hidden: f32,
     /// Of the points whose depth is known, how many are where depth says.
     pub(super) depth_agrees: Option<f32>,
 }
@@ -55,7 +54,7 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn of(window: &Window, template: &Template, pose: &Pose) -> Self {
         let tolerance_m = pose.depth_m.map_or(0.0, |own| NEAR_M + NEAR_SHARE * own);
-        let (mut seen, mut hidden, mut all) = (0.0, 0.0, 0.0);
+        let (mut seen, mut all) = (0.0, 0.0);
         let (mut agree, mut known) = (0.0, 0.0);
         let mut fates = Vec::with_capacity(template.points.len());
         for point in &template.points {
@@ -80,17 +79,14 @@ impl Verdict {
                 known += point.weight;
                 agree += point.weight * f32::from(u8::from(off_m.abs() <= tolerance_m));
             }
-            match fate {
-                Fate::Seen => seen += point.weight,
-                Fate::Hidden => hidden += point.weight,
-                Fate::Gone => {}
+            if fate == Fate::Seen {
+                seen += point.weight;
             }
         }
         let all = f32::max(all, 1e-6);
         Self {
             fates,
             seen: seen / all,
-            hidden: hidden / all,
             depth_agrees: (known > 0.1 * all).then(|| agree / known),
         }
     }

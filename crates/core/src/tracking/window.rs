@@ -29,15 +29,15 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The cells of a part of a picture around a middle, in pixels, that reaches `reach` cells each way.
+    /// The cells of a part of a picture around a pixel, which reaches `reach` cells each way.
     pub(super) fn around(
         picture: &ColorImage,
         depth: Option<&DepthImage>,
-        middle: [f64; 2],
+        middle: [i32; 2],
         reach: [i32; 2],
         cell_px: i32,
     ) -> Self {
-        let origin = [0, 1].map(|k| middle[k].round() as i32 - reach[k] * cell_px);
+        let origin = [0, 1].map(|k| middle[k] - reach[k] * cell_px);
         let [width, height] = reach.map(|reach| 2 * reach + 1);
         let mut window = Self {
             origin,
