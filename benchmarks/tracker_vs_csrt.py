@@ -7,12 +7,13 @@ Every FOLDER holds bags (sim/record.py and sim/grippers.py write such), or is on
 from the truth; a region's true box is that of its pixels in /ground_truth/instances, else the bag's detection. A row is
 a tracker and a kind of region; `articulated` is a region whose area or aspect changes by more than 1.5 times.
   IoU            of the tracker's box and the true one, mean over the frames after the first; 0 where it says it is lost
-  wrong          the share of frames that it calls valid with an IoU below 0.2, hidden ones among them
+  wrong          the share of frames that it calls valid with an IoU below 0.2
   valid          the share of frames that it calls valid
+  hidden         the share of the frames with a hidden region that it calls valid, which they ought not to be
   ms             a frame, both regions, on one thread: the median over the bags
---passing lets a hand, cut from the bag's own last picture, pass in front of the target for a third of the frames: where
-it hides more than half of the target, the frame counts for `wrong` alone. `back` is the share of targets that are valid
-with an IoU of at least 0.5 in the last frame but one before the hand is gone for good by three.
+IoU and valid leave hidden frames out. Without --passing there are none.
+--passing lets a hand, cut from the bag's last picture, pass in front of the target in the middle third of the frames.
+It is a third of the way nearer, and hides the target where it covers more than half of its box.
 """
 
 import argparse
@@ -74,13 +75,15 @@ def main() -> None:
                 rows[name, kind_of(recording.boxes[role])].append(judged)
                 if arguments.each:
                     print(f"{name:5} {mean(judged['iou']):.3f} {recording.name} {role}", flush=True)
-    print("| tracker | regions | IoU | wrong | valid | ms |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| tracker | regions | IoU | wrong | valid | hidden | ms |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for (name, kind), judged in rows.items():
         if judged:
-            iou, wrong, valid = (np.concatenate([one[what] for one in judged]) for what in ("iou", "wrong", "valid"))
-            figures = f"{mean(iou):.3f} | {100 * mean(wrong):.2f} % | {100 * mean(valid):.1f} %"
-            print(f"| {name} | {kind} ({len(judged)}) | {figures} | {np.median(speed[name]):.2f} |")
+            every = {what: np.concatenate([one[what] for one in judged]) for what in judged[0]}
+            hidden = f"{100 * mean(every['hidden']):.0f} %" if len(every["hidden"]) else ""
+            shares = f"{100 * mean(every['wrong']):.2f} % | {100 * mean(every['valid']):.1f} % | {hidden}"
+            ms = np.median(speed[name])
+            print(f"| {name} | {kind} ({len(judged)}) | {mean(every['iou']):.3f} | {shares} | {ms:.2f} |")
 
 
 def parse() -> argparse.Namespace:
@@ -182,8 +185,9 @@ def true_box(frame: dict, role: str) -> np.ndarray:
             return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
     elif role in frame and frame[role].detections:
         box = frame[role].detections[0].bbox
-        x, y, half = box.center.position.x, box.center.position.y, np.array([box.size_x, box.size_y]) / 2
-        return np.concatenate([[x, y] - half, [x, y] + half])
+        middle = np.array([box.center.position.x, box.center.position.y])
+        half = np.array([box.size_x, box.size_y]) / 2
+        return np.concatenate([middle - half, middle + half])
     return np.full(4, np.nan)
 
 
@@ -277,7 +281,8 @@ def judge(recording: Recording, followed: Followed, role: str) -> dict[str, np.n
     known = np.isfinite(truth).all(axis=1) & (np.arange(len(truth)) > 0)
     seen = known & ~recording.hidden[role]
     wrong = valid & (overlap < WRONG_IOU)
-    return {"iou": overlap[seen], "wrong": wrong[known], "valid": valid[seen]}
+    hidden = known & recording.hidden[role]
+    return {"iou": overlap[seen], "wrong": wrong[known], "valid": valid[seen], "hidden": valid[hidden]}
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

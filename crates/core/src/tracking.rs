@@ -117,6 +117,12 @@ pub struct Tracker {
     bbox: BoundingBox,
 }
 
+/// How much a picture counts for what is usual, and the share of points that usually is seen at least.
+const USUAL_SHARE: f32 = 0.1;
+const LEAST_USUAL: f32 = 0.5;
+/// A lost region is found only where it looks this much like itself, of what is usual.
+const LEAST_RESPONSE: f32 = 0.8;
+
 impl Tracker {
     /// Follow the region in a box, in pixels of the picture. A depth image belongs to the picture pixel by pixel, up
     /// to its own size.
@@ -188,13 +194,15 @@ impl Tracker {
             least
         };
         let is_there = seen >= least * self.usually_seen
-            && (self.last.lost_pictures == 0 || look.peak.response > 0.8 * self.usual_response);
-        if !is_there {
+            && (self.last.lost_pictures == 0
+                || look.peak.response > LEAST_RESPONSE * self.usual_response);
+        let Some(bbox) = self.box_at(&look, image).filter(|_| is_there) else {
             return self.lost(score, seen, depth_consistent);
-        }
-        self.take_over(&look, image);
+        };
+        self.bbox = bbox;
+        self.take_over(&look);
         Tracked {
-            bbox: self.bbox,
+            bbox,
             state: State::Followed,
             score,
             seen,
@@ -203,7 +211,7 @@ impl Tracker {
     }
 
     fn lost(&mut self, score: f32, seen: f32, depth_consistent: bool) -> Tracked {
-        self.last.lost_pictures += 1;
+        self.last.lost_pictures = self.last.lost_pictures.saturating_add(1);
         self.last.velocity = [0.0; 2];
         Tracked {
             bbox: self.bbox,
@@ -214,54 +222,55 @@ impl Tracker {
         }
     }
 
-    /// The region is where it was found.
-    fn take_over(&mut self, look: &Look, image: &ColorImage) {
+    /// The whole region's middle, in pixels.
+    fn middle_at(&self, look: &Look) -> [f64; 2] {
         let size = f64::from(self.template.cell_px);
-        let window = &look.window;
-        let middle =
-            [0, 1].map(|k| f64::from(window.origin[k]) + f64::from(look.pose.place[k]) * size);
-        let was_lost = self.last.lost_pictures > 0;
-        for k in 0..2 {
-            let moved = middle[k] - self.last.middle[k];
-            self.last.velocity[k] = if was_lost {
-                0.0
-            } else {
-                0.5 * (self.last.velocity[k] + moved)
+        [0, 1].map(|k| f64::from(look.window.origin[k]) + f64::from(look.pose.place[k]) * size)
+    }
+
+    /// The box around what is seen of the region; `None` if that is nothing within the picture.
+    fn box_at(&self, look: &Look, image: &ColorImage) -> Option<BoundingBox> {
+        let (middle, scale) = (self.middle_at(look), f64::from(look.pose.scale));
+        let half = self.template.half_px.map(|half| half * scale);
+        let drawn_in = look.verdict.drawn_in(&self.template);
+        let inwards = [0, 1, 2, 3].map(|side| {
+            let cells = match look.grown[side] {
+                grown if grown > 0.0 => -grown,
+                _ => drawn_in[side],
             };
-        }
-        self.last.middle = middle;
-        self.last.lost_pictures = 0;
-        self.last.size = look.size;
-        self.last.grown = look.grown;
-        self.last.depth_m = look.pose.depth_m;
-        let rate = 0.1;
-        self.usually_seen += rate * (look.verdict.seen.max(0.5) - self.usually_seen);
-        self.usual_response += rate * (look.peak.response - self.usual_response);
-        let scale = f64::from(look.pose.scale);
-        let half = [0, 1].map(|k| self.template.half_px[k] * scale);
-        let cells = look.verdict.drawn_in(&self.template);
-        let drawn_in = [0, 1, 2, 3].map(|side| {
-            let cells = if self.last.grown[side] > 0.0 {
-                -self.last.grown[side]
-            } else {
-                cells[side]
-            };
-            f64::from(cells) * size * scale
+            f64::from(cells) * f64::from(self.template.cell_px) * scale
         });
-        let whole = BoundingBox::new(
-            middle[0] - half[0] + drawn_in[0],
-            middle[1] - half[1] + drawn_in[1],
-            middle[0] + half[0] - drawn_in[2],
-            middle[1] + half[1] - drawn_in[3],
+        let seen = BoundingBox::new(
+            middle[0] - half[0] + inwards[0],
+            middle[1] - half[1] + inwards[1],
+            middle[0] + half[0] - inwards[2],
+            middle[1] + half[1] - inwards[3],
         );
-        self.bbox = whole.clipped(image.width, image.height).unwrap_or(whole);
-        learn(
-            window,
-            &mut self.template,
-            &look.pose,
-            &look.verdict,
-            self.settings.learning,
-        );
+        seen.clipped(image.width, image.height)
+    }
+
+    /// The region is where it was found.
+    fn take_over(&mut self, look: &Look) {
+        let (before, velocity) = (self.last.middle, self.last.velocity);
+        let middle = self.middle_at(look);
+        let was_lost = self.last.lost_pictures > 0;
+        self.last = Last {
+            middle,
+            velocity: [0, 1].map(|k| match was_lost {
+                true => 0.0,
+                false => 0.5 * (velocity[k] + middle[k] - before[k]),
+            }),
+            size: look.size,
+            grown: look.grown,
+            depth_m: look.pose.depth_m,
+            lost_pictures: 0,
+        };
+        // What is hidden for long does not become usual.
+        self.usually_seen += USUAL_SHARE * (look.verdict.seen.max(LEAST_USUAL) - self.usually_seen);
+        self.usual_response += USUAL_SHARE * (look.peak.response - self.usual_response);
+        let learning = self.settings.learning;
+        let (pose, verdict) = (&look.pose, &look.verdict);
+        learn(&look.window, &mut self.template, pose, verdict, learning);
     }
 }
 

@@ -25,43 +25,37 @@ pub(super) struct Layer {
 impl Layer {
     /// The nearest layer that fills the box; `None` where hardly anything in the box is measured.
     pub(super) fn of(window: &Window, places: &[[i32; 2]], inside: &[bool]) -> Option<Self> {
-        let mut measured: Vec<(f32, [i32; 2])> = places
+        let in_box: Vec<[i32; 2]> = places
             .iter()
             .zip(inside)
             .filter(|(_, inside)| **inside)
-            .map(|(place, _)| (window.at(place[0], place[1]).depth_m, *place))
-            .filter(|(depth_m, _)| depth_m.is_finite())
+            .map(|(place, _)| *place)
             .collect();
-        let cells = inside.iter().filter(|inside| **inside).count();
-        let least = LEAST_CELLS.max((LEAST_SHARE * cells as f32) as usize);
-        measured.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let box_sides = sides(
-            places
-                .iter()
-                .zip(inside)
-                .filter(|(_, inside)| **inside)
-                .map(|(place, _)| *place),
-        );
-        let layers = measured
-            .chunk_by(|a, b| b.0 - a.0 < GAP_M.max(GAP_SHARE * a.0))
-            .filter(|layer| layer.len() >= least);
-        let filling = |layer: &[(f32, [i32; 2])]| {
-            let own = sides(layer.iter().map(|(_, place)| *place));
-            (0..2)
-                .map(|k| own[k] / box_sides[k].max(1.0))
-                .fold(1.0, f32::min)
+        let depth_m = |place: &[i32; 2]| window.at(place[0], place[1]).depth_m;
+        let mut measured = in_box.clone();
+        measured.retain(|place| depth_m(place).is_finite());
+        measured.sort_by(|a, b| depth_m(a).total_cmp(&depth_m(b)));
+        let least = LEAST_CELLS.max((LEAST_SHARE * in_box.len() as f32) as usize);
+        let box_sides = sides(&in_box);
+        let fills = |layer: &[[i32; 2]]| {
+            let own = sides(layer);
+            let shares = [0, 1].map(|k| own[k] / box_sides[k].max(1.0));
+            shares[0].min(shares[1]).min(FILLS)
         };
-        let mut best: Option<(f32, &[(f32, [i32; 2])])> = None;
+        let layers = measured
+            .chunk_by(|a, b| depth_m(b) - depth_m(a) < GAP_M.max(GAP_SHARE * depth_m(a)))
+            .filter(|layer| layer.len() >= least);
+        let mut best: Option<(f32, &[[i32; 2]])> = None;
         for layer in layers {
-            let fills = filling(layer).min(FILLS);
-            if best.is_none_or(|(most, _)| fills > most) {
-                best = Some((fills, layer));
+            let share = fills(layer);
+            if best.is_none_or(|(most, _)| share > most) {
+                best = Some((share, layer));
             }
         }
         let (_, layer) = best?;
         let mut found = Self {
-            near_m: layer.first()?.0,
-            far_m: layer.last()?.0,
+            near_m: depth_m(layer.first()?),
+            far_m: depth_m(layer.last()?),
             is_alone: false,
         };
         found.is_alone = found.share_around(window, places, inside) < ALONE;
@@ -96,9 +90,9 @@ impl Layer {
 }
 
 /// The width and height that some places take up.
-fn sides(places: impl Iterator<Item = [i32; 2]>) -> [f32; 2] {
+fn sides(places: &[[i32; 2]]) -> [f32; 2] {
     let none = [[i32::MAX, i32::MIN]; 2];
-    let spans = places.fold(none, |spans, place| {
+    let spans = places.iter().fold(none, |spans, place| {
         [0, 1].map(|k| [spans[k][0].min(place[k]), spans[k][1].max(place[k])])
     });
     spans.map(|[first, last]| {

@@ -113,6 +113,7 @@ impl Window {
         for (cell, place) in cells.iter_mut().zip(places) {
             if let Some(&value) = values.get((place - first) as usize)
                 && value > 0.0
+                && value.is_finite()
             {
                 cell.depth_m = value;
             }
