@@ -10,11 +10,13 @@
 //! The pictures of a recording may be handed over in either order of time. Where somebody draws the region again,
 //! [`Tracker::redraw`] begins anew from there.
 
+mod costs;
 mod ground;
 mod growth;
 mod layers;
 mod look;
 mod palette;
+mod pose;
 mod recall;
 mod search;
 mod template;

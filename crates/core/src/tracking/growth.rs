@@ -1,8 +1,8 @@
 //! A region that comes to be larger than it was drawn: fingers that open. Only by depth, where the object stands alone.
 
+use super::pose::Pose;
 use super::search::Likeness;
 use super::template::Template;
-use super::verdict::Pose;
 use super::window::Window;
 
 /// A cell has the object's colours if they are this likely to be its.
@@ -64,7 +64,7 @@ fn line(
         .filter(|step| {
             let mut offset = [at; 2];
             offset[1 - axis] = along[0] + *step as f32 + 0.5;
-            let [column, row] = pose.place_of(offset).map(|place| place.floor() as i32);
+            let [column, row] = pose.cell_of(offset);
             let is_known = (0..window.width).contains(&column) && (0..window.height).contains(&row);
             is_known && {
                 let cell = likeness[(row * window.width + column) as usize];

@@ -1,10 +1,11 @@
 //! One look at a picture: where the region is likeliest, and what is seen of it there.
 
 use super::growth::grown;
+use super::pose::Pose;
 use super::recall::candidates;
 use super::search::{Likeness, Peak, Search, exact_response, likeness};
 use super::template::Template;
-use super::verdict::{Pose, Verdict, depth_change_m};
+use super::verdict::{Verdict, depth_change_m};
 use super::window::Window;
 use crate::frame::{ColorImage, DepthImage};
 

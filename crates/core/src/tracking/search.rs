@@ -1,15 +1,10 @@
 //! Where in a window an object most looks like its template.
 
+use super::costs::{DEPTH_SPAN_M, point_cost};
+use super::pose::Pose;
 use super::template::Template;
-use super::verdict::Pose;
-use super::window::{Cell, Window};
+use super::window::Window;
 
-/// Colours that differ by this much, in parts of the whole span, have nothing in common.
-const COLOR_SPAN: f32 = 0.16;
-/// How much less brightness counts than tints: shadows change it.
-const BRIGHTNESS_SHARE: f32 = 0.4;
-/// Depths that differ by this much, in metres, have nothing in common, while the object's own depth is not yet known.
-pub(super) const DEPTH_SPAN_M: f32 = 0.03;
 /// Points that a first look takes; a second look takes so many.
 const COARSE_POINTS: usize = 120;
 const FINE_POINTS: usize = 500;
@@ -97,13 +92,6 @@ pub(super) fn likeness(
             }
         })
         .collect()
-}
-
-/// How little a cell's colour has in common with a point's, 0 to 1.
-pub(super) fn color_cost(a: [f32; 3], b: [f32; 3]) -> f32 {
-    let off = [0, 1, 2].map(|k| (a[k] - b[k]) * (1.0 / COLOR_SPAN));
-    // Beyond the picture colours are NaN, which `min` takes for 1.
-    (BRIGHTNESS_SHARE * off[0] * off[0] + off[1] * off[1] + off[2] * off[2]).min(1.0)
 }
 
 impl<'a> Search<'a> {
@@ -231,9 +219,7 @@ pub(super) fn exact_response(
     let object = sum;
     let (mut beside_cost, mut around) = (0.0, 0.0);
     for beside in spread(&template.beside, EXACT_POINTS / 2) {
-        let [column, row] = pose
-            .place_of(beside.offset)
-            .map(|place| place.floor() as i32);
+        let [column, row] = pose.cell_of(beside.offset);
         if (0..window.width).contains(&column) && (0..window.height).contains(&row) {
             let cell = likeness[(row * window.width + column) as usize];
             beside_cost += beside.weight * cell.cost(beside.by_depth);
@@ -243,16 +229,6 @@ pub(super) fn exact_response(
     cost += BESIDE_SHARE * object * beside_cost / f32::max(around, 1e-6);
     sum += BESIDE_SHARE * object;
     1.0 - cost / f32::max(sum, 1e-6)
-}
-
-fn point_cost(cell: &Cell, color: [f32; 3], depth_m: f32) -> f32 {
-    let by_color = color_cost(cell.color, color);
-    let off = ((cell.depth_m - depth_m) * (1.0 / DEPTH_SPAN_M)).abs();
-    if off.is_nan() {
-        by_color
-    } else {
-        0.5 * (by_color + off.min(1.0))
-    }
 }
 
 /// At most so many of a list, evenly spread.

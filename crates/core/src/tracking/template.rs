@@ -1,10 +1,10 @@
 //! What is followed: the object's points with their colours and their relief, and the places around it that are not
 //! the object.
 
+use super::costs::DEPTH_SPAN_M;
 use super::ground::Ground;
 use super::layers::Layer;
 use super::palette::Palette;
-use super::search::DEPTH_SPAN_M;
 use super::window::Window;
 use crate::frame::{BoundingBox, ColorImage, DepthImage};
 

@@ -1,7 +1,8 @@
 //! What became of an object's points at a place: seen, hidden behind something nearer, or not there.
 
-use super::search::color_cost;
-use super::template::{Point, Template};
+use super::costs::color_cost;
+use super::pose::Pose;
+use super::template::Template;
 use super::window::Window;
 
 /// A point is where it should be if its depth is off by at most this, in metres, and a share of it.
@@ -22,27 +23,6 @@ pub(super) enum Fate {
     Gone,
 }
 
-/// An object at a place and scale.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pose {
-    /// The box's middle in cells of the window.
-    pub(super) place: [f32; 2],
-    pub(super) scale: f32,
-    pub(super) depth_m: Option<f32>,
-}
-
-impl Pose {
-    /// Where a place of the template lies, in cells of the window.
-    pub(super) fn place_of(&self, offset: [f32; 2]) -> [f32; 2] {
-        [0, 1].map(|k| self.place[k] + offset[k] * self.scale)
-    }
-
-    fn cell(&self, point: &Point) -> [i32; 2] {
-        self.place_of(point.offset)
-            .map(|place| place.floor() as i32)
-    }
-}
-
 /// All points' fates, and shares of their weights within the box.
 pub(super) struct Verdict {
     pub(super) fates: Vec<Fate>,
@@ -58,7 +38,7 @@ impl Verdict {
         let (mut agree, mut known) = (0.0, 0.0);
         let mut fates = Vec::with_capacity(template.points.len());
         for point in &template.points {
-            let [column, row] = pose.cell(point);
+            let [column, row] = pose.cell_of(point.offset);
             let cell = window.at(column, row);
             let off_m = pose
                 .depth_m
@@ -138,7 +118,7 @@ pub(super) fn depth_change_m(
         .iter()
         .filter(|point| point.inside)
         .filter_map(|point| {
-            let [column, row] = pose.cell(point);
+            let [column, row] = pose.cell_of(point.offset);
             let cell = window.at(column, row);
             let change_m = cell.depth_m - own_m - point.relief_m;
             let counts = change_m.abs() < most_m && color_cost(cell.color, point.color) < ALIKE;
@@ -161,7 +141,7 @@ pub(super) fn learn(
         if *fate != Fate::Seen {
             continue;
         }
-        let [column, row] = pose.cell(point);
+        let [column, row] = pose.cell_of(point.offset);
         let cell = window.at(column, row);
         for k in 0..3 {
             point.color[k] += share * (cell.color[k] - point.color[k]);
