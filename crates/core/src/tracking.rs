@@ -161,6 +161,7 @@ impl Tracker {
         Ok(tracker)
     }
 
+
     /// Begin anew with a box that was drawn in this picture.
     ///
     /// # Errors

@@ -10,6 +10,10 @@ const LEAST_CELLS: usize = 8;
 const LEAST_SHARE: f32 = 0.02;
 /// A tight box's object reaches over this share of both its sides.
 const FILLS: f32 = 0.5;
+/// What reaches over this share of both lacks nothing.
+const FILLED: f32 = 0.9;
+/// A layer that this share of the cells just outside the box is in lies behind the object.
+const AROUND: f32 = 0.3;
 /// An object that stands alone has less than this share of the cells just outside its box in its layer.
 const ALONE: f32 = 0.55;
 
@@ -23,7 +27,7 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// The nearest layer that fills the box; `None` where hardly anything in the box is measured.
+    /// The nearest layers that fill the box; `None` where hardly anything in the box is measured.
     pub(super) fn of(window: &Window, places: &[[i32; 2]], inside: &[bool]) -> Option<Self> {
         let in_box: Vec<[i32; 2]> = places
             .iter()
@@ -37,29 +41,36 @@ impl Layer {
         measured.sort_by(|a, b| depth_m(a).total_cmp(&depth_m(b)));
         let least = LEAST_CELLS.max((LEAST_SHARE * in_box.len() as f32) as usize);
         let box_sides = sides(&in_box);
-        let fills = |layer: &[[i32; 2]]| {
-            let own = sides(layer);
+        let fills = |part: &[[i32; 2]]| {
+            let own = sides(part);
             let shares = [0, 1].map(|k| own[k] / box_sides[k].max(1.0));
-            shares[0].min(shares[1]).min(FILLS)
+            shares[0].min(shares[1])
         };
         let layers = measured
             .chunk_by(|a, b| depth_m(b) - depth_m(a) < GAP_M.max(GAP_SHARE * depth_m(a)))
             .filter(|layer| layer.len() >= least);
-        let mut best: Option<(f32, &[[i32; 2]])> = None;
+        // Two fingers may be two layers: the nearest ones, up to the first that also surrounds the box.
+        let mut object: Vec<[i32; 2]> = Vec::new();
         for layer in layers {
-            let share = fills(layer);
-            if best.is_none_or(|(most, _)| share > most) {
-                best = Some((share, layer));
+            let next = Self::between(depth_m(layer.first()?), depth_m(layer.last()?));
+            let fill = fills(&object);
+            let is_enough = fill > FILLED || next.share_around(window, places, inside) > AROUND;
+            if fill >= FILLS && is_enough {
+                break;
             }
+            object.extend(layer);
         }
-        let (_, layer) = best?;
-        let mut found = Self {
-            near_m: depth_m(layer.first()?),
-            far_m: depth_m(layer.last()?),
-            is_alone: false,
-        };
+        let mut found = Self::between(depth_m(object.first()?), depth_m(object.last()?));
         found.is_alone = found.share_around(window, places, inside) < ALONE;
         Some(found)
+    }
+
+    fn between(near_m: f32, far_m: f32) -> Self {
+        Self {
+            near_m,
+            far_m,
+            is_alone: false,
+        }
     }
 
     pub(super) fn has(&self, depth_m: f32) -> bool {
