@@ -162,6 +162,7 @@ impl Tracker {
     }
 
 
+
     /// Begin anew with a box that was drawn in this picture.
     ///
     /// # Errors

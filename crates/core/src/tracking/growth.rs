@@ -6,7 +6,7 @@ use super::template::Template;
 use super::window::Window;
 
 /// A cell has the object's colours if they are this likely to be its.
-const LIKELY: f32 = 0.6;
+const LIKELY: f32 = 0.75;
 /// A line along a side is the object's if this share of its cells is, and so many.
 const LINE_SHARE: f32 = 0.12;
 const LINE_CELLS: usize = 2;
