@@ -39,6 +39,9 @@ pub struct Following {
     pub least_seen_without_depth: f32,
     /// A lost region is found again when at least this share is seen, of the share that usually is; 0 to 1.
     pub found_again: f32,
+    /// The region has come apart, and is lost, where a larger share of its points than this shows what lies far behind
+    /// it; 0 to 1. Needs depth. More follows fingers that open farther, and what is not the region more often.
+    pub most_behind: f32,
     /// How much of a picture's colours and relief the region takes on; 0 (nothing) to 1.
     pub learning: f32,
 }
@@ -49,6 +52,7 @@ impl Default for Following {
             least_seen: 0.3,
             least_seen_without_depth: 0.6,
             found_again: 0.6,
+            most_behind: 0.2,
             learning: 0.06,
         }
     }
@@ -123,7 +127,9 @@ pub struct Tracker {
 const USUAL_SHARE: f32 = 0.1;
 const LEAST_USUAL: f32 = 0.5;
 /// A lost region is found only where it looks this much like itself, of what is usual.
-const LEAST_RESPONSE: f32 = 0.8;
+const LEAST_RESPONSE: f32 = 0.85;
+/// And where the place stands out of the others by so many of their standard deviations.
+const LEAST_STANDOUT: f32 = 3.0;
 
 impl Tracker {
     /// Follow the region in a box, in pixels of the picture. A depth image belongs to the picture pixel by pixel, up
@@ -161,8 +167,6 @@ impl Tracker {
         Ok(tracker)
     }
 
-
-
     /// Begin anew with a box that was drawn in this picture.
     ///
     /// # Errors
@@ -197,9 +201,9 @@ impl Tracker {
         } else {
             least
         };
-        let is_there = seen >= least * self.usually_seen
-            && (self.last.lost_pictures == 0
-                || look.peak.response > LEAST_RESPONSE * self.usual_response);
+        let is_there = look.verdict.behind <= self.settings.most_behind
+            && seen >= least * self.usually_seen
+            && (self.last.lost_pictures == 0 || self.is_clear(&look));
         let Some(bbox) = self.box_at(&look, image).filter(|_| is_there) else {
             return self.lost(score, seen, depth_consistent);
         };
@@ -212,6 +216,12 @@ impl Tracker {
             seen,
             depth_consistent,
         }
+    }
+
+    /// Whether a lost region is found, and not something like it.
+    fn is_clear(&self, look: &Look) -> bool {
+        look.peak.response > LEAST_RESPONSE * self.usual_response
+            && look.peak.to_sidelobe > LEAST_STANDOUT
     }
 
     fn lost(&mut self, score: f32, seen: f32, depth_consistent: bool) -> Tracked {

@@ -14,6 +14,8 @@ const REACH_SHARE: f64 = 0.5;
 const REACH_CELLS: [f64; 2] = [14.0, 32.0];
 /// At most so many places are looked at in a first look.
 const MOST_PLACES: i32 = 900;
+/// A large window takes as long as ten small ones, and no object needs to be found at once.
+const FAR_EVERY: u32 = 4;
 /// A region stays where it was if another place does not look likelier by this much.
 const STAYS: f32 = 0.008;
 /// How the region may change its size from a picture to the next where depth does not say, and by how much likelier
@@ -207,6 +209,15 @@ fn scale(template: &Template, last: &Last, depth_m: Option<f32>) -> f32 {
     }
 }
 
+/// How many times as far a lost region is looked for: ever farther, in one picture of four.
+fn farther(lost_pictures: u32) -> u32 {
+    if lost_pictures % FAR_EVERY == FAR_EVERY - 1 {
+        lost_pictures.saturating_add(1)
+    } else {
+        1
+    }
+}
+
 /// The window to look at, and how far from its middle, in cells. A lost region's grows to the whole picture.
 fn window(
     image: &ColorImage,
@@ -219,7 +230,7 @@ fn window(
     let sides = template.half_px.map(|half| 2.0 * half * scale / size);
     let mean_side = (sides[0] + sides[1]) / 2.0;
     let radius = (REACH_SHARE * mean_side).clamp(REACH_CELLS[0], REACH_CELLS[1])
-        * f64::from(last.lost_pictures.saturating_add(1));
+        * f64::from(farther(last.lost_pictures));
     let whole = [image.width, image.height].map(|side| f64::from(side) / size);
     let radius = [0, 1].map(|k| radius.min(whole[k]) as i32);
     let reach = [0, 1].map(|k| radius[k] + (0.75 * sides[k]).min(whole[k]) as i32 + 6);

@@ -314,6 +314,25 @@ fn a_region_that_opens_grows_with_its_sides() {
 }
 
 #[test]
+fn a_region_that_comes_apart_is_lost() {
+    // given two bars in one box, of which the right one goes away
+    let bar = |left: f64| Thing {
+        bbox: BoundingBox::new(left, 60.0, left + 12.0, 90.0),
+        ..thing(0.0, 0.0, 1.0, 0.7, stripes)
+    };
+    let both = BoundingBox::new(80.0, 60.0, 120.0, 90.0);
+    let (image, depth) = shown(&[bar(80.0), bar(108.0)]);
+    let settings = Following::default();
+    let mut tracker = Tracker::start(&image, Some(&depth), both, settings).expect("a proper box");
+    assert_eq!(tracker.follow(&image, Some(&depth)).state, State::Followed);
+    // when only the left one is seen
+    let (image, depth) = shown(&[bar(80.0)]);
+    let tracked = tracker.follow(&image, Some(&depth));
+    // then its box is not passed off as the region's
+    assert_eq!(tracked.state, State::Lost, "{tracked:?}");
+}
+
+#[test]
 fn a_box_that_cannot_be_followed_is_refused_with_the_reason() {
     let (image, depth) = shown(&[]);
     let start = |bbox: BoundingBox| {

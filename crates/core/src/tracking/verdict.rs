@@ -8,6 +8,8 @@ use super::window::Window;
 /// A point is where it should be if its depth is off by at most this, in metres, and a share of it.
 const NEAR_M: f32 = 0.012;
 const NEAR_SHARE: f32 = 0.008;
+/// What is seen this far behind a point, in metres, is not the object.
+const FAR_BEHIND_M: f32 = 0.05;
 /// Colours this much off are still the same point's.
 const ALIKE: f32 = 0.75;
 /// A row or column of a box ends where a smaller share than this of the points that it once had is seen.
@@ -27,6 +29,8 @@ pub(super) enum Fate {
 pub(super) struct Verdict {
     pub(super) fates: Vec<Fate>,
     pub(super) seen: f32,
+    /// Where what lies far behind the object is seen instead of it.
+    pub(super) behind: f32,
     /// Of the points whose depth is known, how many are where depth says.
     pub(super) depth_agrees: Option<f32>,
 }
@@ -34,7 +38,7 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn of(window: &Window, template: &Template, pose: &Pose) -> Self {
         let tolerance_m = pose.depth_m.map_or(0.0, |own| NEAR_M + NEAR_SHARE * own);
-        let (mut seen, mut all) = (0.0, 0.0);
+        let (mut seen, mut behind, mut all) = (0.0, 0.0, 0.0);
         let (mut agree, mut known) = (0.0, 0.0);
         let mut fates = Vec::with_capacity(template.points.len());
         for point in &template.points {
@@ -62,11 +66,15 @@ impl Verdict {
             if fate == Fate::Seen {
                 seen += point.weight;
             }
+            if off_m > FAR_BEHIND_M {
+                behind += point.weight;
+            }
         }
         let all = f32::max(all, 1e-6);
         Self {
             fates,
             seen: seen / all,
+            behind: behind / all,
             depth_agrees: (known > 0.1 * all).then(|| agree / known),
         }
     }
