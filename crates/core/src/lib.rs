@@ -11,6 +11,7 @@
 //! - [`pipeline`]: the three stages. [`messages`]: the ROS 2 messages in, from CDR bytes, and the one out.
 //! - [`estimator`]: the trait, and a script for tests. [`geometry`]: distances from depth, without a model.
 //! - [`registration`]: depth of a camera of its own, as the colour camera would have measured it.
+//! - [`tracking`]: a region that was drawn once, followed through the pictures by colour and depth.
 //! - [`reward`]: filter, reward, shaping, success and episodes, folded over the distances so far.
 //! - [`settings`]: all that can be set, read from YAML and checked.
 //! - [`imaging`], [`prompt`], [`answer`], [`question`]: a vision-language model's view of a frame, and
@@ -70,6 +71,7 @@ pub mod settings;
 pub mod stamp;
 pub mod statistics;
 pub mod step;
+pub mod tracking;
 pub mod training_row;
 pub mod transforms;
 pub mod whole_folder;

@@ -1,0 +1,101 @@
+//! Follows regions through raw frames: the benchmark against OpenCV's trackers runs it.
+//!
+//! `cargo run --release -p spatial-reward-core --example follow -- FRAMES`, all little-endian: width, height, how many
+//! frames and how many regions as u32; each region's box in the first frame as four f64 (left, top, right, bottom, in
+//! pixels); each frame's pixels, three bytes each (red, green, blue), then their depth in millimetres as u16, 0 for
+//! none; a frame without any has no depth image. Prints a line a frame and region: frame, region, the box's four edges,
+//! 1 for followed or 0 for lost, score, 1 or 0 for consistent with depth, and milliseconds.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::time::Instant;
+
+use spatial_reward_core::frame::{BoundingBox, ColorImage, DepthImage};
+use spatial_reward_core::tracking::{Following, State, Tracked, Tracker};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: follow FRAMES")?;
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let [width, height, frames, regions] = numbers(&mut file)?.map(u32::from_le_bytes);
+    let mut boxes = Vec::new();
+    for _ in 0..regions {
+        let [x_min, y_min, x_max, y_max] = numbers(&mut file)?.map(f64::from_le_bytes);
+        boxes.push(BoundingBox::new(x_min, y_min, x_max, y_max));
+    }
+    let mut trackers: Vec<Tracker> = Vec::new();
+    for frame in 0..frames {
+        let (image, depth) = picture(&mut file, width, height)?;
+        for (region, bbox) in boxes.iter().enumerate() {
+            let begin = Instant::now();
+            let tracked = if let Some(tracker) = trackers.get_mut(region) {
+                tracker.follow(&image, depth.as_ref())
+            } else {
+                trackers.push(Tracker::start(
+                    &image,
+                    depth.as_ref(),
+                    *bbox,
+                    Following::default(),
+                )?);
+                drawn(*bbox)
+            };
+            let ms = begin.elapsed().as_secs_f64() * 1000.0;
+            let BoundingBox {
+                x_min,
+                y_min,
+                x_max,
+                y_max,
+            } = tracked.bbox;
+            let followed = u8::from(tracked.state == State::Followed);
+            let consistent = u8::from(tracked.depth_consistent);
+            println!(
+                "{frame} {region} {x_min:.2} {y_min:.2} {x_max:.2} {y_max:.2} {followed} {:.2} {consistent} {ms:.4} {:.3}",
+                tracked.score, tracked.seen
+            );
+        }
+    }
+    Ok(())
+}
+
+fn drawn(bbox: BoundingBox) -> Tracked {
+    Tracked {
+        bbox,
+        state: State::Followed,
+        score: 0.0,
+        seen: 1.0,
+        depth_consistent: true,
+    }
+}
+
+fn numbers<const BYTES: usize>(file: &mut impl Read) -> std::io::Result<[[u8; BYTES]; 4]> {
+    let mut numbers = [[0; BYTES]; 4];
+    for number in &mut numbers {
+        file.read_exact(number)?;
+    }
+    Ok(numbers)
+}
+
+fn picture(
+    file: &mut impl Read,
+    width: u32,
+    height: u32,
+) -> std::io::Result<(ColorImage, Option<DepthImage>)> {
+    let pixels = width as usize * height as usize;
+    let mut rgb = vec![0; pixels * 3];
+    file.read_exact(&mut rgb)?;
+    let mut bytes = vec![0; pixels * 2];
+    file.read_exact(&mut bytes)?;
+    let metres = |value: u16| match value {
+        0 => f32::NAN,
+        value => f32::from(value) / 1000.0,
+    };
+    let values = bytes.as_chunks::<2>().0.iter();
+    let depth_m: Vec<f32> = values
+        .map(|value| metres(u16::from_le_bytes(*value)))
+        .collect();
+    let depth = depth_m
+        .iter()
+        .any(|depth| depth.is_finite())
+        .then(|| DepthImage::new(width, height, depth_m));
+    Ok((ColorImage { width, height, rgb }, depth))
+}
