@@ -69,6 +69,7 @@ pub mod stamp;
 pub mod statistics;
 pub mod step;
 pub mod training_row;
+pub mod transforms;
 pub mod whole_folder;
 
 pub use error::{Error, Result};

@@ -1,0 +1,116 @@
+//! The way from a frame up through its parents at one stamp, and where two such ways meet.
+
+use nalgebra::Isometry3;
+
+use super::link::{Placed, Unplaced};
+use super::{FrameId, Looked, TransformError, TransformTree};
+
+/// A frame, its parent, that one's parent and so on, as far as it goes.
+#[derive(Debug)]
+pub(super) struct Chain {
+    steps: Vec<Step>,
+    /// Why it ends before a root.
+    pub broken: Option<TransformError>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    frame: FrameId,
+    /// Maps coordinates of the chain's first frame into this one.
+    frame_from_first: Isometry3<f64>,
+    /// The greatest of the links up to here.
+    age_nanos: i64,
+}
+
+impl Chain {
+    /// Up from a frame, until `enough` says of one that it need not go on.
+    pub(super) fn climb(
+        tree: &TransformTree,
+        first: FrameId,
+        stamp_nanos: i64,
+        enough: impl Fn(FrameId) -> bool,
+    ) -> Self {
+        let mut here = Step {
+            frame: first,
+            frame_from_first: Isometry3::identity(),
+            age_nanos: 0,
+        };
+        let mut chain = Self {
+            steps: vec![here],
+            broken: None,
+        };
+        while !enough(here.frame)
+            && let Some(link) = tree.links.get(here.frame).and_then(Option::as_ref)
+            && let Some(placed) = link.at(stamp_nanos, tree.hold_nanos)
+        {
+            match placed {
+                Ok(placed) => here = here.up(&placed),
+                Err(unplaced) => {
+                    chain.broken = Some(error_of(tree, here.frame, unplaced));
+                    break;
+                }
+            }
+            if let Some(begin) = chain.steps.iter().position(|step| step.frame == here.frame) {
+                let round = chain.steps.iter().skip(begin).map(|step| step.frame);
+                let frames = round.chain([here.frame]).map(|frame| tree.name(frame));
+                chain.broken = Some(TransformError::Loop {
+                    frames: frames.collect(),
+                });
+                break;
+            }
+            chain.steps.push(here);
+        }
+        chain
+    }
+
+    pub(super) fn has(&self, frame: FrameId) -> bool {
+        self.steps.iter().any(|step| step.frame == frame)
+    }
+
+    /// The last frame that it comes to.
+    pub(super) fn end(&self) -> FrameId {
+        self.steps.last().map_or(FrameId::MAX, |step| step.frame)
+    }
+
+    /// From this chain's first frame into the other's, where the other one ends in a frame of this. One that goes round
+    /// in a circle tells nothing: where it would have led depends on where one looks.
+    pub(super) fn joined(&self, other: &Self) -> Option<Looked> {
+        let into = other.steps.last()?;
+        let from = self.steps.iter().find(|step| step.frame == into.frame)?;
+        let is_loop = matches!(self.broken, Some(TransformError::Loop { .. }));
+        (!is_loop).then(|| Looked {
+            into_from: into.frame_from_first.inverse() * from.frame_from_first,
+            age_nanos: from.age_nanos.max(into.age_nanos),
+        })
+    }
+}
+
+impl Step {
+    fn up(self, placed: &Placed) -> Self {
+        Self {
+            frame: placed.parent,
+            frame_from_first: placed.parent_from_child * self.frame_from_first,
+            age_nanos: self.age_nanos.max(placed.age_nanos),
+        }
+    }
+}
+
+fn error_of(tree: &TransformTree, child: FrameId, unplaced: Unplaced) -> TransformError {
+    let child = tree.name(child);
+    match unplaced {
+        Unplaced::TwoParents(parents) => TransformError::TwoParents {
+            child,
+            parents: parents.map(|parent| tree.name(parent)),
+        },
+        Unplaced::BeforeFirst { parent, by_nanos } => TransformError::BeforeFirst {
+            parent: tree.name(parent),
+            child,
+            by_nanos,
+        },
+        Unplaced::AfterLast { parent, by_nanos } => TransformError::AfterLast {
+            parent: tree.name(parent),
+            child,
+            by_nanos,
+        },
+    }
+}
