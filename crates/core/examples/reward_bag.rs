@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         image: decoder(StreamKind::Image).ok_or("name the colour topic")?,
         depth: decoder(StreamKind::Depth),
         regions: settings.regions.clone(),
+        transforms: None,
     };
     let rewards = TopicInfo::cdr(
         &settings.output.reward_topic,

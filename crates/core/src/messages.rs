@@ -29,7 +29,7 @@ pub use schema::type_name;
 pub use step_reward::StepReward;
 pub use types::{
     CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,
-    StringMessage, Time,
+    StringMessage, Time, TransformStamped, Transforms,
 };
 
 use std::ops::RangeInclusive;
@@ -230,6 +230,14 @@ impl Decoder {
         match self.kind {
             Kind::PointStamped => self.message(bytes),
             _ => Err(self.not("a stamped point")),
+        }
+    }
+
+    /// The transforms of a tf2_msgs/TFMessage.
+    pub fn transforms(&self, bytes: &[u8]) -> Result<Vec<TransformStamped>> {
+        match self.kind {
+            Kind::Transforms => Ok(self.message::<Transforms>(bytes)?.transforms),
+            _ => Err(self.not("a list of transforms")),
         }
     }
 

@@ -363,6 +363,7 @@ impl Worker {
             depth: Some(raw_image()?.with_depth_unit_m(state.settings.topics.depth_unit_m)),
             // A caller knows the picture that it sends with its boxes.
             regions: Regions::default(),
+            transforms: None,
         };
         let task = Task {
             frame,
@@ -407,6 +408,7 @@ fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Mea
         image: picture(settings.live.image_transport)?,
         depth: Some(depth.with_depth_unit_m(settings.topics.depth_unit_m)),
         regions: settings.regions.clone(),
+        transforms: None,
     })
 }
 

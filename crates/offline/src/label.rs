@@ -19,6 +19,7 @@ mod recording;
 mod request;
 pub mod roles;
 mod run;
+pub(crate) mod transforms;
 mod workers;
 
 pub use self::advice::{Advice, Cause};

@@ -1,4 +1,4 @@
-//! The pinhole camera: from pixels to rays to points, lens distortion removed point by point.
+//! The pinhole camera: from pixels to rays to points, lens distortion removed point by point, and from points to pixels.
 //! Only the points that matter are undistorted, never the picture.
 
 use nalgebra::{Matrix3, Vector2, Vector3};
@@ -29,6 +29,92 @@ pub fn straight_ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
     )
 }
 
+/// A ray comes back from the pixel it leads to this near, on the plane at unit depth; where the model has folded over, it
+/// comes back elsewhere.
+const SAME_RAY: f64 = 1e-3;
+
+/// The pixel that a point in the optical frame is seen at, OpenCV's lens models in full. `None` behind the camera, and
+/// beyond the field of view, where the models throw points back into the picture.
+pub fn pixel(intrinsics: &Intrinsics, point: &Vector3<f64>) -> Option<Vector2<f64>> {
+    if point.z.is_nan() || point.z <= 0.0 {
+        return None;
+    }
+    let ideal = point.xy() / point.z;
+    let distorted = match &intrinsics.distortion {
+        Distortion::None => ideal,
+        Distortion::BrownConrady(k) => distort_brown_conrady(ideal, k),
+        Distortion::ThinPrism(d) => distort_thin_prism(ideal, d),
+        Distortion::Equidistant(k) => distort_equidistant(ideal, k),
+    };
+    let pixel = Vector2::new(
+        distorted.x * intrinsics.fx + intrinsics.cx,
+        distorted.y * intrinsics.fy + intrinsics.cy,
+    );
+    if !(pixel.x.is_finite() && pixel.y.is_finite()) {
+        return None;
+    }
+    let is_straight = intrinsics.distortion == Distortion::None;
+    let comes_back = || (ray(intrinsics, pixel.x, pixel.y) - ideal).norm() <= SAME_RAY;
+    (is_straight || comes_back()).then_some(pixel)
+}
+
+/// OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6).
+fn distort_brown_conrady(ideal: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64> {
+    let (radial, tangential) = bend(ideal, k);
+    ideal * radial + tangential
+}
+
+/// The same with a thin prism (s1 s2 s3 s4) on a sensor that is tilted by two angles.
+fn distort_thin_prism(ideal: Vector2<f64>, d: &[f64; 14]) -> Vector2<f64> {
+    let [k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tau_x, tau_y] = *d;
+    let (radial, tangential) = bend(ideal, &[k1, k2, p1, p2, k3, k4, k5, k6]);
+    let r2 = ideal.norm_squared();
+    let prism = Vector2::new(r2 * (s1 + r2 * s2), r2 * (s3 + r2 * s4));
+    let level = ideal * radial + tangential + prism;
+    if tau_x == 0.0 && tau_y == 0.0 {
+        return level;
+    }
+    let tilt = tilt(tau_x, tau_y);
+    let tilted = tilt * level.push(1.0);
+    let (x, y, z) = (tilt[(0, 2)], tilt[(1, 2)], tilt[(2, 2)]);
+    Vector2::new(
+        (z * tilted.x - x * tilted.z) / tilted.z,
+        (z * tilted.y - y * tilted.z) / tilted.z,
+    )
+}
+
+/// The fisheye model: theta_d = theta (1 + k1 theta^2 + k2 theta^4 + k3 theta^6 + k4 theta^8).
+fn distort_equidistant(ideal: Vector2<f64>, k: &[f64; 4]) -> Vector2<f64> {
+    let radius = ideal.norm();
+    if radius < 1e-12 {
+        return ideal;
+    }
+    let theta = radius.atan();
+    let t2 = theta * theta;
+    let series = t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3])));
+    ideal * (theta * (1.0 + series) / radius)
+}
+
+/// By how much the radial-tangential model stretches an ideal point, and then shifts it.
+fn bend(ideal: Vector2<f64>, k: &[f64; 8]) -> (f64, Vector2<f64>) {
+    let [k1, k2, p1, p2, k3, k4, k5, k6] = *k;
+    let (x, y) = (ideal.x, ideal.y);
+    let r2 = x * x + y * y;
+    let radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
+    let tangential = Vector2::new(
+        2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
+        p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
+    );
+    (radial, tangential)
+}
+
+/// A sensor that is turned about x, then about y.
+fn tilt(tau_x: f64, tau_y: f64) -> Matrix3<f64> {
+    let ((sin_x, cos_x), (sin_y, cos_y)) = (tau_x.sin_cos(), tau_y.sin_cos());
+    Matrix3::new(cos_y, 0.0, -sin_y, 0.0, 1.0, 0.0, sin_y, 0.0, cos_y)
+        * Matrix3::new(1.0, 0.0, 0.0, 0.0, cos_x, sin_x, 0.0, -sin_x, cos_x)
+}
+
 /// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6).
 fn undistort_brown_conrady(distorted: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64> {
     invert(distorted, k, |tangential, _| tangential)
@@ -49,9 +135,7 @@ fn level(point: Vector2<f64>, tau_x: f64, tau_y: f64) -> Vector2<f64> {
     if tau_x == 0.0 && tau_y == 0.0 {
         return point;
     }
-    let ((sin_x, cos_x), (sin_y, cos_y)) = (tau_x.sin_cos(), tau_y.sin_cos());
-    let tilt = Matrix3::new(cos_y, 0.0, -sin_y, 0.0, 1.0, 0.0, sin_y, 0.0, cos_y)
-        * Matrix3::new(1.0, 0.0, 0.0, 0.0, cos_x, sin_x, 0.0, -sin_x, cos_x);
+    let tilt = tilt(tau_x, tau_y);
     // The tilted plane was projected back onto the level one along the optical axis.
     let (x, y, z) = (tilt[(0, 2)], tilt[(1, 2)], tilt[(2, 2)]);
     let projected = Vector3::new((point.x + x) / z, (point.y + y) / z, 1.0);
@@ -66,18 +150,10 @@ fn invert(
     k: &[f64; 8],
     shift_of: impl Fn(Vector2<f64>, f64) -> Vector2<f64>,
 ) -> Vector2<f64> {
-    let [k1, k2, p1, p2, k3, k4, k5, k6] = *k;
     let mut ideal = distorted;
     for _ in 0..MAX_ITERATIONS {
-        let (x, y) = (ideal.x, ideal.y);
-        let r2 = x * x + y * y;
-        let radial =
-            (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
-        let tangential = Vector2::new(
-            2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x),
-            p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y,
-        );
-        let next = (distorted - shift_of(tangential, r2)) / radial;
+        let (radial, tangential) = bend(ideal, k);
+        let next = (distorted - shift_of(tangential, ideal.norm_squared())) / radial;
         // Far outside the calibrated field the model folds over; the last sane ray is kept.
         if !(next.x.is_finite() && next.y.is_finite()) {
             break;
@@ -186,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lens_model_is_inverted() {
+    fn every_lens_model_is_followed_and_inverted() {
         for distortion in [
             Distortion::None,
             Distortion::BrownConrady([-0.05, 0.06, 0.0005, -0.0007, -0.02, 0.0, 0.0, 0.0]),
@@ -201,6 +277,10 @@ mod tests {
             let camera = camera(distortion);
             for (x, y) in [(0.3, -0.2), (-0.45, 0.35), (0.01, 0.0), (0.0, 0.39)] {
                 let (xd, yd) = distort(distortion, x, y);
+                let seen = pixel(&camera, &Vector3::new(2.0 * x, 2.0 * y, 2.0)).unwrap();
+                let off_px = (seen.x - xd * camera.fx - camera.cx)
+                    .hypot(seen.y - yd * camera.fy - camera.cy);
+                assert!(off_px < 1e-9, "{distortion:?}: {off_px} px off");
                 // when that pixel is turned back into a ray
                 let ray = ray(
                     &camera,

@@ -14,6 +14,7 @@ pub(super) enum Kind {
     RegionOfInterest,
     Detections(Option<VisionMsgs>),
     PointStamped,
+    Transforms,
     Float64,
     String,
     StepReward(Option<StepRewards>),
@@ -38,6 +39,8 @@ pub(super) enum VisionMsgs {
 pub(super) enum StepRewards {
     /// This version's.
     Newest,
+    /// Before there was a distance between TF frames.
+    WithoutTf,
     /// Before distances had standard deviations.
     WithoutStd,
 }
@@ -68,6 +71,19 @@ float64 w
 MSG: geometry_msgs/Pose
 Point position
 Quaternion orientation
+MSG: geometry_msgs/Vector3
+float64 x
+float64 y
+float64 z
+MSG: geometry_msgs/Transform
+Vector3 translation
+Quaternion rotation
+MSG: geometry_msgs/TransformStamped
+std_msgs/Header header
+string child_frame_id
+Transform transform
+MSG: tf2_msgs/TFMessage
+geometry_msgs/TransformStamped[] transforms
 MSG: geometry_msgs/PoseWithCovariance
 Pose pose
 float64[36] covariance
@@ -235,6 +251,43 @@ float64 latency_estimate_s
 float64 latency_total_s
 ";
 
+const STEP_REWARD_WITHOUT_TF: &str = "\
+MSG: spatial_reward/StepReward
+std_msgs/Header header
+int64 episode_id
+int64 step
+float64 distance_m
+float64 distance_std_m
+string distance_kind
+float64 center_m
+float64 center_std_m
+float64 surface_m
+float64 surface_std_m
+float64 cloud_m
+float64 cloud_std_m
+float64 reward
+string reward_kind
+float64 shaped_reward
+float64 potential
+float32 confidence
+bool valid
+string reason
+bool bridged
+bool success
+bool terminated
+string answer
+string estimator
+float64[4] fingertip_box
+float64[4] target_box
+string fingertip_origin
+string target_origin
+float64 fingertip_age_s
+float64 target_age_s
+float64 latency_decode_s
+float64 latency_estimate_s
+float64 latency_total_s
+";
+
 impl Kind {
     /// What a type's name says alone: of a Detection2DArray or a StepReward not which layout it has.
     fn by_name(short_type_name: &str) -> Option<Self> {
@@ -245,6 +298,7 @@ impl Kind {
             "sensor_msgs/RegionOfInterest" => Self::RegionOfInterest,
             "vision_msgs/Detection2DArray" => Self::Detections(None),
             "geometry_msgs/PointStamped" => Self::PointStamped,
+            "tf2_msgs/TFMessage" => Self::Transforms,
             "std_msgs/Float64" => Self::Float64,
             "std_msgs/String" => Self::String,
             "spatial_reward/StepReward" => Self::StepReward(None),
@@ -276,6 +330,11 @@ fn variants(kind: Kind) -> Vec<Variant> {
                 "this version's",
                 step_reward::DEFINITION,
                 step(StepRewards::Newest),
+            ),
+            (
+                "that without TF frames",
+                STEP_REWARD_WITHOUT_TF,
+                step(StepRewards::WithoutTf),
             ),
             (
                 "that without standard deviations",
@@ -351,6 +410,7 @@ mod tests {
             "sensor_msgs/msg/CameraInfo",
             "sensor_msgs/msg/RegionOfInterest",
             "geometry_msgs/msg/PointStamped",
+            "tf2_msgs/msg/TFMessage",
             "std_msgs/msg/Float64",
             "std_msgs/msg/String",
             "spatial_reward/msg/StepReward",
@@ -395,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_type_of_no_use_is_refused() {
-        let text = kind_of("tf2_msgs/msg/TFMessage", None)
+        let text = kind_of("nav_msgs/msg/Odometry", None)
             .unwrap_err()
             .to_string();
         assert!(text.contains("not read"), "{text}");

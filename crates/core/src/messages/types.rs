@@ -135,6 +135,26 @@ pub struct PointStamped {
     pub point: [f64; 3],
 }
 
+/// `geometry_msgs/msg/TransformStamped`: where the frame `child_frame_id` is in `header.frame_id`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransformStamped {
+    /// When it was there, and in which frame.
+    pub header: Header,
+    /// The frame that is placed.
+    pub child_frame_id: String,
+    /// x, y, z in metres.
+    pub translation: [f64; 3],
+    /// A quaternion x, y, z, w, as it was sent.
+    pub rotation: [f64; 4],
+}
+
+/// `tf2_msgs/msg/TFMessage`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transforms {
+    /// Each of another frame.
+    pub transforms: Vec<TransformStamped>,
+}
+
 /// `std_msgs/msg/Float64`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Float64 {

@@ -79,6 +79,8 @@ impl<'a> Intake<'a> {
                 decoder: decoder_of(info, roles, role, settings)?,
                 boxes_of: match role {
                     Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
+                    // The other region is at a frame, and its boxes are still on this topic.
+                    Role::Fingertip | Role::Target if choice.shared => BoxRole::Both,
                     Role::Target => BoxRole::Target,
                     _ => BoxRole::Fingertip,
                 },
@@ -214,7 +216,9 @@ impl<'a> Intake<'a> {
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
             // Nothing that labelling reads.
-            Role::TruthDepth | Role::Instances | Role::Accelerometer => return Ok(None),
+            Role::TruthDepth | Role::Instances | Role::Accelerometer | Role::Transforms => {
+                return Ok(None);
+            }
         };
         Ok(Some(input))
     }

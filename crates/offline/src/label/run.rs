@@ -15,6 +15,7 @@ use super::progress::progress_of;
 use super::recording::Recording;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
+use super::transforms;
 use super::workers::Workers;
 use crate::by_stamp::ByStamp;
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ use spatial_reward_core::pipeline::{Matcher, Missed};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
@@ -50,7 +52,14 @@ pub fn label(
     roles.require(&info, request.settings)?;
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
-    let measurer = measurer(&info, &roles, request.settings, estimator)?;
+    let transforms = transforms::read(&info, request)?;
+    let measurer = measurer(
+        &info,
+        &roles,
+        request.settings,
+        estimator,
+        transforms.as_ref(),
+    )?;
     check_apart(request.target, &info.path)?;
 
     let folder = WholeFolder::create(request.target)?;
@@ -248,6 +257,7 @@ fn measurer<'a>(
     roles: &Roles,
     settings: &Settings,
     estimator: &'a dyn Estimator,
+    transforms: Option<&'a TransformTree>,
 ) -> Result<Measurer<'a>> {
     let decoder_of = |role| decoder_of(info, roles, role, settings);
     Ok(Measurer {
@@ -255,6 +265,7 @@ fn measurer<'a>(
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
         depth: decoder_of(Role::Depth)?,
         regions: settings.regions.clone(),
+        transforms,
     })
 }
 

@@ -182,6 +182,7 @@ mod tests {
             image: Decoder::for_channel(IMAGE, None).unwrap(),
             depth: None,
             regions: spatial_reward_core::settings::Regions::default(),
+            transforms: None,
         };
         let mut stamps = Vec::new();
         let mut sink = |finished: Finished| {
@@ -225,6 +226,7 @@ mod tests {
                 target: bbox,
                 fingertip_source: None,
                 target_source: None,
+                tf_m: None,
                 reason: None,
             },
             image: image.into(),

@@ -32,6 +32,8 @@ pub struct TableOptions {
     pub alignment: Alignment,
     /// Add the column `reward.spatial.bridged`: a box was predicted by the tracker, not seen.
     pub bridged: bool,
+    /// Add the column `reward.spatial.tf_m`: both regions are at TF frames.
+    pub tf_m: bool,
 }
 
 /// Write the table.
@@ -171,6 +173,12 @@ fn columns(options: TableOptions) -> Vec<Column> {
         columns.push(column(
             "boolean reward.spatial.bridged",
             Values::Bool(|row| row.rewarded.is_some_and(|step| step.is_bridged())),
+        ));
+    }
+    if options.tf_m {
+        columns.push(column(
+            "double reward.spatial.tf_m",
+            Values::Double(|row| row.rewarded.map_or(f64::NAN, |step| step.tf_m)),
         ));
     }
     columns
@@ -406,6 +414,7 @@ mod tests {
         let options = TableOptions {
             alignment: Alignment::NextFrame,
             bridged: false,
+            tf_m: false,
         };
         let rows = table(&two_episodes(), options);
         // Row 0 observes frame 0 and holds frame 1's (stale) reward; row 2 holds frame 3's.
@@ -444,6 +453,7 @@ mod tests {
         });
         let options = TableOptions {
             bridged: true,
+            tf_m: true,
             ..TableOptions::default()
         };
         let rows = table(&steps, options);

@@ -97,6 +97,7 @@ impl<'a> Depth<'a> {
         let is_whole = count.saturating_mul(10) >= most.saturating_mul(9);
         Candidate {
             topic: self.index,
+            shared: false,
             likelihood: [
                 usize::from(self.look.as_depth != Legible::No),
                 usize::from(of_frame),
