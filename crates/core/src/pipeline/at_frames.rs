@@ -3,7 +3,6 @@
 
 use nalgebra::{Point3, Vector3};
 
-use super::measure::Size;
 use crate::frame::{BoundingBox, BoxOrigin, BoxSource, DepthImage, Intrinsics, Reason};
 use crate::geometry::{ball, camera};
 use crate::settings::{Region, Regions};
@@ -91,7 +90,7 @@ impl Ball {
     pub(super) fn check(
         &self,
         depth: &DepthImage,
-        picture: Size,
+        picture: (u32, u32),
         camera: &Intrinsics,
     ) -> Result<(), Reason> {
         let scale = [
@@ -223,7 +222,7 @@ mod tests {
         assert_eq!(checked(|_, _| 0.459), Err(Reason::Occluded));
         // then what was not measured hides nothing, nor what stands beside its middle
         assert_eq!(checked(|_, _| f32::NAN), Ok(()));
-        let beside = checked(|x, _| if x < 38 { 0.2 } else { 0.48 });
+        let beside = checked(|x, _| if x < 39 { 0.2 } else { 0.48 });
         assert_eq!(beside, Ok(()));
     }
 
@@ -232,7 +231,7 @@ mod tests {
         // given a point between two fingers, before a wall
         assert_eq!(checked(|_, _| 1.0), Err(Reason::DepthInvalid));
         // and one of which the box shows at least an edge
-        let edge = checked(|x, _| if x < 38 { 0.5 } else { 1.0 });
+        let edge = checked(|x, _| if x < 39 { 0.5 } else { 1.0 });
         assert_eq!(edge, Ok(()));
     }
 

@@ -255,9 +255,15 @@ mod tests {
             let text = Config::from_yaml(yaml).unwrap_err().to_string();
             assert!(text.contains(words), "{yaml}: {text}");
         }
-        // then one of each kind is fine
+        // then one of each kind is fine, but not for who takes boxes alone
         let mixed = "topics: {target: /boxes}\nregions: {fingertip: {frame: tip}}";
-        assert!(Config::from_yaml(mixed).is_ok());
+        let mixed = Config::from_yaml(mixed).unwrap();
+        let text = mixed.refuse_frames("the node").unwrap_err().to_string();
+        assert!(
+            text.contains("regions.fingertip.frame") && text.contains("the node"),
+            "{text}"
+        );
+        assert!(Config::default().refuse_frames("the node").is_ok());
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<'a> Intake<'a> {
                 boxes_of: match role {
                     Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
                     // The other region is at a frame, and its boxes are still on this topic.
-                    Role::Fingertip | Role::Target if choice.shared => BoxRole::Both,
+                    _ if choice.shared && settings.regions.have_frames() => BoxRole::Both,
                     Role::Target => BoxRole::Target,
                     _ => BoxRole::Fingertip,
                 },
