@@ -250,6 +250,7 @@ class Rewarder:
             latency_decode_s=0.0,
             latency_estimate_s=0.0,
             latency_total_s=0.0,
+            tf_m=np.nan,
         )
         return self.store.serialize_cdr(message, REWARD_TYPE)
 

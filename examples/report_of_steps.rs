@@ -97,6 +97,7 @@ fn step(index: u64, settings: &Settings) -> Step {
         surface_std_m: 0.002 + 0.05 * surface_m,
         cloud_m: f64::NAN,
         cloud_std_m: f64::NAN,
+        tf_m: f64::NAN,
         reward: -surface_m,
         shaped_reward: f64::NAN,
         potential: -surface_m,

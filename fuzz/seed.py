@@ -35,7 +35,8 @@ TYPES = [
     ("String", ["string"]),
     ("Float64", ["float64"]),
     ("PointStamped", ["point"]),
-    ("StepReward", ["step_reward", "step_reward_before_std"]),
+    ("StepReward", ["step_reward", "step_reward_before_tf", "step_reward_before_std"]),
+    ("TFMessage", ["transforms"]),
     *((version, [version]) for version in ("vision0", "vision1", "vision2", "vision3", "vision4", "vision_fork")),
 ]
 WITHOUT_DEFINITION, RIGHT_DEFINITION, OWN_DEFINITION = range(3)

@@ -62,6 +62,12 @@ fn cause_in_words(cause: &Cause) -> String {
         | Cause::DepthRange { .. }
         | Cause::DepthHoles { .. }
         | Cause::ThinRegions { .. } => by_depth(cause, setting),
+        Cause::FrameElsewhere => format!(
+            "What the camera measures around a TF frame is nearer or farther than the frame by more than its object's size: \
+             something stands before it, or the object is larger or wider than that (a gripper is as wide as both fingers): \
+             {setting} and {} are to be about as large as what the camera sees of the objects",
+            cause.settings().last().copied().unwrap_or_default()
+        ),
         Cause::Answer { text } => format!(
             "The model answers '{text}', for example, which is no distance: ask another question ({setting}), or let it \
              say more (--max-new-tokens)"

@@ -218,6 +218,8 @@ Examples:
   spatial-reward label recordings -o out --resume   every bag in the folder that is not done yet
   spatial-reward label recordings -o out --shard 2/4
                                                     the second quarter of them, on this machine
+  spatial-reward label pick --fingertip-frame tool0 --target-frame cup --target-size 0.08
+                                                    no detector: TF says where both are
   spatial-reward label pick --config rig.yaml --fingertip-topic /yolo --target-topic /yolo \\
       --fingertip-class gripper --target-class mug,cup
 
@@ -555,6 +557,28 @@ pub(crate) struct SettingsOptions {
     pub reward: Option<RewardKind>,
     #[command(flatten)]
     pub topics: TopicOptions,
+    #[command(flatten)]
+    pub frames: FrameOptions,
+}
+
+/// Regions that are at TF frames. Options win over the config file.
+#[derive(Debug, Clone, Args)]
+#[command(
+    next_help_heading = "TF frames (of /tf and /tf_static, in the place of boxes; `inspect` lists them)"
+)]
+pub(crate) struct FrameOptions {
+    /// The frame that the fingertip is at.
+    #[arg(long, value_name = "FRAME", conflicts_with_all = ["fingertip_topic", "fingertip_class"])]
+    pub fingertip_frame: Option<String>,
+    /// About the fingertip's size in metres: the ball around that frame [default: 0.03].
+    #[arg(long, value_name = "METRES")]
+    pub fingertip_size: Option<f64>,
+    /// The frame that the target is at.
+    #[arg(long, value_name = "FRAME", conflicts_with_all = ["target_topic", "target_class"])]
+    pub target_frame: Option<String>,
+    /// About the target's size in metres: the ball around that frame [default: 0.03].
+    #[arg(long, value_name = "METRES")]
+    pub target_size: Option<f64>,
 }
 
 /// The topics of a recording. Options win over the config file.

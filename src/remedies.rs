@@ -48,12 +48,18 @@ fn offline(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 pub(crate) fn of_offline(remedy: &Remedy) -> String {
     match remedy {
         Remedy::NameTopics(roles) => match roles.as_slice() {
+            [role @ (Role::Fingertip | Role::Target)] => format!(
+                "name one with {}, or a TF frame with {} (inspect lists them)",
+                option(*role),
+                frame_option(*role)
+            ),
             [role] => format!("name one with {}", option(*role)),
             roles => {
                 let options: Vec<_> = roles.iter().map(|role| option(*role)).collect();
                 format!("name those that belong together with {}", listed(&options))
             }
         },
+        Remedy::NameFrame(role) => format!("name one of these with {}", frame_option(*role)),
         Remedy::ReplaceOutput { resume: true } => {
             "give --overwrite to replace it, --resume to skip what is finished, or another -o"
                 .into()
@@ -70,6 +76,14 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
                 .into()
         }
         _ => String::new(),
+    }
+}
+
+/// What names a region's TF frame.
+pub(crate) fn frame_option(role: Role) -> &'static str {
+    match role {
+        Role::Target => "--target-frame",
+        _ => "--fingertip-frame",
     }
 }
 
@@ -91,6 +105,7 @@ pub(crate) fn option(role: Role) -> &'static str {
         Role::TruthDepth => "--truth-depth-topic",
         Role::Instances => "--instances-topic",
         Role::Accelerometer => "--imu-topic",
+        Role::Transforms => "/tf and /tf_static in the bag",
     }
 }
 

@@ -21,7 +21,7 @@ macro_rules! definition {
 const ARRAY: &str = "vision_msgs/msg/Detection2DArray";
 
 /// `seed.py` counts on this order.
-const TYPES: [(&str, &str); 14] = [
+const TYPES: [(&str, &str); 15] = [
     ("sensor_msgs/msg/Image", definition!("Image")),
     (
         "sensor_msgs/msg/CompressedImage",
@@ -39,6 +39,7 @@ const TYPES: [(&str, &str); 14] = [
         definition!("PointStamped"),
     ),
     (step_reward::TYPE_NAME, definition!("StepReward")),
+    ("tf2_msgs/msg/TFMessage", definition!("TFMessage")),
     (ARRAY, definition!("vision0")),
     (ARRAY, definition!("vision1")),
     (ARRAY, definition!("vision2")),

@@ -35,10 +35,14 @@ pub(super) fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Out
         metrics,
         steps_with_truth,
         without_truth,
+        truth_is_tf,
         loss,
     } = evaluated?;
     if let Some(why) = without_truth {
         tracing::warn!("{}", in_words(why));
+    }
+    if truth_is_tf {
+        tracing::warn!("{}", OF_FRAMES);
     }
     if options.json {
         print_json(&metrics)?;
@@ -56,6 +60,10 @@ pub(super) fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Out
         None => Outcome::Fine,
     })
 }
+
+const OF_FRAMES: &str = "there is no ground truth of the center distance, so the distance between the two TF frames (tf_m) \
+                         stands for it: as true as the robot's kinematics and calibration are, and as the frames are \
+                         the objects' centres";
 
 fn in_words(why: WithoutTruth) -> String {
     let judged = "the rewards are judged by their order in time alone";

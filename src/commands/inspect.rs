@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use spatial_reward_core::stamp::seconds_between;
-use spatial_reward_offline::Error;
 use spatial_reward_offline::inspect::{Inspection, inspect};
 use spatial_reward_offline::label::roles::{Choice, Role};
+use spatial_reward_offline::{Error, Remedy};
 
 use super::discover::{self, Wanted};
 use super::output::{print, print_json};
@@ -52,6 +52,8 @@ struct Findings {
     topics: Vec<Topic>,
     roles: BTreeMap<&'static str, Found>,
     task_prompt: Option<String>,
+    /// The TF frames that there are.
+    tf_frames: Vec<Frame>,
     label: Rehearsed,
     /// What of the bag cannot be read; null if all can.
     loss: Option<String>,
@@ -65,6 +67,15 @@ struct Topic {
     messages: u64,
     /// The bag has the type's definition.
     has_definition: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Frame {
+    name: String,
+    /// Whether the camera knows where it is, at the stamp of the image in the middle.
+    from_camera: bool,
+    /// Why not; null if it does.
+    why_not: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,6 +136,13 @@ impl Findings {
                 .map(|(role, choice)| (role.key(), Found::new(inspection, choice)))
                 .collect(),
             task_prompt: inspection.task_prompt.clone(),
+            tf_frames: (inspection.tf_frames.iter())
+                .map(|frame| Frame {
+                    name: frame.name.clone(),
+                    from_camera: frame.not_from_camera.is_none(),
+                    why_not: frame.not_from_camera.clone(),
+                })
+                .collect(),
             label: Rehearsed::new(inspection),
             loss: inspection.loss.as_ref().map(ToString::to_string),
         }
@@ -135,6 +153,7 @@ impl Findings {
         // Writing to a String does not fail.
         let _ = self.write_bag(&mut text);
         let _ = self.write_roles(&mut text);
+        let _ = self.write_frames(&mut text);
         let _ = self.write_label(&mut text);
         text.trim_end().to_owned()
     }
@@ -212,6 +231,31 @@ impl Findings {
         }
         if let Some(prompt) = &self.task_prompt {
             writeln!(text, "  {:21}  \"{prompt}\"", "the task")?;
+        }
+        Ok(())
+    }
+
+    fn write_frames(&self, text: &mut String) -> std::fmt::Result {
+        if self.tf_frames.is_empty() {
+            return Ok(());
+        }
+        writeln!(text, "\nTF frames")?;
+        let (known, unknown): (Vec<&Frame>, Vec<&Frame>) =
+            self.tf_frames.iter().partition(|frame| frame.from_camera);
+        if known.is_empty() {
+            writeln!(text, "  none of them is connected with the camera's")?;
+        } else {
+            let names: Vec<&str> = known.iter().map(|frame| frame.name.as_str()).collect();
+            writeln!(text, "  from the camera  {}", names.join(", "))?;
+            writeln!(
+                text,
+                "  {:15}  --fingertip-frame and --target-frame take them in the place of boxes",
+                ""
+            )?;
+        }
+        for frame in unknown {
+            let why = frame.why_not.as_deref().unwrap_or_default();
+            writeln!(text, "  {:15}  not {}: {why}", "", frame.name)?;
         }
         Ok(())
     }
@@ -309,11 +353,9 @@ fn obstacles(inspection: &Inspection) -> Vec<String> {
 fn obstacle(error: &Error) -> String {
     match error {
         Error::NoTopic { role, why, .. } => {
-            format!(
-                "no topic for the {}: {why}. Name one with {}",
-                role.name(),
-                option(*role)
-            )
+            let way_out = of_offline(&Remedy::NameTopics(vec![*role]));
+            let way_out = way_out.strip_prefix("name one").unwrap_or(&way_out);
+            format!("no topic for the {}: {why}. Name one{way_out}", role.name())
         }
         other => match other.remedy() {
             Some(remedy) => format!("{other}: {}", of_offline(&remedy)),
@@ -332,6 +374,9 @@ fn remarks(inspection: &Inspection) -> Vec<String> {
             found.first
         )
     }));
+    remarks.extend(
+        (inspection.refused_transforms.iter()).map(|why| format!("transforms are left out: {why}")),
+    );
     let classes = |classes: &[String]| classes.join(", ");
     if inspection.roles.shares_boxes() {
         remarks.push(format!(

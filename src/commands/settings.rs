@@ -7,7 +7,7 @@ use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::settings::{Config, Model, Settings};
 use spatial_reward_offline::label::roles::TruthTopics;
 
-use crate::cli::{ModelOptions, SettingsOptions, TopicOptions, TruthOptions};
+use crate::cli::{FrameOptions, ModelOptions, SettingsOptions, TopicOptions, TruthOptions};
 use crate::model;
 
 /// The estimators of this build.
@@ -60,6 +60,7 @@ impl SettingsOptions {
         set(&mut config.reward.kind, self.reward);
         self.model.set(&mut config.model);
         self.topics.set(&mut config);
+        self.frames.set(&mut config);
         Ok(config)
     }
 }
@@ -72,12 +73,52 @@ impl TopicOptions {
         name(&mut topics.image, self.image_topic);
         name(&mut topics.depth, self.depth_topic);
         name(&mut topics.camera_info, self.camera_info_topic);
-        name(&mut topics.fingertip, self.fingertip_topic);
-        name(&mut topics.target, self.target_topic);
+        let (fingertip, target) = (self.fingertip_topic, self.target_topic);
+        name(&mut topics.fingertip, fingertip.clone());
+        name(&mut topics.target, target.clone());
         name(&mut topics.task_prompt, self.task_prompt_topic);
+        // A region has one source: the one that was typed.
+        let regions = &mut config.regions;
+        for (region, topic) in [
+            (&mut regions.fingertip, &fingertip),
+            (&mut regions.target, &target),
+        ] {
+            if topic.is_some() {
+                region.frame = None;
+            }
+        }
         let given = |classes: Vec<String>| Some(classes).filter(|classes| !classes.is_empty());
         set(&mut topics.fingertip_class, given(self.fingertip_class));
         set(&mut topics.target_class, given(self.target_class));
+    }
+}
+
+impl FrameOptions {
+    /// What was typed, in the place of the file's settings, its topics and what it says of their boxes.
+    pub(crate) fn set(self, config: &mut Config) {
+        let (regions, topics) = (&mut config.regions, &mut config.topics);
+        for (region, topic, frame, size_m) in [
+            (
+                &mut regions.fingertip,
+                &mut topics.fingertip,
+                self.fingertip_frame,
+                self.fingertip_size,
+            ),
+            (
+                &mut regions.target,
+                &mut topics.target,
+                self.target_frame,
+                self.target_size,
+            ),
+        ] {
+            if frame.is_some() {
+                *topic = None;
+                region.picture_size = None;
+                region.delay_s = 0.0;
+            }
+            name(&mut region.frame, frame);
+            set(&mut region.size_m, size_m);
+        }
     }
 }
 

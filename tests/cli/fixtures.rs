@@ -398,6 +398,13 @@ pub(crate) fn cdr<T: Serialize>(message: &T) -> Vec<u8> {
     [&[0, 1, 0, 0], body.as_slice()].concat()
 }
 
+/// The inverse of `cdr`.
+pub(crate) fn from_cdr<T: serde::de::DeserializeOwned>(data: &[u8]) -> T {
+    re_cdr::from_bytes::<T, re_cdr::LittleEndian>(&data[4..])
+        .unwrap()
+        .0
+}
+
 pub(crate) fn raw_image(
     stamp: i64,
     encoding: &str,

@@ -16,6 +16,7 @@ mod dataset;
 mod evaluating;
 mod fixtures;
 mod forms;
+mod frames;
 mod held;
 mod hints;
 mod inspecting;

@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         depth: decoder(StreamKind::Depth),
         registration: None,
         regions: settings.regions.clone(),
+        transforms: None,
     };
     let rewards = TopicInfo::cdr(
         &settings.output.reward_topic,

@@ -132,6 +132,8 @@ pub enum BoxOrigin {
     Reused,
     /// The detector saw nothing, and the tracker stands in.
     Bridged,
+    /// It is no detector's: a TF frame says where the object is.
+    Frame,
 }
 
 impl BoxOrigin {
@@ -143,6 +145,7 @@ impl BoxOrigin {
             Self::Extrapolated => "extrapolated",
             Self::Reused => "reused",
             Self::Bridged => "bridged",
+            Self::Frame => "frame",
         }
     }
 }
@@ -152,7 +155,8 @@ impl BoxOrigin {
 pub struct BoxSource {
     /// How it came about.
     pub origin: BoxOrigin,
-    /// Between the image and the detection that it comes from, the nearer one of two, in seconds.
+    /// Between the image and the detection that it comes from, the nearer one of two, in seconds; of a TF frame the
+    /// nearest sample, of that transform of its chain for which it is farthest.
     pub age_s: f64,
 }
 
@@ -441,11 +445,15 @@ pub enum Reason {
     WildStamp,
     /// The distance's standard deviation is above `reward.max_std_m`.
     Uncertain,
+    /// No chain of transforms leads from a region's frame to the camera at the image's stamp.
+    NoTransform,
+    /// Something stands before the place of a region's frame.
+    Occluded,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::NoImage,
         Self::NoFingertipBox,
         Self::NoTargetBox,
@@ -459,6 +467,8 @@ impl Reason {
         Self::Late,
         Self::WildStamp,
         Self::Uncertain,
+        Self::NoTransform,
+        Self::Occluded,
     ];
 
     /// The public name, such as `no_depth`.
@@ -477,6 +487,8 @@ impl Reason {
             Self::Late => "late",
             Self::WildStamp => "wild_stamp",
             Self::Uncertain => "uncertain",
+            Self::NoTransform => "no_transform",
+            Self::Occluded => "occluded",
         }
     }
 

@@ -10,6 +10,7 @@
 //! scale (`MIN_SPREAD_M`, `CLOSE_M`); nothing is fitted to a robot or a camera but the weights of the uncertainty.
 
 mod background;
+pub(crate) mod ball;
 mod bystanders;
 pub mod camera;
 mod cloud;

@@ -6,9 +6,11 @@
 //! A frame that cannot be measured has exactly one reason. They are asked in this order:
 //! `wild_stamp`, `late`, the fingertip's box (`no_fingertip_box`, `stale_box`), the target's (`no_target_box`,
 //! `stale_box`), `no_depth`, all by the matcher; then `no_image` by the driver, when the picture
-//! does not decode; then `box_outside_image` and the estimator's own; last `implausible_distance` and
+//! does not decode; then `no_transform` of a region that is at a TF frame, `box_outside_image`, `occluded` and the
+//! estimator's own; last `implausible_distance` and
 //! `uncertain`.
 
+pub mod at_frames;
 mod boxes;
 mod buffer;
 mod clock;
@@ -136,7 +138,7 @@ pub struct Streams {
     pub depth: bool,
     /// Intrinsics of the colour camera.
     pub camera_info: bool,
-    /// Boxes of the fingertip.
+    /// Boxes of the fingertip; not where a TF frame says where it is.
     pub fingertip: bool,
     /// Boxes of the target.
     pub target: bool,
@@ -175,6 +177,8 @@ pub struct FrameInfo {
     pub fingertip_source: Option<BoxSource>,
     /// As `fingertip_source`.
     pub target_source: Option<BoxSource>,
+    /// Between the points of both regions in metres, where both are at TF frames and these are connected.
+    pub tf_m: Option<f64>,
     /// Why the frame cannot be measured, as far as the matcher knows.
     pub reason: Option<Reason>,
 }

@@ -29,6 +29,6 @@ pub use live::{BoxType, ImageTransport, Live, Reliability};
 pub use model::{DepthScale, Dtype, Model, RelativeDepth};
 pub use output::{Output, Storage};
 pub use ready::{DeviceChoice, ModelSettings, Settings};
-pub use regions::{PictureFit, PictureSize, Region, Regions};
+pub use regions::{Offset, PictureFit, PictureSize, Region, Regions};
 pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};
 pub use thresholds::Thresholds;

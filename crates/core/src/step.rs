@@ -59,6 +59,9 @@ pub struct Step {
     pub cloud_m: f64,
     /// As `center_std_m`.
     pub cloud_std_m: f64,
+    /// Between the two points, where both regions are at TF frames; NaN else. It is known where nothing was measured, and
+    /// never rewarded.
+    pub tf_m: f64,
     /// The configured reward; NaN if the step is invalid.
     pub reward: f64,
     /// The potential-based shaped reward; NaN if the step is invalid.

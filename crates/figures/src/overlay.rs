@@ -147,6 +147,7 @@ mod tests {
             target: Some(BoundingBox::new(110.0, 60.0, 150.0, 100.0)),
             fingertip_source: None,
             target_source: None,
+            tf_m: None,
             reason: None,
         };
         let measured = surface_m.map(|distance_m| Measurement {

@@ -97,6 +97,8 @@ impl Palette {
             Reason::Late => "#ddcc77",
             Reason::WildStamp => "#117733",
             Reason::Uncertain => "#8c564b",
+            Reason::NoTransform => "#44aa99",
+            Reason::Occluded => "#6699cc",
         }
     }
 

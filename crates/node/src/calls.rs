@@ -257,6 +257,7 @@ impl Pending {
             target: None,
             fingertip_source: None,
             target_source: None,
+            tf_m: None,
             reason: Some(reason),
         };
         let step = Rewarder::new(settings).push(info, Err(reason), Latency::default());
@@ -340,6 +341,7 @@ impl Series {
                 target,
                 fingertip_source: fingertip.map(|_| BoxSource::SEEN),
                 target_source: target.map(|_| BoxSource::SEEN),
+                tf_m: None,
                 reason,
             },
             image: image.into(),

@@ -408,6 +408,7 @@ impl Worker {
             // A caller knows the picture that it sends with its boxes.
             registration: None,
             regions: Regions::default(),
+            transforms: None,
         };
         let task = Task {
             frame,
@@ -453,6 +454,7 @@ fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Mea
         depth: Some(depth.with_depth_unit_m(settings.topics.depth_unit_m)),
         registration: None,
         regions: settings.regions.clone(),
+        transforms: None,
     })
 }
 

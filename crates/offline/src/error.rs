@@ -35,6 +35,17 @@ pub enum Error {
         available: String,
     },
 
+    /// A region is to be at a TF frame that no transform of the bag names.
+    #[error("no TF frame '{frame}' for the {object}. The bag has {available}", object = .role.key())]
+    NoFrame {
+        /// Whose region.
+        role: Role,
+        /// The frame.
+        frame: String,
+        /// Those that there are.
+        available: String,
+    },
+
     /// Topics of several cameras fit a role equally well.
     #[error(
         "{count} topics of different cameras could be the {role}, and nothing in the bag says which one is meant: {topics}",
@@ -177,6 +188,8 @@ pub enum Error {
 pub enum Remedy {
     /// Name the topics of these roles.
     NameTopics(Vec<Role>),
+    /// Name another TF frame for a region.
+    NameFrame(Role),
     /// Replace the output, or write another one; `resume` where what is finished could be kept as well.
     ReplaceOutput {
         /// What is finished could be kept.
@@ -200,6 +213,7 @@ impl Error {
                 Role::Depth,
                 Role::CameraInfo,
             ])),
+            Self::NoFrame { role, .. } => Some(Remedy::NameFrame(*role)),
             Self::NoRows { remedy, .. } => remedy.clone(),
             Self::NotRegistered { .. } => Some(Remedy::Registration),
             Self::NoIntrinsics { .. } => Some(Remedy::NameTopics(vec![Role::CameraInfo])),

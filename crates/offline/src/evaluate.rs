@@ -29,6 +29,8 @@ pub struct Evaluation {
     pub steps_with_truth: u64,
     /// Why there is no truth, if there is none.
     pub without_truth: Option<WithoutTruth>,
+    /// The truth is the distance between two TF frames, for there is no other.
+    pub truth_is_tf: bool,
     /// What of the labelled bag could not be read.
     pub loss: Option<Loss>,
 }
@@ -180,7 +182,7 @@ impl Collected {
         loss: Option<Loss>,
     ) -> Result<Evaluation> {
         let kind = self.distance_kind(info)?;
-        let mut truth_m = self.truth_m(kind);
+        let (mut truth_m, truth_is_tf) = self.truth_or_tf_m(kind);
         let steps_with_truth = truth_m.iter().flatten().count() as u64;
         let mut without_truth = (steps_with_truth == 0).then(|| why_no_truth(kind, roles));
         let measured = || {
@@ -200,8 +202,22 @@ impl Collected {
             metrics: self.metrics(kind, &truth_m),
             steps_with_truth,
             without_truth,
+            truth_is_tf,
             loss,
         })
+    }
+
+    /// [`truth_m`](Self::truth_m); where there is none of centres, the distances between TF frames stand for it, and the
+    /// second is true. They are no distance of any other kind.
+    fn truth_or_tf_m(&mut self, kind: DistanceKind) -> (Vec<Option<f64>>, bool) {
+        let truth_m = self.truth_m(kind);
+        if kind != DistanceKind::Center || truth_m.iter().any(Option::is_some) {
+            return (truth_m, false);
+        }
+        let tf_m = (self.rewards.iter()).map(|(_, reward)| Some(reward.tf_m));
+        let tf_m: Vec<Option<f64>> = tf_m.map(|tf_m| tf_m.filter(|m| m.is_finite())).collect();
+        let is_there = tf_m.iter().any(Option::is_some);
+        (if is_there { tf_m } else { truth_m }, is_there)
     }
 
     /// Puts the steps in order, and takes the true distance of each, in metres.

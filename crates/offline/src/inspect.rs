@@ -12,12 +12,14 @@ use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
+use crate::label::transforms::{TransformIntake, missing_frames};
 use crate::role::Role;
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::pipeline::measure::Size;
-use spatial_reward_core::pipeline::{FrameInfo, Matcher};
+use spatial_reward_core::pipeline::{FrameInfo, Matcher, at_frames};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// What a bag holds and what labelling it would meet.
@@ -47,12 +49,25 @@ pub struct Inspection {
     pub fingertip_classes: Vec<String>,
     /// Class ids in the target's boxes.
     pub target_classes: Vec<String>,
+    /// The TF frames that there are, in alphabetical order.
+    pub tf_frames: Vec<TfFrame>,
+    /// What was wrong with transforms, in words.
+    pub refused_transforms: Vec<String>,
     /// Messages that could not be read though the bag's container could, by role.
     pub unreadable: BTreeMap<Role, Unreadable>,
     /// The newest task prompt.
     pub task_prompt: Option<String>,
     /// What of the bag could not be read.
     pub loss: Option<Loss>,
+}
+
+/// A TF frame of a bag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TfFrame {
+    /// Without a leading slash.
+    pub name: String,
+    /// Why the camera does not know where it is at the stamp of the image in the middle; `None` if it does.
+    pub not_from_camera: Option<String>,
 }
 
 /// Read the bag and rehearse.
@@ -81,6 +96,7 @@ pub fn inspect(
             None
         }
     };
+    let mut transforms = TransformIntake::new(&info, settings);
     let mut counts = vec![0; info.topics.len()];
     let mut messages_read = 0;
     while let Some(message) = reader.next_message()? {
@@ -88,6 +104,7 @@ pub fn inspect(
             *count += 1;
         }
         messages_read += 1;
+        transforms.take(&message);
         if let Some(rehearsal) = &mut rehearsal
             && !rehearsal.stopped
             && let Err(error) = rehearsal.take(&message)
@@ -111,12 +128,17 @@ pub fn inspect(
         camera_info_size: None,
         fingertip_classes: Vec::new(),
         target_classes: Vec::new(),
+        tf_frames: Vec::new(),
+        refused_transforms: Vec::new(),
         unreadable: BTreeMap::new(),
         task_prompt: None,
         loss: reader.loss().cloned(),
     };
+    let (tree, refused) = transforms.finish();
+    inspection.refused_transforms = refused;
+    inspection.obstacles.extend(missing_frames(&tree, settings));
     if let Some(rehearsal) = rehearsal {
-        rehearsal.finish(&mut inspection, settings)?;
+        rehearsal.finish(&mut inspection, settings, &tree)?;
     }
     Ok(inspection)
 }
@@ -132,6 +154,10 @@ struct Rehearsal {
     frames: u64,
     unmatched: BTreeMap<Reason, u64>,
     episodes: u64,
+    /// The images' coordinate frame.
+    camera_frame: String,
+    /// When the images were, and whether nothing speaks against them so far.
+    stamps: Vec<(i64, bool)>,
 }
 
 impl Rehearsal {
@@ -143,6 +169,8 @@ impl Rehearsal {
             frames: 0,
             unmatched: BTreeMap::new(),
             episodes: 0,
+            camera_frame: String::new(),
+            stamps: Vec::new(),
         }
     }
 
@@ -164,12 +192,58 @@ impl Rehearsal {
     fn count(&mut self, frame: &FrameInfo) {
         self.frames += 1;
         self.episodes = self.episodes.max(frame.episode + 1);
+        if self.camera_frame.is_empty() {
+            self.camera_frame.clone_from(&frame.frame_id);
+        }
+        self.stamps
+            .push((frame.stamp_nanos, frame.reason.is_none()));
         if let Some(reason) = frame.reason {
             *self.unmatched.entry(reason).or_default() += 1;
         }
     }
 
-    fn finish(mut self, inspection: &mut Inspection, settings: &Settings) -> Result<()> {
+    /// What of the regions' frames the camera does not know, and of all the frames that there are.
+    fn look_at_frames(
+        &mut self,
+        inspection: &mut Inspection,
+        settings: &Settings,
+        tree: &TransformTree,
+    ) {
+        let camera = self.camera_frame.as_str();
+        let is_missing = |stamp_nanos: i64| {
+            let regions = [&settings.regions.fingertip, &settings.regions.target];
+            let mut found = regions.into_iter();
+            found.any(|region| at_frames::point_in(camera, region, tree, stamp_nanos).is_err())
+        };
+        let missing = (self.stamps.iter())
+            .filter(|(stamp_nanos, is_complete)| *is_complete && is_missing(*stamp_nanos))
+            .count() as u64;
+        if missing > 0 {
+            *self.unmatched.entry(Reason::NoTransform).or_default() += missing;
+        }
+        let middle = self
+            .stamps
+            .get(self.stamps.len() / 2)
+            .map(|(stamp, _)| *stamp);
+        let of = |name: &str| TfFrame {
+            name: name.to_owned(),
+            not_from_camera: match middle {
+                Some(middle) => tree
+                    .lookup(camera, name, middle)
+                    .err()
+                    .map(|error| error.to_string()),
+                None => Some("there is no image to ask for it".to_owned()),
+            },
+        };
+        inspection.tf_frames = tree.frames().into_iter().map(of).collect();
+    }
+
+    fn finish(
+        mut self,
+        inspection: &mut Inspection,
+        settings: &Settings,
+        tree: &TransformTree,
+    ) -> Result<()> {
         self.matcher.flush();
         self.count_frames();
         if self.matcher.has_missed() && !self.stopped {
@@ -178,10 +252,12 @@ impl Rehearsal {
             let mut intake = Intake::new(info, &inspection.roles, settings, &NEVER)?;
             (self.frames, self.episodes) = (0, 0);
             self.unmatched.clear();
+            self.stamps.clear();
             for frame in by_stamp::frames(info, settings, &mut intake, &mut |_| Ok(()))? {
                 self.count(&frame.info);
             }
         }
+        self.look_at_frames(inspection, settings, tree);
         inspection.frames = self.frames;
         inspection.episodes = self.episodes;
         inspection.unmatched = self.unmatched;

@@ -17,7 +17,7 @@ pub(crate) const IMU: &str = "sensor_msgs/msg/Imu";
 pub(crate) const DETECTIONS: &str = "vision_msgs/msg/Detection2DArray";
 /// A place in a coordinate frame.
 pub(crate) const POINT_STAMPED: &str = "geometry_msgs/msg/PointStamped";
-/// Where coordinate frames are in each other.
+/// Where frames are in others.
 pub(crate) const TRANSFORMS: &str = "tf2_msgs/msg/TFMessage";
 /// A number.
 pub(crate) const FLOAT64: &str = "std_msgs/msg/Float64";

@@ -4,7 +4,7 @@ use spatial_reward_rosbag2::TopicInfo;
 
 use crate::message_types::{
     CAMERA_INFO, COMPRESSED_IMAGE, DETECTIONS, FLOAT64, IMAGE, IMU, POINT_STAMPED,
-    REGION_OF_INTEREST, STRING, is_of_type,
+    REGION_OF_INTEREST, STRING, TRANSFORMS, is_of_type,
 };
 
 /// What a topic is for.
@@ -40,6 +40,8 @@ pub enum Role {
     Instances,
     /// Which way is up, for a data set.
     Accelerometer,
+    /// Where the robot's frames are; of as many topics as have some.
+    Transforms,
 }
 
 const IMAGES: &[&str] = &[IMAGE, COMPRESSED_IMAGE];
@@ -80,6 +82,7 @@ impl Role {
             Self::TruthDepth => "true depth image",
             Self::Instances => "instance image",
             Self::Accelerometer => "accelerometer",
+            Self::Transforms => "transforms",
         }
     }
 
@@ -101,6 +104,7 @@ impl Role {
             Self::TruthDepth => "truth_depth",
             Self::Instances => "instances",
             Self::Accelerometer => "accelerometer",
+            Self::Transforms => "transforms",
         }
     }
 
@@ -109,6 +113,7 @@ impl Role {
         match self {
             Self::Image | Self::Depth | Self::TruthDepth | Self::Instances => IMAGES,
             Self::Accelerometer => &[IMU],
+            Self::Transforms => &[TRANSFORMS],
             Self::CameraInfo | Self::DepthCameraInfo => &[CAMERA_INFO],
             Self::Fingertip | Self::Target => BOXES,
             Self::TaskPrompt => &[STRING],
@@ -138,9 +143,10 @@ mod tests {
     #[test]
     fn a_role_takes_no_type_that_nothing_reads() {
         // given every role's types, which are told by their names alone
-        for role in Role::ALL
-            .into_iter()
-            .chain([Role::TruthDepth, Role::Instances])
+        for role in
+            Role::ALL
+                .into_iter()
+                .chain([Role::TruthDepth, Role::Instances, Role::Transforms])
         {
             for type_name in role.types() {
                 // when the messages of a topic of that type are to be read, then they can be

@@ -1,4 +1,4 @@
-//! The pinhole camera: from pixels to rays to points, lens distortion removed point by point.
+//! The pinhole camera: from pixels to rays to points, lens distortion removed point by point, and from points to pixels.
 //! Only the points that matter are undistorted, never the picture.
 
 use nalgebra::{Matrix3, Vector2, Vector3};
@@ -29,10 +29,27 @@ pub fn straight_ray(intrinsics: &Intrinsics, u: f64, v: f64) -> Vector2<f64> {
     )
 }
 
-/// The pixel in which a point in the optical frame is seen, `[u, v]`; `None` behind the camera. Outside the calibrated field a
-/// lens model may fold over: who projects asks whether the ray is one that the picture has.
+/// A ray comes back from the pixel it leads to this near, on the plane at unit depth; where the model has folded over, it
+/// comes back elsewhere.
+const SAME_RAY: f64 = 1e-3;
+
+/// The pixel that a point in the optical frame is seen at, OpenCV's lens models in full. `None` behind the camera, and
+/// beyond the field of view, where the models throw points back into the picture.
+pub fn pixel(intrinsics: &Intrinsics, point: &Vector3<f64>) -> Option<Vector2<f64>> {
+    let pixel = project(intrinsics, point)?;
+    if !(pixel.x.is_finite() && pixel.y.is_finite()) {
+        return None;
+    }
+    let is_straight = intrinsics.distortion == Distortion::None;
+    let ideal = point.xy() / point.z;
+    let comes_back = || (ray(intrinsics, pixel.x, pixel.y) - ideal).norm() <= SAME_RAY;
+    (is_straight || comes_back()).then_some(pixel)
+}
+
+/// The pixel in which a point in the optical frame is seen, `[u, v]`; `None` behind the camera. Without the
+/// look at whether the model has folded over there, for who knows that the ray is one of the picture's.
 pub fn project(intrinsics: &Intrinsics, point: &Vector3<f64>) -> Option<Vector2<f64>> {
-    if point.z <= 0.0 {
+    if point.z.is_nan() || point.z <= 0.0 {
         return None;
     }
     let ideal = point.xy() / point.z;
@@ -251,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lens_model_is_inverted() {
+    fn every_lens_model_is_followed_and_inverted() {
         for distortion in [
             Distortion::None,
             Distortion::BrownConrady([-0.05, 0.06, 0.0005, -0.0007, -0.02, 0.0, 0.0, 0.0]),
@@ -266,6 +283,10 @@ mod tests {
             let camera = camera(distortion);
             for (x, y) in [(0.3, -0.2), (-0.45, 0.35), (0.01, 0.0), (0.0, 0.39)] {
                 let (xd, yd) = distort(distortion, x, y);
+                let seen = pixel(&camera, &Vector3::new(2.0 * x, 2.0 * y, 2.0)).unwrap();
+                let off_px = (seen.x - xd * camera.fx - camera.cx)
+                    .hypot(seen.y - yd * camera.fy - camera.cy);
+                assert!(off_px < 1e-9, "{distortion:?}: {off_px} px off");
                 // when that pixel is turned back into a ray
                 let ray = ray(
                     &camera,

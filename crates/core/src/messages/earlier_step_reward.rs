@@ -15,12 +15,15 @@ pub(super) fn decode(
     layout: Option<StepRewards>,
     bytes: &[u8],
 ) -> Result<StepReward> {
+    let without_tf = || cdr::decode::<WithoutTf>(type_name, bytes).map(StepReward::from);
     let without_std = || cdr::decode::<WithoutStd>(type_name, bytes).map(StepReward::from);
     match layout {
         Some(StepRewards::Newest) => cdr::decode(type_name, bytes),
+        Some(StepRewards::WithoutTf) => without_tf(),
         Some(StepRewards::WithoutStd) => without_std(),
         // What is wrong with the newest is what is told of a message that fits none.
-        None => cdr::decode(type_name, bytes).or_else(|error| without_std().map_err(|_| error)),
+        None => cdr::decode(type_name, bytes)
+            .or_else(|error| without_tf().or_else(|_| without_std()).map_err(|_| error)),
     }
 }
 
@@ -38,7 +41,25 @@ struct WithoutStd {
     rest: Rest,
 }
 
-/// What follows the distances, which has not changed.
+/// As it was before there was a distance between TF frames.
+#[derive(Deserialize)]
+struct WithoutTf {
+    header: Header,
+    episode_id: i64,
+    step: i64,
+    distance_m: f64,
+    distance_std_m: f64,
+    distance_kind: String,
+    center_m: f64,
+    center_std_m: f64,
+    surface_m: f64,
+    surface_std_m: f64,
+    cloud_m: f64,
+    cloud_std_m: f64,
+    rest: Rest,
+}
+
+/// What followed the distances in both.
 #[derive(Deserialize)]
 struct Rest {
     reward: f64,
@@ -66,8 +87,7 @@ struct Rest {
 
 impl From<WithoutStd> for StepReward {
     fn from(old: WithoutStd) -> Self {
-        let rest = old.rest;
-        Self {
+        Self::from(WithoutTf {
             header: old.header,
             episode_id: old.episode_id,
             step: old.step,
@@ -80,6 +100,27 @@ impl From<WithoutStd> for StepReward {
             surface_std_m: f64::NAN,
             cloud_m: old.cloud_m,
             cloud_std_m: f64::NAN,
+            rest: old.rest,
+        })
+    }
+}
+
+impl From<WithoutTf> for StepReward {
+    fn from(old: WithoutTf) -> Self {
+        let rest = old.rest;
+        Self {
+            header: old.header,
+            episode_id: old.episode_id,
+            step: old.step,
+            distance_m: old.distance_m,
+            distance_std_m: old.distance_std_m,
+            distance_kind: old.distance_kind,
+            center_m: old.center_m,
+            center_std_m: old.center_std_m,
+            surface_m: old.surface_m,
+            surface_std_m: old.surface_std_m,
+            cloud_m: old.cloud_m,
+            cloud_std_m: old.cloud_std_m,
             reward: rest.reward,
             reward_kind: rest.reward_kind,
             shaped_reward: rest.shaped_reward,
@@ -101,6 +142,7 @@ impl From<WithoutStd> for StepReward {
             latency_decode_s: rest.latency_decode_s,
             latency_estimate_s: rest.latency_estimate_s,
             latency_total_s: rest.latency_total_s,
+            tf_m: f64::NAN,
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum VisionMsgs {
 pub(super) enum StepRewards {
     /// This version's.
     Newest,
+    /// Before there was a distance between TF frames.
+    WithoutTf,
     /// Before distances had standard deviations.
     WithoutStd,
 }
@@ -249,6 +251,43 @@ float64 latency_estimate_s
 float64 latency_total_s
 ";
 
+const STEP_REWARD_WITHOUT_TF: &str = "\
+MSG: spatial_reward/StepReward
+std_msgs/Header header
+int64 episode_id
+int64 step
+float64 distance_m
+float64 distance_std_m
+string distance_kind
+float64 center_m
+float64 center_std_m
+float64 surface_m
+float64 surface_std_m
+float64 cloud_m
+float64 cloud_std_m
+float64 reward
+string reward_kind
+float64 shaped_reward
+float64 potential
+float32 confidence
+bool valid
+string reason
+bool bridged
+bool success
+bool terminated
+string answer
+string estimator
+float64[4] fingertip_box
+float64[4] target_box
+string fingertip_origin
+string target_origin
+float64 fingertip_age_s
+float64 target_age_s
+float64 latency_decode_s
+float64 latency_estimate_s
+float64 latency_total_s
+";
+
 impl Kind {
     /// What a type's name says alone: of a Detection2DArray or a StepReward not which layout it has.
     fn by_name(short_type_name: &str) -> Option<Self> {
@@ -291,6 +330,11 @@ fn variants(kind: Kind) -> Vec<Variant> {
                 "this version's",
                 step_reward::DEFINITION,
                 step(StepRewards::Newest),
+            ),
+            (
+                "that without TF frames",
+                STEP_REWARD_WITHOUT_TF,
+                step(StepRewards::WithoutTf),
             ),
             (
                 "that without standard deviations",

@@ -27,7 +27,7 @@ pub const DEFINITION: &str = concat!(
 
 /// REP 2011's hash of the definition. tests/python/test_step_reward_hash.py computes it anew.
 pub const TYPE_HASH: &str =
-    "RIHS01_dab1e7fc67cb5af1ad745ad562a8e6c71245b4a06dd250946de0a86f2efb9b9c";
+    "RIHS01_ca6cdbb5353ce621befda5d736b0f92f8d68ad4753df7ff8b52ba9e8c2ee20f7";
 
 /// The message's fields, as in msg/StepReward.msg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub struct StepReward {
     pub latency_estimate_s: f64,
     /// Wall time from complete inputs to the finished step, in seconds.
     pub latency_total_s: f64,
+    /// Between two TF frames in metres, where both boxes come from one; NaN else.
+    pub tf_m: f64,
 }
 
 /// What every step of a run shares.
@@ -153,6 +155,7 @@ impl StepReward {
             latency_decode_s: step.latency.decode_s,
             latency_estimate_s: step.latency.estimate_s,
             latency_total_s: step.latency.total_s,
+            tf_m: step.tf_m,
         }
     }
 }

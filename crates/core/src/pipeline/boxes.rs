@@ -97,6 +97,8 @@ pub(super) struct BoxStream {
     pub max_age_nanos: i64,
     delay_nanos: i64,
     interpolates: bool,
+    /// A TF frame says where the object is, and no detector.
+    is_at_frame: bool,
     /// Whether a missing box is bridged: else the tracker only tells where a box is between two detections.
     bridges: bool,
     buffer: Buffer<Option<Chosen>>,
@@ -119,6 +121,7 @@ impl BoxStream {
             max_age_nanos: nanos_from_seconds(config.matching.box_max_age_s),
             delay_nanos: nanos_from_signed_seconds(region.delay_s),
             interpolates,
+            is_at_frame: region.frame.is_some(),
             bridges: config.tracker.enabled,
             buffer: Buffer::new(|_| size_of::<Option<Chosen>>()),
             tracker: BoxTracker::new(&config.tracker),
@@ -128,6 +131,11 @@ impl BoxStream {
     /// By how much its messages are stamped later than the images that they are of.
     pub(super) fn delay_nanos(&self) -> i64 {
         self.delay_nanos
+    }
+
+    /// Why a frame without a box cannot be measured, if that is so.
+    pub(super) fn reason(&self, found: &Found) -> Option<Reason> {
+        found.region.err().filter(|_| !self.is_at_frame)
     }
 
     pub(super) fn newest(&self) -> Option<Moment> {

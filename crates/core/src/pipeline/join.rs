@@ -185,9 +185,8 @@ impl<P: Clone> Join<P> {
         let depth = self.depth.nearest(moment, self.tolerance_nanos);
         let depth = depth.map(|(at, payload)| (at, payload.clone()));
         let no_depth = (self.needs_depth && depth.is_none()).then_some(Reason::NoDepth);
-        let reason = [&fingertip, &target]
-            .iter()
-            .find_map(|found| found.region.err())
+        let reason = (self.fingertip.reason(&fingertip))
+            .or_else(|| self.target.reason(&target))
             .or(no_depth);
         let camera_info = self.camera_info.newest_until(moment);
         let camera_info = camera_info.or_else(|| self.camera_info.first_after(moment));
@@ -242,6 +241,7 @@ impl<P: Clone> Join<P> {
             target: None,
             fingertip_source: None,
             target_source: None,
+            tf_m: None,
             reason,
         }
     }

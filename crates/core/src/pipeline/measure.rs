@@ -6,18 +6,21 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::at_frames::{self, Ball};
 use super::detector_picture::in_image;
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions,
+    BoundingBox, BoxSource, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason,
+    Regions,
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
 use crate::registration::DepthCamera;
 use crate::settings;
 use crate::step::Latency;
+use crate::transforms::TransformTree;
 
 /// Two aspect ratios this close are one picture resized and rounded to whole pixels.
 const ASPECT_TOLERANCE: f64 = 0.01;
@@ -49,8 +52,10 @@ pub struct Measurer<'a> {
     pub depth: Option<Decoder>,
     /// What the depth is registered with; `None` where it is registered to the colour image already.
     pub registration: Option<Registration>,
-    /// What the boxes' pixels mean.
+    /// What the boxes' pixels mean, and which regions are at TF frames.
     pub regions: settings::Regions,
+    /// Where those frames are; `None` where every box is a detector's.
+    pub transforms: Option<&'a TransformTree>,
 }
 
 /// How depth of a camera of its own becomes the colour image's.
@@ -148,17 +153,22 @@ impl Measurer<'_> {
 
     fn prepare(&self, task: Task) -> Prepared {
         let Task { frame, keep_color } = task;
-        let reason = frame.info.regions().err();
-        let has_foreign_pixels = self.has_foreign_pixels(&frame.info);
+        let reason = match self.transforms {
+            // Boxes at frames are still to be placed.
+            Some(_) => frame.info.reason,
+            None => frame.info.regions().err(),
+        };
+        let needs_size = self.transforms.is_some() || self.has_foreign_pixels(&frame.info);
+        let tf_m = self.tf_m(&frame.info);
         let mut measured = Measured {
-            info: frame.info,
+            info: FrameInfo { tf_m, ..frame.info },
             measurement: Err(reason.unwrap_or(Reason::NoImage)),
             color: None,
             latency: Latency::default(),
             broken: None,
         };
         let mut question = None;
-        if reason.is_some() && !keep_color && !has_foreign_pixels {
+        if reason.is_some() && !keep_color && !needs_size {
             return Prepared { measured, question };
         }
         let begin = Instant::now();
@@ -170,6 +180,7 @@ impl Measurer<'_> {
             }
         };
         self.place_boxes(&mut measured.info, color.width, color.height);
+        let balls = self.place_balls(&mut measured, frame.intrinsics, (color.width, color.height));
         if keep_color {
             match color.pixels() {
                 Ok(_) => measured.color = Some(color.clone()),
@@ -184,7 +195,7 @@ impl Measurer<'_> {
                 depth: frame.depth.as_ref(),
                 intrinsics: frame.intrinsics,
             };
-            match self.decode(frame, &regions, &mut measured.broken) {
+            match self.decode(frame, &regions, &balls, &mut measured.broken) {
                 Ok(decoded) => question = Some(decoded),
                 Err(reason) => measured.measurement = Err(reason),
             }
@@ -210,10 +221,71 @@ impl Measurer<'_> {
             .map(|bbox| in_image(&bbox, target, width, height));
     }
 
+    fn tf_m(&self, info: &FrameInfo) -> Option<f64> {
+        // A wild stamp is no time to ask for.
+        let transforms = self
+            .transforms
+            .filter(|_| info.reason != Some(Reason::WildStamp))?;
+        at_frames::tf_m(&self.regions, transforms, info.stamp_nanos).ok()?
+    }
+
+    /// Give regions at frames their boxes. Where one has none, the frame cannot be measured, unless that was known
+    /// before.
+    fn place_balls(
+        &self,
+        measured: &mut Measured,
+        camera: Option<Intrinsics>,
+        picture: Size,
+    ) -> Vec<Ball> {
+        let Some(transforms) = self.transforms else {
+            return Vec::new();
+        };
+        let settings::Regions { fingertip, target } = &self.regions;
+        let mut balls = Vec::new();
+        for (region, missing, is_target) in [
+            (fingertip, Reason::NoFingertipBox, false),
+            (target, Reason::NoTargetBox, true),
+        ] {
+            let info = &mut measured.info;
+            match ball(
+                region,
+                transforms,
+                info,
+                camera.and_then(|camera| fitted_to(&camera, picture)),
+            ) {
+                Ok(None) => {}
+                Ok(Some((ball, source))) => {
+                    let (bbox, source) = (Some(ball.bbox), Some(source));
+                    match is_target {
+                        true => (info.target, info.target_source) = (bbox, source),
+                        false => (info.fingertip, info.fingertip_source) = (bbox, source),
+                    }
+                    balls.push(ball);
+                }
+                Err(_) if info.reason.is_some() => {}
+                Err(unplaced) => {
+                    let (reason, why) = match unplaced {
+                        Unplaced::NoCamera => (missing, None),
+                        Unplaced::Unseen => (Reason::BoxOutsideImage, None),
+                        Unplaced::NoTransform(why) => (Reason::NoTransform, Some(why)),
+                    };
+                    info.reason = Some(reason);
+                    measured.measurement = Err(reason);
+                    measured.broken = why.map(|why| Broken {
+                        what: "transform",
+                        why,
+                    });
+                }
+            }
+        }
+        balls
+    }
+
     fn decode(
         &self,
         frame: DecodedFrame<'_>,
         regions: &Regions,
+        balls: &[Ball],
         broken: &mut Option<Broken>,
     ) -> Result<(Frame, Regions), Reason> {
         let (width, height) = (frame.color.width, frame.color.height);
@@ -227,6 +299,11 @@ impl Measurer<'_> {
             *broken = Some(why);
             Reason::DepthInvalid
         })?;
+        if let (Some(depth), Some(camera)) = (&depth, &intrinsics) {
+            for ball in balls {
+                ball.check(depth, (width, height), camera)?;
+            }
+        }
         let frame = Frame {
             episode: frame.episode,
             stamp_nanos: frame.stamp_nanos,
@@ -300,6 +377,38 @@ struct DecodedFrame<'a> {
     color: LazyColorImage,
     depth: Option<&'a Bytes>,
     intrinsics: Option<Intrinsics>,
+}
+
+/// Why a region at a frame has no box.
+enum Unplaced {
+    /// Nobody says how the camera sees.
+    NoCamera,
+    /// It is behind the camera, or beyond its field of view.
+    Unseen,
+    NoTransform(String),
+}
+
+/// What the camera sees of a region at a frame; `None` of one that is at none.
+fn ball(
+    region: &settings::Region,
+    transforms: &TransformTree,
+    info: &FrameInfo,
+    camera: Option<Intrinsics>,
+) -> Result<Option<(Ball, BoxSource)>, Unplaced> {
+    let found = at_frames::point_in(&info.frame_id, region, transforms, info.stamp_nanos);
+    let found = found.map_err(|error| {
+        let frame = region.frame.as_deref().unwrap_or_default();
+        Unplaced::NoTransform(format!(
+            "where '{frame}' is for the camera '{}' is not known: {error}",
+            info.frame_id
+        ))
+    })?;
+    let Some((point, source)) = found else {
+        return Ok(None);
+    };
+    let camera = camera.ok_or(Unplaced::NoCamera)?;
+    let ball = Ball::seen(point, region.size_m, &camera).ok_or(Unplaced::Unseen)?;
+    Ok(Some((ball, source)))
 }
 
 /// The intrinsics of the colour image as it is: it may have been resized since the camera.

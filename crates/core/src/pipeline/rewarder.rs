@@ -88,6 +88,7 @@ impl Rewarder {
             surface_std_m: published_std(measured.surface_std_m),
             cloud_m: published(measured.cloud_m),
             cloud_std_m: published_std(measured.cloud_std_m),
+            tf_m: published(info.tf_m),
             reward: number(|outcome| outcome.reward),
             shaped_reward: number(|outcome| outcome.shaped_reward),
             potential: number(|outcome| outcome.potential),

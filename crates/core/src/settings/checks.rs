@@ -8,6 +8,7 @@ use serde_yaml::Value;
 
 use super::config::Config;
 use super::declared::{declared, value_at};
+use super::regions::Regions;
 use super::reward::RewardKind;
 use crate::digest;
 use crate::error::{Error, Result};
@@ -88,10 +89,95 @@ impl Config {
             let expected = "left out where model.std_scale is: the two are fitted together";
             return refuse("model.std_floor_m", floor_m.to_string(), expected);
         }
+        self.check_frames()?;
         let question = &self.model.question;
         if !question.contains("<region0>") || !question.contains("<region1>") {
             let expected = "a question about <region0> (the fingertip) and <region1> (the target)";
             return refuse("model.question", format!("'{question}'"), expected);
+        }
+        Ok(())
+    }
+
+    /// A region has one source, and what is said of a detector's boxes says nothing of a frame.
+    fn check_frames(&self) -> Result<()> {
+        let (regions, topics) = (&self.regions, &self.topics);
+        for (name, region, topic) in [
+            ("fingertip", &regions.fingertip, &topics.fingertip),
+            ("target", &regions.target, &topics.target),
+        ] {
+            let Some(frame) = &region.frame else { continue };
+            let own = |key: &str| format!("regions.{name}.{key}");
+            let left_out = format!("left out where {} is: a frame is no detector", own("frame"));
+            let wrong = [
+                (
+                    frame.trim_matches('/').is_empty(),
+                    own("frame"),
+                    format!("'{frame}'"),
+                    "a frame's name".to_owned(),
+                ),
+                (
+                    topic.is_some(),
+                    format!("topics.{name}"),
+                    topic.clone().unwrap_or_default(),
+                    format!(
+                        "left out where {} is: a region has one source",
+                        own("frame")
+                    ),
+                ),
+                (
+                    region.picture_size.is_some(),
+                    own("picture_size"),
+                    region
+                        .picture_size
+                        .map(|size| size.to_string())
+                        .unwrap_or_default(),
+                    left_out.clone(),
+                ),
+                (
+                    region.delay_s != 0.0,
+                    own("delay_s"),
+                    region.delay_s.to_string(),
+                    left_out,
+                ),
+                (
+                    self.matching.as_live,
+                    "matching.as_live".to_owned(),
+                    "true".to_owned(),
+                    format!(
+                        "false where {} is: the node has no frames yet",
+                        own("frame")
+                    ),
+                ),
+            ];
+            if let Some((_, key, value, expected)) =
+                wrong.into_iter().find(|(is_wrong, ..)| *is_wrong)
+            {
+                return Err(Error::ConfigValue {
+                    key,
+                    value,
+                    expected,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// For who takes boxes from detectors only: that no region is at a TF frame.
+    ///
+    /// # Errors
+    /// `Error::ConfigValue` with the first frame.
+    pub fn refuse_frames(&self, who: &str) -> Result<()> {
+        let Regions { fingertip, target } = &self.regions;
+        for (name, region) in [("fingertip", fingertip), ("target", target)] {
+            if let Some(frame) = &region.frame {
+                return Err(Error::ConfigValue {
+                    key: format!("regions.{name}.frame"),
+                    value: format!("'{frame}'"),
+                    expected: format!(
+                        "left out for {who}, which takes boxes from detectors only; label takes TF frames"
+                    ),
+                });
+            }
         }
         Ok(())
     }

@@ -17,6 +17,13 @@ pub struct Regions {
     pub target: Region,
 }
 
+impl Regions {
+    /// Whether a TF frame says where one of them is.
+    pub fn have_frames(&self) -> bool {
+        self.fingertip.frame.is_some() || self.target.frame.is_some()
+    }
+}
+
 /// What one region's boxes mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +37,78 @@ pub struct Region {
     /// By how much its boxes are stamped later than the image that they are of; negative where they are earlier.
     #[schemars(extend("x-unit" = "s", "minimum" = -60.0, "maximum" = 60.0))]
     pub delay_s: f64,
+    /// The TF frame that it is at, in the place of a detector's boxes: /tf and /tf_static say where that is. Of
+    /// recordings only.
+    pub frame: Option<String>,
+    /// With a frame: the diameter of the ball around it that the region is taken to be, about the object's size.
+    #[default = 0.03]
+    #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "maximum" = 10.0))]
+    pub size_m: f64,
+    /// With a frame: where in it the middle of the ball is, x,y,z in metres, such as 0,0,0.1. None is its origin.
+    pub offset_m: Option<Offset>,
+}
+
+/// A place in a frame in metres, written `0,0,0.1`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Offset(pub [f64; 3]);
+
+impl Offset {
+    fn parse(text: &str) -> Option<Self> {
+        let numbers: Result<Vec<f64>, _> = (text.split(','))
+            .map(|number| number.trim().parse())
+            .collect();
+        Self::of(numbers.ok()?.try_into().ok()?)
+    }
+
+    fn of(metres: [f64; 3]) -> Option<Self> {
+        let is_finite = metres.iter().all(|metres| metres.is_finite());
+        is_finite.then_some(Self(metres))
+    }
+}
+
+impl Serialize for Offset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [x, y, z] = self.0;
+        serializer.collect_str(&format_args!("{x},{y},{z}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Offset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Typed {
+            Text(String),
+            Metres([f64; 3]),
+        }
+        let offset = match Typed::deserialize(deserializer) {
+            Ok(Typed::Text(text)) => Self::parse(&text),
+            Ok(Typed::Metres(metres)) => Self::of(metres),
+            Err(_) => None,
+        };
+        offset.ok_or_else(|| {
+            serde::de::Error::custom("an offset is x,y,z in metres, such as 0,0,0.1")
+        })
+    }
+}
+
+impl JsonSchema for Offset {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Offset".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "array"],
+            "items": {"type": "number"},
+            "minItems": 3,
+            "maxItems": 3
+        })
+    }
 }
 
 /// How a detector's picture was made of a colour image of another shape.
@@ -126,6 +205,65 @@ mod tests {
     fn size_of(yaml: &str) -> crate::error::Result<Option<PictureSize>> {
         let text = format!("regions: {{fingertip: {{picture_size: {yaml}}}}}");
         Config::from_yaml(&text).map(|config| config.regions.fingertip.picture_size)
+    }
+
+    #[test]
+    fn an_offset_is_typed_as_text_or_as_three_numbers() {
+        let offset_of = |yaml: &str| {
+            let text = format!("regions: {{target: {{frame: cup, offset_m: {yaml}}}}}");
+            Config::from_yaml(&text).map(|config| config.regions.target.offset_m)
+        };
+        let expected = Some(Offset([0.0, -0.01, 0.1]));
+        assert_eq!(offset_of("'0, -0.01,0.1'").unwrap(), expected);
+        assert_eq!(offset_of("[0.0, -0.01, 0.1]").unwrap(), expected);
+        assert_eq!(offset_of("null").unwrap(), None);
+        for wrong in [
+            "'0,1'",
+            "'a,b,c'",
+            "[0, 1]",
+            "'nan,0,0'",
+            "[.inf, 0, 0]",
+            "3",
+        ] {
+            let text = offset_of(wrong).unwrap_err().to_string();
+            assert!(text.contains("x,y,z in metres"), "{wrong}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_region_has_one_source() {
+        // given settings that name two, or speak of boxes that a frame has none of
+        for (yaml, words) in [
+            (
+                "topics: {target: /boxes}\nregions: {target: {frame: cup}}",
+                "topics.target",
+            ),
+            (
+                "regions: {fingertip: {frame: tip, delay_s: 0.1}}",
+                "fingertip.delay_s",
+            ),
+            (
+                "regions: {fingertip: {frame: tip, picture_size: 4x4}}",
+                "fingertip.picture_size",
+            ),
+            ("regions: {fingertip: {frame: ''}}", "fingertip.frame"),
+            (
+                "regions: {target: {frame: cup}}\nmatching: {as_live: true}",
+                "matching.as_live",
+            ),
+        ] {
+            let text = Config::from_yaml(yaml).unwrap_err().to_string();
+            assert!(text.contains(words), "{yaml}: {text}");
+        }
+        // then one of each kind is fine, but not for who takes boxes alone
+        let mixed = "topics: {target: /boxes}\nregions: {fingertip: {frame: tip}}";
+        let mixed = Config::from_yaml(mixed).unwrap();
+        let text = mixed.refuse_frames("the node").unwrap_err().to_string();
+        assert!(
+            text.contains("regions.fingertip.frame") && text.contains("the node"),
+            "{text}"
+        );
+        assert!(Config::default().refuse_frames("the node").is_ok());
     }
 
     #[test]

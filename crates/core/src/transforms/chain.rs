@@ -2,15 +2,23 @@
 
 use nalgebra::Isometry3;
 
-use super::link::{Placed, Unplaced};
-use super::{FrameId, Looked, TransformError, TransformTree};
+use super::link::{FrameId, Link, Placed, Unplaced};
 
 /// A frame, its parent, that one's parent and so on, as far as it goes.
 #[derive(Debug)]
 pub(super) struct Chain {
     steps: Vec<Step>,
     /// Why it ends before a root.
-    pub broken: Option<TransformError>,
+    pub broken: Option<Broken>,
+}
+
+/// What ends a chain before a root.
+#[derive(Debug, Clone)]
+pub(super) enum Broken {
+    /// This frame is nowhere at the stamp.
+    At(FrameId, Unplaced),
+    /// Each is the child of the next; the first comes again at the end.
+    Loop(Vec<FrameId>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -25,9 +33,10 @@ struct Step {
 impl Chain {
     /// Up from a frame, until `enough` says of one that it need not go on.
     pub(super) fn climb(
-        tree: &TransformTree,
+        links: &[Option<Link>],
         first: FrameId,
         stamp_nanos: i64,
+        hold_nanos: i64,
         enough: impl Fn(FrameId) -> bool,
     ) -> Self {
         let mut here = Step {
@@ -40,22 +49,19 @@ impl Chain {
             broken: None,
         };
         while !enough(here.frame)
-            && let Some(link) = tree.links.get(here.frame).and_then(Option::as_ref)
-            && let Some(placed) = link.at(stamp_nanos, tree.hold_nanos)
+            && let Some(link) = links.get(here.frame).and_then(Option::as_ref)
+            && let Some(placed) = link.at(stamp_nanos, hold_nanos)
         {
             match placed {
                 Ok(placed) => here = here.up(&placed),
                 Err(unplaced) => {
-                    chain.broken = Some(error_of(tree, here.frame, unplaced));
+                    chain.broken = Some(Broken::At(here.frame, unplaced));
                     break;
                 }
             }
             if let Some(begin) = chain.steps.iter().position(|step| step.frame == here.frame) {
                 let round = chain.steps.iter().skip(begin).map(|step| step.frame);
-                let frames = round.chain([here.frame]).map(|frame| tree.name(frame));
-                chain.broken = Some(TransformError::Loop {
-                    frames: frames.collect(),
-                });
+                chain.broken = Some(Broken::Loop(round.chain([here.frame]).collect()));
                 break;
             }
             chain.steps.push(here);
@@ -72,15 +78,16 @@ impl Chain {
         self.steps.last().map_or(FrameId::MAX, |step| step.frame)
     }
 
-    /// From this chain's first frame into the other's, where the other one ends in a frame of this. One that goes round
-    /// in a circle tells nothing: where it would have led depends on where one looks.
-    pub(super) fn joined(&self, other: &Self) -> Option<Looked> {
+    /// From this chain's first frame into the other's, where the other one ends in a frame of this, and the age of the
+    /// oldest sample in between. One that goes round in a circle tells nothing: where it would have led depends on where
+    /// one looks.
+    pub(super) fn joined(&self, other: &Self) -> Option<(Isometry3<f64>, i64)> {
         let into = other.steps.last()?;
         let from = self.steps.iter().find(|step| step.frame == into.frame)?;
-        let is_loop = matches!(self.broken, Some(TransformError::Loop { .. }));
-        (!is_loop).then(|| Looked {
-            into_from: into.frame_from_first.inverse() * from.frame_from_first,
-            age_nanos: from.age_nanos.max(into.age_nanos),
+        let is_loop = matches!(self.broken, Some(Broken::Loop(_)));
+        (!is_loop).then(|| {
+            let into_from = into.frame_from_first.inverse() * from.frame_from_first;
+            (into_from, from.age_nanos.max(into.age_nanos))
         })
     }
 }
@@ -92,25 +99,5 @@ impl Step {
             frame_from_first: placed.parent_from_child * self.frame_from_first,
             age_nanos: self.age_nanos.max(placed.age_nanos),
         }
-    }
-}
-
-fn error_of(tree: &TransformTree, child: FrameId, unplaced: Unplaced) -> TransformError {
-    let child = tree.name(child);
-    match unplaced {
-        Unplaced::TwoParents(parents) => TransformError::TwoParents {
-            child,
-            parents: parents.map(|parent| tree.name(parent)),
-        },
-        Unplaced::BeforeFirst { parent, by_nanos } => TransformError::BeforeFirst {
-            parent: tree.name(parent),
-            child,
-            by_nanos,
-        },
-        Unplaced::AfterLast { parent, by_nanos } => TransformError::AfterLast {
-            parent: tree.name(parent),
-            child,
-            by_nanos,
-        },
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use nalgebra::Isometry3;
 
-use super::FrameId;
+/// Which frame, by its place among the names.
+pub(super) type FrameId = usize;
 
 /// Samples on each side of a stamp that are looked at even where they lie beyond the limit.
 const NEIGHBOURS: usize = 2;

@@ -173,7 +173,9 @@ fn every_message() -> Vec<(String, String)> {
         ("float64", "std_msgs/msg/Float64"),
         ("point", "geometry_msgs/msg/PointStamped"),
         ("step_reward", step_reward::TYPE_NAME),
+        ("step_reward_before_tf", step_reward::TYPE_NAME),
         ("step_reward_before_std", step_reward::TYPE_NAME),
+        ("transforms", "tf2_msgs/msg/TFMessage"),
         ("vision4", ARRAY),
         ("vision2", ARRAY),
         ("vision2_big_endian_cdr", ARRAY),
@@ -197,4 +199,5 @@ fn decode_as_anything(decoder: &Decoder, bytes: &[u8]) -> bool {
         & decoder.point(bytes).is_err()
         & decoder.float64(bytes).is_err()
         & decoder.step_reward(bytes).is_err()
+        & decoder.transforms(bytes).is_err()
 }

@@ -313,6 +313,7 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
         surface_std_m: 0.0078125,
         cloud_m: f64::NAN,
         cloud_std_m: f64::NAN,
+        tf_m: 0.375,
         reward: -0.125,
         shaped_reward: 0.5,
         potential: -0.125,
@@ -337,11 +338,39 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
     assert_eq!(bytes, fixture("step_reward.cdr"));
     let read = decoder(step_reward::TYPE_NAME).step_reward(&bytes).unwrap();
     assert_eq!((read.episode_id, read.step, read.reward), (2, 41, -0.125));
+    assert_eq!(read.tf_m, 0.375);
     assert!(read.valid && read.bridged && read.target_box.iter().all(|edge| edge.is_nan()));
     assert_eq!(
         (read.distance_std_m, read.center_std_m),
         (0.0078125, 0.03125)
     );
+}
+
+#[test]
+fn a_step_from_before_tf_frames_is_read_with_nan_in_that_place() {
+    let bytes = fixture("step_reward_before_tf.cdr");
+    let by_definition = definition("StepRewardBeforeTf");
+    for known in [Some(by_definition.as_str()), None] {
+        let decoder = Decoder::for_channel(step_reward::TYPE_NAME, known).unwrap();
+        let read = decoder.step_reward(&bytes).unwrap();
+        assert!(read.tf_m.is_nan());
+        assert_eq!((read.center_std_m, read.latency_total_s), (0.03125, 0.004));
+    }
+}
+
+#[test]
+fn transforms_are_read_as_rosbags_writes_them() {
+    let bytes = fixture("transforms.cdr");
+    let by_definition = definition("TFMessage");
+    for known in [Some(by_definition.as_str()), None] {
+        let decoder = Decoder::for_channel("tf2_msgs/msg/TFMessage", known).unwrap();
+        let read = decoder.transforms(&bytes).unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].header, header());
+        assert_eq!(read[1].child_frame_id, "/cup");
+        assert_eq!(read[1].translation, [0.5, -0.25, 1.0]);
+        assert_eq!(read[1].rotation, [0.0, 0.0, 0.5, 0.75]);
+    }
 }
 
 #[test]

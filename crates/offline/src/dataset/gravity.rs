@@ -132,6 +132,7 @@ mod tests {
             target: None,
             fingertip_source: None,
             target_source: None,
+            tf_m: None,
             reason: None,
         }
     }

@@ -178,6 +178,8 @@ pub enum Cause {
         /// What is let through, metres.
         max_std_m: f64,
     },
+    /// What is measured around a TF frame is nearer or farther than the frame by more than its object's size.
+    FrameElsewhere,
     /// Images came out of order.
     OutOfOrder,
     /// Images have stamps far from their neighbours'.
@@ -214,6 +216,7 @@ impl Cause {
             Self::Answer { .. } => &["model.question", "model.max_new_tokens"],
             Self::TooFar { .. } => &["estimator.max_distance_m"],
             Self::TooUncertain { .. } => &["reward.max_std_m"],
+            Self::FrameElsewhere => &["regions.fingertip.size_m", "regions.target.size_m"],
             _ => &[],
         }
     }

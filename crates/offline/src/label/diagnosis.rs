@@ -80,7 +80,11 @@ impl Case<'_> {
                 .filter_map(|role| self.normalized(role).or_else(|| self.outside(role)))
                 .collect(),
             Reason::NoDepth => self.missing_depth(),
-            Reason::DepthInvalid => self.bad_depth(),
+            Reason::DepthInvalid => {
+                let of_frames = self.settings.regions.have_frames();
+                let of_frames = of_frames.then_some(Cause::FrameElsewhere);
+                of_frames.into_iter().chain(self.bad_depth()).collect()
+            }
             Reason::ImplausibleDistance => {
                 let too_far = Cause::TooFar {
                     max_distance_m: self.settings.estimator.max_distance_m,
@@ -92,6 +96,8 @@ impl Case<'_> {
             Reason::Late => vec![Cause::OutOfOrder],
             Reason::WildStamp => vec![Cause::WildStamps],
             Reason::Uncertain => self.too_uncertain().into_iter().collect(),
+            Reason::NoTransform => self.broken_pictures("transform").into_iter().collect(),
+            Reason::Occluded => vec![Cause::FrameElsewhere],
             _ => Vec::new(),
         }
     }

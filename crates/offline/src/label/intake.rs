@@ -79,6 +79,8 @@ impl<'a> Intake<'a> {
                 decoder: decoder_of(info, roles, role, settings)?,
                 boxes_of: match role {
                     Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
+                    // The other region is at a frame, and its boxes are still on this topic.
+                    _ if choice.shared && settings.regions.have_frames() => BoxRole::Both,
                     Role::Target => BoxRole::Target,
                     _ => BoxRole::Fingertip,
                 },
@@ -214,7 +216,11 @@ impl<'a> Intake<'a> {
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
             // Nothing that labelling reads.
-            Role::DepthCameraInfo | Role::TruthDepth | Role::Instances | Role::Accelerometer => {
+            Role::DepthCameraInfo
+            | Role::TruthDepth
+            | Role::Instances
+            | Role::Accelerometer
+            | Role::Transforms => {
                 return Ok(None);
             }
         };

@@ -59,8 +59,14 @@ pub(crate) fn of_bag(
     };
     let color_from_depth = match settings.depth.extrinsics {
         Some(extrinsics) => extrinsics.0,
-        None => extrinsics(info, &frame(Role::Image), &frame(Role::Depth), stop)?
-            .map_err(|error| refuse(format!("nothing tells where it is: {error}")))?,
+        None => extrinsics(
+            info,
+            settings,
+            &frame(Role::Image),
+            &frame(Role::Depth),
+            stop,
+        )?
+        .map_err(|error| refuse(format!("nothing tells where it is: {error}")))?,
     };
     let camera = DepthCamera::new(intrinsics, color_from_depth).ok_or_else(|| {
         refuse(format!(

@@ -16,6 +16,7 @@ use super::recording::Recording;
 use super::registration;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
+use super::transforms;
 use super::workers::Workers;
 use crate::by_stamp::ByStamp;
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ use spatial_reward_core::pipeline::{Matcher, Missed};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
@@ -51,7 +53,14 @@ pub fn label(
     roles.require(&info, request.settings)?;
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
-    let mut measurer = measurer(&info, &roles, request.settings, estimator)?;
+    let transforms = transforms::read(&info, request)?;
+    let mut measurer = measurer(
+        &info,
+        &roles,
+        request.settings,
+        estimator,
+        transforms.as_ref(),
+    )?;
     measurer.registration = registration::of_bag(&info, &roles, request.settings, request.stop)?;
     check_apart(request.target, &info.path)?;
 
@@ -250,6 +259,7 @@ fn measurer<'a>(
     roles: &Roles,
     settings: &Settings,
     estimator: &'a dyn Estimator,
+    transforms: Option<&'a TransformTree>,
 ) -> Result<Measurer<'a>> {
     let decoder_of = |role| decoder_of(info, roles, role, settings);
     Ok(Measurer {
@@ -258,6 +268,7 @@ fn measurer<'a>(
         depth: decoder_of(Role::Depth)?,
         registration: None,
         regions: settings.regions.clone(),
+        transforms,
     })
 }
 

@@ -183,6 +183,7 @@ mod tests {
             depth: None,
             registration: None,
             regions: spatial_reward_core::settings::Regions::default(),
+            transforms: None,
         };
         let mut stamps = Vec::new();
         let mut sink = |finished: Finished| {
@@ -226,6 +227,7 @@ mod tests {
                 target: bbox,
                 fingertip_source: None,
                 target_source: None,
+                tf_m: None,
                 reason: None,
             },
             image: image.into(),

@@ -34,6 +34,10 @@ pub fn write_all(dir: &Path, name: &str, report: &Report) -> Result<Files> {
     let options = parquet::TableOptions {
         alignment: report.settings.reward.alignment,
         bridged: report.settings.tracker.enabled,
+        tf_m: {
+            let regions = &report.settings.regions;
+            regions.fingertip.frame.is_some() && regions.target.frame.is_some()
+        },
     };
     // The picture and the page are drawn apart, and each takes about as long as many frames.
     let drawn = thread::scope(|scope| {

@@ -34,6 +34,7 @@ pub(crate) fn step(index: u64, distance_m: f64) -> Step {
         surface_std_m: f64::NAN,
         cloud_m: distance_m + 0.05,
         cloud_std_m: f64::NAN,
+        tf_m: f64::NAN,
         reward: -distance_m,
         shaped_reward: 0.0,
         potential: -distance_m,

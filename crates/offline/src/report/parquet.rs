@@ -1,6 +1,6 @@
 //! The table for learners, `*_reward.parquet`: one row a step, in LeRobot's column names where it has them, provenance in
-//! the file's key-value metadata. The same steps give the same bytes. `timestamp` is a float64 where LeRobot's is a float32:
-//! it is the camera's time since the epoch, of which a float32 keeps steps of two minutes.
+//! the file's key-value metadata. The same steps give the same bytes. `timestamp` is a float64: of the camera's time since the
+//! epoch LeRobot's float32 keeps steps of two minutes.
 
 use std::fs::File;
 use std::io::Write;
@@ -32,6 +32,8 @@ pub struct TableOptions {
     pub alignment: Alignment,
     /// Add the column `reward.spatial.bridged`: a box was predicted by the tracker, not seen.
     pub bridged: bool,
+    /// Add the column `reward.spatial.tf_m`: both regions are at TF frames.
+    pub tf_m: bool,
 }
 
 /// Write the table.
@@ -167,12 +169,14 @@ enum Values {
 fn columns(options: TableOptions) -> Vec<Column> {
     let mut columns = frame_columns();
     columns.extend(reward_columns());
-    if options.bridged {
-        columns.push(column(
-            "boolean reward.spatial.bridged",
-            Values::Bool(|row| row.rewarded.is_some_and(|step| step.is_bridged())),
-        ));
-    }
+    let bridged = Values::Bool(|row| row.rewarded.is_some_and(Step::is_bridged));
+    let tf_m = Values::Double(|row| row.rewarded.map_or(f64::NAN, |step| step.tf_m));
+    let optional = [
+        (options.bridged, "boolean reward.spatial.bridged", bridged),
+        (options.tf_m, "double reward.spatial.tf_m", tf_m),
+    ];
+    let optional = optional.into_iter().filter(|(wanted, ..)| *wanted);
+    columns.extend(optional.map(|(_, declaration, values)| column(declaration, values)));
     columns
 }
 
@@ -185,16 +189,11 @@ fn column(declaration: &'static str, values: Values) -> Column {
 
 /// Which frame a row stands for.
 fn frame_columns() -> Vec<Column> {
+    let int64 = |declaration, value| column(declaration, Values::Int64(value));
     vec![
-        column("int64 index", Values::Int64(|row| row.own.index as i64)),
-        column(
-            "int64 episode_index",
-            Values::Int64(|row| row.own.episode as i64),
-        ),
-        column(
-            "int64 frame_index",
-            Values::Int64(|row| row.own.frame as i64),
-        ),
+        int64("int64 index", |row| row.own.index as i64),
+        int64("int64 episode_index", |row| row.own.episode as i64),
+        int64("int64 frame_index", |row| row.own.frame as i64),
         column(
             "double timestamp",
             Values::Double(|row| row.own.timeline_nanos as f64 / 1e9),
@@ -405,7 +404,7 @@ mod tests {
     fn next_frame_takes_the_reward_of_the_frame_that_the_action_led_to() {
         let options = TableOptions {
             alignment: Alignment::NextFrame,
-            bridged: false,
+            ..TableOptions::default()
         };
         let rows = table(&two_episodes(), options);
         // Row 0 observes frame 0 and holds frame 1's (stale) reward; row 2 holds frame 3's.
@@ -444,6 +443,7 @@ mod tests {
         });
         let options = TableOptions {
             bridged: true,
+            tf_m: true,
             ..TableOptions::default()
         };
         let rows = table(&steps, options);

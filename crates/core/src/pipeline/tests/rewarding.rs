@@ -18,6 +18,7 @@ fn info(ms: i64, episode: u64) -> FrameInfo {
         target: Some(box_at(50.0)),
         fingertip_source: None,
         target_source: None,
+        tf_m: None,
         reason: None,
     }
 }

@@ -47,6 +47,7 @@ fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<
                 "holds detections and no topic is named after the {}, so its boxes are told apart by class id",
                 object(role)
             ),
+            shared: true,
             ..candidate(
                 known,
                 roles,
@@ -99,7 +100,7 @@ fn candidate(
             0,
         ],
         preference: by_count(topic),
-        why: String::new(),
+        ..Candidate::default()
     }
 }
 

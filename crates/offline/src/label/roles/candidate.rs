@@ -27,6 +27,8 @@ pub(super) struct Candidate {
     /// Then of those the one with more messages, or what else counts where the same is recorded in several forms.
     pub preference: [u64; 5],
     pub why: String,
+    /// As a choice has it.
+    pub shared: bool,
 }
 
 impl<'a> Known<'a> {
@@ -146,6 +148,7 @@ pub(super) fn best(known: Known<'_>, role: Role, mut candidates: Vec<Candidate>)
         topic: first.topic,
         why: first.why.clone(),
         named: false,
+        shared: first.shared,
         others: others.iter().map(|other| other.topic).collect(),
         ambiguous: !equals.is_empty(),
         rivals: rivals.into_iter().map(|it| known.with_frame(it)).collect(),

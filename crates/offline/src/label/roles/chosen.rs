@@ -14,6 +14,8 @@ pub struct Choice {
     pub why: String,
     /// The user named it.
     pub named: bool,
+    /// It may have both objects' boxes, which class ids tell apart.
+    pub shared: bool,
     /// Others that fit, best first.
     pub others: Vec<usize>,
     /// Another one fits as well, so the user may have meant that.

@@ -70,6 +70,7 @@ pub(super) fn camera_infos(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
                     true => "is of the depth's coordinate frame".to_owned(),
                     false => "lies beside the depth".to_owned(),
                 },
+                ..Candidate::default()
             }
         })
         .filter(|it| it.likelihood[0] + it.likelihood[1] > 0)
@@ -130,6 +131,7 @@ impl<'a> Depth<'a> {
         let is_whole = count.saturating_mul(10) >= most.saturating_mul(9);
         Candidate {
             topic: self.index,
+            shared: false,
             likelihood: [
                 usize::from(self.look.as_depth != Legible::No),
                 usize::from(of_frame),

@@ -49,11 +49,22 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &m
         }),
     ] {
         if roles.get(role).is_none()
+            && !is_at_frame(role, settings)
             && let Some(choice) = best(known, role, search(known, roles))
         {
             let frame = looks.of(choice.topic).frame_id;
             roles.choose(role, choice, frame);
         }
+    }
+}
+
+/// Whether no boxes are needed, because a TF frame says where the object is.
+pub(super) fn is_at_frame(role: Role, settings: &Settings) -> bool {
+    let regions = &settings.regions;
+    match role {
+        Role::Fingertip => regions.fingertip.frame.is_some(),
+        Role::Target => regions.target.frame.is_some(),
+        _ => false,
     }
 }
 
@@ -63,6 +74,7 @@ fn task_prompt(known: Known<'_>) -> Vec<Candidate> {
         .filter(|(_, topic)| mentions(&topic.name, PROMPT))
         .map(|(index, topic)| Candidate {
             topic: index,
+            shared: false,
             likelihood: likely(usize::from(mentions(&topic.name, &["prompt"]))),
             preference: by_count(topic),
             why: "is a text with task or prompt in its name".to_owned(),
@@ -76,6 +88,7 @@ fn true_point(known: Known<'_>, says: fn(&str) -> u8) -> Vec<Candidate> {
         .filter(|(_, topic)| says(&topic.name) > 0)
         .map(|(index, topic)| Candidate {
             topic: index,
+            shared: false,
             likelihood: likely(usize::from(says(&topic.name))),
             preference: by_count(topic),
             why: "is a point among the ground truth with a fitting name".to_owned(),
@@ -89,6 +102,7 @@ fn true_cloud(known: Known<'_>) -> Vec<Candidate> {
         .filter(|(_, topic)| mentions(&topic.name, &["cloud"]))
         .map(|(index, topic)| Candidate {
             topic: index,
+            shared: false,
             likelihood: likely(0),
             preference: by_count(topic),
             why: "is a number among the ground truth that is named after clouds".to_owned(),
@@ -103,6 +117,7 @@ fn true_surface(known: Known<'_>) -> Vec<Candidate> {
         .filter(|(_, topic)| !mentions(&topic.name, &["cloud"]))
         .map(|(index, topic)| Candidate {
             topic: index,
+            shared: false,
             likelihood: likely(usize::from(mentions(&topic.name, &["surface"]))),
             preference: by_count(topic),
             why: "is a number among the ground truth with a fitting name".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::available::no_topic;
 use super::chosen::Roles;
+use super::find::is_at_frame;
 use super::names;
 use crate::error::{Error, Result};
 use crate::message_types::is_cdr;
@@ -16,10 +17,11 @@ impl Roles {
         if settings.needs_depth() {
             needed.push(Role::Depth);
         }
-        if settings.estimator().needs_camera_info {
+        if settings.estimator().needs_camera_info || settings.regions.have_frames() {
             needed.push(Role::CameraInfo);
         }
-        needed.extend([Role::Fingertip, Role::Target]);
+        let boxes = [Role::Fingertip, Role::Target].into_iter();
+        needed.extend(boxes.filter(|role| !is_at_frame(*role, settings)));
         let obstacle = |role: Role| match self.get(role) {
             None => Some(no_topic(info, role, why_needed(info, role))),
             Some(choice) if choice.rivals.is_empty() => None,
@@ -70,7 +72,10 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
              --relative-depth says otherwise"
         ),
         Role::CameraInfo => {
-            format!("{what}, and the geometry estimator needs the camera's intrinsics")
+            format!(
+                "{what}, and the camera's intrinsics are what the geometry estimator measures with and TF frames are \
+                 seen with"
+            )
         }
         _ => what,
     }

@@ -66,6 +66,7 @@ impl Choice {
             topic,
             why: "it was named".to_owned(),
             named: true,
+            shared: false,
             others: Vec::new(),
             ambiguous: false,
             rivals: Vec::new(),
@@ -101,7 +102,7 @@ fn named<'a>(role: Role, settings: &'a Settings, truth: &'a TruthTopics) -> Opti
         Role::TruthSurface => &truth.surface,
         Role::TruthCloud => &truth.cloud,
         // A data set names these itself.
-        Role::TruthDepth | Role::Instances | Role::Accelerometer => &None,
+        Role::TruthDepth | Role::Instances | Role::Accelerometer | Role::Transforms => &None,
     };
     name.as_deref()
 }

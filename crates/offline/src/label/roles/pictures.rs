@@ -45,6 +45,7 @@ pub(super) fn images(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
             let legible = usize::from(look.as_color != Legible::No);
             Some(Candidate {
                 topic: index,
+                shared: false,
                 likelihood: [legible, usize::from(of_boxes), class, kinship, word, 0],
                 preference: [
                     u64::from(look.as_color == Legible::Yes),
@@ -178,6 +179,7 @@ pub(super) fn camera_infos(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
             };
             Candidate {
                 topic: index,
+                shared: false,
                 likelihood: [
                     usize::from(is_beside),
                     usize::from(of_frame),

@@ -103,6 +103,10 @@ fn meaning(reason: Reason) -> &'static str {
             "The image's stamp lies far from its neighbours and from the log times."
         }
         Reason::Uncertain => "The distance's standard deviation is above reward.max_std_m.",
+        Reason::NoTransform => {
+            "No chain of transforms leads from a region's TF frame to the camera at that time."
+        }
+        Reason::Occluded => "Something stands before the place where a region's TF frame is.",
     }
 }
 
