@@ -443,7 +443,6 @@ mod tests {
         });
         let options = TableOptions {
             bridged: true,
-            tf_m: true,
             ..TableOptions::default()
         };
         let rows = table(&steps, options);
