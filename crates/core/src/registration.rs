@@ -79,14 +79,16 @@ impl DepthCamera {
         let fields: Vec<[f32; 4]> = (picture.wanted.iter())
             .map(|bbox| field(color, bbox))
             .collect();
-        let [rows, columns] = self.looked_at(&fields);
-        let patches = Patches::new(self, depth, color, rows.clone());
-        for row in rows {
-            for column in columns.clone() {
-                if patches.may_show(row, column, &fields)
-                    && let Some(corners) = patches.patch(row, column)
-                {
-                    picture.draw(&corners);
+        let places: Vec<_> = fields.iter().map(|field| self.looked_at(field)).collect();
+        let patches = Patches::new(self, depth, color, &places);
+        for (field, [rows, columns]) in fields.iter().zip(places) {
+            for row in rows {
+                for column in columns.clone() {
+                    if patches.may_show(row, column, field)
+                        && let Some(corners) = patches.patch(row, column)
+                    {
+                        picture.draw(&corners);
+                    }
                 }
             }
         }
@@ -95,24 +97,22 @@ impl DepthCamera {
 }
 
 impl DepthCamera {
-    /// The rows and columns of the depth image that can see something in these fields of view of the colour camera.
-    fn looked_at(&self, fields: &[[f32; 4]]) -> [Range<usize>; 2] {
+    /// The rows and columns of the depth image that can see something in a field of view of the colour camera.
+    fn looked_at(&self, [x0, x1, y0, y1]: &[f32; 4]) -> [Range<usize>; 2] {
         let (width, height) = self.intrinsics.size().unwrap_or_default();
         let depth_from_color = self.color_from_depth.inverse();
         let mut rows = [f64::INFINITY, f64::NEG_INFINITY];
         let mut columns = rows;
-        for [x0, x1, y0, y1] in fields {
-            for (x, y) in [(x0, y0), (x0, y1), (x1, y0), (x1, y1)] {
-                for distance_m in DISTANCES_M {
-                    let ray = Vector3::new(f64::from(*x), f64::from(*y), 1.0);
-                    let point = depth_from_color * Point3::from(ray * distance_m);
-                    let Some(at) = camera::project(&self.intrinsics, &point.coords) else {
-                        // Beside or behind the depth camera: anywhere in its picture.
-                        return [0..height as usize, 0..width as usize];
-                    };
-                    rows = [rows[0].min(at.y), rows[1].max(at.y)];
-                    columns = [columns[0].min(at.x), columns[1].max(at.x)];
-                }
+        for (x, y) in [(x0, y0), (x0, y1), (x1, y0), (x1, y1)] {
+            for distance_m in DISTANCES_M {
+                let ray = Vector3::new(f64::from(*x), f64::from(*y), 1.0);
+                let point = depth_from_color * Point3::from(ray * distance_m);
+                let Some(at) = camera::project(&self.intrinsics, &point.coords) else {
+                    // Beside or behind the depth camera: anywhere in its picture.
+                    return [0..height as usize, 0..width as usize];
+                };
+                rows = [rows[0].min(at.y), rows[1].max(at.y)];
+                columns = [columns[0].min(at.x), columns[1].max(at.x)];
             }
         }
         let within = |[least, most]: [f64; 2], length: u32| {
@@ -163,19 +163,22 @@ struct Patches<'a> {
 }
 
 impl<'a> Patches<'a> {
-    /// Of these rows and those beside them.
+    /// Of these rows and columns and those beside them.
     fn new(
         camera: &'a DepthCamera,
         depth: &DepthImage,
         color: &'a Intrinsics,
-        rows: Range<usize>,
+        places: &[[Range<usize>; 2]],
     ) -> Self {
         let Intrinsics { fx, fy, .. } = camera.intrinsics;
         let (width, height) = (depth.width as usize, depth.height as usize);
         let mut depth_m = vec![f32::NAN; width * height];
-        let read = rows.start.saturating_sub(1)..(rows.end + 1).min(height);
-        for row in read {
-            depth.read_row(row, 0, &mut depth_m[row * width..][..width]);
+        for [rows, columns] in places {
+            let columns = columns.start.saturating_sub(1)..(columns.end + 1).min(width);
+            for row in rows.start.saturating_sub(1)..(rows.end + 1).min(height) {
+                let out = &mut depth_m[row * width..][columns.clone()];
+                depth.read_row(row, columns.start, out);
+            }
         }
         Self {
             camera,
@@ -188,18 +191,14 @@ impl<'a> Patches<'a> {
         }
     }
 
-    /// Whether a pixel has depth, and its patch may lie in one of the fields of view.
-    fn may_show(&self, row: usize, column: usize, fields: &[[f32; 4]]) -> bool {
+    /// Whether a pixel has depth, and its patch may lie in a field of view.
+    fn may_show(&self, row: usize, column: usize, [x0, x1, y0, y1]: &[f32; 4]) -> bool {
         let depth_m = self.depth_m[row * self.width + column];
         // Its upper left corner stands for all of it: the fields have a margin.
         let point = self.camera.corners[row * (self.width + 1) + column] * depth_m + self.origin;
         let (x, y, z) = (point.x, point.y, point.z);
         // No comparison holds for what is no number.
-        depth_m > 0.0
-            && z > 0.0
-            && fields
-                .iter()
-                .any(|[x0, x1, y0, y1]| x >= x0 * z && x <= x1 * z && y >= y0 * z && y <= y1 * z)
+        depth_m > 0.0 && z > 0.0 && x >= x0 * z && x <= x1 * z && y >= y0 * z && y <= y1 * z
     }
 
     /// The corners of a pixel's patch, in order around it. Neighbours on one surface share theirs, so that a surface has no
