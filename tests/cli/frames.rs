@@ -220,6 +220,22 @@ fn two_frames_say_how_far_they_are_apart_and_are_truth_where_there_is_none() {
 }
 
 #[test]
+fn two_regions_at_one_place_are_refused() {
+    let (_guard, folder) = folder_with(&approach_with_tf(2));
+    let same = [
+        "label",
+        "pick.mcap",
+        "-o",
+        "out",
+        "--fingertip-frame",
+        "tip",
+        "--target-frame",
+        "/tip",
+    ];
+    run(&folder, &same).expect_error(&["regions.target.frame", "another frame"]);
+}
+
+#[test]
 fn one_region_may_be_at_a_frame_and_the_other_have_boxes() {
     // given the detections of the target alone, once on a topic of its own, once on one with the fingertip's
     let boxes = |shared: bool| {

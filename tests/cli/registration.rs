@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use spatial_reward::messages::Header;
+use spatial_reward::messages::{CameraInfo, Header, RegionOfInterest};
 
 use crate::fixtures::*;
 
@@ -144,7 +144,7 @@ fn depth_of_another_frame_is_refused_with_what_is_missing() {
             aside(),
             vec![
                 "'camdep'",
-                "nothing tells where it is",
+                "/tf_static does not tell where it is",
                 "--depth-registered",
             ],
         ),
@@ -160,6 +160,54 @@ fn depth_of_another_frame_is_refused_with_what_is_missing() {
         let (_guard, folder) = folder_with(&recording);
         label(&folder, &[]).expect_code(1).expect_error(&words);
         assert!(!folder.join("out").exists());
+    }
+}
+
+#[test]
+fn cameras_that_move_against_each_other_were_taken_to_stand_still() {
+    // given the depth camera's place on /tf alone
+    let mut moving = aside();
+    let data = transforms(&[("camera", "camdep", ASIDE_M)]);
+    moving.push("/tf", "tf2_msgs/msg/TFMessage", START, data);
+    let (_guard, folder) = folder_with(&moving);
+    label(&folder, &[])
+        .expect_code(1)
+        .expect_error(&["/tf_static does not tell", "depth.extrinsics"]);
+}
+
+#[test]
+fn the_name_of_another_camera_s_depth_made_the_colour_image_rectified() {
+    // given depth on a topic that is named as rectified, and a colour camera whose P is another than its K
+    let mut recording = with_transforms(aside(), &[("camera", "camdep", ASIDE_M)])
+        .renamed(DEPTH, "/camera/depth/image_rect_raw")
+        .without(CAMERA_INFO);
+    for index in 0..FRAMES {
+        let Instant {
+            stamp, log_time, ..
+        } = instant(index, FRAMES);
+        let (cx, cy) = (f64::from(WIDTH) / 2.0, f64::from(HEIGHT) / 2.0);
+        let focal_px = 0.85 * FOCAL_PX;
+        let info = cdr(&CameraInfo {
+            header: header(stamp),
+            height: HEIGHT,
+            width: WIDTH,
+            distortion_model: "plumb_bob".to_owned(),
+            d: vec![0.0; 5],
+            k: [FOCAL_PX, 0.0, cx, 0.0, FOCAL_PX, cy, 0.0, 0.0, 1.0],
+            r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p: [
+                focal_px, 0.0, cx, 0.0, 0.0, focal_px, cy, 0.0, 0.0, 0.0, 1.0, 0.0,
+            ],
+            binning_x: 0,
+            binning_y: 0,
+            roi: RegionOfInterest::default(),
+        });
+        recording.push(CAMERA_INFO, "sensor_msgs/msg/CameraInfo", log_time, info);
+    }
+    // when it is labelled, then the distances are those of K
+    for (index, (_, distance_m)) in (0..).zip(labels(&recording, &[], "")) {
+        let gap_m = gap_m(index, FRAMES);
+        assert!((distance_m - gap_m).abs() < 0.006, "{gap_m} {distance_m}");
     }
 }
 

@@ -3,13 +3,17 @@
 
 use nalgebra::{Point3, Vector3};
 
-use crate::frame::{BoundingBox, BoxOrigin, BoxSource, DepthImage, Intrinsics, Reason};
+use crate::frame::{
+    BoundingBox, BoxOrigin, BoxSource, DepthImage, Intrinsics, Measurement, Reason,
+};
 use crate::geometry::{ball, camera};
 use crate::settings::{Region, Regions};
 use crate::stamp::seconds_between;
 use crate::statistics::median;
 use crate::transforms::{TransformError, TransformTree};
 
+/// So much a surface may be nearer than the balls of two frames allow.
+const SLACK_M: f64 = 0.005;
 /// The part of a box's sides, around its middle, in which depth tells what stands before it.
 const MIDDLE_SHARE: f64 = 0.5;
 
@@ -52,6 +56,24 @@ pub fn point_in(
     };
     let point = looked.into_from * offset(region);
     Ok(Some((point.coords, source)))
+}
+
+/// What TF contradicts was measured at something else: between the surfaces of the balls at both frames, `tf_m` apart, there is
+/// at least what their radii leave.
+///
+/// # Errors
+/// `implausible_distance` where the surfaces came out nearer.
+pub(super) fn believed(
+    regions: &Regions,
+    tf_m: Option<f64>,
+    measured: Measurement,
+) -> Result<Measurement, Reason> {
+    let radii_m = (regions.fingertip.size_m + regions.target.size_m) / 2.0;
+    let least_m = tf_m.map(|tf_m| tf_m - radii_m - SLACK_M);
+    match (least_m, measured.surface_m) {
+        (Some(least_m), Some(surface_m)) if surface_m < least_m => Err(Reason::ImplausibleDistance),
+        _ => Ok(measured),
+    }
 }
 
 fn offset(region: &Region) -> Point3<f64> {
@@ -203,6 +225,30 @@ mod tests {
             ..both
         };
         assert_eq!(tf_m(&one, &transforms(), 7), Ok(None));
+    }
+
+    #[test]
+    fn a_surface_that_tf_contradicts_was_valid() {
+        // given two regions of 10 and 6 cm whose points are 25 cm apart
+        let [mut fingertip, mut target] = [at("tip", [0.0; 3]), at("cup", [0.0; 3])];
+        (fingertip.size_m, target.size_m) = (0.10, 0.06);
+        let regions = Regions { fingertip, target };
+        let measured = |surface_m| Measurement {
+            surface_m: Some(surface_m),
+            ..Measurement::default()
+        };
+        // when their surfaces are measured, then 25 - 5 - 3 cm is the least, but for some slack
+        for (surface_m, is_believed) in [(0.30, true), (0.166, true), (0.164, false), (0.0, false)]
+        {
+            let believed = believed(&regions, Some(0.25), measured(surface_m));
+            let expected = match is_believed {
+                true => Ok(measured(surface_m)),
+                false => Err(Reason::ImplausibleDistance),
+            };
+            assert_eq!(believed, expected);
+        }
+        // and without both frames nothing contradicts
+        assert_eq!(believed(&regions, None, measured(0.0)), Ok(measured(0.0)));
     }
 
     /// What speaks against a ball of 4 cm, half a metre away, in a picture of that depth in metres.

@@ -131,6 +131,9 @@ impl Measurer<'_> {
         let answers = answers.into_iter().chain(repeat(Err(Reason::ModelError)));
         for ((at, (frame, _)), answer) in asked.into_iter().zip(&questions).zip(answers) {
             if let Some(measured) = measured.get_mut(at) {
+                let answer = answer.and_then(|answer| {
+                    at_frames::believed(&self.regions, measured.info.tf_m, answer)
+                });
                 measured.take(frame, answer, estimate_s);
             }
         }
@@ -146,7 +149,10 @@ impl Measurer<'_> {
         if let Some((frame, regions)) = question {
             let begin = Instant::now();
             let answer = self.estimator.estimate(&frame, &regions);
-            measured.take(&frame, answer, begin.elapsed().as_secs_f64());
+            let estimate_s = begin.elapsed().as_secs_f64();
+            let answer = answer
+                .and_then(|answer| at_frames::believed(&self.regions, measured.info.tf_m, answer));
+            measured.take(&frame, answer, estimate_s);
         }
         measured
     }

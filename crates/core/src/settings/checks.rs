@@ -159,6 +159,22 @@ impl Config {
                 });
             }
         }
+        let [fingertip, target] = [&regions.fingertip, &regions.target];
+        let bare = |frame: &Option<String>| {
+            frame
+                .as_deref()
+                .map(|name| name.trim_matches('/').to_owned())
+        };
+        if let Some(frame) = bare(&target.frame)
+            && bare(&fingertip.frame).as_ref() == Some(&frame)
+            && fingertip.offset_m == target.offset_m
+        {
+            return Err(Error::ConfigValue {
+                key: "regions.target.frame".to_owned(),
+                value: frame,
+                expected: "another frame than the fingertip's, or another offset in it".to_owned(),
+            });
+        }
         Ok(())
     }
 

@@ -58,5 +58,7 @@ fn projection(info: &BagInfo, roles: &Roles, settings: &Settings) -> Projection 
         Some(topic.name.as_str())
     };
     let image = name(Role::Image).unwrap_or_default();
-    Projection::of(settings.topics.rectification, image, name(Role::Depth))
+    // The name of depth of a camera of its own says nothing of the colour image.
+    let depth = name(Role::Depth).filter(|_| !roles.registers_depth(settings));
+    Projection::of(settings.topics.rectification, image, depth)
 }

@@ -10,7 +10,7 @@ use spatial_reward_core::settings::Settings;
 use spatial_reward_core::transforms::TransformError;
 use spatial_reward_rosbag2::{BagInfo, BagReader};
 
-/// Where `from` is in `into`. Reads the bag until that is known, which a recording's first transforms tell, as a rule: two
+/// Where `from` is in `into`, by static transforms. Reads the bag until that is known, which a recording's first transforms tell, as a rule: two
 /// cameras of one housing do not move.
 ///
 /// # Errors
@@ -25,13 +25,15 @@ pub(crate) fn extrinsics(
     let mut intake = TransformIntake::new(info, settings);
     let mut newest = 0;
     let mut reader = BagReader::open(&info.path)?;
-    while intake.has_topics()
+    while intake.has_static()
         && let Some(message) = reader.next_message()?
         && !stop.load(Ordering::Relaxed)
     {
-        if !intake.take(&message) {
+        // What moves would have to be asked for each image.
+        if !intake.is_static(message.topic) {
             continue;
         }
+        intake.take(&message);
         newest = message.log_time_nanos;
         if let Ok(found) = intake.tree().lookup(into, from, newest) {
             return Ok(Ok(found));

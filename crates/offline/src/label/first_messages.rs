@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use super::registration::is_registered;
 use super::roles::Roles;
 use crate::error::{Error, Result};
 use crate::role::Role;
@@ -63,7 +62,7 @@ impl FirstMessages {
             depth: of(Role::Depth),
             camera_info: of(Role::CameraInfo),
             intrinsics: None,
-            registers: is_registered(roles, settings),
+            registers: roles.registers_depth(settings),
             depth_range_m: settings.geometry.min_depth_m..=settings.geometry.max_depth_m,
         }
     }

@@ -15,12 +15,6 @@ use spatial_reward_core::registration::DepthCamera;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::BagInfo;
 
-/// Whether depth is to be registered: it has a coordinate frame of its own, or somebody gave extrinsics.
-pub(crate) fn is_registered(roles: &Roles, settings: &Settings) -> bool {
-    let is_own = roles.depth_has_own_frame() || settings.depth.extrinsics.is_some();
-    is_own && !settings.depth.registered && roles.topic(Role::Depth).is_some()
-}
-
 /// What a bag's depth is registered with; `None` where it is registered already.
 ///
 /// # Errors
@@ -31,7 +25,7 @@ pub(crate) fn of_bag(
     settings: &Settings,
     stop: &AtomicBool,
 ) -> Result<Option<Registration>> {
-    if !is_registered(roles, settings) {
+    if !roles.registers_depth(settings) {
         return Ok(None);
     }
     let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
@@ -66,7 +60,7 @@ pub(crate) fn of_bag(
             &frame(Role::Depth),
             stop,
         )?
-        .map_err(|error| refuse(format!("nothing tells where it is: {error}")))?,
+        .map_err(|error| refuse(format!("/tf_static does not tell where it is: {error}")))?,
     };
     let camera = DepthCamera::new(intrinsics, color_from_depth).ok_or_else(|| {
         refuse(format!(
@@ -92,7 +86,7 @@ pub(crate) fn of_bag(
 /// # Errors
 /// `Error::NotRegistered`.
 pub(crate) fn refuse(info: &BagInfo, roles: &Roles, settings: &Settings, work: &str) -> Result<()> {
-    if !is_registered(roles, settings) {
+    if !roles.registers_depth(settings) {
         return Ok(());
     }
     let frame = |role| roles.frame(role).unwrap_or_default().to_owned();

@@ -52,9 +52,15 @@ impl TransformIntake {
         }
     }
 
-    /// Whether the bag has any such topic.
-    pub(super) fn has_topics(&self) -> bool {
-        !self.readers.is_empty()
+    /// Whether the bag has static transforms.
+    pub(super) fn has_static(&self) -> bool {
+        self.readers.values().any(|(_, is_static)| *is_static)
+    }
+
+    /// Whether a topic's transforms hold at all times.
+    pub(super) fn is_static(&self, topic: usize) -> bool {
+        let reader = self.readers.get(&topic);
+        reader.is_some_and(|(_, is_static)| *is_static)
     }
 
     /// All that were taken in so far.
@@ -63,9 +69,9 @@ impl TransformIntake {
     }
 
     /// Take a message in, if it is on one of the topics. What is no transform is counted and left out.
-    pub(crate) fn take(&mut self, message: &BagMessage) -> bool {
+    pub(crate) fn take(&mut self, message: &BagMessage) {
         let Some((decoder, is_static)) = self.readers.get(&message.topic) else {
-            return false;
+            return;
         };
         let is_static = *is_static;
         match decoder.transforms(&message.data) {
@@ -76,7 +82,6 @@ impl TransformIntake {
             }
             Err(error) => self.refuse(error.to_string()),
         }
-        true
     }
 
     fn insert(&mut self, sent: &TransformStamped, log_time_nanos: i64, is_static: bool) {

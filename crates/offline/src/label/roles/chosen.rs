@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::role::Role;
+use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::BagInfo;
 
 /// A topic chosen for a role.
@@ -55,6 +56,14 @@ impl Roles {
             (Some(image), Some(depth)) => image != depth,
             _ => false,
         }
+    }
+
+    /// Whether depth is to be registered: it has a coordinate frame of its own, or none is named and somebody gave
+    /// extrinsics.
+    pub(crate) fn registers_depth(&self, settings: &Settings) -> bool {
+        let is_named = self.frame(Role::Image).is_some() && self.frame(Role::Depth).is_some();
+        let is_own = self.depth_has_own_frame() || settings.depth.extrinsics.is_some() && !is_named;
+        is_own && !settings.depth.registered && self.topic(Role::Depth).is_some()
     }
 
     /// In the order of `Role::ALL`.
