@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
 
 use image::{ImageBuffer, ImageFormat, Luma, RgbImage};
 use mcap::WriteOptions;
@@ -14,10 +15,15 @@ use mcap::records::MessageHeader;
 use serde::Serialize;
 use serde_json::Value;
 use spatial_reward::bag::{BagMessage, BagReader};
+use spatial_reward::estimator::Estimator;
+use spatial_reward::label::output::IfExists;
+use spatial_reward::label::roles::TruthTopics;
+use spatial_reward::label::{LabelRequest, Labelled, label};
 use spatial_reward::messages::{
     CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,
     StepReward, Time, step_reward,
 };
+use spatial_reward::settings::Settings;
 
 pub(crate) const START: i64 = 1_760_000_000_000_000_000;
 pub(crate) const PERIOD: i64 = 66_666_667;
@@ -642,6 +648,28 @@ pub(crate) fn folder_with(recording: &Recording) -> (tempfile::TempDir, PathBuf)
     let path = folder.path().to_owned();
     recording.save(&path.join("pick.mcap"));
     (folder, path)
+}
+
+/// The folder's `pick.mcap`, labelled in this process by an estimator, as `output` in the folder.
+pub(crate) fn labelled_by(
+    folder: &Path,
+    output: &str,
+    if_exists: IfExists,
+    settings: &str,
+    estimator: &dyn Estimator,
+) -> Labelled {
+    let request = LabelRequest {
+        source: &folder.join("pick.mcap"),
+        target: &folder.join(output),
+        if_exists,
+        settings: &Settings::from_yaml(settings).unwrap(),
+        truth: &TruthTopics::default(),
+        jobs: 1,
+        command: "",
+        stop: &AtomicBool::new(false),
+        note: &|_| {},
+    };
+    label(&request, estimator, &mut |_| {}).unwrap()
 }
 
 /// The topic that would be chosen for a role in `pick.mcap`.

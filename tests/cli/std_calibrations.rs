@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use spatial_reward::calibration::Calibration;
 use spatial_reward::estimator::{Estimator, Origin, Scripted};
 use spatial_reward::frame::{Answer, Frame, Measurement, Reason, Regions};
 use spatial_reward::label::output::IfExists;
-use spatial_reward::label::roles::TruthTopics;
-use spatial_reward::label::{LabelRequest, label};
-use spatial_reward::settings::{Config, Settings};
+use spatial_reward::settings::Config;
 
 use crate::fixtures::*;
 
@@ -71,18 +68,7 @@ impl Estimator for Model {
 
 /// The folder's `pick.mcap`, labelled by the model as `output`.
 fn labelled(folder: &Path, output: &str, settings: &str, model: &Model) {
-    let request = LabelRequest {
-        source: &folder.join("pick.mcap"),
-        target: &folder.join(output),
-        if_exists: IfExists::Fail,
-        settings: &Settings::from_yaml(settings).unwrap(),
-        truth: &TruthTopics::default(),
-        jobs: 1,
-        command: "",
-        stop: &AtomicBool::new(false),
-        note: &|_| {},
-    };
-    label(&request, model, &mut |_| {}).unwrap();
+    labelled_by(folder, output, IfExists::Fail, settings, model);
 }
 
 fn calibrate(folder: &Path, arguments: &[&str]) -> Ended {

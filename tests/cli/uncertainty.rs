@@ -4,16 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use mcap::records::MessageHeader;
 use spatial_reward::estimator::Scripted;
 use spatial_reward::frame::{Measurement, Reason};
 use spatial_reward::label::output::IfExists;
-use spatial_reward::label::roles::TruthTopics;
-use spatial_reward::label::{Cause, LabelRequest, Labelled, label};
+use spatial_reward::label::{Cause, Labelled};
 use spatial_reward::messages::Float64;
-use spatial_reward::settings::Settings;
 
 use crate::fixtures::*;
 
@@ -34,18 +31,7 @@ fn estimator(std_m: impl Fn(i64) -> Option<f64>) -> Scripted {
 
 /// An approach with its truth, labelled as `out` in the folder.
 fn labelled(folder: &Path, settings: &str, estimator: &Scripted) -> Labelled {
-    let request = LabelRequest {
-        source: &folder.join("pick.mcap"),
-        target: &folder.join("out"),
-        if_exists: IfExists::Overwrite,
-        settings: &Settings::from_yaml(settings).unwrap(),
-        truth: &TruthTopics::default(),
-        jobs: 1,
-        command: "",
-        stop: &AtomicBool::new(false),
-        note: &|_| {},
-    };
-    label(&request, estimator, &mut |_| {}).unwrap()
+    labelled_by(folder, "out", IfExists::Overwrite, settings, estimator)
 }
 
 #[test]
