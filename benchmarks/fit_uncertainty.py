@@ -21,14 +21,13 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, hstack, identity
 
-from geometry_accuracy import KINDS, read
+from geometry_accuracy import CERTAIN_M, KINDS, MISLEADING_M, read
 from label_vs_python import build
 
 SHARPEST_PX = 0.2  # of the first term, the width of a pixel: added to what is fitted of `surface`
 # Of the truths that the intervals are to hold on these bags: on grippers that were not fitted to they hold fewer.
 SHARES = {"surface": 0.96, "center": 0.99, "cloud": 0.97}
 HALVES = 12
-CERTAIN_M, MISLEADING_M = 0.005, 0.015
 
 
 @dataclass

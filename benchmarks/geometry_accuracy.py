@@ -28,6 +28,7 @@ from python_peer import types_of
 
 KINDS = ("surface", "center", "cloud")
 STDS = 1.645
+CERTAIN_M, MISLEADING_M = 0.005, 0.015
 TRUTH = "/ground_truth/"
 
 
@@ -144,8 +145,8 @@ def intervals(bags: list[Bag], kind: str) -> str:
     coverage = np.mean((truth >= low) & (truth <= measured + half))
     constant = np.quantile(error, coverage)
     width, of_constant = np.mean(measured + half - low), np.mean(constant + np.minimum(measured, constant))
-    tight = half <= 0.005
-    off = f" ({100 * np.mean(error[tight] > 0.015):.2f} %)" if tight.any() else ""
+    tight = half <= CERTAIN_M
+    off = f" ({100 * np.mean(error[tight] > MISLEADING_M):.2f} %)" if tight.any() else ""
     return f"{coverage:.3f} | {1000 * width:.1f} ({1000 * of_constant:.1f}) | {tight.mean():.2f}{off}"
 
 

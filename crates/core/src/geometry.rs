@@ -2,9 +2,9 @@
 //!
 //! In four steps, each of modules: cut the window around the boxes out of the depth image and denoise
 //! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
-//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`); complete each region's hidden half by symmetry (`solid`,
-//! `finger`, `outline`) or round cross-sections (`inflate`); measure between the completed clouds (`cloud`), and tell how far
-//! that may be off (`uncertainty`).
+//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`); complete each region's hidden half by
+//! symmetry (`solid`, `finger`, `outline`) or round cross-sections (`inflate`); measure between the completed clouds
+//! (`cloud`), and tell how far that may be off (`uncertainty`).
 //!
 //! Constants are shares of the box, the depth or the pixel's footprint, but for two lengths of a hand's
 //! scale (`MIN_SPREAD_M`, `CLOSE_M`); nothing is fitted to a robot or a camera but the weights of the uncertainty.
@@ -86,22 +86,20 @@ impl GeometryEstimator {
     ) -> Result<Measurement, Reason> {
         let (window, segments) = self.separate(color, depth, intrinsics, regions)?;
         let fingertip = segments.fingertip();
-        let fingertip_mask = window.mask(&fingertip);
-        let target = solid::object(&window, &segments.target, &window.target, &fingertip_mask);
-        let parts = fingertip_solids(&window, &segments);
+        let masks = [&fingertip, &segments.target].map(|pixels| window.mask(pixels));
+        let target = solid::object(&window, &segments.target, &window.target, &masks[0]);
+        let parts = fingertip_solids(&window, &segments, &masks[1]);
         let center = fingertip_center(&window, &segments, &parts);
         let is_supported = parts.iter().all(|part| part.is_supported);
         let symmetric: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
         let clouds = [&fingertip, &segments.target].map(|pixels| seen(&window, pixels));
         let round_target = inflated(&window, &segments.target);
-        let mut evidence = Evidence::of_regions(&window, &fingertip, &segments);
+        let mut evidence =
+            Evidence::of_regions(&window, &fingertip, &segments, [&masks[0], &masks[1]]);
         let distances_m = [&target.center, &round_target.center].map(|c| (center - c).norm());
         evidence.disagreement_m = (distances_m[0] - distances_m[1]).abs();
-        let target_center = between(
-            &target.center,
-            &round_target.center,
-            crooked(segments.target.len(), &window.target),
-        );
+        let crooked = crooked(segments.target.len(), &window.target);
+        let target_center = target.center + (round_target.center - target.center) * crooked;
         let center_m = (center - target_center).norm();
         evidence.center_m = center_m;
         let seen_m = cloud::rough_gap_m(&clouds[0], &clouds[1]);
@@ -189,21 +187,15 @@ impl Estimator for GeometryEstimator {
 /// How crooked or slanted an object is, 0 to 1: how little of its box it fills. The middle of a box of which little is filled
 /// need not be the object's.
 fn crooked(pixels: usize, bbox: &BoundingBox) -> f32 {
-    let empty = 1.0 - pixels as f64 / (bbox.width() * bbox.height());
     let [least, most] = CROOKED_EMPTY;
-    ((empty - least) / (most - least)).clamp(0.0, 1.0) as f32
+    ((sides::empty_share(pixels, bbox) - least) / (most - least)).clamp(0.0, 1.0) as f32
 }
 
-fn between(one: &Point, other: &Point, share: f32) -> Point {
-    one + (other - one) * share
-}
-
-fn fingertip_solids(window: &Window, segments: &Segments) -> Vec<Solid> {
-    let target_mask = window.mask(&segments.target);
+fn fingertip_solids(window: &Window, segments: &Segments, target_mask: &[bool]) -> Vec<Solid> {
     let axes = finger::axes(window, &segments.fingertip_parts, &segments.target);
     let complete = |(part, axis): (&Vec<usize>, Option<finger::Axis>)| match axis {
         Some(axis) => finger::finger(window, part, axis),
-        None => solid::object(window, part, &window.extent(part), &target_mask),
+        None => solid::object(window, part, &window.extent(part), target_mask),
     };
     segments
         .fingertip_parts

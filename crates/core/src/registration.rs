@@ -9,10 +9,6 @@ use nalgebra::{Isometry3, Point3, Vector2, Vector3};
 use crate::frame::{BoundingBox, DepthImage, Distortion, Intrinsics};
 use crate::geometry::camera;
 
-/// Two neighbouring pixels belong to one surface if their depths differ by less than that of a surface slanted by so many
-/// pixel footprints a pixel (72 degrees), and a share of the depth for the sensor's noise.
-const SLANT: f32 = 3.0;
-const NOISE_SHARE: f32 = 0.003;
 /// Nothing is looked at nearer than the first, and nothing is farther than the second.
 const DISTANCES_M: [f64; 2] = [0.1, 1000.0];
 /// Around the pixels that are wanted, so many more are looked at: patches are larger than their middles.
@@ -52,11 +48,6 @@ impl DepthCamera {
         &self.intrinsics
     }
 
-    /// Where the depth camera is, in the colour camera's optical frame.
-    pub fn color_from_depth(&self) -> &Isometry3<f64> {
-        &self.color_from_depth
-    }
-
     /// Depth along the colour camera's axis, in a picture of the size that `color` tells. Only `wanted` is sure to be filled,
     /// in pixels of that picture. `None` if a size is missing or the depth image has another one than its intrinsics.
     pub fn register(
@@ -72,12 +63,9 @@ impl DepthCamera {
         let mut picture = Picture {
             width: width as usize,
             depth_m: vec![f32::NAN; width as usize * height as usize],
-            wanted: (wanted.iter())
-                .filter_map(|bbox| bbox.clipped(width, height))
-                .collect(),
         };
-        let fields: Vec<[f32; 4]> = (picture.wanted.iter())
-            .map(|bbox| field(color, bbox))
+        let fields: Vec<[f32; 4]> = (wanted.iter())
+            .filter_map(|bbox| Some(field(color, &bbox.clipped(width, height)?)))
             .collect();
         let places: Vec<_> = fields.iter().map(|field| self.looked_at(field)).collect();
         let patches = Patches::new(self, depth, color, &places);
@@ -94,9 +82,7 @@ impl DepthCamera {
         }
         Some(DepthImage::new(width, height, picture.depth_m))
     }
-}
 
-impl DepthCamera {
     /// The rows and columns of the depth image that can see something in a field of view of the colour camera.
     fn looked_at(&self, [x0, x1, y0, y1]: &[f32; 4]) -> [Range<usize>; 2] {
         let (width, height) = self.intrinsics.size().unwrap_or_default();
@@ -187,7 +173,7 @@ impl<'a> Patches<'a> {
             height,
             depth_m,
             origin: camera.color_from_depth.translation.vector.cast(),
-            jump_share: SLANT / (fx * fy).sqrt() as f32 + NOISE_SHARE,
+            jump_share: camera::jump_share((fx * fy).sqrt()),
         }
     }
 
@@ -256,7 +242,6 @@ impl<'a> Patches<'a> {
 struct Picture {
     width: usize,
     depth_m: Vec<f32>,
-    wanted: Vec<BoundingBox>,
 }
 
 impl Picture {

@@ -18,6 +18,7 @@ mod regions;
 mod reward;
 #[cfg(test)]
 mod tests;
+mod text_or_list;
 mod thresholds;
 
 pub use config::Config;

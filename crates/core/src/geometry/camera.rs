@@ -121,6 +121,12 @@ fn tilt(tau_x: f64, tau_y: f64) -> Matrix3<f64> {
         * Matrix3::new(1.0, 0.0, 0.0, 0.0, cos_x, sin_x, 0.0, -sin_x, cos_x)
 }
 
+/// By how large a share of their depth two neighbouring pixels may differ on one surface: a slanted one (three pixel
+/// footprints deep a pixel, 72 degrees) plus sensor noise. The focal length is the depth image's, in pixels.
+pub(crate) fn jump_share(focal_px: f64) -> f32 {
+    3.0 / focal_px as f32 + 0.003
+}
+
 /// Invert OpenCV's radial-tangential model (k1 k2 p1 p2 k3 k4 k5 k6).
 fn undistort_brown_conrady(distorted: Vector2<f64>, k: &[f64; 8]) -> Vector2<f64> {
     invert(distorted, k, |tangential, _| tangential)

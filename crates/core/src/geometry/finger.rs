@@ -3,6 +3,7 @@
 //! does not move with where a detector's box happens to cut the finger off.
 
 use crate::geometry::outline::{Frame, Outline};
+use crate::geometry::sides::OUTWARD;
 use crate::geometry::solid::{
     Point, Solid, completed, depth_of_center, front_of, point, rim, seen_through,
 };
@@ -122,7 +123,6 @@ fn surroundings(window: &Window, pixels: &[usize]) -> Vec<bool> {
 
 /// From where a part leaves the fingertip's box for good to its middle.
 fn direction(window: &Window, part: &[usize]) -> Option<Point> {
-    const OUTWARD: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
     let bbox = &window.fingertip;
     let to_sides = |i: usize| -> [f64; 4] {
         let (x, y) = (

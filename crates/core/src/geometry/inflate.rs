@@ -1,6 +1,7 @@
 //! The hidden side of what need not be symmetric: a crooked finger, a banana. Behind each pixel it is taken to be as thick
 //! as it is wide there, round in cross-section, so that nothing is put where the outline does not support it.
 
+use crate::geometry::sides::OUTWARD;
 use crate::geometry::solid::{Point, point, rim};
 use crate::geometry::surfaces::continuous;
 use crate::geometry::window::{IN_ANY_BOX, Window};
@@ -34,7 +35,7 @@ pub(super) fn inflated(window: &Window, pixels: &[usize]) -> Inflated {
         let share = half_m * seen.z * seen.z;
         moment += (seen + away) * share;
         volume += share;
-        for side in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+        for side in OUTWARD {
             surface.extend(rim(window, i, side, &inside));
         }
     }

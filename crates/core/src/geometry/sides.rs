@@ -4,6 +4,8 @@
 use crate::frame::BoundingBox;
 use crate::geometry::window::Window;
 
+/// The step from a pixel to the one beside it, out of each side.
+pub(super) const OUTWARD: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 /// A region runs through a side of its box along at least so many pixels.
 const MIN_CROSSINGS: usize = 2;
 /// Points of a region that explains all sides of its box.
@@ -88,6 +90,11 @@ pub(super) fn sides_crossed(
         }
     }
     crossed
+}
+
+/// The share of its box that a region of so many pixels leaves empty.
+pub(super) fn empty_share(pixels: usize, bbox: &BoundingBox) -> f64 {
+    (1.0 - pixels as f64 / (bbox.width() * bbox.height())).max(0.0)
 }
 
 /// A detector's box is so many pixels off.

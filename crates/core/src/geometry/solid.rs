@@ -4,6 +4,7 @@
 use nalgebra::Vector3;
 
 use crate::frame::BoundingBox;
+use crate::geometry::sides::OUTWARD;
 use crate::geometry::window::{IN_ANY_BOX, IN_FINGERTIP, IN_TARGET, Window};
 
 /// Directions in which opposite points of the outline are looked for.
@@ -98,7 +99,7 @@ pub(super) fn completed(
         if (hidden - seen).dot(&seen) > 0.0 && !seen_through(window, i, &hidden) {
             surface.push(hidden);
         }
-        for side in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+        for side in OUTWARD {
             let Some(rim) = rim(window, i, side, inside).map(&straightened) else {
                 continue;
             };

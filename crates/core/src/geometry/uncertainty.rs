@@ -3,6 +3,7 @@
 //! far two completions disagree.
 
 use crate::geometry::segment::{FULL_SCORE, Segments};
+use crate::geometry::sides::{OUTWARD, empty_share};
 use crate::geometry::window::Window;
 use crate::statistics::STDS_OF_90_PERCENT;
 
@@ -79,8 +80,14 @@ pub(super) struct Deviations {
 }
 
 impl Evidence {
-    /// Of two regions that were found in a window, as long as nothing is completed.
-    pub(super) fn of_regions(window: &Window, fingertip: &[usize], segments: &Segments) -> Self {
+    /// Of two regions that were found in a window, as long as nothing is completed. The masks are of the fingertip and of the
+    /// target.
+    pub(super) fn of_regions(
+        window: &Window,
+        fingertip: &[usize],
+        segments: &Segments,
+        masks: [&[bool]; 2],
+    ) -> Self {
         let target = &segments.target;
         let depth_m = |pixels: &[usize]| {
             pixels.iter().map(|&i| window.depth_m[i]).sum::<f32>() / pixels.len() as f32
@@ -89,15 +96,11 @@ impl Evidence {
         let pixels_m = regions.map(|(pixels, _)| window.footprint_m(depth_m(pixels)));
         let side_px = regions.map(|(_, bbox)| bbox.width().max(bbox.height()) as f32);
         let sides_m = [0, 1].map(|k| side_px[k] * pixels_m[k]);
-        let empty = regions.map(|(pixels, bbox)| {
-            let share = pixels.len() as f64 / (bbox.width() * bbox.height());
-            (1.0 - share).max(0.0) as f32
-        });
+        let empty = regions.map(|(pixels, bbox)| empty_share(pixels.len(), bbox) as f32);
         let unexplained = 1.0 - segments.score as f32 / FULL_SCORE as f32;
-        let masks = [fingertip, target].map(|pixels| window.mask(pixels));
         let hidden = [
-            hidden(window, fingertip, [&masks[0], &masks[1]]),
-            hidden(window, target, [&masks[1], &masks[0]]),
+            hidden(window, fingertip, masks),
+            hidden(window, target, [masks[1], masks[0]]),
         ];
         Self {
             pixel_m: pixels_m[0].max(pixels_m[1]),
@@ -168,12 +171,11 @@ struct Hidden {
 /// How much of a region's outline borders on something nearer: there it does not end, it goes on behind that. The masks are
 /// its own and the other region's.
 fn hidden(window: &Window, pixels: &[usize], [own, other]: [&[bool]; 2]) -> Hidden {
-    const SIDES: [(isize, isize); 4] = [(1, 0), (-1, 0), (0, 1), (0, -1)];
     let (mut outline, mut by_region, mut by_others) = (0_u32, 0_u32, 0_u32);
     for &i in pixels {
         let nearest_m = window.depth_m[i] - window.jump_m(window.depth_m[i]);
         let (mut ends, mut region, mut others) = (false, false, false);
-        for (dx, dy) in SIDES {
+        for (dx, dy) in OUTWARD {
             if own[window.beside(i, dx, dy)] {
                 continue;
             }

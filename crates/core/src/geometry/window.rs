@@ -122,7 +122,7 @@ impl<'a> Window<'a> {
             fingertip,
             target,
             focal_px,
-            jump_share: 3.0 / focal_px as f32 + 0.003,
+            jump_share: camera::jump_share(focal_px),
             picture,
             origin,
             scale: [scale_x, scale_y],
@@ -205,8 +205,8 @@ impl<'a> Window<'a> {
         Ok(colors)
     }
 
-    /// Two neighbouring pixels whose depths differ by more than this lie on different surfaces:
-    /// a slanted surface (three pixel footprints deep per pixel, 72 degrees) plus sensor noise.
+    /// Two neighbouring pixels whose depths differ by more than this lie on different surfaces
+    /// ([`camera::jump_share`]).
     pub(super) fn jump_m(&self, depth_m: f32) -> f32 {
         depth_m * self.jump_share
     }

@@ -131,10 +131,7 @@ impl Measurer<'_> {
         let answers = answers.into_iter().chain(repeat(Err(Reason::ModelError)));
         for ((at, (frame, _)), answer) in asked.into_iter().zip(&questions).zip(answers) {
             if let Some(measured) = measured.get_mut(at) {
-                let answer = answer.and_then(|answer| {
-                    at_frames::believed(&self.regions, measured.info.tf_m, answer)
-                });
-                measured.take(frame, answer, estimate_s);
+                measured.take(frame, answer, estimate_s, &self.regions);
             }
         }
         measured
@@ -150,9 +147,7 @@ impl Measurer<'_> {
             let begin = Instant::now();
             let answer = self.estimator.estimate(&frame, &regions);
             let estimate_s = begin.elapsed().as_secs_f64();
-            let answer = answer
-                .and_then(|answer| at_frames::believed(&self.regions, measured.info.tf_m, answer));
-            measured.take(&frame, answer, estimate_s);
+            measured.take(&frame, answer, estimate_s, &self.regions);
         }
         measured
     }
@@ -451,13 +446,21 @@ fn no_scaling(what: &'static str, size: Size, color: Size) -> Broken {
 }
 
 impl Measured {
-    fn take(&mut self, frame: &Frame, answer: Result<Measurement, Reason>, estimate_s: f64) {
+    /// Take the estimator's answer, unless what is known of the regions contradicts it.
+    fn take(
+        &mut self,
+        frame: &Frame,
+        answer: Result<Measurement, Reason>,
+        estimate_s: f64,
+        regions: &settings::Regions,
+    ) {
         if answer == Err(Reason::NoImage)
             && let Err(error) = frame.color.pixels()
         {
             self.broken = Some(Broken::new("colour image", error));
         }
-        self.measurement = answer;
+        self.measurement =
+            answer.and_then(|answer| at_frames::believed(regions, self.info.tf_m, answer));
         self.latency.estimate_s = estimate_s;
     }
 }

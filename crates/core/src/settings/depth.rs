@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smart_default::SmartDefault;
 
+use super::text_or_list::text_or_list;
+
 /// Whether depth is measured from the colour camera. If image and depth are of different coordinate frames, depth is
 /// registered by what lies between them: the extrinsics here, or those that a recording has on /tf_static.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
@@ -67,18 +69,7 @@ impl Serialize for Extrinsics {
 
 impl<'de> Deserialize<'de> for Extrinsics {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Typed {
-            Text(String),
-            Numbers([f64; 7]),
-        }
-        let extrinsics = match Typed::deserialize(deserializer) {
-            Ok(Typed::Text(text)) => Self::parse(&text),
-            Ok(Typed::Numbers(numbers)) => Self::of(numbers),
-            Err(_) => None,
-        };
-        extrinsics.ok_or_else(|| serde::de::Error::custom(FORM))
+        text_or_list(deserializer, Self::parse, Self::of, FORM)
     }
 }
 

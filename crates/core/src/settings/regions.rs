@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smart_default::SmartDefault;
 
+use super::text_or_list::text_or_list;
+
 /// What each region's boxes mean; detectors differ, so each has its own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -75,20 +77,8 @@ impl Serialize for Offset {
 
 impl<'de> Deserialize<'de> for Offset {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Typed {
-            Text(String),
-            Metres([f64; 3]),
-        }
-        let offset = match Typed::deserialize(deserializer) {
-            Ok(Typed::Text(text)) => Self::parse(&text),
-            Ok(Typed::Metres(metres)) => Self::of(metres),
-            Err(_) => None,
-        };
-        offset.ok_or_else(|| {
-            serde::de::Error::custom("an offset is x,y,z in metres, such as 0,0,0.1")
-        })
+        const FORM: &str = "an offset is x,y,z in metres, such as 0,0,0.1";
+        text_or_list(deserializer, Self::parse, Self::of, FORM)
     }
 }
 
@@ -158,22 +148,10 @@ impl Serialize for PictureSize {
 
 impl<'de> Deserialize<'de> for PictureSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Typed {
-            Text(String),
-            Sides([u32; 2]),
-        }
-        let size = match Typed::deserialize(deserializer) {
-            Ok(Typed::Text(text)) => Self::parse(&text),
-            Ok(Typed::Sides([width, height])) if width > 0 && height > 0 => {
-                Some(Self { width, height })
-            }
-            _ => None,
-        };
-        size.ok_or_else(|| {
-            serde::de::Error::custom("a picture's size is WIDTHxHEIGHT in pixels, such as 416x416")
-        })
+        const FORM: &str = "a picture's size is WIDTHxHEIGHT in pixels, such as 416x416";
+        let of =
+            |[width, height]: [u32; 2]| (width > 0 && height > 0).then_some(Self { width, height });
+        text_or_list(deserializer, Self::parse, of, FORM)
     }
 }
 

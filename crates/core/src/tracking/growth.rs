@@ -65,11 +65,10 @@ fn line(
             let mut offset = [at; 2];
             offset[1 - axis] = along[0] + *step as f32 + 0.5;
             let [column, row] = pose.cell_of(offset);
-            let is_known = (0..window.width).contains(&column) && (0..window.height).contains(&row);
-            is_known && {
-                let cell = likeness[(row * window.width + column) as usize];
+            window.index(column, row).is_some_and(|index| {
+                let cell = likeness[index];
                 cell.at_depth && cell.likely > LIKELY
-            }
+            })
         })
         .count();
     count >= LINE_CELLS.max((LINE_SHARE * length as f32) as usize)

@@ -81,11 +81,7 @@ impl Layer {
     /// The share of the two cells just outside the box, all around, that is in the layer.
     fn share_around(&self, window: &Window, places: &[[i32; 2]], inside: &[bool]) -> f32 {
         let (mut all, mut own) = (0_usize, 0_usize);
-        let is_inside = |[x, y]: [i32; 2]| {
-            (0..window.width).contains(&x)
-                && (0..window.height).contains(&y)
-                && inside[(y * window.width + x) as usize]
-        };
+        let is_inside = |[x, y]: [i32; 2]| window.index(x, y).is_some_and(|index| inside[index]);
         for (place, _) in places.iter().zip(inside).filter(|(_, inside)| !**inside) {
             let [x, y] = *place;
             let is_near = [[-2, 0], [2, 0], [0, -2], [0, 2]]

@@ -149,11 +149,8 @@ impl<'a> Search<'a> {
         }
         for beside in &self.beside {
             let (column, row) = (x + beside.offset[0], y + beside.offset[1]);
-            let is_known =
-                (0..self.window.width).contains(&column) && (0..self.window.height).contains(&row);
-            if is_known {
-                let cell = self.likeness[(row * self.window.width + column) as usize];
-                cost += beside.weight * cell.cost(beside.by_depth);
+            if let Some(index) = self.window.index(column, row) {
+                cost += beside.weight * self.likeness[index].cost(beside.by_depth);
             }
             sum += beside.weight;
         }
@@ -220,9 +217,8 @@ pub(super) fn exact_response(
     let (mut beside_cost, mut around) = (0.0, 0.0);
     for beside in spread(&template.beside, EXACT_POINTS / 2) {
         let [column, row] = pose.cell_of(beside.offset);
-        if (0..window.width).contains(&column) && (0..window.height).contains(&row) {
-            let cell = likeness[(row * window.width + column) as usize];
-            beside_cost += beside.weight * cell.cost(beside.by_depth);
+        if let Some(index) = window.index(column, row) {
+            beside_cost += beside.weight * likeness[index].cost(beside.by_depth);
         }
         around += beside.weight;
     }

@@ -120,12 +120,16 @@ impl Window {
         }
     }
 
+    /// A cell's index, here and in whatever else has a value for each; `None` beyond the window.
+    pub(super) fn index(&self, column: i32, row: i32) -> Option<usize> {
+        let is_here = (0..self.width).contains(&column) && (0..self.height).contains(&row);
+        is_here.then(|| (row * self.width + column) as usize)
+    }
+
     /// What lies in a cell; beyond the window nothing does.
     pub(super) fn at(&self, column: i32, row: i32) -> Cell {
-        if column < 0 || row < 0 || column >= self.width || row >= self.height {
-            return NOTHING;
-        }
-        self.cells[(row * self.width + column) as usize]
+        self.index(column, row)
+            .map_or(NOTHING, |index| self.cells[index])
     }
 
     /// What lies at a place between the cells' middles: the colour of all four, the depth of the one that it is in.

@@ -84,7 +84,7 @@ pub(crate) fn leave_out_if_uncalibrated(
         why_not: Some(why),
     }) = found
     {
-        let name = info.topics.get(topic).map_or("", |topic| &topic.name);
+        let name = roles.name(info, Role::CameraInfo).unwrap_or_default();
         tracing::warn!("{name} is left out, for no message on it gives intrinsics: {why}");
         roles.leave_out(Role::CameraInfo);
     }

@@ -53,12 +53,10 @@ pub(crate) fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option
 
 /// Which camera of the camera info the bag's pictures are of.
 fn projection(info: &BagInfo, roles: &Roles, settings: &Settings) -> Projection {
-    let name = |role| {
-        let topic = info.topics.get(roles.topic(role)?)?;
-        Some(topic.name.as_str())
-    };
-    let image = name(Role::Image).unwrap_or_default();
+    let image = roles.name(info, Role::Image).unwrap_or_default();
     // The name of depth of a camera of its own says nothing of the colour image.
-    let depth = name(Role::Depth).filter(|_| !roles.registers_depth(settings));
+    let depth = roles
+        .name(info, Role::Depth)
+        .filter(|_| !roles.registers_depth(settings));
     Projection::of(settings.topics.rectification, image, depth)
 }

@@ -50,8 +50,7 @@ impl FirstMessages {
     pub(crate) fn new(info: &BagInfo, roles: &Roles, settings: &Settings) -> Self {
         let of = |role| FirstMessage {
             role,
-            topic: (roles.topic(role).and_then(|topic| info.topics.get(topic)))
-                .map_or_else(String::new, |topic| topic.name.clone()),
+            topic: roles.name(info, role).unwrap_or_default().to_owned(),
             attempts: 0,
             no_pictures: 0,
             size: None,

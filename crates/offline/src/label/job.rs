@@ -24,10 +24,7 @@ pub(super) struct Job<'a> {
 
 /// The error about a bag without images.
 pub(super) fn no_steps(info: &BagInfo, roles: &Roles) -> Error {
-    let topic = roles
-        .topic(Role::Image)
-        .and_then(|topic| info.topics.get(topic));
-    let topic = topic.map_or("the image topic", |topic| topic.name.as_str());
+    let topic = roles.name(info, Role::Image).unwrap_or("the image topic");
     Error::NothingToDo {
         path: info.path.clone(),
         message: format!("there is not one image on {topic}, so there is nothing to label"),

@@ -28,14 +28,8 @@ pub(crate) fn of_bag(
     if !roles.registers_depth(settings) {
         return Ok(None);
     }
-    let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
-    let refuse = |missing: String| Error::NotRegistered {
-        depth: name(info, roles, Role::Depth),
-        depth_frame: frame(Role::Depth),
-        image: name(info, roles, Role::Image),
-        image_frame: frame(Role::Image),
-        missing,
-    };
+    let refuse = |missing: String| not_registered(info, roles, missing);
+    let depth_info = roles.name(info, Role::DepthCameraInfo).unwrap_or_default();
     let decoder = decoder_of(info, roles, Role::DepthCameraInfo, settings)?;
     let (Some(topic), Some(decoder)) = (roles.topic(Role::DepthCameraInfo), decoder) else {
         return Err(refuse("the bag has no camera info of the depth".to_owned()));
@@ -45,33 +39,27 @@ pub(crate) fn of_bag(
         return Ok(None);
     };
     let Some((intrinsics, _)) = first else {
-        let topic = name(info, roles, Role::DepthCameraInfo);
         let why = why_not.unwrap_or_default();
         return Err(refuse(format!(
-            "no message on {topic} gives intrinsics ({why})"
+            "no message on {depth_info} gives intrinsics ({why})"
         )));
     };
     let color_from_depth = match settings.depth.extrinsics {
         Some(extrinsics) => extrinsics.0,
-        None => extrinsics(
-            info,
-            settings,
-            &frame(Role::Image),
-            &frame(Role::Depth),
-            stop,
-        )?
-        .map_err(|error| refuse(format!("/tf_static does not tell where it is: {error}")))?,
+        None => {
+            let [color, depth] =
+                [Role::Image, Role::Depth].map(|role| roles.frame(role).unwrap_or_default());
+            let found = extrinsics(info, settings, color, depth, stop)?;
+            found
+                .map_err(|error| refuse(format!("/tf_static does not tell where it is: {error}")))?
+        }
     };
-    let camera = DepthCamera::new(intrinsics, color_from_depth).ok_or_else(|| {
-        refuse(format!(
-            "{} does not say the size of its picture",
-            name(info, roles, Role::DepthCameraInfo)
-        ))
-    })?;
+    let camera = DepthCamera::new(intrinsics, color_from_depth)
+        .ok_or_else(|| refuse(format!("{depth_info} does not say the size of its picture")))?;
     let [x, y, z] = color_from_depth.translation.vector.into();
     tracing::info!(
         "the depth on {} is registered to the colour image: its camera is {:.0}, {:.0}, {:.0} mm from the colour camera",
-        name(info, roles, Role::Depth),
+        roles.name(info, Role::Depth).unwrap_or_default(),
         1e3 * x,
         1e3 * y,
         1e3 * z
@@ -89,17 +77,18 @@ pub(crate) fn refuse(info: &BagInfo, roles: &Roles, settings: &Settings, work: &
     if !roles.registers_depth(settings) {
         return Ok(());
     }
-    let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
-    Err(Error::NotRegistered {
-        depth: name(info, roles, Role::Depth),
-        depth_frame: frame(Role::Depth),
-        image: name(info, roles, Role::Image),
-        image_frame: frame(Role::Image),
-        missing: format!("{work} is made of registered depth only"),
-    })
+    let missing = format!("{work} is made of registered depth only");
+    Err(not_registered(info, roles, missing))
 }
 
-fn name(info: &BagInfo, roles: &Roles, role: Role) -> String {
-    let topic = roles.topic(role).and_then(|topic| info.topics.get(topic));
-    topic.map_or_else(String::new, |topic| topic.name.clone())
+fn not_registered(info: &BagInfo, roles: &Roles, missing: String) -> Error {
+    let name = |role| roles.name(info, role).unwrap_or_default().to_owned();
+    let frame = |role| roles.frame(role).unwrap_or_default().to_owned();
+    Error::NotRegistered {
+        depth: name(Role::Depth),
+        depth_frame: frame(Role::Depth),
+        image: name(Role::Image),
+        image_frame: frame(Role::Image),
+        missing,
+    }
 }

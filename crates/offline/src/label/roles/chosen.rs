@@ -45,6 +45,12 @@ impl Roles {
         self.get(role).map(|choice| choice.topic)
     }
 
+    /// The name of a role's topic.
+    pub(crate) fn name<'a>(&self, info: &'a BagInfo, role: Role) -> Option<&'a str> {
+        let topic = info.topics.get(self.topic(role)?)?;
+        Some(topic.name.as_str())
+    }
+
     /// The coordinate frame in the headers of a role's topic; `None` where they name none.
     pub(crate) fn frame(&self, role: Role) -> Option<&str> {
         self.frames.get(&role).map(String::as_str)
