@@ -86,6 +86,7 @@ fn step(index: u64, settings: &Settings) -> Step {
                 false => BoxOrigin::Seen,
             },
             age_s: 0.0,
+            doubt_px: 0.0,
         }),
         target_source: reason.map_or(Some(BoxSource::SEEN), |_| None),
         distance_kind: DistanceKind::Surface,

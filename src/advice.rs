@@ -68,6 +68,12 @@ fn cause_in_words(cause: &Cause) -> String {
              {setting} and {} are to be about as large as what the camera sees of the objects",
             cause.settings().last().copied().unwrap_or_default()
         ),
+        Cause::LostRegion { role, since_s, steps } => format!(
+            "From second {since_s:.2} on the {} is not seen as it was drawn, for {steps} steps: where the camera shows it there, \
+             draw it once more (setting {setting}, or {} X0,Y0,X1,Y1@SECONDS)",
+            role.key(),
+            crate::remedies::box_option(*role)
+        ),
         Cause::Answer { text } => format!(
             "The model answers '{text}', for example, which is no distance: ask another question ({setting}), or let it \
              say more (--max-new-tokens)"

@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use spatial_reward_core::frame::{BoundingBox, DistanceKind};
+use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_core::settings::{
-    self, Alignment, DepthScale, Dtype, RelativeDepth, RewardKind, Storage,
+    self, Alignment, DepthScale, DrawnBox, Dtype, PixelBox, RelativeDepth, RewardKind, Storage,
 };
 
 #[derive(Debug, Parser)]
@@ -220,6 +220,8 @@ Examples:
                                                     the second quarter of them, on this machine
   spatial-reward label pick --fingertip-frame tool0 --target-frame cup --target-size 0.08
                                                     no detector: TF says where both are
+  spatial-reward label pick --fingertip-box 310,200,352,260@1.5 --target-box 400,310,460,370
+                                                    no detector, no TF: drawn once, then followed
   spatial-reward label pick --config rig.yaml --fingertip-topic /yolo --target-topic /yolo \\
       --fingertip-class gripper --target-class mug,cup
 
@@ -294,8 +296,8 @@ pub(crate) struct Ask {
     #[arg(value_name = "QUESTION", required_unless_present = "chat")]
     pub question: Option<String>,
     /// A region as a box in pixels: X_MIN,Y_MIN,X_MAX,Y_MAX. May be given several times.
-    #[arg(long = "box", value_name = "BOX", value_parser = parse_box, allow_hyphen_values = true)]
-    pub boxes: Vec<BoundingBox>,
+    #[arg(long = "box", value_name = "BOX", allow_hyphen_values = true)]
+    pub boxes: Vec<PixelBox>,
     /// A region as a picture of the same size, whose pixels are not black inside. May be given several
     /// times.
     #[arg(long = "mask", value_name = "FILE")]
@@ -315,18 +317,6 @@ pub(crate) struct Ask {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub model: ModelOptions,
-}
-
-fn parse_box(text: &str) -> Result<BoundingBox, String> {
-    let corners: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    match corners.as_deref() {
-        Ok(&[x_min, y_min, x_max, y_max]) => {
-            let bbox = BoundingBox::new(x_min, y_min, x_max, y_max);
-            let proper = bbox.is_proper().then_some(bbox);
-            proper.ok_or_else(|| "must have X_MIN < X_MAX and Y_MIN < Y_MAX".to_owned())
-        }
-        _ => Err("must be four numbers X_MIN,Y_MIN,X_MAX,Y_MAX in pixels".to_owned()),
-    }
 }
 
 /// The vision-language model. Options win over the config file.
@@ -558,27 +548,43 @@ pub(crate) struct SettingsOptions {
     #[command(flatten)]
     pub topics: TopicOptions,
     #[command(flatten)]
-    pub frames: FrameOptions,
+    pub regions: RegionOptions,
 }
 
-/// Regions that are at TF frames. Options win over the config file.
+/// Regions that no detector found. Options win over the config file.
 #[derive(Debug, Clone, Args)]
-#[command(
-    next_help_heading = "TF frames (of /tf and /tf_static, in the place of boxes; `inspect` lists them)"
-)]
-pub(crate) struct FrameOptions {
-    /// The frame that the fingertip is at.
+#[command(next_help_heading = "Regions without a detector (`inspect` lists the TF frames)")]
+pub(crate) struct RegionOptions {
+    /// The frame of /tf and /tf_static that the fingertip is at.
     #[arg(long, value_name = "FRAME", conflicts_with_all = ["fingertip_topic", "fingertip_class"])]
     pub fingertip_frame: Option<String>,
     /// About the fingertip's size in metres: the ball around that frame [default: 0.03].
     #[arg(long, value_name = "METRES")]
     pub fingertip_size: Option<f64>,
-    /// The frame that the target is at.
+    /// A box that you draw around the fingertip in one picture, which is followed through the others; left, top, right,
+    /// bottom in pixels, and the seconds after the first picture [default: that one]. May be given several times, for
+    /// several pictures.
+    #[arg(long, value_name = "X0,Y0,X1,Y1[@SECONDS]", allow_hyphen_values = true,
+        conflicts_with_all = ["fingertip_topic", "fingertip_class", "fingertip_frame"])]
+    pub fingertip_box: Vec<DrawnBox>,
+    /// One box for the fingertip in every picture.
+    #[arg(long, value_name = "X0,Y0,X1,Y1", allow_hyphen_values = true,
+        conflicts_with_all = ["fingertip_topic", "fingertip_class", "fingertip_frame", "fingertip_box"])]
+    pub fingertip_fixed: Option<PixelBox>,
+    /// The frame of /tf and /tf_static that the target is at.
     #[arg(long, value_name = "FRAME", conflicts_with_all = ["target_topic", "target_class"])]
     pub target_frame: Option<String>,
     /// About the target's size in metres: the ball around that frame [default: 0.03].
     #[arg(long, value_name = "METRES")]
     pub target_size: Option<f64>,
+    /// As --fingertip-box, around the target.
+    #[arg(long, value_name = "X0,Y0,X1,Y1[@SECONDS]", allow_hyphen_values = true,
+        conflicts_with_all = ["target_topic", "target_class", "target_frame"])]
+    pub target_box: Vec<DrawnBox>,
+    /// One box for the target in every picture.
+    #[arg(long, value_name = "X0,Y0,X1,Y1", allow_hyphen_values = true,
+        conflicts_with_all = ["target_topic", "target_class", "target_frame", "target_box"])]
+    pub target_fixed: Option<PixelBox>,
 }
 
 /// The topics of a recording. Options win over the config file.
@@ -688,17 +694,6 @@ mod tests {
         assert_eq!(train.evaluate_every, 7);
         assert_eq!(train.evaluate_frames, 8);
         assert_eq!(train.separate_warmup_steps, Some(9));
-    }
-
-    #[test]
-    fn a_box_is_four_numbers_with_an_area() {
-        assert_eq!(
-            parse_box("1, 2,3.5,4"),
-            Ok(BoundingBox::new(1.0, 2.0, 3.5, 4.0))
-        );
-        for wrong in ["1,2,3", "1,2,3,4,5", "1,2,1,4", "a,b,c,d", "nan,0,1,1", ""] {
-            assert!(parse_box(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -49,9 +49,10 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
     match remedy {
         Remedy::NameTopics(roles) => match roles.as_slice() {
             [role @ (Role::Fingertip | Role::Target)] => format!(
-                "name one with {}, or a TF frame with {} (inspect lists them)",
+                "name one with {}, or a TF frame with {} (inspect lists them), or draw a box with {} X0,Y0,X1,Y1[@SECONDS]",
                 option(*role),
-                frame_option(*role)
+                frame_option(*role),
+                box_option(*role)
             ),
             [role] => format!("name one with {}", option(*role)),
             roles => {
@@ -84,6 +85,14 @@ pub(crate) fn frame_option(role: Role) -> &'static str {
     match role {
         Role::Target => "--target-frame",
         _ => "--fingertip-frame",
+    }
+}
+
+/// What draws a region.
+pub(crate) fn box_option(role: Role) -> &'static str {
+    match role {
+        Role::Target => "--target-box",
+        _ => "--fingertip-box",
     }
 }
 

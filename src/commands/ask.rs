@@ -7,6 +7,7 @@ use serde::Serialize;
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::imaging::{self, GrayImage, Mask};
 use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::settings::PixelBox;
 use spatial_reward_core::{Error, Result};
 
 use super::output::print;
@@ -53,7 +54,10 @@ struct Talk {
 
 fn picture(options: &Ask) -> Result<MarkedPicture> {
     let color = imaging::open_color(&options.image)?;
-    let boxes = options.boxes.iter().map(|bbox| box_mask(bbox, &color));
+    let boxes = options
+        .boxes
+        .iter()
+        .map(|PixelBox(bbox)| box_mask(bbox, &color));
     let masks = options.masks.iter().map(|file| mask_file(file, &color));
     let masks = boxes.chain(masks).collect::<Result<_>>()?;
     let depth = options.depth.as_deref();

@@ -7,7 +7,7 @@ use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::settings::{Config, Model, Settings};
 use spatial_reward_offline::label::roles::TruthTopics;
 
-use crate::cli::{FrameOptions, ModelOptions, SettingsOptions, TopicOptions, TruthOptions};
+use crate::cli::{ModelOptions, RegionOptions, SettingsOptions, TopicOptions, TruthOptions};
 use crate::model;
 
 /// The estimators of this build.
@@ -60,7 +60,7 @@ impl SettingsOptions {
         set(&mut config.reward.kind, self.reward);
         self.model.set(&mut config.model);
         self.topics.set(&mut config);
-        self.frames.set(&mut config);
+        self.regions.set(&mut config);
         Ok(config)
     }
 }
@@ -84,7 +84,7 @@ impl TopicOptions {
             (&mut regions.target, &target),
         ] {
             if topic.is_some() {
-                region.frame = None;
+                region.forget_source();
             }
         }
         let given = |classes: Vec<String>| Some(classes).filter(|classes| !classes.is_empty());
@@ -93,30 +93,35 @@ impl TopicOptions {
     }
 }
 
-impl FrameOptions {
+impl RegionOptions {
     /// What was typed, in the place of the file's settings, its topics and what it says of their boxes.
     pub(crate) fn set(self, config: &mut Config) {
         let (regions, topics) = (&mut config.regions, &mut config.topics);
-        for (region, topic, frame, size_m) in [
+        for (region, topic, frame, size_m, drawn, fixed) in [
             (
                 &mut regions.fingertip,
                 &mut topics.fingertip,
                 self.fingertip_frame,
                 self.fingertip_size,
+                self.fingertip_box,
+                self.fingertip_fixed,
             ),
             (
                 &mut regions.target,
                 &mut topics.target,
                 self.target_frame,
                 self.target_size,
+                self.target_box,
+                self.target_fixed,
             ),
         ] {
-            if frame.is_some() {
+            if frame.is_some() || !drawn.is_empty() || fixed.is_some() {
                 *topic = None;
+                region.forget_source();
                 region.picture_size = None;
                 region.delay_s = 0.0;
+                (region.frame, region.drawn, region.fixed) = (frame, drawn, fixed);
             }
-            name(&mut region.frame, frame);
             set(&mut region.size_m, size_m);
         }
     }

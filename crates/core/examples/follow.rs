@@ -29,12 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (region, bbox) in boxes.iter().enumerate() {
             let begin = Instant::now();
             let tracked = if let Some(tracker) = trackers.get_mut(region) {
-                tracker.follow(&image, depth.as_ref())
+                tracker.follow(&image, depth.as_ref(), None)
             } else {
                 trackers.push(Tracker::start(
                     &image,
                     depth.as_ref(),
                     *bbox,
+                    None,
                     Following::default(),
                 )?);
                 drawn(*bbox)

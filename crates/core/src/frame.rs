@@ -73,6 +73,15 @@ impl BoundingBox {
         )
     }
 
+    /// The share of what both cover that they have in common (intersection over union), 0 to 1.
+    pub fn overlap(&self, other: &Self) -> f64 {
+        let side = |low: f64, high: f64| (high - low).max(0.0);
+        let common = side(self.x_min.max(other.x_min), self.x_max.min(other.x_max))
+            * side(self.y_min.max(other.y_min), self.y_max.min(other.y_max));
+        let area = |bbox: &Self| bbox.width() * bbox.height();
+        common / (area(self) + area(other) - common)
+    }
+
     /// Finite and of positive area.
     pub fn is_proper(&self) -> bool {
         [self.x_min, self.y_min, self.x_max, self.y_max]
@@ -134,6 +143,10 @@ pub enum BoxOrigin {
     Bridged,
     /// It is no detector's: a TF frame says where the object is.
     Frame,
+    /// It was drawn in this picture or another, and followed from there.
+    Followed,
+    /// It is the same in every picture.
+    Fixed,
 }
 
 impl BoxOrigin {
@@ -146,6 +159,8 @@ impl BoxOrigin {
             Self::Reused => "reused",
             Self::Bridged => "bridged",
             Self::Frame => "frame",
+            Self::Followed => "followed",
+            Self::Fixed => "fixed",
         }
     }
 }
@@ -156,8 +171,11 @@ pub struct BoxSource {
     /// How it came about.
     pub origin: BoxOrigin,
     /// Between the image and the detection that it comes from, the nearer one of two, in seconds; of a TF frame the
-    /// nearest sample, of that transform of its chain for which it is farthest.
+    /// nearest sample, of that transform of its chain for which it is farthest; of a followed box the time from or to
+    /// the picture that it was drawn in.
     pub age_s: f64,
+    /// By how many pixels its sides may be off beyond what is usual, one standard deviation: what a follower is unsure of.
+    pub doubt_px: f64,
 }
 
 impl BoxSource {
@@ -165,6 +183,7 @@ impl BoxSource {
     pub const SEEN: Self = Self {
         origin: BoxOrigin::Seen,
         age_s: 0.0,
+        doubt_px: 0.0,
     };
 
     /// Whether one of a frame's boxes was predicted by the tracker where the detector saw nothing.
@@ -449,11 +468,13 @@ pub enum Reason {
     NoTransform,
     /// Something stands before the place of a region's frame.
     Occluded,
+    /// A region that was drawn is lost: hidden, out of view, or no longer to be told from something else.
+    LostBox,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoImage,
         Self::NoFingertipBox,
         Self::NoTargetBox,
@@ -469,6 +490,7 @@ impl Reason {
         Self::Uncertain,
         Self::NoTransform,
         Self::Occluded,
+        Self::LostBox,
     ];
 
     /// The public name, such as `no_depth`.
@@ -489,6 +511,7 @@ impl Reason {
             Self::Uncertain => "uncertain",
             Self::NoTransform => "no_transform",
             Self::Occluded => "occluded",
+            Self::LostBox => "lost_box",
         }
     }
 

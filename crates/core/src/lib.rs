@@ -55,6 +55,7 @@ mod depth_image;
 pub mod digest;
 pub mod error;
 pub mod estimator;
+pub mod following;
 pub mod frame;
 pub mod geometry;
 pub mod imaging;

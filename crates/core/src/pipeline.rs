@@ -15,6 +15,7 @@ mod boxes;
 mod buffer;
 mod clock;
 mod detector_picture;
+mod followed;
 mod image_order;
 mod join;
 mod matcher;
@@ -27,6 +28,7 @@ mod stamp_matcher;
 mod tests;
 mod tracker;
 
+pub use followed::LiveFollower;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;
 pub use stamp_matcher::{Missed, Ordinal, StampMatcher, StampedFrames};

@@ -11,6 +11,7 @@
 //! [`Tracker::redraw`] begins anew from there.
 
 mod costs;
+mod cover;
 mod ground;
 mod growth;
 mod layers;
@@ -24,6 +25,8 @@ mod template;
 mod tests;
 mod verdict;
 mod window;
+
+pub use cover::Cover;
 
 use crate::frame::{BoundingBox, ColorImage, DepthImage};
 use look::{Last, Look};
@@ -121,6 +124,7 @@ pub struct Tracker {
     usually_seen: f32,
     usual_response: f32,
     bbox: BoundingBox,
+    cover: Option<Cover>,
 }
 
 /// How much a picture counts for what is usual, and the share of points that usually is seen at least.
@@ -133,7 +137,8 @@ const LEAST_STANDOUT: f32 = 3.0;
 
 impl Tracker {
     /// Follow the region in a box, in pixels of the picture. A depth image belongs to the picture pixel by pixel, up
-    /// to its own size.
+    /// to its own size. What is seen of another object is none of it: a box around open fingers also holds what is
+    /// between them.
     ///
     /// # Errors
     /// If the box has no area or lies outside the picture, or the picture is malformed.
@@ -141,11 +146,12 @@ impl Tracker {
         image: &ColorImage,
         depth: Option<&DepthImage>,
         bbox: BoundingBox,
+        other: Option<&Cover>,
         settings: Following,
     ) -> Result<Self, StartError> {
         check(image, &bbox)?;
         let inside = bbox.clipped(image.width, image.height).unwrap_or(bbox);
-        let template = Template::drawn(image, depth, &inside);
+        let template = Template::drawn(image, depth, &inside, other);
         let mut tracker = Self {
             settings,
             last: Last {
@@ -160,10 +166,11 @@ impl Tracker {
             usually_seen: 1.0,
             usual_response: 1.0,
             bbox: inside,
+            cover: None,
         };
-        tracker.usual_response = Look::at(image, depth, &tracker.template, &tracker.last)
-            .peak
-            .response;
+        let look = Look::at(image, depth, other, &tracker.template, &tracker.last);
+        tracker.usual_response = look.peak.response;
+        tracker.cover = Some(tracker.cover_of(&look));
         Ok(tracker)
     }
 
@@ -176,17 +183,24 @@ impl Tracker {
         image: &ColorImage,
         depth: Option<&DepthImage>,
         bbox: BoundingBox,
+        other: Option<&Cover>,
     ) -> Result<(), StartError> {
-        *self = Self::start(image, depth, bbox, self.settings)?;
+        *self = Self::start(image, depth, bbox, other, self.settings)?;
         Ok(())
     }
 
-    /// Find the region in the next picture. A malformed picture shows nothing: the region is lost in it.
-    pub fn follow(&mut self, image: &ColorImage, depth: Option<&DepthImage>) -> Tracked {
+    /// Find the region in the next picture, in which another object may be seen. A malformed picture shows nothing: the
+    /// region is lost in it.
+    pub fn follow(
+        &mut self,
+        image: &ColorImage,
+        depth: Option<&DepthImage>,
+        other: Option<&Cover>,
+    ) -> Tracked {
         if is_malformed(image) {
             return self.lost(0.0, 0.0, true);
         }
-        let look = Look::at(image, depth, &self.template, &self.last);
+        let look = Look::at(image, depth, other, &self.template, &self.last);
         let seen = look.verdict.seen;
         let depth_consistent = look.verdict.depth_agrees.is_none_or(|share| share > 0.5);
         let score = look.peak.to_sidelobe;
@@ -208,6 +222,7 @@ impl Tracker {
             return self.lost(score, seen, depth_consistent);
         };
         self.bbox = bbox;
+        self.cover = Some(self.cover_of(&look));
         self.take_over(&look);
         Tracked {
             bbox,
@@ -224,9 +239,24 @@ impl Tracker {
             && look.peak.to_sidelobe > LEAST_STANDOUT
     }
 
+    /// Where the region was seen in the picture before; `None` where it is lost.
+    pub fn cover(&self) -> Option<&Cover> {
+        self.cover.as_ref()
+    }
+
+    fn cover_of(&self, look: &Look) -> Cover {
+        Cover::of(
+            &look.window,
+            &self.template,
+            &look.pose,
+            &look.verdict.fates,
+        )
+    }
+
     fn lost(&mut self, score: f32, seen: f32, depth_consistent: bool) -> Tracked {
         self.last.lost_pictures = self.last.lost_pictures.saturating_add(1);
         self.last.velocity = [0.0; 2];
+        self.cover = None;
         Tracked {
             bbox: self.bbox,
             state: State::Lost,

@@ -99,6 +99,7 @@ impl Palette {
             Reason::Uncertain => "#8c564b",
             Reason::NoTransform => "#44aa99",
             Reason::Occluded => "#6699cc",
+            Reason::LostBox => "#cc6699",
         }
     }
 

@@ -139,7 +139,7 @@ pub(crate) fn frames(
 }
 
 /// The messages of one topic, found by their place.
-struct Pictures {
+pub(crate) struct Pictures {
     path: PathBuf,
     topic: usize,
     reader: BagReader,
@@ -151,7 +151,9 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn open(path: &Path, topic: usize) -> Result<Self> {
+    /// # Errors
+    /// Those of the reader.
+    pub(crate) fn open(path: &Path, topic: usize) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
             topic,
@@ -163,7 +165,10 @@ impl Pictures {
     }
 
     /// The message of a place; empty where the bag has none any more.
-    fn get(&mut self, ordinal: Ordinal) -> Result<Bytes> {
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub(crate) fn get(&mut self, ordinal: Ordinal) -> Result<Bytes> {
         if let Some(held) = self.held.get(&ordinal) {
             return Ok(held.clone());
         }

@@ -46,6 +46,21 @@ pub enum Error {
         available: String,
     },
 
+    /// A box was drawn after the last picture.
+    #[error("the {object}'s box {drawn} is drawn after the end of the recording, whose pictures last {recording_s:.2} s", object = .role.key())]
+    DrawnTooLate {
+        /// Whose region.
+        role: Role,
+        /// As it is typed.
+        drawn: String,
+        /// From the first picture to the last.
+        recording_s: f64,
+    },
+
+    /// A drawn box cannot be followed.
+    #[error(transparent)]
+    NotFollowed(#[from] spatial_reward_core::tracking::StartError),
+
     /// Topics of several cameras fit a role equally well.
     #[error(
         "{count} topics of different cameras could be the {role}, and nothing in the bag says which one is meant: {topics}",

@@ -53,6 +53,7 @@ pub fn point_in(
     let source = BoxSource {
         origin: BoxOrigin::Frame,
         age_s: seconds_between(0, looked.age_nanos),
+        doubt_px: 0.0,
     };
     let point = looked.into_from * offset(region);
     Ok(Some((point.coords, source)))
@@ -147,7 +148,11 @@ impl Ball {
 }
 
 /// Each pixel of a box that was measured: its column, its row, and metres along the optical axis.
-fn each_pixel(inside: &BoundingBox, depth: &DepthImage, mut see: impl FnMut(f64, f64, f64)) {
+pub(super) fn each_pixel(
+    inside: &BoundingBox,
+    depth: &DepthImage,
+    mut see: impl FnMut(f64, f64, f64),
+) {
     let columns = inside.x_min as usize..inside.x_max.ceil() as usize;
     let rows = inside.y_min as usize..inside.y_max.ceil() as usize;
     let mut row_m = vec![f32::NAN; columns.len()];

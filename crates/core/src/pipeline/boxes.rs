@@ -97,8 +97,10 @@ pub(super) struct BoxStream {
     pub max_age_nanos: i64,
     delay_nanos: i64,
     interpolates: bool,
-    /// A TF frame says where the object is, and no detector.
-    is_at_frame: bool,
+    /// No detector, but a TF frame or a follower says where the object is: they are asked when the frame is measured.
+    is_placed_later: bool,
+    /// The box is the same for every frame.
+    fixed: Option<BoundingBox>,
     /// Whether a missing box is bridged: else the tracker only tells where a box is between two detections.
     bridges: bool,
     buffer: Buffer<Option<Chosen>>,
@@ -121,7 +123,8 @@ impl BoxStream {
             max_age_nanos: nanos_from_seconds(config.matching.box_max_age_s),
             delay_nanos: nanos_from_signed_seconds(region.delay_s),
             interpolates,
-            is_at_frame: region.frame.is_some(),
+            is_placed_later: region.frame.is_some() || region.is_followed(),
+            fixed: region.fixed.map(|fixed| fixed.0),
             bridges: config.tracker.enabled,
             buffer: Buffer::new(|_| size_of::<Option<Chosen>>()),
             tracker: BoxTracker::new(&config.tracker),
@@ -135,7 +138,7 @@ impl BoxStream {
 
     /// Why a frame without a box cannot be measured, if that is so.
     pub(super) fn reason(&self, found: &Found) -> Option<Reason> {
-        found.region.err().filter(|_| !self.is_at_frame)
+        found.region.err().filter(|_| !self.is_placed_later)
     }
 
     pub(super) fn newest(&self) -> Option<Moment> {
@@ -196,6 +199,10 @@ impl BoxStream {
             None => self.between(moment, not_before),
         };
         let region = region.or_else(|reason| self.bridged(moment).ok_or(reason));
+        let region = match self.fixed {
+            Some(bbox) => Ok(found(bbox, BoxOrigin::Fixed, 0)),
+            None => region,
+        };
         Found { region, neighbours }
     }
 
@@ -289,7 +296,11 @@ fn found(bbox: BoundingBox, origin: BoxOrigin, age_nanos: i64) -> FoundRegion {
     let age_s = seconds_between(0, age_nanos);
     FoundRegion {
         bbox,
-        source: BoxSource { origin, age_s },
+        source: BoxSource {
+            origin,
+            age_s,
+            doubt_px: 0.0,
+        },
     }
 }
 

@@ -8,12 +8,13 @@ use bytes::Bytes;
 
 use super::at_frames::{self, Ball};
 use super::detector_picture::in_image;
+use super::followed::doubted;
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxSource, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason,
-    Regions,
+    BoundingBox, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement,
+    Reason, Regions,
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
@@ -135,6 +136,26 @@ impl Measurer<'_> {
             }
         }
         measured
+    }
+
+    /// A frame's pixels, and its depth as far as there is some, registered as a whole; `None` if its picture does not decode.
+    /// Why not, and what is wrong with its depth, is told when it is measured.
+    pub fn look(&self, frame: &MatchedFrame) -> Option<(ColorImage, Option<DepthImage>)> {
+        let pixels = self.image.color(&frame.image).ok()?;
+        let size = (pixels.width, pixels.height);
+        let intrinsics = frame
+            .intrinsics
+            .and_then(|intrinsics| fitted_to(&intrinsics, size));
+        let depth = (self.depth.as_ref()).zip(frame.depth.as_ref());
+        let depth = depth.and_then(|(decoder, data)| decoder.depth(data).ok());
+        let depth = depth.and_then(|depth| match &self.registration {
+            None => is_scaling((depth.width, depth.height), size).then_some(depth),
+            Some(registration) => {
+                let whole = BoundingBox::new(0.0, 0.0, size.0.into(), size.1.into());
+                (registration.camera).register(&depth, &intrinsics?, &[whole])
+            }
+        });
+        Some((pixels, depth))
     }
 
     /// Measure one frame.
@@ -459,8 +480,9 @@ impl Measured {
         {
             self.broken = Some(Broken::new("colour image", error));
         }
-        self.measurement =
-            answer.and_then(|answer| at_frames::believed(regions, self.info.tf_m, answer));
+        self.measurement = answer
+            .and_then(|answer| at_frames::believed(regions, self.info.tf_m, answer))
+            .map(|answer| doubted(answer, &self.info, frame));
         self.latency.estimate_s = estimate_s;
     }
 }

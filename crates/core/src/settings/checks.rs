@@ -89,6 +89,7 @@ impl Config {
             let expected = "left out where model.std_scale is: the two are fitted together";
             return refuse("model.std_floor_m", floor_m.to_string(), expected);
         }
+        self.check_sources()?;
         self.check_frames()?;
         let question = &self.model.question;
         if !question.contains("<region0>") || !question.contains("<region1>") {
@@ -98,46 +99,21 @@ impl Config {
         Ok(())
     }
 
-    /// A region has one source, and what is said of a detector's boxes says nothing of a frame.
+    /// A frame has a name, and two regions are at two places.
     fn check_frames(&self) -> Result<()> {
-        let (regions, topics) = (&self.regions, &self.topics);
-        for (name, region, topic) in [
-            ("fingertip", &regions.fingertip, &topics.fingertip),
-            ("target", &regions.target, &topics.target),
+        let regions = &self.regions;
+        for (name, region) in [
+            ("fingertip", &regions.fingertip),
+            ("target", &regions.target),
         ] {
             let Some(frame) = &region.frame else { continue };
             let own = |key: &str| format!("regions.{name}.{key}");
-            let left_out = format!("left out where {} is: a frame is no detector", own("frame"));
             let wrong = [
                 (
                     frame.trim_matches('/').is_empty(),
                     own("frame"),
                     format!("'{frame}'"),
                     "a frame's name".to_owned(),
-                ),
-                (
-                    topic.is_some(),
-                    format!("topics.{name}"),
-                    topic.clone().unwrap_or_default(),
-                    format!(
-                        "left out where {} is: a region has one source",
-                        own("frame")
-                    ),
-                ),
-                (
-                    region.picture_size.is_some(),
-                    own("picture_size"),
-                    region
-                        .picture_size
-                        .map(|size| size.to_string())
-                        .unwrap_or_default(),
-                    left_out.clone(),
-                ),
-                (
-                    region.delay_s != 0.0,
-                    own("delay_s"),
-                    region.delay_s.to_string(),
-                    left_out,
                 ),
                 (
                     self.matching.as_live,

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smart_default::SmartDefault;
 
+use super::drawn::{DrawnBox, Follow, PixelBox};
 use super::text_or_list::text_or_list;
 
 /// What each region's boxes mean; detectors differ, so each has its own.
@@ -23,6 +24,11 @@ impl Regions {
     /// Whether a TF frame says where one of them is.
     pub fn have_frames(&self) -> bool {
         self.fingertip.frame.is_some() || self.target.frame.is_some()
+    }
+
+    /// Whether one of them was drawn, and is to be followed.
+    pub fn are_followed(&self) -> bool {
+        self.fingertip.is_followed() || self.target.is_followed()
     }
 }
 
@@ -42,12 +48,41 @@ pub struct Region {
     /// The TF frame that it is at, in the place of a detector's boxes: /tf and /tf_static say where that is. Of
     /// recordings only.
     pub frame: Option<String>,
+    /// The boxes that somebody drew around it, in the place of a detector's: each X0,Y0,X1,Y1@SECONDS, in pixels of the
+    /// colour image and seconds after the first one, such as 310,200,352,260@1.5. It is followed from there; in a recording
+    /// in both directions of time.
+    #[serde(rename = "box")]
+    pub drawn: Vec<DrawnBox>,
+    /// With drawn boxes: who follows it.
+    #[default(Follow::Correlation)]
+    pub follow: Follow,
+    /// One box for every picture, in the place of a detector's: X0,Y0,X1,Y1 in pixels of the colour image.
+    pub fixed: Option<PixelBox>,
     /// With a frame: the diameter of the ball around it that the region is taken to be, about the object's size.
     #[default = 0.03]
     #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "maximum" = 10.0))]
     pub size_m: f64,
     /// With a frame: where in it the middle of the ball is, x,y,z in metres, such as 0,0,0.1. None is its origin.
     pub offset_m: Option<Offset>,
+}
+
+impl Region {
+    /// Whether a detector's messages say where it is.
+    pub fn is_detected(&self) -> bool {
+        self.frame.is_none() && self.drawn.is_empty() && self.fixed.is_none()
+    }
+
+    /// As if nobody had said where it is.
+    pub fn forget_source(&mut self) {
+        self.frame = None;
+        self.drawn.clear();
+        self.fixed = None;
+    }
+
+    /// Whether it was drawn, and is to be followed.
+    pub fn is_followed(&self) -> bool {
+        !self.drawn.is_empty()
+    }
 }
 
 /// A place in a frame in metres, written `0,0,0.1`.
@@ -225,6 +260,26 @@ mod tests {
                 "fingertip.picture_size",
             ),
             ("regions: {fingertip: {frame: ''}}", "fingertip.frame"),
+            (
+                "regions: {fingertip: {frame: tip, fixed: '1,2,3,4'}}",
+                "fingertip.fixed",
+            ),
+            (
+                "regions: {target: {fixed: '1,2,3,4', box: ['1,2,3,4']}}",
+                "target.fixed",
+            ),
+            (
+                "topics: {target: /boxes}\nregions: {target: {box: ['1,2,3,4']}}",
+                "target.box",
+            ),
+            (
+                "regions: {target: {fixed: '1,2,3,4', delay_s: 0.1}}",
+                "target.delay_s",
+            ),
+            (
+                "regions: {target: {box: ['1,2,3,4@1', '5,6,7,8@1.0']}}",
+                "target.box",
+            ),
             (
                 "regions: {target: {frame: cup}}\nmatching: {as_live: true}",
                 "matching.as_live",

@@ -1,5 +1,6 @@
 //! One look at a picture: where the region is likeliest, and what is seen of it there.
 
+use super::cover::Cover;
 use super::growth::grown;
 use super::pose::Pose;
 use super::recall::candidates;
@@ -62,10 +63,14 @@ impl Look {
     pub(super) fn at(
         image: &ColorImage,
         depth: Option<&DepthImage>,
+        other: Option<&Cover>,
         template: &Template,
         last: &Last,
     ) -> Self {
-        let (window, radius) = window(image, depth, template, last);
+        let (mut window, radius) = window(image, depth, template, last);
+        if let Some(other) = other {
+            window.leave_out(other);
+        }
         let likeness = likeness(&window, template, last.depth_m);
         let sight = Sight {
             template,

@@ -2,6 +2,7 @@
 //! the object.
 
 use super::costs::DEPTH_SPAN_M;
+use super::cover::Cover;
 use super::ground::Ground;
 use super::layers::Layer;
 use super::palette::Palette;
@@ -77,6 +78,7 @@ impl Template {
         picture: &ColorImage,
         depth: Option<&DepthImage>,
         bbox: &BoundingBox,
+        other: Option<&Cover>,
     ) -> Self {
         let longest = bbox.width().max(bbox.height());
         let cell_px = (longest / MOST_CELLS).ceil().max(1.0) as i32;
@@ -87,7 +89,10 @@ impl Template {
         let ring = ((RING_SHARE * mean_side / size) as i32).max(LEAST_RING);
         let reach = half.map(|half| half.ceil() as i32 + ring);
         let pixel = bbox.center().map(|place| place.floor() as i32);
-        let window = Window::around(picture, depth, pixel, reach, cell_px);
+        let mut window = Window::around(picture, depth, pixel, reach, cell_px);
+        if let Some(other) = other {
+            window.leave_out(other);
+        }
         let middle = window.cell_of(bbox.center()).map(|place| place as f32);
         let sketch = Sketch::of(&window, middle, half);
         let mut template = Self {

@@ -69,23 +69,16 @@ fn shown(things: &[Thing]) -> (ColorImage, DepthImage) {
     (image, DepthImage::new(width, height, depth_m))
 }
 
-fn iou(a: &BoundingBox, b: &BoundingBox) -> f64 {
-    let side = |low: f64, high: f64| (high - low).max(0.0);
-    let common = side(a.x_min.max(b.x_min), a.x_max.min(b.x_max))
-        * side(a.y_min.max(b.y_min), a.y_max.min(b.y_max));
-    common / (a.width() * a.height() + b.width() * b.height() - common)
-}
-
 /// Follows the first thing of each picture, drawn in the first one.
 fn followed(pictures: &[Vec<Thing>], with_depth: bool) -> Vec<Tracked> {
     let (image, depth) = shown(&pictures[0]);
     let depth = with_depth.then_some(depth);
     let bbox = pictures[0][0].bbox;
-    let mut tracker =
-        Tracker::start(&image, depth.as_ref(), bbox, Following::default()).expect("a proper box");
+    let mut tracker = Tracker::start(&image, depth.as_ref(), bbox, None, Following::default())
+        .expect("a proper box");
     let rest = pictures[1..].iter().map(|things| {
         let (image, depth) = shown(things);
-        tracker.follow(&image, with_depth.then_some(&depth))
+        tracker.follow(&image, with_depth.then_some(&depth), None)
     });
     rest.collect()
 }
@@ -93,7 +86,7 @@ fn followed(pictures: &[Vec<Thing>], with_depth: bool) -> Vec<Tracked> {
 /// Every box is the thing's.
 fn assert_on_it(pictures: &[Vec<Thing>], tracked: &[Tracked], least: f64) {
     for (i, (things, tracked)) in pictures[1..].iter().zip(tracked).enumerate() {
-        let overlap = iou(&things[0].bbox, &tracked.bbox);
+        let overlap = things[0].bbox.overlap(&tracked.bbox);
         assert_eq!(tracked.state, State::Followed, "{i}: {tracked:?}");
         assert!(overlap >= least, "{i}: {overlap} {tracked:?}");
     }
@@ -185,10 +178,10 @@ fn behind_a_hand_it_is_lost_and_then_found_again() {
         }
         if is_clear {
             assert_eq!(tracked.state, State::Followed, "{hand:?} {tracked:?}");
-            assert!(iou(&things[0].bbox, &tracked.bbox) > 0.85, "{tracked:?}");
+            assert!(things[0].bbox.overlap(&tracked.bbox) > 0.85, "{tracked:?}");
         }
         if tracked.state == State::Followed {
-            assert!(iou(&things[0].bbox, &tracked.bbox) > 0.2, "{tracked:?}");
+            assert!(things[0].bbox.overlap(&tracked.bbox) > 0.2, "{tracked:?}");
         }
     }
     assert!(tracked.iter().any(|tracked| tracked.state == State::Lost));
@@ -210,7 +203,7 @@ fn the_box_ends_where_something_nearer_begins() {
     // then the box is the visible half
     let visible = BoundingBox::new(100.0, 59.0, 116.0, 91.0);
     assert_eq!(last.state, State::Followed);
-    assert!(iou(&visible, &last.bbox) > 0.85, "{last:?}");
+    assert!(visible.overlap(&last.bbox) > 0.85, "{last:?}");
 }
 
 #[test]
@@ -232,7 +225,7 @@ fn what_leaves_the_picture_is_lost_and_may_come_back_elsewhere() {
     );
     let last = tracked.last().expect("pictures");
     assert_eq!(last.state, State::Followed, "{last:?}");
-    assert!(iou(&at(33).bbox, &last.bbox) > 0.85, "{last:?}");
+    assert!(at(33).bbox.overlap(&last.bbox) > 0.85, "{last:?}");
     // and the box never reaches beyond the picture
     let width = f64::from(WIDTH);
     assert!(tracked.iter().all(|tracked| tracked.bbox.x_max <= width));
@@ -283,13 +276,13 @@ fn a_depth_image_may_be_smaller_than_the_picture() {
     let (image, depth) = halved(&[at(0)]);
     let settings = Following::default();
     let mut tracker =
-        Tracker::start(&image, Some(&depth), at(0).bbox, settings).expect("a proper box");
+        Tracker::start(&image, Some(&depth), at(0).bbox, None, settings).expect("a proper box");
     for i in 1..15 {
         // when it is followed, then the box goes along
         let (image, depth) = halved(&[at(i)]);
-        let tracked = tracker.follow(&image, Some(&depth));
+        let tracked = tracker.follow(&image, Some(&depth), None);
         assert_eq!(tracked.state, State::Followed);
-        assert!(iou(&at(i).bbox, &tracked.bbox) > 0.8, "{i} {tracked:?}");
+        assert!(at(i).bbox.overlap(&tracked.bbox) > 0.8, "{i} {tracked:?}");
     }
 }
 
@@ -310,7 +303,7 @@ fn a_region_that_opens_grows_with_its_sides() {
     let last = *followed(&pictures, true).last().expect("pictures");
     // then the box is as long as the bar is now
     let [now] = [pictures[11][0].bbox];
-    assert!(iou(&now, &last.bbox) > 0.85, "{last:?}");
+    assert!(now.overlap(&last.bbox) > 0.85, "{last:?}");
 }
 
 #[test]
@@ -323,11 +316,15 @@ fn a_region_that_comes_apart_is_lost() {
     let both = BoundingBox::new(80.0, 60.0, 120.0, 90.0);
     let (image, depth) = shown(&[bar(80.0), bar(108.0)]);
     let settings = Following::default();
-    let mut tracker = Tracker::start(&image, Some(&depth), both, settings).expect("a proper box");
-    assert_eq!(tracker.follow(&image, Some(&depth)).state, State::Followed);
+    let mut tracker =
+        Tracker::start(&image, Some(&depth), both, None, settings).expect("a proper box");
+    assert_eq!(
+        tracker.follow(&image, Some(&depth), None).state,
+        State::Followed
+    );
     // when only the left one is seen
     let (image, depth) = shown(&[bar(80.0)]);
-    let tracked = tracker.follow(&image, Some(&depth));
+    let tracked = tracker.follow(&image, Some(&depth), None);
     // then its box is not passed off as the region's
     assert_eq!(tracked.state, State::Lost, "{tracked:?}");
 }
@@ -336,7 +333,7 @@ fn a_region_that_comes_apart_is_lost() {
 fn a_box_that_cannot_be_followed_is_refused_with_the_reason() {
     let (image, depth) = shown(&[]);
     let start = |bbox: BoundingBox| {
-        Tracker::start(&image, Some(&depth), bbox, Following::default()).map(|_| ())
+        Tracker::start(&image, Some(&depth), bbox, None, Following::default()).map(|_| ())
     };
     let flat = BoundingBox::new(10.0, 10.0, 10.0, 30.0);
     assert_eq!(start(flat), Err(StartError::NoArea(flat)));
@@ -353,7 +350,8 @@ fn a_box_that_cannot_be_followed_is_refused_with_the_reason() {
         rgb: vec![0; 5],
         ..image.clone()
     };
-    let error = Tracker::start(&broken, None, flat, Following::default()).expect_err("malformed");
+    let error =
+        Tracker::start(&broken, None, flat, None, Following::default()).expect_err("malformed");
     let (width, height, bytes) = (WIDTH, HEIGHT, 5);
     let expected = StartError::Malformed {
         width,
@@ -369,13 +367,19 @@ fn a_malformed_picture_shows_nothing() {
     let (image, depth) = shown(&things);
     let settings = Following::default();
     let mut tracker =
-        Tracker::start(&image, Some(&depth), things[0].bbox, settings).expect("a proper box");
+        Tracker::start(&image, Some(&depth), things[0].bbox, None, settings).expect("a proper box");
     let broken = ColorImage {
         rgb: Vec::new(),
         ..image.clone()
     };
-    assert_eq!(tracker.follow(&broken, Some(&depth)).state, State::Lost);
-    assert_eq!(tracker.follow(&image, Some(&depth)).state, State::Followed);
+    assert_eq!(
+        tracker.follow(&broken, Some(&depth), None).state,
+        State::Lost
+    );
+    assert_eq!(
+        tracker.follow(&image, Some(&depth), None).state,
+        State::Followed
+    );
 }
 
 #[test]
@@ -388,17 +392,17 @@ fn drawing_again_begins_anew_and_a_refused_box_changes_nothing() {
     let (image, depth) = shown(&things);
     let settings = Following::default();
     let mut tracker =
-        Tracker::start(&image, Some(&depth), things[0].bbox, settings).expect("a proper box");
+        Tracker::start(&image, Some(&depth), things[0].bbox, None, settings).expect("a proper box");
     // when a box without area is drawn, then the first one goes on
     let flat = BoundingBox::new(10.0, 10.0, 10.0, 10.0);
-    assert!(tracker.redraw(&image, Some(&depth), flat).is_err());
-    let tracked = tracker.follow(&image, Some(&depth));
-    assert!(iou(&things[0].bbox, &tracked.bbox) > 0.95);
+    assert!(tracker.redraw(&image, Some(&depth), flat, None).is_err());
+    let tracked = tracker.follow(&image, Some(&depth), None);
+    assert!(things[0].bbox.overlap(&tracked.bbox) > 0.95);
     // when the other square is drawn, then that one is followed
-    let redrawn = tracker.redraw(&image, Some(&depth), things[1].bbox);
+    let redrawn = tracker.redraw(&image, Some(&depth), things[1].bbox, None);
     assert_eq!(redrawn, Ok(()));
-    let tracked = tracker.follow(&image, Some(&depth));
-    assert!(iou(&things[1].bbox, &tracked.bbox) > 0.95);
+    let tracked = tracker.follow(&image, Some(&depth), None);
+    assert!(things[1].bbox.overlap(&tracked.bbox) > 0.95);
 }
 
 #[test]

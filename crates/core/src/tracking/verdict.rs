@@ -49,6 +49,7 @@ impl Verdict {
                 .map_or(f32::NAN, |own| cell.depth_m - own - point.relief_m);
             let is_alike = color_cost(cell.color, point.color) < ALIKE;
             let fate = match off_m {
+                _ if cell.is_others => Fate::Hidden,
                 off_m if off_m < -tolerance_m => Fate::Hidden,
                 off_m if off_m > tolerance_m => Fate::Gone,
                 _ if is_alike => Fate::Seen,

@@ -1,6 +1,7 @@
 //! A part of a picture as a tracker sees it: cells of a whole number of pixels a side, each with a colour that
 //! tells brightness and tints apart, and a depth.
 
+use super::cover::Cover;
 use crate::frame::{ColorImage, DepthImage};
 
 /// What a cell looks like.
@@ -10,12 +11,15 @@ pub(super) struct Cell {
     pub(super) color: [f32; 3],
     /// In metres; NaN where the sensor has none.
     pub(super) depth_m: f32,
+    /// Another object that is followed too is seen here.
+    pub(super) is_others: bool,
 }
 
 /// What lies beyond the picture.
 const NOTHING: Cell = Cell {
     color: [f32::NAN; 3],
     depth_m: f32::NAN,
+    is_others: false,
 };
 
 /// Cells in rows; the first one's upper left corner is `origin`, in pixels.
@@ -120,6 +124,23 @@ impl Window {
         }
     }
 
+    /// What is another object's can tell nothing of this one, neither by its colour nor by its depth.
+    pub(super) fn leave_out(&mut self, other: &Cover) {
+        let size = f64::from(self.cell_px);
+        for row in 0..self.height {
+            for column in 0..self.width {
+                let middle = [column, row].map(|cell| (f64::from(cell) + 0.5) * size);
+                let place = [0, 1].map(|k| f64::from(self.origin[k]) + middle[k]);
+                if other.has(place) {
+                    self.cells[(row * self.width + column) as usize] = Cell {
+                        is_others: true,
+                        ..NOTHING
+                    };
+                }
+            }
+        }
+    }
+
     /// A cell's index, here and in whatever else has a value for each; `None` beyond the window.
     pub(super) fn index(&self, column: i32, row: i32) -> Option<usize> {
         let is_here = (0..self.width).contains(&column) && (0..self.height).contains(&row);
@@ -151,7 +172,7 @@ impl Window {
         let own = usize::from(right >= 0.5) + 2 * usize::from(down >= 0.5);
         Cell {
             color,
-            depth_m: corners[own].depth_m,
+            ..corners[own]
         }
     }
 

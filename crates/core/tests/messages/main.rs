@@ -302,6 +302,7 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
         fingertip_source: Some(BoxSource {
             origin: BoxOrigin::Bridged,
             age_s: 0.25,
+            doubt_px: 0.0,
         }),
         target_source: None,
         distance_kind: DistanceKind::Surface,

@@ -180,6 +180,16 @@ pub enum Cause {
     },
     /// What is measured around a TF frame is nearer or farther than the frame by more than its object's size.
     FrameElsewhere,
+    /// A region that was drawn is not seen any more as it was drawn.
+    LostRegion {
+        /// Which one.
+        #[serde(serialize_with = "role::key")]
+        role: Role,
+        /// How many seconds after the first picture the longest stretch without it begins.
+        since_s: f64,
+        /// And how long it is.
+        steps: u64,
+    },
     /// Images came out of order.
     OutOfOrder,
     /// Images have stamps far from their neighbours'.
@@ -214,6 +224,8 @@ impl Cause {
             Self::DepthRange { .. } => &["geometry.min_depth_m", "geometry.max_depth_m"],
             Self::ThinRegions { .. } => &["geometry.min_pixels"],
             Self::Answer { .. } => &["model.question", "model.max_new_tokens"],
+            Self::LostRegion { role, .. } if is_target(role) => &["regions.target.box"],
+            Self::LostRegion { .. } => &["regions.fingertip.box"],
             Self::TooFar { .. } => &["estimator.max_distance_m"],
             Self::TooUncertain { .. } => &["reward.max_std_m"],
             Self::FrameElsewhere => &["regions.fingertip.size_m", "regions.target.size_m"],

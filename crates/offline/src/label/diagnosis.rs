@@ -11,6 +11,7 @@ use super::roles::Roles;
 use crate::role::Role;
 use spatial_reward_core::frame::{BoundingBox, Reason};
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::statistics::median;
 use spatial_reward_core::step::Step;
 
@@ -98,8 +99,26 @@ impl Case<'_> {
             Reason::Uncertain => self.too_uncertain().into_iter().collect(),
             Reason::NoTransform => self.broken_pictures("transform").into_iter().collect(),
             Reason::Occluded => vec![Cause::FrameElsewhere],
+            Reason::LostBox => self.lost().into_iter().collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The longest stretch of steps in which a drawn region is lost.
+    fn lost(&self) -> Option<Cause> {
+        let stretches = self.steps.chunk_by(|step, next| step.reason == next.reason);
+        let lost = stretches.filter(|stretch| stretch[0].reason == Some(Reason::LostBox));
+        let longest = lost.rev().max_by_key(|stretch| stretch.len())?;
+        let (first, begin) = (self.steps.first()?, longest.first()?);
+        let role = match begin.target_source {
+            None if self.settings.regions.target.is_followed() => Role::Target,
+            _ => Role::Fingertip,
+        };
+        Some(Cause::LostRegion {
+            role,
+            since_s: seconds_between(first.timeline_nanos, begin.timeline_nanos),
+            steps: longest.len() as u64,
+        })
     }
 
     /// Where the boxes of a role come from: one topic for both is the fingertip's.

@@ -79,8 +79,8 @@ impl<'a> Intake<'a> {
                 decoder: decoder_of(info, roles, role, settings)?,
                 boxes_of: match role {
                     Role::Fingertip if roles.shares_boxes() => BoxRole::Both,
-                    // The other region is at a frame, and its boxes are still on this topic.
-                    _ if choice.shared && settings.regions.have_frames() => BoxRole::Both,
+                    // The other region has another source, and its boxes are still on this topic.
+                    _ if choice.shared => BoxRole::Both,
                     Role::Target => BoxRole::Target,
                     _ => BoxRole::Fingertip,
                 },

@@ -1,10 +1,11 @@
 //! What is asked of a labelling, and what is told before it begins.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::output::IfExists;
 use super::roles::TruthTopics;
+use crate::error::{Error, Result};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
 
@@ -29,6 +30,25 @@ pub struct LabelRequest<'a> {
     pub stop: &'a AtomicBool,
     /// Told what the user may want otherwise.
     pub note: &'a dyn Fn(&Note),
+}
+
+impl LabelRequest<'_> {
+    /// # Errors
+    /// `Error::Interrupted` once somebody asked for it.
+    pub(crate) fn stop_if_asked(&self) -> Result<()> {
+        stop_if_asked(self.stop, self.target)
+    }
+}
+
+/// # Errors
+/// `Error::Interrupted`, of the work on `target`, once `stop` is set.
+pub(super) fn stop_if_asked(stop: &AtomicBool, target: &Path) -> Result<()> {
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted {
+            path: target.into(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Something that the user may want otherwise, told before the work begins.

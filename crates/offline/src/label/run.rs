@@ -1,12 +1,12 @@
 //! The driver: carries a bag's messages through the pipeline into the new bag, in one pass where nothing was recorded
 //! too late for its image, else by stamps.
 
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
 use super::calibration::leave_out_if_uncalibrated;
 use super::decoders::decoder_of;
+use super::follow::{Placed, Placing};
 use super::intake::{Intake, matcher};
 use super::job::{Job, no_steps};
 use super::labelled::Labelled;
@@ -63,6 +63,7 @@ pub fn label(
     )?;
     measurer.registration = registration::of_bag(&info, &roles, request.settings, request.stop)?;
     check_apart(request.target, &info.path)?;
+    let placed = Placed::new(&info, &roles, request, &measurer)?;
 
     let folder = WholeFolder::create(request.target)?;
     check_still_wanted(request)?;
@@ -77,6 +78,7 @@ pub fn label(
     let bag = Bag {
         name: &name,
         measurer: &measurer,
+        placed: &placed,
         folder: &folder,
     };
     let intake = || Intake::new(&info, &roles, request.settings, request.stop);
@@ -91,7 +93,7 @@ pub fn label(
         }
     };
     let mut labelled = recording.finish(&job, &folder, &name, intake)?;
-    stop_if_asked(request)?;
+    request.stop_if_asked()?;
     folder.finish()?;
     labelled.loss = loss;
     labelled.seconds = begin.elapsed().as_secs_f64();
@@ -106,6 +108,7 @@ struct Bag<'a> {
     /// The new bag's.
     name: &'a str,
     measurer: &'a Measurer<'a>,
+    placed: &'a Placed,
     folder: &'a WholeFolder,
 }
 
@@ -120,23 +123,24 @@ impl Bag<'_> {
     ) -> Result<Option<Carried<'job>>> {
         let mut recording = Recording::begin(job, self.folder, self.name)?;
         let mut matcher = matcher(job.roles, job.request.settings);
+        let mut placing = self.placed.placing(self.measurer);
         thread::scope(|scope| {
             let mut workers = Workers::start(scope, job.request.jobs, self.measurer, job.strip);
             let mut messages_read = 0;
             while let Some(message) = reader.next_message()? {
-                stop_if_asked(job.request)?;
+                job.request.stop_if_asked()?;
                 recording.writer.write_message(&message)?;
                 let mut sink = |input| matcher.push(message.log_time_nanos, input);
                 intake.take(&message, &mut sink)?;
                 if matcher.has_missed() {
                     return Ok(());
                 }
-                submit_ready(&mut matcher, &mut workers, &mut recording)?;
+                submit_ready(&mut matcher, &mut placing, &mut workers, &mut recording)?;
                 messages_read += 1;
                 progress(progress_of(messages_read, job.info, recording.steps.len()));
             }
             matcher.flush();
-            submit_ready(&mut matcher, &mut workers, &mut recording)?;
+            submit_ready(&mut matcher, &mut placing, &mut workers, &mut recording)?;
             workers.finish(&mut |finished| recording.push(finished))
         })?;
         if matcher.has_missed() {
@@ -160,29 +164,32 @@ impl Bag<'_> {
             roles,
             ..
         } = *job;
-        let mut each = |_: &BagMessage| stop_if_asked(request);
+        let mut each = |_: &BagMessage| request.stop_if_asked();
         let settings = request.settings;
         let mut frames = ByStamp::survey(info, roles, settings, &mut intake, &mut each)?;
         let mut recording = Recording::begin(job, self.folder, self.name)?;
         let mut reader = BagReader::open(&info.path)?;
         let image_topic = roles.topic(Role::Image);
+        let mut placing = self.placed.placing(self.measurer);
         thread::scope(|scope| {
             let mut workers = Workers::start(scope, request.jobs, self.measurer, job.strip);
             let (mut messages_read, mut images_read) = (0, 0);
             while let Some(message) = reader.next_message()? {
-                stop_if_asked(request)?;
+                request.stop_if_asked()?;
                 recording.writer.write_message(&message)?;
                 images_read += u64::from(Some(message.topic) == image_topic);
                 messages_read += 1;
                 while frames.next_image().is_some_and(|image| image < images_read)
-                    && let Some(frame) = frames.next_frame()?
+                    && let Some(mut frame) = frames.next_frame()?
                 {
+                    placing.place(&mut frame)?;
                     workers.submit(frame, &mut |finished| recording.push(finished))?;
                 }
                 progress(progress_of(messages_read, info, recording.steps.len()));
             }
-            while let Some(frame) = frames.next_frame()? {
-                stop_if_asked(request)?;
+            while let Some(mut frame) = frames.next_frame()? {
+                request.stop_if_asked()?;
+                placing.place(&mut frame)?;
                 workers.submit(frame, &mut |finished| recording.push(finished))?;
             }
             workers.finish(&mut |finished| recording.push(finished))
@@ -225,10 +232,12 @@ fn tell_duplicates(duplicates: u64) {
 
 fn submit_ready(
     matcher: &mut Matcher,
+    placing: &mut Placing<'_>,
     workers: &mut Workers,
     recording: &mut Recording<'_>,
 ) -> Result<()> {
-    while let Some(frame) = matcher.next_frame() {
+    while let Some(mut frame) = matcher.next_frame() {
+        placing.place(&mut frame)?;
         workers.submit(frame, &mut |finished| recording.push(finished))?;
     }
     Ok(())
@@ -243,15 +252,6 @@ fn check_still_wanted(request: &LabelRequest<'_>) -> Result<()> {
             path: request.target.into(),
         }),
     }
-}
-
-fn stop_if_asked(request: &LabelRequest<'_>) -> Result<()> {
-    if request.stop.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted {
-            path: request.target.into(),
-        });
-    }
-    Ok(())
 }
 
 fn measurer<'a>(

@@ -2,7 +2,6 @@
 //! so all of them are read before the labelling begins, on all topics of their type: they are light.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use super::decoders::decoder;
 use super::request::LabelRequest;
@@ -128,11 +127,7 @@ pub(super) fn read(info: &BagInfo, request: &LabelRequest<'_>) -> Result<Option<
     let mut intake = TransformIntake::new(info, settings);
     let mut reader = BagReader::open(&info.path)?;
     while let Some(message) = reader.next_message()? {
-        if request.stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted {
-                path: request.target.into(),
-            });
-        }
+        request.stop_if_asked()?;
         intake.take(&message);
     }
     let (tree, refused) = intake.finish();

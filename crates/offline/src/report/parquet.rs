@@ -440,6 +440,7 @@ mod tests {
         steps[1].target_source = Some(BoxSource {
             origin: BoxOrigin::Bridged,
             age_s: 0.25,
+            doubt_px: 0.0,
         });
         let options = TableOptions {
             bridged: true,

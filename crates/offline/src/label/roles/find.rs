@@ -49,7 +49,7 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &m
         }),
     ] {
         if roles.get(role).is_none()
-            && !is_at_frame(role, settings)
+            && is_detected(role, settings)
             && let Some(choice) = best(known, role, search(known, roles))
         {
             let frame = looks.of(choice.topic).frame_id;
@@ -58,13 +58,13 @@ pub(super) fn fill(info: &BagInfo, looks: &Looks, settings: &Settings, roles: &m
     }
 }
 
-/// Whether no boxes are needed, because a TF frame says where the object is.
-pub(super) fn is_at_frame(role: Role, settings: &Settings) -> bool {
+/// Whether a detector is to say where the object is, and not a TF frame or somebody who drew it.
+pub(super) fn is_detected(role: Role, settings: &Settings) -> bool {
     let regions = &settings.regions;
     match role {
-        Role::Fingertip => regions.fingertip.frame.is_some(),
-        Role::Target => regions.target.frame.is_some(),
-        _ => false,
+        Role::Fingertip => regions.fingertip.is_detected(),
+        Role::Target => regions.target.is_detected(),
+        _ => true,
     }
 }
 

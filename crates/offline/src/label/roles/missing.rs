@@ -2,7 +2,7 @@
 
 use super::available::no_topic;
 use super::chosen::Roles;
-use super::find::is_at_frame;
+use super::find::is_detected;
 use super::names;
 use crate::error::{Error, Result};
 use crate::message_types::is_cdr;
@@ -21,7 +21,7 @@ impl Roles {
             needed.push(Role::CameraInfo);
         }
         let boxes = [Role::Fingertip, Role::Target].into_iter();
-        needed.extend(boxes.filter(|role| !is_at_frame(*role, settings)));
+        needed.extend(boxes.filter(|role| is_detected(*role, settings)));
         let obstacle = |role: Role| match self.get(role) {
             None => Some(no_topic(info, role, why_needed(info, role))),
             Some(choice) if choice.rivals.is_empty() => None,

@@ -107,6 +107,9 @@ fn meaning(reason: Reason) -> &'static str {
             "No chain of transforms leads from a region's TF frame to the camera at that time."
         }
         Reason::Occluded => "Something stands before the place where a region's TF frame is.",
+        Reason::LostBox => {
+            "A drawn region is lost: hidden, out of view, or no longer to be told from something else."
+        }
     }
 }
 

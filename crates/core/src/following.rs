@@ -1,0 +1,215 @@
+//! Regions that somebody drew, followed through a camera's pictures: when each box is due, what a [`Tracker`] makes of it
+//! in one direction of time, and how what two directions say becomes one.
+
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage};
+use crate::settings::{DrawnBox, Regions};
+use crate::stamp::{nanos_from_seconds, seconds_between};
+use crate::tracking::{Cover, Following, StartError, State, Tracked, Tracker};
+
+/// A box typed with hundredths of a second still means the picture that it was drawn in.
+const ROUNDED_NANOS: i64 = 5_000_000;
+/// Where boxes that were followed from either side overlap by less than this (intersection over union), one of them is of
+/// something else.
+const LEAST_AGREEMENT: f64 = 0.5;
+/// Of a place that stands out by less than this ([`Tracked::score`]), the sides are in doubt.
+const CLEAR_SCORE: f64 = 4.0;
+/// The share of a box's sides that is in doubt where it does not stand out at all.
+const MOST_DOUBT_SHARE: f64 = 0.25;
+
+/// The fingertip's and the target's.
+pub type Both<T> = [Option<T>; 2];
+
+/// What is known of a region in a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sight {
+    /// It is there.
+    Followed {
+        /// In pixels of the picture.
+        bbox: BoundingBox,
+        /// By how many pixels its sides may be off, one standard deviation.
+        doubt_px: f64,
+        /// From or to the picture that the box was drawn in, the nearer one of two.
+        away_nanos: i64,
+    },
+    /// It is hidden, out of view, or not to be told from something else.
+    Lost,
+}
+
+impl Sight {
+    /// Where its box comes from; `None` of one that is lost.
+    pub fn placed(self) -> Option<(BoundingBox, BoxSource)> {
+        match self {
+            Self::Lost => None,
+            Self::Followed {
+                bbox,
+                doubt_px,
+                away_nanos,
+            } => {
+                let source = BoxSource {
+                    origin: BoxOrigin::Followed,
+                    age_s: seconds_between(0, away_nanos),
+                    doubt_px,
+                };
+                Some((bbox, source))
+            }
+        }
+    }
+
+    /// From or to the picture that the box was drawn in; `None` of one that is lost.
+    pub fn away_nanos(self) -> Option<i64> {
+        match self {
+            Self::Lost => None,
+            Self::Followed { away_nanos, .. } => Some(away_nanos),
+        }
+    }
+
+    /// What a picture shows of a region that was followed from before and from behind. Between two drawings the nearer one
+    /// counts more; where they contradict each other, nobody knows.
+    pub fn joined(earlier: Self, later: Self) -> Self {
+        let (
+            Self::Followed {
+                bbox: first,
+                doubt_px: first_doubt_px,
+                away_nanos: passed,
+            },
+            Self::Followed {
+                bbox: second,
+                doubt_px: second_doubt_px,
+                away_nanos: ahead,
+            },
+        ) = (earlier, later)
+        else {
+            return match earlier {
+                Self::Lost => later,
+                Self::Followed { .. } => earlier,
+            };
+        };
+        if first.overlap(&second) < LEAST_AGREEMENT {
+            return Self::Lost;
+        }
+        let whole = passed.saturating_add(ahead).max(1);
+        let share = passed as f64 / whole as f64;
+        Self::Followed {
+            bbox: first.mixed(&second, share),
+            doubt_px: first_doubt_px * (1.0 - share) + second_doubt_px * share,
+            away_nanos: passed.min(ahead),
+        }
+    }
+}
+
+/// When the drawn boxes are due, in the order of time.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Each region's, the latest first.
+    waiting: [Vec<DrawnBox>; 2],
+}
+
+impl Schedule {
+    /// Of both regions.
+    pub fn new(regions: &Regions) -> Self {
+        let waiting = [&regions.fingertip, &regions.target].map(|region| {
+            let mut drawn = region.drawn.clone();
+            drawn.sort_by(|first, second| second.at_s.total_cmp(&first.at_s));
+            drawn
+        });
+        Self { waiting }
+    }
+
+    /// The boxes that were drawn in the next picture, which is so long after the first one.
+    pub fn due(&mut self, since_first_nanos: i64) -> Both<BoundingBox> {
+        let until_nanos = since_first_nanos.saturating_add(ROUNDED_NANOS);
+        (self.waiting.each_mut()).map(|waiting| {
+            let mut due = None;
+            while let Some(drawn) =
+                waiting.pop_if(|next| nanos_from_seconds(next.at_s) <= until_nanos)
+            {
+                due = Some(drawn.bbox);
+            }
+            due
+        })
+    }
+
+    /// The boxes that no picture was late enough for.
+    pub fn left(&self) -> Both<DrawnBox> {
+        self.waiting
+            .each_ref()
+            .map(|waiting| waiting.last().copied())
+    }
+}
+
+/// Follows a region in one direction of time.
+#[derive(Debug, Clone, Default)]
+pub struct Follower {
+    tracker: Option<Tracker>,
+    drawn_nanos: i64,
+    /// Drawn in a picture that could not be looked at.
+    waiting: Option<BoundingBox>,
+}
+
+/// A picture and the depth that belongs to it.
+pub type Picture<'a> = (&'a ColorImage, Option<&'a DepthImage>);
+
+impl Follower {
+    /// Whether the next picture has to be looked at, if that box was drawn in it.
+    pub fn looks(&self, due: Option<BoundingBox>) -> bool {
+        due.is_some() || self.tracker.is_some() || self.waiting.is_some()
+    }
+
+    /// Look at the next picture, in which the region may have been drawn and another one be seen; no picture is one that
+    /// cannot be looked at. `None` where the region was not drawn so far.
+    ///
+    /// # Errors
+    /// For a drawn box that lies outside the picture.
+    pub fn see(
+        &mut self,
+        due: Option<BoundingBox>,
+        at_nanos: i64,
+        picture: Option<Picture<'_>>,
+        other: Option<&Cover>,
+    ) -> Result<Option<Sight>, StartError> {
+        let drawn = due.or(self.waiting.take());
+        let Some((image, depth)) = picture else {
+            self.waiting = drawn;
+            return Ok(self.tracker.is_some().then_some(Sight::Lost));
+        };
+        if let Some(bbox) = drawn {
+            let tracker = Tracker::start(image, depth, bbox, other, Following::default())?;
+            self.tracker = Some(tracker);
+            self.drawn_nanos = at_nanos;
+            let bbox = bbox.clipped(image.width, image.height).unwrap_or(bbox);
+            return Ok(Some(Sight::Followed {
+                bbox,
+                doubt_px: 0.0,
+                away_nanos: 0,
+            }));
+        }
+        let Some(tracker) = &mut self.tracker else {
+            return Ok(None);
+        };
+        let tracked = tracker.follow(image, depth, other);
+        Ok(Some(match tracked.state {
+            State::Lost => Sight::Lost,
+            State::Followed => Sight::Followed {
+                bbox: tracked.bbox,
+                doubt_px: doubt_px(&tracked),
+                away_nanos: at_nanos.saturating_sub(self.drawn_nanos).saturating_abs(),
+            },
+        }))
+    }
+
+    /// Where the region was seen in the last picture.
+    pub fn cover(&self) -> Option<&Cover> {
+        self.tracker.as_ref()?.cover()
+    }
+}
+
+/// A place that hardly stands out, or that depth speaks against, may be beside the region.
+fn doubt_px(tracked: &Tracked) -> f64 {
+    let unclear = 1.0 - f64::from(tracked.score) / CLEAR_SCORE;
+    let share = match tracked.depth_consistent {
+        true => unclear.clamp(0.0, 1.0),
+        false => 1.0,
+    };
+    let side = f64::min(tracked.bbox.width(), tracked.bbox.height());
+    MOST_DOUBT_SHARE * share * side
+}

@@ -1,0 +1,57 @@
+//! A region has one source: a detector's topic, a TF frame, drawn boxes or a fixed one. What is said of a detector's
+//! boxes says nothing of the others.
+
+use super::config::Config;
+use super::regions::{Region, Regions};
+use crate::error::{Error, Result};
+
+impl Config {
+    /// # Errors
+    /// `Error::ConfigValue` for a second source, and for what is not said of the first.
+    pub(super) fn check_sources(&self) -> Result<()> {
+        let Regions { fingertip, target } = &self.regions;
+        check("fingertip", fingertip, self.topics.fingertip.as_deref())?;
+        check("target", target, self.topics.target.as_deref())
+    }
+}
+
+fn check(name: &str, region: &Region, topic: Option<&str>) -> Result<()> {
+    let own = |key: &str| format!("regions.{name}.{key}");
+    let refuse = |key: String, value: String, expected: String| {
+        Err(Error::ConfigValue {
+            key,
+            value,
+            expected,
+        })
+    };
+    let listed = region.drawn.iter().map(ToString::to_string);
+    let sources = [
+        (format!("topics.{name}"), topic.map(str::to_owned)),
+        (own("frame"), region.frame.clone()),
+        (own("box"), listed.reduce(|all, next| all + " " + &next)),
+        (own("fixed"), region.fixed.map(|fixed| fixed.to_string())),
+    ];
+    let mut named = (sources.into_iter()).filter_map(|(key, value)| Some((key, value?)));
+    let (first, second) = (named.next(), named.next());
+    if let (Some((first, _)), Some((key, value))) = (first, second) {
+        let expected = format!("left out where {first} is: a region has one source");
+        return refuse(key, value, expected);
+    }
+    if region.is_detected() {
+        return Ok(());
+    }
+    let left_out = "left out where the boxes are no detector's".to_owned();
+    if let Some(size) = region.picture_size {
+        return refuse(own("picture_size"), size.to_string(), left_out);
+    }
+    if region.delay_s != 0.0 {
+        return refuse(own("delay_s"), region.delay_s.to_string(), left_out);
+    }
+    for (index, drawn) in region.drawn.iter().enumerate() {
+        if (region.drawn.iter().take(index)).any(|earlier| earlier.at_s == drawn.at_s) {
+            let expected = "one box a time".to_owned();
+            return refuse(own("box"), drawn.to_string(), expected);
+        }
+    }
+    Ok(())
+}

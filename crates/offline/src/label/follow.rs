@@ -1,0 +1,428 @@
+//! The regions of a bag that somebody drew, followed through it before it is labelled: forwards from the first drawing on,
+//! and backwards from the last. Where both ways lead through a picture, both are heard.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use super::decoders::decoder_of;
+use super::request::{LabelRequest, stop_if_asked};
+use super::roles::Roles;
+use crate::by_stamp::Pictures;
+use crate::error::{Error, Result};
+use crate::role::Role;
+use spatial_reward_core::following::{Both, Follower, Schedule, Sight};
+use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::pipeline::measure::Measurer;
+use spatial_reward_core::pipeline::reading::{self, StreamKind};
+use spatial_reward_core::pipeline::{FrameInfo, LiveFollower, MatchedFrame, Ordinal, StampMatcher};
+use spatial_reward_core::settings::{Regions, Settings};
+use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_core::tracking::Cover;
+use spatial_reward_rosbag2::{BagInfo, BagReader};
+
+/// Encoded pictures that are held to go through them backwards.
+const MAX_BLOCK_BYTES: usize = 256 << 20;
+
+/// How the frames of a bag get the boxes of drawn regions.
+pub(crate) enum Placed {
+    /// No region was drawn.
+    Nothing,
+    /// As a live node does it, frame by frame.
+    AsLive(Regions),
+    /// From the whole recording.
+    Followed(Followed),
+}
+
+impl Placed {
+    /// Follow the regions of a bag that were drawn, unless that is to be done as it would be live.
+    ///
+    /// # Errors
+    /// As [`follow`].
+    pub(crate) fn new(
+        info: &BagInfo,
+        roles: &Roles,
+        request: &LabelRequest<'_>,
+        measurer: &Measurer<'_>,
+    ) -> Result<Self> {
+        let settings = request.settings;
+        Ok(
+            match (settings.regions.are_followed(), settings.matching.as_live) {
+                (false, _) => Self::Nothing,
+                (true, true) => Self::AsLive(settings.regions.clone()),
+                (true, false) => Self::Followed(follow(info, roles, request, measurer)?),
+            },
+        )
+    }
+
+    /// For one passage through the frames, in order.
+    pub(crate) fn placing<'a>(&'a self, measurer: &'a Measurer<'a>) -> Placing<'a> {
+        match self {
+            Self::Nothing => Placing::Nothing,
+            Self::AsLive(regions) => match LiveFollower::new(regions) {
+                Some(follower) => Placing::AsLive(Box::new(follower), measurer),
+                None => Placing::Nothing,
+            },
+            Self::Followed(followed) => Placing::Followed(followed, &measurer.regions),
+        }
+    }
+}
+
+/// Gives one frame after the other its boxes.
+pub(crate) enum Placing<'a> {
+    Nothing,
+    AsLive(Box<LiveFollower>, &'a Measurer<'a>),
+    Followed(&'a Followed, &'a Regions),
+}
+
+impl Placing<'_> {
+    /// # Errors
+    /// `Error::NotFollowed` for a box that was drawn outside the picture.
+    pub(crate) fn place(&mut self, frame: &mut MatchedFrame) -> Result<()> {
+        match self {
+            Self::Nothing => {}
+            Self::AsLive(follower, measurer) => follower.place(measurer, frame)?,
+            Self::Followed(followed, regions) => {
+                let sights = followed.of(&frame.info);
+                frame.info.place_followed(regions, &sights);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where both regions are in each frame of a bag.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// By stamp and log time: a clock that was set back gives a stamp twice.
+    sights: BTreeMap<(i64, i64), Both<Sight>>,
+}
+
+impl Followed {
+    /// What is known of a frame's regions.
+    pub(crate) fn of(&self, frame: &FrameInfo) -> Both<Sight> {
+        self.sights.get(&key(frame)).copied().unwrap_or_default()
+    }
+}
+
+fn key(frame: &FrameInfo) -> (i64, i64) {
+    (frame.stamp_nanos, frame.log_time_nanos)
+}
+
+/// Follow the drawn regions through a bag.
+///
+/// # Errors
+/// Those of the bag; `Error::DrawnTooLate` and `Error::NotFollowed` for a box that no picture holds;
+/// `Error::Interrupted`.
+pub(crate) fn follow(
+    info: &BagInfo,
+    roles: &Roles,
+    request: &LabelRequest<'_>,
+    measurer: &Measurer<'_>,
+) -> Result<Followed> {
+    let bag = Bag::survey(info, roles, request, measurer)?;
+    let [fingertip, target] = bag.due(request.settings)?;
+    let target = bag.follow(&target, None)?;
+    let fingertip = bag.follow(&fingertip, Some(&target))?;
+    let sights = bag.frames.iter().enumerate();
+    let sights = sights.map(|(index, frame)| {
+        let of = |way: &Way| way.get(&index).map(|seen| seen.sight);
+        (key(&frame.info), [of(&fingertip), of(&target)])
+    });
+    Ok(Followed {
+        sights: sights.collect(),
+    })
+}
+
+/// The boxes of a region that were drawn, by the frame's place.
+type Due = Vec<Option<BoundingBox>>;
+
+/// What was seen of a region, by the frame's place.
+type Way = BTreeMap<usize, Seen>;
+
+/// What was seen of a region in a frame.
+struct Seen {
+    sight: Sight,
+    cover: Option<Cover>,
+}
+
+impl Seen {
+    /// In two directions of time.
+    fn joined(earlier: Option<Self>, later: Option<Self>) -> Option<Self> {
+        let (Some(earlier), Some(later)) = (&earlier, &later) else {
+            return earlier.or(later);
+        };
+        let sight = Sight::joined(earlier.sight, later.sight);
+        // Of which drawing was nearer.
+        let is_later = sight.away_nanos() == later.sight.away_nanos();
+        let cover = match is_later {
+            true => &later.cover,
+            false => &earlier.cover,
+        };
+        Some(Self {
+            sight,
+            cover: cover.clone(),
+        })
+    }
+}
+
+/// A bag's frames without their pictures.
+struct Bag<'a> {
+    path: &'a Path,
+    image_topic: usize,
+    depth_topic: Option<usize>,
+    measurer: &'a Measurer<'a>,
+    stop: &'a AtomicBool,
+    /// What would be made, for who stops it.
+    target: &'a Path,
+    frames: Vec<MatchedFrame<Ordinal>>,
+    /// How long each picture of each topic is, encoded.
+    bytes: BTreeMap<usize, Vec<usize>>,
+}
+
+impl<'a> Bag<'a> {
+    /// Read it but for its pixels.
+    fn survey(
+        info: &'a BagInfo,
+        roles: &Roles,
+        request: &'a LabelRequest<'a>,
+        measurer: &'a Measurer<'a>,
+    ) -> Result<Self> {
+        let settings = request.settings;
+        let image_topic = roles.topic(Role::Image).unwrap_or_default();
+        let depth_topic = roles.topic(Role::Depth);
+        let camera_info = roles.topic(Role::CameraInfo);
+        let camera_info = match camera_info {
+            Some(topic) => {
+                decoder_of(info, roles, Role::CameraInfo, settings)?.map(|decoder| (topic, decoder))
+            }
+            None => None,
+        };
+        let mut readers: BTreeMap<usize, (StreamKind, &Decoder)> = BTreeMap::new();
+        readers.insert(image_topic, (StreamKind::Image, &measurer.image));
+        if let (Some(topic), Some(decoder)) = (depth_topic, &measurer.depth) {
+            readers.insert(topic, (StreamKind::Depth, decoder));
+        }
+        if let Some((topic, decoder)) = &camera_info {
+            readers.insert(*topic, (StreamKind::CameraInfo, decoder));
+        }
+        let mut matcher = StampMatcher::new(settings, false);
+        let mut bytes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut reader = BagReader::open(&info.path)?;
+        while let Some(message) = reader.next_message()? {
+            request.stop_if_asked()?;
+            let Some((kind, decoder)) = readers.get(&message.topic) else {
+                continue;
+            };
+            let lengths = bytes.entry(message.topic).or_default();
+            let ordinal = lengths.len() as Ordinal;
+            lengths.push(message.data.len());
+            // What is broken is told when the bag is labelled.
+            if let Ok(input) = reading::read(*kind, decoder, &message.data, message.log_time_nanos)
+            {
+                matcher.push(message.log_time_nanos, input.with_payload(|_| ordinal));
+            }
+        }
+        Ok(Self {
+            path: &info.path,
+            image_topic,
+            depth_topic,
+            measurer,
+            stop: request.stop,
+            target: request.target,
+            frames: matcher.frames().collect(),
+            bytes,
+        })
+    }
+
+    /// The boxes of both regions that were drawn in each frame.
+    fn due(&self, settings: &Settings) -> Result<[Due; 2]> {
+        let mut schedule = Schedule::new(&settings.regions);
+        let first_nanos = self
+            .frames
+            .first()
+            .map_or(0, |frame| frame.info.timeline_nanos);
+        let since_first =
+            |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos.saturating_sub(first_nanos);
+        let due = self
+            .frames
+            .iter()
+            .map(|frame| schedule.due(since_first(frame)));
+        let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
+        let left = schedule
+            .left()
+            .into_iter()
+            .zip([Role::Fingertip, Role::Target]);
+        for (drawn, role) in left {
+            if let Some(drawn) = drawn {
+                let longest = self
+                    .frames
+                    .iter()
+                    .map(since_first)
+                    .max()
+                    .unwrap_or_default();
+                return Err(Error::DrawnTooLate {
+                    role,
+                    drawn: drawn.to_string(),
+                    recording_s: seconds_between(0, longest),
+                });
+            }
+        }
+        Ok(due.into())
+    }
+
+    /// Both ways from where a region was drawn.
+    fn follow(&self, due: &Due, other: Option<&Way>) -> Result<Way> {
+        let (Some(first), Some(last)) = (
+            due.iter().position(Option::is_some),
+            due.iter().rposition(Option::is_some),
+        ) else {
+            return Ok(Way::new());
+        };
+        let (forwards, backwards) = thread::scope(|scope| {
+            let backwards = scope.spawn(|| self.backwards(last, due, other));
+            let forwards = self.forwards(first, due, other);
+            let backwards = backwards
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic));
+            (forwards, backwards)
+        });
+        let (mut forwards, mut backwards) = (forwards?, backwards?);
+        let joined = (0..self.frames.len()).filter_map(|index| {
+            let seen = Seen::joined(forwards.remove(&index), backwards.remove(&index))?;
+            Some((index, seen))
+        });
+        Ok(joined.collect())
+    }
+
+    fn forwards(&self, first: usize, due: &Due, other: Option<&Way>) -> Result<Way> {
+        let mut course = Course::new(self, due, other);
+        let mut pictures = self.pictures()?;
+        for index in first..self.frames.len() {
+            let frame = pictures.of(&self.frames, index)?;
+            course.see(index, frame.as_ref())?;
+        }
+        Ok(course.way)
+    }
+
+    fn backwards(&self, last: usize, due: &Due, other: Option<&Way>) -> Result<Way> {
+        let mut course = Course::new(self, due, other);
+        let mut pictures = self.pictures()?;
+        for block in self.blocks(last + 1).into_iter().rev() {
+            let mut held = Vec::with_capacity(block.len());
+            for index in block.clone() {
+                held.push(pictures.of(&self.frames, index)?);
+            }
+            for (index, frame) in block.zip(held).rev() {
+                course.see(index, frame.as_ref())?;
+            }
+        }
+        Ok(course.way)
+    }
+
+    /// The frames up to one, in stretches whose pictures may be held together.
+    fn blocks(&self, until: usize) -> Vec<Range<usize>> {
+        let mut blocks = Vec::new();
+        let (mut begin, mut held) = (0, 0);
+        for (index, frame) in self.frames.iter().enumerate().take(until) {
+            let bytes = self.length(Some(self.image_topic), Some(frame.image))
+                + self.length(self.depth_topic, frame.depth);
+            if held + bytes > MAX_BLOCK_BYTES && index > begin {
+                blocks.push(begin..index);
+                (begin, held) = (index, 0);
+            }
+            held += bytes;
+        }
+        blocks.push(begin..until);
+        blocks
+    }
+
+    fn length(&self, topic: Option<usize>, ordinal: Option<Ordinal>) -> usize {
+        let lengths = topic.and_then(|topic| self.bytes.get(&topic));
+        let ordinal = ordinal.and_then(|ordinal| usize::try_from(ordinal).ok());
+        let length = lengths
+            .zip(ordinal)
+            .and_then(|(lengths, at)| lengths.get(at));
+        length.copied().unwrap_or_default()
+    }
+
+    fn pictures(&self) -> Result<FramePictures> {
+        Ok(FramePictures {
+            images: Pictures::open(self.path, self.image_topic)?,
+            depth: (self.depth_topic)
+                .map(|topic| Pictures::open(self.path, topic))
+                .transpose()?,
+        })
+    }
+}
+
+/// A region on its way through a bag.
+struct Course<'a> {
+    bag: &'a Bag<'a>,
+    due: &'a Due,
+    /// What is seen of the other region.
+    other: Option<&'a Way>,
+    follower: Follower,
+    way: Way,
+}
+
+impl<'a> Course<'a> {
+    fn new(bag: &'a Bag<'a>, due: &'a Due, other: Option<&'a Way>) -> Self {
+        Self {
+            bag,
+            due,
+            other,
+            follower: Follower::default(),
+            way: Way::new(),
+        }
+    }
+
+    fn see(&mut self, index: usize, frame: Option<&MatchedFrame>) -> Result<()> {
+        stop_if_asked(self.bag.stop, self.bag.target)?;
+        let Some(frame) = frame else { return Ok(()) };
+        let picture = self.bag.measurer.look(frame);
+        let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));
+        let due = self.due.get(index).copied().flatten();
+        let other = self
+            .other
+            .and_then(|other| other.get(&index)?.cover.as_ref());
+        let at_nanos = frame.info.timeline_nanos;
+        if let Some(sight) = self.follower.see(due, at_nanos, picture, other)? {
+            let cover = self.follower.cover().cloned();
+            self.way.insert(index, Seen { sight, cover });
+        }
+        Ok(())
+    }
+}
+
+/// Reads the pictures of frames.
+struct FramePictures {
+    images: Pictures,
+    depth: Option<Pictures>,
+}
+
+impl FramePictures {
+    fn of(
+        &mut self,
+        frames: &[MatchedFrame<Ordinal>],
+        index: usize,
+    ) -> Result<Option<MatchedFrame>> {
+        let Some(frame) = frames.get(index) else {
+            return Ok(None);
+        };
+        let depth = match (frame.depth, &mut self.depth) {
+            (Some(ordinal), Some(pictures)) => Some(pictures.get(ordinal)?),
+            _ => None,
+        };
+        Ok(Some(MatchedFrame {
+            info: frame.info.clone(),
+            image: self.images.get(frame.image)?,
+            depth,
+            intrinsics: frame.intrinsics,
+        }))
+    }
+}
