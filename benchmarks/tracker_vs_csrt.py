@@ -268,6 +268,7 @@ def ours(recording: Recording, arguments: argparse.Namespace) -> Followed:
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     rows = np.array([[float(value) for value in line.split()] for line in lines]).reshape(count, len(ROLES), -1)
     # Frame, region, four edges, followed or not, score, depth consistent or not, milliseconds.
+    rows = rows[np.arange(count)[:, None], rows[:, :, 1].astype(int).argsort(axis=1)]
     return Followed(
         {role: rows[:, i, 2:6] for i, role in enumerate(ROLES)},
         {role: rows[:, i, 6] > 0 for i, role in enumerate(ROLES)},

@@ -11,6 +11,8 @@ const ROUNDED_NANOS: i64 = 5_000_000;
 /// Where boxes that were followed from either side overlap by less than this (intersection over union), one of them is of
 /// something else.
 const LEAST_AGREEMENT: f64 = 0.5;
+/// Then the one counts of which so much more is seen.
+const CLEARLY_MORE: f64 = 0.1;
 /// Of a place that stands out by less than this ([`Tracked::score`]), the sides are in doubt.
 const CLEAR_SCORE: f64 = 4.0;
 /// The share of a box's sides that is in doubt where it does not stand out at all.
@@ -28,6 +30,8 @@ pub enum Sight {
         bbox: BoundingBox,
         /// By how many pixels its sides may be off, one standard deviation.
         doubt_px: f64,
+        /// The share of it that is seen as it was drawn, 0 to 1.
+        seen: f64,
         /// From or to the picture that the box was drawn in, the nearer one of two.
         away_nanos: i64,
     },
@@ -44,6 +48,7 @@ impl Sight {
                 bbox,
                 doubt_px,
                 away_nanos,
+                ..
             } => {
                 let source = BoxSource {
                     origin: BoxOrigin::Followed,
@@ -64,17 +69,20 @@ impl Sight {
     }
 
     /// What a picture shows of a region that was followed from before and from behind. Between two drawings the nearer one
-    /// counts more; where they contradict each other, nobody knows.
+    /// counts more. Where they contradict each other, the one counts of which clearly more is seen, else the one that was
+    /// drawn much nearer; else nobody knows.
     pub fn joined(earlier: Self, later: Self) -> Self {
         let (
             Self::Followed {
                 bbox: first,
                 doubt_px: first_doubt_px,
+                seen: first_seen,
                 away_nanos: passed,
             },
             Self::Followed {
                 bbox: second,
                 doubt_px: second_doubt_px,
+                seen: second_seen,
                 away_nanos: ahead,
             },
         ) = (earlier, later)
@@ -85,13 +93,21 @@ impl Sight {
             };
         };
         if first.overlap(&second) < LEAST_AGREEMENT {
-            return Self::Lost;
+            return match first_seen - second_seen {
+                more if more > CLEARLY_MORE => earlier,
+                more if more < -CLEARLY_MORE => later,
+                _ if passed <= ahead / 2 => earlier,
+                _ if ahead <= passed / 2 => later,
+                _ => Self::Lost,
+            };
         }
         let whole = passed.saturating_add(ahead).max(1);
         let share = passed as f64 / whole as f64;
+        let mixed = |first: f64, second: f64| first * (1.0 - share) + second * share;
         Self::Followed {
             bbox: first.mixed(&second, share),
-            doubt_px: first_doubt_px * (1.0 - share) + second_doubt_px * share,
+            doubt_px: mixed(first_doubt_px, second_doubt_px),
+            seen: mixed(first_seen, second_seen),
             away_nanos: passed.min(ahead),
         }
     }
@@ -180,6 +196,7 @@ impl Follower {
             return Ok(Some(Sight::Followed {
                 bbox,
                 doubt_px: 0.0,
+                seen: 1.0,
                 away_nanos: 0,
             }));
         }
@@ -192,6 +209,7 @@ impl Follower {
             State::Followed => Sight::Followed {
                 bbox: tracked.bbox,
                 doubt_px: doubt_px(&tracked),
+                seen: f64::from(tracked.seen),
                 away_nanos: at_nanos.saturating_sub(self.drawn_nanos).saturating_abs(),
             },
         }))

@@ -127,13 +127,29 @@ pub struct Tracker {
     cover: Option<Cover>,
 }
 
+/// A region that is gone in so large a share, without being hidden, and whose box has drawn in to so small a share, has
+/// another shape: fingers that have opened or closed.
+const MOST_GONE: f32 = 0.25;
+const LEAST_LEFT: f64 = 0.6;
+/// Fingers that were drawn around an object are known together with it: they have opened where less of its places than
+/// this share is still its.
+const LEAST_HELD: f32 = 0.5;
+
 /// How much a picture counts for what is usual, and the share of points that usually is seen at least.
 const USUAL_SHARE: f32 = 0.1;
 const LEAST_USUAL: f32 = 0.5;
+/// As `LEAST_USUAL`, of a region that is looked for.
+const LEAST_USUAL_WHEN_LOST: f32 = 0.9;
 /// A lost region is found only where it looks this much like itself, of what is usual.
 const LEAST_RESPONSE: f32 = 0.85;
 /// And where the place stands out of the others by so many of their standard deviations.
 const LEAST_STANDOUT: f32 = 3.0;
+
+/// So many of its mean sides away a region has hardly come since it was lost: there it is found only if it is all there.
+const FAR_SIDES: f64 = 3.0;
+const LEAST_RESPONSE_FAR: f32 = 0.95;
+const LEAST_STANDOUT_FAR: f32 = 5.0;
+const LEAST_SEEN_FAR: f32 = 0.8;
 
 impl Tracker {
     /// Follow the region in a box, in pixels of the picture. A depth image belongs to the picture pixel by pixel, up
@@ -204,10 +220,12 @@ impl Tracker {
         let seen = look.verdict.seen;
         let depth_consistent = look.verdict.depth_agrees.is_none_or(|share| share > 0.5);
         let score = look.peak.to_sidelobe;
-        let least = if self.last.lost_pictures > 0 {
-            self.settings.found_again
+        // Something else may look like the half of a region that was seen for long.
+        let (least, usually_seen) = if self.last.lost_pictures > 0 {
+            let usually_seen = self.usually_seen.max(LEAST_USUAL_WHEN_LOST);
+            (self.settings.found_again, usually_seen)
         } else {
-            self.settings.least_seen
+            (self.settings.least_seen, self.usually_seen)
         };
         // Colours alone agree by chance more often.
         let least = if look.verdict.depth_agrees.is_none() {
@@ -216,9 +234,10 @@ impl Tracker {
             least
         };
         let is_there = look.verdict.behind <= self.settings.most_behind
-            && seen >= least * self.usually_seen
+            && seen >= least * usually_seen
             && (self.last.lost_pictures == 0 || self.is_clear(&look));
-        let Some(bbox) = self.box_at(&look, image).filter(|_| is_there) else {
+        let bbox = self.box_at(&look, image).filter(|_| is_there);
+        let Some(bbox) = bbox.filter(|bbox| !self.has_other_shape(&look, bbox)) else {
             return self.lost(score, seen, depth_consistent);
         };
         self.bbox = bbox;
@@ -233,10 +252,32 @@ impl Tracker {
         }
     }
 
+    fn has_other_shape(&self, look: &Look, bbox: &BoundingBox) -> bool {
+        let sides = (self.template.half_px).map(|half| 2.0 * half * f64::from(look.pose.scale));
+        let left = bbox.width() * bbox.height() / (sides[0] * sides[1]);
+        let has_drawn_in = look.verdict.gone > MOST_GONE && left < LEAST_LEFT;
+        has_drawn_in || look.verdict.holds.is_some_and(|share| share < LEAST_HELD)
+    }
+
     /// Whether a lost region is found, and not something like it.
     fn is_clear(&self, look: &Look) -> bool {
-        look.peak.response > LEAST_RESPONSE * self.usual_response
-            && look.peak.to_sidelobe > LEAST_STANDOUT
+        let [least_response, least_standout] = match self.is_far(look) {
+            true => [LEAST_RESPONSE_FAR, LEAST_STANDOUT_FAR],
+            false => [LEAST_RESPONSE, LEAST_STANDOUT],
+        };
+        look.peak.response > least_response * self.usual_response
+            && look.peak.to_sidelobe > least_standout
+            && (!self.is_far(look) || look.verdict.seen > LEAST_SEEN_FAR)
+    }
+
+    /// Whether a place is far from where the region was last, for its size.
+    fn is_far(&self, look: &Look) -> bool {
+        let middle = self.middle_at(look);
+        let off = f64::hypot(
+            middle[0] - self.last.middle[0],
+            middle[1] - self.last.middle[1],
+        );
+        off > FAR_SIDES * (self.template.half_px[0] + self.template.half_px[1])
     }
 
     /// Where the region was seen in the picture before; `None` where it is lost.

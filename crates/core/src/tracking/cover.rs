@@ -33,7 +33,7 @@ impl Cover {
             cells: vec![false; width * height],
         };
         for (point, fate) in template.points.iter().zip(fates) {
-            let cell = [0, 1].map(|k| point.offset[k].round() as i32 + half[k]);
+            let cell = [0, 1].map(|k| (point.offset[k] - 0.5).round() as i32 + half[k]);
             let [column, row] = cell.map(|cell| usize::try_from(cell).unwrap_or(usize::MAX));
             if *fate == Fate::Seen && point.inside && column < width && row < height {
                 cover.cells[row * width + column] = true;
@@ -42,8 +42,16 @@ impl Cover {
         cover
     }
 
+    /// Whether the object is seen at a place of the picture, in pixels, or within so many pixels of it.
+    pub(super) fn has_near(&self, [x, y]: [f64; 2], rim_px: f64) -> bool {
+        let steps = [-rim_px, 0.0, rim_px];
+        steps
+            .iter()
+            .any(|dy| steps.iter().any(|dx| self.has([x + dx, y + dy])))
+    }
+
     /// Whether the object is seen at a place of the picture, in pixels.
-    pub(super) fn has(&self, place: [f64; 2]) -> bool {
+    fn has(&self, place: [f64; 2]) -> bool {
         let [column, row] = [0, 1].map(|k| (place[k] - self.origin[k]) / self.cell_px);
         let is_here = column >= 0.0 && row >= 0.0 && column < self.width as f64;
         let index = row as usize * self.width + column as usize;

@@ -69,7 +69,7 @@ impl Look {
     ) -> Self {
         let (mut window, radius) = window(image, depth, template, last);
         if let Some(other) = other {
-            window.leave_out(other);
+            window.leave_out(other, 0.0);
         }
         let likeness = likeness(&window, template, last.depth_m);
         let sight = Sight {

@@ -27,6 +27,12 @@ const OPEN_SHARE: f32 = 0.05;
 /// Points that go on outside the box (a finger's rest) count for so much: they may move by themselves.
 const OUTSIDE_WEIGHT: f32 = 0.3;
 
+/// Pixels around what is seen of another object that may have its colours: an edge is of both.
+const RIM_PX: f64 = 2.0;
+
+/// An object whose points span this share of its box says where that ends.
+const REACHES_SHARE: f32 = 0.75;
+
 /// One of the object's cells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point {
@@ -62,6 +68,9 @@ pub(super) struct Template {
     pub(super) within_pixel: [f64; 2],
     pub(super) points: Vec<Point>,
     pub(super) beside: Vec<Beside>,
+    /// Places within the box of another object, where that leaves so little of this one that it does not reach over its
+    /// own box.
+    pub(super) held: Vec<[f32; 2]>,
     pub(super) palette: Palette,
     /// The object's middle depth in metres, if it was measured.
     pub(super) depth_m: Option<f32>,
@@ -91,7 +100,7 @@ impl Template {
         let pixel = bbox.center().map(|place| place.floor() as i32);
         let mut window = Window::around(picture, depth, pixel, reach, cell_px);
         if let Some(other) = other {
-            window.leave_out(other);
+            window.leave_out(other, RIM_PX);
         }
         let middle = window.cell_of(bbox.center()).map(|place| place as f32);
         let sketch = Sketch::of(&window, middle, half);
@@ -101,6 +110,7 @@ impl Template {
             within_pixel: bbox.center().map(|place| place - place.floor()),
             points: Vec::new(),
             beside: Vec::new(),
+            held: Vec::new(),
             palette: sketch.palette.clone(),
             depth_m: sketch.depth_m(&window),
             relief_m: [0.0; 2],
@@ -109,6 +119,9 @@ impl Template {
         template.collect(&window, &sketch, middle);
         template.relief_m = template.span_of_relief();
         template.weigh_beside();
+        if template.reaches_over(half) {
+            template.held.clear();
+        }
         if sketch.is_alone {
             template.is_open = template.open_sides(half);
         }
@@ -126,6 +139,9 @@ impl Template {
             let (cell, inside) = (window.at(column, row), sketch.inside[index]);
             let relief_m = self.depth_m.map_or(f32::NAN, |own| cell.depth_m - own);
             let is_far = relief_m.abs() > MOST_RELIEF_M;
+            if cell.is_others && inside {
+                self.held.push(offset);
+            }
             if cell.color[0].is_nan() {
                 continue;
             }
@@ -146,6 +162,19 @@ impl Template {
                 });
             }
         }
+    }
+
+    /// Whether the object's own points say where its box ends.
+    fn reaches_over(&self, half: [f32; 2]) -> bool {
+        let inside = self.points.iter().filter(|point| point.inside);
+        let none = [[f32::INFINITY, f32::NEG_INFINITY]; 2];
+        let spans = inside.fold(none, |spans, point| {
+            [0, 1].map(|k| {
+                let [first, last] = spans[k];
+                [first.min(point.offset[k]), last.max(point.offset[k])]
+            })
+        });
+        (0..2).all(|k| spans[k][1] - spans[k][0] > REACHES_SHARE * 2.0 * half[k])
     }
 
     /// Where the object's rest begins right beyond a side.

@@ -31,6 +31,11 @@ pub(super) struct Verdict {
     pub(super) seen: f32,
     /// Where what lies far behind the object is seen instead of it.
     pub(super) behind: f32,
+    /// Where something else is seen instead of it, and not before it.
+    pub(super) gone: f32,
+    /// Of the places in the box where another object was held, the share where it still is; `None` where none was, or the
+    /// object itself reaches over its box.
+    pub(super) holds: Option<f32>,
     /// Of the points whose depth is known, how many are where depth says.
     pub(super) depth_agrees: Option<f32>,
 }
@@ -38,7 +43,7 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn of(window: &Window, template: &Template, pose: &Pose) -> Self {
         let tolerance_m = pose.depth_m.map_or(0.0, |own| NEAR_M + NEAR_SHARE * own);
-        let (mut seen, mut behind, mut all) = (0.0, 0.0, 0.0);
+        let (mut seen, mut behind, mut gone, mut all) = (0.0, 0.0, 0.0, 0.0);
         let (mut agree, mut known) = (0.0, 0.0);
         let mut fates = Vec::with_capacity(template.points.len());
         for point in &template.points {
@@ -64,8 +69,10 @@ impl Verdict {
                 known += point.weight;
                 agree += point.weight * f32::from(u8::from(off_m.abs() <= tolerance_m));
             }
-            if fate == Fate::Seen {
-                seen += point.weight;
+            match fate {
+                Fate::Seen => seen += point.weight,
+                Fate::Gone => gone += point.weight,
+                Fate::Hidden => {}
             }
             if off_m > FAR_BEHIND_M {
                 behind += point.weight;
@@ -76,6 +83,8 @@ impl Verdict {
             fates,
             seen: seen / all,
             behind: behind / all,
+            gone: gone / all,
+            holds: holds(window, template, pose),
             depth_agrees: (known > 0.1 * all).then(|| agree / known),
         }
     }
@@ -112,6 +121,15 @@ impl Verdict {
         }
         sides
     }
+}
+
+fn holds(window: &Window, template: &Template, pose: &Pose) -> Option<f32> {
+    let held = template.held.len();
+    let still = template.held.iter().filter(|offset| {
+        let [column, row] = pose.cell_of(**offset);
+        window.at(column, row).is_others
+    });
+    (held > 0).then(|| still.count() as f32 / held as f32)
 }
 
 /// By how much the object is farther away than thought, in metres: the middle of what its points' depths say.

@@ -124,14 +124,15 @@ impl Window {
         }
     }
 
-    /// What is another object's can tell nothing of this one, neither by its colour nor by its depth.
-    pub(super) fn leave_out(&mut self, other: &Cover) {
+    /// What is another object's can tell nothing of this one, neither by its colour nor by its depth; nor can so many pixels
+    /// around it.
+    pub(super) fn leave_out(&mut self, other: &Cover, rim_px: f64) {
         let size = f64::from(self.cell_px);
         for row in 0..self.height {
             for column in 0..self.width {
                 let middle = [column, row].map(|cell| (f64::from(cell) + 0.5) * size);
                 let place = [0, 1].map(|k| f64::from(self.origin[k]) + middle[k]);
-                if other.has(place) {
+                if other.has_near(place, rim_px) {
                     self.cells[(row * self.width + column) as usize] = Cell {
                         is_others: true,
                         ..NOTHING
