@@ -68,7 +68,7 @@ pub(super) struct Template {
     pub(super) within_pixel: [f64; 2],
     pub(super) points: Vec<Point>,
     pub(super) beside: Vec<Beside>,
-    /// Places within the box of another object, where that leaves so little of this one that it does not reach over its
+    /// Places within the box of another object that is about as far away, where that leaves so little of this one that it does not reach over its
     /// own box.
     pub(super) held: Vec<[f32; 2]>,
     pub(super) palette: Palette,
@@ -99,6 +99,7 @@ impl Template {
         let reach = half.map(|half| half.ceil() as i32 + ring);
         let pixel = bbox.center().map(|place| place.floor() as i32);
         let mut window = Window::around(picture, depth, pixel, reach, cell_px);
+        let depths_m: Vec<f32> = window.cells.iter().map(|cell| cell.depth_m).collect();
         if let Some(other) = other {
             window.leave_out(other, RIM_PX);
         }
@@ -116,7 +117,7 @@ impl Template {
             relief_m: [0.0; 2],
             is_open: [true; 4],
         };
-        template.collect(&window, &sketch, middle);
+        template.collect(&window, &sketch, middle, &depths_m);
         template.relief_m = template.span_of_relief();
         template.weigh_beside();
         if template.reaches_over(half) {
@@ -129,7 +130,7 @@ impl Template {
         template
     }
 
-    fn collect(&mut self, window: &Window, sketch: &Sketch, middle: [f32; 2]) {
+    fn collect(&mut self, window: &Window, sketch: &Sketch, middle: [f32; 2], depths_m: &[f32]) {
         for (index, &surety) in sketch.surety.iter().enumerate() {
             let (column, row) = (index as i32 % window.width, index as i32 / window.width);
             let offset = [
@@ -139,7 +140,10 @@ impl Template {
             let (cell, inside) = (window.at(column, row), sketch.inside[index]);
             let relief_m = self.depth_m.map_or(f32::NAN, |own| cell.depth_m - own);
             let is_far = relief_m.abs() > MOST_RELIEF_M;
-            if cell.is_others && inside {
+            let is_beside = self
+                .depth_m
+                .is_none_or(|own| !((depths_m[index] - own).abs() > MOST_RELIEF_M / 2.0));
+            if cell.is_others && inside && is_beside {
                 self.held.push(offset);
             }
             if cell.color[0].is_nan() {
