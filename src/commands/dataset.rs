@@ -69,6 +69,7 @@ fn settings(options: &Dataset) -> spatial_reward_core::Result<Settings> {
     let mut config = config_file(options.config.as_deref())?;
     options.topics.clone().set(&mut config);
     config.refuse_frames("dataset")?;
+    config.refuse_drawn("dataset")?;
     ready(config)
 }
 

@@ -37,7 +37,7 @@ fn transform(stamp: i64, parent: &str, child: &str, at: [f64; 3], rotation: [f64
 }
 
 /// A bag as a recording that can be changed.
-fn recording_of(bag: &Path) -> Recording {
+pub(crate) fn recording_of(bag: &Path) -> Recording {
     let mut recording = Recording::default();
     let reader = BagReader::open(bag).unwrap();
     let types: Vec<(String, String)> = (reader.info().topics.iter())

@@ -231,3 +231,89 @@ fn doubt_px(tracked: &Tracked) -> f64 {
     let side = f64::min(tracked.bbox.width(), tracked.bbox.height());
     MOST_DOUBT_SHARE * share * side
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Config;
+
+    fn followed(x: f64, seen: f64, away_s: f64) -> Sight {
+        Sight::Followed {
+            bbox: BoundingBox::new(x, 0.0, x + 20.0, 10.0),
+            doubt_px: 0.0,
+            seen,
+            away_nanos: nanos_from_seconds(away_s),
+        }
+    }
+
+    fn left_of(sight: Sight) -> Option<f64> {
+        sight.placed().map(|(bbox, _)| bbox.x_min)
+    }
+
+    #[test]
+    fn between_two_drawings_the_nearer_one_counts_more() {
+        let joined = Sight::joined(followed(100.0, 0.9, 1.0), followed(104.0, 0.9, 3.0));
+        assert_eq!(left_of(joined), Some(101.0));
+        assert_eq!(joined.away_nanos(), Some(nanos_from_seconds(1.0)));
+    }
+
+    #[test]
+    fn where_two_drawings_contradict_each_other_it_takes_a_reason_to_believe_one() {
+        // given boxes that do not overlap by half
+        for (earlier, later, expected) in [
+            // one of which is seen much better
+            (
+                followed(100.0, 0.9, 9.0),
+                followed(150.0, 0.7, 1.0),
+                Some(100.0),
+            ),
+            (
+                followed(100.0, 0.7, 1.0),
+                followed(150.0, 0.9, 9.0),
+                Some(150.0),
+            ),
+            // was drawn much nearer
+            (
+                followed(100.0, 0.9, 1.0),
+                followed(150.0, 0.9, 2.0),
+                Some(100.0),
+            ),
+            (
+                followed(100.0, 0.9, 2.0),
+                followed(150.0, 0.9, 1.0),
+                Some(150.0),
+            ),
+            // or neither
+            (followed(100.0, 0.9, 2.0), followed(150.0, 0.9, 3.0), None),
+            // and those that are lost say nothing
+            (Sight::Lost, followed(150.0, 0.9, 3.0), Some(150.0)),
+            (followed(100.0, 0.9, 3.0), Sight::Lost, Some(100.0)),
+            (Sight::Lost, Sight::Lost, None),
+        ] {
+            assert_eq!(
+                left_of(Sight::joined(earlier, later)),
+                expected,
+                "{earlier:?} {later:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_box_is_due_in_the_first_picture_from_its_time_on() {
+        // given boxes out of order, and a camera of 10 Hz
+        let yaml = "regions: {fingertip: {box: ['0,0,9,9@0.25', '0,0,5,5']}, target: {box: ['0,0,7,7@0.098', '0,0,8,8@9']}}";
+        let mut schedule = Schedule::new(&Config::from_yaml(yaml).unwrap().regions);
+        let due = [0.0, 0.1, 0.2, 0.3, 0.4].map(|at_s| {
+            let due = schedule.due(nanos_from_seconds(at_s));
+            due.map(|bbox| bbox.map_or(0.0, |bbox| bbox.x_max))
+        });
+        // then each is due once, those typed with rounded times in their own picture
+        assert_eq!(
+            due,
+            [[5.0, 0.0], [0.0, 7.0], [0.0, 0.0], [9.0, 0.0], [0.0, 0.0]]
+        );
+        // and the one after the end is known
+        let left = schedule.left().map(|left| left.map(|drawn| drawn.at_s));
+        assert_eq!(left, [None, Some(9.0)]);
+    }
+}

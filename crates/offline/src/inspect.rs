@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use crate::by_stamp;
 use crate::error::{Error, Result};
 use crate::label::calibration::leave_out_if_uncalibrated;
+use crate::label::follow::amiss;
 use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::registration;
@@ -19,6 +20,7 @@ use spatial_reward_core::pipeline::measure::Size;
 use spatial_reward_core::pipeline::{FrameInfo, Matcher, at_frames};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
@@ -258,6 +260,11 @@ impl Rehearsal {
             }
         }
         self.look_at_frames(inspection, settings, tree);
+        let stamps = self.stamps.iter().map(|(stamp_nanos, _)| *stamp_nanos);
+        let (first, last) = (stamps.clone().min(), stamps.max());
+        let recording_s = seconds_between(first.unwrap_or_default(), last.unwrap_or_default());
+        let [picture, ..] = self.intake.first_messages().sizes();
+        (inspection.obstacles).extend(amiss(settings, recording_s, picture));
         inspection.frames = self.frames;
         inspection.episodes = self.episodes;
         inspection.unmatched = self.unmatched;

@@ -21,8 +21,8 @@ use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{FrameInfo, LiveFollower, MatchedFrame, Ordinal, StampMatcher};
 use spatial_reward_core::settings::{Regions, Settings};
-use spatial_reward_core::stamp::seconds_between;
-use spatial_reward_core::tracking::Cover;
+use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
+use spatial_reward_core::tracking::{Cover, StartError};
 use spatial_reward_rosbag2::{BagInfo, BagReader};
 
 /// Encoded pictures that are held to go through them backwards.
@@ -136,6 +136,40 @@ pub(crate) fn follow(
     Ok(Followed {
         sights: sights.collect(),
     })
+}
+
+/// What is wrong with the boxes that were drawn, of a recording that lasts so long and has pictures of such a size.
+pub(crate) fn amiss(
+    settings: &Settings,
+    recording_s: f64,
+    picture: Option<(u32, u32)>,
+) -> Vec<Error> {
+    let mut schedule = Schedule::new(&settings.regions);
+    schedule.due(nanos_from_seconds(recording_s));
+    let left = schedule
+        .left()
+        .into_iter()
+        .zip([Role::Fingertip, Role::Target]);
+    let too_late = left.filter_map(|(drawn, role)| {
+        Some(Error::DrawnTooLate {
+            role,
+            drawn: drawn?.to_string(),
+            recording_s,
+        })
+    });
+    let regions = &settings.regions;
+    let drawn = regions.fingertip.drawn.iter().chain(&regions.target.drawn);
+    let outside = drawn.filter_map(|drawn| {
+        let (width, height) = picture?;
+        let bbox = drawn.bbox;
+        let is_inside = bbox.clipped(width, height).is_some();
+        (!is_inside).then_some(Error::NotFollowed(StartError::Outside {
+            bbox,
+            width,
+            height,
+        }))
+    });
+    too_late.chain(outside).collect()
 }
 
 /// The boxes of a region that were drawn, by the frame's place.
@@ -253,26 +287,12 @@ impl<'a> Bag<'a> {
             .iter()
             .map(|frame| schedule.due(since_first(frame)));
         let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
-        let left = schedule
-            .left()
-            .into_iter()
-            .zip([Role::Fingertip, Role::Target]);
-        for (drawn, role) in left {
-            if let Some(drawn) = drawn {
-                let longest = self
-                    .frames
-                    .iter()
-                    .map(since_first)
-                    .max()
-                    .unwrap_or_default();
-                return Err(Error::DrawnTooLate {
-                    role,
-                    drawn: drawn.to_string(),
-                    recording_s: seconds_between(0, longest),
-                });
-            }
+        let longest = self.frames.iter().map(since_first).max();
+        let recording_s = seconds_between(0, longest.unwrap_or_default());
+        match amiss(settings, recording_s, None).into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(due.into()),
         }
-        Ok(due.into())
     }
 
     /// Both ways from where a region was drawn.
