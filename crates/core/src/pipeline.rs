@@ -16,6 +16,7 @@ mod buffer;
 mod clock;
 mod detector_picture;
 mod image_order;
+pub mod in_space;
 mod join;
 mod matcher;
 pub mod measure;

@@ -1,6 +1,7 @@
 //! Boxes from `vision_msgs/Detection2DArray`, in every layout that it has had, and from
 //! `sensor_msgs/RegionOfInterest`, as one plain list.
 
+use nalgebra::{Isometry3, Point3, Vector3};
 use serde::Deserialize;
 
 use super::cdr;
@@ -12,8 +13,8 @@ use crate::frame::{BoundingBox, Detection};
 /// CDR pads a message to a multiple of 4 bytes.
 const MAX_ALIGNMENT_PADDING_BYTES: usize = 3;
 
-/// The boxes of one message.
-#[derive(Debug, Clone, PartialEq)]
+/// What one message says of objects.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Detections {
     /// `header.stamp`; where the array has none, the newest of its detections'. 0 where nobody has one, and the
     /// log time must do.
@@ -25,6 +26,56 @@ pub struct Detections {
     /// box is the smallest upright one around it. As sent: boxes may be empty, not finite, or outside
     /// the image.
     pub boxes: Vec<Detection>,
+    /// Those that are told of in metres, one entry for each name; for [`crate::pipeline::in_space`] to make boxes of.
+    pub in_space: Vec<InSpace>,
+    /// Those whose place is no place, by all their names, with what is wrong in words.
+    pub nowhere: Vec<(Vec<String>, String)>,
+}
+
+impl Detections {
+    /// The names of all objects, one after the other.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        let in_pixels = self.boxes.iter().map(|it| &it.class_id);
+        let in_space = self.in_space.iter().map(|it| &it.class_id);
+        let nowhere = self.nowhere.iter().flat_map(|(names, _)| names);
+        in_pixels.chain(in_space).chain(nowhere).map(String::as_str)
+    }
+}
+
+/// An object that a detector places in space.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InSpace {
+    /// As of a [`Detection`].
+    pub class_id: String,
+    /// As of a [`Detection`].
+    pub score: f64,
+    /// As of a [`Detection`].
+    pub track_id: Option<String>,
+    /// The coordinate frame; empty where nobody named one.
+    pub frame_id: String,
+    /// Where in it.
+    pub place: Place,
+}
+
+/// Where an object is in a coordinate frame, in metres; finite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Place {
+    /// The corners of a box around it, in any order.
+    Corners([Vector3<f64>; 8]),
+    /// Its pose; the message does not say how large it is.
+    Pose(Isometry3<f64>),
+}
+
+impl Place {
+    /// The corners of a box of these sides around a pose.
+    pub fn of_box(pose: &Isometry3<f64>, sides_m: [f64; 3]) -> Self {
+        let half = Vector3::from(sides_m) / 2.0;
+        Self::Corners(std::array::from_fn(|corner| {
+            let sign = |axis: usize| if corner >> axis & 1 == 0 { -1.0 } else { 1.0 };
+            let signs = Vector3::new(sign(0), sign(1), sign(2));
+            (pose * Point3::from(half.component_mul(&signs))).coords
+        }))
+    }
 }
 
 /// Boxes of a Detection2DArray. Without a known layout the first that fits the bytes, newest first.
@@ -78,11 +129,10 @@ fn no_layout_fits(type_name: &str, bytes: &[u8]) -> Error {
 pub(super) fn from_region(region: &RegionOfInterest) -> Detections {
     let (x, y) = (f64::from(region.x_offset), f64::from(region.y_offset));
     Detections {
-        stamp_nanos: 0,
-        frame_id: String::new(),
         boxes: vec![Detection {
             class_id: String::new(),
             score: 1.0,
+            track_id: None,
             bbox: BoundingBox::new(
                 x,
                 y,
@@ -90,6 +140,7 @@ pub(super) fn from_region(region: &RegionOfInterest) -> Detections {
                 y + f64::from(region.height),
             ),
         }],
+        ..Detections::default()
     }
 }
 
@@ -166,17 +217,24 @@ struct WireBox {
 
 impl WireBox {
     fn upright(&self) -> BoundingBox {
-        let (width, height) = if self.theta == 0.0 {
-            (self.size_x, self.size_y)
-        } else {
-            let (sin, cos) = self.theta.sin_cos();
-            (
-                cos.abs() * self.size_x + sin.abs() * self.size_y,
-                sin.abs() * self.size_x + cos.abs() * self.size_y,
-            )
-        };
-        BoundingBox::from_center(self.center_x, self.center_y, width, height)
+        let center = [self.center_x, self.center_y];
+        upright(center, self.theta, [self.size_x, self.size_y])
     }
+}
+
+/// The smallest upright box around one that is turned by `theta` radians.
+pub(super) fn upright(center: [f64; 2], theta: f64, size: [f64; 2]) -> BoundingBox {
+    let [width, height] = size;
+    let (width, height) = if theta == 0.0 {
+        (width, height)
+    } else {
+        let (sin, cos) = theta.sin_cos();
+        (
+            cos.abs() * width + sin.abs() * height,
+            sin.abs() * width + cos.abs() * height,
+        )
+    };
+    BoundingBox::from_center(center[0], center[1], width, height)
 }
 
 impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detections {
@@ -189,12 +247,14 @@ impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detecti
                     class_id: detection.rest.id().to_owned(),
                     score: 1.0,
                     bbox,
+                    track_id: None,
                 });
             }
             boxes.extend(detection.results.iter().map(|hypothesis| Detection {
                 class_id: hypothesis.id.to_string(),
                 score: hypothesis.score,
                 bbox,
+                track_id: None,
             }));
         }
         let headers = || array.detections.iter().map(|detection| &detection.header);
@@ -210,6 +270,7 @@ impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detecti
                 false => array.header.frame_id,
             },
             boxes,
+            ..Self::default()
         }
     }
 }
@@ -314,6 +375,7 @@ mod tests {
                 class_id: String::new(),
                 score: 1.0,
                 bbox: BoundingBox::new(3.0, 4.0, 13.0, 24.0),
+                track_id: None,
             }]
         );
     }

@@ -17,7 +17,10 @@ impl Roles {
         if settings.needs_depth() {
             needed.push(Role::Depth);
         }
-        if settings.estimator().needs_camera_info || settings.regions.have_frames() {
+        if settings.estimator().needs_camera_info
+            || settings.regions.have_frames()
+            || self.are_in_space(info)
+        {
             needed.push(Role::CameraInfo);
         }
         let boxes = [Role::Fingertip, Role::Target].into_iter();
@@ -73,8 +76,8 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
         ),
         Role::CameraInfo => {
             format!(
-                "{what}, and the camera's intrinsics are what the geometry estimator measures with and TF frames are \
-                 seen with"
+                "{what}, and the camera's intrinsics are what the geometry estimator measures with and TF frames and \
+                 boxes in space are seen with"
             )
         }
         _ => what,
