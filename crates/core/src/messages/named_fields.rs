@@ -116,8 +116,7 @@ impl<'a> Reading<'a> {
         if count > self.body.len() - self.at {
             return None;
         }
-        let is_byte =
-            matches!(element, Shape::Primitive(name) if matches!(name.as_str(), "uint8" | "int8" | "bool"));
+        let is_byte = matches!(element, Shape::Primitive(name) if matches!(name.as_str(), "uint8" | "int8" | "bool"));
         if is_byte {
             return self.take(count).map(Value::Bytes);
         }
@@ -205,7 +204,14 @@ int32 CONSTANT=3
     fn message() -> Vec<u8> {
         let item = |id| Item("abc", id, 0.5);
         let data: &[u8] = &[1, 2, 3];
-        let content = (7_u8, vec![item(-1)], (item(2), item(3)), data, 9_u8, 0.25_f64);
+        let content = (
+            7_u8,
+            vec![item(-1)],
+            (item(2), item(3)),
+            data,
+            9_u8,
+            0.25_f64,
+        );
         cdr::encode("p/msg/M", &content).unwrap()
     }
 

@@ -87,9 +87,7 @@ impl Reader {
                         Error::decode(type_name, "a field has another type than is known")
                     });
                 }
-                Ok((_, left)) => {
-                    Error::decode(type_name, format!("{left} bytes are left over"))
-                }
+                Ok((_, left)) => Error::decode(type_name, format!("{left} bytes are left over")),
                 Err(error) => error,
             };
             why.get_or_insert(error);
@@ -184,7 +182,8 @@ impl Detections {
     /// An object whose pose is no pose. It is not seen, but told of.
     fn push_nowhere(&mut self, said: &Said, what: &str) {
         let name = said.names.join("/");
-        self.nowhere.push((said.names.clone(), format!("'{name}' has {what}")));
+        self.nowhere
+            .push((said.names.clone(), format!("'{name}' has {what}")));
     }
 }
 
@@ -418,7 +417,11 @@ fn pose(value: &Value<'_>) -> Option<Result<Isometry3<f64>, String>> {
 fn vector(value: &Value<'_>) -> Option<[f64; 3]> {
     let listed: Vec<f64> = value.items().iter().filter_map(Value::number).collect();
     match listed.is_empty() {
-        true => Some([number(value, "x")?, number(value, "y")?, number(value, "z")?]),
+        true => Some([
+            number(value, "x")?,
+            number(value, "y")?,
+            number(value, "z")?,
+        ]),
         false => listed.try_into().ok(),
     }
 }

@@ -177,8 +177,9 @@ impl BoxStream {
             true => !shared_topic || class_id == self.role.shared_class,
             false => self.classes.iter().any(|class| class == class_id),
         };
-        let is_same =
-            |detection: &Detection| detection.track_id.is_some() && detection.track_id == self.track_id;
+        let is_same = |detection: &Detection| {
+            detection.track_id.is_some() && detection.track_id == self.track_id
+        };
         let chosen = boxes
             .iter()
             .filter(|detection| detection.score >= self.min_score && counts(&detection.class_id))

@@ -135,6 +135,14 @@ pub enum Cause {
         /// The picture's size, pixels.
         picture_px: [u32; 2],
     },
+    /// Boxes in space lie where the camera does not look.
+    Unseen {
+        /// Whose boxes.
+        #[serde(serialize_with = "role::key")]
+        role: Role,
+        /// The share of them.
+        share: f64,
+    },
     /// Depth can only be in millimetres, though it is of a type that is read as metres.
     DepthUnit {
         /// The 5th, 50th and 95th percentile of what was measured, read as metres.

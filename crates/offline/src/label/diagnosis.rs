@@ -142,7 +142,7 @@ impl Case<'_> {
 
     fn unreadable(&self, role: Role, stream: &Stream) -> Option<Cause> {
         let unreadable = self.intake.unreadable().get(&self.source(role))?;
-        (unreadable.count > stream.messages).then(|| self.silent(role))
+        (unreadable.count >= stream.messages).then(|| self.silent(role))
     }
 
     fn other_classes(&self, role: Role) -> Option<Cause> {
@@ -313,6 +313,9 @@ impl Case<'_> {
         let (width, height) = picture?;
         let boxes = &self.boxes(role)?.boxes;
         let share = share(boxes, |bbox| bbox.clipped(width, height).is_none())?;
+        if self.intake.sight().is_some() {
+            return (share > 0.0).then_some(Cause::Unseen { role, share });
+        }
         let reach = |far: fn(&BoundingBox) -> f64| {
             let far = boxes.iter().map(far).filter(|far| far.is_finite());
             far.fold(0.0, f64::max)

@@ -105,13 +105,7 @@ fn candidate(
             0,
         ],
         // Of one detector's boxes in pixels and in space, those that need no camera.
-        preference: [
-            u64::from(!may_be_in_space(topic)),
-            count(topic),
-            0,
-            0,
-            0,
-        ],
+        preference: [u64::from(!may_be_in_space(topic)), count(topic), 0, 0, 0],
         ..Candidate::default()
     }
 }
