@@ -117,6 +117,8 @@ class Camera:
 
         least = np.array([metres(x_min, self.cx, self.fx, -1), metres(y_min, self.cy, self.fy, -1), near_m])
         most = np.array([metres(x_max, self.cx, self.fx, 1), metres(y_max, self.cy, self.fy, 1), far_m])
+        # A box is thick: too narrow a one beside the axis cannot be an outline.
+        assert (most > least).all() or not near_m > 0
         return (least + most) / 2, np.abs(most - least)
 
 

@@ -8,6 +8,7 @@ mod color;
 mod compressed;
 mod depth;
 mod depth_doubts;
+mod detected;
 mod detections;
 mod distortion;
 mod earlier_step_reward;
@@ -27,7 +28,7 @@ mod yuv;
 
 pub use crate::frame::Detection;
 pub use camera_info::doubt_of_size;
-pub use detections::{Detections, InSpace, Place};
+pub use detected::{Detections, InSpace, Place};
 pub use projection::{Projection, stream};
 pub use schema::type_name;
 pub use step_reward::StepReward;

@@ -88,11 +88,7 @@ impl Source {
         match self {
             Self::Yolo => vec![YOLO.to_owned()],
             Self::Detections3D => vec![DETECTIONS_3D.to_owned(), DETECTIONS_3D_2.to_owned()],
-            // Confidences were added at the end.
-            Self::Zed => vec![
-                ZED.to_owned(),
-                ZED.replace("float32[70] skeleton_keypoint_confidence\n", ""),
-            ],
+            Self::Zed => vec![ZED.to_owned()],
             Self::SpatialDetections => vec![SPATIAL_DETECTIONS.to_owned()],
             Self::AprilTags => vec![APRIL_TAGS.to_owned()],
             Self::Aruco => vec![ARUCO.to_owned()],

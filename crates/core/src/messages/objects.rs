@@ -3,7 +3,7 @@
 
 use nalgebra::{Isometry3, Vector3};
 
-use super::detections::{Detections, InSpace, Place, upright};
+use super::detected::{Detections, InSpace, Place, upright};
 use super::named_fields::{Value, read};
 use super::object_source::Source;
 use super::schema::{Shape, short_name};

@@ -42,11 +42,13 @@ pub struct Region {
     /// The TF frame that it is at, in the place of a detector's boxes: /tf and /tf_static say where that is. Of
     /// recordings only.
     pub frame: Option<String>,
-    /// With a frame: the diameter of the ball around it that the region is taken to be, about the object's size.
+    /// With a frame, or with messages that say where an object or a marker is and not how large: the diameter of the ball
+    /// around it that the region is taken to be, about the object's size.
     #[default = 0.03]
     #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "maximum" = 10.0))]
     pub size_m: f64,
-    /// With a frame: where in it the middle of the ball is, x,y,z in metres, such as 0,0,0.1. None is its origin.
+    /// With a frame or such messages: where in it the middle of the ball is, x,y,z in metres, such as 0,0,0.1. None is its
+    /// origin.
     pub offset_m: Option<Offset>,
 }
 

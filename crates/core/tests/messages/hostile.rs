@@ -184,6 +184,10 @@ fn every_message() -> Vec<(String, String)> {
     ] {
         messages.push((format!("{name}.cdr"), type_name.to_owned()));
     }
+    messages.extend(
+        crate::objects::TYPES
+            .map(|(name, type_name)| (format!("objects_{name}.cdr"), type_name.to_owned())),
+    );
     messages
 }
 

@@ -9,6 +9,7 @@
 
 mod fixtures;
 mod hostile;
+mod objects;
 mod opencv;
 
 use fixtures::{ARRAY, IMAGE, cases, decoder, fixture};
