@@ -9,7 +9,6 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from scipy.spatial.transform import Rotation
 
 BOXES = "vision_msgs/msg/Detection2DArray"
-TF = "tf2_msgs/msg/TFMessage"
 THICKNESS_M = 0.04
 
 DEFINITIONS = {
@@ -80,8 +79,8 @@ def typestore(changes=None):
     types = {}
     for package, definitions in DEFINITIONS.items():
         for name, text in definitions.items():
-            text = (changes or {}).get(f"{package}/{name}", text)
-            types |= get_types_from_msg(text, f"{package}/msg/{name}")
+            changed = (changes or {}).get(f"{package}/{name}", text)
+            types |= get_types_from_msg(changed, f"{package}/msg/{name}")
     store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
     return store
 
@@ -105,8 +104,8 @@ class Camera:
     cy: float
 
     def box(self, seen):
-        """Middle and size in metres of a box that the camera sees just in the pixel box. Its outline is of the near face
-        where that stands out, and of the far one where it is beside the axis."""
+        """Middle and size in metres of a box that the camera sees just in the pixel box. Its outline is of the near
+        face where that stands out, and of the far one where it is beside the axis."""
         near_m, far_m = seen.depth_m, seen.depth_m + THICKNESS_M
         x_min, y_min, x_max, y_max = seen.box
 
@@ -123,7 +122,7 @@ class Camera:
 
 
 class Forms:
-    """One method a message type: from what was seen to a message. Places are mapped by `into` (rotation, translation)."""
+    """One method a message type: from what was seen to a message. `into` maps places: a rotation and a translation."""
 
     def __init__(self, store, camera):
         self.store, self.camera = store, camera
@@ -188,9 +187,7 @@ class Forms:
                 "vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=self.hypothesis(seen), pose=covariant
             )
             bbox = self.make("vision_msgs/msg/BoundingBox3D", center=pose, size=self.vector(size))
-            return self.make(
-                "vision_msgs/msg/Detection3D", header=header, results=[result], bbox=bbox, id=seen.track
-            )
+            return self.make("vision_msgs/msg/Detection3D", header=header, results=[result], bbox=bbox, id=seen.track)
 
         return self.make(
             "vision_msgs/msg/Detection3DArray", header=header, detections=[detection(seen) for seen in objects]
@@ -286,13 +283,16 @@ class Forms:
             detections=[detection(seen) for seen in objects],
         )
 
+    def marker_pose(self, seen, into):
+        """Of a marker that is turned against the camera, in the middle of what was seen."""
+        turn = Rotation.from_euler("xyz", [3.0, 0.2, 0.4])
+        return into[0] * turn, into[0].apply(self.camera.box(seen)[0]) + into[1]
+
     def aruco(self, header, objects, into):
-        # A marker of a pose that is turned against the camera; the object lies beside it.
         def marker(seen):
-            turn = Rotation.from_euler("xyz", [3.0, 0.2, 0.4])
-            middle = into[0].apply(self.camera.box(seen)[0]) + into[1]
+            turn, middle = self.marker_pose(seen, into)
             marker_id = {"fingertip": 3, "target": 7}[seen.class_name]
-            pose = self.pose(middle, into[0] * turn)
+            pose = self.pose(middle, turn)
             return self.make("aruco_opencv_msgs/msg/MarkerPose", marker_id=marker_id, pose=pose)
 
         return self.make(
@@ -313,6 +313,65 @@ def nanos(stamp):
     return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
+class Copy:
+    """A bag that is written, with what messages of the other forms are made of."""
+
+    def __init__(self, writer, store, camera):
+        self.writer, self.store = writer, store
+        self.forms = Forms(store, camera)
+        self.connections = {}
+
+    def write(self, topic, msgtype, time, data, like=None):
+        if topic not in self.connections:
+            described = {"msgdef": like.msgdef.data, "rihs01": like.digest} if like else {"typestore": self.store}
+            self.connections[topic] = self.writer.add_connection(topic, msgtype, **described)
+        self.writer.write(self.connections[topic], time, data)
+
+    def write_message(self, topic, time, message):
+        msgtype = message.__msgtype__
+        self.write(topic, msgtype, time, self.store.serialize_cdr(message, msgtype))
+
+    def write_transform(self, time, header, child, into):
+        """Where `child` is in the header's frame."""
+        make = self.forms.make
+        x, y, z, w = map(float, into[0].as_quat())
+        turn = make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+        transform = make("geometry_msgs/msg/Transform", translation=self.forms.vector(into[1]), rotation=turn)
+        stamped = make("geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform)
+        self.write_message("/tf", time, make("tf2_msgs/msg/TFMessage", transforms=[stamped]))
+
+
+class Sample:
+    """What a sample bag holds."""
+
+    def __init__(self, path):
+        with Reader(path) as reader:
+            self.messages = [(c, time, bytes(data)) for c, time, data in reader.messages()]
+        self.store = get_typestore(Stores.EMPTY)
+        for connection in {c.msgtype: c for c, _, _ in self.messages}.values():
+            types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
+            new = {name: fields for name, fields in types.items() if name not in self.store.fielddefs}
+            self.store.register(new)
+        self.truth = {name: self.of(f"/ground_truth/{name}") for name in ("fingertip", "target")}
+        self.box_topics = {c.topic for c, _, _ in self.messages if c.msgtype == BOXES}
+
+    def of(self, topic):
+        """Log time and message of each on a topic."""
+        wanted = [(c, time, data) for c, time, data in self.messages if c.topic == topic]
+        return [(time, self.store.deserialize_cdr(data, c.msgtype)) for c, time, data in wanted]
+
+    def camera(self):
+        k = self.of("/camera/color/camera_info")[0][1].k
+        return Camera(k[0], k[4], k[2], k[5])
+
+    def seen(self, detection, time):
+        hypothesis = detection.results[0].hypothesis
+        center, half = detection.bbox.center.position, (detection.bbox.size_x / 2, detection.bbox.size_y / 2)
+        box = (center.x - half[0], center.y - half[1], center.x + half[0], center.y + half[1])
+        _, truth = min(self.truth[hypothesis.class_id], key=lambda timed: abs(timed[0] - time))
+        return Seen(hypothesis.class_id, hypothesis.score, box, float(truth.point.z))
+
+
 def rewritten(
     source,
     target,
@@ -327,89 +386,40 @@ def rewritten(
     storage=StoragePlugin.MCAP,
     version=9,
 ):
-    """The sample bag `source` with what `form` makes of its boxes. `shared`: on one topic, `/detections`. `base`: in that
-    frame, in which the camera moves, with its transforms on /tf where `transforms`. `change` maps each box to those that are
-    written. `frames`: (class name, child frame) to put on /tf where the boxes' middles are."""
+    """The sample bag `source` with what `form` makes of its boxes. `shared`: on one topic, `/detections`. `base`: in
+    that frame, in which the camera moves, with its transforms on /tf where `transforms`. `change` maps each box to
+    those that are written. `frames`: (class name, child frame) to put on /tf where the boxes' middles are."""
+    sample = Sample(source)
     store = typestore(definitions)
-    with Reader(source) as reader:
-        read = [(c, time, bytes(data)) for c, time, data in reader.messages()]
-    known = get_typestore(Stores.EMPTY)
-    for connection in {c.msgtype: c for c, _, _ in read}.values():
-        types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
-        known.register({name: fields for name, fields in types.items() if name not in known.fielddefs})
-
-    def of(topic, kind=None):
-        wanted = ((c, t, d) for c, t, d in read if c.topic.startswith(topic) and (kind is None or c.msgtype == kind))
-        return [(t, known.deserialize_cdr(d, c.msgtype)) for c, t, d in wanted]
-
-    info = of("/camera/color/camera_info")[0][1]
-    forms = Forms(store, Camera(info.k[0], info.k[4], info.k[2], info.k[5]))
-    truth = {name: of(f"/ground_truth/{name}") for name in ("fingertip", "target")}
-
-    def depth_m(name, time):
-        return float(min(truth[name], key=lambda timed: abs(timed[0] - time))[1].point.z)
-
-    counts = {}
-    writer = Writer(target, version=version, storage_plugin=storage)
-    with writer:
-        connections = {}
-
-        def write(topic, msgtype, time, data, like=None):
-            if topic not in connections:
-                described = {"msgdef": like.msgdef.data, "rihs01": like.digest} if like else {"typestore": store}
-                connections[topic] = writer.add_connection(topic, msgtype, **described)
-            writer.write(connections[topic], time, data)
-
-        def write_transform(time, stamp, parent, child, rotation, translation):
-            x, y, z, w = map(float, rotation.as_quat())
-            turn = forms.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
-            transform = forms.make(
-                "geometry_msgs/msg/Transform", translation=forms.vector(translation), rotation=turn
-            )
-            stamped = forms.make(
-                "geometry_msgs/msg/TransformStamped",
-                header=forms.header(stamp, parent),
-                child_frame_id=child,
-                transform=transform,
-            )
-            message = forms.make(TF, transforms=[stamped])
-            write("/tf", TF, time, store.serialize_cdr(message, TF))
-
-        pending = {}
-        for connection, time, data in read:
+    counts, pending = {}, {}
+    with Writer(target, version=version, storage_plugin=storage) as writer:
+        copy = Copy(writer, store, sample.camera())
+        for connection, time, data in sample.messages:
             if connection.msgtype != BOXES:
-                write(connection.topic, connection.msgtype, time, data, like=connection)
+                copy.write(connection.topic, connection.msgtype, time, data, like=connection)
                 continue
-            message = known.deserialize_cdr(data, BOXES)
-            header = message.header
-            stamp = store.types["builtin_interfaces/msg/Time"](sec=header.stamp.sec, nanosec=header.stamp.nanosec)
-            into = moving(nanos(header.stamp)) if base else (Rotation.identity(), np.zeros(3))
+            message = sample.store.deserialize_cdr(data, BOXES)
+            camera_frame, stamp = message.header.frame_id, nanos(message.header.stamp)
+            header = copy.forms.header(
+                store.types["builtin_interfaces/msg/Time"](*divmod(stamp, 1_000_000_000)), base or camera_frame
+            )
+            into = moving(stamp) if base else (Rotation.identity(), np.zeros(3))
             objects = []
-            for found in message.detections:
-                hypothesis = found.results[0].hypothesis
-                center, half = found.bbox.center.position, (found.bbox.size_x / 2, found.bbox.size_y / 2)
-                box = (center.x - half[0], center.y - half[1], center.x + half[0], center.y + half[1])
-                seen = Seen(hypothesis.class_id, hypothesis.score, box, depth_m(hypothesis.class_id, time))
-                for name, child in frames:
-                    if name == seen.class_name:
-                        turn = Rotation.from_euler("xyz", [3.0, 0.2, 0.4])
-                        middle = into[0].apply(forms.camera.box(seen)[0]) + into[1]
-                        parent = base or header.frame_id
-                        write_transform(time, stamp, parent, child, into[0] * turn, middle)
+            for seen in (sample.seen(detection, time) for detection in message.detections):
+                for _, child in (it for it in frames if it[0] == seen.class_name):
+                    copy.write_transform(time, header, child, copy.forms.marker_pose(seen, into))
                 index = counts[seen.class_name] = counts.get(seen.class_name, -1) + 1
                 objects += change(seen, index)
             if base and transforms:
-                write_transform(time, stamp, base, header.frame_id, *into)
-            topic = "/detections" if shared else connection.topic
-            if shared and len({c.topic for c, _, _ in read if c.msgtype == BOXES}) > 1:
+                copy.write_transform(time, header, camera_frame, into)
+            if shared and len(sample.box_topics) > 1:
                 # Both topics' messages of an instant become one.
-                key = nanos(header.stamp)
-                if key not in pending:
-                    pending[key] = objects
+                if stamp not in pending:
+                    pending[stamp] = objects
                     continue
-                objects = pending.pop(key) + objects
-            built = getattr(forms, form)(forms.header(stamp, base or header.frame_id), objects, into)
-            write(topic, built.__msgtype__, time, store.serialize_cdr(built, built.__msgtype__))
+                objects = pending.pop(stamp) + objects
+            built = getattr(copy.forms, form)(header, objects, into)
+            copy.write_message("/detections" if shared else connection.topic, time, built)
     return target
 
 

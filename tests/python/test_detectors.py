@@ -1,5 +1,5 @@
-"""Regions from other detectors' and markers' messages: copies of the sample bags with the same boxes in other types must
-give the same distances. The bags are written by rosbags, which shares no code with the program."""
+"""Regions from other detectors' and markers' messages: copies of the sample bags with the same boxes in other types
+must give the same distances. The bags are written by rosbags, which shares no code with the program."""
 
 import contextlib
 import json
@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from detectors import rewritten, turned_around
 from rosbags.rosbag2 import Reader, StoragePlugin
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from detectors import rewritten, turned_around
 
 MOST_OFF_M = 0.0005
 # Single precision of metres, in pixels.
@@ -86,16 +87,17 @@ def test_boxes_in_a_base_in_which_the_camera_moves_come_through_tf(label, expect
 
 
 @pytest.mark.parametrize(
-    ("form", "options"),
+    "case",
     [
-        ("yolo", ()),
-        ("yolo", ("--fingertip-class", "3", "--target-class", "41")),
-        ("boxes_3d", ()),
-        ("zed", ("--fingertip-class", "fingertip", "--target-class", "target")),
-        ("april_tags", ("--fingertip-class", "3", "--target-class", "tag36h11:7")),
+        ("yolo",),
+        ("yolo", "--fingertip-class", "3", "--target-class", "41"),
+        ("boxes_3d",),
+        ("zed", "--fingertip-class", "fingertip", "--target-class", "target"),
+        ("april_tags", "--fingertip-class", "3", "--target-class", "tag36h11:7"),
     ],
 )
-def test_one_topic_for_both_is_told_apart_by_name_or_number(label, expected, sample_bag, tmp_path, form, options):
+def test_one_topic_for_both_is_told_apart_by_name_or_number(label, expected, sample_bag, tmp_path, case):
+    form, *options = case
     bag = rewritten(sample_bag, tmp_path / form, form, shared=True)
     found, _ = label(bag, *options)
     assert compare(found, expected) <= MOST_OFF_PX

@@ -16,6 +16,7 @@ mod foreign;
 mod layouts;
 mod named_fields;
 mod object_definitions;
+mod object_fields;
 mod object_source;
 mod objects;
 mod projection;

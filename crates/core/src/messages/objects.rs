@@ -5,12 +5,13 @@ use nalgebra::{Isometry3, Vector3};
 
 use super::detected::{Detections, InSpace, Place, upright};
 use super::named_fields::{Value, read};
+use super::object_fields::{
+    around, corners, frame_id, names_of, number, pose, stamp_nanos, text, vector,
+};
 use super::object_source::Source;
 use super::schema::{Shape, short_name};
 use crate::error::{Error, Result};
 use crate::frame::{BoundingBox, Detection};
-use crate::stamp::NANOS_PER_SECOND;
-use crate::transforms::transform_of;
 
 /// Writers pad a message to a multiple of 4 or 8 bytes.
 const MAX_PADDING_BYTES: usize = 7;
@@ -322,15 +323,6 @@ fn zed(object: &Value<'_>, all: &mut Detections) -> Option<()> {
     Some(())
 }
 
-/// The numbers of a ZED box's corners.
-fn corners<'a>(bbox: &'a Value<'a>) -> impl Iterator<Item = Vec<f64>> + 'a {
-    let corners = bbox.at("corners").map_or(&[][..], Value::items);
-    corners.iter().map(|corner| {
-        let numbers = corner.at("kp").map_or(&[][..], Value::items);
-        numbers.iter().filter_map(Value::number).collect()
-    })
-}
-
 fn april_tag(tag: &Value<'_>, all: &mut Detections) -> Option<()> {
     let id = tag.at("id")?.word()?;
     let family = text(tag, "family");
@@ -373,80 +365,4 @@ fn marker(marker: &Value<'_>, name: &str, all: &mut Detections) -> Option<()> {
         Err(what) => all.push_nowhere(&said, &what),
     }
     Some(())
-}
-
-/// The box around points; `None` around none. One that is no number makes it no proper box.
-fn around(points: &[[f64; 2]]) -> Option<BoundingBox> {
-    let (first, others) = points.split_first()?;
-    let [x, y] = *first;
-    let begin = BoundingBox::new(x, y, x, y);
-    let is_finite = points.iter().flatten().all(|pixel| pixel.is_finite());
-    let bbox = others.iter().fold(begin, |bbox, [x, y]| {
-        BoundingBox::new(
-            bbox.x_min.min(*x),
-            bbox.y_min.min(*y),
-            bbox.x_max.max(*x),
-            bbox.y_max.max(*y),
-        )
-    });
-    Some(match is_finite {
-        true => bbox,
-        false => BoundingBox::new(f64::NAN, f64::NAN, f64::NAN, f64::NAN),
-    })
-}
-
-/// All names that are not empty; where there is none, the empty one.
-fn names_of(value: &Value<'_>, paths: &[&str]) -> Vec<String> {
-    let names = paths.iter().filter_map(|path| value.at(path)?.word());
-    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
-    match names.is_empty() {
-        true => vec![String::new()],
-        false => names,
-    }
-}
-
-/// A pose, or what is wrong with it; `None` where a number is no number.
-fn pose(value: &Value<'_>) -> Option<Result<Isometry3<f64>, String>> {
-    let position = vector(value.at("position")?)?;
-    let turn = |axis: &str| number(value, &format!("orientation.{axis}"));
-    let orientation = [turn("x")?, turn("y")?, turn("z")?, turn("w")?];
-    Some(transform_of(position, orientation).map_err(str::to_owned))
-}
-
-/// Three numbers, in a list or by their names.
-fn vector(value: &Value<'_>) -> Option<[f64; 3]> {
-    let listed: Vec<f64> = value.items().iter().filter_map(Value::number).collect();
-    match listed.is_empty() {
-        true => Some([
-            number(value, "x")?,
-            number(value, "y")?,
-            number(value, "z")?,
-        ]),
-        false => listed.try_into().ok(),
-    }
-}
-
-fn number(value: &Value<'_>, path: &str) -> Option<f64> {
-    value.at(path)?.number()
-}
-
-/// A text that is not empty.
-fn text(value: &Value<'_>, path: &str) -> Option<String> {
-    value.at(path)?.word().filter(|text| !text.is_empty())
-}
-
-fn stamp_nanos(message: &Value<'_>) -> Option<i64> {
-    let part = |path: &str| match message.at(path) {
-        Some(Value::Integer(value)) => Some(*value),
-        _ => None,
-    };
-    let seconds = part("header.stamp.sec")?.saturating_mul(NANOS_PER_SECOND);
-    Some(seconds.saturating_add(part("header.stamp.nanosec")?))
-}
-
-fn frame_id<'a>(message: &'a Value<'a>) -> Option<&'a str> {
-    match message.at("header.frame_id") {
-        Some(Value::Text(frame)) => Some(frame),
-        _ => None,
-    }
 }

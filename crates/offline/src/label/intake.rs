@@ -21,7 +21,7 @@ use spatial_reward_core::frame::Intrinsics;
 use spatial_reward_core::messages::{Decoder, Detections};
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Matcher, Streams};
-use spatial_reward_core::settings::{self, Settings};
+use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, BagMessage};
 
 /// A detector with more classes than this is not listed in full.
@@ -45,9 +45,6 @@ pub(crate) struct Intake<'a> {
     evidence: Evidence,
     /// Where a region's boxes are in space.
     sight: Option<Arc<Sight>>,
-    regions: settings::Regions,
-    /// Whether every class of a region counts, by `fingertip` and `target`, but on a topic for both.
-    any_class: [bool; 2],
 }
 
 /// Messages of a role that did not decode.
@@ -108,11 +105,6 @@ impl<'a> Intake<'a> {
             unreadable: BTreeMap::new(),
             evidence: Evidence::default(),
             sight: Sight::of_bag(info, roles, settings, stop)?.map(Arc::new),
-            regions: settings.regions.clone(),
-            any_class: [
-                settings.topics.fingertip_class.is_empty(),
-                settings.topics.target_class.is_empty(),
-            ],
         })
     }
 
@@ -308,46 +300,17 @@ impl<'a> Intake<'a> {
             self.note_left_out(reader.role, what.clone());
         }
         let log_time = message.log_time_nanos;
-        let stamp_nanos = reading::stamp_or(log_time, detections.stamp_nanos);
         let sight = self.sight.clone();
         let Some(sight) = sight.filter(|_| !detections.in_space.is_empty()) else {
-            let boxes = detections.boxes;
-            return Ok(vec![reading::boxes(
-                reader.boxes_of,
-                stamp_nanos,
-                boxes,
-                log_time,
-            )]);
+            let Detections {
+                stamp_nanos, boxes, ..
+            } = detections;
+            let input = reading::boxes(reader.boxes_of, stamp_nanos, boxes, log_time);
+            return Ok(vec![input]);
         };
-        let regions = self.regions.clone();
-        let [of_fingertip, of_target] = self.any_class;
-        let is_shared = reader.boxes_of == BoxRole::Both;
-        let mut inputs = Vec::new();
-        for (role, region, any_class, shared_class) in [
-            (
-                BoxRole::Fingertip,
-                &regions.fingertip,
-                of_fingertip,
-                Role::Fingertip.key(),
-            ),
-            (
-                BoxRole::Target,
-                &regions.target,
-                of_target,
-                Role::Target.key(),
-            ),
-        ] {
-            if !is_shared && reader.boxes_of != role {
-                continue;
-            }
-            let (mut boxes, missing) = sight.boxes(&detections, region, stamp_nanos);
-            if is_shared && any_class {
-                boxes.retain(|detection| detection.class_id == shared_class);
-            }
-            if let Some(missing) = missing {
-                self.note_left_out(reader.role, missing.to_string());
-            }
-            inputs.push(reading::boxes(role, stamp_nanos, boxes, log_time));
+        let (inputs, missing) = sight.inputs(&detections, reader.boxes_of, log_time);
+        if let Some(missing) = missing {
+            self.note_left_out(reader.role, missing.to_string());
         }
         Ok(inputs)
     }

@@ -17,7 +17,8 @@ use spatial_reward_core::frame::{Detection, Intrinsics};
 use spatial_reward_core::messages::{Decoder, Detections, InSpace};
 use spatial_reward_core::pipeline::in_space::seen;
 use spatial_reward_core::pipeline::measure::{Size, fitted_to};
-use spatial_reward_core::settings::{Region, Settings};
+use spatial_reward_core::pipeline::{BoxRole, Input, reading};
+use spatial_reward_core::settings::{self, Region, Settings};
 use spatial_reward_core::stamp::nanos_from_signed_seconds;
 use spatial_reward_core::transforms::{TransformError, TransformTree};
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
@@ -30,6 +31,9 @@ pub(crate) struct Sight {
     /// The image's coordinate frame; empty where nobody named one.
     frame_id: String,
     transforms: TransformTree,
+    regions: settings::Regions,
+    /// Whether every class of the fingertip counts, and of the target, but on a topic for both.
+    any_class: [bool; 2],
 }
 
 impl Sight {
@@ -55,6 +59,41 @@ impl Sight {
             survey.take(&message);
         }
         survey.finish(info, roles, settings)
+    }
+
+    /// What a message with objects in space is to the pipeline: for each region that it can be of the boxes that region
+    /// makes, for they may differ in size. Also why objects have none.
+    pub(crate) fn inputs(
+        &self,
+        detections: &Detections,
+        boxes_of: BoxRole,
+        log_time_nanos: i64,
+    ) -> (Vec<Input>, Option<TransformError>) {
+        let stamp_nanos = reading::stamp_or(log_time_nanos, detections.stamp_nanos);
+        let is_shared = boxes_of == BoxRole::Both;
+        let [of_fingertip, of_target] = self.any_class;
+        let settings::Regions { fingertip, target } = &self.regions;
+        let (mut inputs, mut why) = (Vec::new(), None);
+        for (role, region, any_class, shared_class) in [
+            (
+                BoxRole::Fingertip,
+                fingertip,
+                of_fingertip,
+                Role::Fingertip.key(),
+            ),
+            (BoxRole::Target, target, of_target, Role::Target.key()),
+        ] {
+            if !is_shared && boxes_of != role {
+                continue;
+            }
+            let (mut boxes, missing) = self.boxes(detections, region, stamp_nanos);
+            if is_shared && any_class {
+                boxes.retain(|detection| detection.class_id == shared_class);
+            }
+            why = why.or(missing);
+            inputs.push(reading::boxes(role, stamp_nanos, boxes, log_time_nanos));
+        }
+        (inputs, why)
     }
 
     /// The boxes of a region among what a message says, with why those that are missing have none. The stamp is the
@@ -206,6 +245,11 @@ impl Survey {
             camera: fitted.unwrap_or(intrinsics),
             frame_id,
             transforms,
+            regions: settings.regions.clone(),
+            any_class: [
+                settings.topics.fingertip_class.is_empty(),
+                settings.topics.target_class.is_empty(),
+            ],
         };
         for ((role, frame), stamps) in &self.stamps {
             let mut looked = stamps.iter().map(|stamp| sight.placing(frame, *stamp));
