@@ -45,6 +45,10 @@ fn cause_in_words(cause: &Cause) -> String {
             role.name(),
             crate::remedies::option(*role)
         ),
+        Cause::ObjectsLeftOut { role, count, why } => format!(
+            "An object is left out of {count} messages with the {}: {why}",
+            role.name()
+        ),
         Cause::BrokenPictures { what, count, why } => {
             format!("{count} times the {what} cannot be used: {why}")
         }

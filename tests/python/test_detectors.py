@@ -199,7 +199,7 @@ def test_a_tag_that_never_appears_is_told_with_those_seen(label, sample_bag, tmp
     assert "of the classes [7, tag36h11:7], and [tag36h11:9] is looked for" in said
 
 
-def test_poses_that_are_no_numbers_are_left_out_and_told(label, expected, sample_bag, tmp_path):
+def test_poses_that_are_no_numbers_are_left_out_and_told(run, label, expected, sample_bag, tmp_path):
     # given a target whose place is not known in every second message
     def change(seen, index):
         lost = seen.class_name == "target" and index % 2
@@ -211,7 +211,9 @@ def test_poses_that_are_no_numbers_are_left_out_and_told(label, expected, sample
     assert [step.distance_m for step in found[::2]] == pytest.approx(
         [step.distance_m for step in expected[::2]], abs=MOST_OFF_M
     )
-    assert "'target' has a number that is not finite" in said
+    assert "an object among the target boxes is left out: 'target' has a number that is not finite" in said
+    said = run("inspect", bag).stdout
+    assert "an object is left out of 40 messages with the target boxes: 'target' has a number that" in said
 
 
 @pytest.mark.parametrize("form", ["boxes_3d", "zed", "aruco"])
@@ -235,8 +237,14 @@ def test_inspect_names_the_topics_and_why(run, sample_bag, tmp_path):
     bag = rewritten(sample_bag, tmp_path / "inspected", "boxes_3d")
     result = run("inspect", bag)
     assert result.returncode == 0, result.stderr
-    assert "/target/detections" in result.stdout and "named after the target" in result.stdout
-    assert "target" in result.stdout
+    assert "it holds boxes in space and is named after the target" in result.stdout
+    assert "80 of them can be measured" in result.stdout
+    # and markers for both are taken only by the numbers that a class names
+    bag = rewritten(sample_bag, tmp_path / "tags", "april_tags", shared=True)
+    assert "/detections has markers alone, and no class names one" in run("inspect", bag).stdout
+    result = run("inspect", bag, "--fingertip-class", "3", "--target-class", "tag36h11:7")
+    assert result.stdout.count("it holds markers and no topic is named after the") == 2
+    assert "80 of them can be measured" in result.stdout
 
 
 def test_a_data_set_takes_boxes_in_space(run, sample_bag, tmp_path):

@@ -73,7 +73,7 @@ pub(crate) fn leave_out_if_uncalibrated(
 ) -> Result<()> {
     if settings.estimator().needs_camera_info
         || settings.regions.have_frames()
-        || roles.are_in_space(info)
+        || roles.may_be_in_space(info)
     {
         return Ok(());
     }

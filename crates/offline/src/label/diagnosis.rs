@@ -123,7 +123,7 @@ impl Case<'_> {
             self.other_classes(role),
             self.low_scores(role, stream),
             self.apart(role),
-            self.empty(role, stream),
+            self.left_out(role).or_else(|| self.empty(role, stream)),
             self.seldom(role),
         ];
         causes.into_iter().flatten().collect()
@@ -142,7 +142,16 @@ impl Case<'_> {
 
     fn unreadable(&self, role: Role, stream: &Stream) -> Option<Cause> {
         let unreadable = self.intake.unreadable().get(&self.source(role))?;
-        (unreadable.count >= stream.messages).then(|| self.silent(role))
+        (unreadable.count > stream.messages).then(|| self.silent(role))
+    }
+
+    fn left_out(&self, role: Role) -> Option<Cause> {
+        let Unreadable { count, first } = self.intake.left_out().get(&self.source(role))?;
+        Some(Cause::ObjectsLeftOut {
+            role,
+            count: *count,
+            why: first.clone(),
+        })
     }
 
     fn other_classes(&self, role: Role) -> Option<Cause> {

@@ -42,6 +42,7 @@ pub(crate) struct Intake<'a> {
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
     unreadable: BTreeMap<Role, Unreadable>,
+    left_out: BTreeMap<Role, Unreadable>,
     evidence: Evidence,
     /// Where a region's boxes are in space.
     sight: Option<Arc<Sight>>,
@@ -103,6 +104,7 @@ impl<'a> Intake<'a> {
             task_prompt: None,
             classes: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             evidence: Evidence::default(),
             sight: Sight::of_bag(info, roles, settings, stop)?.map(Arc::new),
         })
@@ -166,23 +168,13 @@ impl<'a> Intake<'a> {
     }
 
     fn note_unreadable(&mut self, role: Role, error: &Error) {
-        self.note("a message with", role, error.to_string());
+        let why = error.to_string();
+        note(&mut self.unreadable, "a message with", role, why);
     }
 
     /// An object of a message that is read otherwise.
     fn note_left_out(&mut self, role: Role, why: String) {
-        self.note("an object among", role, why);
-    }
-
-    fn note(&mut self, what: &str, role: Role, why: String) {
-        let noted = self.unreadable.entry(role).or_insert_with(|| {
-            tracing::warn!("{what} the {} is left out: {why}", role.name());
-            Unreadable {
-                count: 0,
-                first: why,
-            }
-        });
-        noted.count += 1;
+        note(&mut self.left_out, "an object among", role, why);
     }
 
     fn input(&mut self, reader: &Reader, message: &BagMessage) -> Result<Option<Input>> {
@@ -358,10 +350,26 @@ impl<'a> Intake<'a> {
         &self.evidence
     }
 
+    /// Messages of which an object was left out, because its place is no place or nothing joins its frame to the image's.
+    pub(crate) fn left_out(&self) -> &BTreeMap<Role, Unreadable> {
+        &self.left_out
+    }
+
     /// The messages that did not decode. Pictures are not among them: they are decoded later.
     pub(crate) fn unreadable(&self) -> &BTreeMap<Role, Unreadable> {
         &self.unreadable
     }
+}
+
+fn note(noted: &mut BTreeMap<Role, Unreadable>, what: &str, role: Role, why: String) {
+    let noted = noted.entry(role).or_insert_with(|| {
+        tracing::warn!("{what} the {} is left out: {why}", role.name());
+        Unreadable {
+            count: 0,
+            first: why,
+        }
+    });
+    noted.count += 1;
 }
 
 /// The streams that a matcher of these roles should wait for.

@@ -2,7 +2,6 @@
 //! transforms are read before the labelling: boxes may be logged before any of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::decoders::{decoder, decoder_of};
@@ -226,9 +225,12 @@ impl Survey {
         let topic_of = |role| roles.name(info, role).unwrap_or_default().to_owned();
         refuse_pixels(roles, &self.stamps, settings, topic_of)?;
         let Some(intrinsics) = self.intrinsics else {
-            return Err(Error::NoIntrinsics {
-                topic: topic_of(Role::CameraInfo),
-                message: self.why_not.unwrap_or_else(|| no_camera_info(&info.path)),
+            return Err(match self.why_not {
+                Some(message) => Error::NoIntrinsics {
+                    topic: topic_of(Role::CameraInfo),
+                    message,
+                },
+                None => Roles::no_camera_info(info),
             });
         };
         let fitted = self.size.and_then(|size| fitted_to(&intrinsics, size));
@@ -268,13 +270,6 @@ impl Survey {
         }
         Ok(Some(sight))
     }
-}
-
-fn no_camera_info(path: &Path) -> String {
-    format!(
-        "{} has no camera info for the image, and boxes in space are seen with the camera's intrinsics",
-        path.display()
-    )
 }
 
 /// A detector's picture has no meaning for boxes that are made here.

@@ -4,7 +4,9 @@ use super::candidate::{Candidate, Known, count};
 use super::chosen::Roles;
 use super::look::Legible;
 use super::names::{SURE, says_fingertip, says_target};
-use crate::message_types::{REGION_OF_INTEREST, holds_markers, is_of_type, may_be_in_space};
+use crate::message_types::{
+    REGION_OF_INTEREST, holds_markers, is_in_space, is_of_type, may_be_in_space,
+};
 use crate::role::Role;
 use spatial_reward_rosbag2::TopicInfo;
 
@@ -21,7 +23,11 @@ pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Cand
         .fitting(role)
         .filter(|(_, topic)| says(&topic.name) > other_says(&topic.name))
         .map(|found| Candidate {
-            why: format!("holds boxes and is named after the {}", object(role)),
+            why: format!(
+                "holds {} and is named after the {}",
+                content(found.1),
+                object(role)
+            ),
             ..candidate(
                 known,
                 roles,
@@ -49,7 +55,11 @@ fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<
         })
         .map(|found| Candidate {
             why: format!(
-                "holds detections and no topic is named after the {}, so its boxes are told apart by class id",
+                "holds {} and no topic is named after the {}, so its boxes are told apart by class id",
+                match content(found.1) {
+                    "boxes" => "detections",
+                    content => content,
+                },
                 object(role)
             ),
             shared: true,
@@ -114,6 +124,14 @@ fn candidate(
 fn has_class(known: Known<'_>, topic: usize, classes: &[String]) -> bool {
     let look = known.look(topic);
     classes.iter().any(|class| look.classes.contains(class))
+}
+
+fn content(topic: &TopicInfo) -> &'static str {
+    match (holds_markers(topic), is_in_space(topic)) {
+        (true, _) => "markers",
+        (false, true) => "boxes in space",
+        (false, false) => "boxes",
+    }
 }
 
 fn object(role: Role) -> &'static str {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::message_types::is_in_space;
+use crate::message_types::{is_in_space, may_be_in_space};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_rosbag2::BagInfo;
+use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 
 /// A topic chosen for a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +75,18 @@ impl Roles {
 
     /// Whether boxes are to be made of what is in metres alone.
     pub(crate) fn are_in_space(&self, info: &BagInfo) -> bool {
+        self.box_topics(info).any(is_in_space)
+    }
+
+    /// Whether boxes may have to be made of what is in metres.
+    pub(crate) fn may_be_in_space(&self, info: &BagInfo) -> bool {
+        self.box_topics(info).any(may_be_in_space)
+    }
+
+    fn box_topics<'a>(&self, info: &'a BagInfo) -> impl Iterator<Item = &'a TopicInfo> {
         let of = |role| info.topics.get(self.topic(role)?);
         let topics = [of(Role::Fingertip), of(Role::Target)];
-        topics.into_iter().flatten().any(is_in_space)
+        topics.into_iter().flatten()
     }
 
     /// In the order of `Role::ALL`.

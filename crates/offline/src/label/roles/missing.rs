@@ -5,7 +5,7 @@ use super::chosen::Roles;
 use super::find::is_at_frame;
 use super::names;
 use crate::error::{Error, Result};
-use crate::message_types::is_cdr;
+use crate::message_types::{holds_markers, is_cdr};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, TopicInfo};
@@ -37,6 +37,12 @@ impl Roles {
         needed.into_iter().filter_map(obstacle).collect()
     }
 
+    /// That there is no camera info, where boxes turn out to be in space.
+    pub(crate) fn no_camera_info(info: &BagInfo) -> Error {
+        let role = Role::CameraInfo;
+        no_topic(info, role, why_needed(info, role))
+    }
+
     /// Make sure that nothing is missing.
     ///
     /// # Errors
@@ -60,6 +66,16 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
         (_, 0) => format!("no topic is a {types}"),
         (_, all) if fitting.iter().filter(is_other).count() == all => {
             format!("no {types} is serialised as CDR, which alone is read")
+        }
+        (Role::Fingertip | Role::Target, _) if fitting.iter().all(|it| holds_markers(it)) => {
+            let names: Vec<&str> = fitting.iter().map(|it| it.name.as_str()).collect();
+            format!(
+                "{} has markers alone, and no class names one that is seen at the beginning",
+                names.join(", ")
+            )
+        }
+        (Role::Fingertip | Role::Target, _) => {
+            "no topic of boxes or markers with messages has a fitting name".to_owned()
         }
         (Role::Depth, _) => {
             "no image topic with messages has depth in its name or in its encoding".to_owned()
