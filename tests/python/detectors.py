@@ -383,12 +383,14 @@ def rewritten(
     change=lambda seen, _index: [seen],
     frames=(),
     definitions=None,
+    late_s=0,
     storage=StoragePlugin.MCAP,
     version=9,
 ):
     """The sample bag `source` with what `form` makes of its boxes. `shared`: on one topic, `/detections`. `base`: in
     that frame, in which the camera moves, with its transforms on /tf where `transforms`. `change` maps each box to
-    those that are written. `frames`: (class name, child frame) to put on /tf where the boxes' middles are."""
+    those that are written. `frames`: (class name, child frame) to put on /tf where the boxes' middles are. `late_s`:
+    boxes were recorded so much after their images."""
     sample = Sample(source)
     store = typestore(definitions)
     counts, pending = {}, {}
@@ -419,7 +421,8 @@ def rewritten(
                     continue
                 objects = pending.pop(stamp) + objects
             built = getattr(copy.forms, form)(header, objects, into)
-            copy.write_message("/detections" if shared else connection.topic, time, built)
+            topic = "/detections" if shared else connection.topic
+            copy.write_message(topic, time + int(late_s * 1e9), built)
     return target
 
 

@@ -103,6 +103,31 @@ def test_one_topic_for_both_is_told_apart_by_name_or_number(label, expected, sam
     assert compare(found, expected) <= MOST_OFF_PX
 
 
+@pytest.mark.parametrize("form", ["yolo", "boxes_3d"])
+def test_boxes_recorded_late_belong_to_their_images(label, expected, sample_bag, tmp_path, form):
+    # given boxes that a slow detector gave three seconds after their images, in a base in which the camera moves
+    bag = rewritten(sample_bag, tmp_path / form, form, base="base_link", late_s=3)
+    found, said = label(bag)
+    assert compare(found, expected) <= MOST_OFF_PX
+    assert "were recorded up to 3.0 s after their image" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("regions: {target: {picture_size: 416x416}}", "regions.target.picture_size is 416x416"),
+        ("matching: {as_live: true}", "matching.as_live is true"),
+    ],
+)
+def test_settings_without_a_meaning_in_space_are_refused(run, sample_bag, tmp_path, settings, words):
+    bag = rewritten(sample_bag, tmp_path / "boxes_3d", "boxes_3d")
+    config = tmp_path / "config.yaml"
+    config.write_text(settings + "\n")
+    result = run("label", bag, "-o", tmp_path / "out", "--config", config)
+    assert result.returncode == 1
+    assert words in result.stderr and "whose objects are in metres" in result.stderr
+
+
 def test_a_zed_s_own_pixels_come_before_its_places(label, expected, sample_bag, tmp_path):
     # given whole pixels beside a box in space that is somewhere else
     bag = rewritten(sample_bag, tmp_path / "zed", "zed_pixels", change=turned_around)

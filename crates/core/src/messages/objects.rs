@@ -60,6 +60,12 @@ impl Reader {
                 .find(|paths| !paths.iter().any(|path| shape.has(path)))
                 .map(|paths| paths.join("' or '"))
         };
+        if shapes.iter().any(|shape| shape.holds("wstring")) {
+            return Err(unknown(
+                "it has a wide string, whose characters have no size that all writers agree on"
+                    .to_owned(),
+            ));
+        }
         match shapes.iter().find_map(lacks) {
             Some(missing) => Err(unknown(format!("it has no field '{missing}'"))),
             None => Ok(Some(Self {

@@ -52,6 +52,15 @@ impl Shape {
         }
     }
 
+    /// Whether a field at any depth is of this primitive type.
+    pub(super) fn holds(&self, primitive: &str) -> bool {
+        match self {
+            Self::Primitive(own) => own == primitive,
+            Self::Array(element, _) | Self::Sequence(element) => element.holds(primitive),
+            Self::Message(fields) => fields.iter().any(|(_, shape)| shape.holds(primitive)),
+        }
+    }
+
     fn flatten(&self, path: String, fields: &mut Vec<Field>) {
         match self {
             Self::Primitive(primitive) => fields.push(Field {

@@ -202,6 +202,13 @@ fn a_definition_that_lacks_a_field_is_refused_with_its_name() {
 }
 
 #[test]
+fn a_definition_with_a_wide_string_is_refused() {
+    let text = definition("yolo").replace("string class_name", "wstring class_name");
+    let error = Decoder::for_channel(type_of("yolo"), Some(&text)).unwrap_err();
+    assert!(error.to_string().contains("wide string"), "{error}");
+}
+
+#[test]
 fn without_a_definition_what_fits_none_that_is_known_is_refused_by_name() {
     for (name, type_name) in TYPES {
         let decoder = Decoder::for_channel(type_name, None).unwrap();

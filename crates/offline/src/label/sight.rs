@@ -223,7 +223,7 @@ impl Survey {
             return Ok(None);
         }
         let topic_of = |role| roles.name(info, role).unwrap_or_default().to_owned();
-        refuse_pixels(roles, &self.stamps, settings, topic_of)?;
+        refuse_settings(roles, &self.stamps, settings, topic_of)?;
         let Some(intrinsics) = self.intrinsics else {
             return Err(match self.why_not {
                 Some(message) => Error::NoIntrinsics {
@@ -272,13 +272,29 @@ impl Survey {
     }
 }
 
-/// A detector's picture has no meaning for boxes that are made here.
-fn refuse_pixels(
+/// A detector's picture has no meaning for boxes that are made here, nor has the live node, which makes none.
+fn refuse_settings(
     roles: &Roles,
     stamps: &BTreeMap<(Role, String), Vec<i64>>,
     settings: &Settings,
     topic_of: impl Fn(Role) -> String,
 ) -> Result<()> {
+    let refused = |key: String, value: String, expected: String| {
+        Err(Error::Core(CoreError::ConfigValue {
+            key,
+            value,
+            expected,
+        }))
+    };
+    if settings.matching.as_live
+        && let Some((role, _)) = stamps.keys().next()
+    {
+        let topic = topic_of(*role);
+        let expected = format!(
+            "false for {topic}, whose objects are in metres: the live node takes boxes in pixels"
+        );
+        return refused("matching.as_live".to_owned(), "true".to_owned(), expected);
+    }
     let regions = &settings.regions;
     for (role, region) in [
         (Role::Fingertip, &regions.fingertip),
@@ -286,14 +302,12 @@ fn refuse_pixels(
     ] {
         let is_in_space = (stamps.keys()).any(|(of, _)| roles.topic(*of) == roles.topic(role));
         if let (Some(size), true) = (region.picture_size, is_in_space) {
-            return Err(Error::Core(CoreError::ConfigValue {
-                key: format!("regions.{}.picture_size", role.key()),
-                value: size.to_string(),
-                expected: format!(
-                    "left out for {}, whose objects are in metres: there is no picture of the detector's",
-                    topic_of(role)
-                ),
-            }));
+            let expected = format!(
+                "left out for {}, whose objects are in metres: there is no picture of the detector's",
+                topic_of(role)
+            );
+            let key = format!("regions.{}.picture_size", role.key());
+            return refused(key, size.to_string(), expected);
         }
     }
     Ok(())
