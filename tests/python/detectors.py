@@ -94,6 +94,8 @@ class Seen:
     box: tuple
     depth_m: float = 0.8
     track: str = ""
+    is_lost: bool = False
+    has_size: bool = True
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,9 @@ class Forms:
             result = self.make(
                 "vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=self.hypothesis(seen), pose=covariant
             )
-            bbox = self.make("vision_msgs/msg/BoundingBox3D", center=pose, size=self.vector(size))
+            bbox = self.make(
+                "vision_msgs/msg/BoundingBox3D", center=pose, size=self.vector(size if seen.has_size else np.zeros(3))
+            )
             return self.make("vision_msgs/msg/Detection3D", header=header, results=[result], bbox=bbox, id=seen.track)
 
         return self.make(
@@ -204,6 +208,8 @@ class Forms:
             middle, size = self.camera.box(seen)
             signs = [(x, y, z) for z in (-1, 1) for x, y in ((-1, -1), (-1, 1), (1, 1), (1, -1))]
             corners = [into[0].apply(middle + size * sign / 2) + into[1] for sign in np.array(signs)]
+            if not seen.has_size:
+                corners = np.zeros((8, 3))
             x_min, y_min, x_max, y_max = (round(edge) for edge in seen.box) if pixels else (0, 0, 0, 0)
             flat = [(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)]
             nothing_2d, nothing_3d = [(0, 0)] * 4, [(0, 0, 0)] * 8
@@ -217,7 +223,7 @@ class Forms:
                 position_covariance=np.zeros(6, np.float32),
                 velocity=np.zeros(3, np.float32),
                 tracking_available=bool(seen.track),
-                tracking_state=1,
+                tracking_state=2 if seen.is_lost else 1,
                 action_state=0,
                 bounding_box_2d=bbox("BoundingBox2Di", "Keypoint2Di", flat, np.uint32),
                 bounding_box_3d=bbox("BoundingBox3D", "Keypoint3D", corners, np.float32),

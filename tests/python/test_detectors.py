@@ -163,6 +163,32 @@ def test_a_marker_s_region_is_that_of_its_frame(label, sample_bag, tmp_path):
         np.testing.assert_allclose(marked.target_box, framed.target_box, atol=1e-3)
 
 
+@pytest.mark.parametrize("form", ["boxes_3d", "zed"])
+def test_a_place_without_a_size_is_the_region_s_ball(label, expected, sample_bag, tmp_path, form):
+    config = tmp_path / "regions.yaml"
+    config.write_text("regions:\n  fingertip: {size_m: 0.11}\n  target: {size_m: 0.065}\n")
+    bag = rewritten(
+        sample_bag, tmp_path / form, form, base="base_link", change=lambda seen, _: [replace(seen, has_size=False)]
+    )
+    found, _ = label(bag, "--config", config)
+    # then it is about where the box was, as wide as the ball, and round
+    for step, exact in zip(found, expected, strict=True):
+        for box, boxed in ((step.fingertip_box, exact.fingertip_box), (step.target_box, exact.target_box)):
+            middle, exact_middle = (np.add(it[:2], it[2:]) / 2 for it in (box, boxed))
+            assert np.abs(middle - exact_middle).max() < 5
+            width, height = np.subtract(box[2:], box[:2])
+            assert width == pytest.approx(height, rel=0.1)
+        assert 1.3 < np.diff(step.fingertip_box[::2])[0] / np.diff(step.target_box[::2])[0] < 2.2
+
+
+def test_an_object_that_a_zed_has_lost_is_not_seen(label, sample_bag, tmp_path):
+    def change(seen, index):
+        return [replace(seen, track="5", is_lost=seen.class_name == "target" and index % 2 == 1)]
+
+    found, _ = label(rewritten(sample_bag, tmp_path / "zed", "zed", change=change))
+    assert [step.reason for step in found[:4]] == ["", "no_target_box", "", "no_target_box"]
+
+
 def test_a_track_was_left_for_a_better_score(label, expected, sample_bag, tmp_path):
     # given another object of the target's class that from the tenth message on scores higher
     def change(seen, index):
