@@ -38,6 +38,12 @@ TYPES = [
     ("StepReward", ["step_reward", "step_reward_before_tf", "step_reward_before_std"]),
     ("TFMessage", ["transforms"]),
     *((version, [version]) for version in ("vision0", "vision1", "vision2", "vision3", "vision4", "vision_fork")),
+    ("objects_yolo", ["objects_yolo"]),
+    ("objects_boxes_3d", ["objects_boxes_3d"]),
+    ("objects_zed", ["objects_zed", "objects_zed_pixels"]),
+    ("objects_spatial", ["objects_spatial"]),
+    ("objects_april_tags", ["objects_april_tags"]),
+    ("objects_aruco", ["objects_aruco"]),
 ]
 WITHOUT_DEFINITION, RIGHT_DEFINITION, OWN_DEFINITION = range(3)
 

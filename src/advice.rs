@@ -45,6 +45,10 @@ fn cause_in_words(cause: &Cause) -> String {
             role.name(),
             crate::remedies::option(*role)
         ),
+        Cause::ObjectsLeftOut { role, count, why } => format!(
+            "An object is left out of {count} messages with the {}: {why}",
+            role.name()
+        ),
         Cause::BrokenPictures { what, count, why } => {
             format!("{count} times the {what} cannot be used: {why}")
         }
@@ -57,7 +61,9 @@ fn cause_in_words(cause: &Cause) -> String {
         | Cause::SeldomDepth { .. }
         | Cause::OutOfOrder
         | Cause::WildStamps => by_time(cause, setting),
-        Cause::Normalized { .. } | Cause::Outside { .. } => by_place(cause, setting),
+        Cause::Normalized { .. } | Cause::Outside { .. } | Cause::Unseen { .. } => {
+            by_place(cause, setting)
+        }
         Cause::DepthUnit { .. }
         | Cause::DepthRange { .. }
         | Cause::DepthHoles { .. }
@@ -227,6 +233,12 @@ fn by_place(cause: &Cause, setting: &str) -> String {
         } => format!(
             "{} of the {} lie outside the image of {width}x{height} pixels (they reach to {right:.0}, {down:.0}): set \
              {setting} to the size of the picture that the detector looked at",
+            percent(*share),
+            role.name()
+        ),
+        Cause::Unseen { role, share } => format!(
+            "{} of the {} are in space where the camera does not look: behind it or beside its picture. Their coordinate \
+             frame is not the camera's optical one (x right, y down, z forward), or the transforms to it are wrong",
             percent(*share),
             role.name()
         ),

@@ -602,7 +602,8 @@ pub(crate) struct TopicOptions {
     /// sensor_msgs/CameraInfo of the colour image.
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub camera_info_topic: Option<String>,
-    /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest.
+    /// Boxes or markers of the fingertip: vision_msgs/Detection2DArray or Detection3DArray, sensor_msgs/RegionOfInterest,
+    /// yolo_msgs, zed_msgs, depthai_ros_msgs, apriltag_msgs or aruco_opencv_msgs.
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub fingertip_topic: Option<String>,
     /// The same for the target; may be the fingertip's topic too.

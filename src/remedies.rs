@@ -76,6 +76,9 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
              file, or say --depth-registered if it is registered to the image all the same"
                 .into()
         }
+        Remedy::Transforms => {
+            "record /tf and /tf_static with what joins the two, or boxes in pixels".into()
+        }
         _ => String::new(),
     }
 }

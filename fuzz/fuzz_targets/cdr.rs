@@ -21,7 +21,7 @@ macro_rules! definition {
 const ARRAY: &str = "vision_msgs/msg/Detection2DArray";
 
 /// `seed.py` counts on this order.
-const TYPES: [(&str, &str); 15] = [
+const TYPES: [(&str, &str); 21] = [
     ("sensor_msgs/msg/Image", definition!("Image")),
     (
         "sensor_msgs/msg/CompressedImage",
@@ -46,6 +46,24 @@ const TYPES: [(&str, &str); 15] = [
     (ARRAY, definition!("vision3")),
     (ARRAY, definition!("vision4")),
     (ARRAY, definition!("vision_fork")),
+    ("yolo_msgs/msg/DetectionArray", definition!("objects_yolo")),
+    (
+        "vision_msgs/msg/Detection3DArray",
+        definition!("objects_boxes_3d"),
+    ),
+    ("zed_msgs/msg/ObjectsStamped", definition!("objects_zed")),
+    (
+        "depthai_ros_msgs/msg/SpatialDetectionArray",
+        definition!("objects_spatial"),
+    ),
+    (
+        "apriltag_msgs/msg/AprilTagDetectionArray",
+        definition!("objects_april_tags"),
+    ),
+    (
+        "aruco_opencv_msgs/msg/ArucoDetection",
+        definition!("objects_aruco"),
+    ),
 ];
 
 fuzz_target!(init: let_decoders_panic(), |input: &[u8]| {

@@ -374,6 +374,14 @@ fn remarks(inspection: &Inspection) -> Vec<String> {
             found.first
         )
     }));
+    remarks.extend(inspection.left_out.iter().map(|(role, found)| {
+        format!(
+            "an object is left out of {} messages with the {}: {}",
+            found.count,
+            role.name(),
+            found.first
+        )
+    }));
     remarks.extend(
         (inspection.refused_transforms.iter()).map(|why| format!("transforms are left out: {why}")),
     );

@@ -125,6 +125,8 @@ pub struct Detection {
     pub score: f64,
     /// Where it is in the image.
     pub bbox: BoundingBox,
+    /// What a tracker calls this very object, as long as it follows it; `None` where nobody tracks.
+    pub track_id: Option<String>,
 }
 
 /// Where a frame's box comes from. The names are a public interface.

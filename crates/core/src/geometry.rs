@@ -15,6 +15,7 @@ mod bystanders;
 pub mod camera;
 mod cloud;
 mod finger;
+pub(crate) mod hull;
 mod inflate;
 mod outline;
 mod parts;

@@ -8,11 +8,17 @@ mod color;
 mod compressed;
 mod depth;
 mod depth_doubts;
+mod detected;
 mod detections;
 mod distortion;
 mod earlier_step_reward;
 mod foreign;
 mod layouts;
+mod named_fields;
+mod object_definitions;
+mod object_fields;
+mod object_source;
+mod objects;
 mod projection;
 mod raster;
 mod rvl;
@@ -23,7 +29,7 @@ mod yuv;
 
 pub use crate::frame::Detection;
 pub use camera_info::doubt_of_size;
-pub use detections::Detections;
+pub use detected::{Detections, InSpace, Place};
 pub use projection::{Projection, stream};
 pub use schema::type_name;
 pub use step_reward::StepReward;
@@ -205,13 +211,14 @@ impl Decoder {
         }
     }
 
-    /// The boxes of a Detection2DArray or a RegionOfInterest.
+    /// What a message of boxes, of objects in space or of markers says of them.
     ///
     /// # Errors
     /// `Error::UnknownLayout` if no known layout fits, `Error::Decode` for a broken message.
     pub fn detections(&self, bytes: &[u8]) -> Result<Detections> {
-        match self.kind {
-            Kind::Detections(layout) => detections::decode(&self.type_name, layout, bytes),
+        match &self.kind {
+            Kind::Detections(layout) => detections::decode(&self.type_name, *layout, bytes),
+            Kind::Objects(reader) => reader.detections(&self.type_name, bytes),
             Kind::RegionOfInterest => Ok(detections::from_region(&self.message(bytes)?)),
             _ => Err(self.not("a list of boxes")),
         }

@@ -17,6 +17,7 @@ mod clock;
 mod detector_picture;
 mod followed;
 mod image_order;
+pub mod in_space;
 mod join;
 mod matcher;
 pub mod measure;

@@ -61,6 +61,24 @@ pub enum Error {
     #[error(transparent)]
     NotFollowed(#[from] spatial_reward_core::tracking::StartError),
 
+    /// A region's boxes are in space, in a coordinate frame that nothing joins to the image's.
+    #[error(
+        "the {role} on {topic} are in space, in the coordinate frame '{frame}', and the image is of '{image_frame}': {why}",
+        role = .role.name()
+    )]
+    NotInCamera {
+        /// Whose boxes.
+        role: Role,
+        /// Their topic.
+        topic: String,
+        /// The frame that they are in.
+        frame: String,
+        /// The image's.
+        image_frame: String,
+        /// Why there is no transform.
+        why: String,
+    },
+
     /// Topics of several cameras fit a role equally well.
     #[error(
         "{count} topics of different cameras could be the {role}, and nothing in the bag says which one is meant: {topics}",
@@ -214,6 +232,8 @@ pub enum Remedy {
     Label(PathBuf),
     /// Say how the depth lies to the colour image, or that it is registered to it.
     Registration,
+    /// Record the transforms between two frames.
+    Transforms,
 }
 
 impl Error {
@@ -231,6 +251,7 @@ impl Error {
             Self::NoFrame { role, .. } => Some(Remedy::NameFrame(*role)),
             Self::NoRows { remedy, .. } => remedy.clone(),
             Self::NotRegistered { .. } => Some(Remedy::Registration),
+            Self::NotInCamera { .. } => Some(Remedy::Transforms),
             Self::NoIntrinsics { .. } => Some(Remedy::NameTopics(vec![Role::CameraInfo])),
             Self::NotLabelled { path, .. } => Some(Remedy::Label(path.clone())),
             Self::OtherSettings { .. } => Some(Remedy::ReplaceOutput { resume: false }),

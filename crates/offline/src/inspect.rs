@@ -57,6 +57,8 @@ pub struct Inspection {
     pub refused_transforms: Vec<String>,
     /// Messages that could not be read though the bag's container could, by role.
     pub unreadable: BTreeMap<Role, Unreadable>,
+    /// Messages of which an object was left out, for it has no place that the camera knows, by role.
+    pub left_out: BTreeMap<Role, Unreadable>,
     /// The newest task prompt.
     pub task_prompt: Option<String>,
     /// What of the bag could not be read.
@@ -133,6 +135,7 @@ pub fn inspect(
         tf_frames: Vec::new(),
         refused_transforms: Vec::new(),
         unreadable: BTreeMap::new(),
+        left_out: BTreeMap::new(),
         task_prompt: None,
         loss: reader.loss().cloned(),
     };
@@ -277,6 +280,7 @@ impl Rehearsal {
         inspection.fingertip_classes = classes(Role::Fingertip);
         inspection.target_classes = classes(Role::Target);
         inspection.unreadable = self.intake.unreadable().clone();
+        inspection.left_out = self.intake.left_out().clone();
         inspection.task_prompt = self.intake.task_prompt().map(str::to_owned);
         Ok(())
     }

@@ -22,6 +22,7 @@ pub(crate) mod registration;
 mod request;
 pub mod roles;
 mod run;
+pub(crate) mod sight;
 pub(crate) mod transforms;
 mod workers;
 

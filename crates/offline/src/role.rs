@@ -3,8 +3,9 @@
 use spatial_reward_rosbag2::TopicInfo;
 
 use crate::message_types::{
-    CAMERA_INFO, COMPRESSED_IMAGE, DETECTIONS, FLOAT64, IMAGE, IMU, POINT_STAMPED,
-    REGION_OF_INTEREST, STRING, TRANSFORMS, is_of_type,
+    APRIL_TAGS, ARUCO, CAMERA_INFO, COMPRESSED_IMAGE, DETECTIONS, DETECTIONS_3D, FLOAT64, IMAGE,
+    IMU, POINT_STAMPED, REGION_OF_INTEREST, SPATIAL_DETECTIONS, STRING, TRANSFORMS, YOLO,
+    ZED_OBJECTS, is_of_type,
 };
 
 /// What a topic is for.
@@ -18,9 +19,9 @@ pub enum Role {
     CameraInfo,
     /// The intrinsics of the depth image, where it is of a camera of its own.
     DepthCameraInfo,
-    /// Boxes of the fingertip, in pixels of the colour image.
+    /// Boxes of the fingertip, in pixels of the colour image or in space.
     Fingertip,
-    /// Boxes of the target, in pixels of the colour image.
+    /// Boxes of the target, in pixels of the colour image or in space.
     Target,
     /// What the robot was told to do.
     TaskPrompt,
@@ -45,7 +46,16 @@ pub enum Role {
 }
 
 const IMAGES: &[&str] = &[IMAGE, COMPRESSED_IMAGE];
-const BOXES: &[&str] = &[DETECTIONS, REGION_OF_INTEREST];
+const BOXES: &[&str] = &[
+    DETECTIONS,
+    REGION_OF_INTEREST,
+    YOLO,
+    SPATIAL_DETECTIONS,
+    DETECTIONS_3D,
+    ZED_OBJECTS,
+    APRIL_TAGS,
+    ARUCO,
+];
 
 impl Role {
     /// Those that labelling and evaluation search for.

@@ -35,11 +35,25 @@ pub fn decode<'a, T: Deserialize<'a>>(type_name: &str, bytes: &'a [u8]) -> Resul
     Ok(value)
 }
 
-/// Decodes the `T` that a message begins with; also says how many bytes follow it.
-pub(super) fn decode_prefix<'a, T: Deserialize<'a>>(
-    type_name: &str,
-    bytes: &'a [u8],
-) -> Result<(T, usize)> {
+/// Which byte of a number comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    BigEndian,
+    LittleEndian,
+}
+
+impl ByteOrder {
+    pub(super) const OF_THIS_MACHINE: Self = match cfg!(target_endian = "big") {
+        true => Self::BigEndian,
+        false => Self::LittleEndian,
+    };
+}
+
+/// What follows the encapsulation header, and its byte order.
+///
+/// # Errors
+/// `Error::Decode` for an encapsulation other than plain CDR.
+pub(super) fn body<'a>(type_name: &str, bytes: &'a [u8]) -> Result<(ByteOrder, &'a [u8])> {
     let (encapsulation, body) =
         bytes
             .split_first_chunk::<ENCAPSULATION_BYTES>()
@@ -53,10 +67,22 @@ pub(super) fn decode_prefix<'a, T: Deserialize<'a>>(
                 )
             })?;
     let [high, low, _, _] = *encapsulation;
-    let decoded = match (high, low) {
-        (0x00, 0x00) => re_cdr::from_bytes::<T, BigEndian>(body),
-        (0x00, 0x01) => re_cdr::from_bytes::<T, LittleEndian>(body),
-        _ => return Err(unsupported_encapsulation(type_name, high, low)),
+    match (high, low) {
+        (0x00, 0x00) => Ok((ByteOrder::BigEndian, body)),
+        (0x00, 0x01) => Ok((ByteOrder::LittleEndian, body)),
+        _ => Err(unsupported_encapsulation(type_name, high, low)),
+    }
+}
+
+/// Decodes the `T` that a message begins with; also says how many bytes follow it.
+pub(super) fn decode_prefix<'a, T: Deserialize<'a>>(
+    type_name: &str,
+    bytes: &'a [u8],
+) -> Result<(T, usize)> {
+    let (order, body) = body(type_name, bytes)?;
+    let decoded = match order {
+        ByteOrder::BigEndian => re_cdr::from_bytes::<T, BigEndian>(body),
+        ByteOrder::LittleEndian => re_cdr::from_bytes::<T, LittleEndian>(body),
     };
     let (value, consumed) = decoded.map_err(|error| {
         Error::decode(

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::cdr;
+use super::detected::{Detections, upright};
 use super::layouts::VisionMsgs;
 use super::types::{Header, Image, RegionOfInterest};
 use crate::error::{Error, Result};
@@ -11,21 +12,6 @@ use crate::frame::{BoundingBox, Detection};
 
 /// CDR pads a message to a multiple of 4 bytes.
 const MAX_ALIGNMENT_PADDING_BYTES: usize = 3;
-
-/// The boxes of one message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Detections {
-    /// `header.stamp`; where the array has none, the newest of its detections'. 0 where nobody has one, and the
-    /// log time must do.
-    pub stamp_nanos: i64,
-    /// `header.frame_id`; where the array has none, the first of its detections'. Empty where nobody has one.
-    pub frame_id: String,
-    /// One entry for each hypothesis of each detection, in the message's order. A detection without hypotheses is
-    /// one entry of score 1, whose class is the detection's id, in which some detectors put it. A turned detection's
-    /// box is the smallest upright one around it. As sent: boxes may be empty, not finite, or outside
-    /// the image.
-    pub boxes: Vec<Detection>,
-}
 
 /// Boxes of a Detection2DArray. Without a known layout the first that fits the bytes, newest first.
 pub(super) fn decode(
@@ -78,11 +64,10 @@ fn no_layout_fits(type_name: &str, bytes: &[u8]) -> Error {
 pub(super) fn from_region(region: &RegionOfInterest) -> Detections {
     let (x, y) = (f64::from(region.x_offset), f64::from(region.y_offset));
     Detections {
-        stamp_nanos: 0,
-        frame_id: String::new(),
         boxes: vec![Detection {
             class_id: String::new(),
             score: 1.0,
+            track_id: None,
             bbox: BoundingBox::new(
                 x,
                 y,
@@ -90,6 +75,7 @@ pub(super) fn from_region(region: &RegionOfInterest) -> Detections {
                 y + f64::from(region.height),
             ),
         }],
+        ..Detections::default()
     }
 }
 
@@ -166,16 +152,8 @@ struct WireBox {
 
 impl WireBox {
     fn upright(&self) -> BoundingBox {
-        let (width, height) = if self.theta == 0.0 {
-            (self.size_x, self.size_y)
-        } else {
-            let (sin, cos) = self.theta.sin_cos();
-            (
-                cos.abs() * self.size_x + sin.abs() * self.size_y,
-                sin.abs() * self.size_x + cos.abs() * self.size_y,
-            )
-        };
-        BoundingBox::from_center(self.center_x, self.center_y, width, height)
+        let center = [self.center_x, self.center_y];
+        upright(center, self.theta, [self.size_x, self.size_y])
     }
 }
 
@@ -189,12 +167,14 @@ impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detecti
                     class_id: detection.rest.id().to_owned(),
                     score: 1.0,
                     bbox,
+                    track_id: None,
                 });
             }
             boxes.extend(detection.results.iter().map(|hypothesis| Detection {
                 class_id: hypothesis.id.to_string(),
                 score: hypothesis.score,
                 bbox,
+                track_id: None,
             }));
         }
         let headers = || array.detections.iter().map(|detection| &detection.header);
@@ -210,6 +190,7 @@ impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detecti
                 false => array.header.frame_id,
             },
             boxes,
+            ..Self::default()
         }
     }
 }
@@ -314,6 +295,7 @@ mod tests {
                 class_id: String::new(),
                 score: 1.0,
                 bbox: BoundingBox::new(3.0, 4.0, 13.0, 24.0),
+                track_id: None,
             }]
         );
     }

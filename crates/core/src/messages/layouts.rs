@@ -1,18 +1,23 @@
 //! The layouts this program knows, in ROS's own notation, and the check of a bag's definition
 //! against them.
 
+use std::sync::Arc;
+
+use super::objects;
 use super::schema::{Layout, short_name};
 use super::step_reward;
 use crate::error::{Error, Result};
 
 /// A message type this program reads, with the layout of its fields where a type has had several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
     Image,
     CompressedImage,
     CameraInfo,
     RegionOfInterest,
     Detections(Option<VisionMsgs>),
+    /// Of the other types that hold objects.
+    Objects(Arc<objects::Reader>),
     PointStamped,
     Transforms,
     Float64,
@@ -310,7 +315,7 @@ impl Kind {
 /// One layout of a type: what to call it, its definition beyond `COMMON`, and how it is read.
 type Variant = (&'static str, &'static str, Kind);
 
-fn variants(kind: Kind) -> Vec<Variant> {
+fn variants(kind: &Kind) -> Vec<Variant> {
     let vision = |layout| Kind::Detections(Some(layout));
     let step = |layout| Kind::StepReward(Some(layout));
     match kind {
@@ -342,7 +347,7 @@ fn variants(kind: Kind) -> Vec<Variant> {
                 step(StepRewards::WithoutStd),
             ),
         ],
-        _ => vec![("the standard definition", "", kind)],
+        _ => vec![("the standard definition", "", kind.clone())],
     }
 }
 
@@ -350,15 +355,20 @@ fn variants(kind: Kind) -> Vec<Variant> {
 ///
 /// # Errors
 /// `Error::Decode` for a type that this program has no use for, `Error::UnknownLayout` for a
-/// definition that differs from every known one, naming the first difference from the nearest.
+/// definition that differs from every known one, naming the first difference from the nearest, or that lacks a field
+/// where fields are found by name.
 pub(super) fn kind_of(type_name: &str, definition: Option<&str>) -> Result<Kind> {
+    let definition = definition.filter(|text| describes_layout(text));
+    if let Some(reader) = objects::Reader::of(type_name, definition, COMMON)? {
+        return Ok(Kind::Objects(Arc::new(reader)));
+    }
     let kind = Kind::by_name(&short_name(type_name)).ok_or_else(|| {
         Error::decode(
             type_name,
             "messages of this type are not read by this program",
         )
     })?;
-    let Some(definition) = definition.filter(|text| describes_layout(text)) else {
+    let Some(definition) = definition else {
         return Ok(kind);
     };
     let unknown = |detail: String| Error::UnknownLayout {
@@ -367,7 +377,7 @@ pub(super) fn kind_of(type_name: &str, definition: Option<&str>) -> Result<Kind>
     };
     let layout = Layout::parse(type_name, definition, COMMON).map_err(unknown)?;
     let mut nearest: Option<(usize, String)> = None;
-    for (label, known, kind) in variants(kind) {
+    for (label, known, kind) in variants(&kind) {
         let known = Layout::parse(type_name, known, COMMON).map_err(unknown)?;
         match layout.difference(&known) {
             None => return Ok(kind),
@@ -416,7 +426,7 @@ mod tests {
             "spatial_reward/msg/StepReward",
             "vision_msgs/msg/Detection2DArray",
         ] {
-            for (label, definition, kind) in variants(Kind::by_name(&short_name(name)).unwrap()) {
+            for (label, definition, kind) in variants(&Kind::by_name(&short_name(name)).unwrap()) {
                 let text = format!("{definition}\n{COMMON}");
                 assert_eq!(kind_of(name, Some(&text)).unwrap(), kind, "{name} {label}");
             }

@@ -1,6 +1,6 @@
-//! Message definitions (`ros2msg` text) as lists of primitive fields in wire order, and how two of
+//! Message definitions (`ros2msg` text) as trees of fields and as lists of primitive ones in wire order, and how two of
 //! them differ. CDR carries no field names: comparing definitions is the only way to notice that a
-//! bag's message has another layout than the one compiled in.
+//! bag's message has another layout than the one compiled in, and reading by one the only way to find a field by its name.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,11 +10,79 @@ const MAX_DEPTH: usize = 16;
 const MAX_FIELDS: usize = 4096;
 const MAX_NAME_BYTES: usize = 255;
 
+/// What one field holds, as its type's definition says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A number, a text or a truth value, by the name of its type.
+    Primitive(String),
+    /// The fields of a message in wire order. Their names are in lower case: ROS 1 wrote some (`K`, `D`) in capitals that
+    /// ROS 2 does not.
+    Message(Vec<(String, Shape)>),
+    /// So many of one shape.
+    Array(Box<Shape>, usize),
+    /// A count, then as many of one shape.
+    Sequence(Box<Shape>),
+}
+
+impl Shape {
+    /// Parses a definition with the definitions of its dependencies concatenated. Those of `known`
+    /// stand in for dependencies that are left out. Fails with what is wrong with the text.
+    pub(super) fn parse(type_name: &str, text: &str, known: &str) -> Result<Self, String> {
+        let root = short_name(type_name);
+        let mut definitions = sections(&root, known);
+        definitions.extend(sections(&root, text));
+        let mut building = Building {
+            definitions,
+            lines_left: MAX_FIELDS,
+        };
+        building.message(&root, MAX_DEPTH)
+    }
+
+    /// Whether there is a field at a path such as `detections.score`; through lists it goes on with what they hold.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let (name, rest) = match path.split_once('.') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (path, None),
+        };
+        match self {
+            Self::Primitive(_) => false,
+            Self::Array(element, _) | Self::Sequence(element) => element.has(path),
+            Self::Message(fields) => (fields.iter().find(|(field, _)| field == name))
+                .is_some_and(|(_, shape)| rest.is_none_or(|rest| shape.has(rest))),
+        }
+    }
+
+    /// Whether a field at any depth is of this primitive type.
+    pub(super) fn holds(&self, primitive: &str) -> bool {
+        match self {
+            Self::Primitive(own) => own == primitive,
+            Self::Array(element, _) | Self::Sequence(element) => element.holds(primitive),
+            Self::Message(fields) => fields.iter().any(|(_, shape)| shape.holds(primitive)),
+        }
+    }
+
+    fn flatten(&self, path: String, fields: &mut Vec<Field>) {
+        match self {
+            Self::Primitive(primitive) => fields.push(Field {
+                primitive: primitive.clone(),
+                path,
+            }),
+            Self::Message(inner) => {
+                for (name, shape) in inner {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    shape.flatten(format!("{path}{dot}{name}"), fields);
+                }
+            }
+            Self::Array(element, count) => element.flatten(format!("{path}[{count}]"), fields),
+            Self::Sequence(element) => element.flatten(format!("{path}[]"), fields),
+        }
+    }
+}
+
 /// One primitive field of a flattened message, such as `string` at `detections[].header.frame_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Field {
     primitive: String,
-    /// Lower case: ROS 1 wrote some names (`K`, `D`) in capitals that ROS 2 does not.
     path: String,
 }
 
@@ -32,21 +100,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Parses a definition with the definitions of its dependencies concatenated. Those of `known`
-    /// stand in for dependencies that are left out. Fails with what is wrong with the text.
+    /// As [`Shape::parse`].
     pub(super) fn parse(type_name: &str, text: &str, known: &str) -> Result<Self, String> {
-        let root = short_name(type_name);
-        let mut definitions = sections(&root, known);
-        definitions.extend(sections(&root, text));
-        let mut flattening = Flattening {
-            definitions,
-            lines_left: MAX_FIELDS,
-            fields: Vec::new(),
-        };
-        flattening.add(&root, "", MAX_DEPTH)?;
-        Ok(Self {
-            fields: flattening.fields,
-        })
+        let mut fields = Vec::new();
+        Shape::parse(type_name, text, known)?.flatten(String::new(), &mut fields);
+        Ok(Self { fields })
     }
 
     /// The first field at which the two part, in words, and how many fields before it agree.
@@ -113,15 +171,14 @@ fn sections<'a>(root: &str, text: &'a str) -> HashMap<String, Vec<&'a str>> {
     sections
 }
 
-struct Flattening<'a> {
+struct Building<'a> {
     definitions: HashMap<String, Vec<&'a str>>,
     /// How many lines may still be followed; it bounds the work even where no field comes of it.
     lines_left: usize,
-    fields: Vec<Field>,
 }
 
-impl Flattening<'_> {
-    fn add(&mut self, type_name: &str, prefix: &str, depth_left: usize) -> Result<(), String> {
+impl Building<'_> {
+    fn message(&mut self, type_name: &str, depth_left: usize) -> Result<Shape, String> {
         let lines = self
             .definitions
             .get(type_name)
@@ -130,6 +187,7 @@ impl Flattening<'_> {
         let depth_left = depth_left
             .checked_sub(1)
             .ok_or_else(|| format!("'{type_name}' is nested too deeply"))?;
+        let mut fields = Vec::new();
         for line in lines {
             self.lines_left = self
                 .lines_left
@@ -138,24 +196,28 @@ impl Flattening<'_> {
             let Some((declared, name)) = declaration(line)? else {
                 continue;
             };
-            let (element, array) = element_and_array(declared)?;
-            let path = format!("{prefix}{}{array}", name.to_lowercase());
-            match primitive(element) {
-                Some(primitive) => self.fields.push(Field {
-                    primitive: primitive.to_owned(),
-                    path,
-                }),
-                None => {
-                    self.add(
-                        &qualified(element, type_name),
-                        &format!("{path}."),
-                        depth_left,
-                    )?;
-                }
-            }
+            let (element, count) = element_and_count(declared)?;
+            let shape = match primitive(element) {
+                Some(primitive) => Shape::Primitive(primitive.to_owned()),
+                None => self.message(&qualified(element, type_name), depth_left)?,
+            };
+            let shape = match count {
+                Count::One => shape,
+                Count::Fixed(count) => Shape::Array(Box::new(shape), count),
+                Count::Any => Shape::Sequence(Box::new(shape)),
+            };
+            fields.push((name.to_lowercase(), shape));
         }
-        Ok(())
+        Ok(Shape::Message(fields))
     }
+}
+
+/// How many of a field's type there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    One,
+    Fixed(usize),
+    Any,
 }
 
 /// Type and name of a field; `None` for a constant, which is not on the wire.
@@ -174,20 +236,22 @@ fn declaration(line: &str) -> Result<Option<(&str, &str)>, String> {
     Ok((!is_constant).then_some((declared, name)))
 }
 
-/// Splits `Type[<=3]` into `Type` and `[]`: a bound is not on the wire.
-fn element_and_array(declared: &str) -> Result<(&str, String), String> {
-    let (element, array) = match declared.split_once('[') {
-        None => (declared, String::new()),
+/// Splits `Type[<=3]` into `Type` and any number: a bound is not on the wire.
+fn element_and_count(declared: &str) -> Result<(&str, Count), String> {
+    let no_array = || format!("its type '{declared}' is no array");
+    let (element, count) = match declared.split_once('[') {
+        None => (declared, Count::One),
         Some((element, size)) => {
-            let size = size
-                .strip_suffix(']')
-                .ok_or_else(|| format!("its type '{declared}' is no array"))?;
-            let size = if size.starts_with("<=") { "" } else { size };
-            (element, format!("[{size}]"))
+            let size = size.strip_suffix(']').ok_or_else(no_array)?;
+            let count = match size.is_empty() || size.starts_with("<=") {
+                true => Count::Any,
+                false => Count::Fixed(size.trim().parse().map_err(|_| no_array())?),
+            };
+            (element, count)
         }
     };
     let element = element.split_once("<=").map_or(element, |(name, _)| name);
-    Ok((element, array))
+    Ok((element, count))
 }
 
 /// The primitive type under one of its names, or `None` for a message type.

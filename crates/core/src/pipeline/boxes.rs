@@ -101,6 +101,8 @@ pub(super) struct BoxStream {
     is_placed_later: bool,
     /// The box is the same for every frame.
     fixed: Option<BoundingBox>,
+    /// What a tracker calls the object that counted last.
+    track_id: Option<String>,
     /// Whether a missing box is bridged: else the tracker only tells where a box is between two detections.
     bridges: bool,
     buffer: Buffer<Option<Chosen>>,
@@ -125,6 +127,7 @@ impl BoxStream {
             interpolates,
             is_placed_later: region.frame.is_some() || region.is_followed(),
             fixed: region.fixed.map(|fixed| fixed.0),
+            track_id: None,
             bridges: config.tracker.enabled,
             buffer: Buffer::new(|_| size_of::<Option<Chosen>>()),
             tracker: BoxTracker::new(&config.tracker),
@@ -166,10 +169,10 @@ impl BoxStream {
             })
     }
 
-    /// The detection with the best score among the classes that count; the first of equals. A
-    /// score that is not a number never counts.
+    /// The detection with the best score among the classes that count; the first of equals. The one that a tracker calls
+    /// as it called the last wins over a better score, for it is the same object. A score that is not a number never counts.
     pub(super) fn choose<'a>(
-        &self,
+        &mut self,
         boxes: &'a [Detection],
         shared_topic: bool,
     ) -> Option<&'a Detection> {
@@ -177,10 +180,22 @@ impl BoxStream {
             true => !shared_topic || class_id == self.role.shared_class,
             false => self.classes.iter().any(|class| class == class_id),
         };
-        boxes
+        let is_same = |detection: &Detection| {
+            detection.track_id.is_some() && detection.track_id == self.track_id
+        };
+        let chosen = boxes
             .iter()
             .filter(|detection| detection.score >= self.min_score && counts(&detection.class_id))
-            .reduce(|best, next| if next.score > best.score { next } else { best })
+            .reduce(|best, next| match (is_same(best), is_same(next)) {
+                (true, false) => best,
+                (false, true) => next,
+                _ if next.score > best.score => next,
+                _ => best,
+            });
+        if let Some(track_id) = chosen.and_then(|chosen| chosen.track_id.as_ref()) {
+            self.track_id = Some(track_id.clone());
+        }
+        chosen
     }
 
     /// The box of the frame at a moment. Frames are asked for in order: the tracker follows them.

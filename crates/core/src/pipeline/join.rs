@@ -121,7 +121,7 @@ impl<P: Clone> Join<P> {
     }
 
     /// The detections that count, at most one a role: the others need not be kept.
-    pub(super) fn chosen(&self, role: BoxRole, boxes: &[Detection]) -> Vec<Detection> {
+    pub(super) fn chosen(&mut self, role: BoxRole, boxes: &[Detection]) -> Vec<Detection> {
         let shared = role == BoxRole::Both;
         let fingertip = (role != BoxRole::Target).then(|| self.fingertip.choose(boxes, shared));
         let target = (role != BoxRole::Fingertip).then(|| self.target.choose(boxes, shared));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{BoxRole, Input};
 use crate::error::Result;
-use crate::frame::Intrinsics;
+use crate::frame::{Detection, Intrinsics};
 use crate::messages::{Decoder, Header};
 
 /// What a stream's messages are to the pipeline.
@@ -44,13 +44,23 @@ pub fn read(
         }
         StreamKind::Boxes(role) => {
             let detections = decoder.detections(bytes)?;
-            Input::Boxes {
+            boxes(
                 role,
-                stamp_nanos: stamp_or(received_nanos, detections.stamp_nanos),
-                boxes: detections.boxes,
-            }
+                detections.stamp_nanos,
+                detections.boxes,
+                received_nanos,
+            )
         }
     })
+}
+
+/// The input of boxes of a message that somebody has decoded.
+pub fn boxes(role: BoxRole, stamp_nanos: i64, boxes: Vec<Detection>, received_nanos: i64) -> Input {
+    Input::Boxes {
+        role,
+        stamp_nanos: stamp_or(received_nanos, stamp_nanos),
+        boxes,
+    }
 }
 
 /// The input of a colour image whose header somebody has decoded; the default one stands for a broken header.
@@ -79,7 +89,7 @@ pub fn camera_info(header: &Header, intrinsics: Intrinsics, received_nanos: i64)
 }
 
 /// A stamp of 0 was never set.
-fn stamp_or(received_nanos: i64, stamp_nanos: i64) -> i64 {
+pub fn stamp_or(received_nanos: i64, stamp_nanos: i64) -> i64 {
     match stamp_nanos {
         0 => received_nanos,
         stamp_nanos => stamp_nanos,

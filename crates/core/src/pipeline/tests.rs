@@ -111,6 +111,7 @@ fn detection(class_id: &str, score: f64, bbox: BoundingBox) -> Detection {
         class_id: class_id.into(),
         score,
         bbox,
+        track_id: None,
     }
 }
 

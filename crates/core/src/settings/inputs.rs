@@ -19,11 +19,13 @@ pub struct Topics {
     /// sensor_msgs/CameraInfo of the depth image, where that is of a camera of its own.
     #[schemars(extend("x-node" = false))]
     pub depth_camera_info: Option<String>,
-    /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest.
+    /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest; of recordings also yolo_msgs/DetectionArray,
+    /// vision_msgs/Detection3DArray, zed_msgs/ObjectsStamped, depthai_ros_msgs/SpatialDetectionArray,
+    /// apriltag_msgs/AprilTagDetectionArray and aruco_opencv_msgs/ArucoDetection.
     pub fingertip: Option<String>,
     /// The same for the target; may be the fingertip's topic too.
     pub target: Option<String>,
-    /// Class ids that count as the fingertip. Empty: any class, or `fingertip` where both share a topic.
+    /// Class ids that count as the fingertip: a detector's names or numbers, or a marker's, such as `tag36h11:3`. Empty: any class, or `fingertip` where both share a topic.
     pub fingertip_class: Vec<String>,
     /// Class ids that count as the target. Empty: any class, or `target` where both share a topic.
     pub target_class: Vec<String>,

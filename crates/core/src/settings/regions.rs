@@ -58,11 +58,13 @@ pub struct Region {
     pub follow: Follow,
     /// One box for every picture, in the place of a detector's: X0,Y0,X1,Y1 in pixels of the colour image.
     pub fixed: Option<PixelBox>,
-    /// With a frame: the diameter of the ball around it that the region is taken to be, about the object's size.
+    /// With a frame, or with messages that say where an object or a marker is and not how large: the diameter of the ball
+    /// around it that the region is taken to be, about the object's size.
     #[default = 0.03]
     #[schemars(extend("x-unit" = "m", "exclusiveMinimum" = 0.0, "maximum" = 10.0))]
     pub size_m: f64,
-    /// With a frame: where in it the middle of the ball is, x,y,z in metres, such as 0,0,0.1. None is its origin.
+    /// With a frame or such messages: where in it the middle of the ball is, x,y,z in metres, such as 0,0,0.1. None is its
+    /// origin.
     pub offset_m: Option<Offset>,
 }
 

@@ -115,6 +115,35 @@ fn no_mutation_of_a_definition_panics() {
     }
 }
 
+#[test]
+fn no_definition_of_objects_leads_to_a_panic_or_to_more_than_the_message_holds() {
+    let mut next = pseudo_random();
+    for (name, type_name) in crate::objects::TYPES {
+        let original = fixture(&format!("objects_{name}.msg"));
+        let message = fixture(&format!("objects_{name}.cdr"));
+        let (mut refused, mut read) = (0, 0);
+        for _ in 0..500 {
+            // given a definition that is broken somewhere, and so reads other fields or a list of other lengths
+            let mut bytes = original.clone();
+            mutate(&mut bytes, &mut next);
+            let text = String::from_utf8_lossy(&bytes);
+            let decoder = Decoder::for_channel(type_name, Some(&text));
+            // when a whole message is read by it, then it gives no more than that can hold, or an error
+            match decoder.and_then(|decoder| decoder.detections(&message)) {
+                Ok(found) => {
+                    assert!(found.classes().count() < message.len());
+                    read += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(
+            refused > 50 && read > 50,
+            "{name}: {refused} refused, {read} read"
+        );
+    }
+}
+
 /// Xorshift from a fixed seed: the same sequence in every run.
 fn pseudo_random() -> impl FnMut() -> usize {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -184,6 +213,10 @@ fn every_message() -> Vec<(String, String)> {
     ] {
         messages.push((format!("{name}.cdr"), type_name.to_owned()));
     }
+    messages.extend(
+        crate::objects::TYPES
+            .map(|(name, type_name)| (format!("objects_{name}.cdr"), type_name.to_owned())),
+    );
     messages
 }
 

@@ -9,6 +9,7 @@
 
 mod fixtures;
 mod hostile;
+mod objects;
 mod opencv;
 
 use fixtures::{ARRAY, IMAGE, cases, decoder, fixture};
@@ -208,6 +209,7 @@ fn every_release_of_vision_msgs_decodes_with_and_without_its_definition() {
                     class_id: class_id.to_owned(),
                     score,
                     bbox,
+                    track_id: None,
                 });
                 assert_eq!(got.boxes, expected, "{version} {definition:?}");
             }

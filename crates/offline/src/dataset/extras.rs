@@ -2,6 +2,7 @@
 //! Kept by their stamps until the frame they belong to is there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,13 +13,14 @@ use super::topics::{find, no_topic};
 use super::wire::detection_ids;
 use crate::error::Result;
 use crate::label::roles::Roles;
-use crate::message_types::{DETECTIONS, is_cdr, is_of_type};
+use crate::label::sight::Sight;
+use crate::message_types::{DETECTIONS, REGION_OF_INTEREST, holds_markers, is_cdr, is_of_type};
 use crate::role::Role;
-use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::frame::{BoundingBox, Detection};
 use spatial_reward_core::geometry::Point;
-use spatial_reward_core::messages::Decoder;
-use spatial_reward_core::pipeline::FrameInfo;
-use spatial_reward_core::settings::Settings;
+use spatial_reward_core::messages::{Decoder, InSpace, Place};
+use spatial_reward_core::pipeline::{FrameInfo, reading};
+use spatial_reward_core::settings::{Region, Settings};
 use spatial_reward_core::stamp::nanos_from_seconds;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, TopicInfo};
 
@@ -52,6 +54,8 @@ pub(crate) struct PictureTopic {
 struct BoxTopic {
     topic: usize,
     decoder: Decoder,
+    /// Detections may have numbers of instances.
+    has_ids: bool,
     stream: Stream<Vec<Boxed>>,
 }
 
@@ -72,6 +76,7 @@ pub(crate) struct Extras {
     boxes: Vec<BoxTopic>,
     accelerometer: Option<Accelerometer>,
     role_topics: [Option<usize>; 2],
+    sight: Option<Arc<Sight>>,
     shares_boxes: bool,
     min_score: f64,
     tolerance_nanos: i64,
@@ -101,14 +106,22 @@ impl Extras {
         settings: &Settings,
         topics: &ExtraTopics,
     ) -> Result<Self> {
+        let role_topics = [roles.topic(Role::Fingertip), roles.topic(Role::Target)];
         let mut boxes = Vec::new();
         for (topic, found) in info.topics.iter().enumerate() {
-            if is_of_type(found, DETECTIONS) && is_cdr(found) && found.message_count != Some(0) {
+            // Of what a detector says in several forms one is enough; and a marker's number is no word for a question.
+            let has_ids = is_of_type(found, DETECTIONS);
+            let is_form = role_topics.contains(&Some(topic))
+                && Role::Target.fits(found)
+                && !is_of_type(found, REGION_OF_INTEREST)
+                && !holds_markers(found);
+            if (has_ids || is_form) && is_cdr(found) && found.message_count != Some(0) {
                 let decoder = Decoder::for_channel(&found.type_name, found.ros2msg())?;
                 let stream = Stream::default();
                 boxes.push(BoxTopic {
                     topic,
                     decoder,
+                    has_ids,
                     stream,
                 });
             }
@@ -119,12 +132,18 @@ impl Extras {
             instances: pictures(info, named_instances, INSTANCES, Role::Instances)?,
             boxes,
             accelerometer: Accelerometer::find(info, topics.imu.as_deref())?,
-            role_topics: [roles.topic(Role::Fingertip), roles.topic(Role::Target)],
+            role_topics,
+            sight: None,
             shares_boxes: roles.shares_boxes(),
             min_score: settings.matching.min_score,
             tolerance_nanos: nanos_from_seconds(settings.matching.tolerance_s),
             unreadable: 0,
         })
+    }
+
+    /// The same with how the camera sees boxes in space.
+    pub(crate) fn with_sight(self, sight: Option<Arc<Sight>>) -> Self {
+        Self { sight, ..self }
     }
 
     /// Whether boxes come from anywhere.
@@ -191,7 +210,20 @@ impl Extras {
             (pictures.stream).insert(stamp, log_time, message.data.clone());
         }
         for topic in (self.boxes.iter_mut()).filter(|it| it.topic == message.topic) {
-            let (stamp, boxes) = boxes_of(&topic.decoder, &message.data)?;
+            let mut detections = topic.decoder.detections(&message.data)?;
+            let stamp = detections.stamp_nanos;
+            if let Some(sight) = &self.sight {
+                // How large the others are, nobody says.
+                let is_box = |object: &InSpace| matches!(object.place, Place::Corners(_));
+                detections.in_space.retain(is_box);
+                let stamp = reading::stamp_or(log_time, stamp);
+                (detections.boxes, _) = sight.boxes(&detections, &Region::default(), stamp);
+            }
+            let ids = match topic.has_ids {
+                true => detection_ids(&message.data),
+                false => Vec::new(),
+            };
+            let boxes = boxes_of(detections.boxes, &ids);
             topic.stream.insert(stamp, log_time, boxes);
         }
         match &mut self.accelerometer {
@@ -281,14 +313,12 @@ impl Extras {
     }
 }
 
-fn boxes_of(decoder: &Decoder, data: &Bytes) -> Result<(i64, Vec<Boxed>)> {
-    let detections = decoder.detections(data)?;
-    let ids = detection_ids(data);
+fn boxes_of(boxes: Vec<Detection>, ids: &[String]) -> Vec<Boxed> {
     // Without hypotheses the id stands for the class; an instance's number is no word for a question.
     let is_instance = |at: usize, class: &str| {
         ids.get(at).is_some_and(|id| id == class) && class.parse::<u64>().is_ok()
     };
-    let boxed = |(at, detection): (usize, spatial_reward_core::frame::Detection)| Boxed {
+    let boxed = |(at, detection): (usize, Detection)| Boxed {
         name: match detection.class_id {
             class if class.is_empty() || is_instance(at, &class) => NAMELESS.to_owned(),
             class => class,
@@ -298,8 +328,7 @@ fn boxes_of(decoder: &Decoder, data: &Bytes) -> Result<(i64, Vec<Boxed>)> {
         // 0 is what belongs to no instance.
         instance: (ids.get(at)).and_then(|id| id.parse().ok().filter(|id| *id != 0)),
     };
-    let boxes = detections.boxes.into_iter().enumerate().map(boxed);
-    Ok((detections.stamp_nanos, boxes.collect()))
+    boxes.into_iter().enumerate().map(boxed).collect()
 }
 
 fn pictures(

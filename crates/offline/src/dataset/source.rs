@@ -90,7 +90,7 @@ impl<'a> Source<'a> {
         require(&info, &roles, &extras)?;
         registration::refuse(&info, &roles, settings, "a data set")?;
         let mut intake = Intake::new(&info, &roles, settings, stop)?;
-        let mut extras = extras;
+        let mut extras = extras.with_sight(intake.sight());
         let by_stamp = match by_stamp::is_needed(&info, &roles, settings, stop)? {
             false => None,
             true => {
@@ -248,7 +248,7 @@ fn require(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<()> {
     Err(Error::NothingToDo {
         path: info.path.clone(),
         message:
-            "it has no boxes (vision_msgs/Detection2DArray), so there is no region to ask about"
+            "it has no boxes (vision_msgs/Detection2DArray or another detector's), so there is no region to ask about"
                 .to_owned(),
     })
 }

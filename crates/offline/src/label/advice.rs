@@ -135,6 +135,24 @@ pub enum Cause {
         /// The picture's size, pixels.
         picture_px: [u32; 2],
     },
+    /// Objects have no place, or one in a frame that nothing joins to the image's.
+    ObjectsLeftOut {
+        /// Whose boxes.
+        #[serde(serialize_with = "role::key")]
+        role: Role,
+        /// The messages with such an object.
+        count: u64,
+        /// What is wrong with the first.
+        why: String,
+    },
+    /// Boxes in space lie where the camera does not look.
+    Unseen {
+        /// Whose boxes.
+        #[serde(serialize_with = "role::key")]
+        role: Role,
+        /// The share of them.
+        share: f64,
+    },
     /// Depth can only be in millimetres, though it is of a type that is read as metres.
     DepthUnit {
         /// The 5th, 50th and 95th percentile of what was measured, read as metres.

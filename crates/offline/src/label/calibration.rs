@@ -71,7 +71,10 @@ pub(crate) fn leave_out_if_uncalibrated(
     settings: &Settings,
     stop: &AtomicBool,
 ) -> Result<()> {
-    if settings.estimator().needs_camera_info || settings.regions.have_frames() {
+    if settings.estimator().needs_camera_info
+        || settings.regions.have_frames()
+        || roles.may_be_in_space(info)
+    {
         return Ok(());
     }
     let decoder = decoder_of(info, roles, Role::CameraInfo, settings)?;

@@ -15,6 +15,10 @@ pub(super) fn tell(intake: &Intake<'_>, settings: &Settings) {
     let [Some((width, height)), _, _] = intake.first_messages().sizes() else {
         return;
     };
+    if intake.sight().is_some() {
+        // Boxes in space have no pixels but the image's.
+        return;
+    }
     let [fingertip, target] = [&settings.regions.fingertip, &settings.regions.target];
     let is_told = |region: &Region| region.picture_size.is_some();
     if is_told(fingertip) || is_told(target) {

@@ -142,7 +142,7 @@ impl Case<'_> {
             self.other_classes(role),
             self.low_scores(role, stream),
             self.apart(role),
-            self.empty(role, stream),
+            self.left_out(role).or_else(|| self.empty(role, stream)),
             self.seldom(role),
         ];
         causes.into_iter().flatten().collect()
@@ -162,6 +162,15 @@ impl Case<'_> {
     fn unreadable(&self, role: Role, stream: &Stream) -> Option<Cause> {
         let unreadable = self.intake.unreadable().get(&self.source(role))?;
         (unreadable.count > stream.messages).then(|| self.silent(role))
+    }
+
+    fn left_out(&self, role: Role) -> Option<Cause> {
+        let Unreadable { count, first } = self.intake.left_out().get(&self.source(role))?;
+        Some(Cause::ObjectsLeftOut {
+            role,
+            count: *count,
+            why: first.clone(),
+        })
     }
 
     fn other_classes(&self, role: Role) -> Option<Cause> {
@@ -332,6 +341,9 @@ impl Case<'_> {
         let (width, height) = picture?;
         let boxes = &self.boxes(role)?.boxes;
         let share = share(boxes, |bbox| bbox.clipped(width, height).is_none())?;
+        if self.intake.sight().is_some() {
+            return (share > 0.0).then_some(Cause::Unseen { role, share });
+        }
         let reach = |far: fn(&BoundingBox) -> f64| {
             let far = boxes.iter().map(far).filter(|far| far.is_finite());
             far.fold(0.0, f64::max)

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::calibration::Calibration;
@@ -11,12 +12,13 @@ use super::decoders::decoder_of;
 use super::evidence::Evidence;
 use super::first_messages::FirstMessages;
 use super::roles::Roles;
+use super::sight::Sight;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::truth::Truth;
 use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::frame::Intrinsics;
-use spatial_reward_core::messages::{Decoder, Detection};
+use spatial_reward_core::messages::{Decoder, Detections};
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Matcher, Streams};
 use spatial_reward_core::settings::Settings;
@@ -40,7 +42,10 @@ pub(crate) struct Intake<'a> {
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
     unreadable: BTreeMap<Role, Unreadable>,
+    left_out: BTreeMap<Role, Unreadable>,
     evidence: Evidence,
+    /// Where a region's boxes are in space.
+    sight: Option<Arc<Sight>>,
 }
 
 /// Messages of a role that did not decode.
@@ -62,7 +67,7 @@ impl<'a> Intake<'a> {
     /// For the topics of these roles. A look ahead in the bag ends once `stop` is set.
     ///
     /// # Errors
-    /// `Error::UnknownLayout` for a definition in the bag that this program does not know.
+    /// `Error::UnknownLayout` for a definition in the bag that this program does not know; those of [`Sight::of_bag`].
     pub(crate) fn new(
         info: &BagInfo,
         roles: &Roles,
@@ -99,7 +104,9 @@ impl<'a> Intake<'a> {
             task_prompt: None,
             classes: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             evidence: Evidence::default(),
+            sight: Sight::of_bag(info, roles, settings, stop)?.map(Arc::new),
         })
     }
 
@@ -126,14 +133,19 @@ impl<'a> Intake<'a> {
         message: &BagMessage,
         sink: &mut dyn FnMut(Input),
     ) -> Result<()> {
-        match self.input(reader, message) {
-            Ok(Some(input)) => {
-                let decoder = reader.decoder.as_ref();
+        let decoder = reader.decoder.as_ref();
+        let inputs = match (reader.role, decoder) {
+            (Role::Fingertip | Role::Target, Some(decoder)) => self.boxes(reader, decoder, message),
+            _ => self.input(reader, message).map(Vec::from_iter),
+        };
+        match inputs {
+            Ok(inputs) => {
                 let log_time = message.log_time_nanos;
-                self.evidence.see(reader.role, decoder, log_time, &input);
-                sink(input);
+                if let Some(input) = inputs.first() {
+                    self.evidence.see(reader.role, decoder, log_time, input);
+                }
+                inputs.into_iter().for_each(sink);
             }
-            Ok(None) => {}
             Err(error) if self.is_fatal(reader.role, &error) => return Err(error),
             Err(error) => self.note_unreadable(reader.role, &error),
         }
@@ -156,14 +168,13 @@ impl<'a> Intake<'a> {
     }
 
     fn note_unreadable(&mut self, role: Role, error: &Error) {
-        let noted = self.unreadable.entry(role).or_insert_with(|| {
-            tracing::warn!("a message with the {} is left out: {error}", role.name());
-            Unreadable {
-                count: 0,
-                first: error.to_string(),
-            }
-        });
-        noted.count += 1;
+        let why = error.to_string();
+        note(&mut self.unreadable, "a message with", role, why);
+    }
+
+    /// An object of a message that is read otherwise.
+    fn note_left_out(&mut self, role: Role, why: String) {
+        note(&mut self.left_out, "an object among", role, why);
     }
 
     fn input(&mut self, reader: &Reader, message: &BagMessage) -> Result<Option<Input>> {
@@ -171,7 +182,6 @@ impl<'a> Intake<'a> {
         let Some(decoder) = &reader.decoder else {
             return Ok(Some(Input::EpisodeSplit));
         };
-        let read = |kind| reading::read(kind, decoder, &message.data, log_time);
         let first = &mut self.first_messages;
         let input = match reader.role {
             Role::Image => {
@@ -187,13 +197,6 @@ impl<'a> Intake<'a> {
                 reading::depth(&header, &message.data, log_time)
             }
             Role::CameraInfo => return self.camera_info(decoder, message).map(Some),
-            Role::Fingertip | Role::Target => {
-                let input = read(StreamKind::Boxes(reader.boxes_of))?;
-                if let Input::Boxes { boxes, .. } = &input {
-                    self.note_classes(reader.role, boxes);
-                }
-                input
-            }
             Role::TaskPrompt => {
                 self.task_prompt = Some(decoder.string(&message.data)?);
                 return Ok(None);
@@ -215,8 +218,10 @@ impl<'a> Intake<'a> {
                 return Ok(None);
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
-            // Nothing that labelling reads.
-            Role::DepthCameraInfo
+            // Boxes are read elsewhere, and nothing of the others.
+            Role::Fingertip
+            | Role::Target
+            | Role::DepthCameraInfo
             | Role::TruthDepth
             | Role::Instances
             | Role::Accelerometer
@@ -274,13 +279,46 @@ impl<'a> Intake<'a> {
         self.first_messages.intrinsics(&intrinsics, || doubt)
     }
 
-    fn note_classes(&mut self, role: Role, boxes: &[Detection]) {
+    /// A message of boxes is one input, but for what is in space on a topic for both: of that each region makes its own.
+    fn boxes(
+        &mut self,
+        reader: &Reader,
+        decoder: &Decoder,
+        message: &BagMessage,
+    ) -> Result<Vec<Input>> {
+        let detections = decoder.detections(&message.data)?;
+        self.note_classes(reader.role, &detections);
+        if let Some((_, what)) = detections.nowhere.first() {
+            self.note_left_out(reader.role, what.clone());
+        }
+        let log_time = message.log_time_nanos;
+        let sight = self.sight.clone();
+        let Some(sight) = sight.filter(|_| !detections.in_space.is_empty()) else {
+            let Detections {
+                stamp_nanos, boxes, ..
+            } = detections;
+            let input = reading::boxes(reader.boxes_of, stamp_nanos, boxes, log_time);
+            return Ok(vec![input]);
+        };
+        let (inputs, missing) = sight.inputs(&detections, reader.boxes_of, log_time);
+        if let Some(missing) = missing {
+            self.note_left_out(reader.role, missing.to_string());
+        }
+        Ok(inputs)
+    }
+
+    fn note_classes(&mut self, role: Role, detections: &Detections) {
         let seen = self.classes.entry(role).or_default();
-        for detection in boxes {
-            if seen.len() < MAX_CLASSES && !seen.contains(&detection.class_id) {
-                seen.insert(detection.class_id.clone());
+        for class_id in detections.classes() {
+            if seen.len() < MAX_CLASSES && !seen.contains(class_id) {
+                seen.insert(class_id.to_owned());
             }
         }
+    }
+
+    /// How the camera sees what is in space, where something is.
+    pub(crate) fn sight(&self) -> Option<Arc<Sight>> {
+        self.sight.clone()
     }
 
     /// The truth seen so far, taken out.
@@ -312,10 +350,26 @@ impl<'a> Intake<'a> {
         &self.evidence
     }
 
+    /// Messages of which an object was left out, because its place is no place or nothing joins its frame to the image's.
+    pub(crate) fn left_out(&self) -> &BTreeMap<Role, Unreadable> {
+        &self.left_out
+    }
+
     /// The messages that did not decode. Pictures are not among them: they are decoded later.
     pub(crate) fn unreadable(&self) -> &BTreeMap<Role, Unreadable> {
         &self.unreadable
     }
+}
+
+fn note(noted: &mut BTreeMap<Role, Unreadable>, what: &str, role: Role, why: String) {
+    let noted = noted.entry(role).or_insert_with(|| {
+        tracing::warn!("{what} the {} is left out: {why}", role.name());
+        Unreadable {
+            count: 0,
+            first: why,
+        }
+    });
+    noted.count += 1;
 }
 
 /// The streams that a matcher of these roles should wait for.

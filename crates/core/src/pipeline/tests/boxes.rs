@@ -75,6 +75,53 @@ fn the_best_score_wins_the_first_of_equals_and_the_minimum_counts() {
 }
 
 #[test]
+fn a_track_was_left_for_a_better_score() {
+    // given a tracked object, and another of its class that scores higher from the second message on
+    let tracked = |track_id: &str, score, x| Detection {
+        track_id: Some(track_id.to_owned()),
+        ..detection("fingertip", score, box_at(x))
+    };
+    let mut script = Script::boxes_only("");
+    let target = detection("target", 1.0, box_at(90.0));
+    for (ms, boxes) in [
+        (0, vec![tracked("7", 0.6, 10.0), tracked("8", 0.5, 20.0)]),
+        (100, vec![tracked("8", 0.9, 20.0), tracked("7", 0.3, 11.0)]),
+        // The tracker has lost it, and what comes in its place is a new object
+        (
+            200,
+            vec![
+                tracked("8", 0.4, 20.0),
+                detection("fingertip", 0.3, box_at(30.0)),
+            ],
+        ),
+        (300, vec![tracked("9", 0.9, 40.0), tracked("8", 0.4, 21.0)]),
+        (
+            400,
+            vec![
+                detection("fingertip", 0.9, box_at(50.0)),
+                tracked("9", 0.8, 40.0),
+            ],
+        ),
+        (
+            500,
+            vec![
+                detection("fingertip", 0.9, box_at(50.0)),
+                tracked("8", 0.1, 22.0),
+            ],
+        ),
+    ] {
+        script.image(ms);
+        script.push(ms, shared(ms, [boxes, vec![target.clone()]].concat()));
+    }
+    // when the boxes are chosen, then a track is kept as long as it is there
+    let chosen: Vec<_> = (script.flushed().iter())
+        .map(|frame| frame.info.fingertip.unwrap().center()[0])
+        .collect();
+    // (through a message without it, too)
+    assert_eq!(chosen, [10.0, 11.0, 20.0, 21.0, 50.0, 22.0]);
+}
+
+#[test]
 fn a_topic_of_its_own_takes_any_class() {
     let mut script = Script::boxes_only("");
     script.image(0);

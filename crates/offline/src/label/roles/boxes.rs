@@ -1,10 +1,12 @@
 //! The search for boxes: each object's by name; a topic whose name says neither carries both, by class id.
 
-use super::candidate::{Candidate, Known, by_count};
+use super::candidate::{Candidate, Known, count};
 use super::chosen::Roles;
 use super::look::Legible;
 use super::names::{SURE, says_fingertip, says_target};
-use crate::message_types::{DETECTIONS, is_of_type};
+use crate::message_types::{
+    REGION_OF_INTEREST, holds_markers, is_in_space, is_of_type, may_be_in_space,
+};
 use crate::role::Role;
 use spatial_reward_rosbag2::TopicInfo;
 
@@ -21,7 +23,11 @@ pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Cand
         .fitting(role)
         .filter(|(_, topic)| says(&topic.name) > other_says(&topic.name))
         .map(|found| Candidate {
-            why: format!("holds boxes and is named after the {}", object(role)),
+            why: format!(
+                "holds {} and is named after the {}",
+                content(found.1),
+                object(role)
+            ),
             ..candidate(
                 known,
                 roles,
@@ -41,10 +47,19 @@ pub(super) fn of_object(known: Known<'_>, roles: &Roles, role: Role) -> Vec<Cand
 fn shared(known: Known<'_>, roles: &Roles, role: Role, other_says: Says) -> Vec<Candidate> {
     known
         .fitting(role)
-        .filter(|(_, topic)| is_of_type(topic, DETECTIONS) && other_says(&topic.name) < SURE)
+        .filter(|(_, topic)| !is_of_type(topic, REGION_OF_INTEREST))
+        .filter(|(index, topic)| {
+            // Markers lie in many a scene for other ends.
+            let is_meant = || has_class(known, *index, configured(known, role));
+            other_says(&topic.name) < SURE && (!holds_markers(topic) || is_meant())
+        })
         .map(|found| Candidate {
             why: format!(
-                "holds detections and no topic is named after the {}, so its boxes are told apart by class id",
+                "holds {} and no topic is named after the {}, so its boxes are told apart by class id",
+                match content(found.1) {
+                    "boxes" => "detections",
+                    content => content,
+                },
                 object(role)
             ),
             shared: true,
@@ -85,7 +100,7 @@ fn candidate(
     named: u8,
 ) -> Candidate {
     let look = known.look(index);
-    let has_class = classes.iter().any(|class| look.classes.contains(class));
+    let has_class = has_class(known, index, classes);
     let frame = known.frame_of(roles, Role::Image);
     let of_frame = !frame.is_empty() && look.frame_id == frame;
     let image = known.name_of(roles, Role::Image);
@@ -99,8 +114,23 @@ fn candidate(
             known.nearness(image, &topic.name),
             0,
         ],
-        preference: by_count(topic),
+        // Of one detector's boxes in pixels and in space, those that need no camera.
+        preference: [u64::from(!may_be_in_space(topic)), count(topic), 0, 0, 0],
         ..Candidate::default()
+    }
+}
+
+/// Whether one of the classes was among a topic's first boxes.
+fn has_class(known: Known<'_>, topic: usize, classes: &[String]) -> bool {
+    let look = known.look(topic);
+    classes.iter().any(|class| look.classes.contains(class))
+}
+
+fn content(topic: &TopicInfo) -> &'static str {
+    match (holds_markers(topic), is_in_space(topic)) {
+        (true, _) => "markers",
+        (false, true) => "boxes in space",
+        (false, false) => "boxes",
     }
 }
 

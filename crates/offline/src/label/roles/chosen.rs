@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::message_types::{is_in_space, may_be_in_space};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_rosbag2::BagInfo;
+use spatial_reward_rosbag2::{BagInfo, TopicInfo};
 
 /// A topic chosen for a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,22 @@ impl Roles {
         let is_named = self.frame(Role::Image).is_some() && self.frame(Role::Depth).is_some();
         let is_own = self.depth_has_own_frame() || settings.depth.extrinsics.is_some() && !is_named;
         is_own && !settings.depth.registered && self.topic(Role::Depth).is_some()
+    }
+
+    /// Whether boxes are to be made of what is in metres alone.
+    pub(crate) fn are_in_space(&self, info: &BagInfo) -> bool {
+        self.box_topics(info).any(is_in_space)
+    }
+
+    /// Whether boxes may have to be made of what is in metres.
+    pub(crate) fn may_be_in_space(&self, info: &BagInfo) -> bool {
+        self.box_topics(info).any(may_be_in_space)
+    }
+
+    fn box_topics<'a>(&self, info: &'a BagInfo) -> impl Iterator<Item = &'a TopicInfo> {
+        let of = |role| info.topics.get(self.topic(role)?);
+        let topics = [of(Role::Fingertip), of(Role::Target)];
+        topics.into_iter().flatten()
     }
 
     /// In the order of `Role::ALL`.

@@ -184,9 +184,9 @@ impl<'a> Watched<'a> {
                 look.as_boxes = Legible::of(&read);
             }
             if let Ok(detections) = read {
+                look.classes
+                    .extend(detections.classes().take(MOST_CLASSES).map(str::to_owned));
                 look.frame_id = detections.frame_id;
-                let classes = detections.boxes.into_iter().map(|it| it.class_id);
-                look.classes.extend(classes.take(MOST_CLASSES));
             }
             !look.frame_id.is_empty() && !look.classes.is_empty()
         };

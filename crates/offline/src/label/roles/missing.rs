@@ -5,7 +5,7 @@ use super::chosen::Roles;
 use super::find::is_detected;
 use super::names;
 use crate::error::{Error, Result};
-use crate::message_types::is_cdr;
+use crate::message_types::{holds_markers, is_cdr};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, TopicInfo};
@@ -17,7 +17,10 @@ impl Roles {
         if settings.needs_depth() {
             needed.push(Role::Depth);
         }
-        if settings.estimator().needs_camera_info || settings.regions.have_frames() {
+        if settings.estimator().needs_camera_info
+            || settings.regions.have_frames()
+            || self.are_in_space(info)
+        {
             needed.push(Role::CameraInfo);
         }
         let boxes = [Role::Fingertip, Role::Target].into_iter();
@@ -32,6 +35,12 @@ impl Roles {
             }),
         };
         needed.into_iter().filter_map(obstacle).collect()
+    }
+
+    /// That there is no camera info, where boxes turn out to be in space.
+    pub(crate) fn no_camera_info(info: &BagInfo) -> Error {
+        let role = Role::CameraInfo;
+        no_topic(info, role, why_needed(info, role))
     }
 
     /// Make sure that nothing is missing.
@@ -58,6 +67,16 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
         (_, all) if fitting.iter().filter(is_other).count() == all => {
             format!("no {types} is serialised as CDR, which alone is read")
         }
+        (Role::Fingertip | Role::Target, _) if fitting.iter().all(|it| holds_markers(it)) => {
+            let names: Vec<&str> = fitting.iter().map(|it| it.name.as_str()).collect();
+            format!(
+                "{} has markers alone, and no class names one that is seen at the beginning",
+                names.join(", ")
+            )
+        }
+        (Role::Fingertip | Role::Target, _) => {
+            "no topic of boxes or markers with messages has a fitting name".to_owned()
+        }
         (Role::Depth, _) => {
             "no image topic with messages has depth in its name or in its encoding".to_owned()
         }
@@ -73,8 +92,8 @@ fn why_needed(info: &BagInfo, role: Role) -> String {
         ),
         Role::CameraInfo => {
             format!(
-                "{what}, and the camera's intrinsics are what the geometry estimator measures with and TF frames are \
-                 seen with"
+                "{what}, and the camera's intrinsics are what the geometry estimator measures with and TF frames and \
+                 boxes in space are seen with"
             )
         }
         _ => what,
