@@ -1,13 +1,14 @@
 //! The frames of a bag in which something was recorded too late for its image: the bag is read once for all that is
 //! light, and then as often as pictures have to be found, so that memory does not grow with how late it was.
 
+mod pictures;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
-
+use self::pictures::Pictures;
 use crate::error::Result;
+use crate::label::decoders::decoder_of;
 use crate::label::intake::{Intake, matcher};
 use crate::label::roles::Roles;
 use crate::role::Role;
@@ -15,10 +16,8 @@ use spatial_reward_core::pipeline::{
     Input, MatchedFrame, Missed, Ordinal, StampMatcher, StampedFrames,
 };
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
-
-/// Encoded pictures of a topic that are kept for frames out of order.
-const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// Told of each message; an error ends the reading.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&BagMessage) -> Result<()>;
@@ -31,9 +30,11 @@ pub(crate) fn is_needed(
     info: &BagInfo,
     roles: &Roles,
     settings: &Settings,
+    video: &VideoDecoders,
     stop: &AtomicBool,
 ) -> Result<bool> {
-    let mut intake = Intake::new(info, roles, settings, stop)?;
+    let mut intake = Intake::new(info, roles, settings, video, stop)?;
+    intake.spare_pictures();
     let mut matcher = matcher(roles, settings);
     let mut reader = BagReader::open(&info.path)?;
     while let Some(message) = reader.next_message()? {
@@ -70,9 +71,16 @@ impl ByStamp {
     ) -> Result<Self> {
         let frames = frames(info, settings, intake, each)?;
         let pictures = |topic| Pictures::open(&info.path, topic);
+        let images = pictures(roles.topic(Role::Image).unwrap_or_default())?;
+        let images = match decoder_of(info, roles, Role::Image, settings)? {
+            Some(decoder) if decoder.is_video() => {
+                images.of_video(decoder, intake.video_decoders())
+            }
+            _ => images,
+        };
         Ok(Self {
             frames,
-            images: pictures(roles.topic(Role::Image).unwrap_or_default())?,
+            images,
             depth: roles.topic(Role::Depth).map(pictures).transpose()?,
         })
     }
@@ -124,6 +132,7 @@ pub(crate) fn frames(
     each: Each<'_>,
 ) -> Result<StampedFrames> {
     let mut matcher = StampMatcher::new(settings, settings.needs_depth());
+    intake.spare_pictures();
     let mut reader = BagReader::open(&info.path)?;
     let mut read: BTreeMap<usize, Ordinal> = BTreeMap::new();
     while let Some(message) = reader.next_message()? {
@@ -136,61 +145,4 @@ pub(crate) fn frames(
         *ordinal += 1;
     }
     Ok(matcher.frames())
-}
-
-/// The messages of one topic, found by their place.
-struct Pictures {
-    path: PathBuf,
-    topic: usize,
-    reader: BagReader,
-    /// Of the message that the reader would find next.
-    next: Ordinal,
-    /// The last ones read.
-    held: BTreeMap<Ordinal, Bytes>,
-    held_bytes: usize,
-}
-
-impl Pictures {
-    fn open(path: &Path, topic: usize) -> Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            topic,
-            reader: BagReader::open(path)?,
-            next: 0,
-            held: BTreeMap::new(),
-            held_bytes: 0,
-        })
-    }
-
-    /// The message of a place; empty where the bag has none any more.
-    fn get(&mut self, ordinal: Ordinal) -> Result<Bytes> {
-        if let Some(held) = self.held.get(&ordinal) {
-            return Ok(held.clone());
-        }
-        if ordinal < self.next {
-            *self = Self::open(&self.path, self.topic)?;
-        }
-        while let Some(message) = self.reader.next_message()? {
-            if message.topic != self.topic {
-                continue;
-            }
-            let at = self.next;
-            self.next += 1;
-            self.hold(at, message.data.clone());
-            if at == ordinal {
-                return Ok(message.data);
-            }
-        }
-        Ok(Bytes::new())
-    }
-
-    fn hold(&mut self, at: Ordinal, data: Bytes) {
-        self.held_bytes += data.len();
-        self.held.insert(at, data);
-        while self.held_bytes > MAX_HELD_BYTES && self.held.len() > 1 {
-            if let Some((_, data)) = self.held.pop_first() {
-                self.held_bytes -= data.len();
-            }
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use spatial_reward_rosbag2::TopicInfo;
 
 use crate::message_types::{
-    CAMERA_INFO, COMPRESSED_IMAGE, DETECTIONS, FLOAT64, IMAGE, IMU, POINT_STAMPED,
-    REGION_OF_INTEREST, STRING, TRANSFORMS, is_of_type,
+    CAMERA_INFO, COMPRESSED_IMAGE, COMPRESSED_VIDEO, DETECTIONS, FFMPEG_PACKET, FLOAT64, IMAGE,
+    IMU, POINT_STAMPED, REGION_OF_INTEREST, STRING, TRANSFORMS, is_of_type,
 };
 
 /// What a topic is for.
@@ -45,6 +45,8 @@ pub enum Role {
 }
 
 const IMAGES: &[&str] = &[IMAGE, COMPRESSED_IMAGE];
+/// Video loses what depth and instances cannot do without.
+const COLOR_IMAGES: &[&str] = &[IMAGE, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET];
 const BOXES: &[&str] = &[DETECTIONS, REGION_OF_INTEREST];
 
 impl Role {
@@ -111,7 +113,8 @@ impl Role {
     /// The message types that fit; empty where any does.
     pub fn types(self) -> &'static [&'static str] {
         match self {
-            Self::Image | Self::Depth | Self::TruthDepth | Self::Instances => IMAGES,
+            Self::Image => COLOR_IMAGES,
+            Self::Depth | Self::TruthDepth | Self::Instances => IMAGES,
             Self::Accelerometer => &[IMU],
             Self::Transforms => &[TRANSFORMS],
             Self::CameraInfo | Self::DepthCameraInfo => &[CAMERA_INFO],
