@@ -41,3 +41,5 @@ mod training;
 mod uncertainty;
 #[cfg(not(feature = "torch"))]
 mod without_model;
+#[cfg(not(feature = "video"))]
+mod without_video;

@@ -22,6 +22,7 @@ use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::transforms::TransformTree;
+use spatial_reward_core::video::{Keyframes, VideoDecoders};
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// What a bag holds and what labelling it would meet.
@@ -41,6 +42,8 @@ pub struct Inspection {
     pub unmatched: BTreeMap<Reason, u64>,
     /// Stretches that labelling would tell apart.
     pub episodes: u64,
+    /// Where the keyframes of the colour image's video are; `None` where it is none.
+    pub video: Option<Keyframes>,
     /// Of the first colour image, pixels.
     pub image_size: Option<Size>,
     /// Of the first depth image, pixels.
@@ -83,6 +86,7 @@ pub fn inspect(
     source: &Path,
     settings: &Settings,
     truth: &TruthTopics,
+    video: &VideoDecoders,
     progress: OnProgress<'_>,
 ) -> Result<Inspection> {
     let mut reader = BagReader::open(source)?;
@@ -93,8 +97,11 @@ pub fn inspect(
     if let Err(error) = registration::of_bag(&info, &roles, settings, &NEVER) {
         obstacles.push(error);
     }
-    let mut rehearsal = match Intake::new(&info, &roles, settings, &NEVER) {
-        Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),
+    let mut rehearsal = match Intake::new(&info, &roles, settings, video, &NEVER) {
+        Ok(mut intake) => {
+            intake.spare_pictures();
+            Some(Rehearsal::new(intake, matcher(&roles, settings)))
+        }
         Err(error) => {
             obstacles.push(error);
             None
@@ -127,6 +134,7 @@ pub fn inspect(
         frames: 0,
         unmatched: BTreeMap::new(),
         episodes: 0,
+        video: None,
         image_size: None,
         depth_size: None,
         camera_info_size: None,
@@ -254,7 +262,8 @@ impl Rehearsal {
         if self.matcher.has_missed() && !self.stopped {
             // Stamps alone decide, as they do when it is labelled.
             let info = &inspection.info;
-            let mut intake = Intake::new(info, &inspection.roles, settings, &NEVER)?;
+            let video = self.intake.video_decoders();
+            let mut intake = Intake::new(info, &inspection.roles, settings, video, &NEVER)?;
             (self.frames, self.episodes) = (0, 0);
             self.unmatched.clear();
             self.stamps.clear();
@@ -271,6 +280,7 @@ impl Rehearsal {
         inspection.frames = self.frames;
         inspection.episodes = self.episodes;
         inspection.unmatched = self.unmatched;
+        inspection.video = Some(self.intake.keyframes()).filter(|it| it.codec.is_some());
         [
             inspection.image_size,
             inspection.depth_size,

@@ -18,6 +18,7 @@ use crate::frame::{
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
+use crate::no_video_picture::NoVideoPicture;
 use crate::registration::DepthCamera;
 use crate::settings;
 use crate::step::Latency;
@@ -197,7 +198,7 @@ impl Measurer<'_> {
         let color = match self.image.lazy_color(&frame.image) {
             Ok(color) => color,
             Err(error) => {
-                measured.broken = Some(Broken::new("colour image", &error));
+                measured.broken = Some(Broken::of_color(&error));
                 return Prepared { measured, question };
             }
         };
@@ -206,7 +207,7 @@ impl Measurer<'_> {
         if keep_color {
             match color.pixels() {
                 Ok(_) => measured.color = Some(color.clone()),
-                Err(error) => measured.broken = Some(Broken::new("colour image", error)),
+                Err(error) => measured.broken = Some(Broken::of_color(error)),
             }
         }
         if let Ok(regions) = measured.info.regions() {
@@ -478,7 +479,7 @@ impl Measured {
         if answer == Err(Reason::NoImage)
             && let Err(error) = frame.color.pixels()
         {
-            self.broken = Some(Broken::new("colour image", error));
+            self.broken = Some(Broken::of_color(error));
         }
         self.measurement = answer
             .and_then(|answer| at_frames::believed(regions, self.info.tf_m, answer))
@@ -488,6 +489,20 @@ impl Measured {
 }
 
 impl Broken {
+    /// What a colour image is called that cannot be used: that the first packets of a video show nothing is one thing, that
+    /// later ones are damaged another.
+    pub const COLORS: [&str; 3] = ["colour image", "early video picture", "video picture"];
+
+    fn of_color(error: &Error) -> Self {
+        let [file, early, damaged] = Self::COLORS;
+        let what = match error {
+            Error::NoVideoPicture(NoVideoPicture::BeforeKeyframe) => early,
+            Error::NoVideoPicture(_) => damaged,
+            _ => file,
+        };
+        Self::new(what, error)
+    }
+
     fn new(what: &'static str, error: &Error) -> Self {
         Self {
             what,

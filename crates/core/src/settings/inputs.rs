@@ -9,7 +9,7 @@ use smart_default::SmartDefault;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
-    /// sensor_msgs/Image or sensor_msgs/CompressedImage.
+    /// sensor_msgs/Image or sensor_msgs/CompressedImage; in recordings also video.
     pub image: Option<String>,
     /// sensor_msgs/Image (16UC1 mm, 32FC1 m) or CompressedImage (compressedDepth), registered to the image or
     /// to be so (section depth).

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::extras::ExtraTopics;
 use super::options::Options;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
 
 /// What to make of which bags.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub struct DatasetRequest<'a> {
     pub settings: &'a Settings,
     /// Topics beyond the labeller's that the user names.
     pub topics: &'a ExtraTopics,
+    /// Who decodes video.
+    pub video: &'a VideoDecoders,
     /// How much is asked.
     pub options: Options,
     /// Threads; at least one.

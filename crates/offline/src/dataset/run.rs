@@ -60,10 +60,11 @@ impl<'a> Reading<'a> {
             let DatasetRequest {
                 settings,
                 topics,
+                video,
                 stop,
                 ..
             } = *self.request;
-            match Source::open(path, settings, topics, stop) {
+            match Source::open(path, settings, topics, video, stop) {
                 Ok(source) => self.one(source, &mut bag, submit)?,
                 Err(error) => bag.stop(&error),
             }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
 use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
-use crate::label::decoders::decoder_of;
+use crate::label::decoders::picture_decoder_of;
 use crate::label::intake::{Intake, matcher};
 use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
@@ -19,6 +19,7 @@ use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::nanos_from_seconds;
+use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// More frames than this do not wait, however slowly the bag's clock goes.
@@ -81,6 +82,7 @@ impl<'a> Source<'a> {
         path: &Path,
         settings: &Settings,
         topics: &ExtraTopics,
+        video: &VideoDecoders,
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let reader = BagReader::open(path)?;
@@ -89,9 +91,9 @@ impl<'a> Source<'a> {
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras)?;
         registration::refuse(&info, &roles, settings, "a data set")?;
-        let mut intake = Intake::new(&info, &roles, settings, stop)?;
+        let mut intake = Intake::new(&info, &roles, settings, video, stop)?;
         let mut extras = extras.with_sight(intake.sight());
-        let by_stamp = match by_stamp::is_needed(&info, &roles, settings, stop)? {
+        let by_stamp = match by_stamp::is_needed(&info, &roles, settings, video, stop)? {
             false => None,
             true => {
                 let mut each = |message: &BagMessage| {
@@ -259,7 +261,7 @@ fn decoders(
     settings: &Settings,
     extras: &Extras,
 ) -> Result<Decoders> {
-    let decoder_of = |role| decoder_of(info, roles, role, settings);
+    let decoder_of = |role| picture_decoder_of(info, roles, role, settings);
     let of_extra = |topic: &Option<PictureTopic>| topic.as_ref().map(|topic| topic.decoder.clone());
     let image = roles.topic(Role::Image).and_then(|at| info.topics.get(at));
     Ok(Decoders {

@@ -16,12 +16,14 @@ use super::sight::Sight;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::truth::Truth;
+use crate::video::Video;
 use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::frame::Intrinsics;
 use spatial_reward_core::messages::{Decoder, Detections};
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Matcher, Streams};
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::{Keyframes, VideoDecoders};
 use spatial_reward_rosbag2::{BagInfo, BagMessage};
 
 /// A detector with more classes than this is not listed in full.
@@ -46,6 +48,10 @@ pub(crate) struct Intake<'a> {
     evidence: Evidence,
     /// Where a region's boxes are in space.
     sight: Option<Arc<Sight>>,
+    /// Of the colour image, where it is one.
+    video: Video,
+    /// Nobody looks at pictures but at the first.
+    spares_pictures: bool,
 }
 
 /// Messages of a role that did not decode.
@@ -72,6 +78,7 @@ impl<'a> Intake<'a> {
         info: &BagInfo,
         roles: &Roles,
         settings: &Settings,
+        video: &VideoDecoders,
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let mut readers: BTreeMap<usize, Vec<Reader>> = BTreeMap::new();
@@ -107,7 +114,14 @@ impl<'a> Intake<'a> {
             left_out: BTreeMap::new(),
             evidence: Evidence::default(),
             sight: Sight::of_bag(info, roles, settings, stop)?.map(Arc::new),
+            video: Video::new(video),
+            spares_pictures: false,
         })
+    }
+
+    /// Nobody will look at pictures, so that a video is decoded no farther than to its first.
+    pub(crate) fn spare_pictures(&mut self) {
+        self.spares_pictures = true;
     }
 
     /// Take one message in; the sink gets what it is to the pipeline, logged at the message's time.
@@ -160,7 +174,7 @@ impl<'a> Intake<'a> {
             }
             // A look ahead in the bag has failed.
             Error::Bag(_) => true,
-            Error::Core(CoreError::Encoding { .. }) => true,
+            Error::Core(CoreError::Encoding { .. } | CoreError::NoVideoDecoder { .. }) => true,
             // A layout that fitted an earlier message is the topic's, and this message is broken.
             Error::Core(CoreError::UnknownLayout { .. }) => !self.classes.contains_key(&role),
             _ => false,
@@ -184,6 +198,9 @@ impl<'a> Intake<'a> {
         };
         let first = &mut self.first_messages;
         let input = match reader.role {
+            Role::Image if decoder.is_video() => {
+                return self.video_image(decoder, message).map(Some);
+            }
             Role::Image => {
                 let header = decoder.image_header(&message.data);
                 if let Ok(header) = &header {
@@ -230,6 +247,32 @@ impl<'a> Intake<'a> {
             }
         };
         Ok(Some(input))
+    }
+
+    /// A packet of a video is a step, whether it has a picture or not.
+    fn video_image(&mut self, decoder: &Decoder, message: &BagMessage) -> Result<Input> {
+        let BagMessage {
+            data,
+            log_time_nanos,
+            ..
+        } = message;
+        let header = decoder.image_header(data).unwrap_or_default();
+        if self.video.keyframes().packets == 0
+            && let Err(error @ CoreError::Encoding { .. }) = decoder.video_packet(data)
+        {
+            self.first_messages.no_image(error)?;
+        }
+        if self.spares_pictures && self.first_messages.has_image() {
+            self.video.pass(decoder, data);
+            return Ok(reading::image(header, data, *log_time_nanos));
+        }
+        let decoded = self.video.decode(decoder, data)?;
+        if decoded.has_picture {
+            let pictures = decoder.clone().of_video_pictures();
+            self.first_messages
+                .image(&pictures, &header.frame_id, &decoded.bytes)?;
+        }
+        Ok(reading::image(header, &decoded.bytes, *log_time_nanos))
     }
 
     /// A message before the first that gives intrinsics has that one's. A later one that gives none is an accident.
@@ -324,6 +367,16 @@ impl<'a> Intake<'a> {
     /// The truth seen so far, taken out.
     pub(crate) fn take_truth(&mut self) -> Truth {
         std::mem::take(&mut self.truth)
+    }
+
+    /// Who decodes video.
+    pub(crate) fn video_decoders(&self) -> &VideoDecoders {
+        self.video.decoders()
+    }
+
+    /// Where the keyframes of the colour image's video were; no packets where it is none.
+    pub(crate) fn keyframes(&self) -> Keyframes {
+        self.video.keyframes()
     }
 
     /// What the first images, depth images and intrinsics said.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::calibration::leave_out_if_uncalibrated;
-use super::decoders::decoder_of;
+use super::decoders::picture_decoder_of;
 use super::follow::{Placed, Placing};
 use super::intake::{Intake, matcher};
 use super::job::{Job, no_steps};
@@ -81,7 +81,7 @@ pub fn label(
         placed: &placed,
         folder: &folder,
     };
-    let intake = || Intake::new(&info, &roles, request.settings, request.stop);
+    let intake = || Intake::new(&info, &roles, request.settings, request.video, request.stop);
     let (recording, intake, loss) = match bag.in_one_pass(&job, reader, intake()?, progress)? {
         Some(carried) => carried,
         None => {
@@ -261,7 +261,7 @@ fn measurer<'a>(
     estimator: &'a dyn Estimator,
     transforms: Option<&'a TransformTree>,
 ) -> Result<Measurer<'a>> {
-    let decoder_of = |role| decoder_of(info, roles, role, settings);
+    let decoder_of = |role| picture_decoder_of(info, roles, role, settings);
     Ok(Measurer {
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
