@@ -14,7 +14,7 @@ use super::roles::Roles;
 use crate::by_stamp::FramePictures;
 use crate::error::{Error, Result};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Follower, Schedule, Sight};
+use spatial_reward_core::following::{Both, Follower, Schedule, Sight, is_target_first};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
@@ -130,8 +130,17 @@ pub(crate) fn follow(
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
     let [fingertip, target] = bag.due(request.settings)?;
-    let target = bag.follow(&target, None)?;
-    let fingertip = bag.follow(&fingertip, Some(&target))?;
+    let (fingertip, target) = match is_target_first(&request.settings.regions) {
+        true => {
+            let target = bag.follow(&target, None)?;
+            (bag.follow(&fingertip, Some(&target))?, target)
+        }
+        false => {
+            let fingertip = bag.follow(&fingertip, None)?;
+            let target = bag.follow(&target, Some(&fingertip))?;
+            (fingertip, target)
+        }
+    };
     let sights = bag.frames.iter().enumerate();
     let sights = sights.map(|(index, frame)| {
         let of = |way: &Way| way.get(&index).map(|seen| seen.sight);
