@@ -8,7 +8,7 @@ use serde_yaml::Value;
 
 use super::config::Config;
 use super::declared::{declared, value_at};
-use super::regions::Regions;
+use super::regions::{Offset, Region, Regions};
 use super::reward::RewardKind;
 use crate::digest;
 use crate::error::{Error, Result};
@@ -105,8 +105,11 @@ impl Config {
             ("fingertip", &regions.fingertip, &topics.fingertip),
             ("target", &regions.target, &topics.target),
         ] {
-            let Some(frame) = &region.frame else { continue };
             let own = |key: &str| format!("regions.{name}.{key}");
+            let Some(frame) = &region.frame else {
+                self.check_without_frame(region, &own)?;
+                continue;
+            };
             let left_out = format!("left out where {} is: a frame is no detector", own("frame"));
             let wrong = [
                 (
@@ -139,15 +142,6 @@ impl Config {
                     region.delay_s.to_string(),
                     left_out,
                 ),
-                (
-                    self.matching.as_live,
-                    "matching.as_live".to_owned(),
-                    "true".to_owned(),
-                    format!(
-                        "false where {} is: the node has no frames yet",
-                        own("frame")
-                    ),
-                ),
             ];
             if let Some((_, key, value, expected)) =
                 wrong.into_iter().find(|(is_wrong, ..)| *is_wrong)
@@ -178,6 +172,24 @@ impl Config {
         Ok(())
     }
 
+    /// What is said of a frame says nothing of a region that is at none.
+    fn check_without_frame(&self, region: &Region, own: &dyn Fn(&str) -> String) -> Result<()> {
+        let size = (region.size_m != Region::default().size_m)
+            .then(|| (own("size_m"), region.size_m.to_string()));
+        let offset = region.offset_m.map(|Offset([x, y, z])| {
+            let value = format!("'{x},{y},{z}'");
+            (own("offset_m"), value)
+        });
+        match size.or(offset) {
+            None => Ok(()),
+            Some((key, value)) => Err(Error::ConfigValue {
+                key,
+                value,
+                expected: format!("left out without {}: it is a frame's", own("frame")),
+            }),
+        }
+    }
+
     /// For who takes boxes from detectors only: that no region is at a TF frame.
     ///
     /// # Errors
@@ -190,7 +202,7 @@ impl Config {
                     key: format!("regions.{name}.frame"),
                     value: format!("'{frame}'"),
                     expected: format!(
-                        "left out for {who}, which takes boxes from detectors only; label takes TF frames"
+                        "left out for {who}, which takes boxes from detectors only; label and the node take TF frames"
                     ),
                 });
             }

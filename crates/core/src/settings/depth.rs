@@ -19,7 +19,6 @@ pub struct Depth {
     pub registered: bool,
     /// Where the depth camera's optical frame is in the colour camera's: x y z in metres and a quaternion qx qy qz qw,
     /// with blanks between. None: /tf_static tells.
-    #[schemars(extend("x-node" = false))]
     pub extrinsics: Option<Extrinsics>,
 }
 

@@ -22,7 +22,13 @@ pub struct Regions {
 impl Regions {
     /// Whether a TF frame says where one of them is.
     pub fn have_frames(&self) -> bool {
-        self.fingertip.frame.is_some() || self.target.frame.is_some()
+        self.frames().next().is_some()
+    }
+
+    /// The TF frames that they are at.
+    pub fn frames(&self) -> impl Iterator<Item = &str> {
+        let both = [&self.fingertip, &self.target].into_iter();
+        both.filter_map(|region| region.frame.as_deref())
     }
 }
 
@@ -39,8 +45,7 @@ pub struct Region {
     /// By how much its boxes are stamped later than the image that they are of; negative where they are earlier.
     #[schemars(extend("x-unit" = "s", "minimum" = -60.0, "maximum" = 60.0))]
     pub delay_s: f64,
-    /// The TF frame that it is at, in the place of a detector's boxes: /tf and /tf_static say where that is. Of
-    /// recordings only.
+    /// The TF frame that it is at, in the place of a detector's boxes: /tf and /tf_static say where that is.
     pub frame: Option<String>,
     /// With a frame: the diameter of the ball around it that the region is taken to be, about the object's size.
     #[default = 0.03]
@@ -225,9 +230,10 @@ mod tests {
                 "fingertip.picture_size",
             ),
             ("regions: {fingertip: {frame: ''}}", "fingertip.frame"),
+            ("regions: {target: {size_m: 0.1}}", "regions.target.size_m"),
             (
-                "regions: {target: {frame: cup}}\nmatching: {as_live: true}",
-                "matching.as_live",
+                "regions: {fingertip: {offset_m: '0,0,0'}}",
+                "regions.fingertip.offset_m",
             ),
         ] {
             let text = Config::from_yaml(yaml).unwrap_err().to_string();
@@ -236,12 +242,12 @@ mod tests {
         // then one of each kind is fine, but not for who takes boxes alone
         let mixed = "topics: {target: /boxes}\nregions: {fingertip: {frame: tip}}";
         let mixed = Config::from_yaml(mixed).unwrap();
-        let text = mixed.refuse_frames("the node").unwrap_err().to_string();
+        let text = mixed.refuse_frames("dataset").unwrap_err().to_string();
         assert!(
-            text.contains("regions.fingertip.frame") && text.contains("the node"),
+            text.contains("regions.fingertip.frame") && text.contains("dataset"),
             "{text}"
         );
-        assert!(Config::default().refuse_frames("the node").is_ok());
+        assert!(Config::default().refuse_frames("dataset").is_ok());
     }
 
     #[test]
