@@ -26,6 +26,7 @@ use crate::management::Management;
 use crate::outputs::{DebugView, Rewards};
 use crate::parameter_services::ParameterServices;
 use crate::parameters::Parameters;
+use crate::rig::RigState;
 use crate::services::{Requests, next, serve};
 use crate::workbench::Workbench;
 use spatial_reward_core::error::panic_words;
@@ -129,6 +130,8 @@ struct LiveNode {
     matcher: Matcher,
     /// Those of earlier matchers.
     duplicates_before: u64,
+    /// What was said of transforms and of the depth camera last.
+    rig: RigState,
     episodes: Episodes,
     calls: Requests<AnnotateStep::Service>,
     calls_taken: u64,
@@ -177,6 +180,7 @@ impl LiveNode {
             remaps: Remaps::of_arguments(std::env::args()),
             inputs,
             duplicates_before: 0,
+            rig: RigState::default(),
             parameter_services: ParameterServices::new(node, full_name.clone())?,
             parameters,
             episodes: Episodes::new(node)?,
@@ -270,7 +274,6 @@ impl LiveNode {
         if self.diagnostics.is_due() {
             self.inputs.look_for_split(node);
             self.namesakes.look(node);
-            self.inputs.compare_frames();
             self.tell(node)?;
         }
         Ok(())
@@ -387,11 +390,15 @@ impl LiveNode {
     }
 
     fn tell(&mut self, node: &r2r::Node) -> Result<()> {
+        let rig = RigState::of(&self.matcher, &self.inputs);
+        rig.tell(&self.rig);
+        self.rig = rig;
         let situation = Situation {
             between_episodes: self.episodes.is_between(),
             without_time: self.now.is_none(),
             serves_calls: self.calls_taken > 0 && self.inputs.images() == 0,
             namesakes: self.namesakes.others(),
+            rig: &self.rig,
             management: self
                 .management
                 .as_ref()

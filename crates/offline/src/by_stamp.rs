@@ -109,6 +109,8 @@ impl ByStamp {
             depth,
             info: frame.info,
             intrinsics: frame.intrinsics,
+            places: frame.places,
+            registration: frame.registration,
         }))
     }
 }

@@ -119,7 +119,8 @@ impl Rig {
         color_frame: &str,
         depth_frame: Option<&str>,
     ) -> Result<Option<Arc<Registration>>, String> {
-        let Some(depth_frame) = depth_frame.filter(|depth| self.is_own(color_frame, depth)) else {
+        let is_own = |depth: &&str| self.depth.is_to_be_registered(color_frame, depth);
+        let Some(depth_frame) = depth_frame.filter(is_own) else {
             return Ok(None);
         };
         let missing = |what: String| {
@@ -155,17 +156,6 @@ impl Rig {
             self.registration = Some(Arc::new(Registration { camera, whole }));
         }
         Ok(self.registration.clone())
-    }
-
-    /// Whether depth of one coordinate frame is of another camera than the image: the frames decide, and where one of them
-    /// has none, whether somebody gave extrinsics.
-    fn is_own(&self, color_frame: &str, depth_frame: &str) -> bool {
-        let is_named = !color_frame.is_empty() && !depth_frame.is_empty();
-        let is_own = match is_named {
-            true => color_frame != depth_frame,
-            false => self.depth.extrinsics.is_some(),
-        };
-        is_own && !self.depth.registered
     }
 
     /// Why no region's place is known, in words: a frame that nobody ever named, or why the newest image had none.

@@ -22,6 +22,19 @@ pub struct Depth {
     pub extrinsics: Option<Extrinsics>,
 }
 
+impl Depth {
+    /// Whether depth of one coordinate frame is of another camera than an image, and so to be registered: the frames in the
+    /// headers decide, and where one of them is empty, whether somebody gave extrinsics.
+    pub fn is_to_be_registered(&self, image_frame: &str, depth_frame: &str) -> bool {
+        let is_named = !image_frame.is_empty() && !depth_frame.is_empty();
+        let is_own = match is_named {
+            true => image_frame != depth_frame,
+            false => self.extrinsics.is_some(),
+        };
+        is_own && !self.registered
+    }
+}
+
 /// The pose of the depth camera's optical frame in the colour camera's, written `x y z qx qy qz qw`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extrinsics(pub Isometry3<f64>);

@@ -63,6 +63,18 @@ impl Link {
         earlier.is_some_and(|earlier| earlier != (parent, parent_from_child))
     }
 
+    /// What static samples alone tell.
+    pub(super) fn fixed(&self) -> Option<Self> {
+        let Self {
+            fixed, other_fixed, ..
+        } = *self;
+        fixed.is_some().then(|| Self {
+            fixed,
+            other_fixed,
+            ..Self::default()
+        })
+    }
+
     pub(super) fn insert(
         &mut self,
         stamp_nanos: i64,

@@ -195,6 +195,16 @@ impl TransformTree {
         [of_from, of_into]
     }
 
+    /// What static samples alone tell.
+    pub fn fixed(&self) -> Self {
+        let links = self.links.iter();
+        let fixed = |link: &Option<Link>| link.as_ref().and_then(Link::fixed);
+        Self {
+            links: links.map(fixed).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The frames of which a static sample said something else than one before: the newest counts.
     pub fn changed(&self) -> Vec<&str> {
         let names = self.changed.iter().filter_map(|id| self.names.get(*id));
