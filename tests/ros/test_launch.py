@@ -37,6 +37,7 @@ INPUTS = {
     "image_topic": "topics.image",
     "depth_topic": "topics.depth",
     "camera_info_topic": "topics.camera_info",
+    "depth_camera_info_topic": "topics.depth_camera_info",
     "fingertip_topic": "topics.fingertip",
     "target_topic": "topics.target",
     "task_prompt_topic": "topics.task_prompt",
