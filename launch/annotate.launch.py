@@ -279,6 +279,10 @@ def start_node(context):
         for name, parameter in TEXT_PARAMETERS.items()
         if value(name)
     }
+    # A launch file that includes this one may give topics of its own.
+    for region in ("fingertip", "target"):
+        if f"regions.{region}.frame" in settings:
+            settings.pop(f"topics.{region}", None)
     for name, parameter in LIST_PARAMETERS.items():
         if value(name):
             settings[parameter] = [text.strip() for text in value(name).split(",")]

@@ -5,6 +5,7 @@ import math
 import pytest
 from geometry_msgs.msg import TransformStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import serialize_message
 from tf2_msgs.msg import TFMessage
 
 from manager import Manager
@@ -296,3 +297,21 @@ def test_a_size_without_a_frame_was_ignored_without_a_word():
     code, log = run_to_exit(*ros_arguments({"regions.target.size_m": 0.1}))
     assert code != 0
     assert "regions.target.size_m" in log and "regions.target.frame" in log
+
+
+def test_names_that_cannot_be_told_as_they_are(robot):
+    peer, tf = robot
+    # given frames whose names have a zero byte, are no UTF-8, or are longer than anybody reads
+    plain = serialize_message(TFMessage(transforms=[transform("base", "abc", 0)]))
+    for spoilt in (b"a\0c", b"a\xffc", b"\xed\xa0\x80"):
+        tf.fixed.publish(plain.replace(b"abc", spoilt))
+    tf.fix("base", "x" * 1_000_000, 0)
+    peer.settle()
+    # then what is told of the frame that is missing comes, and can be read
+    status, values = diagnosed(peer, "inputs")
+    assert "'tip'" in status.message and "base" in values["no_transform"]
+    assert len(values["no_transform"]) < 5000
+    # and those with a name still count
+    tf.fix(CAMERA, "tip", 0, tip_of(Frame()))
+    peer.settle()
+    assert_at_tip(peer.step_for(inputs=INPUTS), Frame())

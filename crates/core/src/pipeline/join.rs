@@ -113,10 +113,6 @@ impl<P: Clone> Join<P> {
         }
     }
 
-    pub(super) fn needs_depth(&self) -> bool {
-        self.needs_depth
-    }
-
     /// The coordinate frame of the depth that belongs to an image.
     pub(super) fn depth_frame(&self, moment: Moment) -> Option<&str> {
         let (_, depth) = self.depth.nearest(moment, self.tolerance_nanos)?;

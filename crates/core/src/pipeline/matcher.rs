@@ -96,7 +96,7 @@ impl Matcher {
             pending_bytes: 0,
             images_placed: 0,
             duplicates: 0,
-            rig: (!recorded).then(|| Rig::new(config, times.wait_nanos)),
+            rig: (!recorded).then(|| Rig::new(config, needs_depth, times.wait_nanos)),
             settled: recorded.then(|| Settled::new(remembered_nanos)),
             missed: false,
             ready: VecDeque::new(),
@@ -397,8 +397,7 @@ impl Matcher {
         let depth_frame = self.join.depth_frame(moment).map(str::to_owned);
         let (mut frame, used) = self.join.frame(moment, image);
         if let Some(rig) = &mut self.rig {
-            let needs_depth = self.join.needs_depth();
-            rig.complete(moment, depth_frame.as_deref(), needs_depth, &mut frame);
+            rig.complete(moment, depth_frame.as_deref(), &mut frame);
         }
         if let (Some(settled), Some(used)) = (&mut self.settled, used) {
             settled.push(used);

@@ -22,6 +22,7 @@ pub(super) struct Rig {
     depth: Depth,
     /// A model looks at all of the depth.
     whole: bool,
+    needs_depth: bool,
     depth_camera: Option<Intrinsics>,
     registration: Option<Arc<Registration>>,
     wait_nanos: i64,
@@ -32,12 +33,13 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) fn new(config: &Config, wait_nanos: i64) -> Self {
+    pub(super) fn new(config: &Config, needs_depth: bool, wait_nanos: i64) -> Self {
         Self {
             regions: config.regions.clone(),
             transforms: ReceivedTransforms::new(config),
             depth: config.depth.clone(),
             whole: config.estimator.kind != Profile::GEOMETRY.name,
+            needs_depth,
             depth_camera: None,
             registration: None,
             wait_nanos,
@@ -76,7 +78,8 @@ impl Rig {
         let has_reached =
             |frame: &str| tree.has_reached(color_frame, frame, moment.stamp_nanos, ahead_nanos);
         let has_places = self.regions.frames().all(has_reached);
-        has_places && self.registration(color_frame, depth_frame).is_ok()
+        let needs_depth = self.needs_depth;
+        has_places && (!needs_depth || self.registration(color_frame, depth_frame).is_ok())
     }
 
     /// Give a frame the places of its regions and what its depth is registered with. Depth that cannot be is none.
@@ -84,7 +87,6 @@ impl Rig {
         &mut self,
         moment: Moment,
         depth_frame: Option<&str>,
-        needs_depth: bool,
         frame: &mut MatchedFrame,
     ) {
         self.transforms.forget_before(moment.epoch);
@@ -104,9 +106,9 @@ impl Rig {
                 frame.registration = registration;
             }
             Err(why) => {
-                self.unregistered = Some(why);
                 frame.depth = None;
-                if needs_depth {
+                if self.needs_depth {
+                    self.unregistered = Some(why);
                     frame.info.reason.get_or_insert(Reason::NoDepth);
                 }
             }

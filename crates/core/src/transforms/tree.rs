@@ -56,8 +56,9 @@ pub struct TransformTree {
     changed: BTreeSet<FrameId>,
 }
 
-/// So many frames are told by name.
+/// So many frames are told by name, and so many letters of each.
 const TOLD: usize = 30;
+const LETTERS: usize = 60;
 
 impl TransformTree {
     /// An empty tree. At both ends of its samples the nearest one holds for `hold_nanos`.
@@ -216,16 +217,16 @@ impl TransformTree {
         self.names.len()
     }
 
-    /// Which frames there are: `there are base, tip`, cut where they are many.
+    /// Which frames there are: `there are base, tip`, cut where they are many or long.
     pub fn in_words(&self) -> String {
         let frames = self.frames();
+        let cut = |name: &&str| name.chars().take(LETTERS).collect::<String>();
+        let first: Vec<String> = frames.iter().take(TOLD).map(cut).collect();
+        let first = first.join(", ");
         match frames.len() {
             0 => "no transform has come at all".to_owned(),
-            all if all > TOLD => {
-                let first = frames.get(..TOLD).unwrap_or_default().join(", ");
-                format!("there are {first} and {} more", all - TOLD)
-            }
-            _ => format!("there are {}", frames.join(", ")),
+            all if all > TOLD => format!("there are {first} and {} more", all - TOLD),
+            _ => format!("there are {first}"),
         }
     }
 

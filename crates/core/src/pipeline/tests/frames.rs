@@ -189,6 +189,9 @@ fn names_without_end_do_not_fill_the_memory() {
     assert!(refused.contains("10000 frames already"), "{refused}");
     // and a known one still moves
     assert!(!refused.contains("marker_1 "), "{refused}");
+    // and what is told of them is short
+    let why = script.matcher.unplaced().unwrap();
+    assert!(why.len() < 1000 && why.contains("and 9970 more"), "{why}");
 }
 
 fn depth_camera(ms: i64) -> Input {
@@ -252,6 +255,22 @@ fn depth_of_a_camera_of_its_own_is_registered_once_that_is_known() {
     let mut script = with_own_depth("depth: {registered: true}");
     let frame = script.settled().remove(0);
     assert!(frame.registration.is_none() && frame.depth.is_some());
+}
+
+#[test]
+fn who_needs_no_depth_does_not_wait_for_its_registration() {
+    let streams = Streams {
+        camera_info: false,
+        ..Streams::ALL
+    };
+    let mut script = Script::new("", streams, false);
+    script.push(1000, image(1000));
+    script.both(1000);
+    script.push(1000, own_depth(1000));
+    // then the frame is there at once, and has no depth that would be wrong
+    let frame = script.settled().remove(0);
+    assert!(frame.depth.is_none() && frame.info.reason.is_none());
+    assert_eq!(script.matcher.unregistered(), None);
 }
 
 #[test]
