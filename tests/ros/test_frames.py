@@ -241,6 +241,20 @@ def test_a_wild_stamp_among_the_transforms_is_not_the_newest(robot):
     assert_at_tip(peer.step_of(stamp), Frame())
 
 
+def test_many_publishers_of_transforms_were_heard_one_at_a_time(robot):
+    peer, tf = robot
+    # given as many transforms as a large robot tells in half a second, that of the tip last
+    stamp = peer.next_stamp()
+    for number in range(600):
+        tf.move("base", f"joint_{number % 60}", stamp + number)
+    tf.move(CAMERA, "tip", stamp, tip_of(Frame()))
+    # when an image comes with them, then none is lost, and it is not too late for any
+    peer.publish_frame(stamp=stamp, inputs=INPUTS)
+    assert_at_tip(peer.step_of(stamp), Frame())
+    _, values = diagnosed(peer, "inputs")
+    assert values["transforms_received"] == "601"
+
+
 def test_a_simulator_that_starts_over_was_given_the_places_of_before():
     with Node(parameters=TIP | {"use_sim_time": True}, inputs=INPUTS) as node:
         peer = node.peer

@@ -36,6 +36,15 @@ struct Undecided {
     camera_infos: VecDeque<(Vec<u8>, Now)>,
 }
 
+/// What came out of ROS's hands at a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Came {
+    /// Transforms: they come all the time, and ROS hands over one at a time.
+    pub transforms: bool,
+    /// The messages of a frame, which come in a burst.
+    pub others: bool,
+}
+
 /// So many camera infos are kept until depth comes.
 const KEPT: usize = 100;
 
@@ -170,13 +179,16 @@ impl Inputs {
         self.resting.iter_mut().for_each(Subscription::rest);
     }
 
-    /// Take every message that has come out of ROS's hands; whether there was one. Without a time (a
+    /// Take every message that has come out of ROS's hands; what there was. Without a time (a
     /// simulator's clock that has not begun) they are dropped.
-    pub(crate) fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) -> bool {
-        let mut any = false;
+    pub(crate) fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) -> Came {
+        let mut came = Came::default();
         for subscription in &mut self.subscriptions {
             while let Some(bytes) = subscription.next() {
-                any = true;
+                match subscription.is_of_transforms() {
+                    true => came.transforms = true,
+                    false => came.others = true,
+                }
                 subscription.received += 1;
                 subscription.last_received = Some(Instant::now());
                 if subscription.is_latched() {
@@ -209,7 +221,7 @@ impl Inputs {
             }
         }
         self.decide(sink);
-        any
+        came
     }
 
     /// Once image and depth have said their coordinate frames: read the camera infos that were kept.

@@ -251,6 +251,10 @@ impl Subscription {
         self.decoder = (self.decoder.take()).map(|decoder| decoder.with_projection(projection));
     }
 
+    pub(crate) fn is_of_transforms(&self) -> bool {
+        matches!(self.role, Role::Pipeline(StreamKind::Transforms { .. }))
+    }
+
     pub(crate) fn is_latched(&self) -> bool {
         self.role == Role::Pipeline(StreamKind::Transforms { is_static: true })
     }
