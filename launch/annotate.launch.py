@@ -74,7 +74,9 @@ def generate_launch_description():
                 description="The colour image: sensor_msgs/Image or CompressedImage. Empty: image.",
             ),
             DeclareLaunchArgument(
-                "depth_topic", default_value="", description="Depth, of the colour image's camera or of one beside it. Empty: depth."
+                "depth_topic",
+                default_value="",
+                description="Depth, of the colour image's camera or of one beside it. Empty: depth.",
             ),
             DeclareLaunchArgument(
                 "camera_info_topic",
@@ -89,7 +91,7 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "depth_registered",
                 default_value="",
-                description="true or false: depth is registered to the image, whatever coordinate frames its headers name.",
+                description="true or false: depth is registered to the image, whatever frames the headers name.",
             ),
             DeclareLaunchArgument(
                 "fingertip_topic", default_value="", description="Boxes of the fingertip. Empty: fingertip/detections."

@@ -74,7 +74,7 @@ def assert_at_tip(step, frame):
     assert step.valid, step.reason
     assert step.fingertip_origin == "frame"
     assert step.distance_m == pytest.approx(frame.gap_m, abs=2e-3)
-    x_min, y_min, x_max, y_max = step.fingertip_box
+    _, y_min, x_max, y_max = step.fingertip_box
     # A ball looks a little larger than the disc through its middle, and a pixel's middle is half a pixel from its edge.
     assert (x_max, y_min, y_max) == pytest.approx((frame.fingertip[2], *FINGERTIP_ROWS), abs=0.75)
 
@@ -128,7 +128,7 @@ def test_static_transforms_that_were_said_before_the_node_came():
         early.fix("base", "cup", 0, cup_of())
         # when a node starts whose regions are both at frames, then it measures its first image, without a detector
         with Node(parameters=TIP | CUP, inputs=WITHOUT_BOXES, domain_id=domain.id) as node:
-            peer.until(lambda: early.fixed.get_subscription_count(), "the node to hear /tf_static")
+            peer.until(early.fixed.get_subscription_count, "the node to hear /tf_static")
             step = node.peer.step_for(inputs=WITHOUT_BOXES)
             assert_at_tip(step, Frame())
             assert (step.target_origin, step.target_age_s) == ("frame", 0.0)
