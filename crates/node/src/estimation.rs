@@ -373,7 +373,8 @@ impl Worker {
         let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
         let mut statistics = self.shared.statistics()?;
         statistics.push(&step, queue_s, age_s);
-        if let Some(broken) = broken {
+        // A place that is not known is told by who waited for it.
+        if let Some(broken) = broken.filter(|_| step.reason != Some(Reason::NoTransform)) {
             if statistics.broken == 0 {
                 tracing::warn!("a {} cannot be used: {}", broken.what, broken.why);
             }
@@ -405,7 +406,6 @@ impl Worker {
             estimator: state.measurer.estimator,
             image,
             depth: Some(raw_image()?.with_depth_unit_m(state.settings.topics.depth_unit_m)),
-            // A caller knows the picture that it sends with its boxes.
             registration: None,
             regions: Regions::default(),
             transforms: None,

@@ -107,31 +107,11 @@ impl Config {
             ("target", &regions.target),
         ] {
             let Some(frame) = &region.frame else { continue };
-            let own = |key: &str| format!("regions.{name}.{key}");
-            let wrong = [
-                (
-                    frame.trim_matches('/').is_empty(),
-                    own("frame"),
-                    format!("'{frame}'"),
-                    "a frame's name".to_owned(),
-                ),
-                (
-                    self.matching.as_live,
-                    "matching.as_live".to_owned(),
-                    "true".to_owned(),
-                    format!(
-                        "false where {} is: the node has no frames yet",
-                        own("frame")
-                    ),
-                ),
-            ];
-            if let Some((_, key, value, expected)) =
-                wrong.into_iter().find(|(is_wrong, ..)| *is_wrong)
-            {
+            if frame.trim_matches('/').is_empty() {
                 return Err(Error::ConfigValue {
-                    key,
-                    value,
-                    expected,
+                    key: format!("regions.{name}.frame"),
+                    value: format!("'{frame}'"),
+                    expected: "a frame's name".to_owned(),
                 });
             }
         }
@@ -166,7 +146,7 @@ impl Config {
                     key: format!("regions.{name}.frame"),
                     value: format!("'{frame}'"),
                     expected: format!(
-                        "left out for {who}, which takes boxes from detectors only; label takes TF frames"
+                        "left out for {who}, which takes boxes from detectors only; label and the node take TF frames"
                     ),
                 });
             }

@@ -17,7 +17,6 @@ pub struct Topics {
     /// sensor_msgs/CameraInfo of the image.
     pub camera_info: Option<String>,
     /// sensor_msgs/CameraInfo of the depth image, where that is of a camera of its own.
-    #[schemars(extend("x-node" = false))]
     pub depth_camera_info: Option<String>,
     /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest; of recordings also yolo_msgs/DetectionArray,
     /// vision_msgs/Detection3DArray, zed_msgs/ObjectsStamped, depthai_ros_msgs/SpatialDetectionArray,

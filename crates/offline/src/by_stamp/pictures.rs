@@ -63,6 +63,8 @@ impl FramePictures {
             depth,
             info: frame.info,
             intrinsics: frame.intrinsics,
+            places: frame.places,
+            registration: frame.registration,
         })
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::calibration::Calibration;
-use super::decoders::decoder_of;
+use super::decoders::{decoder, decoder_of};
 use super::evidence::Evidence;
 use super::first_messages::FirstMessages;
 use super::roles::Roles;
 use super::sight::Sight;
+use super::transforms;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::truth::Truth;
@@ -40,6 +41,8 @@ pub(crate) struct Intake<'a> {
     /// The bag's first intrinsics, for the camera infos before them that give none.
     foreseen: Option<Intrinsics>,
     looked_ahead: bool,
+    /// The matcher is to be given what else a node hears.
+    as_live: bool,
     truth: Truth,
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
@@ -67,6 +70,22 @@ struct Reader {
     role: Role,
     decoder: Option<Decoder>,
     boxes_of: BoxRole,
+    /// Of transforms that hold at all times.
+    is_static: bool,
+}
+
+/// Readers of all transforms. What does not decode is told when they are read before.
+fn add_transforms(info: &BagInfo, readers: &mut BTreeMap<usize, Vec<Reader>>) {
+    for (index, topic) in transforms::topics(info) {
+        if let Ok(Some(decoder)) = decoder(info, Role::Transforms, index) {
+            readers.entry(index).or_default().push(Reader {
+                role: Role::Transforms,
+                decoder: Some(decoder),
+                boxes_of: BoxRole::Both,
+                is_static: transforms::is_static(topic),
+            });
+        }
+    }
 }
 
 impl<'a> Intake<'a> {
@@ -96,8 +115,13 @@ impl<'a> Intake<'a> {
                     Role::Target => BoxRole::Target,
                     _ => BoxRole::Fingertip,
                 },
+                is_static: false,
             };
             readers.entry(choice.topic).or_default().push(reader);
+        }
+        let as_live = settings.matching.as_live;
+        if as_live {
+            add_transforms(info, &mut readers);
         }
         Ok(Self {
             path: info.path.clone(),
@@ -106,7 +130,8 @@ impl<'a> Intake<'a> {
             first_messages: FirstMessages::new(info, roles, settings),
             foreseen: None,
             // A node cannot.
-            looked_ahead: settings.matching.as_live,
+            looked_ahead: as_live,
+            as_live,
             truth: Truth::default(),
             task_prompt: None,
             classes: BTreeMap::new(),
@@ -196,6 +221,7 @@ impl<'a> Intake<'a> {
         let Some(decoder) = &reader.decoder else {
             return Ok(Some(Input::EpisodeSplit));
         };
+        let read = |kind| reading::read(kind, decoder, &message.data, log_time);
         let first = &mut self.first_messages;
         let input = match reader.role {
             Role::Image if decoder.is_video() => {
@@ -235,6 +261,11 @@ impl<'a> Intake<'a> {
                 return Ok(None);
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
+            Role::DepthCameraInfo if self.as_live => read(StreamKind::DepthCameraInfo)?,
+            Role::Transforms if self.as_live => {
+                let is_static = reader.is_static;
+                read(StreamKind::Transforms { is_static })?
+            }
             // Boxes are read elsewhere, and nothing of the others.
             Role::Fingertip
             | Role::Target
