@@ -307,10 +307,10 @@ def test_a_frame_and_a_topic_for_one_region_are_refused():
     assert "regions.fingertip.frame" in log and "one source" in log
 
 
-def test_a_size_without_a_frame_was_ignored_without_a_word():
-    code, log = run_to_exit(*ros_arguments({"regions.target.size_m": 0.1}))
+def test_a_size_of_a_fixed_box_was_ignored_without_a_word():
+    code, log = run_to_exit(*ros_arguments({"regions.target.fixed": "1,2,3,4", "regions.target.size_m": 0.1}))
     assert code != 0
-    assert "regions.target.size_m" in log and "regions.target.frame" in log
+    assert "regions.target.size_m" in log and "where a box is drawn" in log
 
 
 def test_names_that_cannot_be_told_as_they_are(robot):

@@ -212,6 +212,47 @@ def test_a_replayed_bag_of_transforms_gets_its_offline_labels_number_for_number(
         assert [values(step) for step in steps] == [values(step) for step in labels]
 
 
+def without_detections(folder):
+    """The sample with what its detectors saw left out: the bag, and its messages in order."""
+    with AnyReader([SAMPLE]) as bag:
+        recorded = [(logged, one.topic, one.msgtype, data) for one, logged, data in bag.messages()]
+    messages = [one for one in recorded if one[1] not in ("/fingertip/detections", "/target/detections")]
+    write(folder / "pick", messages)
+    return folder / "pick", messages
+
+
+def test_a_replayed_bag_of_drawn_boxes_gets_its_offline_labels_number_for_number(tmp_path):
+    # given a bag without detections, a gripper that is drawn in the eleventh picture, and a target in the first
+    settings = tmp_path / "drawn.yaml"
+    settings.write_text(
+        "regions:\n"
+        "  fingertip: {box: ['353,217,430,255@0.65']}\n"
+        "  target: {box: ['382,251,426,297']}\n"
+    )
+    bag, messages = without_detections(tmp_path)
+    # when it is labelled as the node would
+    command = [program(), "label", bag, "-o", tmp_path / "labelled", "--as-live", "--config", settings]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    with AnyReader([tmp_path / "labelled"]) as labelled:
+        rewards = [one for one in labelled.connections if one.topic == "/spatial_reward/step_reward"]
+        labels = [labelled.deserialize(data, one.msgtype) for one, _, data in labelled.messages(rewards)]
+    # then it is followed for as long as it keeps its opening, and lost where it closes
+    assert sum(step.valid for step in labels) > 35
+    assert {step.reason for step in labels if not step.valid} == {"no_fingertip_box", "lost_box"}
+    # and when it is played to a node, each step is that label
+    with Node(
+        options=["--config", settings],
+        parameters={"live.image_transport": "compressed", "live.queue_frames": 100},
+        remaps=REMAPS,
+        topics=TOPICS,
+        image_type=CompressedImage,
+        inputs=("image", "depth", "camera_info"),
+    ) as node:
+        steps = replay(node, [(topic, logged, data) for logged, topic, _, data in messages])
+        assert [values(step) for step in steps] == [values(step) for step in labels]
+
+
 def replay_in_time(peer, messages):
     """Publish a bag's messages at their pace, for the node waits in its own time for what never comes: the steps."""
     images, begin, start = 0, messages[0][0], time.monotonic()

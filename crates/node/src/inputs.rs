@@ -388,7 +388,7 @@ fn wanted(settings: &Settings) -> Vec<Wanted<'_>> {
     };
     let regions = &settings.regions;
     let mut wanted = vec![image, depth, camera_info];
-    wanted.extend(regions.fingertip.frame.is_none().then_some(fingertip));
-    wanted.extend(regions.target.frame.is_none().then_some(target));
+    wanted.extend(regions.fingertip.is_detected().then_some(fingertip));
+    wanted.extend(regions.target.is_detected().then_some(target));
     wanted
 }
