@@ -1,7 +1,7 @@
 //! Follows regions through raw frames: the benchmark against OpenCV's trackers runs it.
 //!
 //! `cargo run --release -p spatial-reward-core --example follow -- FRAMES`, all little-endian: width, height, how many
-//! frames and how many regions as u32; each region's box in the first frame as four f64 (left, top, right, bottom, in
+//! frames and how many regions (the fingertip, then the target) as u32; each region's box in the first frame as four f64 (left, top, right, bottom, in
 //! pixels); each frame's pixels, three bytes each (red, green, blue), then their depth in millimetres as u16, 0 for
 //! none; a frame without any has no depth image. Prints a line a frame and region: frame, region, the box's four edges,
 //! 1 for followed or 0 for lost, score, 1 or 0 for consistent with depth, and milliseconds.
@@ -23,13 +23,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [x_min, y_min, x_max, y_max] = numbers(&mut file)?.map(f64::from_le_bytes);
         boxes.push(BoundingBox::new(x_min, y_min, x_max, y_max));
     }
-    let mut by_area: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().collect();
-    by_area.sort_by(|(_, a), (_, b)| area(a).total_cmp(&area(b)));
+    let mut in_turn: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().rev().collect();
+    // As `following::is_target_first` has it.
+    if let [(_, target), (_, fingertip)] = in_turn.as_slice()
+        && fingertip.shared_area(target) > 0.9 * fingertip.width() * fingertip.height()
+    {
+        in_turn.reverse();
+    }
     let mut trackers: Vec<Tracker> = Vec::new();
     for frame in 0..frames {
         let (image, depth) = picture(&mut file, width, height)?;
-        // What is seen of a smaller region is not a larger one's.
-        for (at, (region, bbox)) in by_area.iter().enumerate() {
+        // What is seen of the first one is not the other's.
+        for (at, (region, bbox)) in in_turn.iter().enumerate() {
             let begin = Instant::now();
             let other = trackers.first().filter(|_| at > 0).and_then(Tracker::cover);
             let other = other.cloned();
@@ -61,10 +66,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-fn area(bbox: &BoundingBox) -> f64 {
-    bbox.width() * bbox.height()
 }
 
 fn drawn(bbox: BoundingBox) -> Tracked {

@@ -2,7 +2,7 @@
 //! in one direction of time, and how what two directions say becomes one.
 
 use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage};
-use crate::settings::{DrawnBox, Region, Regions};
+use crate::settings::{DrawnBox, Regions};
 use crate::stamp::{nanos_from_seconds, seconds_between};
 use crate::tracking::{Cover, Following, StartError, State, Tracked, Tracker};
 
@@ -13,6 +13,8 @@ const ROUNDED_NANOS: i64 = 5_000_000;
 const LEAST_AGREEMENT: f64 = 0.5;
 /// Then the one counts of which so much more is seen.
 const CLEARLY_MORE: f64 = 0.1;
+/// A box lies on another if this share of it does.
+const LAID_ON: f64 = 0.9;
 /// Of a place that stands out by less than this ([`Tracked::score`]), the sides are in doubt.
 const CLEAR_SCORE: f64 = 4.0;
 /// The share of a box's sides that is in doubt where it does not stand out at all.
@@ -113,17 +115,17 @@ impl Sight {
     }
 }
 
-/// Which region is followed first, of both, for what is seen of it is none of the other's: the smaller one, which the other's
-/// box may hold. Open fingers hold an object, and a hand lies on a large one.
+/// Which region is followed first, of both, for what is seen of it is none of the other's: the target, which open fingers
+/// hold, unless the fingertip was drawn on it: a hand before a large target.
 pub fn is_target_first(regions: &Regions) -> bool {
-    let largest = |region: &Region| {
-        let areas = region
-            .drawn
-            .iter()
-            .map(|drawn| drawn.bbox.width() * drawn.bbox.height());
-        areas.fold(0.0, f64::max)
+    let is_on_target = |fingertip: &DrawnBox| {
+        let own = fingertip.bbox;
+        regions.target.drawn.iter().any(|target| {
+            let at_once = target.at_s == fingertip.at_s;
+            at_once && own.shared_area(&target.bbox) > LAID_ON * own.width() * own.height()
+        })
     };
-    largest(&regions.target) <= largest(&regions.fingertip)
+    !regions.fingertip.drawn.iter().any(is_on_target)
 }
 
 /// When the drawn boxes are due, in the order of time.

@@ -73,11 +73,16 @@ impl BoundingBox {
         )
     }
 
+    /// What both cover, in square pixels.
+    pub fn shared_area(&self, other: &Self) -> f64 {
+        let side = |low: f64, high: f64| (high - low).max(0.0);
+        side(self.x_min.max(other.x_min), self.x_max.min(other.x_max))
+            * side(self.y_min.max(other.y_min), self.y_max.min(other.y_max))
+    }
+
     /// The share of what both cover that they have in common (intersection over union), 0 to 1.
     pub fn overlap(&self, other: &Self) -> f64 {
-        let side = |low: f64, high: f64| (high - low).max(0.0);
-        let common = side(self.x_min.max(other.x_min), self.x_max.min(other.x_max))
-            * side(self.y_min.max(other.y_min), self.y_max.min(other.y_max));
+        let common = self.shared_area(other);
         let area = |bbox: &Self| bbox.width() * bbox.height();
         common / (area(self) + area(other) - common)
     }

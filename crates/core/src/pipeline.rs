@@ -19,6 +19,7 @@ mod followed;
 mod image_order;
 pub mod in_space;
 mod join;
+mod live_follower;
 mod matcher;
 pub mod measure;
 pub mod reading;
@@ -31,7 +32,7 @@ mod stamp_matcher;
 mod tests;
 mod tracker;
 
-pub use followed::LiveFollower;
+pub use live_follower::LiveFollower;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;
 pub use stamp_matcher::{Missed, Ordinal, StampMatcher, StampedFrames};

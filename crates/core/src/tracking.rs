@@ -186,7 +186,7 @@ impl Tracker {
         };
         let look = Look::at(image, depth, other, &tracker.template, &tracker.last);
         tracker.usual_response = look.peak.response;
-        tracker.cover = Some(tracker.cover_of(&look));
+        tracker.cover = Some(look.cover(&tracker.template));
         Ok(tracker)
     }
 
@@ -241,7 +241,7 @@ impl Tracker {
             return self.lost(score, seen, depth_consistent);
         };
         self.bbox = bbox;
-        self.cover = Some(self.cover_of(&look));
+        self.cover = Some(look.cover(&self.template));
         self.take_over(&look);
         Tracked {
             bbox,
@@ -283,15 +283,6 @@ impl Tracker {
     /// Where the region was seen in the picture before; `None` where it is lost.
     pub fn cover(&self) -> Option<&Cover> {
         self.cover.as_ref()
-    }
-
-    fn cover_of(&self, look: &Look) -> Cover {
-        Cover::of(
-            &look.window,
-            &self.template,
-            &look.pose,
-            &look.verdict.fates,
-        )
     }
 
     fn lost(&mut self, score: f32, seen: f32, depth_consistent: bool) -> Tracked {

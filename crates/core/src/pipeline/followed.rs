@@ -1,73 +1,10 @@
 //! Boxes that were drawn and followed, in a frame that is to be measured.
 
-use super::measure::Measurer;
-use super::{FrameInfo, MatchedFrame};
-use crate::following::{Both, Follower, Schedule, Sight, is_target_first};
+use super::FrameInfo;
+use crate::following::{Both, Sight};
 use crate::frame::{BoundingBox, DepthImage, Frame, Measurement, Reason};
 use crate::settings::Regions;
 use crate::statistics::median;
-use crate::tracking::StartError;
-
-/// Follows drawn boxes through frames as they come, forwards only: what a live node can do.
-#[derive(Debug)]
-pub struct LiveFollower {
-    fingertip: Follower,
-    target: Follower,
-    is_target_first: bool,
-    schedule: Schedule,
-    first_nanos: Option<i64>,
-}
-
-impl LiveFollower {
-    /// Of regions that were drawn; `None` where none was.
-    pub fn new(regions: &Regions) -> Option<Self> {
-        regions.are_followed().then(|| Self {
-            fingertip: Follower::default(),
-            target: Follower::default(),
-            is_target_first: is_target_first(regions),
-            schedule: Schedule::new(regions),
-            first_nanos: None,
-        })
-    }
-
-    /// Give the next frame the boxes of its regions that are followed. Its seconds count from the first frame. What is seen of
-    /// the one that is looked for first is not the other's.
-    ///
-    /// # Errors
-    /// For a drawn box that lies outside the picture; the region is then as if it was not drawn.
-    pub fn place(
-        &mut self,
-        measurer: &Measurer<'_>,
-        frame: &mut MatchedFrame,
-    ) -> Result<(), StartError> {
-        let at_nanos = frame.info.timeline_nanos;
-        let first_nanos = *self.first_nanos.get_or_insert(at_nanos);
-        let due = self.schedule.due(at_nanos.saturating_sub(first_nanos));
-        let looks = self.fingertip.looks(due[0]) || self.target.looks(due[1]);
-        let picture = looks.then(|| measurer.look(frame)).flatten();
-        let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));
-        let Self {
-            fingertip, target, ..
-        } = self;
-        let (fingertip, target) = match self.is_target_first {
-            true => {
-                let target_seen = target.see(due[1], at_nanos, picture, None);
-                (
-                    fingertip.see(due[0], at_nanos, picture, target.cover()),
-                    target_seen,
-                )
-            }
-            false => {
-                let fingertip_seen = fingertip.see(due[0], at_nanos, picture, None);
-                let target_seen = target.see(due[1], at_nanos, picture, fingertip.cover());
-                (fingertip_seen, target_seen)
-            }
-        };
-        let sights = [fingertip.unwrap_or_default(), target.unwrap_or_default()];
-        frame.info.place_followed(&measurer.regions, &sights);
-        target.and(fingertip).map(|_| ())
-    }
-}
 
 impl FrameInfo {
     /// Take over where the regions that are followed are. A frame in which one is lost, or that comes before it was drawn,

@@ -6,7 +6,7 @@ use super::pose::Pose;
 use super::recall::candidates;
 use super::search::{Likeness, Peak, Search, exact_response, likeness};
 use super::template::Template;
-use super::verdict::{Verdict, depth_change_m};
+use super::verdict::{Fate, Verdict, depth_change_m};
 use super::window::Window;
 use crate::frame::{ColorImage, DepthImage};
 
@@ -49,6 +49,25 @@ pub(super) struct Look {
     pub(super) peak: Peak,
     pub(super) size: f32,
     pub(super) grown: [f32; 4],
+}
+
+impl Look {
+    /// Where the object is seen in the picture.
+    pub(super) fn cover(&self, template: &Template) -> Cover {
+        let (window, pose) = (&self.window, &self.pose);
+        let size = f64::from(window.cell_px);
+        let in_picture = |place: [f32; 2]| {
+            [0, 1].map(|k| f64::from(window.origin[k]) + f64::from(place[k]) * size)
+        };
+        let half = (template.half_px).map(|half| (half / size).ceil() as usize + 1);
+        let mut cover = Cover::around(in_picture(pose.place), half, size * f64::from(pose.scale));
+        for (point, fate) in template.points.iter().zip(&self.verdict.fates) {
+            if *fate == Fate::Seen && point.inside {
+                cover.mark(in_picture(pose.place_of(point.offset)));
+            }
+        }
+        cover
+    }
 }
 
 /// A region's template in a window.

@@ -140,9 +140,9 @@ impl Template {
             let (cell, inside) = (window.at(column, row), sketch.inside[index]);
             let relief_m = self.depth_m.map_or(f32::NAN, |own| cell.depth_m - own);
             let is_far = relief_m.abs() > MOST_RELIEF_M;
-            let is_beside = self
-                .depth_m
-                .is_none_or(|own| !((depths_m[index] - own).abs() > MOST_RELIEF_M / 2.0));
+            let is_beside = self.depth_m.is_none_or(|own| {
+                depths_m[index].is_nan() || (depths_m[index] - own).abs() <= MOST_RELIEF_M / 2.0
+            });
             if cell.is_others && inside && is_beside {
                 self.held.push(offset);
             }

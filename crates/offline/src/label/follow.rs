@@ -34,7 +34,7 @@ pub(crate) enum Placed {
     /// No region was drawn.
     Nothing,
     /// As a live node does it, frame by frame.
-    AsLive(Regions),
+    AsLive(Box<Regions>),
     /// From the whole recording.
     Followed(Followed),
 }
@@ -54,7 +54,7 @@ impl Placed {
         Ok(
             match (settings.regions.are_followed(), settings.matching.as_live) {
                 (false, _) => Self::Nothing,
-                (true, true) => Self::AsLive(settings.regions.clone()),
+                (true, true) => Self::AsLive(Box::new(settings.regions.clone())),
                 (true, false) => Self::Followed(follow(info, roles, request, measurer)?),
             },
         )
