@@ -97,7 +97,7 @@ fn a_box_that_was_drawn_once_is_followed_both_ways() {
                 ("lost_box", "")
             ),
         }
-        assert!(step.fingertip_box[0].is_nan() == !step.valid);
+        assert_eq!(step.fingertip_box[0].is_nan(), !step.valid);
     }
     // and a box is as old as the time from or to its drawing
     assert_eq!(followed[30].fingertip_age_s, 0.0);

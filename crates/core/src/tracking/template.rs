@@ -142,7 +142,8 @@ impl Template {
             let is_far = relief_m.abs() > MOST_RELIEF_M;
             let is_beside = self
                 .depth_m
-                .is_none_or(|own| !((depths_m[index] - own).abs() > MOST_RELIEF_M / 2.0));
+                .map(|own| (depths_m[index] - own).abs())
+                .is_none_or(|off_m| off_m.is_nan() || off_m <= MOST_RELIEF_M / 2.0);
             if cell.is_others && inside && is_beside {
                 self.held.push(offset);
             }
