@@ -35,9 +35,14 @@ pub(crate) fn extrinsics(
         }
         intake.take(&message);
         newest = message.log_time_nanos;
-        if let Ok(found) = intake.tree().lookup(into, from, newest) {
-            return Ok(Ok(found));
+        if intake.tree().lookup(into, from, newest).is_ok() {
+            break;
         }
     }
-    Ok(intake.tree().lookup(into, from, newest))
+    let found = intake.tree().lookup(into, from, newest);
+    let (_, refused) = intake.finish();
+    for why in refused {
+        tracing::warn!("transforms are left out: {why}");
+    }
+    Ok(found)
 }

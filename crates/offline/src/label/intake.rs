@@ -155,9 +155,10 @@ impl<'a> Intake<'a> {
     /// One broken message is an accident; these errors hold for every message of the topic.
     fn is_fatal(&self, role: Role, error: &Error) -> bool {
         match error {
-            Error::SizesDiffer { .. } | Error::NoIntrinsics { .. } | Error::NoPictures { .. } => {
-                true
-            }
+            Error::SizesDiffer { .. }
+            | Error::DepthSize { .. }
+            | Error::NoIntrinsics { .. }
+            | Error::NoPictures { .. } => true,
             // A look ahead in the bag has failed.
             Error::Bag(_) => true,
             Error::Core(CoreError::Encoding { .. }) => true,
@@ -217,11 +218,14 @@ impl<'a> Intake<'a> {
                     .push_cloud_distance(log_time, decoder.float64(&message.data)?);
                 return Ok(None);
             }
+            Role::DepthCameraInfo => {
+                first.depth_camera_info(decoder, &message.data)?;
+                return Ok(None);
+            }
             Role::EpisodeSplit => Input::EpisodeSplit,
             // Boxes are read elsewhere, and nothing of the others.
             Role::Fingertip
             | Role::Target
-            | Role::DepthCameraInfo
             | Role::TruthDepth
             | Role::Instances
             | Role::Accelerometer
