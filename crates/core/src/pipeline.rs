@@ -29,6 +29,7 @@ mod stamp_matcher;
 mod tests;
 mod tracker;
 
+pub use detector_picture::in_image;
 pub use followed::LiveFollower;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;

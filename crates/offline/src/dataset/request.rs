@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::extras::ExtraTopics;
 use super::options::Options;
+use crate::label::request::Work;
 use spatial_reward_core::settings::Settings;
 
 /// What to make of which bags.
@@ -28,4 +29,15 @@ pub struct DatasetRequest<'a> {
     pub command: &'a str,
     /// Set from elsewhere to stop: what was begun is removed.
     pub stop: &'a AtomicBool,
+}
+
+impl DatasetRequest<'_> {
+    /// What of it every work on a bag has.
+    pub(crate) fn work(&self) -> Work<'_> {
+        Work {
+            settings: self.settings,
+            stop: self.stop,
+            target: self.target,
+        }
+    }
 }

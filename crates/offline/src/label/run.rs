@@ -53,7 +53,7 @@ pub fn label(
     roles.require(&info, request.settings)?;
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
-    let transforms = transforms::read(&info, request)?;
+    let transforms = transforms::read(&info, request.work())?;
     let mut measurer = measurer(
         &info,
         &roles,
@@ -63,7 +63,7 @@ pub fn label(
     )?;
     measurer.registration = registration::of_bag(&info, &roles, request.settings, request.stop)?;
     check_apart(request.target, &info.path)?;
-    let placed = Placed::new(&info, &roles, request, &measurer)?;
+    let placed = Placed::new(&info, &roles, request.work(), &measurer)?;
 
     let folder = WholeFolder::create(request.target)?;
     check_still_wanted(request)?;
