@@ -10,14 +10,14 @@ use spatial_reward::messages::Header;
 
 use crate::fixtures::*;
 
-const OBJECTS: &str = "/objects/detections";
+pub(crate) const OBJECTS: &str = "/objects/detections";
 const TRUE_DEPTH: &str = "/ground_truth/depth/image_raw";
 const INSTANCES: &str = "/ground_truth/instances/image_raw";
 const IMU: &str = "/camera/imu";
 const INCH_M: f64 = 0.0254;
 /// A third thing, nearer to the camera than the fixture's two.
 const BALL_M: f32 = 0.6;
-const BALL: Pixels = [60.0, 90.0, 80.0, 110.0];
+pub(crate) const BALL: Pixels = [60.0, 90.0, 80.0, 110.0];
 
 pub(crate) fn rows(data_set: &Path) -> Vec<Value> {
     let text = fs::read_to_string(data_set.join("dataset.jsonl")).unwrap();

@@ -12,7 +12,7 @@ use spatial_reward::messages::StepReward;
 use spatial_reward::settings::Config;
 use spatial_reward_offline::Error;
 
-use crate::dataset::{first_answer_m, provenance, rows, simulated};
+use crate::dataset::{BALL, OBJECTS, first_answer_m, provenance, rows, simulated};
 use crate::drawn::sample;
 use crate::fixtures::*;
 use crate::frames::{self, recording_of};
@@ -330,6 +330,35 @@ fn one_thing_that_two_sources_see_is_one_region() {
         json!(["fingertip", "target", "red ball"])
     );
     assert_eq!(bbox(&rows[0], 0), [11.0, 51.0, 40.0, 70.0]);
+}
+
+#[test]
+fn what_else_a_detector_of_one_region_sees_was_left_out_where_the_other_was_drawn() {
+    // given one topic with boxes of everything, with the numbers of their masks
+    let boxes = |index: i64| {
+        let instant = instant(index, 2);
+        let all = [
+            ("fingertip", "1", instant.fingertip.unwrap()),
+            ("target", "2", instant.target.unwrap()),
+            ("red ball", "3", BALL),
+        ];
+        identified_detections(instant.stamp, &all)
+    };
+    let mut recording = simulated(2);
+    for topic in [FINGERTIP, TARGET, OBJECTS] {
+        recording = recording.without(topic);
+    }
+    for index in 0..2 {
+        let log_time = instant(index, 2).log_time;
+        recording.push("/detections", DETECTION_TYPE, log_time, boxes(index));
+    }
+    let (_guard, folder) = folder_with(&recording);
+    // when somebody draws the fingertip
+    let rows = made(&folder, "data", &["--fingertip-box", "10,50,40,70"]);
+    // then the third thing is there as it is without
+    let all = json!(["fingertip", "target", "red ball"]);
+    assert_eq!(rows[0]["regions"], all);
+    assert_eq!(made(&folder, "detected", &[])[0]["regions"], all);
 }
 
 #[test]
