@@ -298,6 +298,15 @@ def scene():
     return [bytes(store.serialize_cdr(message, message.__msgtype__)) for message in messages]
 
 
+def seed_video():
+    """The videos of tests/fixtures, in the order of fuzz_targets/video.rs, with a sender's count and without."""
+    out = folder("video")
+    for codec, name in enumerate(["h264", "h265", "av1", "vp9"]):
+        packets = (ROOT / "tests" / "fixtures" / "video" / name).read_bytes()
+        for counted in (0, 0x80):
+            (out / f"{name}_{counted}").write_bytes(bytes([codec | counted]) + packets)
+
+
 def seed_dataset():
     out = folder("dataset")
     messages = scene()
@@ -323,3 +332,4 @@ if __name__ == "__main__":
     seed_config()
     seed_train()
     seed_dataset()
+    seed_video()

@@ -24,8 +24,11 @@ TEXT_PARAMETERS = {
     "image_topic": "topics.image",
     "depth_topic": "topics.depth",
     "camera_info_topic": "topics.camera_info",
+    "depth_camera_info_topic": "topics.depth_camera_info",
     "fingertip_topic": "topics.fingertip",
     "target_topic": "topics.target",
+    "fingertip_frame": "regions.fingertip.frame",
+    "target_frame": "regions.target.frame",
     "task_prompt_topic": "topics.task_prompt",
     "split_topic": "episodes.split_topic",
     "estimator": "estimator.kind",
@@ -41,7 +44,12 @@ LIST_PARAMETERS = {
     "fingertip_class": "topics.fingertip_class",
     "target_class": "topics.target_class",
 }
+NUMBER_PARAMETERS = {
+    "fingertip_size_m": "regions.fingertip.size_m",
+    "target_size_m": "regions.target.size_m",
+}
 TRUTH_PARAMETERS = {
+    "depth_registered": "depth.registered",
     "use_sim_time": "use_sim_time",
     "managed": "live.managed",
 }
@@ -66,12 +74,24 @@ def generate_launch_description():
                 description="The colour image: sensor_msgs/Image or CompressedImage. Empty: image.",
             ),
             DeclareLaunchArgument(
-                "depth_topic", default_value="", description="Depth registered to the colour image. Empty: depth."
+                "depth_topic",
+                default_value="",
+                description="Depth, of the colour image's camera or of one beside it. Empty: depth.",
             ),
             DeclareLaunchArgument(
                 "camera_info_topic",
                 default_value="",
                 description="sensor_msgs/CameraInfo of the colour image. Empty: camera_info.",
+            ),
+            DeclareLaunchArgument(
+                "depth_camera_info_topic",
+                default_value="",
+                description="sensor_msgs/CameraInfo of depth that is of a camera of its own. Empty: depth/camera_info.",
+            ),
+            DeclareLaunchArgument(
+                "depth_registered",
+                default_value="",
+                description="true or false: depth is registered to the image, whatever frames the headers name.",
             ),
             DeclareLaunchArgument(
                 "fingertip_topic", default_value="", description="Boxes of the fingertip. Empty: fingertip/detections."
@@ -92,6 +112,26 @@ def generate_launch_description():
                 default_value="",
                 description="Class ids that are a target, separated by commas. "
                 "Empty: any, or target where both share a topic.",
+            ),
+            DeclareLaunchArgument(
+                "fingertip_frame",
+                default_value="",
+                description="TF frame of the fingertip, in the place of fingertip_topic. Empty: boxes.",
+            ),
+            DeclareLaunchArgument(
+                "fingertip_size_m",
+                default_value="",
+                description="With a frame: the diameter of what the camera sees there, in metres. Empty: 0.03.",
+            ),
+            DeclareLaunchArgument(
+                "target_frame",
+                default_value="",
+                description="TF frame of the target, in the place of target_topic. Empty: boxes.",
+            ),
+            DeclareLaunchArgument(
+                "target_size_m",
+                default_value="",
+                description="With a frame: the diameter of what the camera sees there, in metres. Empty: 0.03.",
             ),
             DeclareLaunchArgument(
                 "task_prompt_topic",
@@ -241,9 +281,16 @@ def start_node(context):
         for name, parameter in TEXT_PARAMETERS.items()
         if value(name)
     }
+    # A launch file that includes this one may give topics of its own.
+    for region in ("fingertip", "target"):
+        if f"regions.{region}.frame" in settings:
+            settings.pop(f"topics.{region}", None)
     for name, parameter in LIST_PARAMETERS.items():
         if value(name):
             settings[parameter] = [text.strip() for text in value(name).split(",")]
+    for name, parameter in NUMBER_PARAMETERS.items():
+        if value(name):
+            settings[parameter] = number(name, value(name))
     for name, parameter in TRUTH_PARAMETERS.items():
         if value(name):
             settings[parameter] = truth(name, value(name))
@@ -273,6 +320,14 @@ def existing_file(name, text):
     if not os.path.isfile(path):
         raise RuntimeError(f"{name}:={text} is no file: give the path of a YAML file, or leave {name} out")
     return path
+
+
+def number(name, text):
+    """A number, or an error that names the argument."""
+    try:
+        return float(text)
+    except ValueError:
+        raise RuntimeError(f"{name}:={text} is no number") from None
 
 
 def truth(name, text):

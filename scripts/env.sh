@@ -67,7 +67,7 @@ if [ -z "${AMENT_PREFIX_PATH:-}" ]; then
     fi
   done
 fi
-SPATIAL_REWARD_ROS=$SPATIAL_REWARD_CACHE/ros-jazzy-${_sr_version:-none}-$(cat "$SPATIAL_REWARD_ROOT"/scripts/ros2/requirements.txt "$SPATIAL_REWARD_ROOT"/scripts/ros2/install "$SPATIAL_REWARD_ROOT"/scripts/ros2/vision_msgs/msg/* | _sr_checksum)
+SPATIAL_REWARD_ROS=$SPATIAL_REWARD_CACHE/ros-jazzy-${_sr_version:-none}-$(cat "$SPATIAL_REWARD_ROOT"/scripts/ros2/requirements.txt "$SPATIAL_REWARD_ROOT"/scripts/ros2/install "$SPATIAL_REWARD_ROOT"/scripts/ros2/vision_msgs/msg/* "$SPATIAL_REWARD_ROOT"/scripts/ros2/tf2_msgs/msg/* | _sr_checksum)
 if [ -z "${AMENT_PREFIX_PATH:-}" ] && [ -e "$SPATIAL_REWARD_ROS/complete" ]; then
   export ROS_DISTRO=jazzy AMENT_PREFIX_PATH="$SPATIAL_REWARD_ROS"
   export CMAKE_PREFIX_PATH="$SPATIAL_REWARD_ROS${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"

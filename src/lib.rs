@@ -78,7 +78,7 @@
 
 pub use spatial_reward_core::{
     Error, Result, answer, calibration, estimator, frame, geometry, imaging, messages, pipeline,
-    progress, prompt, question, reward, settings, statistics, step, training_row,
+    progress, prompt, question, reward, settings, statistics, step, training_row, video,
 };
 #[cfg(feature = "torch")]
 pub use spatial_reward_models as models;

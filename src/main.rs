@@ -17,6 +17,12 @@ mod node;
 mod node;
 mod outcome;
 mod remedies;
+#[cfg(feature = "video")]
+#[path = "video/present.rs"]
+mod video;
+#[cfg(not(feature = "video"))]
+#[path = "video/absent.rs"]
+mod video;
 
 use std::process::ExitCode;
 

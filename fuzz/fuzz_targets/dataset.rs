@@ -19,6 +19,7 @@ use mcap::records::MessageHeader;
 use spatial_reward::dataset::{DatasetRequest, ExtraTopics, Options, build};
 use spatial_reward::settings::Settings;
 use spatial_reward::training_row::TrainingRow;
+use spatial_reward::video::VideoDecoders;
 use spatial_reward_fuzz::let_decoders_panic;
 use tempfile::TempDir;
 
@@ -55,6 +56,7 @@ fuzz_target!(init: let_decoders_panic(), |input: &[u8]| {
             target: &target,
             settings: &Settings::geometry(),
             topics: &ExtraTopics::default(),
+            video: &VideoDecoders::none(),
             options: Options {
                 every: 1,
                 questions: 4,

@@ -17,6 +17,7 @@ use super::signals::end_on_signal;
 use crate::cli::Dataset;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
+use crate::video;
 
 pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     check_free(&options.output)?;
@@ -38,6 +39,7 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
             instances: options.instances_topic,
             imu: options.imu_topic,
         },
+        video: &video::decoders(),
         options: Options {
             every: options.every,
             questions: options.questions.into(),

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_core::video::{Codec, Keyframes};
 use spatial_reward_offline::inspect::{Inspection, inspect};
 use spatial_reward_offline::label::roles::{Choice, Role};
 use spatial_reward_offline::{Error, Remedy};
@@ -19,13 +20,15 @@ use crate::cli::Inspect;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 use crate::remedies::{of_offline, option};
+use crate::video;
 
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let settings = ready(options.settings.into_config()?)?;
     let bag = discover::single(&options.bag, Wanted::Recordings)?;
     let next = labelling(std::env::args_os().skip(1), &options.bag, &bag);
     let bar = terminal.bar(&bag.display().to_string());
-    let inspected = inspect(&bag, &settings, &options.truth.into(), &mut |progress| {
+    let (truth, decoders) = (options.truth.into(), video::decoders());
+    let inspected = inspect(&bag, &settings, &truth, &decoders, &mut |progress| {
         Terminal::show(&bar, progress)
     });
     bar.finish_and_clear();
@@ -126,10 +129,33 @@ struct Rehearsed {
     episodes: u64,
     /// Width and height in pixels.
     image_size: Option<(u32, u32)>,
+    /// The image topic's video; null where it has pictures.
+    video: Option<Video>,
     depth_size: Option<(u32, u32)>,
     camera_info_size: Option<(u32, u32)>,
     fingertip_classes: Vec<String>,
     target_classes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Video {
+    codec: Option<&'static str>,
+    keyframes: u64,
+    /// Packets from one keyframe to the next, on average; null where there are not two.
+    keyframe_interval: Option<f64>,
+    /// Packets before the first keyframe, of which there are no pictures.
+    before_keyframe: u64,
+}
+
+impl From<Keyframes> for Video {
+    fn from(found: Keyframes) -> Self {
+        Self {
+            codec: found.codec.map(Codec::name),
+            keyframes: found.count,
+            keyframe_interval: found.interval(),
+            before_keyframe: found.before,
+        }
+    }
 }
 
 impl Findings {
@@ -301,6 +327,12 @@ impl Findings {
         if let Some((width, height)) = label.image_size {
             write!(text, " of {width}x{height}")?;
         }
+        if let Some(video) = &label.video {
+            write!(text, " of {} video", video.codec.unwrap_or("unknown"))?;
+            if let Some(interval) = video.keyframe_interval {
+                write!(text, " with a keyframe every {interval:.0} packets")?;
+            }
+        }
         if let Some((width, height)) = label.depth_size {
             write!(text, " with depth of {width}x{height}")?;
         }
@@ -357,6 +389,7 @@ impl Rehearsed {
                 .collect(),
             episodes: inspection.episodes,
             image_size: inspection.image_size,
+            video: inspection.video.map(Video::from),
             depth_size: inspection.depth_size,
             camera_info_size: inspection.camera_info_size,
             fingertip_classes: inspection.fingertip_classes.clone(),
@@ -406,6 +439,12 @@ fn remarks(inspection: &Inspection) -> Vec<String> {
             found.first
         )
     }));
+    if let Some(video) = inspection.video.filter(|it| it.before > 0) {
+        remarks.push(format!(
+            "{} images come before the video's first keyframe: they are steps without a picture (no_image)",
+            video.before
+        ));
+    }
     remarks.extend(
         (inspection.refused_transforms.iter()).map(|why| format!("transforms are left out: {why}")),
     );

@@ -25,6 +25,7 @@ use crate::cli::Label;
 use crate::logging::Terminal;
 use crate::outcome::Outcome;
 use crate::remedies::{in_words, option};
+use crate::video;
 
 /// What all bags of a run share.
 struct Run<'a> {
@@ -149,6 +150,7 @@ impl Run<'_> {
             if_exists,
             settings: self.settings,
             truth: self.truth,
+            video: &video::decoders(),
             jobs: self.jobs,
             command: self.command,
             stop: self.stop,

@@ -10,6 +10,7 @@ use spatial_reward::dataset::{DatasetRequest, ExtraTopics, Options, build};
 use spatial_reward::estimator::Estimators;
 use spatial_reward::messages::StepReward;
 use spatial_reward::settings::Config;
+use spatial_reward::video::VideoDecoders;
 use spatial_reward_offline::Error;
 
 use crate::dataset::{BALL, OBJECTS, first_answer_m, provenance, rows, simulated};
@@ -318,6 +319,53 @@ fn depth_of_a_camera_aside_gives_the_rows_of_registered_depth() {
 }
 
 #[test]
+fn as_live_frames_and_depth_are_placed_as_a_node_knows_them() {
+    // given a recording whose regions are at frames, and one with depth of a camera aside; a camera's place comes late
+    let sizes = ["--fingertip-size", "0.1", "--target-size", "0.15"];
+    let regions = [&frames::FRAMES[..], &sizes].concat();
+    let chain = [("camera", "camdep", ASIDE_M)];
+    let beside = with_transforms(aside(), &chain);
+    let late = 4 * PERIOD + PERIOD / 2;
+    for (recording, late_topic, regions, reason) in [
+        (
+            frames::approach_with_tf(12),
+            "/tf_static",
+            &regions[..],
+            "no_transform",
+        ),
+        (beside, "/tf_static", &[], "no_depth"),
+    ] {
+        let recording = recording.logged_later(late_topic, late);
+        let (_guard, folder) = folder_with(&recording);
+        let settings = "matching: {as_live: true, wait_s: 0.05}";
+        fs::write(folder.join("live.yaml"), settings).unwrap();
+        let recorded = made(&folder, "recorded", regions);
+        // when data sets are made of both, of what a node would have
+        let live = made(
+            &folder,
+            "live",
+            &[regions, &["--config", "live.yaml"]].concat(),
+        );
+        // then what a node cannot know yet is left out, and the rest is the same
+        let counts = &provenance(&folder.join("live"))["counts"];
+        let lost = [
+            &counts["skipped_frames"][reason],
+            &counts["skipped_regions"][reason],
+        ];
+        assert!(
+            lost.iter().any(|count| count.as_u64() > Some(0)),
+            "{counts}"
+        );
+        assert!(
+            live.len() >= 6 && live.len() < recorded.len(),
+            "{}",
+            live.len()
+        );
+        assert_eq!(live, recorded[recorded.len() - live.len()..]);
+    }
+}
+
+#[test]
 fn one_thing_that_two_sources_see_is_one_region() {
     // given masks and detections of everything, and a fingertip that somebody said is fixed
     let (_guard, folder) = folder_with(&simulated(1));
@@ -433,6 +481,7 @@ fn a_data_set_that_was_interrupted_while_it_followed_made_the_bag_one_that_is_le
         overwrite: false,
         settings: &Estimators::default().settings(config).unwrap(),
         topics: &ExtraTopics::default(),
+        video: &VideoDecoders::none(),
         options: Options {
             every: 1,
             questions: 1,

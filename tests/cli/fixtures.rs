@@ -24,6 +24,7 @@ use spatial_reward::messages::{
     StepReward, Time, step_reward,
 };
 use spatial_reward::settings::Settings;
+use spatial_reward::video::VideoDecoders;
 
 pub(crate) const START: i64 = 1_760_000_000_000_000_000;
 pub(crate) const PERIOD: i64 = 66_666_667;
@@ -664,6 +665,7 @@ pub(crate) fn labelled_by(
         if_exists,
         settings: &Settings::from_yaml(settings).unwrap(),
         truth: &TruthTopics::default(),
+        video: &VideoDecoders::none(),
         jobs: 1,
         command: "",
         stop: &AtomicBool::new(false),

@@ -6,7 +6,7 @@ use std::path::Path;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 use spatial_reward::bag::BagReader;
-use spatial_reward::messages::{PointStamped, TransformStamped, Transforms};
+use spatial_reward::messages::{PointStamped, StepReward, TransformStamped, Transforms};
 
 use crate::fixtures::*;
 
@@ -463,9 +463,63 @@ fn a_region_has_one_source_on_the_command_line_too() {
     // given a file that names a topic, then the frame that was typed wins
     std::fs::write(folder.join("rig.yaml"), "topics: {fingertip: /nowhere}").unwrap();
     label(&folder, &["--config", "rig.yaml"]).expect_code(0);
-    // and a live node has no frames
-    label(&folder, &["--as-live"])
-        .expect_error(&["matching.as_live", "the node has no frames yet"]);
+    // and a size of what has none is said in vain
+    let sized = ["label", "pick.mcap", "--fingertip-size", "0.1"];
+    run(&folder, &sized).expect_error(&["regions.fingertip.size_m", "regions.fingertip.frame"]);
+}
+
+#[test]
+fn as_live_takes_the_transforms_that_the_node_would_have_had() {
+    // given transforms that come with their images
+    let (_guard, folder) = folder_with(&approach_with_tf(8));
+    let labels = |more: &[&str]| {
+        label(&folder, more).expect_code(0);
+        let steps = rewards(&folder.join("out")).into_iter();
+        let told = |step: StepReward| {
+            (
+                step.reason,
+                step.fingertip_age_s,
+                step.distance_m,
+                step.tf_m,
+            )
+        };
+        steps.map(|(_, step)| told(step)).collect::<Vec<_>>()
+    };
+    // then the node's labels are those of who reads the bag to its end before
+    let as_live = labels(&["--as-live"]);
+    assert_eq!(as_live, labels(&[]));
+    assert!(as_live.iter().all(|(reason, ..)| reason.is_empty()));
+    // and given some that come three seconds late, the node has none of them
+    let (_guard, folder) = folder_with(&sample_with_tf());
+    assert_eq!(
+        reasons(&folder, &["--as-live"]),
+        serde_json::json!({"no_transform": 80})
+    );
+    // and a frame that nobody sends is an error before anything is written
+    let (_guard, folder) = folder_with(&approach_with_tf(3));
+    let nowhere = [
+        "label",
+        "pick.mcap",
+        "--as-live",
+        "--fingertip-frame",
+        "tool0",
+        "--target-frame",
+        "cup",
+    ];
+    run(&folder, &nowhere).expect_error(&["'tool0'", "camera, cup, tip, world"]);
+}
+
+#[test]
+fn a_static_transform_that_changes_was_not_told() {
+    let mut recording = approach_with_tf(3);
+    let moved = transform(0, "world", "cup", [0.1, 0.2, 0.9], IDENTITY);
+    recording.push(TF_STATIC, TF_TYPE, START + 1, moved);
+    let (_guard, folder) = folder_with(&recording);
+    let words = "static transforms of cup change in the recording";
+    for command in ["label", "inspect"] {
+        let ended = run(&folder, &[&[command, "pick.mcap"], &FRAMES[..]].concat());
+        assert!(ended.stderr.contains(words), "{command}: {}", ended.stderr);
+    }
 }
 
 /// The true distances of the centres and of the surfaces, in metres.

@@ -42,3 +42,5 @@ mod training;
 mod uncertainty;
 #[cfg(not(feature = "torch"))]
 mod without_model;
+#[cfg(not(feature = "video"))]
+mod without_video;

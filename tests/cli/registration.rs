@@ -137,6 +137,56 @@ fn extrinsics_of_the_settings_are_as_good_as_those_of_the_bag() {
 }
 
 #[test]
+fn as_live_registers_as_the_recording_is_and_misses_what_comes_late() {
+    // given what registers from the beginning, then the node's labels are the recording's
+    let chain = [("camera", "camdep", ASIDE_M)];
+    let recording = with_transforms(aside(), &chain);
+    let as_live = labels(&recording, &["--as-live"], "");
+    assert_eq!(as_live, labels(&recording, &[], ""));
+    assert!(as_live.iter().all(|(reason, _)| reason.is_empty()));
+    // and given a static transform that comes 0.7 s after the first image, that one has missed it
+    let mut late = aside();
+    let log_time = instant(0, FRAMES).log_time + 700_000_000;
+    late.push(
+        "/tf_static",
+        "tf2_msgs/msg/TFMessage",
+        log_time,
+        transforms(&chain),
+    );
+    let as_live = labels(&late, &["--as-live"], "");
+    assert_eq!(as_live[0].0, "no_depth");
+    assert_eq!(as_live[FRAMES as usize - 1].0, "");
+    assert!(
+        labels(&late, &[], "")
+            .iter()
+            .all(|(reason, _)| reason.is_empty())
+    );
+}
+
+#[test]
+fn depth_was_registered_by_the_first_static_transform_and_frames_placed_by_the_last() {
+    // given a recording that corrects where its depth camera is, with one transform that is none
+    let mut recording = with_transforms(aside(), &[("camera", "camdep", 0.0)]);
+    for (after, x) in [(1, f64::NAN), (2, ASIDE_M)] {
+        let data = transforms(&[("camera", "camdep", x)]);
+        recording.push("/tf_static", "tf2_msgs/msg/TFMessage", START + after, data);
+    }
+    let (_guard, folder) = folder_with(&recording);
+    // when it is labelled
+    let ended = label(&folder, &[]);
+    // then the last one counts, and both are told
+    for words in [
+        "static transforms of camdep change",
+        "transforms are left out",
+        "not finite",
+    ] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    let expected = with_transforms(aside(), &[("camera", "camdep", ASIDE_M)]);
+    assert_eq!(labels(&recording, &[], ""), labels(&expected, &[], ""));
+}
+
+#[test]
 fn depth_of_another_frame_is_refused_with_what_is_missing() {
     let broken = [("mount", "camera", 0.0), ("stand", "camdep", 0.0)];
     for (recording, words) in [

@@ -1,6 +1,6 @@
 """Finds the built program and labels the sample bag once for the tests that only read the result.
 
-`pytest tests/python` builds the program in the profile that `cargo test` uses, so nothing is compiled
+`pytest tests/python` builds the program, with video, in the profile that `cargo test` uses, so nothing is compiled
 twice; `--program PATH` tests another build.
 """
 
@@ -24,7 +24,10 @@ def program(pytestconfig):
     if given:
         return given.resolve(strict=True)
     build = subprocess.run(
-        ["cargo", "build", "--locked", "--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, check=True
+        ["cargo", "build", "--locked", "--features", "video", "--message-format=json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
     )
     messages = map(json.loads, build.stdout.splitlines())
     return Path(next(message["executable"] for message in messages if message.get("executable")))

@@ -37,6 +37,7 @@ INPUTS = {
     "image_topic": "topics.image",
     "depth_topic": "topics.depth",
     "camera_info_topic": "topics.camera_info",
+    "depth_camera_info_topic": "topics.depth_camera_info",
     "fingertip_topic": "topics.fingertip",
     "target_topic": "topics.target",
     "task_prompt_topic": "topics.task_prompt",
@@ -247,6 +248,9 @@ def test_every_topic_is_remappable(description):
     [
         ("estimator", "geometry", "estimator.kind", "geometry"),
         ("distance", "center", "estimator.distance", "center"),
+        ("fingertip_frame", "tool0", "regions.fingertip.frame", "tool0"),
+        ("target_size_m", "0.08", "regions.target.size_m", 0.08),
+        ("depth_registered", "true", "depth.registered", True),
         ("model", "123", "model.path", "123"),
         ("device", "cuda:0", "model.device", "cuda:0"),
         ("reward", "tanh", "reward.kind", "tanh"),
@@ -265,8 +269,16 @@ def test_an_argument_becomes_its_parameter(argument, text, parameter, value, des
     # Then that parameter is set and no other, and it is one that config/default.yaml knows.
     assert settings(node) == {parameter: value}
     if parameter != "use_sim_time":
-        section, key = parameter.split(".")
-        assert key in yaml.safe_load((ROOT / "config" / "default.yaml").read_text())[section]
+        known = yaml.safe_load((ROOT / "config" / "default.yaml").read_text())
+        *sections, key = parameter.split(".")
+        for section in sections:
+            known = known[section]
+        assert key in known
+
+
+def test_a_frame_stands_in_the_place_of_a_topic(description):
+    node = start(description("annotate"), target_topic="/boxes", target_frame="cup", fingertip_topic="/boxes")
+    assert settings(node) == {"topics.fingertip": "/boxes", "regions.target.frame": "cup"}
 
 
 def test_files_are_handed_over(description, tmp_path, monkeypatch):
@@ -291,6 +303,7 @@ def test_files_are_handed_over(description, tmp_path, monkeypatch):
         ("respawn", "maybe"),
         ("respawn_delay", "soon"),
         ("use_sim_time", "2"),
+        ("fingertip_size_m", "10cm"),
         ("managed", "yes"),
     ],
 )

@@ -1,7 +1,7 @@
 //! Follows regions through raw frames: the benchmark against OpenCV's trackers runs it.
 //!
 //! `cargo run --release -p spatial-reward-core --example follow -- FRAMES`, all little-endian: width, height, how many
-//! frames and how many regions (the target last) as u32; each region's box in the first frame as four f64 (left, top, right, bottom, in
+//! frames and how many regions as u32; each region's box in the first frame as four f64 (left, top, right, bottom, in
 //! pixels); each frame's pixels, three bytes each (red, green, blue), then their depth in millimetres as u16, 0 for
 //! none; a frame without any has no depth image. Prints a line a frame and region: frame, region, the box's four edges,
 //! 1 for followed or 0 for lost, score, 1 or 0 for consistent with depth, and milliseconds.
@@ -23,17 +23,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [x_min, y_min, x_max, y_max] = numbers(&mut file)?.map(f64::from_le_bytes);
         boxes.push(BoundingBox::new(x_min, y_min, x_max, y_max));
     }
+    let mut by_area: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().collect();
+    by_area.sort_by(|(_, a), (_, b)| area(a).total_cmp(&area(b)));
     let mut trackers: Vec<Tracker> = Vec::new();
     for frame in 0..frames {
         let (image, depth) = picture(&mut file, width, height)?;
-        // What is seen of the last region, a target, is not another one's.
-        for (region, bbox) in boxes.iter().enumerate().rev() {
+        // What is seen of a smaller region is not a larger one's.
+        for (at, (region, bbox)) in by_area.iter().enumerate() {
             let begin = Instant::now();
-            let other = match region + 1 {
-                last if last == boxes.len() => None,
-                _ => trackers.first().and_then(Tracker::cover).cloned(),
-            };
-            let at = boxes.len() - 1 - region;
+            let other = trackers.first().filter(|_| at > 0).and_then(Tracker::cover);
+            let other = other.cloned();
             let tracked = if let Some(tracker) = trackers.get_mut(at) {
                 tracker.follow(&image, depth.as_ref(), other.as_ref())
             } else {
@@ -62,6 +61,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn area(bbox: &BoundingBox) -> f64 {
+    bbox.width() * bbox.height()
 }
 
 fn drawn(bbox: BoundingBox) -> Tracked {

@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::path::PathBuf;
 
+use crate::no_video_picture::NoVideoPicture;
 use crate::whole_folder::Holder;
 
 /// What a fallible function of this crate gives.
@@ -102,6 +103,19 @@ pub enum Error {
         /// The encodings that are.
         supported: &'static str,
     },
+
+    /// Nothing at hand decodes a video.
+    #[error("{codec} video cannot be decoded: {source}")]
+    NoVideoDecoder {
+        /// What it is compressed with.
+        codec: &'static str,
+        /// Why there is no decoder.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A packet of a video has no picture.
+    #[error(transparent)]
+    NoVideoPicture(#[from] NoVideoPicture),
 
     /// Compressed data that begin like no picture this program reads. One message may be broken so; a topic on which
     /// all are is of another format.

@@ -2,7 +2,7 @@
 //! in one direction of time, and how what two directions say becomes one.
 
 use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage};
-use crate::settings::{DrawnBox, Regions};
+use crate::settings::{DrawnBox, Region, Regions};
 use crate::stamp::{nanos_from_seconds, seconds_between};
 use crate::tracking::{Cover, Following, StartError, State, Tracked, Tracker};
 
@@ -111,6 +111,19 @@ impl Sight {
             away_nanos: passed.min(ahead),
         }
     }
+}
+
+/// Which region is followed first, of both, for what is seen of it is none of the other's: the smaller one, which the other's
+/// box may hold. Open fingers hold an object, and a hand lies on a large one.
+pub fn is_target_first(regions: &Regions) -> bool {
+    let largest = |region: &Region| {
+        let areas = region
+            .drawn
+            .iter()
+            .map(|drawn| drawn.bbox.width() * drawn.bbox.height());
+        areas.fold(0.0, f64::max)
+    };
+    largest(&regions.target) <= largest(&regions.fingertip)
 }
 
 /// When the drawn boxes are due, in the order of time.

@@ -10,6 +10,7 @@
 //!
 //! - [`pipeline`]: the three stages. [`messages`]: the ROS 2 messages in, from CDR bytes, and the one out.
 //! - [`estimator`]: the trait, and a script for tests. [`geometry`]: distances from depth, without a model.
+//! - [`video`]: pictures out of packets, in order; who decodes registers.
 //! - [`registration`]: depth of a camera of its own, as the colour camera would have measured it.
 //! - [`tracking`]: a region that was drawn once, followed through the pictures by colour and depth.
 //! - [`reward`]: filter, reward, shaping, success and episodes, folded over the distances so far.
@@ -61,6 +62,7 @@ pub mod geometry;
 pub mod imaging;
 pub mod kalman;
 pub mod messages;
+mod no_video_picture;
 pub mod pipeline;
 pub mod progress;
 pub mod prompt;
@@ -75,6 +77,7 @@ pub mod step;
 pub mod tracking;
 pub mod training_row;
 pub mod transforms;
+pub mod video;
 pub mod whole_folder;
 
 pub use error::{Error, Result};

@@ -25,18 +25,23 @@ mod rvl;
 mod schema;
 pub mod step_reward;
 mod types;
+mod video;
 mod yuv;
+mod zstd_transport;
 
 pub use crate::frame::Detection;
 pub use camera_info::doubt_of_size;
 pub use detected::{Detections, InSpace, Place};
 pub use projection::{Projection, stream};
+pub(crate) use raster::MAX_PIXELS;
 pub use schema::type_name;
 pub use step_reward::StepReward;
 pub use types::{
     CameraInfo, CompressedImage, Float64, Header, Image, PointStamped, RegionOfInterest,
     StringMessage, Time, TransformStamped, Transforms,
 };
+
+pub use video::{Codec, VideoPacket, in_place_of_packet};
 
 use std::ops::RangeInclusive;
 
@@ -87,21 +92,58 @@ impl Decoder {
         }
     }
 
-    /// The header of an Image or a CompressedImage; the pixels are not looked at.
+    /// Whether the messages are packets of a video ([`video_packet`](Self::video_packet)), and so no pictures.
+    pub fn is_video(&self) -> bool {
+        matches!(self.kind, Kind::CompressedVideo(_) | Kind::FfmpegPacket)
+    }
+
+    /// For what stands in the place of a video's packets once they are decoded ([`in_place_of_packet`]); the same
+    /// decoder for messages that are pictures.
+    pub fn of_video_pictures(self) -> Self {
+        let kind = match self.is_video() {
+            true => Kind::VideoPicture,
+            false => self.kind,
+        };
+        Self { kind, ..self }
+    }
+
+    /// The packet of a CompressedVideo or an FFMPEGPacket.
+    ///
+    /// # Errors
+    /// `Error::Encoding` for a codec that is not read, `Error::Decode` for a broken message.
+    pub fn video_packet<'a>(&self, bytes: &'a [u8]) -> Result<VideoPacket<'a>> {
+        self.video_message(bytes)?.packet()
+    }
+
+    fn video_message<'a>(&self, bytes: &'a [u8]) -> Result<video::Message<'a>> {
+        match self.kind {
+            Kind::CompressedVideo(_) => video::Message::of_foxglove(&self.type_name, bytes),
+            Kind::FfmpegPacket => video::Message::of_ffmpeg(&self.type_name, bytes),
+            _ => Err(self.not("a packet of a video")),
+        }
+    }
+
+    /// The header of an Image, a CompressedImage or a video's packet; the pixels are not looked at.
     pub fn image_header(&self, bytes: &[u8]) -> Result<Header> {
         match self.kind {
-            Kind::Image | Kind::CompressedImage => {
+            // All of them begin with a stamp and a frame.
+            Kind::Image | Kind::CompressedImage | Kind::CompressedVideo(_) | Kind::FfmpegPacket => {
                 Ok(cdr::decode_prefix::<Header>(&self.type_name, bytes)?.0)
             }
             _ => Err(self.not("an image")),
         }
     }
 
-    /// What an Image or a CompressedImage says of its pixels: the encoding, or the format, which names the codec.
+    /// What an Image, a CompressedImage or a video's packet says of its pixels: the encoding, or the format, which names
+    /// the codec.
     pub fn image_encoding<'a>(&self, bytes: &'a [u8]) -> Result<&'a str> {
         match self.kind {
             Kind::Image => Ok(self.message::<Image<'_>>(bytes)?.encoding),
-            Kind::CompressedImage => Ok(self.message::<CompressedImage<'_>>(bytes)?.format),
+            Kind::CompressedImage => {
+                let image: CompressedImage<'_> = self.message(bytes)?;
+                Ok(zstd_transport::encoding(&image).unwrap_or(image.format))
+            }
+            Kind::CompressedVideo(_) | Kind::FfmpegPacket => Ok(self.video_message(bytes)?.format),
             _ => Err(self.not("an image")),
         }
     }
@@ -115,6 +157,14 @@ impl Decoder {
             Kind::Image => color::decode(&self.type_name, &self.message(bytes)?),
             Kind::CompressedImage => {
                 compressed::decode_color(&self.type_name, &self.message(bytes)?)
+            }
+            Kind::VideoPicture => {
+                let (width, height, rgb) = video::picture(&self.type_name, bytes)?;
+                Ok(ColorImage {
+                    width,
+                    height,
+                    rgb: rgb.to_vec(),
+                })
             }
             _ => Err(self.not("an image")),
         }
@@ -131,6 +181,10 @@ impl Decoder {
                 let image: CompressedImage<'_> = self.message(bytes)?;
                 let is_depth = image.format.contains("compressedDepth");
                 compressed::size_of_sound(image.data).filter(|_| !is_depth)
+            }
+            Kind::VideoPicture => {
+                let (width, height, _) = video::picture(&self.type_name, bytes)?;
+                Some((width, height))
             }
             _ => None,
         };

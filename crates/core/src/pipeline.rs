@@ -22,7 +22,9 @@ mod join;
 mod matcher;
 pub mod measure;
 pub mod reading;
+mod received_transforms;
 mod rewarder;
+mod rig;
 mod settled;
 mod stamp_matcher;
 #[cfg(test)]
@@ -36,12 +38,17 @@ pub use rewarder::Rewarder;
 pub use stamp_matcher::{Missed, Ordinal, StampMatcher, StampedFrames};
 pub use tracker::BoxTracker;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use self::at_frames::Places;
 use crate::estimator::Estimator;
 use crate::frame::{
     BoundingBox, BoxSource, Detection, Frame, Intrinsics, Measurement, Reason, Regions,
 };
+use crate::messages::TransformStamped;
+use crate::registration::Registration;
 
 /// One message. Stamps are those of the header in nanoseconds; where a header has none (0), the
 /// caller gives the log time instead. Pixels stay encoded, in a `Payload`: only frames that need them get decoded.
@@ -56,10 +63,12 @@ pub enum Input<Payload = Bytes> {
         /// The message as it was sent.
         payload: Payload,
     },
-    /// A depth image of the same camera.
+    /// A depth image, of the same camera or of one beside it.
     Depth {
         /// `header.stamp`, in nanoseconds.
         stamp_nanos: i64,
+        /// `header.frame_id`.
+        frame_id: String,
         /// The message as it was sent.
         payload: Payload,
     },
@@ -69,6 +78,21 @@ pub enum Input<Payload = Bytes> {
         stamp_nanos: i64,
         /// As the message states them, and for the size that it states.
         intrinsics: Intrinsics,
+    },
+    /// The intrinsics of a depth camera of its own: live, its depth is registered with them.
+    DepthCameraInfo {
+        /// `header.stamp`, in nanoseconds.
+        stamp_nanos: i64,
+        /// As the message states them, and for the size that it states.
+        intrinsics: Intrinsics,
+    },
+    /// Where frames are, as /tf and /tf_static tell. A matcher of recordings leaves them out: there they are all known
+    /// before.
+    Transforms {
+        /// As they were sent.
+        transforms: Vec<TransformStamped>,
+        /// They hold at all times.
+        is_static: bool,
     },
     /// Everything that a detector saw at one instant; an empty list says that it saw nothing.
     Boxes {
@@ -98,9 +122,11 @@ impl<Payload> Input<Payload> {
             },
             Self::Depth {
                 stamp_nanos,
+                frame_id,
                 payload,
             } => Input::Depth {
                 stamp_nanos,
+                frame_id,
                 payload: of(payload),
             },
             Self::CameraInfo {
@@ -109,6 +135,20 @@ impl<Payload> Input<Payload> {
             } => Input::CameraInfo {
                 stamp_nanos,
                 intrinsics,
+            },
+            Self::DepthCameraInfo {
+                stamp_nanos,
+                intrinsics,
+            } => Input::DepthCameraInfo {
+                stamp_nanos,
+                intrinsics,
+            },
+            Self::Transforms {
+                transforms,
+                is_static,
+            } => Input::Transforms {
+                transforms,
+                is_static,
             },
             Self::Boxes {
                 role,
@@ -215,6 +255,11 @@ pub struct MatchedFrame<Payload = Bytes> {
     /// The newest intrinsics up to the image, or the first ones ever. A camera whose intrinsics
     /// are unknown is the estimator's concern, so their absence is no reason here.
     pub intrinsics: Option<Intrinsics>,
+    /// Where regions at frames are, as was known live; `None` where none is, and in a recording, of which who measures
+    /// knows all transforms.
+    pub places: Option<Places>,
+    /// What its depth is registered with, as was known live.
+    pub registration: Option<Arc<Registration>>,
 }
 
 /// The parts of both regions that lie inside an image of that size.

@@ -14,8 +14,17 @@ const DISTANCES_M: [f64; 2] = [0.1, 1000.0];
 /// Around the pixels that are wanted, so many more are looked at: patches are larger than their middles.
 const MARGIN_PX: f64 = 2.0;
 
+/// How depth of a camera of its own becomes the colour image's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// That camera.
+    pub camera: DepthCamera,
+    /// All of the picture, for who looks beyond the regions' surroundings.
+    pub whole: bool,
+}
+
 /// A depth camera beside a colour camera.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DepthCamera {
     intrinsics: Intrinsics,
     color_from_depth: Isometry3<f64>,
@@ -46,6 +55,11 @@ impl DepthCamera {
     /// The intrinsics of the depth image.
     pub fn intrinsics(&self) -> &Intrinsics {
         &self.intrinsics
+    }
+
+    /// The pose of the depth camera's optical frame in the colour camera's.
+    pub fn color_from_depth(&self) -> &Isometry3<f64> {
+        &self.color_from_depth
     }
 
     /// Depth along the colour camera's axis, in a picture of the size that `color` tells. Only `wanted` is sure to be filled,

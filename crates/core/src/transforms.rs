@@ -4,9 +4,11 @@
 mod chain;
 mod error;
 mod link;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use error::TransformError;
+pub use sent::Refused;
 pub use tree::{Looked, TransformTree, transform_of};

@@ -347,6 +347,9 @@ impl Series {
             image: image.into(),
             depth: depth.map(Into::into),
             intrinsics: intrinsics(message, settings)?.or(call.intrinsics),
+            // A caller knows the picture that it sends with its boxes and its depth.
+            places: None,
+            registration: None,
         };
         let decoder = Decoder::for_channel(type_name, None).map_err(|error| error.to_string())?;
         Ok((frame, decoder))

@@ -10,6 +10,7 @@ use super::clock;
 use super::inputs::Inputs;
 use super::lifecycle::State;
 use super::outgoing::Outlet;
+use super::rig::RigState;
 use super::statistics::{Statistics, Window};
 use super::subscription::Subscription;
 use crate::error::Result;
@@ -36,6 +37,7 @@ pub(crate) struct Situation<'a> {
     pub serves_calls: bool,
     /// Other nodes of the same name.
     pub namesakes: usize,
+    pub rig: &'a RigState,
     /// Of a managed node, where it stands and what went wrong last.
     pub management: Option<(State, &'a str)>,
 }
@@ -88,7 +90,7 @@ impl Diagnostics {
             },
             status: vec![
                 self.rewards(statistics, situation, skips),
-                self.inputs(inputs, situation.rests()),
+                self.inputs(inputs, situation),
             ],
         };
         self.outlet.publish(message)
@@ -149,14 +151,26 @@ impl Diagnostics {
         self.status("rewards", level, words, values)
     }
 
-    fn inputs(&self, inputs: &Inputs, rests: Option<State>) -> DiagnosticStatus {
+    fn inputs(&self, inputs: &Inputs, situation: Situation<'_>) -> DiagnosticStatus {
+        let rig = situation.rig;
         let silent: Vec<&str> = silent(inputs).map(|one| one.what).collect();
-        let (level, words) = match silent.as_slice() {
-            _ if rests.is_some() => (Level::Ok, "none is listened to".to_owned()),
+        let waiting = (!silent.is_empty()).then(|| format!("waiting for {}", silent.join(", ")));
+        let missing = rig.missing().map(str::to_owned);
+        let all: Vec<String> = waiting.into_iter().chain(missing).collect();
+        let (level, words) = match all.as_slice() {
+            _ if situation.rests().is_some() => (Level::Ok, "none is listened to".to_owned()),
             [] => (Level::Ok, "every input comes".to_owned()),
-            silent => (Level::Warn, format!("waiting for {}", silent.join(", "))),
+            all => (Level::Warn, all.join("; ")),
         };
         let mut values = Vec::new();
+        for (key, words) in [
+            ("no_transform", &rig.unplaced),
+            ("depth_not_registered", &rig.unregistered),
+            ("depth_camera_mm", &rig.depth_camera_mm),
+            ("transforms_left_out", &rig.refused),
+        ] {
+            values.extend(words.as_ref().map(|words| entry(key, words)));
+        }
         for one in &inputs.subscriptions {
             let name = one.what.replace(' ', "_");
             values.push(entry(&format!("{name}_topic"), &one.topic));
@@ -227,7 +241,7 @@ impl Diagnostics {
                     recent.reasons()
                 );
             }
-            tell_silent(node, inputs);
+            tell_silent(node, inputs, situation.rig);
         }
     }
 }
@@ -263,8 +277,12 @@ fn silent(inputs: &Inputs) -> impl Iterator<Item = &Subscription> {
         .filter(|one| one.needed && one.last_received.is_none_or(|at| at.elapsed() > NOTICE))
 }
 
-fn tell_silent(node: &r2r::Node, inputs: &Inputs) {
+fn tell_silent(node: &r2r::Node, inputs: &Inputs, rig: &RigState) {
     let mut any = false;
+    for missing in rig.missing() {
+        any = true;
+        tracing::warn!("{missing}");
+    }
     for one in silent(inputs) {
         any = true;
         tracing::warn!("waiting for the {}: {}", one.what, one.obstacle(node));

@@ -21,8 +21,8 @@ use spatial_reward_core::estimator::{Estimator, Estimators};
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::messages::step_reward::StepMeta;
-use spatial_reward_core::pipeline::measure::{Measured, Measurer, Task};
-use spatial_reward_core::pipeline::{MatchedFrame, Rewarder};
+use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Task};
+use spatial_reward_core::pipeline::{LiveFollower, MatchedFrame, Rewarder};
 use spatial_reward_core::progress::{BoxedProgress, OnProgress};
 use spatial_reward_core::settings::{ImageTransport, Regions, Settings};
 use spatial_reward_core::stamp::seconds_between;
@@ -292,6 +292,8 @@ struct Worker {
 /// What a loaded worker measures with.
 struct State<'a> {
     measurer: Measurer<'a>,
+    /// Follows the regions that were drawn; `None` where none was.
+    follower: Option<LiveFollower>,
     rewarder: Rewarder,
     series: Series,
     settings: Arc<Settings>,
@@ -309,6 +311,7 @@ impl Worker {
         warn_if_out_of_reach(&settings, estimator.as_ref());
         let mut state = State {
             measurer: measurer(estimator.as_ref(), &settings)?,
+            follower: LiveFollower::new(&settings.regions),
             rewarder: Rewarder::new(&settings),
             series: Series::default(),
             settings: Arc::clone(&settings),
@@ -346,11 +349,18 @@ impl Worker {
         let begin = Instant::now();
         let queue_s = (begin - complete.at).as_secs_f64();
         let keep_color = self.sinks.canvas.wants(state.settings.live.debug_rate_hz);
-        let task = Task {
-            frame: complete.frame,
-            keep_color,
-        };
-        let measured = state.measurer.measure_one(task);
+        let mut frame = complete.frame;
+        let followed = state.follower.as_mut();
+        let followed = followed.map_or(Ok(()), |follower| {
+            follower.place(&state.measurer, &mut frame)
+        });
+        let mut measured = state.measurer.measure_one(Task { frame, keep_color });
+        if let Err(why) = followed {
+            measured.broken.get_or_insert(Broken {
+                what: "drawn box",
+                why: why.to_string(),
+            });
+        }
         self.refresh(state)?;
         let Measured {
             mut info,
@@ -373,7 +383,8 @@ impl Worker {
         let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
         let mut statistics = self.shared.statistics()?;
         statistics.push(&step, queue_s, age_s);
-        if let Some(broken) = broken {
+        // A place that is not known is told by who waited for it.
+        if let Some(broken) = broken.filter(|_| step.reason != Some(Reason::NoTransform)) {
             if statistics.broken == 0 {
                 tracing::warn!("a {} cannot be used: {}", broken.what, broken.why);
             }
@@ -405,7 +416,6 @@ impl Worker {
             estimator: state.measurer.estimator,
             image,
             depth: Some(raw_image()?.with_depth_unit_m(state.settings.topics.depth_unit_m)),
-            // A caller knows the picture that it sends with its boxes.
             registration: None,
             regions: Regions::default(),
             transforms: None,

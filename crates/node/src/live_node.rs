@@ -19,13 +19,14 @@ use crate::episodes::Episodes;
 use crate::error::{Error, Result, poisoned, ros};
 use crate::estimation::{Ending, Estimation, Shared};
 use crate::graph::{self, Namesakes};
-use crate::inputs::Inputs;
+use crate::inputs::{Came, Inputs};
 use crate::log;
 use crate::log::RosLog;
 use crate::management::Management;
 use crate::outputs::{DebugView, Rewards};
 use crate::parameter_services::ParameterServices;
 use crate::parameters::Parameters;
+use crate::rig::RigState;
 use crate::services::{Requests, next, serve};
 use crate::workbench::Workbench;
 use spatial_reward_core::error::panic_words;
@@ -62,6 +63,9 @@ const CLIENTS_COUNT_FOR: Duration = Duration::from_millis(500);
 /// The inputs of one frame come in a burst. Between its first and its last, ROS is left alone for this long:
 /// asking it costs the same for one message and for all.
 const BURST: Duration = Duration::from_micros(400);
+
+/// After so many looks for transforms in a row, everything else has its turn.
+const MOST_LOOKS: u32 = 64;
 
 /// What the estimator gets to finish its frame when the node ends.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -129,6 +133,8 @@ struct LiveNode {
     matcher: Matcher,
     /// Those of earlier matchers.
     duplicates_before: u64,
+    /// What was said of transforms and of the depth camera last.
+    rig: RigState,
     episodes: Episodes,
     calls: Requests<AnnotateStep::Service>,
     calls_taken: u64,
@@ -146,7 +152,7 @@ struct LiveNode {
     full_name: String,
     clients_counted: Option<Instant>,
     now: Option<Now>,
-    took_messages: bool,
+    came: Came,
 }
 
 impl LiveNode {
@@ -177,6 +183,7 @@ impl LiveNode {
             remaps: Remaps::of_arguments(std::env::args()),
             inputs,
             duplicates_before: 0,
+            rig: RigState::default(),
             parameter_services: ParameterServices::new(node, full_name.clone())?,
             parameters,
             episodes: Episodes::new(node)?,
@@ -194,7 +201,7 @@ impl LiveNode {
             clients_counted: None,
             shared: Arc::new(Shared::new(settings.clone(), estimators)),
             now: None,
-            took_messages: false,
+            came: Came::default(),
         };
         if settings.live.managed {
             live.management = Some(Management::new(node)?);
@@ -220,9 +227,21 @@ impl LiveNode {
             };
             node.spin_once(wait);
             self.turn(node)?;
+            self.keep_up(node)?;
             if self.expects_more() {
                 thread::sleep(BURST);
             }
+        }
+        Ok(())
+    }
+
+    /// Where many tell transforms: take those that lie with ROS, of which each look gets one.
+    fn keep_up(&mut self, node: &mut r2r::Node) -> Result<()> {
+        let mut looks = 0;
+        while self.came.transforms && looks < MOST_LOOKS && self.is_active() {
+            node.spin_once(Duration::ZERO);
+            self.take_messages()?;
+            looks += 1;
         }
         Ok(())
     }
@@ -243,7 +262,7 @@ impl LiveNode {
 
     /// Whether a frame waits for the rest of a burst that has just begun.
     fn expects_more(&self) -> bool {
-        self.took_messages && self.matcher.has_pending()
+        self.came.others && self.matcher.has_pending()
     }
 
     /// Whether something is to be done though no message comes.
@@ -270,7 +289,6 @@ impl LiveNode {
         if self.diagnostics.is_due() {
             self.inputs.look_for_split(node);
             self.namesakes.look(node);
-            self.inputs.compare_frames();
             self.tell(node)?;
         }
         Ok(())
@@ -300,7 +318,7 @@ impl LiveNode {
         } = self;
         let mut dropped = 0;
         let log_time_nanos = now.map_or(0, |now| now.log_time_nanos);
-        self.took_messages = inputs.take(*now, &mut |input| match input {
+        self.came = inputs.take(*now, &mut |input| match input {
             Input::Image { .. } if episodes.is_between() => dropped += 1,
             input => matcher.push(log_time_nanos, input),
         });
@@ -387,11 +405,15 @@ impl LiveNode {
     }
 
     fn tell(&mut self, node: &r2r::Node) -> Result<()> {
+        let rig = RigState::of(&self.matcher, &self.inputs);
+        rig.tell(&self.rig);
+        self.rig = rig;
         let situation = Situation {
             between_episodes: self.episodes.is_between(),
             without_time: self.now.is_none(),
             serves_calls: self.calls_taken > 0 && self.inputs.images() == 0,
             namesakes: self.namesakes.others(),
+            rig: &self.rig,
             management: self
                 .management
                 .as_ref()

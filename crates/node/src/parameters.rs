@@ -39,9 +39,6 @@ pub(crate) struct Parameters {
     building: Building,
 }
 
-/// Who takes no TF frames yet.
-const NODE: &str = "the node";
-
 impl Parameters {
     /// With the values of a configuration.
     ///
@@ -53,7 +50,6 @@ impl Parameters {
             .map(|setting| (setting.name.clone(), setting.clone()))
             .collect();
         declared.insert(USE_SIM_TIME.to_owned(), use_sim_time());
-        config.refuse_frames(NODE)?;
         Ok(Self {
             settings: estimators.settings(config)?,
             estimators,
@@ -150,8 +146,7 @@ impl Parameters {
             parsed(&tree).map_err(|error| format!("{name}: {error}"))?;
         }
         let config = parsed(&tree)?;
-        let refused = config.refuse_frames(NODE);
-        let settings = refused.and_then(|()| self.estimators.settings(config));
+        let settings = self.estimators.settings(config);
         self.settings = settings.map_err(|error| {
             let error = error.to_string();
             error.trim_start_matches("config: ").to_owned()

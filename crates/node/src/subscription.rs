@@ -10,6 +10,7 @@ use r2r::QosProfile;
 
 use super::clock::Now;
 use super::graph;
+use super::latched::Latched;
 use super::outgoing::shortened;
 use crate::error::Result;
 use crate::error::ros;
@@ -57,6 +58,8 @@ pub(crate) struct Subscription {
     pub frame_id: Option<String>,
     /// What cannot be as a message says was looked for in the first that can be read.
     doubted: bool,
+    /// Of static transforms.
+    pub latched: Latched,
 }
 
 /// What the settings and the topics' names say about pictures.
@@ -90,12 +93,14 @@ impl Pictures {
     /// What in a message cannot be as it says, in words.
     fn doubt(&self, kind: StreamKind, decoder: &Decoder, bytes: &Bytes) -> Option<String> {
         match kind {
-            StreamKind::CameraInfo => decoder.camera_info_doubt(bytes).ok()?,
+            StreamKind::CameraInfo | StreamKind::DepthCameraInfo => {
+                decoder.camera_info_doubt(bytes).ok()?
+            }
             StreamKind::Depth => {
                 let depth = decoder.depth(bytes).ok()?;
                 decoder.depth_doubt(bytes, &depth, self.depth_range_m.clone())
             }
-            StreamKind::Image | StreamKind::Boxes(_) => None,
+            StreamKind::Image | StreamKind::Boxes(_) | StreamKind::Transforms { .. } => None,
         }
     }
 }
@@ -121,8 +126,11 @@ impl Subscription {
         let mut one = fresh.after(before);
         if one.messages.is_none() {
             let asked = wanted.asked();
-            let messages =
-                node.subscribe_raw(asked, wanted.type_name, qos(wanted.reliability, history));
+            let quality = match wanted.role {
+                Role::Pipeline(StreamKind::Transforms { is_static }) => qos_of_tf(is_static),
+                _ => qos(wanted.reliability, history),
+            };
+            let messages = node.subscribe_raw(asked, wanted.type_name, quality);
             let messages = messages.map_err(ros(format!("subscribe to {}", one.topic)))?;
             one.messages = Some(messages.boxed());
         }
@@ -177,6 +185,7 @@ impl Subscription {
             last_error: String::new(),
             frame_id: None,
             doubted: false,
+            latched: Latched::default(),
         }
     }
 
@@ -190,6 +199,7 @@ impl Subscription {
             self.before_clock = old.before_clock;
             self.unreadable = old.unreadable;
             self.last_error = old.last_error;
+            self.latched = old.latched;
         }
         self
     }
@@ -212,7 +222,15 @@ impl Subscription {
 
     /// Stop listening. r2r gives a subscription up when a message comes that nobody takes. One on which none comes is
     /// kept to be gone on with, for else each activation of a managed node would leave one more behind.
+    ///
+    /// What static transforms said holds on, and nobody says it again: they are listened to all the time.
     pub(crate) fn rest(&mut self) {
+        if self.is_latched() {
+            while let Some(bytes) = self.next() {
+                self.latch(bytes);
+            }
+            return;
+        }
         if self.has_spoken {
             self.messages = None;
         }
@@ -226,6 +244,28 @@ impl Subscription {
         let bytes = self.messages.as_mut()?.next().now_or_never().flatten();
         self.has_spoken |= bytes.is_some();
         bytes
+    }
+
+    /// With what a topic's name says about pictures, once that is known.
+    pub(crate) fn project(&mut self, projection: Projection) {
+        self.decoder = (self.decoder.take()).map(|decoder| decoder.with_projection(projection));
+    }
+
+    pub(crate) fn is_of_transforms(&self) -> bool {
+        matches!(self.role, Role::Pipeline(StreamKind::Transforms { .. }))
+    }
+
+    pub(crate) fn is_latched(&self) -> bool {
+        self.role == Role::Pipeline(StreamKind::Transforms { is_static: true })
+    }
+
+    /// Keep what a message of static transforms says, whatever the time is.
+    pub(crate) fn latch(&mut self, bytes: Vec<u8>) {
+        let Some(decoder) = &self.decoder else { return };
+        match decoder.transforms(&bytes) {
+            Ok(transforms) => self.latched.push(transforms),
+            Err(error) => self.note_unreadable(&error.to_string()),
+        }
     }
 
     /// Whether there was a message that can be read: an uncalibrated camera's info is none to wait for.
@@ -317,6 +357,15 @@ impl Subscription {
                 ),
             }
         }
+    }
+}
+
+/// That of transforms: as tf2's, but that nothing is lost in a burst.
+fn qos_of_tf(is_static: bool) -> QosProfile {
+    let profile = QosProfile::default().reliable().keep_last(1000);
+    match is_static {
+        true => profile.transient_local(),
+        false => profile,
     }
 }
 

@@ -1,24 +1,21 @@
 //! The frames of a bag in which something was recorded too late for its image: the bag is read once for all that is
 //! light, and then as often as pictures have to be found, so that memory does not grow with how late it was.
 
+mod pictures;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
-
+pub(crate) use self::pictures::FramePictures;
 use crate::error::Result;
 use crate::label::intake::{Intake, matcher};
 use crate::label::roles::Roles;
-use crate::role::Role;
 use spatial_reward_core::pipeline::{
     Input, MatchedFrame, Missed, Ordinal, StampMatcher, StampedFrames,
 };
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
-
-/// Encoded pictures of a topic that are kept for frames out of order.
-const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// Told of each message; an error ends the reading.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&BagMessage) -> Result<()>;
@@ -31,9 +28,11 @@ pub(crate) fn is_needed(
     info: &BagInfo,
     roles: &Roles,
     settings: &Settings,
+    video: &VideoDecoders,
     stop: &AtomicBool,
 ) -> Result<bool> {
-    let mut intake = Intake::new(info, roles, settings, stop)?;
+    let mut intake = Intake::new(info, roles, settings, video, stop)?;
+    intake.spare_pictures();
     let mut matcher = matcher(roles, settings);
     let mut reader = BagReader::open(&info.path)?;
     while let Some(message) = reader.next_message()? {
@@ -52,8 +51,7 @@ pub(crate) fn is_needed(
 /// The frames of a bag by their stamps alone.
 pub(crate) struct ByStamp {
     frames: StampedFrames,
-    images: Pictures,
-    depth: Option<Pictures>,
+    pictures: FramePictures,
 }
 
 impl ByStamp {
@@ -69,12 +67,8 @@ impl ByStamp {
         each: Each<'_>,
     ) -> Result<Self> {
         let frames = frames(info, settings, intake, each)?;
-        let pictures = |topic| Pictures::open(&info.path, topic);
-        Ok(Self {
-            frames,
-            images: pictures(roles.topic(Role::Image).unwrap_or_default())?,
-            depth: roles.topic(Role::Depth).map(pictures).transpose()?,
-        })
+        let pictures = FramePictures::of_bag(info, roles, settings, intake.video_decoders())?;
+        Ok(Self { frames, pictures })
     }
 
     /// What a live node would have missed.
@@ -97,19 +91,8 @@ impl ByStamp {
     /// # Errors
     /// Those of the reader.
     pub(crate) fn next_frame(&mut self) -> Result<Option<MatchedFrame>> {
-        let Some(frame) = self.frames.next() else {
-            return Ok(None);
-        };
-        let depth = match (frame.depth, &mut self.depth) {
-            (Some(ordinal), Some(pictures)) => Some(pictures.get(ordinal)?),
-            _ => None,
-        };
-        Ok(Some(MatchedFrame {
-            image: self.images.get(frame.image)?,
-            depth,
-            info: frame.info,
-            intrinsics: frame.intrinsics,
-        }))
+        let frame = self.frames.next();
+        frame.map(|frame| self.pictures.of(frame)).transpose()
     }
 }
 
@@ -124,6 +107,7 @@ pub(crate) fn frames(
     each: Each<'_>,
 ) -> Result<StampedFrames> {
     let mut matcher = StampMatcher::new(settings, settings.needs_depth());
+    intake.spare_pictures();
     let mut reader = BagReader::open(&info.path)?;
     let mut read: BTreeMap<usize, Ordinal> = BTreeMap::new();
     while let Some(message) = reader.next_message()? {
@@ -136,66 +120,4 @@ pub(crate) fn frames(
         *ordinal += 1;
     }
     Ok(matcher.frames())
-}
-
-/// The messages of one topic, found by their place.
-pub(crate) struct Pictures {
-    path: PathBuf,
-    topic: usize,
-    reader: BagReader,
-    /// Of the message that the reader would find next.
-    next: Ordinal,
-    /// The last ones read.
-    held: BTreeMap<Ordinal, Bytes>,
-    held_bytes: usize,
-}
-
-impl Pictures {
-    /// # Errors
-    /// Those of the reader.
-    pub(crate) fn open(path: &Path, topic: usize) -> Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            topic,
-            reader: BagReader::open(path)?,
-            next: 0,
-            held: BTreeMap::new(),
-            held_bytes: 0,
-        })
-    }
-
-    /// The message of a place; empty where the bag has none any more.
-    ///
-    /// # Errors
-    /// Those of the reader.
-    pub(crate) fn get(&mut self, ordinal: Ordinal) -> Result<Bytes> {
-        if let Some(held) = self.held.get(&ordinal) {
-            return Ok(held.clone());
-        }
-        if ordinal < self.next {
-            *self = Self::open(&self.path, self.topic)?;
-        }
-        while let Some(message) = self.reader.next_message()? {
-            if message.topic != self.topic {
-                continue;
-            }
-            let at = self.next;
-            self.next += 1;
-            self.hold(at, message.data.clone());
-            if at == ordinal {
-                return Ok(message.data);
-            }
-        }
-        Ok(Bytes::new())
-    }
-
-    fn hold(&mut self, at: Ordinal, data: Bytes) {
-        self.held_bytes += data.len();
-        self.held.insert(at, data);
-        while self.held_bytes > MAX_HELD_BYTES && self.held.len() > 1 {
-            if let Some((_, data)) = self.held.pop_first() {
-                self.held_bytes -= data.len();
-            }
-        }
-    }
 }

@@ -13,15 +13,17 @@ use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
-use crate::label::transforms::{TransformIntake, missing_frames};
+use crate::label::transforms::{TransformIntake, missing_frames, tell_changed};
 use crate::role::Role;
 use spatial_reward_core::frame::Reason;
+use spatial_reward_core::pipeline::at_frames::{self, Places};
 use spatial_reward_core::pipeline::measure::Size;
-use spatial_reward_core::pipeline::{FrameInfo, Matcher, at_frames};
+use spatial_reward_core::pipeline::{FrameInfo, Matcher};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::transforms::TransformTree;
+use spatial_reward_core::video::{Keyframes, VideoDecoders};
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// What a bag holds and what labelling it would meet.
@@ -41,6 +43,8 @@ pub struct Inspection {
     pub unmatched: BTreeMap<Reason, u64>,
     /// Stretches that labelling would tell apart.
     pub episodes: u64,
+    /// Where the keyframes of the colour image's video are; `None` where it is none.
+    pub video: Option<Keyframes>,
     /// Of the first colour image, pixels.
     pub image_size: Option<Size>,
     /// Of the first depth image, pixels.
@@ -83,6 +87,7 @@ pub fn inspect(
     source: &Path,
     settings: &Settings,
     truth: &TruthTopics,
+    video: &VideoDecoders,
     progress: OnProgress<'_>,
 ) -> Result<Inspection> {
     let mut reader = BagReader::open(source)?;
@@ -90,11 +95,12 @@ pub fn inspect(
     let mut roles = Roles::find(&reader, settings, truth)?;
     leave_out_if_uncalibrated(&info, &mut roles, settings, &NEVER)?;
     let mut obstacles = roles.missing(&info, settings);
-    if let Err(error) = registration::of_bag(&info, &roles, settings, &NEVER) {
-        obstacles.push(error);
-    }
-    let mut rehearsal = match Intake::new(&info, &roles, settings, &NEVER) {
-        Ok(intake) => Some(Rehearsal::new(intake, matcher(&roles, settings))),
+    let after_missing = obstacles.len();
+    let mut rehearsal = match Intake::new(&info, &roles, settings, video, &NEVER) {
+        Ok(mut intake) => {
+            intake.spare_pictures();
+            Some(Rehearsal::new(intake, matcher(&roles, settings)))
+        }
         Err(error) => {
             obstacles.push(error);
             None
@@ -119,6 +125,12 @@ pub fn inspect(
         let frames = rehearsal.as_mut().map_or(0, Rehearsal::count_frames);
         progress(progress_of(messages_read, &info, frames as usize));
     }
+    let (tree, refused) = transforms.finish();
+    tell_changed(&tree);
+    let registration = registration::of_bag(&info, &roles, settings, Some(&tree), &NEVER);
+    if let Err(error) = registration {
+        obstacles.insert(after_missing, error);
+    }
     let mut inspection = Inspection {
         info,
         roles,
@@ -127,20 +139,19 @@ pub fn inspect(
         frames: 0,
         unmatched: BTreeMap::new(),
         episodes: 0,
+        video: None,
         image_size: None,
         depth_size: None,
         camera_info_size: None,
         fingertip_classes: Vec::new(),
         target_classes: Vec::new(),
         tf_frames: Vec::new(),
-        refused_transforms: Vec::new(),
+        refused_transforms: refused,
         unreadable: BTreeMap::new(),
         left_out: BTreeMap::new(),
         task_prompt: None,
         loss: reader.loss().cloned(),
     };
-    let (tree, refused) = transforms.finish();
-    inspection.refused_transforms = refused;
     inspection.obstacles.extend(missing_frames(&tree, settings));
     if let Some(rehearsal) = rehearsal {
         rehearsal.finish(&mut inspection, settings, &tree)?;
@@ -161,7 +172,7 @@ struct Rehearsal {
     episodes: u64,
     /// The images' coordinate frame.
     camera_frame: String,
-    /// When the images were, and whether nothing speaks against them so far.
+    /// When the images were, and whether their regions' frames are still to be looked for.
     stamps: Vec<(i64, bool)>,
 }
 
@@ -189,20 +200,23 @@ impl Rehearsal {
 
     fn count_frames(&mut self) -> u64 {
         while let Some(frame) = self.matcher.next_frame() {
-            self.count(&frame.info);
+            self.count(&frame.info, frame.places.as_ref());
         }
         self.frames
     }
 
-    fn count(&mut self, frame: &FrameInfo) {
+    /// Count a frame; live, its places are known already.
+    fn count(&mut self, frame: &FrameInfo, places: Option<&Places>) {
         self.frames += 1;
         self.episodes = self.episodes.max(frame.episode + 1);
         if self.camera_frame.is_empty() {
             self.camera_frame.clone_from(&frame.frame_id);
         }
-        self.stamps
-            .push((frame.stamp_nanos, frame.reason.is_none()));
-        if let Some(reason) = frame.reason {
+        let nowhere = places.and_then(Places::missing);
+        let reason = frame.reason.or(nowhere.map(|_| Reason::NoTransform));
+        let is_to_be_placed = reason.is_none() && places.is_none();
+        self.stamps.push((frame.stamp_nanos, is_to_be_placed));
+        if let Some(reason) = reason {
             *self.unmatched.entry(reason).or_default() += 1;
         }
     }
@@ -221,7 +235,7 @@ impl Rehearsal {
             found.any(|region| at_frames::point_in(camera, region, tree, stamp_nanos).is_err())
         };
         let missing = (self.stamps.iter())
-            .filter(|(stamp_nanos, is_complete)| *is_complete && is_missing(*stamp_nanos))
+            .filter(|(stamp_nanos, is_to_be_placed)| *is_to_be_placed && is_missing(*stamp_nanos))
             .count() as u64;
         if missing > 0 {
             *self.unmatched.entry(Reason::NoTransform).or_default() += missing;
@@ -254,12 +268,13 @@ impl Rehearsal {
         if self.matcher.has_missed() && !self.stopped {
             // Stamps alone decide, as they do when it is labelled.
             let info = &inspection.info;
-            let mut intake = Intake::new(info, &inspection.roles, settings, &NEVER)?;
+            let video = self.intake.video_decoders();
+            let mut intake = Intake::new(info, &inspection.roles, settings, video, &NEVER)?;
             (self.frames, self.episodes) = (0, 0);
             self.unmatched.clear();
             self.stamps.clear();
             for frame in by_stamp::frames(info, settings, &mut intake, &mut |_| Ok(()))? {
-                self.count(&frame.info);
+                self.count(&frame.info, None);
             }
         }
         self.look_at_frames(inspection, settings, tree);
@@ -271,6 +286,7 @@ impl Rehearsal {
         inspection.frames = self.frames;
         inspection.episodes = self.episodes;
         inspection.unmatched = self.unmatched;
+        inspection.video = Some(self.intake.keyframes()).filter(|it| it.codec.is_some());
         [
             inspection.image_size,
             inspection.depth_size,

@@ -12,5 +12,6 @@ mod ordered;
 pub mod report;
 mod role;
 pub mod truth;
+mod video;
 
 pub use error::{Error, Remedy, Result};

@@ -7,6 +7,10 @@ use spatial_reward_rosbag2::TopicInfo;
 pub(crate) const IMAGE: &str = "sensor_msgs/msg/Image";
 /// A picture file.
 pub(crate) const COMPRESSED_IMAGE: &str = "sensor_msgs/msg/CompressedImage";
+/// A packet of a video.
+pub(crate) const COMPRESSED_VIDEO: &str = "foxglove_msgs/msg/CompressedVideo";
+/// The same from image_transport.
+pub(crate) const FFMPEG_PACKET: &str = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket";
 /// A camera's intrinsics.
 pub(crate) const CAMERA_INFO: &str = "sensor_msgs/msg/CameraInfo";
 /// One box.

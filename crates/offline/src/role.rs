@@ -3,9 +3,9 @@
 use spatial_reward_rosbag2::TopicInfo;
 
 use crate::message_types::{
-    APRIL_TAGS, ARUCO, CAMERA_INFO, COMPRESSED_IMAGE, DETECTIONS, DETECTIONS_3D, FLOAT64, IMAGE,
-    IMU, POINT_STAMPED, REGION_OF_INTEREST, SPATIAL_DETECTIONS, STRING, TRANSFORMS, YOLO,
-    ZED_OBJECTS, is_of_type,
+    APRIL_TAGS, ARUCO, CAMERA_INFO, COMPRESSED_IMAGE, COMPRESSED_VIDEO, DETECTIONS, DETECTIONS_3D,
+    FFMPEG_PACKET, FLOAT64, IMAGE, IMU, POINT_STAMPED, REGION_OF_INTEREST, SPATIAL_DETECTIONS,
+    STRING, TRANSFORMS, YOLO, ZED_OBJECTS, is_of_type,
 };
 
 /// What a topic is for.
@@ -46,6 +46,8 @@ pub enum Role {
 }
 
 const IMAGES: &[&str] = &[IMAGE, COMPRESSED_IMAGE];
+/// Video loses what depth and instances cannot do without.
+const COLOR_IMAGES: &[&str] = &[IMAGE, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET];
 const BOXES: &[&str] = &[
     DETECTIONS,
     REGION_OF_INTEREST,
@@ -121,7 +123,8 @@ impl Role {
     /// The message types that fit; empty where any does.
     pub fn types(self) -> &'static [&'static str] {
         match self {
-            Self::Image | Self::Depth | Self::TruthDepth | Self::Instances => IMAGES,
+            Self::Image => COLOR_IMAGES,
+            Self::Depth | Self::TruthDepth | Self::Instances => IMAGES,
             Self::Accelerometer => &[IMU],
             Self::Transforms => &[TRANSFORMS],
             Self::CameraInfo | Self::DepthCameraInfo => &[CAMERA_INFO],

@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::bayer::{self, Mosaic};
 use super::types::CompressedImage;
-use super::{color, foreign, raster};
+use super::{color, foreign, raster, zstd_transport};
 use crate::error::{Error, Result};
 use crate::frame::ColorImage;
 use crate::imaging::fence::fenced;
@@ -20,6 +20,11 @@ const MAX_DECODER_BYTES: u64 = raster::MAX_PIXELS * 8 * 2;
 pub(super) fn decode_color(type_name: &str, image: &CompressedImage<'_>) -> Result<ColorImage> {
     if image.format.contains("compressedDepth") {
         return Err(color::unsupported(image.format));
+    }
+    if zstd_transport::is_one(image) {
+        return zstd_transport::with_image(type_name, image, |image, _| {
+            color::decode(type_name, image)
+        });
     }
     if let Some(name) = foreign::name(image.format, image.data) {
         return Err(color::unsupported(&name));

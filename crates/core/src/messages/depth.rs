@@ -9,6 +9,7 @@ use super::depth_doubts::Sent;
 use super::raster::Raster;
 use super::rvl::{self, Plane};
 use super::types::{CompressedImage, Image};
+use super::zstd_transport;
 use crate::depth_image::{DepthImage, DepthUnit};
 use crate::error::{Error, Result};
 
@@ -69,7 +70,11 @@ pub(super) fn decode(
 
 /// What kind of values a raw depth image was sent with; `None` for what is no depth.
 pub(super) fn sent_raw(image: &Image<'_>) -> Option<Sent> {
-    match image.encoding {
+    sent_as(image.encoding)
+}
+
+fn sent_as(encoding: &str) -> Option<Sent> {
+    match encoding {
         "16UC1" | "mono16" => Some(Sent::Whole),
         "32FC1" => Some(Sent::Float { nearest: None }),
         _ => None,
@@ -78,6 +83,9 @@ pub(super) fn sent_raw(image: &Image<'_>) -> Option<Sent> {
 
 /// The same of a compressed one.
 pub(super) fn sent_compressed(image: &CompressedImage<'_>) -> Option<Sent> {
+    if let Some(encoding) = zstd_transport::encoding(image) {
+        return sent_as(encoding);
+    }
     if compressed::raw_encoding(image.format) != "32FC1" {
         return Some(Sent::Whole);
     }
@@ -151,6 +159,11 @@ pub(super) fn decode_compressed(
     image: &CompressedImage<'_>,
     unit_m: Option<f64>,
 ) -> Result<DepthImage> {
+    if zstd_transport::is_one(image) {
+        return zstd_transport::with_image(type_name, image, |image, bytes| {
+            decode(type_name, image, bytes, unit_m)
+        });
+    }
     let unit = DepthUnit::of(unit_m);
     let encoding = compressed::raw_encoding(image.format);
     let has_header = image.format.contains("compressedDepth")

@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 pub(super) enum Kind {
     Image,
     CompressedImage,
+    CompressedVideo(Option<Foxglove>),
+    FfmpegPacket,
+    /// No message: what stands in the place of a video's packet once it is decoded.
+    VideoPicture,
     CameraInfo,
     RegionOfInterest,
     Detections(Option<VisionMsgs>),
@@ -37,6 +41,15 @@ pub(super) enum VisionMsgs {
     V1,
     /// ROS 1's 0.0.x, in a bag that was converted to ROS 2.
     V0,
+}
+
+/// The layouts that `foxglove_msgs/CompressedVideo` has had, which differ behind what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foxglove {
+    /// With an id and where the message comes from.
+    WithLineage,
+    /// The first.
+    Plain,
 }
 
 /// The layouts that `spatial_reward/StepReward` has had.
@@ -107,6 +120,15 @@ uint8[] data
 MSG: sensor_msgs/CompressedImage
 std_msgs/Header header
 string format
+uint8[] data
+MSG: ffmpeg_image_transport_msgs/FFMPEGPacket
+std_msgs/Header header
+int32 width
+int32 height
+string encoding
+uint64 pts
+uint8 flags
+bool is_bigendian
 uint8[] data
 MSG: sensor_msgs/RegionOfInterest
 uint32 x_offset
@@ -223,6 +245,34 @@ float64 size_x
 float64 size_y
 ";
 
+const COMPRESSED_VIDEO: &str = "\
+MSG: foxglove_msgs/CompressedVideo
+builtin_interfaces/Time timestamp
+string frame_id
+uint8[] data
+string format
+";
+
+const COMPRESSED_VIDEO_WITH_LINEAGE: &str = "\
+MSG: foxglove_msgs/CompressedVideo
+builtin_interfaces/Time timestamp
+string frame_id
+uint8[] data
+string format
+string uuid
+LineageInfo lineage
+MSG: foxglove_msgs/LineageInfo
+InputReference[] inputs
+string processing_node
+StateReference state
+MSG: foxglove_msgs/InputReference
+string topic
+string uuid
+MSG: foxglove_msgs/StateReference
+string topic
+string uuid
+";
+
 const STEP_REWARD_WITHOUT_STD: &str = "\
 MSG: spatial_reward/StepReward
 std_msgs/Header header
@@ -299,6 +349,8 @@ impl Kind {
         Some(match short_type_name {
             "sensor_msgs/Image" => Self::Image,
             "sensor_msgs/CompressedImage" => Self::CompressedImage,
+            "foxglove_msgs/CompressedVideo" => Self::CompressedVideo(None),
+            "ffmpeg_image_transport_msgs/FFMPEGPacket" => Self::FfmpegPacket,
             "sensor_msgs/CameraInfo" => Self::CameraInfo,
             "sensor_msgs/RegionOfInterest" => Self::RegionOfInterest,
             "vision_msgs/Detection2DArray" => Self::Detections(None),
@@ -330,6 +382,17 @@ fn variants(kind: &Kind) -> Vec<Variant> {
                 vision(VisionMsgs::V0),
             ),
         ],
+        Kind::CompressedVideo(_) => {
+            let video = |layout| Kind::CompressedVideo(Some(layout));
+            vec![
+                (
+                    "foxglove_msgs with lineage",
+                    COMPRESSED_VIDEO_WITH_LINEAGE,
+                    video(Foxglove::WithLineage),
+                ),
+                ("foxglove_msgs", COMPRESSED_VIDEO, video(Foxglove::Plain)),
+            ]
+        }
         Kind::StepReward(_) => vec![
             (
                 "this version's",
@@ -417,6 +480,8 @@ mod tests {
         for name in [
             "sensor_msgs/msg/Image",
             "sensor_msgs/msg/CompressedImage",
+            "foxglove_msgs/msg/CompressedVideo",
+            "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
             "sensor_msgs/msg/CameraInfo",
             "sensor_msgs/msg/RegionOfInterest",
             "geometry_msgs/msg/PointStamped",

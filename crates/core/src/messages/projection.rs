@@ -47,7 +47,14 @@ fn says_rectified(topic: &str) -> bool {
 }
 
 /// Last segments that `image_transport` adds to the name of the image that it carries.
-const TRANSPORTS: [&str; 5] = ["compressed", "compressedDepth", "theora", "ffmpeg", "zstd"];
+const TRANSPORTS: [&str; 6] = [
+    "compressed",
+    "compressedDepth",
+    "theora",
+    "ffmpeg",
+    "foxglove",
+    "zstd",
+];
 
 /// The image's topic without its transport: `/camera/image_raw` of `/camera/image_raw/compressed`.
 pub fn stream(topic: &str) -> &str {

@@ -4,7 +4,7 @@ use super::types::Image;
 use crate::error::{Error, Result};
 
 /// More pixels than this (8K video has 33.2 million) are taken for a broken message.
-pub(super) const MAX_PIXELS: u64 = 1 << 25;
+pub(crate) const MAX_PIXELS: u64 = 1 << 25;
 
 /// Refuses images without pixels and absurdly large ones; returns the number of pixels.
 pub(super) fn checked_pixels(type_name: &str, width: u32, height: u32) -> Result<usize> {

@@ -17,6 +17,71 @@ const SLACK_M: f64 = 0.005;
 /// The part of a box's sides, around its middle, in which depth tells what stands before it.
 const MIDDLE_SHARE: f64 = 0.5;
 
+/// Where the regions at frames are for one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Places {
+    /// The fingertip, or in words why nobody knows; `None` if it is at no frame.
+    pub fingertip: Option<Result<Place, String>>,
+    /// The same of the target.
+    pub target: Option<Result<Place, String>>,
+    /// Between the points of both regions in metres, where both are at frames and these are connected.
+    pub tf_m: Option<f64>,
+}
+
+/// Where a region's point is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place {
+    /// In the camera's coordinates, in metres.
+    pub point: Vector3<f64>,
+    /// How old that is.
+    pub source: BoxSource,
+}
+
+impl Places {
+    /// As transforms tell for an image of a coordinate frame at a stamp.
+    pub fn of(
+        regions: &Regions,
+        transforms: &TransformTree,
+        camera_frame: &str,
+        stamp_nanos: i64,
+    ) -> Self {
+        let place = |region: &Region| {
+            let found = point_in(camera_frame, region, transforms, stamp_nanos);
+            let place = |(point, source)| Ok(Place { point, source });
+            let words = |error| Some(Err(not_known(camera_frame, region, transforms, &error)));
+            found.map_or_else(words, |found| found.map(place))
+        };
+        Self {
+            fingertip: place(&regions.fingertip),
+            target: place(&regions.target),
+            tf_m: tf_m(regions, transforms, stamp_nanos).ok().flatten(),
+        }
+    }
+
+    /// Why a region's place is not known, if one's is not.
+    pub fn missing(&self) -> Option<&str> {
+        let both = [&self.fingertip, &self.target].into_iter().flatten();
+        both.filter_map(|place| place.as_ref().err())
+            .map(String::as_str)
+            .next()
+    }
+}
+
+/// Why a region is nowhere for a camera, in words. Of a name that nobody knows it says which there are.
+fn not_known(
+    camera_frame: &str,
+    region: &Region,
+    transforms: &TransformTree,
+    error: &TransformError,
+) -> String {
+    let frame = region.frame.as_deref().unwrap_or_default();
+    let words = format!("where '{frame}' is for the camera '{camera_frame}' is not known: {error}");
+    match error {
+        TransformError::UnknownFrame { .. } => format!("{words}; {}", transforms.in_words()),
+        _ => words,
+    }
+}
+
 /// The distance between the points of both regions in metres; `None` unless both are at frames.
 ///
 /// # Errors
@@ -230,6 +295,30 @@ mod tests {
             ..both
         };
         assert_eq!(tf_m(&one, &transforms(), 7), Ok(None));
+    }
+
+    #[test]
+    fn a_place_that_is_not_known_says_why_and_which_frames_there_are() {
+        // given a target at a frame that nobody named
+        let regions = Regions {
+            fingertip: at("tip", [0.0; 3]),
+            target: at("mug", [0.0; 3]),
+        };
+        // when the places are looked up
+        let places = Places::of(&regions, &transforms(), "camera", 7);
+        // then the fingertip's is there, and of the target it is told what is missing
+        let tip = places.fingertip.as_ref().unwrap().as_ref().unwrap();
+        assert_eq!(tip.point, Vector3::new(0.25, 0.0, 0.0));
+        assert_eq!(places.tf_m, None);
+        let missing = places.missing().unwrap();
+        assert!(missing.contains("'mug'"), "{missing}");
+        assert!(
+            missing.contains("there are base, camera, cup, tip"),
+            "{missing}"
+        );
+        // and of regions at no frame nothing is missing
+        let none = Places::of(&Regions::default(), &transforms(), "camera", 7);
+        assert_eq!((none.missing(), &none.fingertip), (None, &None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::measure::Measurer;
 use super::{FrameInfo, MatchedFrame};
-use crate::following::{Both, Follower, Schedule, Sight};
+use crate::following::{Both, Follower, Schedule, Sight, is_target_first};
 use crate::frame::{BoundingBox, DepthImage, Frame, Measurement, Reason};
 use crate::settings::Regions;
 use crate::statistics::median;
@@ -13,6 +13,7 @@ use crate::tracking::StartError;
 pub struct LiveFollower {
     fingertip: Follower,
     target: Follower,
+    is_target_first: bool,
     schedule: Schedule,
     first_nanos: Option<i64>,
 }
@@ -23,13 +24,14 @@ impl LiveFollower {
         regions.are_followed().then(|| Self {
             fingertip: Follower::default(),
             target: Follower::default(),
+            is_target_first: is_target_first(regions),
             schedule: Schedule::new(regions),
             first_nanos: None,
         })
     }
 
-    /// Give the next frame the boxes of its regions that are followed. Its seconds count from the first frame. The target is
-    /// looked for first: what is seen of it is not the fingertip's.
+    /// Give the next frame the boxes of its regions that are followed. Its seconds count from the first frame. What is seen of
+    /// the one that is looked for first is not the other's.
     ///
     /// # Errors
     /// For a drawn box that lies outside the picture; the region is then as if it was not drawn.
@@ -44,10 +46,23 @@ impl LiveFollower {
         let looks = self.fingertip.looks(due[0]) || self.target.looks(due[1]);
         let picture = looks.then(|| measurer.look(frame)).flatten();
         let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));
-        let target = self.target.see(due[1], at_nanos, picture, None);
-        let fingertip = self
-            .fingertip
-            .see(due[0], at_nanos, picture, self.target.cover());
+        let Self {
+            fingertip, target, ..
+        } = self;
+        let (fingertip, target) = match self.is_target_first {
+            true => {
+                let target_seen = target.see(due[1], at_nanos, picture, None);
+                (
+                    fingertip.see(due[0], at_nanos, picture, target.cover()),
+                    target_seen,
+                )
+            }
+            false => {
+                let fingertip_seen = fingertip.see(due[0], at_nanos, picture, None);
+                let target_seen = target.see(due[1], at_nanos, picture, fingertip.cover());
+                (fingertip_seen, target_seen)
+            }
+        };
         let sights = [fingertip.unwrap_or_default(), target.unwrap_or_default()];
         frame.info.place_followed(&measurer.regions, &sights);
         target.and(fingertip).map(|_| ())

@@ -46,7 +46,7 @@ pub(super) struct Join<P> {
     needs_depth: bool,
     pub tolerance_nanos: i64,
     split_gap_nanos: Option<i64>,
-    pub depth: Buffer<P>,
+    pub depth: Buffer<DepthMessage<P>>,
     pub camera_info: Buffer<Intrinsics>,
     pub fingertip: BoxStream,
     pub target: BoxStream,
@@ -56,6 +56,13 @@ pub(super) struct Join<P> {
     /// Where the current episode began, unless it is the first.
     episode_start: Option<Moment>,
     last_settled: Option<Moment>,
+}
+
+/// A depth image, and whose coordinate frame it is in.
+#[derive(Debug)]
+pub(super) struct DepthMessage<P> {
+    pub frame_id: String,
+    pub payload: P,
 }
 
 #[derive(Debug)]
@@ -80,7 +87,7 @@ impl<P: Clone> Join<P> {
         config: &Config,
         needs_depth: bool,
         interpolates: bool,
-        bytes_of: fn(&P) -> usize,
+        bytes_of: fn(&DepthMessage<P>) -> usize,
     ) -> Self {
         let regions = &config.regions;
         let stream = |role, classes: &[String], region| {
@@ -104,6 +111,12 @@ impl<P: Clone> Join<P> {
             episode_start: None,
             last_settled: None,
         }
+    }
+
+    /// The coordinate frame of the depth that belongs to an image.
+    pub(super) fn depth_frame(&self, moment: Moment) -> Option<&str> {
+        let (_, depth) = self.depth.nearest(moment, self.tolerance_nanos)?;
+        Some(depth.frame_id.as_str())
     }
 
     pub(super) fn last_settled(&self) -> Option<Moment> {
@@ -183,7 +196,7 @@ impl<P: Clone> Join<P> {
         let fingertip = self.fingertip.at(moment, self.episode_start);
         let target = self.target.at(moment, self.episode_start);
         let depth = self.depth.nearest(moment, self.tolerance_nanos);
-        let depth = depth.map(|(at, payload)| (at, payload.clone()));
+        let depth = depth.map(|(at, depth)| (at, depth.payload.clone()));
         let no_depth = (self.needs_depth && depth.is_none()).then_some(Reason::NoDepth);
         let reason = (self.fingertip.reason(&fingertip))
             .or_else(|| self.target.reason(&target))
@@ -210,6 +223,8 @@ impl<P: Clone> Join<P> {
             image: image.payload,
             depth: depth.map(|(_, payload)| payload),
             intrinsics: camera_info.map(|(_, intrinsics)| intrinsics),
+            places: None,
+            registration: None,
         };
         self.forget_before(moment);
         (frame, Some(used))
@@ -227,6 +242,8 @@ impl<P: Clone> Join<P> {
             image: image.payload,
             depth: None,
             intrinsics: None,
+            places: None,
+            registration: None,
         }
     }
 

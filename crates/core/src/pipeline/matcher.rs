@@ -8,10 +8,13 @@ use bytes::Bytes;
 use super::boxes::Neighbours;
 use super::clock::Moment;
 use super::image_order::{Change, ImageOrder, PendingImage, PendingImages, is_pending};
-use super::join::{Join, Times, Used};
+use super::join::{DepthMessage, Join, Times, Used};
+use super::rig::Rig;
 use super::settled::Settled;
 use super::{BoxRole, Input, MatchedFrame, Streams};
 use crate::frame::{Detection, Intrinsics, Reason};
+use crate::messages::TransformStamped;
+use crate::registration::Registration;
 use crate::settings::Config;
 use crate::stamp::NANOS_PER_SECOND;
 
@@ -24,7 +27,9 @@ const MAX_HELD_BYTES: usize = 384 << 20;
 /// A frame is settled once each stream that exists has come to the image's stamp or past it, or
 /// `matching.wait_s` of log time has passed since the image, or [`flush`](Self::flush) is called.
 /// Each stream's own stamps are expected to ascend, as one publisher's do; across streams any
-/// order within the wait gives the same frames. Camera info is waited for only until the first.
+/// order within the wait gives the same frames. Camera info is waited for only until the first. Live, transforms are
+/// waited for that tell where the regions' frames are at the stamp, without guessing beyond the last one; and what depth
+/// of a camera of its own is registered with.
 ///
 /// Frames come out in the order of their stamps, save `late` ones: an image older than the last
 /// frame, by less than a second, comes out at once. An image a second or more older than the
@@ -53,6 +58,8 @@ pub struct Matcher {
     pending_bytes: usize,
     images_placed: u64,
     duplicates: u64,
+    /// Transforms and the depth camera, of a live matcher.
+    rig: Option<Rig>,
     /// What a recording has settled.
     settled: Option<Settled>,
     missed: bool,
@@ -83,12 +90,13 @@ impl Matcher {
             reach_nanos: times.reach_nanos,
             max_held_bytes: MAX_HELD_BYTES,
             order: ImageOrder::new(times.clock(), recorded),
-            join: Join::new(config, needs_depth, recorded, Bytes::len),
+            join: Join::new(config, needs_depth, recorded, |depth| depth.payload.len()),
             now_nanos: i64::MIN,
             pending: PendingImages::new(),
             pending_bytes: 0,
             images_placed: 0,
             duplicates: 0,
+            rig: (!recorded).then(|| Rig::new(config, needs_depth, times.wait_nanos)),
             settled: recorded.then(|| Settled::new(remembered_nanos)),
             missed: false,
             ready: VecDeque::new(),
@@ -136,6 +144,28 @@ impl Matcher {
         Some(*intrinsics)
     }
 
+    /// Why a region at a TF frame is nowhere for the camera, in words: a frame that nobody ever named, or what the newest
+    /// image lacked.
+    pub fn unplaced(&self) -> Option<String> {
+        self.rig.as_ref()?.unplaced()
+    }
+
+    /// Why depth of a camera of its own is not registered, in words.
+    pub fn unregistered(&self) -> Option<&str> {
+        self.rig.as_ref()?.unregistered()
+    }
+
+    /// What depth of a camera of its own is registered with, once it is.
+    pub fn registered(&self) -> Option<&Registration> {
+        self.rig.as_ref()?.registered()
+    }
+
+    /// What was wrong with transforms, in words, with how often.
+    pub fn refused_transforms(&self) -> Vec<String> {
+        let rig = self.rig.as_ref();
+        rig.map_or_else(Vec::new, |rig| rig.transforms().refused().in_words())
+    }
+
     /// Take in a message that was logged (offline) or received (live) at a time.
     pub fn push(&mut self, log_time_nanos: i64, input: Input) {
         self.advance(log_time_nanos);
@@ -151,12 +181,25 @@ impl Matcher {
             }
             Input::Depth {
                 stamp_nanos,
+                frame_id,
                 payload,
-            } => self.push_depth(log_time_nanos, stamp_nanos, payload),
+            } => {
+                let depth = DepthMessage { frame_id, payload };
+                self.push_depth(log_time_nanos, stamp_nanos, depth);
+            }
             Input::CameraInfo {
                 stamp_nanos,
                 intrinsics,
             } => self.push_camera_info(log_time_nanos, stamp_nanos, intrinsics),
+            Input::DepthCameraInfo { intrinsics, .. } => {
+                if let Some(rig) = &mut self.rig {
+                    rig.push_depth_camera(intrinsics);
+                }
+            }
+            Input::Transforms {
+                transforms,
+                is_static,
+            } => self.push_transforms(log_time_nanos, &transforms, is_static),
             Input::Boxes {
                 role,
                 stamp_nanos,
@@ -245,12 +288,12 @@ impl Matcher {
         self.join.count_image();
     }
 
-    fn push_depth(&mut self, log_time_nanos: i64, stamp_nanos: i64, payload: Bytes) {
+    fn push_depth(&mut self, log_time_nanos: i64, stamp_nanos: i64, depth: DepthMessage<Bytes>) {
         let newest = self.join.depth.newest();
         let Some(moment) = self.moment(log_time_nanos, stamp_nanos, newest) else {
             return;
         };
-        if self.join.depth.insert(moment, payload, |_, _| false)
+        if self.join.depth.insert(moment, depth, |_, _| false)
             && let Some(settled) = &self.settled
         {
             self.missed |= settled.misses_depth(moment, self.join.tolerance_nanos);
@@ -266,6 +309,17 @@ impl Matcher {
             self.missed |= settled.misses_camera_info(moment, &intrinsics);
         }
         (self.join.camera_info).insert(moment, intrinsics, |_, _| false);
+    }
+
+    fn push_transforms(&mut self, log_time: i64, sent: &[TransformStamped], is_static: bool) {
+        let Self { order, rig, .. } = self;
+        let place = |stamp, newest| {
+            let is_wild = order.is_wild(stamp);
+            (!is_wild).then(|| order.place_message(log_time, stamp, newest))
+        };
+        if let Some(rig) = rig {
+            rig.push_transforms(log_time, sent, is_static, &place);
+        }
     }
 
     fn push_boxes(&mut self, log_time: i64, stamp: i64, role: BoxRole, boxes: &[Detection]) {
@@ -301,14 +355,16 @@ impl Matcher {
     fn settle(&mut self) {
         while let Some(((moment, _), image)) = self.pending.first_key_value() {
             let deadline = image.log_time_nanos.saturating_add(self.wait_nanos);
-            if self.now_nanos <= deadline && !image.wild && !self.is_complete(*moment) {
+            let waits = self.now_nanos <= deadline && !image.wild;
+            if waits && !(self.has_messages(*moment) && self.has_rig()) {
                 break;
             }
             self.settle_first();
         }
     }
 
-    fn is_complete(&self, moment: Moment) -> bool {
+    /// Whether every stream has come to a frame.
+    fn has_messages(&self, moment: Moment) -> bool {
         let Streams {
             depth,
             camera_info,
@@ -322,13 +378,27 @@ impl Matcher {
             && (!target || join.target.has_reached(moment, ahead))
     }
 
+    /// Whether it is known what the first pending frame needs of transforms and of the depth camera.
+    fn has_rig(&mut self) -> bool {
+        let first = self.pending.first_key_value();
+        let (Some(((moment, _), image)), Some(rig)) = (first, &mut self.rig) else {
+            return true;
+        };
+        let depth_frame = self.join.depth_frame(*moment);
+        rig.is_complete(*moment, &image.frame_id, depth_frame)
+    }
+
     /// Turn the oldest pending image into a frame with what is there; false if none is pending.
     fn settle_first(&mut self) -> bool {
         let Some(((moment, _), image)) = self.pending.pop_first() else {
             return false;
         };
         self.pending_bytes -= image.payload.len();
-        let (frame, used) = self.join.frame(moment, image);
+        let depth_frame = self.join.depth_frame(moment).map(str::to_owned);
+        let (mut frame, used) = self.join.frame(moment, image);
+        if let Some(rig) = &mut self.rig {
+            rig.complete(moment, depth_frame.as_deref(), &mut frame);
+        }
         if let (Some(settled), Some(used)) = (&mut self.settled, used) {
             settled.push(used);
         }

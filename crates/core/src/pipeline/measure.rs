@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::at_frames::{self, Ball};
+use super::at_frames::{self, Ball, Place, Places};
 use super::detector_picture::in_image;
 use super::followed::doubted;
 use super::{FrameInfo, MatchedFrame, check_regions};
@@ -18,7 +18,8 @@ use crate::frame::{
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
-use crate::registration::DepthCamera;
+use crate::no_video_picture::NoVideoPicture;
+use crate::registration::Registration;
 use crate::settings;
 use crate::step::Latency;
 use crate::transforms::TransformTree;
@@ -51,21 +52,14 @@ pub struct Measurer<'a> {
     pub image: Decoder,
     /// Reads the depth stream's; `None` without one.
     pub depth: Option<Decoder>,
-    /// What the depth is registered with; `None` where it is registered to the colour image already.
+    /// What the depth is registered with, where that is one for all frames; `None` where it is registered to the colour
+    /// image already, or each frame has its own.
     pub registration: Option<Registration>,
     /// What the boxes' pixels mean, and which regions are at TF frames.
     pub regions: settings::Regions,
-    /// Where those frames are; `None` where every box is a detector's.
+    /// Where those frames are, for frames that come without their places; `None` where every box is a detector's, or
+    /// each frame has its places.
     pub transforms: Option<&'a TransformTree>,
-}
-
-/// How depth of a camera of its own becomes the colour image's.
-#[derive(Debug, Clone)]
-pub struct Registration {
-    /// That camera.
-    pub camera: DepthCamera,
-    /// All of the picture, for who looks beyond the regions' surroundings.
-    pub whole: bool,
 }
 
 /// A frame to measure.
@@ -148,7 +142,8 @@ impl Measurer<'_> {
             .and_then(|intrinsics| fitted_to(&intrinsics, size));
         let depth = (self.depth.as_ref()).zip(frame.depth.as_ref());
         let depth = depth.and_then(|(decoder, data)| decoder.depth(data).ok());
-        let depth = depth.and_then(|depth| match &self.registration {
+        let registration = frame.registration.as_deref().or(self.registration.as_ref());
+        let depth = depth.and_then(|depth| match registration {
             None => is_scaling((depth.width, depth.height), size).then_some(depth),
             Some(registration) => {
                 let whole = BoundingBox::new(0.0, 0.0, size.0.into(), size.1.into());
@@ -174,14 +169,18 @@ impl Measurer<'_> {
     }
 
     fn prepare(&self, task: Task) -> Prepared {
-        let Task { frame, keep_color } = task;
-        let reason = match self.transforms {
+        let Task {
+            mut frame,
+            keep_color,
+        } = task;
+        let places = frame.places.take().or_else(|| self.places(&frame.info));
+        let reason = match places {
             // Boxes at frames are still to be placed.
             Some(_) => frame.info.reason,
             None => frame.info.regions().err(),
         };
-        let needs_size = self.transforms.is_some() || self.has_foreign_pixels(&frame.info);
-        let tf_m = self.tf_m(&frame.info);
+        let needs_size = places.is_some() || self.has_foreign_pixels(&frame.info);
+        let tf_m = places.as_ref().and_then(|places| places.tf_m);
         let mut measured = Measured {
             info: FrameInfo { tf_m, ..frame.info },
             measurement: Err(reason.unwrap_or(Reason::NoImage)),
@@ -197,16 +196,21 @@ impl Measurer<'_> {
         let color = match self.image.lazy_color(&frame.image) {
             Ok(color) => color,
             Err(error) => {
-                measured.broken = Some(Broken::new("colour image", &error));
+                measured.broken = Some(Broken::of_color(&error));
                 return Prepared { measured, question };
             }
         };
         self.place_boxes(&mut measured.info, color.width, color.height);
-        let balls = self.place_balls(&mut measured, frame.intrinsics, (color.width, color.height));
+        let camera =
+            (frame.intrinsics).and_then(|camera| fitted_to(&camera, (color.width, color.height)));
+        let balls = match places {
+            Some(places) => self.place_balls(&mut measured, places, camera),
+            None => Vec::new(),
+        };
         if keep_color {
             match color.pixels() {
                 Ok(_) => measured.color = Some(color.clone()),
-                Err(error) => measured.broken = Some(Broken::new("colour image", error)),
+                Err(error) => measured.broken = Some(Broken::of_color(error)),
             }
         }
         if let Ok(regions) = measured.info.regions() {
@@ -215,6 +219,7 @@ impl Measurer<'_> {
                 stamp_nanos: measured.info.stamp_nanos,
                 color,
                 depth: frame.depth.as_ref(),
+                registration: frame.registration.as_deref(),
                 intrinsics: frame.intrinsics,
             };
             match self.decode(frame, &regions, &balls, &mut measured.broken) {
@@ -243,12 +248,14 @@ impl Measurer<'_> {
             .map(|bbox| in_image(&bbox, target, width, height));
     }
 
-    fn tf_m(&self, info: &FrameInfo) -> Option<f64> {
+    /// Where the regions' frames are for a frame of a recording.
+    fn places(&self, info: &FrameInfo) -> Option<Places> {
         // A wild stamp is no time to ask for.
         let transforms = self
             .transforms
             .filter(|_| info.reason != Some(Reason::WildStamp))?;
-        at_frames::tf_m(&self.regions, transforms, info.stamp_nanos).ok()?
+        let (camera, stamp_nanos) = (&info.frame_id, info.stamp_nanos);
+        Some(Places::of(&self.regions, transforms, camera, stamp_nanos))
     }
 
     /// Give regions at frames their boxes. Where one has none, the frame cannot be measured, unless that was known
@@ -256,27 +263,19 @@ impl Measurer<'_> {
     fn place_balls(
         &self,
         measured: &mut Measured,
+        places: Places,
         camera: Option<Intrinsics>,
-        picture: Size,
     ) -> Vec<Ball> {
-        let Some(transforms) = self.transforms else {
-            return Vec::new();
-        };
         let settings::Regions { fingertip, target } = &self.regions;
         let mut balls = Vec::new();
-        for (region, missing, is_target) in [
-            (fingertip, Reason::NoFingertipBox, false),
-            (target, Reason::NoTargetBox, true),
+        for (region, place, missing, is_target) in [
+            (fingertip, places.fingertip, Reason::NoFingertipBox, false),
+            (target, places.target, Reason::NoTargetBox, true),
         ] {
+            let Some(place) = place else { continue };
             let info = &mut measured.info;
-            match ball(
-                region,
-                transforms,
-                info,
-                camera.and_then(|camera| fitted_to(&camera, picture)),
-            ) {
-                Ok(None) => {}
-                Ok(Some((ball, source))) => {
+            match ball(region, place, camera) {
+                Ok((ball, source)) => {
                     let (bbox, source) = (Some(ball.bbox), Some(source));
                     match is_target {
                         true => (info.target, info.target_source) = (bbox, source),
@@ -349,47 +348,47 @@ impl Measurer<'_> {
         let depth = decoder
             .depth(data)
             .map_err(|error| Broken::new("depth image", &error))?;
-        match &self.registration {
+        match frame.registration.or(self.registration.as_ref()) {
             None => {
                 check_size("depth image", (depth.width, depth.height), frame)?;
                 Ok(Some(depth))
             }
-            Some(registration) => registration.register(&depth, color, regions).map(Some),
+            Some(registration) => registered(registration, &depth, color, regions).map(Some),
         }
     }
 }
 
-impl Registration {
-    fn register(
-        &self,
-        depth: &DepthImage,
-        color: Option<&Intrinsics>,
-        regions: &Regions,
-    ) -> Result<DepthImage, Broken> {
-        let broken = |why: String| Broken {
-            what: "depth image",
-            why,
-        };
-        let color = color.ok_or_else(|| {
-            broken("it cannot be registered without the colour camera's intrinsics".to_owned())
-        })?;
-        let wanted = match (self.whole, color.size()) {
-            (true, Some((width, height))) => {
-                vec![BoundingBox::new(0.0, 0.0, width.into(), height.into())]
-            }
-            _ => vec![
-                GeometryEstimator::surroundings(&regions.fingertip),
-                GeometryEstimator::surroundings(&regions.target),
-            ],
-        };
-        self.camera.register(depth, color, &wanted).ok_or_else(|| {
-            let (width, height) = self.camera.intrinsics().size().unwrap_or_default();
-            broken(format!(
-                "its {}x{} pixels are not the {width}x{height} of its camera info",
-                depth.width, depth.height
-            ))
-        })
-    }
+/// Depth as the colour camera would have measured it.
+fn registered(
+    registration: &Registration,
+    depth: &DepthImage,
+    color: Option<&Intrinsics>,
+    regions: &Regions,
+) -> Result<DepthImage, Broken> {
+    let broken = |why: String| Broken {
+        what: "depth image",
+        why,
+    };
+    let color = color.ok_or_else(|| {
+        broken("it cannot be registered without the colour camera's intrinsics".to_owned())
+    })?;
+    let wanted = match (registration.whole, color.size()) {
+        (true, Some((width, height))) => {
+            vec![BoundingBox::new(0.0, 0.0, width.into(), height.into())]
+        }
+        _ => vec![
+            GeometryEstimator::surroundings(&regions.fingertip),
+            GeometryEstimator::surroundings(&regions.target),
+        ],
+    };
+    let camera = &registration.camera;
+    camera.register(depth, color, &wanted).ok_or_else(|| {
+        let (width, height) = camera.intrinsics().size().unwrap_or_default();
+        broken(format!(
+            "its {}x{} pixels are not the {width}x{height} of its camera info",
+            depth.width, depth.height
+        ))
+    })
 }
 
 /// A frame whose colour is found sound and whose depth is not looked at yet.
@@ -398,6 +397,7 @@ struct DecodedFrame<'a> {
     stamp_nanos: i64,
     color: LazyColorImage,
     depth: Option<&'a Bytes>,
+    registration: Option<&'a Registration>,
     intrinsics: Option<Intrinsics>,
 }
 
@@ -410,27 +410,16 @@ enum Unplaced {
     NoTransform(String),
 }
 
-/// What the camera sees of a region at a frame; `None` of one that is at none.
+/// What the camera sees of a region at a frame.
 fn ball(
     region: &settings::Region,
-    transforms: &TransformTree,
-    info: &FrameInfo,
+    place: Result<Place, String>,
     camera: Option<Intrinsics>,
-) -> Result<Option<(Ball, BoxSource)>, Unplaced> {
-    let found = at_frames::point_in(&info.frame_id, region, transforms, info.stamp_nanos);
-    let found = found.map_err(|error| {
-        let frame = region.frame.as_deref().unwrap_or_default();
-        Unplaced::NoTransform(format!(
-            "where '{frame}' is for the camera '{}' is not known: {error}",
-            info.frame_id
-        ))
-    })?;
-    let Some((point, source)) = found else {
-        return Ok(None);
-    };
+) -> Result<(Ball, BoxSource), Unplaced> {
+    let Place { point, source } = place.map_err(Unplaced::NoTransform)?;
     let camera = camera.ok_or(Unplaced::NoCamera)?;
     let ball = Ball::seen(point, region.size_m, &camera).ok_or(Unplaced::Unseen)?;
-    Ok(Some((ball, source)))
+    Ok((ball, source))
 }
 
 /// The intrinsics of the colour image as it is: it may have been resized since the camera.
@@ -478,7 +467,7 @@ impl Measured {
         if answer == Err(Reason::NoImage)
             && let Err(error) = frame.color.pixels()
         {
-            self.broken = Some(Broken::new("colour image", error));
+            self.broken = Some(Broken::of_color(error));
         }
         self.measurement = answer
             .and_then(|answer| at_frames::believed(regions, self.info.tf_m, answer))
@@ -488,6 +477,20 @@ impl Measured {
 }
 
 impl Broken {
+    /// What a colour image is called that cannot be used: that the first packets of a video show nothing is one thing, that
+    /// later ones are damaged another.
+    pub const COLORS: [&str; 3] = ["colour image", "early video picture", "video picture"];
+
+    fn of_color(error: &Error) -> Self {
+        let [file, early, damaged] = Self::COLORS;
+        let what = match error {
+            Error::NoVideoPicture(NoVideoPicture::BeforeKeyframe) => early,
+            Error::NoVideoPicture(_) => damaged,
+            _ => file,
+        };
+        Self::new(what, error)
+    }
+
     fn new(what: &'static str, error: &Error) -> Self {
         Self {
             what,

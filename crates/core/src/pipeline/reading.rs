@@ -17,6 +17,13 @@ pub enum StreamKind {
     Depth,
     /// The colour camera's intrinsics.
     CameraInfo,
+    /// Those of a depth camera of its own.
+    DepthCameraInfo,
+    /// Transforms.
+    Transforms {
+        /// They hold at all times.
+        is_static: bool,
+    },
     /// A detector's boxes.
     Boxes(BoxRole),
 }
@@ -42,6 +49,17 @@ pub fn read(
             let (header, intrinsics) = decoder.camera_info(bytes)?;
             camera_info(&header, intrinsics, received_nanos)
         }
+        StreamKind::DepthCameraInfo => {
+            let (header, intrinsics) = decoder.camera_info(bytes)?;
+            Input::DepthCameraInfo {
+                stamp_nanos: stamp_or(received_nanos, header.stamp_nanos()),
+                intrinsics,
+            }
+        }
+        StreamKind::Transforms { is_static } => Input::Transforms {
+            transforms: decoder.transforms(bytes)?,
+            is_static,
+        },
         StreamKind::Boxes(role) => {
             let detections = decoder.detections(bytes)?;
             boxes(
@@ -76,6 +94,7 @@ pub fn image(header: Header, bytes: &Bytes, received_nanos: i64) -> Input {
 pub fn depth(header: &Header, bytes: &Bytes, received_nanos: i64) -> Input {
     Input::Depth {
         stamp_nanos: stamp_or(received_nanos, header.stamp_nanos()),
+        frame_id: header.frame_id.clone(),
         payload: bytes.clone(),
     }
 }
@@ -123,7 +142,7 @@ mod tests {
             "{color:?}"
         );
         assert!(
-            matches!(&depth, Input::Depth { stamp_nanos: 5, payload } if *payload == bytes),
+            matches!(&depth, Input::Depth { stamp_nanos: 5, frame_id, payload } if frame_id == "camera" && *payload == bytes),
             "{depth:?}"
         );
     }

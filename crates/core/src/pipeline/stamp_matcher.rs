@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::clock::{Moment, RESET_NANOS};
 use super::image_order::{Change, ImageOrder, PendingImage, PendingImages, Placed, is_pending};
-use super::join::{Join, Times};
+use super::join::{DepthMessage, Join, Times};
 use super::{BoxRole, Input, MatchedFrame};
 use crate::frame::{Detection, Intrinsics};
 use crate::settings::Config;
@@ -89,9 +89,12 @@ impl StampMatcher {
                 return self.images.extend(placed(changes));
             }
             Input::EpisodeSplit => return self.splits.push_back(log_time_nanos),
+            // Known before, as a whole.
+            Input::Transforms { .. } | Input::DepthCameraInfo { .. } => return,
             Input::Depth {
                 stamp_nanos,
                 payload,
+                ..
             } => (stamp_nanos, Content::Depth(payload)),
             Input::CameraInfo {
                 stamp_nanos,
@@ -165,7 +168,11 @@ impl StampMatcher {
         match content {
             Content::Depth(ordinal) => {
                 missed.depth += late;
-                self.join.depth.insert(moment, ordinal, |_, _| false);
+                let depth = DepthMessage {
+                    frame_id: String::new(),
+                    payload: ordinal,
+                };
+                self.join.depth.insert(moment, depth, |_, _| false);
             }
             Content::CameraInfo(intrinsics) => {
                 missed.camera_info += late;

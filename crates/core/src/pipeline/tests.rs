@@ -2,6 +2,7 @@
 
 mod boxes;
 mod episodes;
+mod frames;
 mod matching;
 mod ordering;
 mod recorded;
@@ -126,6 +127,7 @@ fn image(ms: i64) -> Input {
 fn depth(ms: i64) -> Input {
     Input::Depth {
         stamp_nanos: ms * MS,
+        frame_id: String::new(),
         payload: payload(ms),
     }
 }

@@ -8,7 +8,6 @@ use serde_yaml::Value;
 
 use super::config::Config;
 use super::declared::{declared, value_at};
-use super::regions::Regions;
 use super::reward::RewardKind;
 use crate::digest;
 use crate::error::{Error, Result};
@@ -107,31 +106,11 @@ impl Config {
             ("target", &regions.target),
         ] {
             let Some(frame) = &region.frame else { continue };
-            let own = |key: &str| format!("regions.{name}.{key}");
-            let wrong = [
-                (
-                    frame.trim_matches('/').is_empty(),
-                    own("frame"),
-                    format!("'{frame}'"),
-                    "a frame's name".to_owned(),
-                ),
-                (
-                    self.matching.as_live,
-                    "matching.as_live".to_owned(),
-                    "true".to_owned(),
-                    format!(
-                        "false where {} is: the node has no frames yet",
-                        own("frame")
-                    ),
-                ),
-            ];
-            if let Some((_, key, value, expected)) =
-                wrong.into_iter().find(|(is_wrong, ..)| *is_wrong)
-            {
+            if frame.trim_matches('/').is_empty() {
                 return Err(Error::ConfigValue {
-                    key,
-                    value,
-                    expected,
+                    key: format!("regions.{name}.frame"),
+                    value: format!("'{frame}'"),
+                    expected: "a frame's name".to_owned(),
                 });
             }
         }
@@ -150,26 +129,6 @@ impl Config {
                 value: frame,
                 expected: "another frame than the fingertip's, or another offset in it".to_owned(),
             });
-        }
-        Ok(())
-    }
-
-    /// For who takes boxes from detectors only: that no region is at a TF frame.
-    ///
-    /// # Errors
-    /// `Error::ConfigValue` with the first frame.
-    pub fn refuse_frames(&self, who: &str) -> Result<()> {
-        let Regions { fingertip, target } = &self.regions;
-        for (name, region) in [("fingertip", fingertip), ("target", target)] {
-            if let Some(frame) = &region.frame {
-                return Err(Error::ConfigValue {
-                    key: format!("regions.{name}.frame"),
-                    value: format!("'{frame}'"),
-                    expected: format!(
-                        "left out for {who}, which takes boxes from detectors only; label takes TF frames"
-                    ),
-                });
-            }
         }
         Ok(())
     }

@@ -19,8 +19,20 @@ pub struct Depth {
     pub registered: bool,
     /// Where the depth camera's optical frame is in the colour camera's: x y z in metres and a quaternion qx qy qz qw,
     /// with blanks between. None: /tf_static tells.
-    #[schemars(extend("x-node" = false))]
     pub extrinsics: Option<Extrinsics>,
+}
+
+impl Depth {
+    /// Whether depth of one coordinate frame is of another camera than an image, and so to be registered: the frames in the
+    /// headers decide, and where one of them is empty, whether somebody gave extrinsics.
+    pub fn is_to_be_registered(&self, image_frame: &str, depth_frame: &str) -> bool {
+        let is_named = !image_frame.is_empty() && !depth_frame.is_empty();
+        let is_own = match is_named {
+            true => image_frame != depth_frame,
+            false => self.extrinsics.is_some(),
+        };
+        is_own && !self.registered
+    }
 }
 
 /// The pose of the depth camera's optical frame in the colour camera's, written `x y z qx qy qz qw`.

@@ -9,7 +9,7 @@ use smart_default::SmartDefault;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
-    /// sensor_msgs/Image or sensor_msgs/CompressedImage.
+    /// sensor_msgs/Image or sensor_msgs/CompressedImage; in recordings also video.
     pub image: Option<String>,
     /// sensor_msgs/Image (16UC1 mm, 32FC1 m) or CompressedImage (compressedDepth), registered to the image or
     /// to be so (section depth).
@@ -17,7 +17,6 @@ pub struct Topics {
     /// sensor_msgs/CameraInfo of the image.
     pub camera_info: Option<String>,
     /// sensor_msgs/CameraInfo of the depth image, where that is of a camera of its own.
-    #[schemars(extend("x-node" = false))]
     pub depth_camera_info: Option<String>,
     /// vision_msgs/Detection2DArray or sensor_msgs/RegionOfInterest; of recordings also yolo_msgs/DetectionArray,
     /// vision_msgs/Detection3DArray, zed_msgs/ObjectsStamped, depthai_ros_msgs/SpatialDetectionArray,

@@ -2,7 +2,7 @@
 //! boxes says nothing of the others.
 
 use super::config::Config;
-use super::regions::{Region, Regions};
+use super::regions::{Offset, Region, Regions};
 use crate::error::{Error, Result};
 
 impl Config {
@@ -46,6 +46,15 @@ fn check(name: &str, region: &Region, topic: Option<&str>) -> Result<()> {
     }
     if region.delay_s != 0.0 {
         return refuse(own("delay_s"), region.delay_s.to_string(), left_out);
+    }
+    if region.frame.is_none() {
+        let left_out = "left out where a box is drawn: it says how large the region is".to_owned();
+        if region.size_m != Region::default().size_m {
+            return refuse(own("size_m"), region.size_m.to_string(), left_out);
+        }
+        if let Some(Offset([x, y, z])) = region.offset_m {
+            return refuse(own("offset_m"), format!("'{x},{y},{z}'"), left_out);
+        }
     }
     for (index, drawn) in region.drawn.iter().enumerate() {
         if (region.drawn.iter().take(index)).any(|earlier| earlier.at_s == drawn.at_s) {

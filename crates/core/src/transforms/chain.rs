@@ -73,6 +73,15 @@ impl Chain {
         self.steps.iter().any(|step| step.frame == frame)
     }
 
+    /// The frames whose links lead from this chain's first frame to the end of the other one, and from that one's first.
+    pub(super) fn links_to<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = FrameId> + 'a {
+        let meeting = other.end();
+        let both = [self, other].map(|chain| chain.steps.iter().map(|step| step.frame));
+        let below = move |frame: &FrameId| *frame != meeting;
+        let [own, others] = both.map(|frames| frames.take_while(below));
+        own.chain(others)
+    }
+
     /// The last frame that it comes to.
     pub(super) fn end(&self) -> FrameId {
         self.steps.last().map_or(FrameId::MAX, |step| step.frame)

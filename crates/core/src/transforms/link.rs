@@ -1,6 +1,6 @@
 //! Where one frame is in its parent, over time: its samples, and what they say of a stamp.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use nalgebra::Isometry3;
 
@@ -18,6 +18,16 @@ pub(super) struct Link {
     other_fixed: Option<FrameId>,
     /// By stamp, and by parent where two publishers have one stamp.
     samples: BTreeMap<(i64, FrameId), Isometry3<f64>>,
+    /// When each was taken in, where they are forgotten after a while.
+    taken: VecDeque<(i64, (i64, FrameId))>,
+}
+
+/// How long samples are kept after they were taken in. Not how old they are: one whose stamp is wild would outlast all
+/// others, or have them forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct History {
+    pub now_nanos: i64,
+    pub kept_nanos: i64,
 }
 
 /// What a link says of a stamp.
@@ -39,13 +49,30 @@ pub(super) enum Unplaced {
 
 impl Link {
     /// The newest static sample counts: who says something new about what never moves corrects it.
-    pub(super) fn insert_static(&mut self, parent: FrameId, parent_from_child: Isometry3<f64>) {
-        if let Some((earlier, _)) = self.fixed
-            && earlier != parent
-        {
+    ///
+    /// Whether it says something else than the one before.
+    pub(super) fn insert_static(
+        &mut self,
+        parent: FrameId,
+        parent_from_child: Isometry3<f64>,
+    ) -> bool {
+        let earlier = self.fixed.replace((parent, parent_from_child));
+        if let Some((earlier, _)) = earlier.filter(|(earlier, _)| *earlier != parent) {
             self.other_fixed = Some(earlier);
         }
-        self.fixed = Some((parent, parent_from_child));
+        earlier.is_some_and(|earlier| earlier != (parent, parent_from_child))
+    }
+
+    /// What static samples alone tell.
+    pub(super) fn fixed(&self) -> Option<Self> {
+        let Self {
+            fixed, other_fixed, ..
+        } = *self;
+        fixed.is_some().then(|| Self {
+            fixed,
+            other_fixed,
+            ..Self::default()
+        })
     }
 
     pub(super) fn insert(
@@ -53,20 +80,36 @@ impl Link {
         stamp_nanos: i64,
         parent: FrameId,
         parent_from_child: Isometry3<f64>,
-        history_nanos: Option<i64>,
+        history: Option<History>,
     ) {
-        let sample = self.samples.entry((stamp_nanos, parent));
-        sample.or_insert(parent_from_child);
-        if let Some(history_nanos) = history_nanos
-            && let Some(((newest, _), _)) = self.samples.last_key_value()
-        {
-            let oldest = newest.saturating_sub(history_nanos);
-            while let Some(entry) = self.samples.first_entry()
-                && entry.key().0 < oldest
-            {
-                entry.remove();
-            }
+        let key = (stamp_nanos, parent);
+        let is_new = !self.samples.contains_key(&key);
+        if is_new {
+            self.samples.insert(key, parent_from_child);
         }
+        let Some(History {
+            now_nanos,
+            kept_nanos,
+        }) = history.filter(|_| is_new)
+        else {
+            return;
+        };
+        self.taken.push_back((now_nanos, key));
+        let oldest = now_nanos.saturating_sub(kept_nanos);
+        while let Some((taken, key)) = self.taken.front()
+            && *taken < oldest
+        {
+            self.samples.remove(key);
+            self.taken.pop_front();
+        }
+    }
+
+    /// Whether nothing that is still to come would say more of a stamp: it moves, and a sample is there of that time or a
+    /// little later, or it is fixed. One wild stamp far ahead does not count.
+    pub(super) fn has_reached(&self, stamp_nanos: i64, ahead_nanos: i64) -> bool {
+        let until = stamp_nanos.saturating_add(ahead_nanos.max(0));
+        let mut near = self.samples.range((stamp_nanos, 0)..=(until, FrameId::MAX));
+        near.next().is_some() || self.fixed.is_some() && self.samples.is_empty()
     }
 
     /// Where the child is at a stamp; `None` if it has no sample at all.

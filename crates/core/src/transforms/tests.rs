@@ -425,25 +425,72 @@ fn a_static_parent_and_another_one_are_a_contradiction() {
 fn history_is_bounded_by_time() {
     // given a live tree that keeps two seconds
     let mut tree = TransformTree::new(HOLD_NANOS).with_history(2 * SECOND);
-    for second in 0..10 {
-        let stamp_nanos = second * SECOND;
-        tree.insert(
-            "base",
-            "tip",
-            stamp_nanos,
-            at(second as f64, 0.0, 0.0),
-            false,
-        )
-        .unwrap();
-    }
-    // then what is older is gone, and the rest is not
+    let mut insert = |second: i64, stamp_nanos| {
+        tree.advance(second * SECOND);
+        let transform = at(second as f64, 0.0, 0.0);
+        (tree.insert("base", "tip", stamp_nanos, transform, false)).unwrap();
+    };
+    (0..9).for_each(|second| insert(second, second * SECOND));
+    // when one comes whose stamp is of another century
+    insert(9, 3_000_000_000 * SECOND);
+    // then what came earlier than two seconds ago is gone, and the rest is not
     assert!(tree.lookup("base", "tip", 7 * SECOND).is_ok());
     let gone = tree.lookup("base", "tip", 6 * SECOND).unwrap_err();
     assert!(
         matches!(gone, TransformError::BeforeFirst { by_nanos, .. } if by_nanos == SECOND),
         "{gone:?}"
     );
+    // and the wild one is, too, in its time
+    for second in 10..13 {
+        tree.advance(second * SECOND);
+        let transform = at(second as f64, 0.0, 0.0);
+        (tree.insert("base", "tip", second * SECOND, transform, false)).unwrap();
+    }
+    assert!(tree.lookup("base", "tip", 14 * SECOND).is_err());
     // and once the clock was set back it can be emptied
     tree.clear();
     assert!(tree.frames().is_empty());
+}
+
+#[test]
+fn a_transform_is_final_once_every_link_that_moves_has_come_past_the_stamp() {
+    // given a camera that is fixed in a base that moves in a map, and a tip that moves in the base
+    let mut tree = TransformTree::new(SECOND);
+    let mut insert = |parent: &str, child: &str, stamp_nanos, is_static| {
+        (tree.insert(parent, child, stamp_nanos, at(1.0, 0.0, 0.0), is_static)).unwrap();
+    };
+    insert("base", "camera", 0, true);
+    insert("map", "base", 0, false);
+    insert("base", "tip", 0, false);
+    let ahead_nanos = SECOND;
+    let reached = |tree: &TransformTree| tree.has_reached("camera", "tip", 5, ahead_nanos);
+    // then at a later stamp the last sample holds, but another may come
+    assert!(tree.lookup("camera", "tip", 5).is_ok() && !reached(&tree));
+    // and one of another century is none that has come past it
+    let wild = 3_000_000_000 * SECOND;
+    (tree.insert("base", "tip", wild, at(1.0, 0.0, 0.0), false)).unwrap();
+    assert!(!reached(&tree));
+    // and the next one is, whatever moves above the frame where both chains meet
+    (tree.insert("base", "tip", 5, at(1.0, 0.0, 0.0), false)).unwrap();
+    assert!(reached(&tree) && !tree.has_reached("map", "tip", 5, ahead_nanos));
+    // and a frame that nobody named is waited for, and one is there for itself
+    assert!(!tree.has_reached("camera", "cup", 5, ahead_nanos));
+    assert!(tree.has_reached("camera", "camera", 5, ahead_nanos));
+}
+
+#[test]
+fn a_static_transform_that_changed_was_not_noticed() {
+    let mut tree = TransformTree::new(0);
+    for (child, x) in [
+        ("camera", 1.0),
+        ("wrist", 2.0),
+        ("camera", 1.0),
+        ("wrist", 2.5),
+    ] {
+        (tree.insert("base", child, 0, at(x, 0.0, 0.0), true)).unwrap();
+    }
+    // then the one that says something else is told, and the newest counts
+    assert_eq!(tree.changed(), ["wrist"]);
+    let wrist = tree.lookup("base", "wrist", 7).unwrap();
+    assert_eq!(wrist.translation.x, 2.5);
 }

@@ -1,12 +1,12 @@
 //! The samples of all frames, and the transform between any two of them at a stamp.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
 
 use super::chain::{Broken, Chain};
 use super::error::TransformError;
-use super::link::{FrameId, Link, Unplaced};
+use super::link::{FrameId, History, Link, Unplaced};
 
 /// A quaternion shorter than this tells no direction; what rounding does to a unit one is far less.
 const MIN_QUATERNION_NORM: f64 = 1e-3;
@@ -51,8 +51,14 @@ pub struct TransformTree {
     /// Of each frame; none of one that was only ever a parent.
     links: Vec<Option<Link>>,
     hold_nanos: i64,
-    history_nanos: Option<i64>,
+    history: Option<History>,
+    /// Those of which a static sample said something else than one before.
+    changed: BTreeSet<FrameId>,
 }
+
+/// So many frames are told by name, and so many letters of each.
+const TOLD: usize = 30;
+const LETTERS: usize = 60;
 
 impl TransformTree {
     /// An empty tree. At both ends of its samples the nearest one holds for `hold_nanos`.
@@ -62,16 +68,24 @@ impl TransformTree {
             ids: HashMap::new(),
             links: Vec::new(),
             hold_nanos: hold_nanos.max(0),
-            history_nanos: None,
+            history: None,
+            changed: BTreeSet::new(),
         }
     }
 
-    /// The same, with samples forgotten that are that much older than the newest of their frame: for live use.
-    pub fn with_history(self, history_nanos: i64) -> Self {
-        let history_nanos = Some(history_nanos.max(0));
-        Self {
-            history_nanos,
-            ..self
+    /// The same, with samples forgotten so long after they were taken in: for live use.
+    pub fn with_history(self, kept_nanos: i64) -> Self {
+        let history = Some(History {
+            now_nanos: i64::MIN,
+            kept_nanos: kept_nanos.max(0),
+        });
+        Self { history, ..self }
+    }
+
+    /// What is taken in from now on is taken in at this time; it only goes forward.
+    pub fn advance(&mut self, now_nanos: i64) {
+        if let Some(history) = &mut self.history {
+            history.now_nanos = history.now_nanos.max(now_nanos);
         }
     }
 
@@ -110,8 +124,11 @@ impl TransformTree {
         let child = self.intern(child);
         let link = self.links[child].get_or_insert_default();
         match is_static {
-            true => link.insert_static(parent, parent_from_child),
-            false => link.insert(stamp_nanos, parent, parent_from_child, self.history_nanos),
+            true if link.insert_static(parent, parent_from_child) => {
+                self.changed.insert(child);
+            }
+            true => {}
+            false => link.insert(stamp_nanos, parent, parent_from_child, self.history),
         }
         Ok(())
     }
@@ -136,11 +153,7 @@ impl TransformTree {
     /// As [`lookup`](Self::lookup).
     pub fn look(&self, into: &str, from: &str, stamp_nanos: i64) -> Result<Looked, TransformError> {
         let [into, from] = [self.id(into)?, self.id(from)?];
-        let (links, hold_nanos) = (self.links.as_slice(), self.hold_nanos);
-        // All the way up even where the common ancestor comes earlier: which one that is, only the other chain tells.
-        let of_from = Chain::climb(links, from, stamp_nanos, hold_nanos, |_| false);
-        let is_common = |frame| of_from.has(frame);
-        let of_into = Chain::climb(links, into, stamp_nanos, hold_nanos, is_common);
+        let [of_from, of_into] = self.chains(into, from, stamp_nanos);
         if let Some((into_from, age_nanos)) = of_from.joined(&of_into) {
             return Ok(Looked {
                 into_from,
@@ -157,6 +170,64 @@ impl TransformTree {
             into: self.name(into),
             into_root: self.name(of_into.end()),
         })
+    }
+
+    /// Whether the transform between two frames at a stamp is there and no sample that is still to come would change it: each
+    /// link between them is fixed, or has a sample at the stamp or at most `ahead_nanos` later.
+    pub fn has_reached(&self, into: &str, from: &str, stamp_nanos: i64, ahead_nanos: i64) -> bool {
+        let (Ok(into), Ok(from)) = (self.id(into), self.id(from)) else {
+            return false;
+        };
+        let [of_from, of_into] = self.chains(into, from, stamp_nanos);
+        let has_reached = |frame: FrameId| {
+            let link = self.links.get(frame).and_then(Option::as_ref);
+            link.is_some_and(|link| link.has_reached(stamp_nanos, ahead_nanos))
+        };
+        of_from.joined(&of_into).is_some() && of_from.links_to(&of_into).all(has_reached)
+    }
+
+    /// The way up from each of two frames, of which the second ends where they meet.
+    fn chains(&self, into: FrameId, from: FrameId, stamp_nanos: i64) -> [Chain; 2] {
+        let (links, hold_nanos) = (self.links.as_slice(), self.hold_nanos);
+        // All the way up even where the common ancestor comes earlier: which one that is, only the other chain tells.
+        let of_from = Chain::climb(links, from, stamp_nanos, hold_nanos, |_| false);
+        let is_common = |frame| of_from.has(frame);
+        let of_into = Chain::climb(links, into, stamp_nanos, hold_nanos, is_common);
+        [of_from, of_into]
+    }
+
+    /// What static samples alone tell.
+    pub fn fixed(&self) -> Self {
+        let links = self.links.iter();
+        let fixed = |link: &Option<Link>| link.as_ref().and_then(Link::fixed);
+        Self {
+            links: links.map(fixed).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The frames of which a static sample said something else than one before: the newest counts.
+    pub fn changed(&self) -> Vec<&str> {
+        let names = self.changed.iter().filter_map(|id| self.names.get(*id));
+        names.map(String::as_str).collect()
+    }
+
+    /// How many frames were named.
+    pub fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Which frames there are: `there are base, tip`, cut where they are many or long.
+    pub fn in_words(&self) -> String {
+        let frames = self.frames();
+        let cut = |name: &&str| name.chars().take(LETTERS).collect::<String>();
+        let first: Vec<String> = frames.iter().take(TOLD).map(cut).collect();
+        let first = first.join(", ");
+        match frames.len() {
+            0 => "no transform has come at all".to_owned(),
+            all if all > TOLD => format!("there are {first} and {} more", all - TOLD),
+            _ => format!("there are {first}"),
+        }
     }
 
     /// Whether a sample named that frame, as a parent or a child.
@@ -176,6 +247,7 @@ impl TransformTree {
         self.names.clear();
         self.ids.clear();
         self.links.clear();
+        self.changed.clear();
     }
 
     fn error_of(&self, broken: &Broken) -> TransformError {

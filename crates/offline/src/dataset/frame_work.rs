@@ -22,9 +22,10 @@ use spatial_reward_core::frame::{
 };
 use spatial_reward_core::geometry::GeometryEstimator;
 use spatial_reward_core::imaging::Disparity;
-use spatial_reward_core::pipeline::at_frames::{believed, tf_m};
-use spatial_reward_core::pipeline::measure::{Registration, fitted_to, is_scaling};
+use spatial_reward_core::pipeline::at_frames::{Places, believed};
+use spatial_reward_core::pipeline::measure::{fitted_to, is_scaling};
 use spatial_reward_core::random::Random;
+use spatial_reward_core::registration::Registration;
 use spatial_reward_core::settings;
 
 /// What all frames share.
@@ -154,10 +155,15 @@ impl Workshop<'_> {
             geometry: &self.geometry,
         };
         let frame = &piece.joined.frame.info;
+        let places = piece.joined.frame.places.clone().or_else(|| {
+            let transforms = piece.decoders.transforms.as_ref()?;
+            let (camera, stamp_nanos) = (&frame.frame_id, frame.stamp_nanos);
+            Some(Places::of(self.sources, transforms, camera, stamp_nanos))
+        });
+        let tf_m = places.as_ref().and_then(|places| places.tf_m);
         let sources = Sources {
             regions: self.sources,
-            transforms: piece.decoders.transforms.as_ref(),
-            frame,
+            places,
         };
         let (boxes, unplaced) = sources.boxes(&extra.detected, &view);
         for region in unplaced {
@@ -179,7 +185,7 @@ impl Workshop<'_> {
         let place = |part: Part| regions.iter().position(|region| region.part == part);
         let first = place(Part::Fingertip).zip(place(Part::Target));
         if let Some((fingertip, target)) = first {
-            self.check_by_tf(&sources, scene.gap_m(fingertip, target))?;
+            self.check_by_tf(tf_m, scene.gap_m(fingertip, target))?;
         }
         let wanted = Wanted {
             questions: self.options.questions,
@@ -196,17 +202,12 @@ impl Workshop<'_> {
     }
 
     /// Where TF contradicts what is seen between two regions at frames, something else is seen.
-    fn check_by_tf(&self, sources: &Sources<'_>, gap_m: f32) -> std::result::Result<(), Skip> {
-        let Some(transforms) = sources.transforms else {
-            return Ok(());
-        };
-        // Of frames that are not connected there is no box either.
-        let between = tf_m(self.sources, transforms, sources.frame.stamp_nanos);
+    fn check_by_tf(&self, tf_m: Option<f64>, gap_m: f32) -> std::result::Result<(), Skip> {
         let seen = Measurement {
             surface_m: Some(gap_m.into()),
             ..Measurement::default()
         };
-        believed(self.sources, between.unwrap_or_default(), seen)?;
+        believed(self.sources, tf_m, seen)?;
         Ok(())
     }
 
@@ -322,7 +323,8 @@ fn decode(piece: &Piece) -> std::result::Result<DecodedFrame, Skip> {
             false => Err(Skip::of("depth_of_another_size")),
         }
     };
-    let camera_depth = match &decoders.registration {
+    let registration = frame.registration.as_deref();
+    let camera_depth = match registration.or(decoders.registration.as_ref()) {
         None => depth_of(&decoders.depth, &frame.depth)?,
         Some(registration) => registered(piece, registration, &intrinsics)?,
     };

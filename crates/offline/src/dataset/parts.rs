@@ -3,22 +3,19 @@
 
 use super::regions::{Detected, Part, View};
 use spatial_reward_core::frame::Reason;
-use spatial_reward_core::pipeline::at_frames::{Ball, point_in};
-use spatial_reward_core::pipeline::{FrameInfo, in_image};
+use spatial_reward_core::pipeline::at_frames::{Ball, Place, Places};
+use spatial_reward_core::pipeline::in_image;
 use spatial_reward_core::settings::{Region, Regions};
-use spatial_reward_core::transforms::TransformTree;
 
 /// Boxes that overlap by so much (intersection over union) are of one thing.
 const ONE_THING: f64 = 0.5;
 
-/// What says where fingertip and target of a frame are.
+/// What says where fingertip and target of a frame are, but for boxes.
 pub(crate) struct Sources<'a> {
     /// What each region's boxes mean.
     pub regions: &'a Regions,
-    /// Where their TF frames are; `None` where none is at one.
-    pub transforms: Option<&'a TransformTree>,
-    /// The frame, with its boxes that were drawn or are fixed.
-    pub frame: &'a FrameInfo,
+    /// Where those at TF frames are; `None` where none is at one.
+    pub places: Option<Places>,
 }
 
 /// Why a region has no box.
@@ -38,22 +35,30 @@ impl Sources<'_> {
     ) -> (Vec<Detected>, Vec<Unplaced>) {
         let (mut boxes, mut unplaced) = (detected.to_vec(), Vec::new());
         let (width, height) = (view.color.width, view.color.height);
-        for (part, name, region) in [
-            (Part::Fingertip, "fingertip", &self.regions.fingertip),
-            (Part::Target, "target", &self.regions.target),
+        let [fingertip, target] = match &self.places {
+            Some(places) => [&places.fingertip, &places.target],
+            None => [&None, &None],
+        };
+        let Regions {
+            fingertip: tip,
+            target: object,
+        } = self.regions;
+        for (part, name, region, place) in [
+            (Part::Fingertip, "fingertip", tip, fingertip),
+            (Part::Target, "target", object, target),
         ] {
             for seen in boxes.iter_mut().filter(|seen| seen.part == part) {
                 seen.bbox = in_image(&seen.bbox, region, width, height);
             }
-            match self.ball(region, view) {
-                Ok(None) => {}
-                Ok(Some(ball)) => boxes.push(Detected {
+            match place.as_ref().map(|place| ball(region, place, view)) {
+                None => {}
+                Some(Ok(ball)) => boxes.push(Detected {
                     part,
                     name: name.to_owned(),
                     bbox: ball.bbox,
                     instance: None,
                 }),
-                Err(why) => unplaced.push(why),
+                Some(Err(why)) => unplaced.push(why),
             }
             if !region.is_detected()
                 && let Some(own) = boxes.iter().find(|seen| seen.part == part)
@@ -67,37 +72,20 @@ impl Sources<'_> {
         boxes.sort_by_key(|seen| seen.part);
         (boxes, unplaced)
     }
+}
 
-    /// What the camera sees of a region at a TF frame; `None` of one that is at none.
-    fn ball(&self, region: &Region, view: &View<'_>) -> Result<Option<Ball>, Unplaced> {
-        let Some(transforms) = self.transforms else {
-            return Ok(None);
-        };
-        let FrameInfo {
-            frame_id,
-            stamp_nanos,
-            ..
-        } = self.frame;
-        let found = point_in(frame_id, region, transforms, *stamp_nanos);
-        let found = found.map_err(|error| {
-            let frame = region.frame.as_deref().unwrap_or_default();
-            Unplaced {
-                reason: Reason::NoTransform,
-                why: Some(format!(
-                    "where '{frame}' is for the camera '{frame_id}' is not known: {error}"
-                )),
-            }
-        })?;
-        let Some((point, _)) = found else {
-            return Ok(None);
-        };
-        let ball = Ball::seen(point, region.size_m, view.intrinsics)
-            .ok_or(Unplaced::of(Reason::BoxOutsideImage))?;
-        let picture = (view.color.width, view.color.height);
-        ball.check(view.depth, picture, view.intrinsics)
-            .map_err(Unplaced::of)?;
-        Ok(Some(ball))
-    }
+/// What the camera sees of a region at a TF frame.
+fn ball(region: &Region, place: &Result<Place, String>, view: &View<'_>) -> Result<Ball, Unplaced> {
+    let place = place.as_ref().map_err(|why| Unplaced {
+        reason: Reason::NoTransform,
+        why: Some(why.clone()),
+    })?;
+    let ball = Ball::seen(place.point, region.size_m, view.intrinsics)
+        .ok_or(Unplaced::of(Reason::BoxOutsideImage))?;
+    let picture = (view.color.width, view.color.height);
+    ball.check(view.depth, picture, view.intrinsics)
+        .map_err(Unplaced::of)?;
+    Ok(ball)
 }
 
 impl Unplaced {

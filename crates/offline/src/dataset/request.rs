@@ -7,6 +7,7 @@ use super::extras::ExtraTopics;
 use super::options::Options;
 use crate::label::request::Work;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
 
 /// What to make of which bags.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct DatasetRequest<'a> {
     pub settings: &'a Settings,
     /// Topics beyond the labeller's that the user names.
     pub topics: &'a ExtraTopics,
+    /// Who decodes video.
+    pub video: &'a VideoDecoders,
     /// How much is asked.
     pub options: Options,
     /// Threads; at least one.
@@ -36,6 +39,7 @@ impl DatasetRequest<'_> {
     pub(crate) fn work(&self) -> Work<'_> {
         Work {
             settings: self.settings,
+            video: self.video,
             stop: self.stop,
             target: self.target,
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
 use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
-use crate::label::decoders::decoder_of;
+use crate::label::decoders::picture_decoder_of;
 use crate::label::follow::{Placed, Placing};
 use crate::label::intake::{Intake, matcher};
 use crate::label::registration;
@@ -19,8 +19,9 @@ use crate::message_types::{COMPRESSED_IMAGE, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::messages::Decoder;
-use spatial_reward_core::pipeline::measure::{Measurer, Registration};
+use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
+use spatial_reward_core::registration::Registration;
 use spatial_reward_core::settings::{Regions, Settings};
 use spatial_reward_core::stamp::nanos_from_seconds;
 use spatial_reward_core::transforms::TransformTree;
@@ -37,13 +38,14 @@ pub(crate) struct Decoders {
     pub image_is_compressed: bool,
     /// Of the camera's depth images.
     pub depth: Option<Decoder>,
-    /// What these are registered with; `None` where they are registered to the colour images already.
+    /// What these are registered with; `None` where they are registered already, or each frame says so as a node would know
+    /// it.
     pub registration: Option<Registration>,
     /// Of the depth images without noise.
     pub truth_depth: Option<Decoder>,
     /// Of the pictures of instances.
     pub instances: Option<Decoder>,
-    /// Where TF frames are; `None` where no region is at one.
+    /// Where TF frames are; `None` where no region is at one, or each frame says so as a node would know it.
     pub transforms: Option<TransformTree>,
 }
 
@@ -101,16 +103,21 @@ impl<'a> Source<'a> {
     /// # Errors
     /// What makes the bag unreadable, or what of it a data set cannot do without; `Error::Interrupted`.
     pub(crate) fn open(path: &Path, topics: &ExtraTopics, work: Work<'a>) -> Result<Self> {
-        let Work { settings, stop, .. } = work;
+        let Work {
+            settings,
+            video,
+            stop,
+            ..
+        } = work;
         let reader = BagReader::open(path)?;
         let info = reader.info().clone();
         let roles = Roles::find(&reader, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
         require(&info, &roles, &extras, settings)?;
         let decoders = decoders(&info, &roles, &extras, work)?;
-        let mut intake = Intake::new(&info, &roles, settings, stop)?;
+        let mut intake = Intake::new(&info, &roles, settings, video, stop)?;
         let mut extras = extras.with_sight(intake.sight());
-        let by_stamp = match by_stamp::is_needed(&info, &roles, settings, stop)? {
+        let by_stamp = match by_stamp::is_needed(&info, &roles, settings, video, stop)? {
             false => None,
             true => {
                 let mut each = |message: &BagMessage| {
@@ -293,7 +300,10 @@ fn require(info: &BagInfo, roles: &Roles, extras: &Extras, settings: &Settings) 
 
 fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras, work: Work<'_>) -> Result<Decoders> {
     let settings = work.settings;
-    let decoder_of = |role| decoder_of(info, roles, role, settings);
+    let decoder_of = |role| picture_decoder_of(info, roles, role, settings);
+    let transforms = transforms::read(info, work)?;
+    let registration = registration::of_bag(info, roles, settings, transforms.as_ref(), work.stop)?;
+    let is_as_live = settings.matching.as_live;
     let of_extra = |topic: &Option<PictureTopic>| topic.as_ref().map(|topic| topic.decoder.clone());
     let image = roles.topic(Role::Image).and_then(|at| info.topics.get(at));
     Ok(Decoders {
@@ -303,9 +313,9 @@ fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras, work: Work<'_>) -> R
         })?,
         image_is_compressed: image.is_some_and(|topic| is_of_type(topic, COMPRESSED_IMAGE)),
         depth: decoder_of(Role::Depth)?,
-        registration: registration::of_bag(info, roles, settings, work.stop)?,
+        registration: registration.filter(|_| !is_as_live),
         truth_depth: of_extra(&extras.truth_depth),
         instances: of_extra(&extras.instances),
-        transforms: transforms::read(info, work)?,
+        transforms: transforms.filter(|_| !is_as_live),
     })
 }

@@ -31,6 +31,20 @@ pub(crate) fn decoder_of(
     }))
 }
 
+/// The same for what the pipeline gets to see: of a video's packets the intake has made pictures.
+///
+/// # Errors
+/// As [`decoder_of`].
+pub(crate) fn picture_decoder_of(
+    info: &BagInfo,
+    roles: &Roles,
+    role: Role,
+    settings: &Settings,
+) -> Result<Option<Decoder>> {
+    let decoder = decoder_of(info, roles, role, settings)?;
+    Ok(decoder.map(Decoder::of_video_pictures))
+}
+
 /// The decoder of a role's topic; `None` for an episode split, whose content does not matter.
 pub(crate) fn decoder(info: &BagInfo, role: Role, topic: usize) -> Result<Option<Decoder>> {
     let Some(topic) = info

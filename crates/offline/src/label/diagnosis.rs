@@ -10,6 +10,7 @@ use super::intake::{Intake, Unreadable};
 use super::roles::Roles;
 use crate::role::Role;
 use spatial_reward_core::frame::{BoundingBox, Reason};
+use spatial_reward_core::pipeline::measure::Broken;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::statistics::median;
@@ -93,7 +94,9 @@ impl Case<'_> {
                 self.depth_values().into_iter().chain([too_far]).collect()
             }
             Reason::UnparsedAnswer => self.answer().into_iter().collect(),
-            Reason::NoImage => self.broken_pictures("colour image").into_iter().collect(),
+            Reason::NoImage => (Broken::COLORS.into_iter())
+                .filter_map(|what| self.broken_pictures(what))
+                .collect(),
             Reason::Late => vec![Cause::OutOfOrder],
             Reason::WildStamp => vec![Cause::WildStamps],
             Reason::Uncertain => self.too_uncertain().into_iter().collect(),

@@ -80,7 +80,9 @@ impl Evidence {
             | Input::Depth { stamp_nanos, .. }
             | Input::CameraInfo { stamp_nanos, .. }
             | Input::Boxes { stamp_nanos, .. } => *stamp_nanos,
-            Input::EpisodeSplit => return,
+            Input::DepthCameraInfo { .. } | Input::Transforms { .. } | Input::EpisodeSplit => {
+                return;
+            }
         };
         let stream = self.streams.entry(role).or_default();
         stream.messages += 1;
@@ -234,6 +236,7 @@ mod tests {
                 },
                 _ => Input::Depth {
                     stamp_nanos,
+                    frame_id: String::new(),
                     payload: bytes::Bytes::new(),
                 },
             };

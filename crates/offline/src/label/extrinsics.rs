@@ -1,48 +1,47 @@
-//! Where one camera of a bag is in another one's coordinate frame, by its transforms.
+//! Where one camera of a bag is in another one's coordinate frame, by its static transforms.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nalgebra::Isometry3;
-
-use super::transforms::TransformIntake;
+use super::transforms::{TransformIntake, tell};
 use crate::error::Result;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_core::transforms::TransformError;
+use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_rosbag2::{BagInfo, BagReader};
 
-/// Where `from` is in `into`, by static transforms. Reads the bag until that is known, which a recording's first transforms tell, as a rule: two
-/// cameras of one housing do not move.
+/// What the static transforms of a bag tell. The bag is read up to the last of them, which stands near its beginning, as a
+/// rule: two cameras of one housing do not move; to its end where it does not say how many there are.
 ///
 /// # Errors
-/// Those of the bag; the inner one says what is missing by its end, or once `stop` is set.
-pub(crate) fn extrinsics(
+/// Those of the bag. Once `stop` is set, what was read is what there is.
+pub(super) fn fixed(
     info: &BagInfo,
     settings: &Settings,
-    into: &str,
-    from: &str,
     stop: &AtomicBool,
-) -> Result<Result<Isometry3<f64>, TransformError>> {
+) -> Result<TransformTree> {
     let mut intake = TransformIntake::new(info, settings);
-    let mut newest = 0;
+    let count = |topic: usize| {
+        let topic = info.topics.get(topic);
+        topic
+            .and_then(|topic| topic.message_count)
+            .unwrap_or(u64::MAX)
+    };
+    let mut left: BTreeMap<usize, u64> = (intake.static_topics())
+        .map(|topic| (topic, count(topic)))
+        .collect();
+    left.retain(|_, left| *left > 0);
     let mut reader = BagReader::open(&info.path)?;
-    while intake.has_static()
+    while !left.is_empty()
         && let Some(message) = reader.next_message()?
         && !stop.load(Ordering::Relaxed)
     {
-        // What moves would have to be asked for each image.
-        if !intake.is_static(message.topic) {
-            continue;
-        }
-        intake.take(&message);
-        newest = message.log_time_nanos;
-        if intake.tree().lookup(into, from, newest).is_ok() {
-            break;
+        if let Some(of_topic) = left.get_mut(&message.topic) {
+            *of_topic -= 1;
+            intake.take(&message);
+            left.retain(|_, left| *left > 0);
         }
     }
-    let found = intake.tree().lookup(into, from, newest);
-    let (_, refused) = intake.finish();
-    for why in refused {
-        tracing::warn!("transforms are left out: {why}");
-    }
-    Ok(found)
+    let (tree, refused) = intake.finish();
+    tell(&tree, &refused);
+    Ok(tree)
 }

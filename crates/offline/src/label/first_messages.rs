@@ -94,6 +94,19 @@ impl FirstMessages {
         Ok(())
     }
 
+    /// Take in why a colour image cannot be read.
+    ///
+    /// # Errors
+    /// `Error::Encoding`.
+    pub(crate) fn no_image(&mut self, error: CoreError) -> Result<()> {
+        self.image.only_of_all(error)
+    }
+
+    /// Whether a colour image was decoded.
+    pub(crate) fn has_image(&self) -> bool {
+        self.image.size.is_some()
+    }
+
     /// Take a depth image in.
     ///
     /// # Errors

@@ -11,10 +11,10 @@ use std::thread;
 use super::decoders::decoder_of;
 use super::request::{Work, stop_if_asked};
 use super::roles::Roles;
-use crate::by_stamp::Pictures;
+use crate::by_stamp::FramePictures;
 use crate::error::{Error, Result};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Follower, Schedule, Sight};
+use spatial_reward_core::following::{Both, Follower, Schedule, Sight, is_target_first};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
@@ -23,6 +23,7 @@ use spatial_reward_core::pipeline::{FrameInfo, LiveFollower, MatchedFrame, Ordin
 use spatial_reward_core::settings::{Regions, Settings};
 use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
 use spatial_reward_core::tracking::{Cover, StartError};
+use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_rosbag2::{BagInfo, BagReader};
 
 /// Encoded pictures that are held to go through them backwards.
@@ -95,6 +96,9 @@ impl Placing<'_> {
     }
 }
 
+/// So many pictures of a video are held instead.
+const VIDEO_PICTURES: usize = 64;
+
 /// Where both regions are in each frame of a bag.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
@@ -126,8 +130,17 @@ pub(crate) fn follow(
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
     let [fingertip, target] = bag.due(request.settings)?;
-    let target = bag.follow(&target, None)?;
-    let fingertip = bag.follow(&fingertip, Some(&target))?;
+    let (fingertip, target) = match is_target_first(&request.settings.regions) {
+        true => {
+            let target = bag.follow(&target, None)?;
+            (bag.follow(&fingertip, Some(&target))?, target)
+        }
+        false => {
+            let fingertip = bag.follow(&fingertip, None)?;
+            let target = bag.follow(&target, Some(&fingertip))?;
+            (fingertip, target)
+        }
+    };
     let sights = bag.frames.iter().enumerate();
     let sights = sights.map(|(index, frame)| {
         let of = |way: &Way| way.get(&index).map(|seen| seen.sight);
@@ -206,7 +219,10 @@ impl Seen {
 
 /// A bag's frames without their pictures.
 struct Bag<'a> {
-    path: &'a Path,
+    info: &'a BagInfo,
+    roles: &'a Roles,
+    settings: &'a Settings,
+    video: &'a VideoDecoders,
     image_topic: usize,
     depth_topic: Option<usize>,
     measurer: &'a Measurer<'a>,
@@ -222,7 +238,7 @@ impl<'a> Bag<'a> {
     /// Read it but for its pixels.
     fn survey(
         info: &'a BagInfo,
-        roles: &Roles,
+        roles: &'a Roles,
         request: Work<'a>,
         measurer: &'a Measurer<'a>,
     ) -> Result<Self> {
@@ -237,7 +253,9 @@ impl<'a> Bag<'a> {
             None => None,
         };
         let mut readers: BTreeMap<usize, (StreamKind, &Decoder)> = BTreeMap::new();
-        readers.insert(image_topic, (StreamKind::Image, &measurer.image));
+        let image = decoder_of(info, roles, Role::Image, settings)?;
+        let image = image.as_ref().unwrap_or(&measurer.image);
+        readers.insert(image_topic, (StreamKind::Image, image));
         if let (Some(topic), Some(decoder)) = (depth_topic, &measurer.depth) {
             readers.insert(topic, (StreamKind::Depth, decoder));
         }
@@ -254,7 +272,11 @@ impl<'a> Bag<'a> {
             };
             let lengths = bytes.entry(message.topic).or_default();
             let ordinal = lengths.len() as Ordinal;
-            lengths.push(message.data.len());
+            // A packet's picture is held decoded.
+            lengths.push(match decoder.is_video() {
+                true => MAX_BLOCK_BYTES / VIDEO_PICTURES,
+                false => message.data.len(),
+            });
             // What is broken is told when the bag is labelled.
             if let Ok(input) = reading::read(*kind, decoder, &message.data, message.log_time_nanos)
             {
@@ -262,7 +284,10 @@ impl<'a> Bag<'a> {
             }
         }
         Ok(Self {
-            path: &info.path,
+            info,
+            roles,
+            settings,
+            video: request.video,
             image_topic,
             depth_topic,
             measurer,
@@ -323,7 +348,7 @@ impl<'a> Bag<'a> {
         let mut course = Course::new(self, due, other);
         let mut pictures = self.pictures()?;
         for index in first..self.frames.len() {
-            let frame = pictures.of(&self.frames, index)?;
+            let frame = self.frame(&mut pictures, index)?;
             course.see(index, frame.as_ref())?;
         }
         Ok(course.way)
@@ -335,13 +360,22 @@ impl<'a> Bag<'a> {
         for block in self.blocks(last + 1).into_iter().rev() {
             let mut held = Vec::with_capacity(block.len());
             for index in block.clone() {
-                held.push(pictures.of(&self.frames, index)?);
+                held.push(self.frame(&mut pictures, index)?);
             }
             for (index, frame) in block.zip(held).rev() {
                 course.see(index, frame.as_ref())?;
             }
         }
         Ok(course.way)
+    }
+
+    fn pictures(&self) -> Result<FramePictures> {
+        FramePictures::of_bag(self.info, self.roles, self.settings, self.video)
+    }
+
+    fn frame(&self, pictures: &mut FramePictures, index: usize) -> Result<Option<MatchedFrame>> {
+        let frame = self.frames.get(index).cloned();
+        frame.map(|frame| pictures.of(frame)).transpose()
     }
 
     /// The frames up to one, in stretches whose pictures may be held together.
@@ -368,15 +402,6 @@ impl<'a> Bag<'a> {
             .zip(ordinal)
             .and_then(|(lengths, at)| lengths.get(at));
         length.copied().unwrap_or_default()
-    }
-
-    fn pictures(&self) -> Result<FramePictures> {
-        Ok(FramePictures {
-            images: Pictures::open(self.path, self.image_topic)?,
-            depth: (self.depth_topic)
-                .map(|topic| Pictures::open(self.path, topic))
-                .transpose()?,
-        })
     }
 }
 
@@ -416,33 +441,5 @@ impl<'a> Course<'a> {
             self.way.insert(index, Seen { sight, cover });
         }
         Ok(())
-    }
-}
-
-/// Reads the pictures of frames.
-struct FramePictures {
-    images: Pictures,
-    depth: Option<Pictures>,
-}
-
-impl FramePictures {
-    fn of(
-        &mut self,
-        frames: &[MatchedFrame<Ordinal>],
-        index: usize,
-    ) -> Result<Option<MatchedFrame>> {
-        let Some(frame) = frames.get(index) else {
-            return Ok(None);
-        };
-        let depth = match (frame.depth, &mut self.depth) {
-            (Some(ordinal), Some(pictures)) => Some(pictures.get(ordinal)?),
-            _ => None,
-        };
-        Ok(Some(MatchedFrame {
-            info: frame.info.clone(),
-            image: self.images.get(frame.image)?,
-            depth,
-            intrinsics: frame.intrinsics,
-        }))
     }
 }

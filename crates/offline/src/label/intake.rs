@@ -8,20 +8,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::calibration::Calibration;
-use super::decoders::decoder_of;
+use super::decoders::{decoder, decoder_of};
 use super::evidence::Evidence;
 use super::first_messages::FirstMessages;
 use super::roles::Roles;
 use super::sight::Sight;
+use super::transforms;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::truth::Truth;
+use crate::video::Video;
 use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::frame::Intrinsics;
 use spatial_reward_core::messages::{Decoder, Detections};
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{BoxRole, Input, Matcher, Streams};
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::{Keyframes, VideoDecoders};
 use spatial_reward_rosbag2::{BagInfo, BagMessage};
 
 /// A detector with more classes than this is not listed in full.
@@ -38,6 +41,8 @@ pub(crate) struct Intake<'a> {
     /// The bag's first intrinsics, for the camera infos before them that give none.
     foreseen: Option<Intrinsics>,
     looked_ahead: bool,
+    /// The matcher is to be given what else a node hears.
+    as_live: bool,
     truth: Truth,
     task_prompt: Option<String>,
     classes: BTreeMap<Role, BTreeSet<String>>,
@@ -46,6 +51,10 @@ pub(crate) struct Intake<'a> {
     evidence: Evidence,
     /// Where a region's boxes are in space.
     sight: Option<Arc<Sight>>,
+    /// Of the colour image, where it is one.
+    video: Video,
+    /// Nobody looks at pictures but at the first.
+    spares_pictures: bool,
 }
 
 /// Messages of a role that did not decode.
@@ -61,6 +70,22 @@ struct Reader {
     role: Role,
     decoder: Option<Decoder>,
     boxes_of: BoxRole,
+    /// Of transforms that hold at all times.
+    is_static: bool,
+}
+
+/// Readers of all transforms. What does not decode is told when they are read before.
+fn add_transforms(info: &BagInfo, readers: &mut BTreeMap<usize, Vec<Reader>>) {
+    for (index, topic) in transforms::topics(info) {
+        if let Ok(Some(decoder)) = decoder(info, Role::Transforms, index) {
+            readers.entry(index).or_default().push(Reader {
+                role: Role::Transforms,
+                decoder: Some(decoder),
+                boxes_of: BoxRole::Both,
+                is_static: transforms::is_static(topic),
+            });
+        }
+    }
 }
 
 impl<'a> Intake<'a> {
@@ -72,6 +97,7 @@ impl<'a> Intake<'a> {
         info: &BagInfo,
         roles: &Roles,
         settings: &Settings,
+        video: &VideoDecoders,
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let mut readers: BTreeMap<usize, Vec<Reader>> = BTreeMap::new();
@@ -89,8 +115,13 @@ impl<'a> Intake<'a> {
                     Role::Target => BoxRole::Target,
                     _ => BoxRole::Fingertip,
                 },
+                is_static: false,
             };
             readers.entry(choice.topic).or_default().push(reader);
+        }
+        let as_live = settings.matching.as_live;
+        if as_live {
+            add_transforms(info, &mut readers);
         }
         Ok(Self {
             path: info.path.clone(),
@@ -99,7 +130,8 @@ impl<'a> Intake<'a> {
             first_messages: FirstMessages::new(info, roles, settings),
             foreseen: None,
             // A node cannot.
-            looked_ahead: settings.matching.as_live,
+            looked_ahead: as_live,
+            as_live,
             truth: Truth::default(),
             task_prompt: None,
             classes: BTreeMap::new(),
@@ -107,7 +139,14 @@ impl<'a> Intake<'a> {
             left_out: BTreeMap::new(),
             evidence: Evidence::default(),
             sight: Sight::of_bag(info, roles, settings, stop)?.map(Arc::new),
+            video: Video::new(video),
+            spares_pictures: false,
         })
+    }
+
+    /// Nobody will look at pictures, so that a video is decoded no farther than to its first.
+    pub(crate) fn spare_pictures(&mut self) {
+        self.spares_pictures = true;
     }
 
     /// Take one message in; the sink gets what it is to the pipeline, logged at the message's time.
@@ -161,7 +200,7 @@ impl<'a> Intake<'a> {
             | Error::NoPictures { .. } => true,
             // A look ahead in the bag has failed.
             Error::Bag(_) => true,
-            Error::Core(CoreError::Encoding { .. }) => true,
+            Error::Core(CoreError::Encoding { .. } | CoreError::NoVideoDecoder { .. }) => true,
             // A layout that fitted an earlier message is the topic's, and this message is broken.
             Error::Core(CoreError::UnknownLayout { .. }) => !self.classes.contains_key(&role),
             _ => false,
@@ -183,8 +222,12 @@ impl<'a> Intake<'a> {
         let Some(decoder) = &reader.decoder else {
             return Ok(Some(Input::EpisodeSplit));
         };
+        let read = |kind| reading::read(kind, decoder, &message.data, log_time);
         let first = &mut self.first_messages;
         let input = match reader.role {
+            Role::Image if decoder.is_video() => {
+                return self.video_image(decoder, message).map(Some);
+            }
             Role::Image => {
                 let header = decoder.image_header(&message.data);
                 if let Ok(header) = &header {
@@ -220,9 +263,16 @@ impl<'a> Intake<'a> {
             }
             Role::DepthCameraInfo => {
                 first.depth_camera_info(decoder, &message.data)?;
-                return Ok(None);
+                if !self.as_live {
+                    return Ok(None);
+                }
+                read(StreamKind::DepthCameraInfo)?
             }
             Role::EpisodeSplit => Input::EpisodeSplit,
+            Role::Transforms if self.as_live => {
+                let is_static = reader.is_static;
+                read(StreamKind::Transforms { is_static })?
+            }
             // Boxes are read elsewhere, and nothing of the others.
             Role::Fingertip
             | Role::Target
@@ -234,6 +284,32 @@ impl<'a> Intake<'a> {
             }
         };
         Ok(Some(input))
+    }
+
+    /// A packet of a video is a step, whether it has a picture or not.
+    fn video_image(&mut self, decoder: &Decoder, message: &BagMessage) -> Result<Input> {
+        let BagMessage {
+            data,
+            log_time_nanos,
+            ..
+        } = message;
+        let header = decoder.image_header(data).unwrap_or_default();
+        if self.video.keyframes().packets == 0
+            && let Err(error @ CoreError::Encoding { .. }) = decoder.video_packet(data)
+        {
+            self.first_messages.no_image(error)?;
+        }
+        if self.spares_pictures && self.first_messages.has_image() {
+            self.video.pass(decoder, data);
+            return Ok(reading::image(header, data, *log_time_nanos));
+        }
+        let decoded = self.video.decode(decoder, data)?;
+        if decoded.has_picture {
+            let pictures = decoder.clone().of_video_pictures();
+            self.first_messages
+                .image(&pictures, &header.frame_id, &decoded.bytes)?;
+        }
+        Ok(reading::image(header, &decoded.bytes, *log_time_nanos))
     }
 
     /// A message before the first that gives intrinsics has that one's. A later one that gives none is an accident.
@@ -328,6 +404,16 @@ impl<'a> Intake<'a> {
     /// The truth seen so far, taken out.
     pub(crate) fn take_truth(&mut self) -> Truth {
         std::mem::take(&mut self.truth)
+    }
+
+    /// Who decodes video.
+    pub(crate) fn video_decoders(&self) -> &VideoDecoders {
+        self.video.decoders()
+    }
+
+    /// Where the keyframes of the colour image's video were; no packets where it is none.
+    pub(crate) fn keyframes(&self) -> Keyframes {
+        self.video.keyframes()
     }
 
     /// What the first images, depth images and intrinsics said.

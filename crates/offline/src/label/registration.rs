@@ -6,16 +6,17 @@ use std::sync::atomic::AtomicBool;
 
 use super::calibration::Calibration;
 use super::decoders::decoder_of;
-use super::extrinsics::extrinsics;
+use super::extrinsics;
 use super::roles::Roles;
 use crate::error::{Error, Result};
 use crate::role::Role;
-use spatial_reward_core::pipeline::measure::Registration;
-use spatial_reward_core::registration::DepthCamera;
+use spatial_reward_core::registration::{DepthCamera, Registration};
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_rosbag2::BagInfo;
 
-/// What a bag's depth is registered with; `None` where it is registered already.
+/// What a bag's depth is registered with; `None` where it is registered already. The bag is not read for transforms that are
+/// `known`.
 ///
 /// # Errors
 /// `Error::NotRegistered` where something is missing for it; those of the bag.
@@ -23,6 +24,7 @@ pub(crate) fn of_bag(
     info: &BagInfo,
     roles: &Roles,
     settings: &Settings,
+    known: Option<&TransformTree>,
     stop: &AtomicBool,
 ) -> Result<Option<Registration>> {
     if !roles.registers_depth(settings) {
@@ -49,8 +51,13 @@ pub(crate) fn of_bag(
         None => {
             let [color, depth] =
                 [Role::Image, Role::Depth].map(|role| roles.frame(role).unwrap_or_default());
-            let found = extrinsics(info, settings, color, depth, stop)?;
-            found
+            // What moves would have to be asked for each image.
+            let fixed = match known {
+                Some(known) => known.fixed(),
+                None => extrinsics::fixed(info, settings, stop)?.fixed(),
+            };
+            fixed
+                .lookup(color, depth, 0)
                 .map_err(|error| refuse(format!("/tf_static does not tell where it is: {error}")))?
         }
     };

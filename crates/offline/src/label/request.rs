@@ -8,6 +8,7 @@ use super::roles::TruthTopics;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
 
 /// What to label, and how.
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ pub struct LabelRequest<'a> {
     pub settings: &'a Settings,
     /// The topics of the ground truth that the user names.
     pub truth: &'a TruthTopics,
+    /// Who decodes video.
+    pub video: &'a VideoDecoders,
     /// Threads that decode and measure; at least one.
     pub jobs: usize,
     /// The command line, for the report.
@@ -37,6 +40,7 @@ impl LabelRequest<'_> {
     pub(crate) fn work(&self) -> Work<'_> {
         Work {
             settings: self.settings,
+            video: self.video,
             stop: self.stop,
             target: self.target,
         }
@@ -54,6 +58,8 @@ impl LabelRequest<'_> {
 pub(crate) struct Work<'a> {
     /// The settings in force.
     pub settings: &'a Settings,
+    /// Who decodes video.
+    pub video: &'a VideoDecoders,
     /// Set from elsewhere to stop.
     pub stop: &'a AtomicBool,
     /// What would be made, for who stops it.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::calibration::leave_out_if_uncalibrated;
-use super::decoders::decoder_of;
+use super::decoders::picture_decoder_of;
 use super::follow::{Placed, Placing};
 use super::intake::{Intake, matcher};
 use super::job::{Job, no_steps};
@@ -28,7 +28,6 @@ use spatial_reward_core::pipeline::{Matcher, Missed};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
-use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
@@ -54,14 +53,19 @@ pub fn label(
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
     let transforms = transforms::read(&info, request.work())?;
-    let mut measurer = measurer(
+    let registration = registration::of_bag(
         &info,
         &roles,
         request.settings,
-        estimator,
         transforms.as_ref(),
+        request.stop,
     )?;
-    measurer.registration = registration::of_bag(&info, &roles, request.settings, request.stop)?;
+    let mut measurer = measurer(&info, &roles, request.settings, estimator)?;
+    // A node learns of both as they come, and so does the matcher that stands for it.
+    if !request.settings.matching.as_live {
+        measurer.transforms = transforms.as_ref();
+        measurer.registration = registration;
+    }
     check_apart(request.target, &info.path)?;
     let placed = Placed::new(&info, &roles, request.work(), &measurer)?;
 
@@ -81,7 +85,7 @@ pub fn label(
         placed: &placed,
         folder: &folder,
     };
-    let intake = || Intake::new(&info, &roles, request.settings, request.stop);
+    let intake = || Intake::new(&info, &roles, request.settings, request.video, request.stop);
     let (recording, intake, loss) = match bag.in_one_pass(&job, reader, intake()?, progress)? {
         Some(carried) => carried,
         None => {
@@ -259,16 +263,15 @@ fn measurer<'a>(
     roles: &Roles,
     settings: &Settings,
     estimator: &'a dyn Estimator,
-    transforms: Option<&'a TransformTree>,
 ) -> Result<Measurer<'a>> {
-    let decoder_of = |role| decoder_of(info, roles, role, settings);
+    let decoder_of = |role| picture_decoder_of(info, roles, role, settings);
     Ok(Measurer {
         estimator,
         image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
         depth: decoder_of(Role::Depth)?,
         registration: None,
         regions: settings.regions.clone(),
-        transforms,
+        transforms: None,
     })
 }
 

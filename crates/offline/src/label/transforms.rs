@@ -8,14 +8,11 @@ use super::request::Work;
 use crate::error::{Error, Result};
 use crate::message_types::{TRANSFORMS, is_cdr, is_of_type};
 use crate::role::Role;
-use spatial_reward_core::messages::{Decoder, TransformStamped};
+use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::nanos_from_seconds;
-use spatial_reward_core::transforms::{TransformTree, transform_of};
+use spatial_reward_core::transforms::{Refused, TransformTree};
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, TopicInfo};
-
-/// Transforms that are refused for different reasons are not listed in full.
-const MAX_REFUSED: usize = 20;
 
 /// Takes the transforms of a bag in.
 #[derive(Debug)]
@@ -24,13 +21,13 @@ pub(crate) struct TransformIntake {
     readers: BTreeMap<usize, (Decoder, bool)>,
     tree: TransformTree,
     /// What was wrong with some, and how often.
-    refused: BTreeMap<String, u64>,
+    refused: Refused,
 }
 
 impl TransformIntake {
     /// For all topics of a bag that have transforms.
     pub(crate) fn new(info: &BagInfo, settings: &Settings) -> Self {
-        let mut refused = BTreeMap::new();
+        let mut refused = Refused::default();
         let mut readers = BTreeMap::new();
         for (index, topic) in topics(info) {
             match decoder(info, Role::Transforms, index) {
@@ -40,7 +37,7 @@ impl TransformIntake {
                 Ok(None) => {}
                 // The other topics may do.
                 Err(error) => {
-                    refused.insert(error.to_string(), topic.message_count.unwrap_or(1));
+                    refused.add(error.to_string(), topic.message_count.unwrap_or(1));
                 }
             }
         }
@@ -51,20 +48,11 @@ impl TransformIntake {
         }
     }
 
-    /// Whether the bag has static transforms.
-    pub(super) fn has_static(&self) -> bool {
-        self.readers.values().any(|(_, is_static)| *is_static)
-    }
-
-    /// Whether a topic's transforms hold at all times.
-    pub(super) fn is_static(&self, topic: usize) -> bool {
-        let reader = self.readers.get(&topic);
-        reader.is_some_and(|(_, is_static)| *is_static)
-    }
-
-    /// All that were taken in so far.
-    pub(super) fn tree(&self) -> &TransformTree {
-        &self.tree
+    /// The topics of static transforms.
+    pub(super) fn static_topics(&self) -> impl Iterator<Item = usize> {
+        let readers = self.readers.iter();
+        let fixed = readers.filter(|(_, (_, is_static))| *is_static);
+        fixed.map(|(topic, _)| *topic)
     }
 
     /// Take a message in, if it is on one of the topics. What is no transform is counted and left out.
@@ -75,43 +63,41 @@ impl TransformIntake {
         let is_static = *is_static;
         match decoder.transforms(&message.data) {
             Ok(transforms) => {
-                for transform in transforms {
-                    self.insert(&transform, message.log_time_nanos, is_static);
+                for sent in transforms {
+                    let taken = (self.tree).take(&sent, message.log_time_nanos, is_static);
+                    if let Err(why) = taken {
+                        self.refused.add(why, 1);
+                    }
                 }
             }
-            Err(error) => self.refuse(error.to_string()),
-        }
-    }
-
-    fn insert(&mut self, sent: &TransformStamped, log_time_nanos: i64, is_static: bool) {
-        let (parent, child) = (&sent.header.frame_id, &sent.child_frame_id);
-        let stamp_nanos = match sent.header.stamp_nanos() {
-            0 => log_time_nanos,
-            stamp_nanos => stamp_nanos,
-        };
-        let inserted = transform_of(sent.translation, sent.rotation)
-            .map_err(|what| format!("the transform of '{child}' in '{parent}' has {what}"))
-            .and_then(|transform| {
-                (self.tree)
-                    .insert(parent, child, stamp_nanos, transform, is_static)
-                    .map_err(|error| error.to_string())
-            });
-        if let Err(why) = inserted {
-            self.refuse(why);
-        }
-    }
-
-    fn refuse(&mut self, why: String) {
-        if self.refused.len() < MAX_REFUSED || self.refused.contains_key(&why) {
-            *self.refused.entry(why).or_default() += 1;
+            Err(error) => {
+                self.refused.add(error.to_string(), 1);
+            }
         }
     }
 
     /// All that were taken in, and what was wrong with others, in words.
     pub(crate) fn finish(self) -> (TransformTree, Vec<String>) {
-        let words = self.refused.into_iter();
-        let words = words.map(|(why, count)| format!("{why} ({count} messages)"));
-        (self.tree, words.collect())
+        (self.tree, self.refused.in_words())
+    }
+}
+
+/// Warn of transforms that are left out, and of static ones that the recording changes.
+pub(super) fn tell(tree: &TransformTree, refused: &[String]) {
+    for why in refused {
+        tracing::warn!("transforms are left out: {why}");
+    }
+    tell_changed(tree);
+}
+
+/// Warn of static transforms that the recording changes.
+pub(crate) fn tell_changed(tree: &TransformTree) {
+    let changed = tree.changed();
+    if !changed.is_empty() {
+        tracing::warn!(
+            "the static transforms of {} change in the recording: the last one of each holds for all of it",
+            changed.join(", ")
+        );
     }
 }
 
@@ -131,9 +117,7 @@ pub(crate) fn read(info: &BagInfo, request: Work<'_>) -> Result<Option<Transform
         intake.take(&message);
     }
     let (tree, refused) = intake.finish();
-    for why in refused {
-        tracing::warn!("transforms are left out: {why}");
-    }
+    tell(&tree, &refused);
     match missing_frames(&tree, settings).into_iter().next() {
         Some(missing) => Err(missing),
         None => Ok(Some(tree)),
@@ -162,13 +146,14 @@ pub(crate) fn missing_frames(tree: &TransformTree, settings: &Settings) -> Vec<E
     missing.collect()
 }
 
-fn topics(info: &BagInfo) -> impl Iterator<Item = (usize, &TopicInfo)> {
+/// The topics of transforms that can be read.
+pub(super) fn topics(info: &BagInfo) -> impl Iterator<Item = (usize, &TopicInfo)> {
     let topics = info.topics.iter().enumerate();
     topics.filter(|(_, topic)| is_of_type(topic, TRANSFORMS) && is_cdr(topic))
 }
 
 /// As tf2 has it: a topic of its own, whatever it is remapped to.
-fn is_static(topic: &TopicInfo) -> bool {
+pub(super) fn is_static(topic: &TopicInfo) -> bool {
     let own = topic.name.rsplit('/').next();
     own.is_some_and(|own| own.contains("static"))
 }

@@ -233,6 +233,8 @@ mod tests {
             image: image.into(),
             depth: None,
             intrinsics: None,
+            places: None,
+            registration: None,
         }
     }
 

@@ -159,6 +159,7 @@ fn heavy(stamp_ms: i64, is_depth: bool) -> Input {
     match is_depth {
         true => Input::Depth {
             stamp_nanos,
+            frame_id: String::new(),
             payload,
         },
         false => Input::Image {

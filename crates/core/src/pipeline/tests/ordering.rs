@@ -236,6 +236,7 @@ fn hostile_stamps_neither_panic_nor_lose_an_image() {
                 },
                 2 => Input::Depth {
                     stamp_nanos,
+                    frame_id: String::new(),
                     payload: payload(0),
                 },
                 3 => Input::Boxes {

@@ -27,6 +27,8 @@ pub(super) fn by_stamp(
             depth: frame.depth.map(picture),
             info: frame.info,
             intrinsics: frame.intrinsics,
+            places: frame.places,
+            registration: frame.registration,
         })
         .collect()
 }

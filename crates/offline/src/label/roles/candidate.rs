@@ -3,7 +3,7 @@
 use super::chosen::{Choice, Roles};
 use super::look::{Look, Looks};
 use super::names::{is_truth, namespace, own_name, shared_segments, stream};
-use crate::message_types::{COMPRESSED_IMAGE, is_cdr, is_of_type};
+use crate::message_types::{COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, is_cdr, is_of_type};
 use crate::role::Role;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, TopicInfo};
@@ -122,6 +122,13 @@ pub(super) fn count(topic: &TopicInfo) -> u64 {
 /// Whether the topic has pictures as files.
 pub(super) fn is_compressed(topic: &TopicInfo) -> bool {
     is_of_type(topic, COMPRESSED_IMAGE)
+}
+
+/// How gladly a form of a stream is taken of which as much was recorded: files, pixels, and last video, whose first packets
+/// may show nothing.
+pub(super) fn by_form(topic: &TopicInfo) -> u64 {
+    let is_video = is_of_type(topic, COMPRESSED_VIDEO) || is_of_type(topic, FFMPEG_PACKET);
+    u64::from(!is_video) + u64::from(is_compressed(topic))
 }
 
 /// The best candidate, with those that are as good.

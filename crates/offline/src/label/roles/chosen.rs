@@ -68,9 +68,9 @@ impl Roles {
     /// Whether depth is to be registered: it has a coordinate frame of its own, or none is named and somebody gave
     /// extrinsics.
     pub(crate) fn registers_depth(&self, settings: &Settings) -> bool {
-        let is_named = self.frame(Role::Image).is_some() && self.frame(Role::Depth).is_some();
-        let is_own = self.depth_has_own_frame() || settings.depth.extrinsics.is_some() && !is_named;
-        is_own && !settings.depth.registered && self.topic(Role::Depth).is_some()
+        let [image, depth] =
+            [Role::Image, Role::Depth].map(|role| self.frame(role).unwrap_or_default());
+        self.topic(Role::Depth).is_some() && settings.depth.is_to_be_registered(image, depth)
     }
 
     /// Whether boxes are to be made of what is in metres alone.

@@ -202,6 +202,12 @@ fn picture(look: &mut Look, decoder: &Decoder, data: &Bytes) {
         look.encoding = encoding.to_owned();
     }
     let is_depth = matches!(look.pixels(), "16UC1" | "32FC1");
+    if decoder.is_video() {
+        // What a packet shows is seen with those before it.
+        look.as_color = Legible::of(&decoder.video_packet(data));
+        look.as_depth = Legible::No;
+        return;
+    }
     look.as_color = match Legible::of(&decoder.lazy_color(data)) {
         // What a picture's compression has made of depth is a picture still, but not of colours.
         Legible::Yes if is_depth => Legible::No,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::boxes;
-use super::candidate::{Candidate, Known, count, is_compressed, likeliest};
+use super::candidate::{Candidate, Known, by_form, count, likeliest};
 use super::chosen::Roles;
 use super::look::{Legible, Look};
 use super::names::{Shows, camera_info_beside, shared_segments, shows};
@@ -50,7 +50,7 @@ pub(super) fn images(known: Known<'_>, roles: &Roles) -> Vec<Candidate> {
                 preference: [
                     u64::from(look.as_color == Legible::Yes),
                     count(topic),
-                    u64::from(is_compressed(topic)),
+                    by_form(topic),
                     0,
                     0,
                 ],
