@@ -415,8 +415,8 @@ pub(crate) struct Inspect {
 
 /// Make a training set of questions and answers from RGB-D bags.
 ///
-/// Takes every frame with two or more regions: the fingertip, the target and everything else that a
-/// detector saw. Their depth, exact masks where the bag has them (a simulator's), and gravity where it has
+/// Takes every frame with two or more regions: the fingertip and the target, whatever says where they are, and everything
+/// else that a detector saw. Their depth, exact masks where the bag has them (a simulator's), and gravity where it has
 /// an accelerometer give distances, sizes, directions and comparisons, asked and answered in words.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -425,6 +425,8 @@ Examples:
   spatial-reward dataset recordings -o data --every 5     every fifth frame of every bag in the folder
   spatial-reward dataset a.mcap b.mcap -o data --direct 1 --default-wording 1
                                                           nothing but distances, for a small model
+  spatial-reward dataset pick -o data --fingertip-box 310,200,352,260@1.5 --target-frame cup --target-size 0.08
+                                                          no detector: drawn and followed, and where TF says
 
 The new folder has dataset.jsonl (a line a frame), images/, depth/ (relative, as the model sees it),
 metric/ (millimetres) and dataset.json (where it comes from, and what was left out and why).
@@ -478,6 +480,8 @@ pub(crate) struct Dataset {
     /// sensor_msgs/Imu in the camera's optical frame [default: the camera's, if it is in such a frame].
     #[arg(long, help_heading = TOPICS, value_name = "TOPIC")]
     pub imu_topic: Option<String>,
+    #[command(flatten)]
+    pub regions: RegionOptions,
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {

@@ -70,8 +70,7 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
 fn settings(options: &Dataset) -> spatial_reward_core::Result<Settings> {
     let mut config = config_file(options.config.as_deref())?;
     options.topics.clone().set(&mut config);
-    config.refuse_frames("dataset")?;
-    config.refuse_drawn("dataset")?;
+    options.regions.clone().set(&mut config);
     ready(config)
 }
 

@@ -2,7 +2,9 @@
 //! meet, as text or JSON.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write;
+use std::path::Path;
 
 use serde::Serialize;
 use spatial_reward_core::stamp::seconds_between;
@@ -12,7 +14,7 @@ use spatial_reward_offline::label::roles::{Choice, Role};
 use spatial_reward_offline::{Error, Remedy};
 
 use super::discover::{self, Wanted};
-use super::output::{print, print_json};
+use super::output::{print, print_json, typed};
 use super::settings::ready;
 use crate::cli::Inspect;
 use crate::logging::Terminal;
@@ -23,6 +25,7 @@ use crate::video;
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let settings = ready(options.settings.into_config()?)?;
     let bag = discover::single(&options.bag, Wanted::Recordings)?;
+    let next = labelling(std::env::args_os().skip(1), &options.bag, &bag);
     let bar = terminal.bar(&bag.display().to_string());
     let (truth, decoders) = (options.truth.into(), video::decoders());
     let inspected = inspect(&bag, &settings, &truth, &decoders, &mut |progress| {
@@ -30,7 +33,7 @@ pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outco
     });
     bar.finish_and_clear();
     let inspection = inspected?;
-    let findings = Findings::new(&inspection);
+    let findings = Findings::new(&inspection, next);
     if options.json {
         print_json(&findings)?;
     } else {
@@ -41,6 +44,23 @@ pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outco
     } else {
         Outcome::Fine
     })
+}
+
+/// What labels a bag as it was inspected, with the same options. The folder that was typed may only hold it.
+fn labelling(inspected: impl Iterator<Item = OsString>, named: &Path, bag: &Path) -> String {
+    let (mut is_command, mut is_bag) = (false, false);
+    let arguments = inspected.filter(|argument| argument != "--json");
+    typed(arguments.map(|argument| {
+        if !is_command && argument == "inspect" {
+            is_command = true;
+            return "label".into();
+        }
+        if is_command && !is_bag && argument == named {
+            is_bag = true;
+            return bag.into();
+        }
+        argument
+    }))
 }
 
 /// What `--json` prints. The keys are a public interface.
@@ -60,6 +80,9 @@ struct Findings {
     label: Rehearsed,
     /// What of the bag cannot be read; null if all can.
     loss: Option<String>,
+    /// The command that labels it so.
+    #[serde(skip)]
+    next: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,7 +159,7 @@ impl From<Keyframes> for Video {
 }
 
 impl Findings {
-    fn new(inspection: &Inspection) -> Self {
+    fn new(inspection: &Inspection, next: String) -> Self {
         let info = &inspection.info;
         let topics = info.topics.iter().zip(&inspection.counts);
         Self {
@@ -171,6 +194,7 @@ impl Findings {
                 .collect(),
             label: Rehearsed::new(inspection),
             loss: inspection.loss.as_ref().map(ToString::to_string),
+            next,
         }
     }
 
@@ -327,7 +351,7 @@ impl Findings {
             format!("; the others: {}", incomplete.join(", "))
         };
         writeln!(text, "  {} of them can be measured{rest}", label.complete)?;
-        writeln!(text, "  next: spatial-reward label {}", self.path)
+        writeln!(text, "  next: {}", self.next)
     }
 }
 
@@ -443,4 +467,25 @@ fn remarks(inspection: &Inspection) -> Vec<String> {
         }
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_left_out_what_was_typed() {
+        // given an inspection of a folder that holds a bag, with options
+        let typed = "-v inspect --config rig.yaml days --json --fingertip-box 1,2,3,4@1.5";
+        let mut typed: Vec<OsString> = typed.split(' ').map(OsString::from).collect();
+        typed.extend(["--target-frame".into(), "the cup's".into()]);
+        // when it tells what labels the bag
+        let next = labelling(typed.into_iter(), Path::new("days"), Path::new("days/pick"));
+        // then that has the same options, for a shell
+        assert_eq!(
+            next,
+            "spatial-reward -v label --config rig.yaml days/pick --fingertip-box 1,2,3,4@1.5 \
+             --target-frame 'the cup'\\''s'"
+        );
+    }
 }

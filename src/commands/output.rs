@@ -1,5 +1,6 @@
 //! Results go to stdout, and nothing else does; and whether another process makes the same now.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -37,14 +38,21 @@ pub(crate) fn check_free(target: &Path) -> Result<(), Error> {
 
 /// The arguments as they can be typed again.
 pub(crate) fn command_line() -> String {
+    typed(std::env::args_os().skip(1))
+}
+
+/// A command line of the program with these arguments, as a shell takes it.
+pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let words = std::env::args_os().enumerate().map(|(index, argument)| {
+    let words = arguments.into_iter().map(|argument| {
         let argument = argument.to_string_lossy().into_owned();
-        match index {
-            0 => "spatial-reward".to_owned(),
-            _ if !argument.is_empty() && argument.chars().all(plain) => argument,
-            _ => format!("'{}'", argument.replace('\'', r"'\''")),
+        match !argument.is_empty() && argument.chars().all(plain) {
+            true => argument,
+            false => format!("'{}'", argument.replace('\'', r"'\''")),
         }
     });
-    words.collect::<Vec<_>>().join(" ")
+    let program = "spatial-reward".to_owned();
+    (std::iter::once(program).chain(words))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -10,23 +10,23 @@ use spatial_reward::messages::Header;
 
 use crate::fixtures::*;
 
-const OBJECTS: &str = "/objects/detections";
+pub(crate) const OBJECTS: &str = "/objects/detections";
 const TRUE_DEPTH: &str = "/ground_truth/depth/image_raw";
 const INSTANCES: &str = "/ground_truth/instances/image_raw";
 const IMU: &str = "/camera/imu";
 const INCH_M: f64 = 0.0254;
 /// A third thing, nearer to the camera than the fixture's two.
 const BALL_M: f32 = 0.6;
-const BALL: Pixels = [60.0, 90.0, 80.0, 110.0];
+pub(crate) const BALL: Pixels = [60.0, 90.0, 80.0, 110.0];
 
-fn rows(data_set: &Path) -> Vec<Value> {
+pub(crate) fn rows(data_set: &Path) -> Vec<Value> {
     let text = fs::read_to_string(data_set.join("dataset.jsonl")).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-fn provenance(data_set: &Path) -> Value {
+pub(crate) fn provenance(data_set: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(data_set.join("dataset.json")).unwrap()).unwrap()
 }
 
@@ -66,7 +66,7 @@ fn cloud_distance_m(a: Pixels, b: Pixels, depths_m: [f64; 2]) -> f64 {
     sum / (a.len() + b.len()) as f64
 }
 
-fn first_answer_m(row: &Value) -> f64 {
+pub(crate) fn first_answer_m(row: &Value) -> f64 {
     let answer = row["conversations"][1]["value"].as_str().unwrap();
     let inches = answer.strip_suffix(" inches");
     let inches: f64 = inches
@@ -182,7 +182,7 @@ fn imu(stamp: i64) -> Vec<u8> {
 }
 
 /// As a simulator records it: true depth, masks, gravity and a third thing; the camera's own depth is off.
-fn simulated(count: i64) -> Recording {
+pub(crate) fn simulated(count: i64) -> Recording {
     let mut recording = approach_with(count, |_, instant| {
         instant
             .depth_m

@@ -13,7 +13,7 @@ const STEPS: usize = 80;
 /// The gripper of the sample has its opening of the approach in these steps; then it closes.
 const OPEN: std::ops::RangeInclusive<usize> = 4..=50;
 
-fn sample() -> PathBuf {
+pub(crate) fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fetch_approach")
 }
 

@@ -10,11 +10,11 @@ use spatial_reward::messages::{PointStamped, StepReward, TransformStamped, Trans
 
 use crate::fixtures::*;
 
-const TF: &str = "/tf";
+pub(crate) const TF: &str = "/tf";
 const TF_STATIC: &str = "/tf_static";
-const TF_TYPE: &str = "tf2_msgs/msg/TFMessage";
-const FRAMES: [&str; 4] = ["--fingertip-frame", "tip", "--target-frame", "cup"];
-const IDENTITY: [f64; 4] = [0.0, 0.0, 0.0, 1.0];
+pub(crate) const TF_TYPE: &str = "tf2_msgs/msg/TFMessage";
+pub(crate) const FRAMES: [&str; 4] = ["--fingertip-frame", "tip", "--target-frame", "cup"];
+pub(crate) const IDENTITY: [f64; 4] = [0.0, 0.0, 0.0, 1.0];
 /// A quarter turn about z.
 const QUARTER: [f64; 4] = [
     0.0,
@@ -23,7 +23,13 @@ const QUARTER: [f64; 4] = [
     std::f64::consts::FRAC_1_SQRT_2,
 ];
 
-fn transform(stamp: i64, parent: &str, child: &str, at: [f64; 3], rotation: [f64; 4]) -> Vec<u8> {
+pub(crate) fn transform(
+    stamp: i64,
+    parent: &str,
+    child: &str,
+    at: [f64; 3],
+    rotation: [f64; 4],
+) -> Vec<u8> {
     let mut header = header(stamp);
     header.frame_id = parent.to_owned();
     cdr(&Transforms {
@@ -57,7 +63,7 @@ pub(crate) fn recording_of(bag: &Path) -> Recording {
 
 /// The sample without detections, in whose TF tree both true points are frames. The camera hangs turned on a mast of the
 /// world, the cup stands in the world, and the tip is at the end of an arm. Transforms come long after their images.
-fn sample_with_tf() -> Recording {
+pub(crate) fn sample_with_tf() -> Recording {
     let bag = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fetch_approach");
     let mut recording = recording_of(&bag).without(FINGERTIP).without(TARGET);
     let points = |topic: &str| -> Vec<(i64, PointStamped)> {
@@ -148,7 +154,7 @@ fn table_of(labelled: &Path) -> String {
 }
 
 /// The approach without detections; its bar is at a frame in the world, its block at one of the camera's mast.
-fn approach_with_tf(count: i64) -> Recording {
+pub(crate) fn approach_with_tf(count: i64) -> Recording {
     let mut recording = approach(count).without(FINGERTIP).without(TARGET);
     let at = |pixels: [f64; 4]| {
         let middle = [(pixels[0] + pixels[2]) / 2.0, (pixels[1] + pixels[3]) / 2.0];

@@ -78,3 +78,32 @@ fn what_is_no_bag_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["inspect", "."]).expect_error(&["is no bag"]);
 }
+
+#[test]
+fn the_next_command_left_out_the_options_that_it_needs() {
+    // given a recording without detections, and a folder with a space in its name
+    let recording = approach(4).without(FINGERTIP).without(TARGET);
+    let (_guard, folder) = folder_with(&Recording::default());
+    recording.save(&folder.join("a day/pick.mcap"));
+    fs::write(
+        folder.join("rig.yaml"),
+        "regions: {target: {fixed: \"100,45,130,75\"}}",
+    )
+    .unwrap();
+    // when it is inspected with what is needed to label it
+    let regions = ["--config", "rig.yaml", "--fingertip-box", "10,50,40,70@0"];
+    let ended = run(&folder, &[&["inspect", "a day"], &regions[..]].concat()).expect_code(0);
+    // then what it says next is what labels it
+    let next = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("next: "));
+    assert_eq!(
+        next,
+        Some(
+            "spatial-reward label 'a day/pick.mcap' --config rig.yaml --fingertip-box 10,50,40,70@0"
+        )
+    );
+    let again = [&["label", "a day/pick.mcap"], &regions[..]].concat();
+    run(&folder, &again).expect_code(0);
+}

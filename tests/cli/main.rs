@@ -13,6 +13,7 @@ mod bad_outputs;
 mod calibrations;
 mod cameras;
 mod dataset;
+mod dataset_sources;
 mod drawn;
 mod evaluating;
 mod fixtures;

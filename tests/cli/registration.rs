@@ -11,10 +11,10 @@ use crate::fixtures::*;
 const DEPTH_FRAME: &[u8; 6] = b"camdep";
 const DEPTH_INFO: &str = "/camera/depth/camera_info";
 /// The depth camera stands so far to the colour camera's right.
-const ASIDE_M: f64 = 0.04;
+pub(crate) const ASIDE_M: f64 = 0.04;
 /// Another picture than the colour image's, of another shape.
 const SIZE: (u32, u32) = (212, 120);
-const FRAMES: i64 = 12;
+pub(crate) const FRAMES: i64 = 12;
 
 #[derive(Serialize)]
 struct Transforms {
@@ -22,7 +22,7 @@ struct Transforms {
 }
 
 /// The transforms of /tf_static: parent, child, and where along x the child is.
-fn transforms(of: &[(&str, &str, f64)]) -> Vec<u8> {
+pub(crate) fn transforms(of: &[(&str, &str, f64)]) -> Vec<u8> {
     let placed = |(parent, child, x): &(&str, &str, f64)| {
         let mut header = header(START);
         header.frame_id = (*parent).to_owned();
@@ -66,7 +66,7 @@ fn depth_aside(index: i64) -> Vec<f32> {
 }
 
 /// The approach with the depth of the camera aside, and without any transform.
-fn aside() -> Recording {
+pub(crate) fn aside() -> Recording {
     let mut recording = approach(FRAMES).without(DEPTH);
     for index in 0..FRAMES {
         let Instant {
@@ -84,7 +84,7 @@ fn aside() -> Recording {
     (recording.in_frame(DEPTH, DEPTH_FRAME)).in_frame(DEPTH_INFO, DEPTH_FRAME)
 }
 
-fn with_transforms(mut recording: Recording, of: &[(&str, &str, f64)]) -> Recording {
+pub(crate) fn with_transforms(mut recording: Recording, of: &[(&str, &str, f64)]) -> Recording {
     let data = transforms(of);
     recording.push("/tf_static", "tf2_msgs/msg/TFMessage", START, data);
     recording
@@ -279,4 +279,69 @@ fn a_depth_camera_that_sees_another_place_measures_nothing() {
     let steps = rewards(&folder.join("out"));
     assert_eq!(steps.len(), FRAMES as usize);
     assert!(steps.iter().all(|(_, step)| step.reason == "depth_invalid"));
+}
+
+#[test]
+fn depth_of_another_size_than_its_camera_s_was_refused_step_by_step() {
+    // given depth that was halved after the camera
+    let good = || with_transforms(aside(), &[("camera", "camdep", ASIDE_M)]);
+    let (width, height) = (SIZE.0 / 2, SIZE.1 / 2);
+    let halved = good().with_data(DEPTH, "sensor_msgs/msg/Image", |index| {
+        let metres = vec![0; 4 * width as usize * height as usize];
+        raw_image(
+            instant(index, FRAMES).stamp,
+            "32FC1",
+            width,
+            height,
+            &metres,
+        )
+    });
+    let (_guard, folder) = folder_with(&halved.in_frame(DEPTH, DEPTH_FRAME));
+    // when it is labelled, then it is refused as a whole, with both topics
+    let words = [
+        DEPTH,
+        "106x60",
+        DEPTH_INFO,
+        "212x120",
+        "--depth-topic and topics.depth_camera_info",
+    ];
+    label(&folder, &[]).expect_code(1).expect_error(&words);
+    assert!(!folder.join("out").exists());
+    // and so is a data set of it, and an inspection says so
+    run(&folder, &["dataset", "pick.mcap", "-o", "data"]).expect_error(&words);
+    let inspected = run(&folder, &["inspect", "pick.mcap"]).expect_code(0);
+    for words in ["not possible: ", "106x60", "212x120"] {
+        assert!(inspected.stdout.contains(words), "{inspected}");
+    }
+    // and so is depth whose camera does not say its size
+    let sizeless = good().with_data(DEPTH_INFO, "sensor_msgs/msg/CameraInfo", |index| {
+        let (width, height) = SIZE;
+        let info = camera_info(instant(index, FRAMES).stamp, width, height);
+        cdr(&CameraInfo {
+            width: 0,
+            height: 0,
+            ..from_cdr(&info)
+        })
+    });
+    sizeless
+        .in_frame(DEPTH_INFO, DEPTH_FRAME)
+        .save(&folder.join("pick.mcap"));
+    label(&folder, &[])
+        .expect_code(1)
+        .expect_error(&[DEPTH_INFO, "size of its picture"]);
+}
+
+#[test]
+fn transforms_that_are_left_out_were_told_by_inspect_alone() {
+    // given a static transform without a rotation before the good one
+    let broken = cdr(&Transforms {
+        transforms: vec![(header(START), "camdep".to_owned(), [0.0; 3], [0.0; 4])],
+    });
+    let mut recording = aside();
+    recording.push("/tf_static", "tf2_msgs/msg/TFMessage", START, broken);
+    let recording = with_transforms(recording, &[("camera", "camdep", ASIDE_M)]);
+    let (_guard, folder) = folder_with(&recording);
+    let ended = label(&folder, &[]).expect_code(0);
+    let words = "transforms are left out: the transform of 'camdep' in 'camera' has a quaternion of length 0";
+    assert!(ended.stderr.contains(words), "{ended}");
 }

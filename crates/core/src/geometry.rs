@@ -34,7 +34,7 @@ use crate::frame::{
     BoundingBox, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason, Regions,
 };
 use crate::settings::Geometry;
-pub use cloud::mean_nearest_of_samples_m;
+pub use cloud::{gap_m, mean_nearest_of_samples_m};
 use inflate::inflated;
 use segment::Segments;
 pub use solid::Point;

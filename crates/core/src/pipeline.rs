@@ -32,6 +32,7 @@ mod stamp_matcher;
 mod tests;
 mod tracker;
 
+pub use detector_picture::in_image;
 pub use live_follower::LiveFollower;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;

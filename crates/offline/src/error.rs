@@ -112,6 +112,22 @@ pub enum Error {
         second_height: u32,
     },
 
+    /// Depth that is to be registered has other pixels than the camera that it is said to be of.
+    #[error(
+        "{depth} has {}x{} pixels, but its camera info {camera_info} is of {}x{}: depth is registered by the pixels that its camera has",
+        .depth_size.0, .depth_size.1, .camera_info_size.0, .camera_info_size.1
+    )]
+    DepthSize {
+        /// The depth's topic.
+        depth: String,
+        /// Pixels a row, and rows.
+        depth_size: (u32, u32),
+        /// The topic of its camera info.
+        camera_info: String,
+        /// Pixels a row, and rows.
+        camera_info_size: (u32, u32),
+    },
+
     /// Depth of a camera of its own, of which something is missing to register it to the colour image.
     #[error(
         "the depth on {depth} is of coordinate frame '{depth_frame}' and the image on {image} of '{image_frame}', and {missing}"
@@ -248,6 +264,9 @@ impl Error {
                 Role::Depth,
                 Role::CameraInfo,
             ])),
+            Self::DepthSize { .. } => {
+                Some(Remedy::NameTopics(vec![Role::Depth, Role::DepthCameraInfo]))
+            }
             Self::NoFrame { role, .. } => Some(Remedy::NameFrame(*role)),
             Self::NoRows { remedy, .. } => remedy.clone(),
             Self::NotRegistered { .. } => Some(Remedy::Registration),

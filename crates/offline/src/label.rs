@@ -19,7 +19,7 @@ mod progress;
 mod reach;
 mod recording;
 pub(crate) mod registration;
-mod request;
+pub(crate) mod request;
 pub mod roles;
 mod run;
 pub(crate) mod sight;

@@ -15,7 +15,7 @@ const ROUGH_POINTS: usize = 500;
 const MEAN_POINTS: usize = 400;
 
 /// Robust smallest gap between two non-empty clouds, in metres.
-pub(super) fn gap_m(a: &[Point], b: &[Point]) -> f32 {
+pub fn gap_m(a: &[Point], b: &[Point]) -> f32 {
     gap_of_m(a, b, FINE_POINTS)
 }
 

@@ -129,7 +129,7 @@ pub fn point_in(
 ///
 /// # Errors
 /// `implausible_distance` where the surfaces came out nearer.
-pub(super) fn believed(
+pub fn believed(
     regions: &Regions,
     tf_m: Option<f64>,
     measured: Measurement,
@@ -149,7 +149,7 @@ fn offset(region: &Region) -> Point3<f64> {
 
 /// What a region at a frame is taken to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Ball {
+pub struct Ball {
     /// In pixels of the colour image; it may reach beyond that.
     pub bbox: BoundingBox,
     /// Its middle in the camera's coordinates, in metres.
@@ -160,7 +160,7 @@ pub(super) struct Ball {
 
 impl Ball {
     /// As a camera sees it; `None` behind the camera or beyond what its lens shows.
-    pub(super) fn seen(point: Vector3<f64>, size_m: f64, camera: &Intrinsics) -> Option<Self> {
+    pub fn seen(point: Vector3<f64>, size_m: f64, camera: &Intrinsics) -> Option<Self> {
         Some(Self {
             bbox: ball::bounding_box(camera, point, size_m / 2.0)?,
             middle: point,
@@ -175,7 +175,7 @@ impl Ball {
     /// own front, and as much again is left to noise, to a frame that is a little off, and to objects that are no balls.
     /// `depth_invalid` where its box shows only what is farther from the point than its size, such as the wall between two
     /// fingers: that would be measured in its place. Where nothing was measured, nothing speaks against it.
-    pub(super) fn check(
+    pub fn check(
         &self,
         depth: &DepthImage,
         picture: (u32, u32),

@@ -5,12 +5,7 @@ use crate::settings::{PictureFit, Region};
 
 /// A box in the pixels of a colour image of `width` x `height`, from one in the detector's. The bars of a letterbox
 /// have no place in the image: a box that reaches into them reaches beyond it.
-pub(super) fn in_image(
-    bbox: &BoundingBox,
-    region: &Region,
-    width: u32,
-    height: u32,
-) -> BoundingBox {
+pub fn in_image(bbox: &BoundingBox, region: &Region, width: u32, height: u32) -> BoundingBox {
     let Some(picture) = region.picture_size else {
         return *bbox;
     };

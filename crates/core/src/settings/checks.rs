@@ -8,7 +8,6 @@ use serde_yaml::Value;
 
 use super::config::Config;
 use super::declared::{declared, value_at};
-use super::regions::Regions;
 use super::reward::RewardKind;
 use crate::digest;
 use crate::error::{Error, Result};
@@ -130,26 +129,6 @@ impl Config {
                 value: frame,
                 expected: "another frame than the fingertip's, or another offset in it".to_owned(),
             });
-        }
-        Ok(())
-    }
-
-    /// For who takes boxes from detectors only: that no region is at a TF frame.
-    ///
-    /// # Errors
-    /// `Error::ConfigValue` with the first frame.
-    pub fn refuse_frames(&self, who: &str) -> Result<()> {
-        let Regions { fingertip, target } = &self.regions;
-        for (name, region) in [("fingertip", fingertip), ("target", target)] {
-            if let Some(frame) = &region.frame {
-                return Err(Error::ConfigValue {
-                    key: format!("regions.{name}.frame"),
-                    value: format!("'{frame}'"),
-                    expected: format!(
-                        "left out for {who}, which takes boxes from detectors only; label and the node take TF frames"
-                    ),
-                });
-            }
         }
         Ok(())
     }

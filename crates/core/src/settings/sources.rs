@@ -13,24 +13,6 @@ impl Config {
         check("fingertip", fingertip, self.topics.fingertip.as_deref())?;
         check("target", target, self.topics.target.as_deref())
     }
-
-    /// For who does not follow regions through pictures: that none was drawn.
-    ///
-    /// # Errors
-    /// `Error::ConfigValue` with the first box.
-    pub fn refuse_drawn(&self, who: &str) -> Result<()> {
-        let Regions { fingertip, target } = &self.regions;
-        for (name, region) in [("fingertip", fingertip), ("target", target)] {
-            if let Some(drawn) = region.drawn.first() {
-                return Err(Error::ConfigValue {
-                    key: format!("regions.{name}.box"),
-                    value: drawn.to_string(),
-                    expected: format!("left out for {who}, which follows no drawn box; label does"),
-                });
-            }
-        }
-        Ok(())
-    }
 }
 
 fn check(name: &str, region: &Region, topic: Option<&str>) -> Result<()> {

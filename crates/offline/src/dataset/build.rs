@@ -32,11 +32,14 @@ pub fn build(request: &DatasetRequest<'_>, progress: OnProgress<'_>) -> Result<R
         folder: folder.path(),
         options: &request.options,
         geometry: GeometryEstimator::new(&request.settings.geometry),
+        sources: &request.settings.regions,
     };
     thread::scope(|scope| {
         let mut ordered = Ordered::start(scope, request.jobs, |piece| workshop.work(piece));
         let mut sink = |finished| writing.take(finished, progress);
-        reading.all(&mut |stamp, piece| ordered.submit(stamp, piece, &mut sink))?;
+        reading.all(&workshop.geometry, &mut |stamp, piece| {
+            ordered.submit(stamp, piece, &mut sink)
+        })?;
         ordered.finish(&mut sink)
     })?;
     let report = writing.finish(reading.bags)?;

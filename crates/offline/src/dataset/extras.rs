@@ -77,7 +77,8 @@ pub(crate) struct Extras {
     accelerometer: Option<Accelerometer>,
     role_topics: [Option<usize>; 2],
     sight: Option<Arc<Sight>>,
-    shares_boxes: bool,
+    /// Topics that have boxes of one region, and of nothing else.
+    of_one_region: Vec<usize>,
     min_score: f64,
     tolerance_nanos: i64,
     unreadable: u64,
@@ -126,6 +127,11 @@ impl Extras {
                 });
             }
         }
+        let is_of_one = |role: &Role| {
+            !roles.shares_boxes() && roles.get(*role).is_some_and(|choice| !choice.shared)
+        };
+        let of_one_region = [Role::Fingertip, Role::Target].into_iter();
+        let of_one_region = of_one_region.filter(is_of_one);
         let (named_depth, named_instances) = (&topics.truth_depth, &topics.instances);
         Ok(Self {
             truth_depth: pictures(info, named_depth, TRUTH_DEPTH, Role::TruthDepth)?,
@@ -134,7 +140,7 @@ impl Extras {
             accelerometer: Accelerometer::find(info, topics.imu.as_deref())?,
             role_topics,
             sight: None,
-            shares_boxes: roles.shares_boxes(),
+            of_one_region: of_one_region.filter_map(|role| roles.topic(role)).collect(),
             min_score: settings.matching.min_score,
             tolerance_nanos: nanos_from_seconds(settings.matching.tolerance_s),
             unreadable: 0,
@@ -286,7 +292,7 @@ impl Extras {
             }
         }
         for topic in &self.boxes {
-            if self.role_topics.contains(&Some(topic.topic)) && !self.shares_boxes {
+            if self.of_one_region.contains(&topic.topic) {
                 continue;
             }
             for seen in self.seen_at(topic, frame.stamp_nanos) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::options::Options;
+use super::parts::Sources;
 use super::pictures::{DEPTH, IMAGES, METRIC, PictureFile};
 use super::questions::{self, Turn, Wanted};
 use super::regions::{Instances, Part, Region, View};
@@ -16,11 +17,16 @@ use super::source::{Decoders, Joined};
 use super::tally::Tally;
 use super::wire::picture_file;
 use crate::error::{Error, Result};
-use spatial_reward_core::frame::{DepthImage, Intrinsics, LazyColorImage, Reason};
+use spatial_reward_core::frame::{
+    BoundingBox, DepthImage, Intrinsics, LazyColorImage, Measurement, Reason,
+};
 use spatial_reward_core::geometry::GeometryEstimator;
 use spatial_reward_core::imaging::Disparity;
+use spatial_reward_core::pipeline::at_frames::{Places, believed};
 use spatial_reward_core::pipeline::measure::{fitted_to, is_scaling};
 use spatial_reward_core::random::Random;
+use spatial_reward_core::registration::Registration;
+use spatial_reward_core::settings;
 
 /// What all frames share.
 pub(crate) struct Workshop<'a> {
@@ -30,6 +36,8 @@ pub(crate) struct Workshop<'a> {
     pub options: &'a Options,
     /// Tells regions without a mask from their surroundings.
     pub geometry: GeometryEstimator,
+    /// Where fingertip and target come from.
+    pub sources: &'a settings::Regions,
 }
 
 /// A frame to work on.
@@ -56,8 +64,8 @@ pub(crate) struct Finished {
     pub tally: Tally,
     /// A line of the data set.
     pub line: Option<String>,
-    /// Why the frame was skipped, in words, where there is more to say than the reason.
-    pub why: Option<String>,
+    /// Of what was left out, where there is more to say than the reason: that, and in words.
+    pub why: Option<(&'static str, String)>,
 }
 
 /// Why a frame gives no row: the reason, and more words if there are any.
@@ -112,13 +120,13 @@ impl Workshop<'_> {
             ..Tally::default()
         };
         let (mut line, mut why) = (None, None);
-        match self.prepare(&piece, &mut tally) {
+        match self.prepare(&piece, &mut tally, &mut why) {
             Ok((decoded, regions, turns)) => {
                 line = Some(self.write(&piece, &decoded, &regions, &turns, &mut tally)?);
             }
             Err(skip) => {
                 tally.skip_frame(skip.reason);
-                why = skip.why;
+                why = skip.why.map(|words| (skip.reason, words)).or(why);
             }
         }
         Ok(Finished {
@@ -134,6 +142,7 @@ impl Workshop<'_> {
         &self,
         piece: &Piece,
         tally: &mut Tally,
+        why: &mut Option<(&'static str, String)>,
     ) -> std::result::Result<(DecodedFrame, Vec<Region>, Vec<Turn>), Skip> {
         let decoded = decode(piece)?;
         let depth = decoded.depth().ok_or(Reason::NoDepth)?;
@@ -145,8 +154,25 @@ impl Workshop<'_> {
             instances: decoded.instances.as_ref(),
             geometry: &self.geometry,
         };
-        let (regions, left_out) = view.regions(&extra.detected);
-        let missing = piece.joined.frame.info.reason.filter(is_about_a_box);
+        let frame = &piece.joined.frame.info;
+        let places = piece.joined.frame.places.clone().or_else(|| {
+            let transforms = piece.decoders.transforms.as_ref()?;
+            let (camera, stamp_nanos) = (&frame.frame_id, frame.stamp_nanos);
+            Some(Places::of(self.sources, transforms, camera, stamp_nanos))
+        });
+        let tf_m = places.as_ref().and_then(|places| places.tf_m);
+        let sources = Sources {
+            regions: self.sources,
+            places,
+        };
+        let (boxes, unplaced) = sources.boxes(&extra.detected, &view);
+        for region in unplaced {
+            let reason = region.reason.name();
+            tally.skip_region(reason);
+            *why = region.why.map(|words| (reason, words)).or(why.take());
+        }
+        let (regions, left_out) = view.regions(&boxes);
+        let missing = frame.reason.filter(is_about_a_box);
         if let Some(reason) = missing {
             tally.skip_region(reason.name());
         }
@@ -158,6 +184,9 @@ impl Workshop<'_> {
         let scene = Scene::new(clouds.collect(), Axes::new(extra.up));
         let place = |part: Part| regions.iter().position(|region| region.part == part);
         let first = place(Part::Fingertip).zip(place(Part::Target));
+        if let Some((fingertip, target)) = first {
+            self.check_by_tf(tf_m, scene.gap_m(fingertip, target))?;
+        }
         let wanted = Wanted {
             questions: self.options.questions,
             direct: self.options.direct,
@@ -170,6 +199,16 @@ impl Workshop<'_> {
         }
         tally.rows_without_gravity += u64::from(!scene.has_gravity());
         Ok((decoded, regions, turns))
+    }
+
+    /// Where TF contradicts what is seen between two regions at frames, something else is seen.
+    fn check_by_tf(&self, tf_m: Option<f64>, gap_m: f32) -> std::result::Result<(), Skip> {
+        let seen = Measurement {
+            surface_m: Some(gap_m.into()),
+            ..Measurement::default()
+        };
+        believed(self.sources, tf_m, seen)?;
+        Ok(())
     }
 
     /// The same for a frame whatever else is in the run.
@@ -247,7 +286,7 @@ impl Workshop<'_> {
 fn is_about_a_box(reason: &Reason) -> bool {
     matches!(
         reason,
-        Reason::NoFingertipBox | Reason::NoTargetBox | Reason::StaleBox
+        Reason::NoFingertipBox | Reason::NoTargetBox | Reason::StaleBox | Reason::LostBox
     )
 }
 
@@ -284,13 +323,34 @@ fn decode(piece: &Piece) -> std::result::Result<DecodedFrame, Skip> {
             false => Err(Skip::of("depth_of_another_size")),
         }
     };
+    let registration = frame.registration.as_deref();
+    let camera_depth = match registration.or(decoders.registration.as_ref()) {
+        None => depth_of(&decoders.depth, &frame.depth)?,
+        Some(registration) => registered(piece, registration, &intrinsics)?,
+    };
     Ok(DecodedFrame {
         intrinsics,
-        camera_depth: depth_of(&decoders.depth, &frame.depth)?,
+        camera_depth,
         truth_depth: depth_of(&decoders.truth_depth, &extra.truth_depth)?,
         instances: instances(piece, size)?,
         color,
     })
+}
+
+/// The depth of a camera of its own, all of it, as the colour camera would have measured it.
+fn registered(
+    piece: &Piece,
+    registration: &Registration,
+    color: &Intrinsics,
+) -> std::result::Result<Option<DepthImage>, Skip> {
+    let (Some(decoder), Some(data)) = (&piece.decoders.depth, &piece.joined.frame.depth) else {
+        return Ok(None);
+    };
+    let depth =
+        (decoder.depth(data)).map_err(|error| Skip::because(Reason::DepthInvalid, &error))?;
+    let whole = BoundingBox::new(0.0, 0.0, color.width.into(), color.height.into());
+    let registered = registration.camera.register(&depth, color, &[whole]);
+    (registered.map(Some)).ok_or(Skip::of("depth_of_another_size"))
 }
 
 fn instances(piece: &Piece, size: (u32, u32)) -> std::result::Result<Option<Instances>, Skip> {

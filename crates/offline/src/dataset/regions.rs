@@ -15,7 +15,7 @@ const MIN_POINTS: usize = 10;
 const FARTHEST_M: f32 = 1000.0;
 
 /// Whose box it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     /// The labeller's fingertip.
     Fingertip,
@@ -25,7 +25,7 @@ pub(crate) enum Part {
     Other,
 }
 
-/// A box with what its detector says of it.
+/// A box with what is said of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Detected {
     /// Whose it is.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::extras::ExtraTopics;
 use super::options::Options;
+use crate::label::request::Work;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::video::VideoDecoders;
 
@@ -31,4 +32,16 @@ pub struct DatasetRequest<'a> {
     pub command: &'a str,
     /// Set from elsewhere to stop: what was begun is removed.
     pub stop: &'a AtomicBool,
+}
+
+impl DatasetRequest<'_> {
+    /// What of it every work on a bag has.
+    pub(crate) fn work(&self) -> Work<'_> {
+        Work {
+            settings: self.settings,
+            video: self.video,
+            stop: self.stop,
+            target: self.target,
+        }
+    }
 }

@@ -6,17 +6,17 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::frame_work::{Finished, Piece};
 use super::pictures::{DEPTH, IMAGES, METRIC};
 use super::report::{BagReport, BagStatus, Report};
 use super::request::DatasetRequest;
 use super::scene::MAX_POINTS;
-use super::source::Source;
+use super::source::{Drawn, Source};
 use super::tally::Tally;
 use super::target::{PROVENANCE, ROWS};
 use crate::error::{Error, Result};
+use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 
 /// Takes a frame, with its stamp, to be worked on.
@@ -44,7 +44,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// Those of the work, and a stop. What is wrong with a bag is kept in its report.
-    pub(crate) fn all(&mut self, submit: Submit<'_>) -> Result<()> {
+    pub(crate) fn all(&mut self, estimator: &dyn Estimator, submit: Submit<'_>) -> Result<()> {
         for path in self.request.sources {
             let name = self.name_of(path);
             let mut bag = BagReport {
@@ -57,15 +57,15 @@ impl<'a> Reading<'a> {
                 unreadable_messages: 0,
                 tally: Tally::default(),
             };
-            let DatasetRequest {
-                settings,
-                topics,
-                video,
-                stop,
-                ..
-            } = *self.request;
-            match Source::open(path, settings, topics, video, stop) {
-                Ok(source) => self.one(source, &mut bag, submit)?,
+            let work = self.request.work();
+            let opened = Source::open(path, self.request.topics, work);
+            let opened = opened.and_then(|source| {
+                let drawn = source.drawn(work, estimator)?;
+                Ok((source, drawn))
+            });
+            match opened {
+                Ok((source, drawn)) => self.one(source, &drawn, &mut bag, submit)?,
+                Err(interrupted @ Error::Interrupted { .. }) => return Err(interrupted),
                 Err(error) => bag.stop(&error),
             }
             self.bags.push(bag);
@@ -73,16 +73,19 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn one(&self, mut source: Source<'_>, bag: &mut BagReport, submit: Submit<'_>) -> Result<()> {
+    fn one(
+        &self,
+        mut source: Source<'_>,
+        drawn: &Drawn<'_>,
+        bag: &mut BagReport,
+        submit: Submit<'_>,
+    ) -> Result<()> {
         bag.topics = source.topics.clone();
         let name: Arc<str> = bag.bag.as_str().into();
+        let mut placing = drawn.placing();
         loop {
-            if self.request.stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted {
-                    path: self.request.target.to_owned(),
-                });
-            }
-            let joined = match source.next_frame() {
+            self.request.work().stop_if_asked()?;
+            let joined = match source.next_frame(&mut placing) {
                 Ok(Some(joined)) => joined,
                 Ok(None) => break,
                 Err(error) => {
@@ -173,12 +176,22 @@ impl<'a> Writing<'a> {
     /// # Errors
     /// `Error::Output`.
     pub(crate) fn take(&mut self, finished: Finished, progress: OnProgress<'_>) -> Result<()> {
-        for reason in finished.tally.skipped_frames.keys() {
+        if let Some((reason, why)) = &finished.why {
             // Once in a run; the counts tell how often.
-            if !self.counts.skipped_frames.contains_key(reason)
-                && let Some(why) = &finished.why
-            {
-                tracing::warn!("a frame is left out: {why}");
+            let Tally {
+                skipped_frames,
+                skipped_regions,
+                ..
+            } = &self.counts;
+            let is_of_frame = finished.tally.skipped_frames.contains_key(*reason);
+            match is_of_frame {
+                true if !skipped_frames.contains_key(*reason) => {
+                    tracing::warn!("a frame is left out: {why}");
+                }
+                false if !skipped_regions.contains_key(*reason) => {
+                    tracing::warn!("a region is left out: {why}");
+                }
+                _ => {}
             }
         }
         self.tallies

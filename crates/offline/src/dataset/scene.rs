@@ -2,7 +2,7 @@
 //! A relation whose margin is too small to be sure of is not said.
 
 use super::shape::{Axes, LevelBox};
-use spatial_reward_core::geometry::{Point, mean_nearest_of_samples_m};
+use spatial_reward_core::geometry::{Point, gap_m, mean_nearest_of_samples_m};
 
 /// Points of each cloud that take part in a measurement, at most.
 pub(crate) const MAX_POINTS: usize = 2000;
@@ -101,6 +101,11 @@ impl Scene {
             (cloud.points.as_slice(), cloud.count)
         };
         mean_nearest_of_samples_m(sample(a), sample(b))
+    }
+
+    /// The robust smallest gap between the visible surfaces, metres.
+    pub(crate) fn gap_m(&self, a: usize, b: usize) -> f32 {
+        gap_m(&self.clouds[a].points, &self.clouds[b].points)
     }
 
     /// Between the boxes' centres as seen from above, metres.

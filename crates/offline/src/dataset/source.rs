@@ -1,31 +1,36 @@
-//! One bag, read frame by frame: the labeller's own matching, with everything else that belongs to a
-//! frame's stamp.
+//! One bag, read frame by frame: the labeller's own matching and following of what was drawn, with everything else that
+//! belongs to a frame's stamp.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::extras::{Extra, ExtraTopics, Extras, PictureTopic};
 use crate::by_stamp::{self, ByStamp};
 use crate::error::{Error, Result};
 use crate::label::decoders::picture_decoder_of;
+use crate::label::follow::{Placed, Placing};
 use crate::label::intake::{Intake, matcher};
 use crate::label::registration;
+use crate::label::request::Work;
 use crate::label::roles::{Roles, TruthTopics};
+use crate::label::transforms;
 use crate::message_types::{COMPRESSED_IMAGE, is_of_type};
 use crate::role::Role;
+use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::messages::Decoder;
+use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::{MatchedFrame, Matcher};
-use spatial_reward_core::settings::Settings;
+use spatial_reward_core::registration::Registration;
+use spatial_reward_core::settings::{Regions, Settings};
 use spatial_reward_core::stamp::nanos_from_seconds;
-use spatial_reward_core::video::VideoDecoders;
+use spatial_reward_core::transforms::TransformTree;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
 
 /// More frames than this do not wait, however slowly the bag's clock goes.
 const MAX_WAITING: usize = 64;
 
-/// How the pictures of a bag are read.
+/// How the pictures of a bag are read, and what holds for all of them.
 pub(crate) struct Decoders {
     /// Of the colour images.
     pub image: Decoder,
@@ -33,10 +38,28 @@ pub(crate) struct Decoders {
     pub image_is_compressed: bool,
     /// Of the camera's depth images.
     pub depth: Option<Decoder>,
+    /// What these are registered with; `None` where they are registered already, or each frame says so as a node would know
+    /// it.
+    pub registration: Option<Registration>,
     /// Of the depth images without noise.
     pub truth_depth: Option<Decoder>,
     /// Of the pictures of instances.
     pub instances: Option<Decoder>,
+    /// Where TF frames are; `None` where no region is at one, or each frame says so as a node would know it.
+    pub transforms: Option<TransformTree>,
+}
+
+/// Where the regions that somebody drew are in each frame of a bag.
+pub(crate) struct Drawn<'a> {
+    measurer: Measurer<'a>,
+    placed: Placed,
+}
+
+impl Drawn<'_> {
+    /// For one passage through the frames, in order.
+    pub(crate) fn placing(&self) -> Placing<'_> {
+        self.placed.placing(&self.measurer)
+    }
 }
 
 /// A frame with all that belongs to it.
@@ -53,6 +76,7 @@ pub(crate) struct Joined {
 pub(crate) struct Source<'a> {
     reader: BagReader,
     info: BagInfo,
+    roles: Roles,
     intake: Intake<'a>,
     matcher: Matcher,
     /// Its frames by their stamps alone, where something was recorded too late for its image.
@@ -74,23 +98,23 @@ pub(crate) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Open a bag and find its topics. A look ahead in it ends once `stop` is set.
+    /// Open a bag and find its topics.
     ///
     /// # Errors
-    /// What makes the bag unreadable, or what of it a data set cannot do without.
-    pub(crate) fn open(
-        path: &Path,
-        settings: &Settings,
-        topics: &ExtraTopics,
-        video: &VideoDecoders,
-        stop: &'a AtomicBool,
-    ) -> Result<Self> {
+    /// What makes the bag unreadable, or what of it a data set cannot do without; `Error::Interrupted`.
+    pub(crate) fn open(path: &Path, topics: &ExtraTopics, work: Work<'a>) -> Result<Self> {
+        let Work {
+            settings,
+            video,
+            stop,
+            ..
+        } = work;
         let reader = BagReader::open(path)?;
         let info = reader.info().clone();
         let roles = Roles::find(&reader, settings, &TruthTopics::default())?;
         let extras = Extras::find(&info, &roles, settings, topics)?;
-        require(&info, &roles, &extras)?;
-        registration::refuse(&info, &roles, settings, "a data set")?;
+        require(&info, &roles, &extras, settings)?;
+        let decoders = decoders(&info, &roles, &extras, work)?;
         let mut intake = Intake::new(&info, &roles, settings, video, stop)?;
         let mut extras = extras.with_sight(intake.sight());
         let by_stamp = match by_stamp::is_needed(&info, &roles, settings, video, stop)? {
@@ -109,7 +133,7 @@ impl<'a> Source<'a> {
         names.extend(extras.topic_names(&info));
         Ok(Self {
             reader,
-            decoders: Arc::new(decoders(&info, &roles, settings, &extras)?),
+            decoders: Arc::new(decoders),
             topics: names,
             intake,
             matcher: matcher(&roles, settings),
@@ -118,6 +142,7 @@ impl<'a> Source<'a> {
             image_topic: roles.topic(Role::Image),
             extras,
             info,
+            roles,
             waiting: VecDeque::new(),
             wait_nanos: nanos_from_seconds(settings.matching.wait_s),
             now_nanos: i64::MIN,
@@ -144,13 +169,36 @@ impl<'a> Source<'a> {
         (self.messages_read as f64 / all as f64).min(1.0)
     }
 
-    /// The next frame.
+    /// Follow the regions of the bag that were drawn.
     ///
     /// # Errors
-    /// What the first pictures show about the whole bag; errors of the machine.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Joined>> {
+    /// As [`Placed::new`].
+    pub(crate) fn drawn<'e>(
+        &self,
+        work: Work<'_>,
+        estimator: &'e dyn Estimator,
+    ) -> Result<Drawn<'e>> {
+        let decoders = &self.decoders;
+        let measurer = Measurer {
+            estimator,
+            image: decoders.image.clone(),
+            depth: decoders.depth.clone(),
+            registration: decoders.registration.clone(),
+            regions: work.settings.regions.clone(),
+            transforms: None,
+        };
+        let placed = Placed::new(&self.info, &self.roles, work, &measurer)?;
+        Ok(Drawn { measurer, placed })
+    }
+
+    /// The next frame. Of all of them, in order, those get their boxes that somebody drew.
+    ///
+    /// # Errors
+    /// What the first pictures show about the whole bag; errors of the machine; those of [`Placing::place`].
+    pub(crate) fn next_frame(&mut self, placing: &mut Placing<'_>) -> Result<Option<Joined>> {
         loop {
-            if let Some(frame) = self.due() {
+            if let Some(mut frame) = self.due() {
+                placing.place(&mut frame)?;
                 let extra = self.extras.of(&frame.info);
                 let index = self.frames;
                 self.frames += 1;
@@ -230,38 +278,32 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A data set needs pictures, intrinsics, some depth and some boxes.
-fn require(info: &BagInfo, roles: &Roles, extras: &Extras) -> Result<()> {
+/// A data set needs pictures, intrinsics, some depth and some regions.
+fn require(info: &BagInfo, roles: &Roles, extras: &Extras, settings: &Settings) -> Result<()> {
+    let Regions { fingertip, target } = &settings.regions;
+    let has_regions = roles.get(Role::Fingertip).is_some()
+        || roles.get(Role::Target).is_some()
+        || !(fingertip.is_detected() && target.is_detected())
+        || extras.has_boxes();
     // Its answers come from geometry, whoever measures elsewhere.
     for missing in roles.missing(info, &Settings::geometry()) {
         let is_of =
             |wanted: Role| matches!(&missing, Error::NoTopic { role, .. } if *role == wanted);
-        let can_do_without = is_of(Role::Fingertip)
-            || is_of(Role::Target)
+        let can_do_without = (is_of(Role::Fingertip) || is_of(Role::Target)) && has_regions
             || is_of(Role::Depth) && extras.truth_depth.is_some();
         if !can_do_without {
             return Err(missing);
         }
     }
-    let has_parts = roles.get(Role::Fingertip).is_some() || roles.get(Role::Target).is_some();
-    if has_parts || extras.has_boxes() {
-        return Ok(());
-    }
-    Err(Error::NothingToDo {
-        path: info.path.clone(),
-        message:
-            "it has no boxes (vision_msgs/Detection2DArray or another detector's), so there is no region to ask about"
-                .to_owned(),
-    })
+    Ok(())
 }
 
-fn decoders(
-    info: &BagInfo,
-    roles: &Roles,
-    settings: &Settings,
-    extras: &Extras,
-) -> Result<Decoders> {
+fn decoders(info: &BagInfo, roles: &Roles, extras: &Extras, work: Work<'_>) -> Result<Decoders> {
+    let settings = work.settings;
     let decoder_of = |role| picture_decoder_of(info, roles, role, settings);
+    let transforms = transforms::read(info, work)?;
+    let registration = registration::of_bag(info, roles, settings, transforms.as_ref(), work.stop)?;
+    let is_as_live = settings.matching.as_live;
     let of_extra = |topic: &Option<PictureTopic>| topic.as_ref().map(|topic| topic.decoder.clone());
     let image = roles.topic(Role::Image).and_then(|at| info.topics.get(at));
     Ok(Decoders {
@@ -271,7 +313,9 @@ fn decoders(
         })?,
         image_is_compressed: image.is_some_and(|topic| is_of_type(topic, COMPRESSED_IMAGE)),
         depth: decoder_of(Role::Depth)?,
+        registration: registration.filter(|_| !is_as_live),
         truth_depth: of_extra(&extras.truth_depth),
         instances: of_extra(&extras.instances),
+        transforms: transforms.filter(|_| !is_as_live),
     })
 }

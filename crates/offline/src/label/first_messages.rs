@@ -25,6 +25,7 @@ pub(crate) struct FirstMessages {
     image: FirstMessage,
     depth: FirstMessage,
     camera_info: FirstMessage,
+    depth_camera_info: FirstMessage,
     intrinsics: Option<Intrinsics>,
     /// The depth is of a camera of its own, and registered.
     registers: bool,
@@ -60,6 +61,7 @@ impl FirstMessages {
             image: of(Role::Image),
             depth: of(Role::Depth),
             camera_info: of(Role::CameraInfo),
+            depth_camera_info: of(Role::DepthCameraInfo),
             intrinsics: None,
             registers: roles.registers_depth(settings),
             depth_range_m: settings.geometry.min_depth_m..=settings.geometry.max_depth_m,
@@ -108,7 +110,7 @@ impl FirstMessages {
     /// Take a depth image in.
     ///
     /// # Errors
-    /// `Error::Encoding`, `Error::SizesDiffer`.
+    /// `Error::Encoding`, `Error::SizesDiffer`, `Error::DepthSize`.
     pub(crate) fn depth(&mut self, decoder: &Decoder, frame_id: &str, data: &Bytes) -> Result<()> {
         if self.depth.is_wanted(frame_id) {
             match decoder.depth(data) {
@@ -119,6 +121,20 @@ impl FirstMessages {
                 }
                 Err(error) => return self.depth.only_of_all(error),
             }
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Take a camera info of the depth in. One that says nothing is told of where depth is registered.
+    ///
+    /// # Errors
+    /// `Error::DepthSize`.
+    pub(crate) fn depth_camera_info(&mut self, decoder: &Decoder, data: &[u8]) -> Result<()> {
+        if self.depth_camera_info.size.is_none()
+            && let Ok((_, intrinsics)) = decoder.camera_info(data)
+        {
+            self.depth_camera_info.size = intrinsics.size();
             self.check()?;
         }
         Ok(())
@@ -162,8 +178,21 @@ impl FirstMessages {
     fn check(&self) -> Result<()> {
         self.belong_together(&self.image, &self.camera_info)?;
         match self.registers {
-            true => Ok(()),
+            true => self.is_of_its_camera(),
             false => self.belong_together(&self.image, &self.depth),
+        }
+    }
+
+    /// Depth that is registered has the pixels that its camera info speaks of.
+    fn is_of_its_camera(&self) -> Result<()> {
+        match (self.depth.size, self.depth_camera_info.size) {
+            (Some(depth), Some(camera_info)) if depth != camera_info => Err(Error::DepthSize {
+                depth: self.depth.topic.clone(),
+                depth_size: depth,
+                camera_info: self.depth_camera_info.topic.clone(),
+                camera_info_size: camera_info,
+            }),
+            _ => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::decoders::decoder_of;
-use super::request::{LabelRequest, stop_if_asked};
+use super::request::{Work, stop_if_asked};
 use super::roles::Roles;
 use crate::by_stamp::FramePictures;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub(crate) enum Placed {
     /// No region was drawn.
     Nothing,
     /// As a live node does it, frame by frame.
-    AsLive(Box<Regions>),
+    AsLive,
     /// From the whole recording.
     Followed(Followed),
 }
@@ -47,14 +47,14 @@ impl Placed {
     pub(crate) fn new(
         info: &BagInfo,
         roles: &Roles,
-        request: &LabelRequest<'_>,
+        request: Work<'_>,
         measurer: &Measurer<'_>,
     ) -> Result<Self> {
         let settings = request.settings;
         Ok(
             match (settings.regions.are_followed(), settings.matching.as_live) {
                 (false, _) => Self::Nothing,
-                (true, true) => Self::AsLive(Box::new(settings.regions.clone())),
+                (true, true) => Self::AsLive,
                 (true, false) => Self::Followed(follow(info, roles, request, measurer)?),
             },
         )
@@ -64,7 +64,7 @@ impl Placed {
     pub(crate) fn placing<'a>(&'a self, measurer: &'a Measurer<'a>) -> Placing<'a> {
         match self {
             Self::Nothing => Placing::Nothing,
-            Self::AsLive(regions) => match LiveFollower::new(regions) {
+            Self::AsLive => match LiveFollower::new(&measurer.regions) {
                 Some(follower) => Placing::AsLive(Box::new(follower), measurer),
                 None => Placing::Nothing,
             },
@@ -125,7 +125,7 @@ fn key(frame: &FrameInfo) -> (i64, i64) {
 pub(crate) fn follow(
     info: &BagInfo,
     roles: &Roles,
-    request: &LabelRequest<'_>,
+    request: Work<'_>,
     measurer: &Measurer<'_>,
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
@@ -239,7 +239,7 @@ impl<'a> Bag<'a> {
     fn survey(
         info: &'a BagInfo,
         roles: &'a Roles,
-        request: &'a LabelRequest<'a>,
+        request: Work<'a>,
         measurer: &'a Measurer<'a>,
     ) -> Result<Self> {
         let settings = request.settings;

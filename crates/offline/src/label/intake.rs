@@ -194,9 +194,10 @@ impl<'a> Intake<'a> {
     /// One broken message is an accident; these errors hold for every message of the topic.
     fn is_fatal(&self, role: Role, error: &Error) -> bool {
         match error {
-            Error::SizesDiffer { .. } | Error::NoIntrinsics { .. } | Error::NoPictures { .. } => {
-                true
-            }
+            Error::SizesDiffer { .. }
+            | Error::DepthSize { .. }
+            | Error::NoIntrinsics { .. }
+            | Error::NoPictures { .. } => true,
             // A look ahead in the bag has failed.
             Error::Bag(_) => true,
             Error::Core(CoreError::Encoding { .. } | CoreError::NoVideoDecoder { .. }) => true,
@@ -260,8 +261,14 @@ impl<'a> Intake<'a> {
                     .push_cloud_distance(log_time, decoder.float64(&message.data)?);
                 return Ok(None);
             }
+            Role::DepthCameraInfo => {
+                first.depth_camera_info(decoder, &message.data)?;
+                if !self.as_live {
+                    return Ok(None);
+                }
+                read(StreamKind::DepthCameraInfo)?
+            }
             Role::EpisodeSplit => Input::EpisodeSplit,
-            Role::DepthCameraInfo if self.as_live => read(StreamKind::DepthCameraInfo)?,
             Role::Transforms if self.as_live => {
                 let is_static = reader.is_static;
                 read(StreamKind::Transforms { is_static })?
@@ -269,7 +276,6 @@ impl<'a> Intake<'a> {
             // Boxes are read elsewhere, and nothing of the others.
             Role::Fingertip
             | Role::Target
-            | Role::DepthCameraInfo
             | Role::TruthDepth
             | Role::Instances
             | Role::Accelerometer

@@ -76,18 +76,6 @@ pub(crate) fn of_bag(
     Ok(Some(Registration { camera, whole }))
 }
 
-/// Make sure that depth needs no registration, for a work that does none.
-///
-/// # Errors
-/// `Error::NotRegistered`.
-pub(crate) fn refuse(info: &BagInfo, roles: &Roles, settings: &Settings, work: &str) -> Result<()> {
-    if !roles.registers_depth(settings) {
-        return Ok(());
-    }
-    let missing = format!("{work} is made of registered depth only");
-    Err(not_registered(info, roles, missing))
-}
-
 fn not_registered(info: &BagInfo, roles: &Roles, missing: String) -> Error {
     let name = |role| roles.name(info, role).unwrap_or_default().to_owned();
     let frame = |role| roles.frame(role).unwrap_or_default().to_owned();

@@ -36,6 +36,37 @@ pub struct LabelRequest<'a> {
 }
 
 impl LabelRequest<'_> {
+    /// What of it every work on a bag has.
+    pub(crate) fn work(&self) -> Work<'_> {
+        Work {
+            settings: self.settings,
+            video: self.video,
+            stop: self.stop,
+            target: self.target,
+        }
+    }
+
+    /// # Errors
+    /// `Error::Interrupted` once somebody asked for it.
+    pub(crate) fn stop_if_asked(&self) -> Result<()> {
+        stop_if_asked(self.stop, self.target)
+    }
+}
+
+/// A work on a bag that takes its time.
+#[derive(Clone, Copy)]
+pub(crate) struct Work<'a> {
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// Who decodes video.
+    pub video: &'a VideoDecoders,
+    /// Set from elsewhere to stop.
+    pub stop: &'a AtomicBool,
+    /// What would be made, for who stops it.
+    pub target: &'a Path,
+}
+
+impl Work<'_> {
     /// # Errors
     /// `Error::Interrupted` once somebody asked for it.
     pub(crate) fn stop_if_asked(&self) -> Result<()> {

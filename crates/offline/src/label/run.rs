@@ -54,7 +54,7 @@ pub fn label(
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
     tell_vain_sizes(&info, &roles, request.settings);
-    let transforms = transforms::read(&info, request)?;
+    let transforms = transforms::read(&info, request.work())?;
     let registration = registration::of_bag(
         &info,
         &roles,
@@ -69,7 +69,7 @@ pub fn label(
         measurer.registration = registration;
     }
     check_apart(request.target, &info.path)?;
-    let placed = Placed::new(&info, &roles, request, &measurer)?;
+    let placed = Placed::new(&info, &roles, request.work(), &measurer)?;
 
     let folder = WholeFolder::create(request.target)?;
     check_still_wanted(request)?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::decoders::decoder;
-use super::request::LabelRequest;
+use super::request::Work;
 use crate::error::{Error, Result};
 use crate::message_types::{TRANSFORMS, is_cdr, is_of_type};
 use crate::role::Role;
@@ -105,7 +105,7 @@ pub(crate) fn tell_changed(tree: &TransformTree) {
 ///
 /// # Errors
 /// Those of the bag; `Error::NoFrame` for a frame that no transform names.
-pub(super) fn read(info: &BagInfo, request: &LabelRequest<'_>) -> Result<Option<TransformTree>> {
+pub(crate) fn read(info: &BagInfo, request: Work<'_>) -> Result<Option<TransformTree>> {
     let settings = request.settings;
     if !settings.regions.have_frames() {
         return Ok(None);
