@@ -10,7 +10,7 @@ mod diagnosis;
 mod evidence;
 mod extrinsics;
 mod first_messages;
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod intake;
 mod job;
 mod labelled;

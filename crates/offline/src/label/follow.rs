@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::decoders::decoder_of;
 use super::request::{LabelRequest, stop_if_asked};
 use super::roles::Roles;
-use crate::by_stamp::Pictures;
+use crate::by_stamp::{Each, Pictures};
 use crate::error::{Error, Result};
 use crate::role::Role;
 use spatial_reward_core::following::{Both, Follower, Schedule, Sight};
@@ -23,7 +24,7 @@ use spatial_reward_core::pipeline::{FrameInfo, LiveFollower, MatchedFrame, Ordin
 use spatial_reward_core::settings::{Regions, Settings};
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::tracking::Cover;
-use spatial_reward_rosbag2::{BagInfo, BagReader};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// Encoded pictures that are held to go through them backwards.
 const MAX_BLOCK_BYTES: usize = 256 << 20;
@@ -109,7 +110,8 @@ impl Followed {
     }
 }
 
-fn key(frame: &FrameInfo) -> (i64, i64) {
+/// What a frame is known by.
+pub(crate) fn key(frame: &FrameInfo) -> (i64, i64) {
     (frame.stamp_nanos, frame.log_time_nanos)
 }
 
@@ -125,7 +127,7 @@ pub(crate) fn follow(
     measurer: &Measurer<'_>,
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
-    let [fingertip, target] = bag.due(request.settings)?;
+    let [fingertip, target] = due(&bag.frames, &request.settings.regions)?;
     let target = bag.follow(&target, None)?;
     let fingertip = bag.follow(&fingertip, Some(&target))?;
     let sights = bag.frames.iter().enumerate();
@@ -139,20 +141,21 @@ pub(crate) fn follow(
 }
 
 /// The boxes of a region that were drawn, by the frame's place.
-type Due = Vec<Option<BoundingBox>>;
+pub(crate) type Due = Vec<Option<BoundingBox>>;
 
 /// What was seen of a region, by the frame's place.
 type Way = BTreeMap<usize, Seen>;
 
 /// What was seen of a region in a frame.
-struct Seen {
-    sight: Sight,
-    cover: Option<Cover>,
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub sight: Sight,
+    pub cover: Option<Arc<Cover>>,
 }
 
 impl Seen {
     /// In two directions of time.
-    fn joined(earlier: Option<Self>, later: Option<Self>) -> Option<Self> {
+    pub(crate) fn joined(earlier: Option<Self>, later: Option<Self>) -> Option<Self> {
         let (Some(earlier), Some(later)) = (&earlier, &later) else {
             return earlier.or(later);
         };
@@ -192,87 +195,23 @@ impl<'a> Bag<'a> {
         request: &'a LabelRequest<'a>,
         measurer: &'a Measurer<'a>,
     ) -> Result<Self> {
-        let settings = request.settings;
-        let image_topic = roles.topic(Role::Image).unwrap_or_default();
-        let depth_topic = roles.topic(Role::Depth);
-        let camera_info = roles.topic(Role::CameraInfo);
-        let camera_info = match camera_info {
-            Some(topic) => {
-                decoder_of(info, roles, Role::CameraInfo, settings)?.map(|decoder| (topic, decoder))
-            }
-            None => None,
-        };
-        let mut readers: BTreeMap<usize, (StreamKind, &Decoder)> = BTreeMap::new();
-        readers.insert(image_topic, (StreamKind::Image, &measurer.image));
-        if let (Some(topic), Some(decoder)) = (depth_topic, &measurer.depth) {
-            readers.insert(topic, (StreamKind::Depth, decoder));
-        }
-        if let Some((topic, decoder)) = &camera_info {
-            readers.insert(*topic, (StreamKind::CameraInfo, decoder));
-        }
-        let mut matcher = StampMatcher::new(settings, false);
         let mut bytes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut reader = BagReader::open(&info.path)?;
-        while let Some(message) = reader.next_message()? {
-            request.stop_if_asked()?;
-            let Some((kind, decoder)) = readers.get(&message.topic) else {
-                continue;
-            };
+        let mut each = |message: &BagMessage| {
             let lengths = bytes.entry(message.topic).or_default();
-            let ordinal = lengths.len() as Ordinal;
             lengths.push(message.data.len());
-            // What is broken is told when the bag is labelled.
-            if let Ok(input) = reading::read(*kind, decoder, &message.data, message.log_time_nanos)
-            {
-                matcher.push(message.log_time_nanos, input.with_payload(|_| ordinal));
-            }
-        }
+            request.stop_if_asked()
+        };
+        let frames = survey(info, roles, request.settings, measurer, &mut each)?;
         Ok(Self {
             path: &info.path,
-            image_topic,
-            depth_topic,
+            image_topic: roles.topic(Role::Image).unwrap_or_default(),
+            depth_topic: roles.topic(Role::Depth),
             measurer,
             stop: request.stop,
             target: request.target,
-            frames: matcher.frames().collect(),
+            frames,
             bytes,
         })
-    }
-
-    /// The boxes of both regions that were drawn in each frame.
-    fn due(&self, settings: &Settings) -> Result<[Due; 2]> {
-        let mut schedule = Schedule::new(&settings.regions);
-        let first_nanos = self
-            .frames
-            .first()
-            .map_or(0, |frame| frame.info.timeline_nanos);
-        let since_first =
-            |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos.saturating_sub(first_nanos);
-        let due = self
-            .frames
-            .iter()
-            .map(|frame| schedule.due(since_first(frame)));
-        let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
-        let left = schedule
-            .left()
-            .into_iter()
-            .zip([Role::Fingertip, Role::Target]);
-        for (drawn, role) in left {
-            if let Some(drawn) = drawn {
-                let longest = self
-                    .frames
-                    .iter()
-                    .map(since_first)
-                    .max()
-                    .unwrap_or_default();
-                return Err(Error::DrawnTooLate {
-                    role,
-                    drawn: drawn.to_string(),
-                    recording_s: seconds_between(0, longest),
-                });
-            }
-        }
-        Ok(due.into())
     }
 
     /// Both ways from where a region was drawn.
@@ -360,6 +299,80 @@ impl<'a> Bag<'a> {
     }
 }
 
+/// A bag's frames without their pictures, which are named by their place among the messages of their topics. `each` is told
+/// of every message.
+///
+/// # Errors
+/// Those of the bag and of `each`.
+pub(crate) fn survey(
+    info: &BagInfo,
+    roles: &Roles,
+    settings: &Settings,
+    measurer: &Measurer<'_>,
+    each: Each<'_>,
+) -> Result<Vec<MatchedFrame<Ordinal>>> {
+    let camera_info = match roles.topic(Role::CameraInfo) {
+        Some(topic) => {
+            decoder_of(info, roles, Role::CameraInfo, settings)?.map(|decoder| (topic, decoder))
+        }
+        None => None,
+    };
+    let mut readers: BTreeMap<usize, (StreamKind, &Decoder)> = BTreeMap::new();
+    let image_topic = roles.topic(Role::Image).unwrap_or_default();
+    readers.insert(image_topic, (StreamKind::Image, &measurer.image));
+    if let (Some(topic), Some(decoder)) = (roles.topic(Role::Depth), &measurer.depth) {
+        readers.insert(topic, (StreamKind::Depth, decoder));
+    }
+    if let Some((topic, decoder)) = &camera_info {
+        readers.insert(*topic, (StreamKind::CameraInfo, decoder));
+    }
+    let mut matcher = StampMatcher::new(settings, false);
+    let mut read: BTreeMap<usize, Ordinal> = BTreeMap::new();
+    let mut reader = BagReader::open(&info.path)?;
+    while let Some(message) = reader.next_message()? {
+        each(&message)?;
+        let Some((kind, decoder)) = readers.get(&message.topic) else {
+            continue;
+        };
+        let next = read.entry(message.topic).or_default();
+        let ordinal = *next;
+        *next += 1;
+        // What is broken is told when the bag is labelled.
+        if let Ok(input) = reading::read(*kind, decoder, &message.data, message.log_time_nanos) {
+            matcher.push(message.log_time_nanos, input.with_payload(|_| ordinal));
+        }
+    }
+    Ok(matcher.frames().collect())
+}
+
+/// The boxes of both regions that were drawn in each frame, the fingertip's first.
+///
+/// # Errors
+/// `Error::DrawnTooLate`.
+pub(crate) fn due(frames: &[MatchedFrame<Ordinal>], regions: &Regions) -> Result<[Due; 2]> {
+    let mut schedule = Schedule::new(regions);
+    let first_nanos = frames.first().map_or(0, |frame| frame.info.timeline_nanos);
+    let since_first =
+        |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos.saturating_sub(first_nanos);
+    let due = frames.iter().map(|frame| schedule.due(since_first(frame)));
+    let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
+    let left = schedule
+        .left()
+        .into_iter()
+        .zip([Role::Fingertip, Role::Target]);
+    for (drawn, role) in left {
+        if let Some(drawn) = drawn {
+            let longest = frames.iter().map(since_first).max().unwrap_or_default();
+            return Err(Error::DrawnTooLate {
+                role,
+                drawn: drawn.to_string(),
+                recording_s: seconds_between(0, longest),
+            });
+        }
+    }
+    Ok(due.into())
+}
+
 /// A region on its way through a bag.
 struct Course<'a> {
     bag: &'a Bag<'a>,
@@ -389,10 +402,10 @@ impl<'a> Course<'a> {
         let due = self.due.get(index).copied().flatten();
         let other = self
             .other
-            .and_then(|other| other.get(&index)?.cover.as_ref());
+            .and_then(|other| other.get(&index)?.cover.as_deref());
         let at_nanos = frame.info.timeline_nanos;
         if let Some(sight) = self.follower.see(due, at_nanos, picture, other)? {
-            let cover = self.follower.cover().cloned();
+            let cover = self.follower.cover().cloned().map(Arc::new);
             self.way.insert(index, Seen { sight, cover });
         }
         Ok(())

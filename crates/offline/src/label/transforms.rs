@@ -120,14 +120,25 @@ impl TransformIntake {
 /// # Errors
 /// Those of the bag; `Error::NoFrame` for a frame that no transform names.
 pub(super) fn read(info: &BagInfo, request: &LabelRequest<'_>) -> Result<Option<TransformTree>> {
-    let settings = request.settings;
+    of_regions(info, request.settings, &|| request.stop_if_asked())
+}
+
+/// The same for whoever does not label.
+///
+/// # Errors
+/// As [`read`], and those of `stop_if_asked`.
+pub(crate) fn of_regions(
+    info: &BagInfo,
+    settings: &Settings,
+    stop_if_asked: &dyn Fn() -> Result<()>,
+) -> Result<Option<TransformTree>> {
     if !settings.regions.have_frames() {
         return Ok(None);
     }
     let mut intake = TransformIntake::new(info, settings);
     let mut reader = BagReader::open(&info.path)?;
     while let Some(message) = reader.next_message()? {
-        request.stop_if_asked()?;
+        stop_if_asked()?;
         intake.take(&message);
     }
     let (tree, refused) = intake.finish();
