@@ -8,6 +8,7 @@ use serde::Serialize;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_offline::inspect::{Inspection, inspect};
 use spatial_reward_offline::label::roles::{Choice, Role};
+use spatial_reward_offline::regions_file::RegionsFile;
 use spatial_reward_offline::{Error, Remedy};
 
 use super::discover::{self, Wanted};
@@ -19,8 +20,11 @@ use crate::outcome::Outcome;
 use crate::remedies::{of_offline, option};
 
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
-    let settings = ready(options.settings.into_config()?)?;
     let bag = discover::single(&options.bag, Wanted::Recordings)?;
+    let drawn = options.settings.regions.regions.as_deref();
+    let drawn = drawn.map(RegionsFile::read).transpose()?;
+    let drawn = drawn.as_ref().map(|drawn| drawn.of(&bag)).transpose()?;
+    let settings = ready(options.settings.into_config_of(drawn)?)?;
     let bar = terminal.bar(&bag.display().to_string());
     let inspected = inspect(&bag, &settings, &options.truth.into(), &mut |progress| {
         Terminal::show(&bar, progress)

@@ -37,14 +37,21 @@ pub(crate) fn check_free(target: &Path) -> Result<(), Error> {
 
 /// The arguments as they can be typed again.
 pub(crate) fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     let words = std::env::args_os().enumerate().map(|(index, argument)| {
         let argument = argument.to_string_lossy().into_owned();
         match index {
             0 => "spatial-reward".to_owned(),
-            _ if !argument.is_empty() && argument.chars().all(plain) => argument,
-            _ => format!("'{}'", argument.replace('\'', r"'\''")),
+            _ => quoted(&argument),
         }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
