@@ -330,5 +330,5 @@ fn drawn(settings: &Settings, image_topic: Option<&str>) -> Result<Settings> {
     if let Some(image_topic) = image_topic {
         config.topics.image = Some(image_topic.to_owned());
     }
-    Ok(Settings::new(config, settings.estimator().clone())?)
+    Ok(Settings::new(config, *settings.estimator())?)
 }
