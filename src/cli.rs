@@ -22,6 +22,7 @@ use spatial_reward_core::settings::{
 Examples:
   spatial-reward inspect recordings/pick        what is in a bag, and what label would make of it
   spatial-reward label recordings/pick          label it: a new bag, a table and a report beside it
+  spatial-reward pick recordings/pick           no detections: draw both boxes in the browser
   spatial-reward evaluate recordings/pick_labelled
   spatial-reward ask desk.png --model CHECKPOINT --box 120,30,330,250 'How wide is <region0>?'
 
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Ask(Box<Ask>),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
+    Pick(Box<Pick>),
     Dataset(Box<Dataset>),
     Node(Node),
 }
@@ -222,6 +224,8 @@ Examples:
                                                     no detector: TF says where both are
   spatial-reward label pick --fingertip-box 310,200,352,260@1.5 --target-box 400,310,460,370
                                                     no detector, no TF: drawn once, then followed
+  spatial-reward label recordings --regions recordings/regions.yaml
+                                                    the boxes that `pick` wrote, of many bags
   spatial-reward label pick --config rig.yaml --fingertip-topic /yolo --target-topic /yolo \\
       --fingertip-class gripper --target-class mug,cup
 
@@ -413,6 +417,46 @@ pub(crate) struct Inspect {
     pub truth: TruthOptions,
 }
 
+/// Draw the boxes of bags that have no detections, in the browser.
+///
+/// Opens a page that shows a picture of each bag: drag a box around the fingertip and one around the target, see at once
+/// how they are followed through the bag and what distances come of it, and draw again where a region is lost. The boxes
+/// go into a file that `label` and `inspect` take with --regions. The page is served on this machine alone, to who knows
+/// its address; it ends when you finish, or when it is closed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward pick recordings                    every bag in the folder, into recordings/regions.yaml
+  spatial-reward label recordings --regions recordings/regions.yaml
+  spatial-reward pick pick --fingertip-frame tool0  TF says where the fingertip is: draw the target alone
+  spatial-reward pick recordings --no-browser --port 8123
+                                                    on a machine without a screen; from yours,
+                                                    ssh -L 8123:127.0.0.1:8123 THAT_MACHINE
+                                                    and open the address that it prints
+
+What is drawn is in the file at once: go on another time with the same command.")]
+pub(crate) struct Pick {
+    /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags, two levels deep.
+    #[arg(required = true, value_name = "BAG")]
+    pub bags: Vec<PathBuf>,
+    /// Print the page's address, and open no browser.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// The port on 127.0.0.1 [default: any that is free].
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub port: u16,
+    /// End when nobody has asked the page for anything for so long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..))]
+    pub idle: u64,
+    #[command(flatten)]
+    pub settings: SettingsOptions,
+}
+
 /// Make a training set of questions and answers from RGB-D bags.
 ///
 /// Takes every frame with two or more regions: the fingertip and the target, whatever says where they are, and everything
@@ -533,7 +577,7 @@ pub(crate) fn without_ros_arguments(
 }
 
 /// What is measured and rewarded, and on which topics. Options win over the config file.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct SettingsOptions {
     /// Settings as YAML; see config/default.yaml for all of them.
     #[arg(long, value_name = "FILE")]
@@ -559,6 +603,9 @@ pub(crate) struct SettingsOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Regions without a detector (`inspect` lists the TF frames)")]
 pub(crate) struct RegionOptions {
+    /// The boxes that `spatial-reward pick` wrote [of pick: where to, default: regions.yaml beside the bags].
+    #[arg(long, value_name = "FILE")]
+    pub regions: Option<PathBuf>,
     /// The frame of /tf and /tf_static that the fingertip is at.
     #[arg(long, value_name = "FRAME", conflicts_with_all = ["fingertip_topic", "fingertip_class"])]
     pub fingertip_frame: Option<String>,

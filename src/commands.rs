@@ -8,6 +8,7 @@ mod evaluate;
 mod inspect;
 mod label;
 pub(crate) mod output;
+mod pick;
 pub(crate) mod settings;
 pub(crate) mod signals;
 
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Train(options) => model::train(*options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
+        Command::Pick(options) => pick::run(*options, terminal),
         Command::Dataset(options) => dataset::run(*options, terminal),
         Command::Node(options) => live(&options, terminal),
     }

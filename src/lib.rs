@@ -82,5 +82,7 @@ pub use spatial_reward_core::{
 };
 #[cfg(feature = "torch")]
 pub use spatial_reward_models as models;
-pub use spatial_reward_offline::{calibrate, dataset, evaluate, inspect, label, report};
+pub use spatial_reward_offline::{
+    calibrate, dataset, evaluate, inspect, label, pick, regions_file, report,
+};
 pub use spatial_reward_rosbag2 as bag;

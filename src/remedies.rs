@@ -49,7 +49,8 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
     match remedy {
         Remedy::NameTopics(roles) => match roles.as_slice() {
             [role @ (Role::Fingertip | Role::Target)] => format!(
-                "name one with {}, or a TF frame with {} (inspect lists them), or draw a box with {} X0,Y0,X1,Y1[@SECONDS]",
+                "name one with {}, or a TF frame with {} (inspect lists them), or draw a box: in the browser with \
+                 spatial-reward pick, or with {} X0,Y0,X1,Y1[@SECONDS]",
                 option(*role),
                 frame_option(*role),
                 box_option(*role)
@@ -78,6 +79,15 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
         }
         Remedy::Transforms => {
             "record /tf and /tf_static with what joins the two, or boxes in pixels".into()
+        }
+        Remedy::Draw { bag, file } => format!(
+            "draw them: spatial-reward pick {} --regions {}",
+            bag.display(),
+            file.display()
+        ),
+        Remedy::OtherRegionsFile => "name another file with --regions".into(),
+        Remedy::TypeBoxes => {
+            "cut it into parts, or draw with --fingertip-box and --target-box of label, which holds no bag".into()
         }
         _ => String::new(),
     }

@@ -11,6 +11,7 @@ use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::video::{Codec, Keyframes};
 use spatial_reward_offline::inspect::{Inspection, inspect};
 use spatial_reward_offline::label::roles::{Choice, Role};
+use spatial_reward_offline::regions_file::RegionsFile;
 use spatial_reward_offline::{Error, Remedy};
 
 use super::discover::{self, Wanted};
@@ -23,9 +24,12 @@ use crate::remedies::{of_offline, option};
 use crate::video;
 
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
-    let settings = ready(options.settings.into_config()?)?;
     let bag = discover::single(&options.bag, Wanted::Recordings)?;
     let next = labelling(std::env::args_os().skip(1), &options.bag, &bag);
+    let drawn = options.settings.regions.regions.as_deref();
+    let drawn = drawn.map(RegionsFile::read).transpose()?;
+    let drawn = drawn.as_ref().map(|drawn| drawn.of(&bag)).transpose()?;
+    let settings = ready(options.settings.into_config_of(drawn)?)?;
     let bar = terminal.bar(&bag.display().to_string());
     let (truth, decoders) = (options.truth.into(), video::decoders());
     let inspected = inspect(&bag, &settings, &truth, &decoders, &mut |progress| {

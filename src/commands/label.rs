@@ -15,6 +15,7 @@ use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::label::{
     self, Advice, BoxDelay, Cause, LabelRequest, Labelled, Note, OutOfReach,
 };
+use spatial_reward_offline::regions_file::{BagRegions, RegionsFile};
 
 use super::discover::{self, Job};
 use super::output::{check_free, command_line, print, print_json};
@@ -29,7 +30,6 @@ use crate::video;
 
 /// What all bags of a run share.
 struct Run<'a> {
-    settings: &'a Settings,
     truth: &'a TruthTopics,
     estimator: &'a dyn Estimator,
     jobs: usize,
@@ -51,11 +51,9 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
         (_, true) => IfExists::Overwrite,
         _ => IfExists::Fail,
     };
-    let mut config = options.settings.into_config()?;
-    set(&mut config.reward.alignment, options.alignment);
-    set(&mut config.output.storage, options.storage);
-    config.matching.as_live |= options.as_live;
-    let settings = ready(config)?;
+    let regions = options.settings.regions.regions.as_deref();
+    let regions = regions.map(RegionsFile::read).transpose()?;
+    let settings = settings_of(&options, None)?;
     let mut jobs = discover::jobs(&options.bags, options.output.as_deref())?;
     if let Some(shard) = options.shard {
         jobs = discover::part_of(jobs, shard);
@@ -72,19 +70,31 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     }
     let stop = end_on_signal(terminal, "")?;
     let run = Run {
-        settings: &settings,
-        truth: &options.truth.into(),
+        truth: &options.truth.clone().into(),
         estimator: estimator.as_ref(),
         jobs: options.jobs.map_or_else(processors, usize::from),
         command: &command_line(),
         stop: &stop,
         terminal,
     };
-    let digest = settings.digest()?;
     let mut report = RunReport::default();
     let mut limit_told = false;
     for job in &jobs {
-        let became = run.bag(job, if_exists, &digest);
+        // Each bag has its own boxes.
+        let drawn = regions.as_ref().map(|regions| {
+            let drawn = regions.of(&job.source)?;
+            settings_of(&options, Some(drawn))
+        });
+        let (became, settings) = match drawn.transpose() {
+            Ok(drawn) => {
+                let settings = drawn.unwrap_or_else(|| settings.clone());
+                (run.bag(job, if_exists, &settings), settings)
+            }
+            Err(error) => {
+                let what = format!("{} is not labelled", job.source.display());
+                (BagOutcome::Failed(error.context(what)), settings.clone())
+            }
+        };
         if let BagOutcome::Failed(error) = &became {
             terminal.report_error(&in_words(error));
         }
@@ -110,6 +120,15 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     Ok(outcome)
 }
 
+/// The settings of all bags, or of one in which somebody drew boxes.
+fn settings_of(options: &Label, drawn: Option<&BagRegions>) -> anyhow::Result<Settings> {
+    let mut config = options.settings.clone().into_config_of(drawn)?;
+    set(&mut config.reward.alignment, options.alignment);
+    set(&mut config.output.storage, options.storage);
+    config.matching.as_live |= options.as_live;
+    Ok(ready(config)?)
+}
+
 /// Nothing is begun that could not be finished.
 fn check_targets(jobs: &[Job]) -> anyhow::Result<()> {
     for job in jobs {
@@ -120,7 +139,7 @@ fn check_targets(jobs: &[Job]) -> anyhow::Result<()> {
 }
 
 impl Run<'_> {
-    fn bag(&self, job: &Job, if_exists: IfExists, digest: &str) -> BagOutcome {
+    fn bag(&self, job: &Job, if_exists: IfExists, settings: &Settings) -> BagOutcome {
         let skipped = || {
             tracing::info!("{} is finished already", job.target.display());
             BagOutcome::Skipped
@@ -128,12 +147,16 @@ impl Run<'_> {
         if let Err(error) = check_free(&job.target) {
             return BagOutcome::Failed(error.into());
         }
-        match check_target(&job.target, if_exists, digest) {
+        let digest = match settings.digest() {
+            Ok(digest) => digest,
+            Err(error) => return BagOutcome::Failed(error.into()),
+        };
+        match check_target(&job.target, if_exists, &digest) {
             Ok(false) => {}
             Ok(true) => return skipped(),
             Err(error) => return BagOutcome::Failed(error.into()),
         }
-        match self.label(job, if_exists) {
+        match self.label(job, if_exists, settings) {
             Ok(labelled) => BagOutcome::Labelled(Box::new(labelled)),
             Err(OfflineError::FinishedMeanwhile { .. }) => skipped(),
             Err(error) => {
@@ -143,12 +166,17 @@ impl Run<'_> {
         }
     }
 
-    fn label(&self, job: &Job, if_exists: IfExists) -> Result<Labelled, OfflineError> {
+    fn label(
+        &self,
+        job: &Job,
+        if_exists: IfExists,
+        settings: &Settings,
+    ) -> Result<Labelled, OfflineError> {
         let request = LabelRequest {
             source: &job.source,
             target: &job.target,
             if_exists,
-            settings: self.settings,
+            settings,
             truth: self.truth,
             video: &video::decoders(),
             jobs: self.jobs,

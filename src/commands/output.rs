@@ -43,16 +43,19 @@ pub(crate) fn command_line() -> String {
 
 /// A command line of the program with these arguments, as a shell takes it.
 pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let words = arguments.into_iter().map(|argument| {
-        let argument = argument.to_string_lossy().into_owned();
-        match !argument.is_empty() && argument.chars().all(plain) {
-            true => argument,
-            false => format!("'{}'", argument.replace('\'', r"'\''")),
-        }
-    });
+    let words = arguments.into_iter();
+    let words = words.map(|argument| quoted(&argument.to_string_lossy()));
     let program = "spatial-reward".to_owned();
     (std::iter::once(program).chain(words))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }

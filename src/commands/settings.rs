@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::settings::{Config, Model, Settings};
 use spatial_reward_offline::label::roles::TruthTopics;
+use spatial_reward_offline::regions_file::BagRegions;
 
 use crate::cli::{ModelOptions, RegionOptions, SettingsOptions, TopicOptions, TruthOptions};
 use crate::model;
@@ -54,7 +55,18 @@ impl ModelOptions {
 impl SettingsOptions {
     /// The file's settings, with what was typed in their place.
     pub(crate) fn into_config(self) -> spatial_reward_core::Result<Config> {
+        self.into_config_of(None)
+    }
+
+    /// The same for a bag in which somebody drew boxes. They stand between the two: what is typed wins over them.
+    pub(crate) fn into_config_of(
+        self,
+        drawn: Option<&BagRegions>,
+    ) -> spatial_reward_core::Result<Config> {
         let mut config = config_file(self.config.as_deref())?;
+        if let Some(drawn) = drawn {
+            drawn.set(&mut config);
+        }
         set(&mut config.estimator.kind, self.estimator);
         config.estimator.distance = self.distance.or(config.estimator.distance);
         set(&mut config.reward.kind, self.reward);

@@ -31,6 +31,7 @@ mod model_fixtures;
 #[cfg(feature = "torch")]
 mod nano;
 mod odd_bags;
+mod picking;
 mod registration;
 mod runs;
 mod signals;

@@ -79,7 +79,7 @@ def test_every_configuration_is_accepted(configuration, run, sample_bag, tmp_pat
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("command", ["label", "evaluate", "inspect", "ask", "dataset", "train", "node"])
+@pytest.mark.parametrize("command", ["label", "evaluate", "inspect", "pick", "ask", "dataset", "train", "node"])
 def test_options_shown_exist(run, command):
     # What follows --ros-args is ROS's own.
     shown = [line.split("--ros-args")[0] for line in lines(f"spatial-reward {command} ")]

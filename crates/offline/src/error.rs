@@ -79,6 +79,49 @@ pub enum Error {
         why: String,
     },
 
+    /// A file that is to have drawn boxes.
+    #[error("{path} is no file of drawn boxes: {message}", path = path.display())]
+    RegionsSyntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its place.
+        message: String,
+    },
+
+    /// A file of drawn boxes has none of this bag.
+    #[error("{path} has no boxes of {bag}. It has those of: {available}", path = path.display(), bag = bag.display())]
+    NoRegions {
+        /// The file.
+        path: PathBuf,
+        /// The bag.
+        bag: PathBuf,
+        /// The bags that it knows.
+        available: String,
+    },
+
+    /// A file of drawn boxes has those of another bag of the same name.
+    #[error("the boxes in {path} are of another bag than {bag}: they were drawn in {drawn_in}, and this one has {found}",
+        path = path.display(), bag = bag.display())]
+    OtherBag {
+        /// The file.
+        path: PathBuf,
+        /// The bag.
+        bag: PathBuf,
+        /// The pictures of the boxes.
+        drawn_in: String,
+        /// Those of the bag.
+        found: String,
+    },
+
+    /// A bag whose pictures are to be held, and are too many.
+    #[error("the pictures of {path} take more than {mebibytes} MiB, which is half of the memory that is free", path = path.display())]
+    TooLong {
+        /// The bag.
+        path: PathBuf,
+        /// What may be taken.
+        mebibytes: u64,
+    },
+
     /// Topics of several cameras fit a role equally well.
     #[error(
         "{count} topics of different cameras could be the {role}, and nothing in the bag says which one is meant: {topics}",
@@ -250,6 +293,17 @@ pub enum Remedy {
     Registration,
     /// Record the transforms between two frames.
     Transforms,
+    /// Draw the boxes of a bag, into a file.
+    Draw {
+        /// The bag.
+        bag: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Write boxes into another file.
+    OtherRegionsFile,
+    /// Type the boxes instead of drawing them.
+    TypeBoxes,
 }
 
 impl Error {
@@ -273,6 +327,14 @@ impl Error {
             Self::NotInCamera { .. } => Some(Remedy::Transforms),
             Self::NoIntrinsics { .. } => Some(Remedy::NameTopics(vec![Role::CameraInfo])),
             Self::NotLabelled { path, .. } => Some(Remedy::Label(path.clone())),
+            Self::NoRegions { path, bag, .. } | Self::OtherBag { path, bag, .. } => {
+                Some(Remedy::Draw {
+                    bag: bag.clone(),
+                    file: path.clone(),
+                })
+            }
+            Self::RegionsSyntax { .. } => Some(Remedy::OtherRegionsFile),
+            Self::TooLong { .. } => Some(Remedy::TypeBoxes),
             Self::OtherSettings { .. } => Some(Remedy::ReplaceOutput { resume: false }),
             Self::OutputExists { can_resume, .. } => Some(Remedy::ReplaceOutput {
                 resume: *can_resume,

@@ -282,7 +282,7 @@ impl Rehearsal {
         let (first, last) = (stamps.clone().min(), stamps.max());
         let recording_s = seconds_between(first.unwrap_or_default(), last.unwrap_or_default());
         let [picture, ..] = self.intake.first_messages().sizes();
-        (inspection.obstacles).extend(amiss(settings, recording_s, picture));
+        (inspection.obstacles).extend(amiss(&settings.regions, recording_s, picture));
         inspection.frames = self.frames;
         inspection.episodes = self.episodes;
         inspection.unmatched = self.unmatched;

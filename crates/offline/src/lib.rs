@@ -9,6 +9,8 @@ pub mod inspect;
 pub mod label;
 mod message_types;
 mod ordered;
+pub mod pick;
+pub mod regions_file;
 pub mod report;
 mod role;
 pub mod truth;

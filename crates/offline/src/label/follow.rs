@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::decoders::decoder_of;
 use super::request::{Work, stop_if_asked};
 use super::roles::Roles;
-use crate::by_stamp::FramePictures;
+use crate::by_stamp::{Each, FramePictures};
 use crate::error::{Error, Result};
 use crate::role::Role;
 use spatial_reward_core::following::{Both, Follower, Schedule, Sight, is_target_first};
@@ -24,7 +25,7 @@ use spatial_reward_core::settings::{Regions, Settings};
 use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
 use spatial_reward_core::tracking::{Cover, StartError};
 use spatial_reward_core::video::VideoDecoders;
-use spatial_reward_rosbag2::{BagInfo, BagReader};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// Encoded pictures that are held to go through them backwards.
 const MAX_BLOCK_BYTES: usize = 256 << 20;
@@ -113,7 +114,8 @@ impl Followed {
     }
 }
 
-fn key(frame: &FrameInfo) -> (i64, i64) {
+/// What a frame is known by.
+pub(crate) fn key(frame: &FrameInfo) -> (i64, i64) {
     (frame.stamp_nanos, frame.log_time_nanos)
 }
 
@@ -129,7 +131,7 @@ pub(crate) fn follow(
     measurer: &Measurer<'_>,
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
-    let [fingertip, target] = bag.due(request.settings)?;
+    let [fingertip, target] = due(&bag.frames, &request.settings.regions)?;
     let (fingertip, target) = match is_target_first(&request.settings.regions) {
         true => {
             let target = bag.follow(&target, None)?;
@@ -153,11 +155,11 @@ pub(crate) fn follow(
 
 /// What is wrong with the boxes that were drawn, of a recording that lasts so long and has pictures of such a size.
 pub(crate) fn amiss(
-    settings: &Settings,
+    regions: &Regions,
     recording_s: f64,
     picture: Option<(u32, u32)>,
 ) -> Vec<Error> {
-    let mut schedule = Schedule::new(&settings.regions);
+    let mut schedule = Schedule::new(regions);
     schedule.due(nanos_from_seconds(recording_s));
     let left = schedule
         .left()
@@ -170,7 +172,6 @@ pub(crate) fn amiss(
             recording_s,
         })
     });
-    let regions = &settings.regions;
     let drawn = regions.fingertip.drawn.iter().chain(&regions.target.drawn);
     let outside = drawn.filter_map(|drawn| {
         let (width, height) = picture?;
@@ -186,20 +187,21 @@ pub(crate) fn amiss(
 }
 
 /// The boxes of a region that were drawn, by the frame's place.
-type Due = Vec<Option<BoundingBox>>;
+pub(crate) type Due = Vec<Option<BoundingBox>>;
 
 /// What was seen of a region, by the frame's place.
 type Way = BTreeMap<usize, Seen>;
 
 /// What was seen of a region in a frame.
-struct Seen {
-    sight: Sight,
-    cover: Option<Cover>,
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub sight: Sight,
+    pub cover: Option<Arc<Cover>>,
 }
 
 impl Seen {
     /// In two directions of time.
-    fn joined(earlier: Option<Self>, later: Option<Self>) -> Option<Self> {
+    pub(crate) fn joined(earlier: Option<Self>, later: Option<Self>) -> Option<Self> {
         let (Some(earlier), Some(later)) = (&earlier, &later) else {
             return earlier.or(later);
         };
@@ -244,80 +246,32 @@ impl<'a> Bag<'a> {
     ) -> Result<Self> {
         let settings = request.settings;
         let image_topic = roles.topic(Role::Image).unwrap_or_default();
-        let depth_topic = roles.topic(Role::Depth);
-        let camera_info = roles.topic(Role::CameraInfo);
-        let camera_info = match camera_info {
-            Some(topic) => {
-                decoder_of(info, roles, Role::CameraInfo, settings)?.map(|decoder| (topic, decoder))
-            }
-            None => None,
-        };
-        let mut readers: BTreeMap<usize, (StreamKind, &Decoder)> = BTreeMap::new();
-        let image = decoder_of(info, roles, Role::Image, settings)?;
-        let image = image.as_ref().unwrap_or(&measurer.image);
-        readers.insert(image_topic, (StreamKind::Image, image));
-        if let (Some(topic), Some(decoder)) = (depth_topic, &measurer.depth) {
-            readers.insert(topic, (StreamKind::Depth, decoder));
-        }
-        if let Some((topic, decoder)) = &camera_info {
-            readers.insert(*topic, (StreamKind::CameraInfo, decoder));
-        }
-        let mut matcher = StampMatcher::new(settings, false);
+        let is_video = decoder_of(info, roles, Role::Image, settings)?
+            .is_some_and(|decoder| decoder.is_video());
         let mut bytes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut reader = BagReader::open(&info.path)?;
-        while let Some(message) = reader.next_message()? {
-            request.stop_if_asked()?;
-            let Some((kind, decoder)) = readers.get(&message.topic) else {
-                continue;
-            };
-            let lengths = bytes.entry(message.topic).or_default();
-            let ordinal = lengths.len() as Ordinal;
+        let mut each = |message: &BagMessage| {
             // A packet's picture is held decoded.
-            lengths.push(match decoder.is_video() {
+            let length = match is_video && message.topic == image_topic {
                 true => MAX_BLOCK_BYTES / VIDEO_PICTURES,
                 false => message.data.len(),
-            });
-            // What is broken is told when the bag is labelled.
-            if let Ok(input) = reading::read(*kind, decoder, &message.data, message.log_time_nanos)
-            {
-                matcher.push(message.log_time_nanos, input.with_payload(|_| ordinal));
-            }
-        }
+            };
+            bytes.entry(message.topic).or_default().push(length);
+            request.stop_if_asked()
+        };
+        let frames = survey(info, roles, settings, measurer, &mut each)?;
         Ok(Self {
             info,
             roles,
             settings,
             video: request.video,
             image_topic,
-            depth_topic,
+            depth_topic: roles.topic(Role::Depth),
             measurer,
             stop: request.stop,
             target: request.target,
-            frames: matcher.frames().collect(),
+            frames,
             bytes,
         })
-    }
-
-    /// The boxes of both regions that were drawn in each frame.
-    fn due(&self, settings: &Settings) -> Result<[Due; 2]> {
-        let mut schedule = Schedule::new(&settings.regions);
-        let first_nanos = self
-            .frames
-            .first()
-            .map_or(0, |frame| frame.info.timeline_nanos);
-        let since_first =
-            |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos.saturating_sub(first_nanos);
-        let due = self
-            .frames
-            .iter()
-            .map(|frame| schedule.due(since_first(frame)));
-        let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
-        let longest = self.frames.iter().map(since_first).max();
-        let recording_s = seconds_between(0, longest.unwrap_or_default());
-        match amiss(settings, recording_s, None).into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(due.into()),
-        }
     }
 
     /// Both ways from where a region was drawn.
@@ -405,6 +359,74 @@ impl<'a> Bag<'a> {
     }
 }
 
+/// A bag's frames without their pictures, which are named by their place among the messages of their topics. `each` is told
+/// of every message.
+///
+/// # Errors
+/// Those of the bag and of `each`.
+pub(crate) fn survey(
+    info: &BagInfo,
+    roles: &Roles,
+    settings: &Settings,
+    measurer: &Measurer<'_>,
+    each: Each<'_>,
+) -> Result<Vec<MatchedFrame<Ordinal>>> {
+    let camera_info = match roles.topic(Role::CameraInfo) {
+        Some(topic) => {
+            decoder_of(info, roles, Role::CameraInfo, settings)?.map(|decoder| (topic, decoder))
+        }
+        None => None,
+    };
+    let mut readers: BTreeMap<usize, (StreamKind, &Decoder)> = BTreeMap::new();
+    // A video's packets have headers, which its pictures have not.
+    let image = decoder_of(info, roles, Role::Image, settings)?;
+    let image = image.as_ref().unwrap_or(&measurer.image);
+    let image_topic = roles.topic(Role::Image).unwrap_or_default();
+    readers.insert(image_topic, (StreamKind::Image, image));
+    if let (Some(topic), Some(decoder)) = (roles.topic(Role::Depth), &measurer.depth) {
+        readers.insert(topic, (StreamKind::Depth, decoder));
+    }
+    if let Some((topic, decoder)) = &camera_info {
+        readers.insert(*topic, (StreamKind::CameraInfo, decoder));
+    }
+    let mut matcher = StampMatcher::new(settings, false);
+    let mut read: BTreeMap<usize, Ordinal> = BTreeMap::new();
+    let mut reader = BagReader::open(&info.path)?;
+    while let Some(message) = reader.next_message()? {
+        each(&message)?;
+        let Some((kind, decoder)) = readers.get(&message.topic) else {
+            continue;
+        };
+        let next = read.entry(message.topic).or_default();
+        let ordinal = *next;
+        *next += 1;
+        // What is broken is told when the bag is labelled.
+        if let Ok(input) = reading::read(*kind, decoder, &message.data, message.log_time_nanos) {
+            matcher.push(message.log_time_nanos, input.with_payload(|_| ordinal));
+        }
+    }
+    Ok(matcher.frames().collect())
+}
+
+/// The boxes of both regions that were drawn in each frame, the fingertip's first.
+///
+/// # Errors
+/// `Error::DrawnTooLate`.
+pub(crate) fn due(frames: &[MatchedFrame<Ordinal>], regions: &Regions) -> Result<[Due; 2]> {
+    let mut schedule = Schedule::new(regions);
+    let first_nanos = frames.first().map_or(0, |frame| frame.info.timeline_nanos);
+    let since_first =
+        |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos.saturating_sub(first_nanos);
+    let due = frames.iter().map(|frame| schedule.due(since_first(frame)));
+    let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
+    let longest = frames.iter().map(since_first).max();
+    let recording_s = seconds_between(0, longest.unwrap_or_default());
+    match amiss(regions, recording_s, None).into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(due.into()),
+    }
+}
+
 /// A region on its way through a bag.
 struct Course<'a> {
     bag: &'a Bag<'a>,
@@ -434,10 +456,10 @@ impl<'a> Course<'a> {
         let due = self.due.get(index).copied().flatten();
         let other = self
             .other
-            .and_then(|other| other.get(&index)?.cover.as_ref());
+            .and_then(|other| other.get(&index)?.cover.as_deref());
         let at_nanos = frame.info.timeline_nanos;
         if let Some(sight) = self.follower.see(due, at_nanos, picture, other)? {
-            let cover = self.follower.cover().cloned();
+            let cover = self.follower.cover().cloned().map(Arc::new);
             self.way.insert(index, Seen { sight, cover });
         }
         Ok(())

@@ -105,15 +105,26 @@ pub(crate) fn tell_changed(tree: &TransformTree) {
 ///
 /// # Errors
 /// Those of the bag; `Error::NoFrame` for a frame that no transform names.
-pub(crate) fn read(info: &BagInfo, request: Work<'_>) -> Result<Option<TransformTree>> {
-    let settings = request.settings;
+pub(crate) fn read(info: &BagInfo, work: Work<'_>) -> Result<Option<TransformTree>> {
+    of_regions(info, work.settings, &|| work.stop_if_asked())
+}
+
+/// The same for whoever makes nothing.
+///
+/// # Errors
+/// As [`read`], and those of `stop_if_asked`.
+pub(crate) fn of_regions(
+    info: &BagInfo,
+    settings: &Settings,
+    stop_if_asked: &dyn Fn() -> Result<()>,
+) -> Result<Option<TransformTree>> {
     if !settings.regions.have_frames() {
         return Ok(None);
     }
     let mut intake = TransformIntake::new(info, settings);
     let mut reader = BagReader::open(&info.path)?;
     while let Some(message) = reader.next_message()? {
-        request.stop_if_asked()?;
+        stop_if_asked()?;
         intake.take(&message);
     }
     let (tree, refused) = intake.finish();

@@ -4,6 +4,8 @@
 mod hover;
 mod tables;
 
+pub(crate) use tables::meaning;
+
 use std::fmt::Write;
 use std::path::Path;
 

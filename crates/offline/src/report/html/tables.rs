@@ -86,7 +86,7 @@ fn swatch(class: &str) -> String {
     )
 }
 
-fn meaning(reason: Reason) -> &'static str {
+pub(crate) fn meaning(reason: Reason) -> &'static str {
     match reason {
         Reason::NoImage => "The camera image is missing or does not decode.",
         Reason::NoFingertipBox => "No box of the fingertip within the matching tolerance.",
