@@ -445,7 +445,7 @@ fn regions_that_no_picture_holds_or_nobody_names_are_refused() {
     let (_guard, folder, detected) = sample_without_boxes();
     let target = drawn(&detected, 1, 0);
     for (fingertip, words) in [
-        ("700,10,720,30", "outside the picture of 640x480"),
+        ("700,10,720,30", "within the picture of 640x480"),
         ("10,10,20,20@60", "after the end of the recording"),
     ] {
         let regions = ["--fingertip-box", fingertip, "--target-box", &target];

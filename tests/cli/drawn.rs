@@ -198,7 +198,7 @@ fn boxes_that_no_picture_holds_are_refused_before_anything_is_written() {
     for (drawn, words) in [
         (
             "700,10,720,30",
-            &["700", "outside the picture of 640x480"][..],
+            &["700", "within the picture of 640x480"][..],
         ),
         (
             "10,10,20,20@60",
@@ -214,6 +214,10 @@ fn boxes_that_no_picture_holds_are_refused_before_anything_is_written() {
         label(&folder, &[drawn, target.clone()], &[]).expect_error(words);
         assert!(!folder.join("out").exists());
     }
+    // and one box around both regions is around neither
+    let twice = ["--fingertip-box".to_owned(), target[1].clone()];
+    label(&folder, &[twice, target.clone()], &[])
+        .expect_error(&["regions.target.box", "another thing"]);
     for (arguments, words) in [
         (&["--fingertip-box", "10,10,10,30"][..], "no area"),
         (&["--fingertip-box", "10,10,20"], "is no box"),
@@ -265,4 +269,45 @@ fn a_bag_without_detections_says_that_boxes_may_be_drawn() {
         inspected.stdout.contains("after the end of the recording"),
         "{inspected}"
     );
+}
+
+#[test]
+fn a_picture_that_does_not_decode_has_no_image_and_holds_no_drawing() {
+    // given a recording in which a few pictures are cut short
+    let (_guard, folder, detected) = sample_without_boxes();
+    let recording = recording_of(&folder.join("pick.mcap"));
+    let broken = 20..25;
+    let whole = recording.of(COMPRESSED);
+    let cut = recording.with_data(COMPRESSED, "sensor_msgs/msg/CompressedImage", |index| {
+        let index = usize::try_from(index).unwrap();
+        let data = &whole[index].data;
+        match broken.contains(&index) {
+            true => data[..data.len() / 2].to_vec(),
+            false => data.clone(),
+        }
+    });
+    cut.save(&folder.join("pick.mcap"));
+    // when it is labelled, then these steps have no image, and those around them are followed
+    let drawn = [
+        typed("fingertip", &detected, 30),
+        typed("target", &detected, 0),
+    ];
+    label(&folder, &drawn, &[]).expect_code(0);
+    let followed = steps(&folder.join("out"));
+    for (index, step) in followed.iter().enumerate().take(40).skip(10) {
+        let expected = if broken.contains(&index) {
+            "no_image"
+        } else {
+            ""
+        };
+        assert_eq!(step.reason, expected, "{index}");
+    }
+    // and a box that is drawn in one of them is not moved to another
+    std::fs::remove_dir_all(folder.join("out")).unwrap();
+    let blind = [
+        typed("fingertip", &detected, 22),
+        typed("target", &detected, 0),
+    ];
+    label(&folder, &blind, &[]).expect_error(&["cannot be decoded", "draw it in another"]);
+    assert!(!folder.join("out").exists());
 }

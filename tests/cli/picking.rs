@@ -155,7 +155,7 @@ fn the_steps_that_are_shown_are_those_that_are_written() {
     };
     let refused = open.follow(&outside, 2, &never, &Progress::default());
     let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("outside the picture"), "{refused}");
+    assert!(refused.contains("within the picture"), "{refused}");
     let curve = open.follow(&once, 2, &never, &Progress::default());
     assert_eq!(
         shown(&curve.unwrap().unwrap().steps),
@@ -472,7 +472,7 @@ fn wild_requests_are_answered_and_change_nothing() {
         ),
         (
             r#"{"fingertip": [{"frame": 0, "corners": [900, 900, 950, 950]}], "target": []}"#,
-            "outside the picture",
+            "within the picture",
         ),
     ] {
         page.post("boxes/0", wild);

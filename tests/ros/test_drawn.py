@@ -59,7 +59,7 @@ def test_a_box_outside_the_image_is_told_and_nothing_is_measured():
         for _ in range(2):
             step = node.peer.step_for(START, inputs=INPUTS)
             assert (step.valid, step.reason) == (False, "no_fingertip_box")
-        node.peer.until(lambda: "lies outside the picture" in node.process.log, "a word in the log")
+        node.peer.until(lambda: "within the picture of" in node.process.log, "a word in the log")
 
 
 def test_two_sources_of_a_region_are_refused_at_start():

@@ -39,13 +39,15 @@ pub enum Sight {
     },
     /// It is hidden, out of view, or not to be told from something else.
     Lost,
+    /// There is no picture to look at.
+    Unseen,
 }
 
 impl Sight {
     /// Where its box comes from; `None` of one that is lost.
     pub fn placed(self) -> Option<(BoundingBox, BoxSource)> {
         match self {
-            Self::Lost => None,
+            Self::Lost | Self::Unseen => None,
             Self::Followed {
                 bbox,
                 doubt_px,
@@ -65,7 +67,7 @@ impl Sight {
     /// From or to the picture that the box was drawn in; `None` of one that is lost.
     pub fn away_nanos(self) -> Option<i64> {
         match self {
-            Self::Lost => None,
+            Self::Lost | Self::Unseen => None,
             Self::Followed { away_nanos, .. } => Some(away_nanos),
         }
     }
@@ -90,7 +92,7 @@ impl Sight {
         ) = (earlier, later)
         else {
             return match earlier {
-                Self::Lost => later,
+                Self::Lost | Self::Unseen => later,
                 Self::Followed { .. } => earlier,
             };
         };
@@ -126,6 +128,23 @@ pub fn is_target_first(regions: &Regions) -> bool {
         })
     };
     !regions.fingertip.drawn.iter().any(is_on_target)
+}
+
+/// How long a recording lasts so far, picture by picture. What a clock that was set back has counted twice counts once more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Elapsed {
+    last_nanos: Option<i64>,
+    nanos: i64,
+}
+
+impl Elapsed {
+    /// From the first picture to the next one, which was taken at a time.
+    pub fn until(&mut self, taken_nanos: i64) -> i64 {
+        let last_nanos = self.last_nanos.replace(taken_nanos).unwrap_or(taken_nanos);
+        let passed = taken_nanos.saturating_sub(last_nanos).max(0);
+        self.nanos = self.nanos.saturating_add(passed);
+        self.nanos
+    }
 }
 
 /// When the drawn boxes are due, in the order of time.
@@ -201,7 +220,8 @@ impl Follower {
         let drawn = due.or(self.waiting.take());
         let Some((image, depth)) = picture else {
             self.waiting = drawn;
-            return Ok(self.tracker.is_some().then_some(Sight::Lost));
+            let is_sought = self.tracker.is_some() || self.waiting.is_some();
+            return Ok(is_sought.then_some(Sight::Unseen));
         };
         if let Some(bbox) = drawn {
             let tracker = Tracker::start(image, depth, bbox, other, Following::default())?;

@@ -68,7 +68,7 @@ pub enum StartError {
     #[error("the drawn box [{}, {}, {}, {}] (left, top, right, bottom, in pixels) has no area", .0.x_min, .0.y_min, .0.x_max, .0.y_max)]
     NoArea(BoundingBox),
     /// No part of the box of at least two pixels each way lies within the picture.
-    #[error("the drawn box [{}, {}, {}, {}] (left, top, right, bottom, in pixels) lies outside the picture of {width}x{height} pixels", .bbox.x_min, .bbox.y_min, .bbox.x_max, .bbox.y_max)]
+    #[error("the drawn box [{}, {}, {}, {}] (left, top, right, bottom, in pixels) has not two pixels each way within the picture of {width}x{height} pixels", .bbox.x_min, .bbox.y_min, .bbox.x_max, .bbox.y_max)]
     Outside {
         /// As it was drawn.
         bbox: BoundingBox,

@@ -57,6 +57,17 @@ pub enum Error {
         recording_s: f64,
     },
 
+    /// A box was drawn in a picture that cannot be looked at.
+    #[error(
+        "the box {bbox} is drawn in the picture of stamp {stamp_nanos}, which cannot be decoded: draw it in another one"
+    )]
+    DrawnBlind {
+        /// As it is typed.
+        bbox: String,
+        /// The picture's.
+        stamp_nanos: i64,
+    },
+
     /// A drawn box cannot be followed.
     #[error(transparent)]
     NotFollowed(#[from] spatial_reward_core::tracking::StartError),

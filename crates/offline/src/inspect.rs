@@ -15,6 +15,7 @@ use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
 use crate::label::transforms::{TransformIntake, missing_frames, tell_changed};
 use crate::role::Role;
+use spatial_reward_core::following::Elapsed;
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::pipeline::at_frames::{self, Places};
 use spatial_reward_core::pipeline::measure::Size;
@@ -278,9 +279,12 @@ impl Rehearsal {
             }
         }
         self.look_at_frames(inspection, settings, tree);
-        let stamps = self.stamps.iter().map(|(stamp_nanos, _)| *stamp_nanos);
-        let (first, last) = (stamps.clone().min(), stamps.max());
-        let recording_s = seconds_between(first.unwrap_or_default(), last.unwrap_or_default());
+        let mut elapsed = Elapsed::default();
+        let stamps = self.stamps.iter();
+        let longest = stamps
+            .map(|(stamp_nanos, _)| elapsed.until(*stamp_nanos))
+            .last();
+        let recording_s = seconds_between(0, longest.unwrap_or_default());
         let [picture, ..] = self.intake.first_messages().sizes();
         (inspection.obstacles).extend(amiss(&settings.regions, recording_s, picture));
         inspection.frames = self.frames;

@@ -27,6 +27,7 @@ impl FrameInfo {
 
     fn lack(&mut self, has_none: bool, sight: Option<Sight>, missing: Reason) {
         let reason = match sight {
+            Some(Sight::Unseen) => Reason::NoImage,
             Some(_) => Reason::LostBox,
             None => missing,
         };

@@ -3,7 +3,7 @@
 
 use super::MatchedFrame;
 use super::measure::Measurer;
-use crate::following::{Follower, Schedule, is_target_first};
+use crate::following::{Elapsed, Follower, Schedule, is_target_first};
 use crate::settings::Regions;
 use crate::tracking::StartError;
 
@@ -14,7 +14,7 @@ pub struct LiveFollower {
     target: Follower,
     is_target_first: bool,
     schedule: Schedule,
-    first_nanos: Option<i64>,
+    elapsed: Elapsed,
 }
 
 impl LiveFollower {
@@ -25,7 +25,7 @@ impl LiveFollower {
             target: Follower::default(),
             is_target_first: is_target_first(regions),
             schedule: Schedule::new(regions),
-            first_nanos: None,
+            elapsed: Elapsed::default(),
         })
     }
 
@@ -40,8 +40,7 @@ impl LiveFollower {
         frame: &mut MatchedFrame,
     ) -> Result<(), StartError> {
         let at_nanos = frame.info.timeline_nanos;
-        let first_nanos = *self.first_nanos.get_or_insert(at_nanos);
-        let due = self.schedule.due(at_nanos.saturating_sub(first_nanos));
+        let due = self.schedule.due(self.elapsed.until(at_nanos));
         let looks = self.fingertip.looks(due[0]) || self.target.looks(due[1]);
         let picture = looks.then(|| measurer.look(frame)).flatten();
         let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));

@@ -189,7 +189,9 @@ impl Measurer<'_> {
             broken: None,
         };
         let mut question = None;
-        if reason.is_some() && !keep_color && !needs_size {
+        // Why a picture that a follower could not look at is none is still to be told.
+        let is_known = reason.is_some_and(|reason| reason != Reason::NoImage);
+        if is_known && !keep_color && !needs_size {
             return Prepared { measured, question };
         }
         let begin = Instant::now();

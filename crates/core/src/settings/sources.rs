@@ -2,8 +2,12 @@
 //! boxes says nothing of the others.
 
 use super::config::Config;
+use super::drawn::DrawnBox;
 use super::regions::{Offset, Region, Regions};
 use crate::error::{Error, Result};
+
+/// Boxes that overlap by so much (intersection over union) are around one thing.
+const ONE_THING: f64 = 0.95;
 
 impl Config {
     /// # Errors
@@ -11,7 +15,27 @@ impl Config {
     pub(super) fn check_sources(&self) -> Result<()> {
         let Regions { fingertip, target } = &self.regions;
         check("fingertip", fingertip, self.topics.fingertip.as_deref())?;
-        check("target", target, self.topics.target.as_deref())
+        check("target", target, self.topics.target.as_deref())?;
+        let at_once = |own: &DrawnBox, other: &DrawnBox| {
+            own.at_s == other.at_s && own.bbox.overlap(&other.bbox) > ONE_THING
+        };
+        let fingertips = &fingertip.drawn;
+        let same =
+            (target.drawn.iter()).find(|own| fingertips.iter().any(|other| at_once(own, other)));
+        let fixed = target.fixed.filter(|own| {
+            fingertip
+                .fixed
+                .is_some_and(|other| own.0.overlap(&other.0) > ONE_THING)
+        });
+        let same = same.map(|drawn| ("box", drawn.to_string()));
+        match same.or(fixed.map(|fixed| ("fixed", fixed.to_string()))) {
+            None => Ok(()),
+            Some((key, value)) => Err(Error::ConfigValue {
+                key: format!("regions.target.{key}"),
+                value,
+                expected: "around another thing than the fingertip's box".to_owned(),
+            }),
+        }
     }
 }
 

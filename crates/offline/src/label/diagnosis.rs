@@ -9,6 +9,7 @@ use super::evidence::Stream;
 use super::intake::{Intake, Unreadable};
 use super::roles::Roles;
 use crate::role::Role;
+use spatial_reward_core::following::Elapsed;
 use spatial_reward_core::frame::{BoundingBox, Reason};
 use spatial_reward_core::pipeline::measure::Broken;
 use spatial_reward_core::settings::Settings;
@@ -112,14 +113,22 @@ impl Case<'_> {
         let stretches = self.steps.chunk_by(|step, next| step.reason == next.reason);
         let lost = stretches.filter(|stretch| stretch[0].reason == Some(Reason::LostBox));
         let longest = lost.rev().max_by_key(|stretch| stretch.len())?;
-        let (first, begin) = (self.steps.first()?, longest.first()?);
+        let begin = longest.first()?;
+        let mut elapsed = Elapsed::default();
+        let times = self
+            .steps
+            .iter()
+            .take_while(|step| step.index <= begin.index);
+        let since = times
+            .map(|step| elapsed.until(step.timeline_nanos))
+            .last()?;
         let role = match begin.target_source {
             None if self.settings.regions.target.is_followed() => Role::Target,
             _ => Role::Fingertip,
         };
         Some(Cause::LostRegion {
             role,
-            since_s: seconds_between(first.timeline_nanos, begin.timeline_nanos),
+            since_s: seconds_between(0, since),
             steps: longest.len() as u64,
         })
     }

@@ -15,13 +15,13 @@ use super::roles::Roles;
 use crate::by_stamp::{Each, FramePictures};
 use crate::error::{Error, Result};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Follower, Schedule, Sight, is_target_first};
+use spatial_reward_core::following::{Both, Elapsed, Follower, Schedule, Sight, is_target_first};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
 use spatial_reward_core::pipeline::{FrameInfo, LiveFollower, MatchedFrame, Ordinal, StampMatcher};
-use spatial_reward_core::settings::{Regions, Settings};
+use spatial_reward_core::settings::{PixelBox, Regions, Settings};
 use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
 use spatial_reward_core::tracking::{Cover, StartError};
 use spatial_reward_core::video::VideoDecoders;
@@ -414,12 +414,14 @@ pub(crate) fn survey(
 /// `Error::DrawnTooLate`.
 pub(crate) fn due(frames: &[MatchedFrame<Ordinal>], regions: &Regions) -> Result<[Due; 2]> {
     let mut schedule = Schedule::new(regions);
-    let first_nanos = frames.first().map_or(0, |frame| frame.info.timeline_nanos);
-    let since_first =
-        |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos.saturating_sub(first_nanos);
-    let due = frames.iter().map(|frame| schedule.due(since_first(frame)));
-    let due = due.map(|[fingertip, target]| (fingertip, target)).unzip();
-    let longest = frames.iter().map(since_first).max();
+    let mut elapsed = Elapsed::default();
+    let times = frames
+        .iter()
+        .map(|frame| elapsed.until(frame.info.timeline_nanos));
+    let times: Vec<i64> = times.collect();
+    let due = times.iter().map(|time| schedule.due(*time));
+    let due: (Due, Due) = due.map(|[fingertip, target]| (fingertip, target)).unzip();
+    let longest = times.last().copied();
     let recording_s = seconds_between(0, longest.unwrap_or_default());
     match amiss(regions, recording_s, None).into_iter().next() {
         Some(error) => Err(error),
@@ -454,6 +456,12 @@ impl<'a> Course<'a> {
         let picture = self.bag.measurer.look(frame);
         let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));
         let due = self.due.get(index).copied().flatten();
+        if let Some(bbox) = due.filter(|_| picture.is_none()) {
+            return Err(Error::DrawnBlind {
+                bbox: PixelBox(bbox).to_string(),
+                stamp_nanos: frame.info.stamp_nanos,
+            });
+        }
         let other = self
             .other
             .and_then(|other| other.get(&index)?.cover.as_deref());

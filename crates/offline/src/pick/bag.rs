@@ -22,7 +22,7 @@ use crate::label::transforms;
 use crate::regions_file::{BagRegions, Identity, draw};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::following::is_target_first;
+use spatial_reward_core::following::{Elapsed, is_target_first};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::{Measured, Measurer};
@@ -176,12 +176,10 @@ impl<'a> OpenBag<'a> {
 
     /// When each picture was taken, in seconds after the first one.
     pub fn times_s(&self) -> Vec<f64> {
-        let nanos = |frame: &MatchedFrame<Ordinal>| frame.info.timeline_nanos;
-        let frames = self.pictures.frames();
-        let first = frames.first().map_or(0, nanos);
-        let times = frames
-            .iter()
-            .map(|frame| seconds_between(first, nanos(frame)));
+        let mut elapsed = Elapsed::default();
+        let frames = self.pictures.frames().iter();
+        let times =
+            frames.map(|frame| seconds_between(0, elapsed.until(frame.info.timeline_nanos)));
         times.collect()
     }
 
@@ -323,18 +321,18 @@ fn measurer<'a>(
 /// Settings in which the regions that somebody has to draw count as drawn, wherever that will be.
 fn drawn(settings: &Settings, image_topic: Option<&str>) -> Result<Settings> {
     let mut config = settings.config().clone();
-    let somewhere = DrawnBox {
-        bbox: BoundingBox::new(0.0, 0.0, 1.0, 1.0),
+    let somewhere = |left: f64| DrawnBox {
+        bbox: BoundingBox::new(left, 0.0, left + 1.0, 1.0),
         at_s: 0.0,
     };
     let [fingertip, target] = are_drawn(settings);
     let regions = &mut config.regions;
-    for (region, is_drawn) in [
-        (&mut regions.fingertip, fingertip),
-        (&mut regions.target, target),
+    for (region, is_drawn, left) in [
+        (&mut regions.fingertip, fingertip, 0.0),
+        (&mut regions.target, target, 1.0),
     ] {
         if is_drawn {
-            draw(region, vec![somewhere]);
+            draw(region, vec![somewhere(left)]);
         }
     }
     if let Some(image_topic) = image_topic {
