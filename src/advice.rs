@@ -67,6 +67,7 @@ fn cause_in_words(cause: &Cause) -> String {
         Cause::DepthUnit { .. }
         | Cause::DepthRange { .. }
         | Cause::DepthHoles { .. }
+        | Cause::DepthElsewhere { .. }
         | Cause::ThinRegions { .. } => by_depth(cause, setting),
         Cause::FrameElsewhere => format!(
             "What the camera measures around a TF frame is nearer or farther than the frame by more than its object's size: \
@@ -266,6 +267,13 @@ fn by_depth(cause: &Cause, setting: &str) -> String {
         Cause::DepthHoles { measured } => format!(
             "Only {} of the depth image has a measurement: what is too near, shiny or clear gives none",
             percent(*measured)
+        ),
+        Cause::DepthElsewhere { aside_m: [x, y, z] } => format!(
+            "Nothing that the depth camera sees falls into the image: it is taken to stand {:.0}, {:.0}, {:.0} mm from the \
+             colour camera; where that is not so, {setting} says where it is",
+            1e3 * x,
+            1e3 * y,
+            1e3 * z
         ),
         Cause::ThinRegions {
             side_px,

@@ -73,7 +73,7 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
             format!("label it first: spatial-reward label {}", path.display())
         }
         Remedy::Registration => {
-            "record /tf_static and the depth's camera info, set depth.extrinsics and topics.depth_camera_info in the config \
+            "record /tf_static (or a RealSense's extrinsics/depth_to_color) and the depth's camera info, set depth.extrinsics and topics.depth_camera_info in the config \
              file, or say --depth-registered if it is registered to the image all the same"
                 .into()
         }

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use serde::Serialize;
-use spatial_reward::messages::{CameraInfo, Header, RegionOfInterest};
+use spatial_reward::messages::{CameraInfo, Extrinsics, Header, RegionOfInterest};
 
 use crate::fixtures::*;
 
 /// As many letters as in the frame of all other headers.
 const DEPTH_FRAME: &[u8; 6] = b"camdep";
+const EXTRINSICS: &str = "realsense2_camera_msgs/msg/Extrinsics";
+const DEPTH_TO_COLOR: &str = "/camera/extrinsics/depth_to_color";
 const DEPTH_INFO: &str = "/camera/depth/camera_info";
 /// The depth camera stands so far to the colour camera's right.
 pub(crate) const ASIDE_M: f64 = 0.04;
@@ -84,6 +86,19 @@ pub(crate) fn aside() -> Recording {
     (recording.in_frame(DEPTH, DEPTH_FRAME)).in_frame(DEPTH_INFO, DEPTH_FRAME)
 }
 
+/// The message of a RealSense's driver, whose depth camera stands aside and is turned by so much about y.
+fn with_extrinsics(mut recording: Recording, topic: &str, turn: f64) -> Recording {
+    let (sin, cos) = turn.sin_cos();
+    // Column by column.
+    let rotation = [cos, 0.0, -sin, 0.0, 1.0, 0.0, sin, 0.0, cos];
+    let data = cdr(&Extrinsics {
+        rotation,
+        translation: [ASIDE_M, 0.0, 0.0],
+    });
+    recording.push(topic, EXTRINSICS, START, data);
+    recording
+}
+
 pub(crate) fn with_transforms(mut recording: Recording, of: &[(&str, &str, f64)]) -> Recording {
     let data = transforms(of);
     recording.push("/tf_static", "tf2_msgs/msg/TFMessage", START, data);
@@ -134,6 +149,85 @@ fn extrinsics_of_the_settings_are_as_good_as_those_of_the_bag() {
     );
     let settings = format!("depth: {{extrinsics: '{ASIDE_M} 0 0 0 0 0 1'}}");
     assert_eq!(labels(&aside(), &[], &settings), by_bag);
+}
+
+#[test]
+fn a_driver_s_extrinsics_were_no_source_of_where_the_depth_camera_is() {
+    // given no static transform, and the driver's message instead
+    let recording = with_extrinsics(aside(), DEPTH_TO_COLOR, 0.01);
+    let (_guard, folder) = folder_with(&recording);
+    // when it is labelled, then the log says whose word it is
+    let ended = label(&folder, &[]).expect_code(0);
+    let words = format!("40, 0, 0 mm from the colour camera, says {DEPTH_TO_COLOR}");
+    assert!(ended.stderr.contains(&words), "{}", ended.stderr);
+    // and labels are those of the same pose in the settings, the turn included
+    let [qy, qw] = [(0.005_f64).sin(), (0.005_f64).cos()];
+    let settings = format!("depth: {{extrinsics: '{ASIDE_M} 0 0 0 {qy} 0 {qw}'}}");
+    let [by_message, by_settings] = [
+        labels(&recording, &[], ""),
+        labels(&aside(), &[], &settings),
+    ];
+    assert!(by_message.iter().all(|(reason, _)| reason.is_empty()));
+    for ((_, message_m), (_, settings_m)) in by_message.iter().zip(&by_settings) {
+        assert!(
+            (message_m - settings_m).abs() < 1e-6,
+            "{message_m} {settings_m}"
+        );
+    }
+}
+
+#[test]
+fn the_setting_counts_before_tf_static_and_that_before_the_driver() {
+    let chain = [("camera", "camdep", ASIDE_M)];
+    let by_tf = labels(&with_transforms(aside(), &chain), &[], "");
+    // given a driver's message that is 0.3 rad off beside the transform
+    let off = with_extrinsics(with_transforms(aside(), &chain), DEPTH_TO_COLOR, 0.3);
+    assert_eq!(labels(&off, &[], ""), by_tf);
+    // and given a transform that is off as well, beside the setting
+    let broken = [("camera", "camdep", 5.0)];
+    let off = with_extrinsics(with_transforms(aside(), &broken), DEPTH_TO_COLOR, 0.3);
+    let settings = format!("depth: {{extrinsics: '{ASIDE_M} 0 0 0 0 0 1'}}");
+    assert_eq!(labels(&off, &[], &settings), by_tf);
+}
+
+#[test]
+fn extrinsics_of_another_camera_or_the_other_way_place_nothing() {
+    for topic in [
+        "/wrist/extrinsics/depth_to_color",
+        "/camera/extrinsics/color_to_depth",
+        "/camera/extrinsics/depth_to_infra1",
+        "/cam/extrinsics/depth_to_color",
+    ] {
+        let (_guard, folder) = folder_with(&with_extrinsics(aside(), topic, 0.0));
+        (label(&folder, &[]).expect_code(1)).expect_error(&["/tf_static does not tell"]);
+    }
+    // nor does a replay of the live node take what the node does not hear
+    let recording = with_extrinsics(aside(), DEPTH_TO_COLOR, 0.0);
+    let (_guard, folder) = folder_with(&recording);
+    (label(&folder, &["--as-live"]).expect_code(1)).expect_error(&["/tf_static does not tell"]);
+}
+
+#[test]
+fn a_driver_s_message_that_is_no_rotation_is_refused_by_name() {
+    for (rotation, words) in [
+        ([0.0; 9], "its matrix is no rotation"),
+        (
+            [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0],
+            "its matrix is no rotation",
+        ),
+        ([f64::NAN; 9], "not finite"),
+    ] {
+        let mut recording = aside();
+        let data = cdr(&Extrinsics {
+            rotation,
+            translation: [ASIDE_M, 0.0, 0.0],
+        });
+        recording.push(DEPTH_TO_COLOR, EXTRINSICS, START, data);
+        let (_guard, folder) = folder_with(&recording);
+        let words = [DEPTH_TO_COLOR, words, "depth.extrinsics"];
+        label(&folder, &[]).expect_code(1).expect_error(&words);
+        assert!(!folder.join("out").exists());
+    }
 }
 
 #[test]
@@ -275,10 +369,21 @@ fn who_says_that_depth_is_registered_is_believed() {
 fn a_depth_camera_that_sees_another_place_measures_nothing() {
     let elsewhere = with_transforms(aside(), &[("camera", "camdep", 5.0)]);
     let (_guard, folder) = folder_with(&elsewhere);
-    label(&folder, &[]).expect_code(1);
+    let ended = label(&folder, &[]).expect_code(1);
     let steps = rewards(&folder.join("out"));
     assert_eq!(steps.len(), FRAMES as usize);
-    assert!(steps.iter().all(|(_, step)| step.reason == "depth_invalid"));
+    for (_, step) in steps {
+        assert_eq!(step.reason, "depth_invalid");
+        assert!(step.distance_m.is_nan());
+    }
+    // and the advice was that nothing explains it
+    for words in [
+        "Nothing that the depth camera sees falls into the image",
+        "5000, 0, 0 mm",
+        "depth.extrinsics",
+    ] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -225,9 +225,7 @@ def test_a_replayed_bag_of_drawn_boxes_gets_its_offline_labels_number_for_number
     # given a bag without detections, a gripper that is drawn in the eleventh picture, and a target in the first
     settings = tmp_path / "drawn.yaml"
     settings.write_text(
-        "regions:\n"
-        "  fingertip: {box: ['353,217,430,255@0.65']}\n"
-        "  target: {box: ['382,251,426,297']}\n"
+        "regions:\n  fingertip: {box: ['353,217,430,255@0.65']}\n  target: {box: ['382,251,426,297']}\n"
     )
     bag, messages = without_detections(tmp_path)
     # when it is labelled as the node would

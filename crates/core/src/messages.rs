@@ -12,6 +12,7 @@ mod detected;
 mod detections;
 mod distortion;
 mod earlier_step_reward;
+mod extrinsics;
 mod foreign;
 mod layouts;
 mod named_fields;
@@ -32,6 +33,7 @@ mod zstd_transport;
 pub use crate::frame::Detection;
 pub use camera_info::doubt_of_size;
 pub use detected::{Detections, InSpace, Place};
+pub use extrinsics::Extrinsics;
 pub use projection::{Projection, stream};
 pub(crate) use raster::MAX_PIXELS;
 pub use schema::type_name;
@@ -47,6 +49,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use layouts::Kind;
+use nalgebra::Isometry3;
 
 use crate::error::{Error, Result};
 use crate::frame::{ColorImage, DepthImage, Intrinsics, LazyColorImage};
@@ -299,6 +302,18 @@ impl Decoder {
         match self.kind {
             Kind::Transforms => Ok(self.message::<Transforms>(bytes)?.transforms),
             _ => Err(self.not("a list of transforms")),
+        }
+    }
+
+    /// The pose of the first camera's optical frame in the second's, of a realsense2_camera_msgs/Extrinsics.
+    ///
+    /// # Errors
+    /// `Error::Decode` for a broken message, and for numbers that are no pose.
+    pub fn extrinsics(&self, bytes: &[u8]) -> Result<Isometry3<f64>> {
+        match self.kind {
+            Kind::Extrinsics => (self.message::<Extrinsics>(bytes)?.pose())
+                .map_err(|why| Error::decode(&self.type_name, why)),
+            _ => Err(self.not("the extrinsics of two cameras")),
         }
     }
 

@@ -62,6 +62,31 @@ impl DepthCamera {
         &self.color_from_depth
     }
 
+    /// Whether the colour camera's picture could show something that this one sees at one of these depths, in metres. True
+    /// where its size is not known.
+    pub fn shares_view(&self, color: &Intrinsics, depths_m: &[f64]) -> bool {
+        let (Some((width, height)), Some(own)) = (color.size(), self.intrinsics.size()) else {
+            return true;
+        };
+        let columns = own.0 as usize + 1;
+        // So many corners of pixels in each direction stand for all of them.
+        const STEPS: usize = 16;
+        let along = |k: usize, last: u32| k * last as usize / STEPS;
+        let is_shown = |row: usize, column: usize, depth_m: f64| {
+            let ray = self.corners[row * columns + column].cast::<f64>();
+            let point = ray * depth_m + self.color_from_depth.translation.vector;
+            camera::project(color, &point).is_some_and(|at| {
+                (0.0..f64::from(width)).contains(&at.x) && (0.0..f64::from(height)).contains(&at.y)
+            })
+        };
+        (depths_m.iter()).any(|depth_m| {
+            (0..=STEPS).any(|down| {
+                let row = along(down, own.1);
+                (0..=STEPS).any(|right| is_shown(row, along(right, own.0), *depth_m))
+            })
+        })
+    }
+
     /// Depth along the colour camera's axis, in a picture of the size that `color` tells. Only `wanted` is sure to be filled,
     /// in pixels of that picture. `None` if a size is missing or the depth image has another one than its intrinsics.
     pub fn register(

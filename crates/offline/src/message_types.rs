@@ -35,6 +35,8 @@ pub(crate) const ARUCO: &str = "aruco_opencv_msgs/msg/ArucoDetection";
 pub(crate) const POINT_STAMPED: &str = "geometry_msgs/msg/PointStamped";
 /// Where frames are in others.
 pub(crate) const TRANSFORMS: &str = "tf2_msgs/msg/TFMessage";
+/// Where one camera of a device is in another one's coordinates.
+pub(crate) const EXTRINSICS: &str = "realsense2_camera_msgs/msg/Extrinsics";
 /// A number.
 pub(crate) const FLOAT64: &str = "std_msgs/msg/Float64";
 /// A text.

@@ -1,8 +1,8 @@
 //! A page on which somebody draws the boxes of fingertip and target in recordings, sees at once how they are followed and
 //! what distances come of them, and corrects what is wrong. It is served on loopback to who knows its address.
 //!
-//! Three parts: the work on the bags, on the calling thread ([`work`]); the server, on another ([`serve`]); and between them
-//! what is known ([`shared`]). The page is in `page/`, compiled in.
+//! Three parts: the work on the bags, on the calling thread (`work`); the server, on another (`serve`); and between them
+//! what is known (`shared`). The page is in `page/`, compiled in.
 
 mod door;
 mod error;

@@ -24,6 +24,7 @@ pub(super) enum Kind {
     Objects(Arc<objects::Reader>),
     PointStamped,
     Transforms,
+    Extrinsics,
     Float64,
     String,
     StepReward(Option<StepRewards>),
@@ -102,6 +103,9 @@ string child_frame_id
 Transform transform
 MSG: tf2_msgs/TFMessage
 geometry_msgs/TransformStamped[] transforms
+MSG: realsense2_camera_msgs/Extrinsics
+float64[9] rotation
+float64[3] translation
 MSG: geometry_msgs/PoseWithCovariance
 Pose pose
 float64[36] covariance
@@ -356,6 +360,7 @@ impl Kind {
             "vision_msgs/Detection2DArray" => Self::Detections(None),
             "geometry_msgs/PointStamped" => Self::PointStamped,
             "tf2_msgs/TFMessage" => Self::Transforms,
+            "realsense2_camera_msgs/Extrinsics" => Self::Extrinsics,
             "std_msgs/Float64" => Self::Float64,
             "std_msgs/String" => Self::String,
             "spatial_reward/StepReward" => Self::StepReward(None),
@@ -486,6 +491,7 @@ mod tests {
             "sensor_msgs/msg/RegionOfInterest",
             "geometry_msgs/msg/PointStamped",
             "tf2_msgs/msg/TFMessage",
+            "realsense2_camera_msgs/msg/Extrinsics",
             "std_msgs/msg/Float64",
             "std_msgs/msg/String",
             "spatial_reward/msg/StepReward",

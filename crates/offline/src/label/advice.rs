@@ -167,6 +167,11 @@ pub enum Cause {
         /// Nor is farther.
         max_depth_m: f64,
     },
+    /// Depth of a camera of its own, of which nothing falls into the picture.
+    DepthElsewhere {
+        /// Where its camera is taken to be in the colour camera's axes: x, y, z in metres.
+        aside_m: [f64; 3],
+    },
     /// Few pixels have depth at all.
     DepthHoles {
         /// The share of those that have.
@@ -240,6 +245,7 @@ impl Cause {
             Self::Normalized { .. } | Self::Outside { .. } => &["regions.fingertip.picture_size"],
             Self::DepthUnit { .. } => &["topics.depth_unit_m"],
             Self::DepthRange { .. } => &["geometry.min_depth_m", "geometry.max_depth_m"],
+            Self::DepthElsewhere { .. } => &["depth.extrinsics"],
             Self::ThinRegions { .. } => &["geometry.min_pixels"],
             Self::Answer { .. } => &["model.question", "model.max_new_tokens"],
             Self::LostRegion { role, .. } if is_target(role) => &["regions.target.box"],

@@ -11,7 +11,8 @@ use super::roles::Roles;
 use crate::role::Role;
 use spatial_reward_core::following::Elapsed;
 use spatial_reward_core::frame::{BoundingBox, Reason};
-use spatial_reward_core::pipeline::measure::Broken;
+use spatial_reward_core::pipeline::measure::{Broken, fitted_to};
+use spatial_reward_core::registration::Registration;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::statistics::median;
@@ -39,6 +40,8 @@ pub(super) struct Case<'a> {
     pub roles: &'a Roles,
     /// Pictures that could not be used.
     pub broken: &'a BTreeMap<&'static str, Unreadable>,
+    /// What the depth was registered with, for all of the bag.
+    pub registration: Option<&'a Registration>,
     /// The settings in force.
     pub settings: &'a Settings,
 }
@@ -290,6 +293,7 @@ impl Case<'_> {
         let found: Vec<Cause> = normalized
             .chain(broken)
             .chain(self.depth_values())
+            .chain(self.depth_elsewhere())
             .collect();
         match found.is_empty() {
             true => self.thin_regions().into_iter().collect(),
@@ -320,6 +324,18 @@ impl Case<'_> {
         } else {
             None
         }
+    }
+
+    /// Depth of another place than the image's.
+    fn depth_elsewhere(&self) -> Option<Cause> {
+        let camera = &self.registration?.camera;
+        let first = self.intake.first_messages();
+        let [picture, _, _] = first.sizes();
+        let color = fitted_to(first.intrinsics_seen()?, picture?)?;
+        let depths_m = self.intake.evidence().depth()?.range_m;
+        (!camera.shares_view(&color, &depths_m)).then(|| Cause::DepthElsewhere {
+            aside_m: camera.color_from_depth().translation.vector.into(),
+        })
     }
 
     fn thin_regions(&self) -> Option<Cause> {

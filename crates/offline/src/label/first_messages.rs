@@ -78,6 +78,11 @@ impl FirstMessages {
         self.intrinsics.is_some()
     }
 
+    /// The first ones.
+    pub(crate) fn intrinsics_seen(&self) -> Option<&Intrinsics> {
+        self.intrinsics.as_ref()
+    }
+
     /// Take a colour image in.
     ///
     /// # Errors

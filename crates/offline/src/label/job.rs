@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::report::film_strip::StripPlan;
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::registration::Registration;
 use spatial_reward_rosbag2::BagInfo;
 
 /// What stays the same from the first message to the last.
@@ -18,6 +19,8 @@ pub(super) struct Job<'a> {
     pub roles: &'a Roles,
     /// Who measures.
     pub estimator: &'a dyn Estimator,
+    /// What the depth of all frames is registered with.
+    pub registration: Option<&'a Registration>,
     /// Which frames the film strip may show.
     pub strip: StripPlan,
 }

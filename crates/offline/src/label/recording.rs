@@ -162,6 +162,7 @@ impl<'a> Recording<'a> {
             intake: &intake,
             roles,
             broken: &self.broken,
+            registration: job.registration,
             settings: request.settings,
         };
         Ok(Labelled {

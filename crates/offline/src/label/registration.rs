@@ -4,6 +4,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use nalgebra::Isometry3;
+
 use super::calibration::Calibration;
 use super::decoders::decoder_of;
 use super::extrinsics;
@@ -46,26 +48,15 @@ pub(crate) fn of_bag(
             "no message on {depth_info} gives intrinsics ({why})"
         )));
     };
-    let color_from_depth = match settings.depth.extrinsics {
-        Some(extrinsics) => extrinsics.0,
-        None => {
-            let [color, depth] =
-                [Role::Image, Role::Depth].map(|role| roles.frame(role).unwrap_or_default());
-            // What moves would have to be asked for each image.
-            let fixed = match known {
-                Some(known) => known.fixed(),
-                None => extrinsics::fixed(info, settings, stop)?.fixed(),
-            };
-            fixed
-                .lookup(color, depth, 0)
-                .map_err(|error| refuse(format!("/tf_static does not tell where it is: {error}")))?
-        }
+    let (color_from_depth, source) = match settings.depth.extrinsics {
+        Some(extrinsics) => (extrinsics.0, "depth.extrinsics".to_owned()),
+        None => told(info, roles, settings, known, stop)?,
     };
     let camera = DepthCamera::new(intrinsics, color_from_depth)
         .ok_or_else(|| refuse(format!("{depth_info} does not say the size of its picture")))?;
     let [x, y, z] = color_from_depth.translation.vector.into();
     tracing::info!(
-        "the depth on {} is registered to the colour image: its camera is {:.0}, {:.0}, {:.0} mm from the colour camera",
+        "the depth on {} is registered to the colour image: its camera is {:.0}, {:.0}, {:.0} mm from the colour camera, says {source}",
         roles.name(info, Role::Depth).unwrap_or_default(),
         1e3 * x,
         1e3 * y,
@@ -74,6 +65,40 @@ pub(crate) fn of_bag(
     // A model looks at all of the depth.
     let whole = settings.estimator().name != spatial_reward_core::geometry::GeometryEstimator::NAME;
     Ok(Some(Registration { camera, whole }))
+}
+
+/// Where the depth camera is, and who says so: /tf_static, or else the message of a driver.
+///
+/// # Errors
+/// As [`of_bag`].
+fn told(
+    info: &BagInfo,
+    roles: &Roles,
+    settings: &Settings,
+    known: Option<&TransformTree>,
+    stop: &AtomicBool,
+) -> Result<(Isometry3<f64>, String)> {
+    let [color, depth] =
+        [Role::Image, Role::Depth].map(|role| roles.frame(role).unwrap_or_default());
+    // What moves would have to be asked for each image.
+    let fixed = match known {
+        Some(known) => known.fixed(),
+        None => extrinsics::fixed(info, settings, stop)?.fixed(),
+    };
+    let untold = match fixed.lookup(color, depth, 0) {
+        Ok(pose) => return Ok((pose, "/tf_static".to_owned())),
+        Err(error) => format!("/tf_static does not tell where it is: {error}"),
+    };
+    // The live node hears no such message.
+    let sent = match settings.matching.as_live {
+        true => None,
+        false => extrinsics::sent(info, roles, stop)?,
+    };
+    match sent {
+        Some(Ok((topic, pose))) => Ok((pose, topic)),
+        Some(Err(why)) => Err(not_registered(info, roles, format!("{untold}, and {why}"))),
+        None => Err(not_registered(info, roles, untold)),
+    }
 }
 
 fn not_registered(info: &BagInfo, roles: &Roles, missing: String) -> Error {

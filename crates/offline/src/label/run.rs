@@ -79,6 +79,7 @@ pub fn label(
         info: &info,
         roles: &roles,
         estimator,
+        registration: measurer.registration.as_ref(),
         strip: strip(&info, &roles, request.settings),
     };
     let bag = Bag {
