@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut in_turn: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().rev().collect();
     // As `following::is_target_first` has it.
     if let [(_, target), (_, fingertip)] = in_turn.as_slice()
-        && fingertip.shared_area(target) > 0.9 * fingertip.width() * fingertip.height()
+        && fingertip.shared_area(target) > 0.7 * fingertip.width() * fingertip.height()
     {
         in_turn.reverse();
     }

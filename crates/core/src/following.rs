@@ -14,7 +14,7 @@ const LEAST_AGREEMENT: f64 = 0.5;
 /// Then the one counts of which so much more is seen.
 const CLEARLY_MORE: f64 = 0.1;
 /// A box lies on another if this share of it does.
-const LAID_ON: f64 = 0.9;
+const LAID_ON: f64 = 0.7;
 /// Of a place that stands out by less than this ([`Tracked::score`]), the sides are in doubt.
 const CLEAR_SCORE: f64 = 4.0;
 /// The share of a box's sides that is in doubt where it does not stand out at all.
