@@ -342,7 +342,7 @@ fn a_box_that_cannot_be_followed_is_refused_with_the_reason() {
     for (left, right) in [(300.0, 330.0), (-40.0, 1.0)] {
         let error = start(BoundingBox::new(left, 10.0, right, 30.0)).expect_err("outside");
         assert!(
-            error.to_string().contains("outside the picture of 200x150"),
+            error.to_string().contains("within the picture of 200x150"),
             "{error}"
         );
     }
