@@ -23,7 +23,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 MOST_ACTIONS = 12
 MEDIAN_M = 0.003
-LEAST_VALID = 0.9
+# A gripper that closes is lost for a few steps until it is drawn again.
+LEAST_VALID = 0.85
 # At 200 % a window of 1280x800 has half as many pixels of CSS, each of two of the screen.
 ZOOMS = {100: (1280, 800, 1), 200: (640, 400, 2)}
 DETECTIONS = "vision_msgs/msg/Detection2DArray"
