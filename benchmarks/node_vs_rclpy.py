@@ -106,6 +106,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--reliable", action="store_true", help="images, depth and camera_info are sent reliably")
     parser.add_argument(
+        "--without-boxes",
+        action="store_true",
+        help="nobody detects anything: for regions that --node-parameter says are drawn or at TF frames",
+    )
+    parser.add_argument(
         "--program", type=Path, help="a built spatial-reward with the node (the one on PATH if not given)"
     )
     parser.add_argument(
@@ -417,6 +422,8 @@ class Bench:
         command += ["--rate", rate, "--seconds", seconds]
         if self.arguments.reliable:
             command.append("--reliable")
+        if self.arguments.without_boxes:
+            command.append("--without-boxes")
         process = subprocess.Popen(
             list(map(str, command)),
             stdin=subprocess.PIPE,
@@ -729,6 +736,9 @@ def publish(arguments: argparse.Namespace) -> None:
         node.create_publisher(kind, topic, boxes if kind is Detection2DArray else camera)
         for kind, topic in zip(types, TOPICS, strict=True)
     ]
+    if arguments.without_boxes:
+        publishers = publishers[: TOPICS.index("fingertip/detections")]
+        frames = [frame[: len(publishers)] for frame in frames]
     wait_for_subscribers(publishers)
 
     gc.disable()
