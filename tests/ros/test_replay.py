@@ -171,6 +171,16 @@ def write(path, messages):
             writer.write(topics[topic], logged, data)
 
 
+def labels_as_live(bag, settings, output):
+    """The steps of a bag that is labelled as the node would."""
+    command = [program(), "label", bag, "-o", output, "--as-live", "--config", settings]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    with AnyReader([output]) as labelled:
+        rewards = [one for one in labelled.connections if one.topic == "/spatial_reward/step_reward"]
+        return [labelled.deserialize(data, one.msgtype) for one, _, data in labelled.messages(rewards)]
+
+
 def test_a_replayed_bag_of_transforms_gets_its_offline_labels_number_for_number(tmp_path):
     # given a bag without detections, and a gripper and a cube at TF frames
     settings = tmp_path / "frames.yaml"
@@ -182,12 +192,7 @@ def test_a_replayed_bag_of_transforms_gets_its_offline_labels_number_for_number(
     )
     bag, messages = with_transforms(tmp_path)
     # when it is labelled as the node would
-    command = [program(), "label", bag, "-o", tmp_path / "labelled", "--as-live", "--config", settings]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    with AnyReader([tmp_path / "labelled"]) as labelled:
-        rewards = [one for one in labelled.connections if one.topic == "/spatial_reward/step_reward"]
-        labels = [labelled.deserialize(data, one.msgtype) for one, _, data in labelled.messages(rewards)]
+    labels = labels_as_live(bag, settings, tmp_path / "labelled")
     # then most steps are measured, by transforms from both sides, and some have none
     assert sum(step.valid for step in labels) > len(labels) / 2
     assert sum(step.reason == "no_transform" for step in labels) > 10
@@ -229,12 +234,7 @@ def test_a_replayed_bag_of_drawn_boxes_gets_its_offline_labels_number_for_number
     )
     bag, messages = without_detections(tmp_path)
     # when it is labelled as the node would
-    command = [program(), "label", bag, "-o", tmp_path / "labelled", "--as-live", "--config", settings]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    with AnyReader([tmp_path / "labelled"]) as labelled:
-        rewards = [one for one in labelled.connections if one.topic == "/spatial_reward/step_reward"]
-        labels = [labelled.deserialize(data, one.msgtype) for one, _, data in labelled.messages(rewards)]
+    labels = labels_as_live(bag, settings, tmp_path / "labelled")
     # then it is followed for as long as it keeps its opening, and lost where it closes
     assert sum(step.valid for step in labels) > 35
     assert {step.reason for step in labels if not step.valid} == {"no_fingertip_box", "lost_box"}

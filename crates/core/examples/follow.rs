@@ -11,7 +11,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::time::Instant;
 
+use spatial_reward_core::following::is_target_first;
 use spatial_reward_core::frame::{BoundingBox, ColorImage, DepthImage};
+use spatial_reward_core::settings::{DrawnBox, Region, Regions};
 use spatial_reward_core::tracking::{Following, State, Tracked, Tracker};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,9 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         boxes.push(BoundingBox::new(x_min, y_min, x_max, y_max));
     }
     let mut in_turn: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().rev().collect();
-    // As `following::is_target_first` has it.
     if let [(_, target), (_, fingertip)] = in_turn.as_slice()
-        && fingertip.shared_area(target) > 0.7 * fingertip.width() * fingertip.height()
+        && !is_target_first(&Regions {
+            fingertip: drawn_at_first(*fingertip),
+            target: drawn_at_first(*target),
+        })
     {
         in_turn.reverse();
     }
@@ -66,6 +70,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn drawn_at_first(bbox: BoundingBox) -> Region {
+    Region {
+        drawn: vec![DrawnBox { bbox, at_s: 0.0 }],
+        ..Region::default()
+    }
 }
 
 fn drawn(bbox: BoundingBox) -> Tracked {

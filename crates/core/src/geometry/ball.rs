@@ -10,9 +10,6 @@ use crate::frame::{BoundingBox, Intrinsics};
 /// Points of the outline: a box of so many is smaller than that of all by a thousandth of the ball's size.
 const OUTLINE_POINTS: u32 = 64;
 
-/// A pixel's middle has whole numbers for a camera, and halves in a box.
-const PIXEL_CENTER: f64 = 0.5;
-
 /// The box in pixels, of a ball in the camera's coordinates in metres; it may reach beyond the image. `None` where its
 /// middle is behind the camera or beyond what the lens shows, or the camera is inside it.
 pub(crate) fn bounding_box(
@@ -37,17 +34,7 @@ pub(crate) fn bounding_box(
         let (sin, cos) = (TAU * f64::from(index) / f64::from(OUTLINE_POINTS)).sin_cos();
         camera::pixel(camera, &(middle + first * cos + second * sin))
     });
-    let bbox = outline.fold(None::<BoundingBox>, |bbox, pixel| {
-        let (u, v) = (pixel.x + PIXEL_CENTER, pixel.y + PIXEL_CENTER);
-        let bbox = bbox.unwrap_or(BoundingBox::new(u, v, u, v));
-        Some(BoundingBox::new(
-            bbox.x_min.min(u),
-            bbox.y_min.min(v),
-            bbox.x_max.max(u),
-            bbox.y_max.max(v),
-        ))
-    });
-    bbox.filter(BoundingBox::is_proper)
+    camera::box_around(outline)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use nalgebra::{Matrix3, Vector2, Vector3};
 
-use crate::frame::{Distortion, Intrinsics};
+use crate::frame::{BoundingBox, Distortion, Intrinsics};
 
 /// Rounds of fixed-point iteration (OpenCV's scheme, which stops after five); most lenses converge within ten, the
 /// corners of wide ones take some tens.
@@ -44,6 +44,24 @@ pub fn pixel(intrinsics: &Intrinsics, point: &Vector3<f64>) -> Option<Vector2<f6
     let ideal = point.xy() / point.z;
     let comes_back = || (ray(intrinsics, pixel.x, pixel.y) - ideal).norm() <= SAME_RAY;
     (is_straight || comes_back()).then_some(pixel)
+}
+
+/// A pixel's middle has whole numbers for a camera, and halves in a box.
+const PIXEL_CENTER: f64 = 0.5;
+
+/// The box around some pixels; `None` of none, and where they have no area.
+pub(super) fn box_around(pixels: impl Iterator<Item = Vector2<f64>>) -> Option<BoundingBox> {
+    let bbox = pixels.fold(None::<BoundingBox>, |bbox, pixel| {
+        let (u, v) = (pixel.x + PIXEL_CENTER, pixel.y + PIXEL_CENTER);
+        let bbox = bbox.unwrap_or(BoundingBox::new(u, v, u, v));
+        Some(BoundingBox::new(
+            bbox.x_min.min(u),
+            bbox.y_min.min(v),
+            bbox.x_max.max(u),
+            bbox.y_max.max(v),
+        ))
+    });
+    bbox.filter(BoundingBox::is_proper)
 }
 
 /// The pixel in which a point in the optical frame is seen, `[u, v]`; `None` behind the camera. Without the

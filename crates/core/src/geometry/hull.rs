@@ -5,8 +5,6 @@ use nalgebra::Vector3;
 use super::camera;
 use crate::frame::{BoundingBox, Intrinsics};
 
-/// A pixel's middle has whole numbers for a camera, and halves in a box.
-const PIXEL_CENTER: f64 = 0.5;
 /// Pieces of each line between two corners, for a lens bends straight ones.
 const PIECES: u32 = 8;
 
@@ -30,17 +28,7 @@ pub(crate) fn bounding_box(
         (0..=PIECES).map(move |piece| from.lerp(to, f64::from(piece) / f64::from(PIECES)))
     });
     let pixels = points.filter_map(|point| camera::pixel(camera, &point));
-    let bbox = pixels.fold(None::<BoundingBox>, |bbox, pixel| {
-        let (u, v) = (pixel.x + PIXEL_CENTER, pixel.y + PIXEL_CENTER);
-        let bbox = bbox.unwrap_or(BoundingBox::new(u, v, u, v));
-        Some(BoundingBox::new(
-            bbox.x_min.min(u),
-            bbox.y_min.min(v),
-            bbox.x_max.max(u),
-            bbox.y_max.max(v),
-        ))
-    });
-    bbox.filter(BoundingBox::is_proper)
+    camera::box_around(pixels)
 }
 
 #[cfg(test)]
