@@ -246,6 +246,7 @@ impl<'a> Bag<'a> {
     ) -> Result<Self> {
         let settings = request.settings;
         let image_topic = roles.topic(Role::Image).unwrap_or_default();
+        let depth_topic = roles.topic(Role::Depth);
         let is_video = decoder_of(info, roles, Role::Image, settings)?
             .is_some_and(|decoder| decoder.is_video());
         let mut bytes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -255,7 +256,9 @@ impl<'a> Bag<'a> {
                 true => MAX_BLOCK_BYTES / VIDEO_PICTURES,
                 false => message.data.len(),
             };
-            bytes.entry(message.topic).or_default().push(length);
+            if message.topic == image_topic || Some(message.topic) == depth_topic {
+                bytes.entry(message.topic).or_default().push(length);
+            }
             request.stop_if_asked()
         };
         let frames = survey(info, roles, settings, measurer, &mut each)?;
@@ -265,7 +268,7 @@ impl<'a> Bag<'a> {
             settings,
             video: request.video,
             image_topic,
-            depth_topic: roles.topic(Role::Depth),
+            depth_topic,
             measurer,
             stop: request.stop,
             target: request.target,
