@@ -76,6 +76,9 @@
 //! # Ok::<(), spatial_reward::Error>(())
 //! ```
 
+#[doc(hidden)]
+pub mod program;
+
 pub use spatial_reward_core::{
     Error, Result, answer, calibration, estimator, frame, geometry, imaging, messages, pipeline,
     progress, prompt, question, reward, settings, statistics, step, training_row, video,

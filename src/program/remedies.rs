@@ -24,7 +24,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         offline(cause)
             .or_else(|| core(cause))
-            .or_else(|| crate::model::remedy(cause))
+            .or_else(|| crate::program::model::remedy(cause))
     })
 }
 

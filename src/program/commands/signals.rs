@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use spatial_reward_core::whole_folder;
 
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
 
 /// How long a command has to end by itself. It is gone within a second, with what is cleared away.
 const PATIENCE: Duration = Duration::from_millis(600);

@@ -5,13 +5,16 @@ use std::process::ExitCode;
 /// The exit codes are a public interface; 2 (usage) is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
+    /// What was asked for is done.
     Fine,
     /// Finished, but the input had lost something.
     DataLoss,
+    /// It is not, or not all of it.
     Failed,
 }
 
 impl Outcome {
+    /// As reports name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fine => "fine",
@@ -20,6 +23,7 @@ impl Outcome {
         }
     }
 
+    /// As the process says it.
     pub fn code(self) -> u8 {
         match self {
             Self::Fine => 0,

@@ -11,9 +11,9 @@ use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
 
-use crate::cli::Train;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
+use crate::program::cli::Train;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
 use profile::PROFILE;
 
 /// The model as an estimator, so that settings that name it are understood.

@@ -10,7 +10,7 @@ use spatial_reward_offline::label::output::is_labelled_bag;
 use spatial_reward_offline::{Error, Result};
 use spatial_reward_rosbag2::{BagReader, Error as BagError};
 
-use crate::cli::Shard;
+use crate::program::cli::Shard;
 
 /// Folders of bags are often sorted by day or robot, hardly deeper.
 const MAX_DEPTH: usize = 2;

@@ -10,10 +10,10 @@ use super::discover;
 use super::output::{print, quoted};
 use super::settings::{estimators, processors, ready};
 use super::signals::end_on_signal;
-use crate::cli::Pick;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
-use crate::video;
+use crate::program::cli::Pick;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::video;
 
 /// What stands in the folder of the bags where no other file is named.
 const REGIONS_FILE: &str = "regions.yaml";
@@ -84,7 +84,7 @@ fn label_command(bags: &[PathBuf], regions: &Path) -> String {
 fn explained(error: &OfflineError) -> String {
     let words = error.to_string();
     match error.remedy() {
-        Some(remedy) => format!("{words}: {}", crate::remedies::of_offline(&remedy)),
+        Some(remedy) => format!("{words}: {}", crate::program::remedies::of_offline(&remedy)),
         None => words,
     }
 }

@@ -105,7 +105,7 @@ mod tests {
         let error = spatial_reward_core::Error::from(error);
         let error = anyhow::Error::new(error).context("pick is not labelled");
         // then
-        let words = crate::remedies::of(&error).unwrap();
+        let words = crate::program::remedies::of(&error).unwrap();
         assert!(words.contains("--dtype bfloat16"), "{words}");
     }
 }

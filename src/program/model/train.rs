@@ -6,11 +6,11 @@ use spatial_reward_core::settings::{Config, DeviceChoice};
 use spatial_reward_models::spatialrgpt::train::{self, Begin, Options, Shape, Summary, part_named};
 
 use super::{locate, registration};
-use crate::cli::Train;
-use crate::commands::output::{print, print_json};
-use crate::commands::signals::end_on_signal;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
+use crate::program::cli::Train;
+use crate::program::commands::output::{print, print_json};
+use crate::program::commands::signals::end_on_signal;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
 
 /// The longest rise of the learning rate that is taken without being asked for.
 const LONGEST_WARMUP: u64 = 500;

@@ -12,11 +12,11 @@ use spatial_reward_core::{Error, Result};
 
 use super::output::print;
 use super::settings::{config_file, ready};
-use crate::advice;
-use crate::cli::Ask;
-use crate::logging::Terminal;
-use crate::model::Session;
-use crate::outcome::Outcome;
+use crate::program::advice;
+use crate::program::cli::Ask;
+use crate::program::logging::Terminal;
+use crate::program::model::Session;
+use crate::program::outcome::Outcome;
 
 pub(super) fn run(options: Ask, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let mut config = config_file(options.config.as_deref())?;

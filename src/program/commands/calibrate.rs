@@ -11,9 +11,9 @@ use spatial_reward_offline::calibrate::{Figures, Fitted, Recording, fit, recordi
 
 use super::discover;
 use super::output::{print, print_json};
-use crate::cli::Evaluate;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
+use crate::program::cli::Evaluate;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
 
 /// How a file begins that `--overwrite` may replace.
 const FIRST_WORDS: &str = "# A model's calibration, by spatial-reward evaluate --calibrate";

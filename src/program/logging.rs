@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::{LogFormat, Logging};
-use crate::node;
+use crate::program::cli::{LogFormat, Logging};
+use crate::program::node;
 
 /// stderr, shared between log lines and progress bars.
 #[derive(Clone)]

@@ -9,10 +9,10 @@ use spatial_reward_offline::label::roles::Role;
 use super::calibrate;
 use super::discover::{self, Wanted};
 use super::output::{print, print_json};
-use crate::cli::{Cli, Evaluate};
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
-use crate::remedies::option;
+use crate::program::cli::{Cli, Evaluate};
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::remedies::option;
 
 pub(super) fn run(options: &Evaluate, terminal: &Terminal) -> anyhow::Result<Outcome> {
     if let Some(file) = &options.calibrate {

@@ -17,15 +17,15 @@ use spatial_reward_offline::{Error, Remedy};
 use super::discover::{self, Wanted};
 use super::output::{print, print_json, typed};
 use super::settings::ready;
-use crate::cli::Inspect;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
-use crate::remedies::{of_offline, option};
-use crate::video;
+use crate::program::cli::Inspect;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::remedies::{of_offline, option};
+use crate::program::video;
 
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let bag = discover::single(&options.bag, Wanted::Recordings)?;
-    let next = labelling(std::env::args_os().skip(1), &options.bag, &bag);
+    let next = labelling(crate::program::arguments(), &options.bag, &bag);
     let drawn = options.settings.regions.regions.as_deref();
     let drawn = drawn.map(RegionsFile::read).transpose()?;
     let drawn = drawn.as_ref().map(|drawn| drawn.of(&bag)).transpose()?;

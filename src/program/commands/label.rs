@@ -21,12 +21,12 @@ use super::discover::{self, Job};
 use super::output::{check_free, command_line, print, print_json};
 use super::settings::{estimators, processors, ready, set};
 use super::signals::end_on_signal;
-use crate::advice;
-use crate::cli::Label;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
-use crate::remedies::{in_words, option};
-use crate::video;
+use crate::program::advice;
+use crate::program::cli::Label;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::remedies::{in_words, option};
+use crate::program::video;
 
 /// What all bags of a run share.
 struct Run<'a> {

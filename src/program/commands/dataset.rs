@@ -14,10 +14,10 @@ use super::discover;
 use super::output::{check_free, command_line, print, print_json};
 use super::settings::{config_file, processors, ready};
 use super::signals::end_on_signal;
-use crate::cli::Dataset;
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
-use crate::video;
+use crate::program::cli::Dataset;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::video;
 
 pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     check_free(&options.output)?;

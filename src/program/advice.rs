@@ -38,12 +38,12 @@ fn cause_in_words(cause: &Cause) -> String {
         Cause::NoMessages { role } => format!(
             "There is not one message with the {}: {} names another topic",
             role.name(),
-            crate::remedies::option(*role)
+            crate::program::remedies::option(*role)
         ),
         Cause::UnreadableMessages { role, count, why } => format!(
             "{count} messages with the {} do not decode: {why}. {} names another topic",
             role.name(),
-            crate::remedies::option(*role)
+            crate::program::remedies::option(*role)
         ),
         Cause::ObjectsLeftOut { role, count, why } => format!(
             "An object is left out of {count} messages with the {}: {why}",
@@ -79,7 +79,7 @@ fn cause_in_words(cause: &Cause) -> String {
             "From second {since_s:.2} on the {} is not seen as it was drawn, for {steps} steps: where the camera shows it there, \
              draw it once more (setting {setting}, or {} X0,Y0,X1,Y1@SECONDS)",
             role.key(),
-            crate::remedies::box_option(*role)
+            crate::program::remedies::box_option(*role)
         ),
         Cause::Answer { text } => format!(
             "The model answers '{text}', for example, which is no distance: ask another question ({setting}), or let it \

@@ -8,8 +8,10 @@ use spatial_reward_core::settings::{Config, Model, Settings};
 use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::regions_file::BagRegions;
 
-use crate::cli::{ModelOptions, RegionOptions, SettingsOptions, TopicOptions, TruthOptions};
-use crate::model;
+use crate::program::cli::{
+    ModelOptions, RegionOptions, SettingsOptions, TopicOptions, TruthOptions,
+};
+use crate::program::model;
 
 /// The estimators of this build.
 pub(crate) fn estimators() -> Estimators {
@@ -157,7 +159,7 @@ pub(crate) fn processors() -> usize {
 #[cfg(test)]
 mod tests {
     use super::estimators;
-    use crate::cli::ESTIMATORS;
+    use crate::program::cli::ESTIMATORS;
 
     #[test]
     fn every_estimator_of_this_build_can_be_typed() {

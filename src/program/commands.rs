@@ -12,10 +12,10 @@ mod pick;
 pub(crate) mod settings;
 pub(crate) mod signals;
 
-use crate::cli::{Command, Node};
-use crate::logging::Terminal;
-use crate::outcome::Outcome;
-use crate::{model, node, remedies};
+use crate::program::cli::{Command, Node};
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::{model, node, remedies};
 
 pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
