@@ -35,8 +35,9 @@ impl ColorJitter {
     }
 
     /// The picture with its colours changed.
-    pub(super) fn apply(&self, mut picture: ColorImage) -> ColorImage {
-        let pixels = picture.rgb.as_chunks_mut::<3>().0;
+    pub(super) fn apply(&self, picture: ColorImage) -> ColorImage {
+        let mut rgb = Vec::from(picture.rgb);
+        let pixels = rgb.as_chunks_mut::<3>().0;
         let mean = pixels.iter().map(grey).sum::<f64>() / pixels.len().max(1) as f64;
         for pixel in pixels {
             let grey = grey(pixel);
@@ -46,7 +47,10 @@ impl ColorJitter {
                 (self.brightness * (level + color)).round() as u8 // values beyond white and black stay there
             });
         }
-        picture
+        ColorImage {
+            rgb: rgb.into(),
+            ..picture
+        }
     }
 }
 
@@ -128,7 +132,7 @@ mod tests {
         let picture = ColorImage {
             width: 2,
             height: 1,
-            rgb: vec![200, 100, 10, 50, 50, 50],
+            rgb: vec![200, 100, 10, 50, 50, 50].into(),
         };
         let as_it_is = ColorJitter {
             saturation: 1.0,
