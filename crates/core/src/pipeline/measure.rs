@@ -314,7 +314,7 @@ impl Measurer<'_> {
         let (width, height) = (frame.color.width, frame.color.height);
         // Before the depth is decoded: a box outside the image is that frame's reason.
         let inside = check_regions(regions, width, height)?;
-        let decoded = fitted(&frame).and_then(|intrinsics| {
+        let decoded = fitted(frame.intrinsics, (width, height)).and_then(|intrinsics| {
             let depth = self.depth(&frame, intrinsics.as_ref(), &inside)?;
             Ok((depth, intrinsics))
         });
@@ -352,7 +352,8 @@ impl Measurer<'_> {
             .map_err(|error| Broken::new("depth image", &error))?;
         match frame.registration.or(self.registration.as_ref()) {
             None => {
-                check_size("depth image", (depth.width, depth.height), frame)?;
+                let color = (frame.color.width, frame.color.height);
+                check_size("depth image", (depth.width, depth.height), color)?;
                 Ok(Some(depth))
             }
             Some(registration) => registered(registration, &depth, color, regions).map(Some),
@@ -424,23 +425,34 @@ fn ball(
     Ok((ball, source))
 }
 
+/// A decoded frame whose depth and intrinsics are checked to be of its picture, and the intrinsics made those of the
+/// picture as it is.
+///
+/// # Errors
+/// Which of the two is of another picture.
+pub(super) fn fit(frame: Frame) -> Result<Frame, Broken> {
+    let picture = (frame.color.width, frame.color.height);
+    let intrinsics = fitted(frame.intrinsics, picture)?;
+    if let Some(depth) = &frame.depth {
+        check_size("depth image", (depth.width, depth.height), picture)?;
+    }
+    Ok(Frame {
+        intrinsics,
+        ..frame
+    })
+}
+
 /// The intrinsics of the colour image as it is: it may have been resized since the camera.
-fn fitted(frame: &DecodedFrame<'_>) -> Result<Option<Intrinsics>, Broken> {
-    let Some(intrinsics) = frame.intrinsics else {
+fn fitted(intrinsics: Option<Intrinsics>, picture: Size) -> Result<Option<Intrinsics>, Broken> {
+    let Some(intrinsics) = intrinsics else {
         return Ok(None);
     };
-    let picture = (frame.color.width, frame.color.height);
     let fitted = fitted_to(&intrinsics, picture);
     let size = (intrinsics.width, intrinsics.height);
     (fitted.map(Some)).ok_or_else(|| no_scaling("camera info", size, picture))
 }
 
-fn check_size(
-    what: &'static str,
-    size: (u32, u32),
-    frame: &DecodedFrame<'_>,
-) -> Result<(), Broken> {
-    let color = (frame.color.width, frame.color.height);
+fn check_size(what: &'static str, size: Size, color: Size) -> Result<(), Broken> {
     match is_scaling(size, color) {
         true => Ok(()),
         false => Err(no_scaling(what, size, color)),
