@@ -28,6 +28,12 @@ use std::ffi::OsString;
 use std::sync::OnceLock;
 
 use clap::Parser;
+use serde_json::Value;
+use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
+use spatial_reward_offline::inspect::Inspection;
+use spatial_reward_offline::label::Labelled;
 
 pub use self::outcome::Outcome;
 
@@ -49,6 +55,33 @@ pub fn run(arguments: Vec<OsString>) -> Outcome {
             Outcome::Failed
         }
     }
+}
+
+/// The estimators of this build.
+pub fn estimators() -> Estimators {
+    commands::settings::estimators()
+}
+
+/// Who decodes video in this build.
+pub fn video_decoders() -> VideoDecoders {
+    video::decoders()
+}
+
+/// What came of a labelling, as `label --json` tells of a bag.
+///
+/// # Errors
+/// None that is known: it is what the program prints.
+pub fn labelled_as_json(labelled: &Labelled, settings: &Settings) -> serde_json::Result<Value> {
+    serde_json::to_value(commands::label::Done::new(labelled, settings))
+}
+
+/// What an inspection found, in words and as `inspect --json` tells it.
+///
+/// # Errors
+/// As [`labelled_as_json`].
+pub fn inspection_told(inspection: &Inspection) -> serde_json::Result<(String, Value)> {
+    let findings = commands::inspect::Findings::new(inspection, String::new());
+    Ok((findings.to_text(), serde_json::to_value(&findings)?))
 }
 
 /// What was typed behind the program's name.

@@ -69,7 +69,7 @@ fn labelling(inspected: impl Iterator<Item = OsString>, named: &Path, bag: &Path
 
 /// What `--json` prints. The keys are a public interface.
 #[derive(Debug, Serialize)]
-struct Findings {
+pub(crate) struct Findings {
     path: String,
     storage: &'static str,
     files: usize,
@@ -163,7 +163,7 @@ impl From<Keyframes> for Video {
 }
 
 impl Findings {
-    fn new(inspection: &Inspection, next: String) -> Self {
+    pub(crate) fn new(inspection: &Inspection, next: String) -> Self {
         let info = &inspection.info;
         let topics = info.topics.iter().zip(&inspection.counts);
         Self {
@@ -202,7 +202,7 @@ impl Findings {
         }
     }
 
-    fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = self.write_bag(&mut text);

@@ -267,7 +267,7 @@ struct BagReport {
 }
 
 #[derive(Debug, Serialize)]
-struct Done {
+pub(crate) struct Done {
     files: Files,
     topics: BTreeMap<String, String>,
     distance_kind: &'static str,
@@ -443,7 +443,7 @@ impl AdviceReport {
 }
 
 impl Done {
-    fn new(labelled: &Labelled, settings: &Settings) -> Self {
+    pub(crate) fn new(labelled: &Labelled, settings: &Settings) -> Self {
         let invalid: u64 = labelled.invalid.values().sum();
         Self {
             files: Files {

@@ -87,6 +87,17 @@ pub struct Measured {
     pub broken: Option<Broken>,
 }
 
+/// A frame with its pixels.
+#[derive(Debug)]
+pub struct Viewed {
+    /// With the boxes in pixels of the picture.
+    pub info: FrameInfo,
+    /// The picture, and its depth as far as there is some; `None` if it does not decode.
+    pub picture: Option<(ColorImage, Option<DepthImage>)>,
+    /// Of the picture as it is.
+    pub intrinsics: Option<Intrinsics>,
+}
+
 /// A picture that did not decode or does not fit.
 #[derive(Debug)]
 pub struct Broken {
@@ -151,6 +162,34 @@ impl Measurer<'_> {
             }
         });
         Some((pixels, depth))
+    }
+
+    /// A frame as it is seen before it is measured.
+    pub fn view(&self, mut frame: MatchedFrame) -> Viewed {
+        let picture = self.look(&frame);
+        let places = frame.places.take().or_else(|| self.places(&frame.info));
+        let tf_m = places.as_ref().and_then(|places| places.tf_m);
+        let mut measured = Measured {
+            info: FrameInfo { tf_m, ..frame.info },
+            measurement: Err(Reason::NoImage),
+            color: None,
+            latency: Latency::default(),
+            broken: None,
+        };
+        let size = (picture.as_ref()).map(|(color, _)| (color.width, color.height));
+        let camera =
+            (frame.intrinsics.zip(size)).and_then(|(camera, size)| fitted_to(&camera, size));
+        if let Some((width, height)) = size {
+            self.place_boxes(&mut measured.info, width, height);
+            if let Some(places) = places {
+                self.place_balls(&mut measured, places, camera);
+            }
+        }
+        Viewed {
+            info: measured.info,
+            picture,
+            intrinsics: camera,
+        }
     }
 
     /// Measure one frame.
