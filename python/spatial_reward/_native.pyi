@@ -7,14 +7,36 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Annotator",
+    "Camera",
+    "Error",
+    "Evaluation",
+    "Frame",
+    "Frames",
+    "Inspection",
+    "Labelled",
+    "Measurement",
+    "Recording",
+    "Step",
+    "Tracked",
+    "Tracker",
+    "__version__",
+    "evaluate",
+    "inspect",
+    "label",
+    "main",
+    "measure",
+]
+
 __version__: str
 
-Box: TypeAlias = tuple[float, float, float, float]
+_Box: TypeAlias = tuple[float, float, float, float]
 """`(x_min, y_min, x_max, y_max)` in pixels of the colour picture."""
 
 _Color: TypeAlias = npt.NDArray[np.uint8]
 _Depth: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint16]
-_AnyBox: TypeAlias = Box | Sequence[float] | npt.NDArray[Any]
+_AnyBox: TypeAlias = _Box | Sequence[float] | npt.NDArray[Any]
 _Config: TypeAlias = dict[str, Any] | str | os.PathLike[str]
 _Path: TypeAlias = str | os.PathLike[str]
 _Progress: TypeAlias = Callable[[float, float | None], object]
@@ -85,7 +107,7 @@ class Tracked:
     """Where a followed region is in a picture; `Annotator.step` takes it in the place of a box."""
 
     @property
-    def box(self) -> Box | None:
+    def box(self) -> _Box | None:
         """None where the region is lost."""
 
     @property
@@ -115,7 +137,9 @@ class Tracker:
         Error: a box without area or outside the picture.
     """
 
-    def __new__(cls, color: _Color, box: _AnyBox, depth: _Depth | None = None, *, other: Tracker | None = None) -> Tracker: ...
+    def __new__(
+        cls, color: _Color, box: _AnyBox, depth: _Depth | None = None, *, other: Tracker | None = None
+    ) -> Tracker: ...
     def update(
         self,
         color: _Color,
@@ -203,9 +227,9 @@ class Step:
         """The episode ended here because the task was solved."""
 
     @property
-    def fingertip(self) -> Box | None: ...
+    def fingertip(self) -> _Box | None: ...
     @property
-    def target(self) -> Box | None: ...
+    def target(self) -> _Box | None: ...
     @property
     def answer(self) -> str:
         """What a language model answered; empty for geometry."""
@@ -285,6 +309,7 @@ class Annotator:
         fingertip: _AnyBox | Tracked | None = None,
         target: _AnyBox | Tracked | None = None,
         stamp_s: float | None = None,
+        stamp_ns: int | None = None,
     ) -> Step:
         """The reward of the next frame. It runs without the interpreter's lock; the arrays must not change meanwhile.
 
@@ -293,7 +318,9 @@ class Annotator:
             depth: (height, width), float32 in metres or uint16 in millimetres; another resolution of the same picture.
             fingertip: where it is; None makes the step invalid (`no_fingertip_box`).
             target: as `fingertip`.
-            stamp_s: when, in seconds.
+            stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
+            stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off by up to
+                120 of them.
 
         Raises:
             Error: an array of another dtype or shape, or not in one piece; depth of another picture.
@@ -408,9 +435,9 @@ class Frame:
     @property
     def camera(self) -> Camera | None: ...
     @property
-    def fingertip(self) -> Box | None: ...
+    def fingertip(self) -> _Box | None: ...
     @property
-    def target(self) -> Box | None: ...
+    def target(self) -> _Box | None: ...
     @property
     def fingertip_origin(self) -> str | None:
         """Where the box comes from: seen, interpolated, followed, frame, fixed and others."""
