@@ -1,7 +1,7 @@
 """What the native half of the package holds. Units and shapes are the package's (see its own words)."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
@@ -59,8 +59,9 @@ class Error(Exception):
 class Camera:
     """A pinhole camera: a point at (x, y, z) in its optical frame is seen at (fx x / z + cx, fy y / z + cy).
 
-    All of fx, fy, cx and cy are pixels, and a pixel's middle is half a pixel beyond its corner. `distortion` has OpenCV's
-    coefficients in their order: 4, 5, 8, 12 or 14 of `plumb_bob` (also `rational_polynomial`), or 4 of `equidistant`.
+    All of fx, fy, cx and cy are pixels, and a pixel's middle is half a pixel beyond its corner. `distortion` has
+    OpenCV's coefficients in their order: 4, 5, 8, 12 or 14 of `plumb_bob` (also `rational_polynomial`), or 4 of
+    `equidistant`.
     Width and height are of the picture that the rest is for; one that was resized since is fitted.
 
     Raises:
@@ -116,7 +117,7 @@ class Tracked:
 
     @property
     def doubt_px(self) -> float:
-        """By how many pixels the box's sides may be off, one standard deviation; it widens a step's `distance_std_m`."""
+        """By how many pixels its sides may be off, one standard deviation; it widens a step's `distance_std_m`."""
 
     @property
     def seen(self) -> float:
@@ -319,8 +320,8 @@ class Annotator:
             fingertip: where it is; None makes the step invalid (`no_fingertip_box`).
             target: as `fingertip`.
             stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
-            stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off by up to
-                120 of them.
+            stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off
+                by up to 120 of them.
 
         Raises:
             Error: an array of another dtype or shape, or not in one piece; depth of another picture.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import spatial_reward as sr
 
 ROOT = Path(__file__).resolve().parents[3]

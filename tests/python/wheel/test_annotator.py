@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 import spatial_reward as sr
 
 

@@ -38,5 +38,8 @@ def test_it_is_found_beside_the_ros_interfaces_of_the_same_name(tmp_path):
     (tmp_path / "spatial_reward" / "__init__.py").write_text("")
     (interfaces / "__init__.py").write_text("StepReward = 'a message'")
     # when both are on the path, this one first
-    code = "import sys; sys.path.append(sys.argv[1]); import spatial_reward as sr; from spatial_reward.msg import StepReward; sr.Camera"
+    code = (
+        "import sys; sys.path.append(sys.argv[1]); import spatial_reward as sr; "
+        "from spatial_reward.msg import StepReward; sr.Camera"
+    )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

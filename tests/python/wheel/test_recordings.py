@@ -1,25 +1,26 @@
 """Work on recordings from Python: labels, evaluations, inspections, frames, regions that are followed."""
 
 import logging
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import spatial_reward as sr
 from rosbags.highlevel import AnyReader
+
+import spatial_reward as sr
 
 
 def test_a_recording_is_labelled_and_evaluated_in_two_calls(labelled):
     # given the sample bag's labels
     assert (labelled.steps, labelled.valid, labelled.invalid) == (80, 80, {})
     for path in (labelled.folder, labelled.parquet, labelled.png, labelled.html):
-        assert os.path.exists(path)
+        assert Path(path).exists()
     assert labelled.topics["image"] == "/camera/color/image_raw/compressed"
     # when they are held against the bag's truth
     evaluation = sr.evaluate(labelled.folder)
