@@ -373,6 +373,9 @@ class Labelled:
 
     @property
     def seconds(self) -> float: ...
+    def table(self) -> dict[str, Any]:
+        """The table, one array a column and one value a row; columns of words are lists."""
+
     def to_dict(self) -> dict[str, Any]:
         """What `label --json` tells of a bag."""
 

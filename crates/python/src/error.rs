@@ -133,6 +133,7 @@ impl From<OfflineError> for Failure {
                     OfflineError::Interrupted { path }
                     | OfflineError::FinishedMeanwhile { path }
                     | OfflineError::OutputExists { path, .. }
+                    | OfflineError::NotATable { path, .. }
                     | OfflineError::NotLabelled { path, .. } => Some(shown(path)),
                     _ => None,
                 },

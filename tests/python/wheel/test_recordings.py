@@ -28,6 +28,11 @@ def test_a_recording_is_labelled_and_evaluated_in_two_calls(labelled):
     assert evaluation.steps_with_truth == 80
     assert 0 < evaluation.metrics["mae_m"] < 0.005
     assert evaluation.metrics["spearman"] > 0.95
+    table = pq.read_table(labelled.parquet)
+    columns = labelled.table()
+    assert list(columns) == table.column_names
+    for name, values in columns.items():
+        np.testing.assert_array_equal(values, table[name].to_pylist(), name)
     for shown in (labelled, evaluation):
         assert "data:image/png;base64," in shown._repr_html_()
 
