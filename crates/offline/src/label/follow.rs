@@ -15,7 +15,7 @@ use super::roles::Roles;
 use crate::by_stamp::{Each, FramePictures};
 use crate::error::{Error, Result};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Elapsed, Follower, Schedule, Sight, is_target_first};
+use spatial_reward_core::following::{Both, Elapsed, Follower, InTurn, Schedule, Sight};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
@@ -131,18 +131,11 @@ pub(crate) fn follow(
     measurer: &Measurer<'_>,
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
-    let [fingertip, target] = due(&bag.frames, &request.settings.regions)?;
-    let (fingertip, target) = match is_target_first(&request.settings.regions) {
-        true => {
-            let target = bag.follow(&target, None)?;
-            (bag.follow(&fingertip, Some(&target))?, target)
-        }
-        false => {
-            let fingertip = bag.follow(&fingertip, None)?;
-            let target = bag.follow(&target, Some(&fingertip))?;
-            (fingertip, target)
-        }
-    };
+    let in_turn = InTurn::of(&request.settings.regions);
+    let [first, other] = in_turn.sorted(due(&bag.frames, &request.settings.regions)?);
+    let first = bag.follow(&first, None)?;
+    let other = bag.follow(&other, Some(&first))?;
+    let [fingertip, target] = in_turn.sorted([first, other]);
     let sights = bag.frames.iter().enumerate();
     let sights = sights.map(|(index, frame)| {
         let of = |way: &Way| way.get(&index).map(|seen| seen.sight);

@@ -22,7 +22,7 @@ use crate::label::transforms;
 use crate::regions_file::{BagRegions, Identity, draw};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::following::{Elapsed, is_target_first};
+use spatial_reward_core::following::{Elapsed, InTurn};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::{Measured, Measurer};
@@ -246,7 +246,7 @@ impl<'a> OpenBag<'a> {
         let [fingertip, target] = &due;
         let Some(sights) =
             self.followed
-                .through(work, [fingertip, target], is_target_first(&of_boxes))?
+                .through(work, [fingertip, target], InTurn::of(&of_boxes))?
         else {
             return Ok(None);
         };
