@@ -7,6 +7,7 @@ mod error;
 pub mod evaluate;
 pub mod inspect;
 pub mod label;
+mod looks;
 mod message_types;
 mod ordered;
 pub mod pick;

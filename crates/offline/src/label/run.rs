@@ -189,15 +189,15 @@ impl Bag<'_> {
                 while frames.next_image().is_some_and(|image| image < images_read)
                     && let Some(mut frame) = frames.next_frame()?
                 {
-                    placing.place(&mut frame)?;
-                    workers.submit(frame, &mut |finished| recording.push(finished))?;
+                    let look = placing.place(&mut frame)?;
+                    workers.submit(frame, look, &mut |finished| recording.push(finished))?;
                 }
                 progress(progress_of(messages_read, info, recording.steps.len()));
             }
             while let Some(mut frame) = frames.next_frame()? {
                 request.stop_if_asked()?;
-                placing.place(&mut frame)?;
-                workers.submit(frame, &mut |finished| recording.push(finished))?;
+                let look = placing.place(&mut frame)?;
+                workers.submit(frame, look, &mut |finished| recording.push(finished))?;
             }
             workers.finish(&mut |finished| recording.push(finished))
         })?;
@@ -244,8 +244,8 @@ fn submit_ready(
     recording: &mut Recording<'_>,
 ) -> Result<()> {
     while let Some(mut frame) = matcher.next_frame() {
-        placing.place(&mut frame)?;
-        workers.submit(frame, &mut |finished| recording.push(finished))?;
+        let look = placing.place(&mut frame)?;
+        workers.submit(frame, look, &mut |finished| recording.push(finished))?;
     }
     Ok(())
 }

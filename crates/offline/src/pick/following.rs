@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::label::follow::{Due, Seen};
 use spatial_reward_core::following::{Both, Follower, InTurn, Sight};
 use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::pipeline::Look;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::tracking::{Cover, StartError};
 
@@ -368,8 +369,7 @@ impl Ride<'_> {
             return Ok(false);
         };
         let look = self.work.pictures.look(self.work.measurer, frame);
-        let picture = look.as_deref();
-        let picture = picture.map(|(image, depth)| (image, depth.as_ref()));
+        let picture = look.as_deref().map(Look::picture);
         let info = self.work.pictures.info(frame);
         let at_nanos = info.map_or(0, |info| info.timeline_nanos);
         let due = (along == 0).then_some(self.leg.bbox);
