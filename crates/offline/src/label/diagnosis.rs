@@ -339,12 +339,18 @@ impl Case<'_> {
     }
 
     fn thin_regions(&self) -> Option<Cause> {
-        let side_px = |role| {
-            let boxes = self.boxes(role)?.boxes.iter();
-            let sides: Vec<f64> = boxes.map(|bbox| bbox.width().min(bbox.height())).collect();
-            median(&sides)
+        // As they were measured, of whatever source they are.
+        let without_depth = || {
+            let steps = self.steps.iter();
+            steps.filter(|step| step.reason == Some(Reason::DepthInvalid))
         };
-        let sides = [Role::Fingertip, Role::Target]
+        let side_px = |boxes: Vec<BoundingBox>| {
+            let sides = boxes.iter().map(|bbox| bbox.width().min(bbox.height()));
+            median(&sides.collect::<Vec<_>>())
+        };
+        let fingertips = without_depth().filter_map(|step| step.fingertip);
+        let targets = without_depth().filter_map(|step| step.target);
+        let sides = [fingertips.collect(), targets.collect()]
             .into_iter()
             .filter_map(side_px);
         let side_px = sides.min_by(f64::total_cmp)?;

@@ -28,7 +28,7 @@ use spatial_reward_core::pipeline::{
 };
 use spatial_reward_core::settings::{PixelBox, Regions, Settings};
 use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
-use spatial_reward_core::tracking::{Cover, StartError};
+use spatial_reward_core::tracking::{Cover, check_drawn};
 use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
@@ -176,14 +176,9 @@ pub(crate) fn amiss(
     });
     let drawn = regions.fingertip.drawn.iter().chain(&regions.target.drawn);
     let outside = drawn.filter_map(|drawn| {
-        let (width, height) = picture?;
-        let bbox = drawn.bbox;
-        let is_inside = bbox.clipped(width, height).is_some();
-        (!is_inside).then_some(Error::NotFollowed(StartError::Outside {
-            bbox,
-            width,
-            height,
-        }))
+        check_drawn(&drawn.bbox, picture?)
+            .err()
+            .map(Error::NotFollowed)
     });
     too_late.chain(outside).collect()
 }
