@@ -394,7 +394,7 @@ impl Worker {
         // A place that is not known is told by who waited for it.
         if let Some(broken) = broken.filter(|_| step.reason != Some(Reason::NoTransform)) {
             if statistics.broken == 0 {
-                tracing::warn!("a {} cannot be used: {}", broken.what, broken.why);
+                tracing::warn!("{} cannot be used: {}", broken.with_article(), broken.why);
             }
             statistics.broken += 1;
             let words = format!("{}: {}", broken.what, broken.why);

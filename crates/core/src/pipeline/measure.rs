@@ -461,6 +461,15 @@ impl Broken {
     /// later ones are damaged another.
     pub const COLORS: [&str; 3] = ["colour image", "early video picture", "video picture"];
 
+    /// What it is with its article, such as `an early video picture`.
+    pub fn with_article(&self) -> String {
+        let article = match self.what.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            true => "an",
+            false => "a",
+        };
+        format!("{article} {}", self.what)
+    }
+
     fn of_color(error: &Error) -> Self {
         let [file, early, damaged] = Self::COLORS;
         let what = match error {
@@ -476,5 +485,24 @@ impl Broken {
             what,
             why: error.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_early_video_picture_was_a_early_one() {
+        let named = Broken::COLORS.map(|what| {
+            let why = String::new();
+            Broken { what, why }.with_article()
+        });
+        let expected = [
+            "a colour image",
+            "an early video picture",
+            "a video picture",
+        ];
+        assert_eq!(named, expected);
     }
 }
