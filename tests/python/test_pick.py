@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import subprocess
+import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+import video
 
 MOST_ACTIONS = 12
 MEDIAN_M = 0.003
@@ -427,6 +430,31 @@ def test_bags_are_labelled_from_dragged_boxes(pick, run, drawables, zoom, tmp_pa
     assert result.returncode == 0, result.stderr
     for one in drawables:
         check_labels(run, one, bags / f"{one.bag.name}_labelled", shown[one.bag.name])
+
+
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_a_bag_of_video_is_labelled_from_dragged_boxes(pick, run, drawables, tmp_path, codec):
+    # given a bag without detections, whose colour is video
+    one = drawables[0]
+    bag = tmp_path / codec
+    pictures = [rgb for _, rgb in video.pictures_of(one.bag)]
+    video.with_video(one.bag, bag, codec, video.encode(pictures, codec))
+    page = pick(bag)
+    page.wait_for_bag(codec)
+    # then each picture is shown as it was filmed, whichever is asked for first
+    for frame in (79, 16, 0):
+        with urllib.request.urlopen(f"{page.address}frames/0/{frame}") as answer:
+            jpeg = numpy.asarray(Image.open(io.BytesIO(answer.read())))
+        assert video.psnr(jpeg, pictures[frame]) > 30
+    # when somebody draws in it
+    page.draw_bag(one.seen)
+    shown = shown_in(page)
+    page.end()
+    assert page.actions <= MOST_ACTIONS
+    # then labelling gives what was shown, and nearly what detections in the pictures give
+    result = run("label", bag, "--regions", tmp_path / "regions.yaml")
+    assert result.returncode == 0, result.stderr
+    check_labels(run, replace(one, bag=bag), tmp_path / f"{codec}_labelled", shown)
 
 
 def test_a_bag_is_drawn_by_keyboard_alone(pick, run, drawables, tmp_path):
