@@ -39,7 +39,7 @@ fn frame() -> MatchedFrame {
         BoundingBox::new(20.0, 30.0, 44.0, 60.0),
         BoundingBox::new(54.0, 34.0, 80.0, 66.0),
     );
-    let mut random = Random::new(7);
+    let mut random = Random(7);
     let (mut color, mut depth) = (Vec::new(), Vec::new());
     for pixel in 0..SIDE * SIDE {
         let (x, y) = (f64::from(pixel % SIDE), f64::from(pixel / SIDE));
