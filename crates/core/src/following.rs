@@ -365,7 +365,7 @@ mod tests {
             ("0,0,10,10", "4,0,29,29", "target"),
         ] {
             let yaml = format!(
-                "regions: {{fingertip: {{box: '{fingertip}'}}, target: {{box: '{target}'}}}}"
+                "regions: {{fingertip: {{box: ['{fingertip}']}}, target: {{box: ['{target}']}}}}"
             );
             let in_turn = InTurn::of(&Config::from_yaml(&yaml).unwrap().regions);
             let sorted = in_turn.sorted(["fingertip", "target"]);
