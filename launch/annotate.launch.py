@@ -44,14 +44,12 @@ TEXT_PARAMETERS = {
     "depth_transport": "live.depth_transport",
     "box_type": "live.box_type",
 }
+# With what stands between their parts; None is spaces.
 LIST_PARAMETERS = {
-    "fingertip_class": "topics.fingertip_class",
-    "target_class": "topics.target_class",
-}
-# Lists whose parts are separated by spaces.
-BOX_PARAMETERS = {
-    "fingertip_box": "regions.fingertip.box",
-    "target_box": "regions.target.box",
+    "fingertip_class": ("topics.fingertip_class", ","),
+    "target_class": ("topics.target_class", ","),
+    "fingertip_box": ("regions.fingertip.box", None),
+    "target_box": ("regions.target.box", None),
 }
 NUMBER_PARAMETERS = {
     "fingertip_size_m": "regions.fingertip.size_m",
@@ -326,16 +324,13 @@ def start_node(context):
         for name, parameter in TEXT_PARAMETERS.items()
         if value(name)
     }
-    for name, parameter in BOX_PARAMETERS.items():
+    for name, (parameter, between) in LIST_PARAMETERS.items():
         if value(name):
-            settings[parameter] = value(name).split()
+            settings[parameter] = [text.strip() for text in value(name).split(between)]
     # A launch file that includes this one may give topics of its own.
     for region in ("fingertip", "target"):
         if any(f"regions.{region}.{source}" in settings for source in ("frame", "box", "fixed")):
             settings.pop(f"topics.{region}", None)
-    for name, parameter in LIST_PARAMETERS.items():
-        if value(name):
-            settings[parameter] = [text.strip() for text in value(name).split(",")]
     for name, parameter in NUMBER_PARAMETERS.items():
         if value(name):
             settings[parameter] = number(name, value(name))
