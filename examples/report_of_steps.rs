@@ -127,5 +127,9 @@ fn image_of(step: &Step) -> ColorImage {
             }
         }
     }
-    ColorImage { width, height, rgb }
+    ColorImage {
+        width,
+        height,
+        rgb: rgb.into(),
+    }
 }

@@ -55,7 +55,7 @@
 //! while let Some(matched) = matcher.next_frame() {
 //!     let measured = matched.info.regions().and_then(|regions| {
 //!         // A driver decodes `matched.image` here.
-//!         let color = ColorImage { width: 64, height: 48, rgb: vec![0; 64 * 48 * 3] };
+//!         let color = ColorImage { width: 64, height: 48, rgb: vec![0; 64 * 48 * 3].into() };
 //!         let frame = Frame {
 //!             episode: matched.info.episode,
 //!             stamp_nanos: matched.info.stamp_nanos,
@@ -75,6 +75,9 @@
 //! assert!(steps[1].reward.is_nan());
 //! # Ok::<(), spatial_reward::Error>(())
 //! ```
+
+#[doc(hidden)]
+pub mod program;
 
 pub use spatial_reward_core::{
     Error, Result, answer, calibration, estimator, frame, geometry, imaging, messages, pipeline,

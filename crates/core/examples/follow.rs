@@ -118,5 +118,6 @@ fn picture(
         .iter()
         .any(|depth| depth.is_finite())
         .then(|| DepthImage::new(width, height, depth_m));
+    let rgb = rgb.into();
     Ok((ColorImage { width, height, rgb }, depth))
 }

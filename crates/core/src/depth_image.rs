@@ -16,6 +16,8 @@ pub struct DepthImage {
 #[derive(Debug, Clone)]
 enum DepthPixels {
     Metres(Vec<f32>),
+    /// Little-endian 32-bit metres in somebody else's memory, rows one after the other.
+    MetresOf(Bytes),
     /// Little-endian 16-bit values, 0 for none; rows begin `step` bytes apart.
     Sent {
         bytes: Bytes,
@@ -64,6 +66,28 @@ impl DepthImage {
         }
     }
 
+    /// Depth in metres as little-endian 32-bit floats, row by row without padding, which stay where they are: a
+    /// program's own memory, for instance ([`Bytes::from_owner`]). What is missing at the end is no measurement.
+    pub fn of_metres(width: u32, height: u32, bytes: Bytes) -> Self {
+        Self {
+            width,
+            height,
+            pixels: DepthPixels::MetresOf(bytes),
+        }
+    }
+
+    /// Depth in millimetres as little-endian 16-bit values, row by row without padding, 0 for none (REP 118); as
+    /// [`of_metres`](Self::of_metres) they stay where they are.
+    pub fn of_millimetres(width: u32, height: u32, bytes: Bytes) -> Self {
+        Self::as_sent(
+            width,
+            height,
+            bytes,
+            2 * width as usize,
+            DepthUnit::Millimetre,
+        )
+    }
+
     /// Depth as little-endian 16-bit values in rows of `step` bytes, all within `bytes`.
     pub(crate) fn as_sent(
         width: u32,
@@ -83,7 +107,7 @@ impl DepthImage {
     pub fn bytes(&self) -> usize {
         match &self.pixels {
             DepthPixels::Metres(depth_m) => size_of_val(depth_m.as_slice()),
-            DepthPixels::Sent { bytes, .. } => bytes.len(),
+            DepthPixels::MetresOf(bytes) | DepthPixels::Sent { bytes, .. } => bytes.len(),
         }
     }
 
@@ -103,6 +127,13 @@ impl DepthImage {
                 let begin = row * self.width as usize + column;
                 for (out, depth_m) in out.iter_mut().zip(depth_m.iter().skip(begin)) {
                     *out = *depth_m;
+                }
+            }
+            DepthPixels::MetresOf(bytes) => {
+                let begin = 4 * (row * self.width as usize + column);
+                let values = bytes.get(begin..).unwrap_or_default().as_chunks::<4>().0;
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = f32::from_le_bytes(*value);
                 }
             }
             DepthPixels::Sent { bytes, step, unit } => {
@@ -125,7 +156,7 @@ impl DepthImage {
     pub fn to_metres(&self) -> Vec<f32> {
         match &self.pixels {
             DepthPixels::Metres(depth_m) => depth_m.clone(),
-            DepthPixels::Sent { .. } => {
+            DepthPixels::MetresOf(_) | DepthPixels::Sent { .. } => {
                 let width = self.width as usize;
                 let mut depth_m = vec![f32::NAN; width * self.height as usize];
                 for (row, out) in depth_m.chunks_exact_mut(width.max(1)).enumerate() {
@@ -162,6 +193,29 @@ mod tests {
         }
         assert!(sent.to_metres()[1].is_nan());
         assert_eq!(sent.to_metres()[5], 65.535);
+    }
+
+    #[test]
+    fn depth_in_somebody_elses_memory_reads_like_depth_in_metres() {
+        // given metres as bytes, with the last pixel missing
+        let depth_m = [1.0_f32, f32::NAN, 0.25, 0.001, 3.5];
+        let bytes: Vec<u8> = depth_m
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let theirs = DepthImage::of_metres(3, 2, bytes.into());
+        // when it is read in parts, then it is what it was, and nothing where nothing is
+        let mut out = [7.0; 3];
+        theirs.read_row(1, 1, &mut out);
+        assert_eq!(out[0], 3.5);
+        assert!(out[1].is_nan() && out[2].is_nan());
+        let all = theirs.to_metres();
+        assert_eq!((all[0], all[2], all[3]), (1.0, 0.25, 0.001));
+        assert!(all[1].is_nan() && all[5].is_nan());
+        // and millimetres as REP 118 has them
+        let sent = DepthImage::of_millimetres(2, 1, bytes::Bytes::from_static(&[0xdc, 0x05, 0, 0]));
+        assert_eq!(sent.to_metres()[0], 1.5);
+        assert!(sent.to_metres()[1].is_nan());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -266,8 +268,9 @@ pub struct ColorImage {
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// Red, green and blue of each pixel, row by row from the top left.
-    pub rgb: Vec<u8>,
+    /// Red, green and blue of each pixel, row by row from the top left. They may be somebody else's memory
+    /// ([`Bytes::from_owner`]).
+    pub rgb: Bytes,
 }
 
 /// A colour image of which only the size is known until somebody asks for its pixels: decoding takes

@@ -37,7 +37,12 @@ impl GrayImage {
         crate::frame::ColorImage {
             width: self.width,
             height: self.height,
-            rgb: self.values.iter().flat_map(|&value| [value; 3]).collect(),
+            rgb: self
+                .values
+                .iter()
+                .flat_map(|&value| [value; 3])
+                .collect::<Vec<_>>()
+                .into(),
         }
     }
 }

@@ -35,7 +35,7 @@
 //!     _ => 1.1,
 //! });
 //! let depth = DepthImage::new(width, height, depth_m.collect());
-//! let color = ColorImage { width, height, rgb: vec![0; 160 * 120 * 3] };
+//! let color = ColorImage { width, height, rgb: vec![0; 160 * 120 * 3].into() };
 //! // With a focal length of 100 pixels, a pixel at 0.6 m is 6 mm wide.
 //! let (fx, fy, cx, cy, distortion) = (100.0, 100.0, 80.0, 60.0, Distortion::None);
 //! let camera = Intrinsics { width, height, fx, fy, cx, cy, distortion };

@@ -166,7 +166,7 @@ impl Decoder {
                 Ok(ColorImage {
                     width,
                     height,
-                    rgb: rgb.to_vec(),
+                    rgb: Bytes::copy_from_slice(rgb),
                 })
             }
             _ => Err(self.not("an image")),

@@ -10,6 +10,7 @@
 //! estimator's own; last `implausible_distance` and
 //! `uncertain`.
 
+pub mod annotator;
 pub mod at_frames;
 mod boxes;
 mod buffer;

@@ -35,3 +35,4 @@ pub(crate) use self::progress::progress_of;
 pub use self::reach::OutOfReach;
 pub use self::request::{LabelRequest, Note};
 pub use self::run::label;
+pub(crate) use self::run::measurer as measurer_of;

@@ -5,6 +5,7 @@ pub mod calibrate;
 pub mod dataset;
 mod error;
 pub mod evaluate;
+pub mod frames;
 pub mod inspect;
 pub mod label;
 mod looks;

@@ -55,7 +55,11 @@ impl Converter {
             let row = unsafe { std::slice::from_raw_parts(data.add(row * stride), row_bytes) };
             rgb.extend_from_slice(row);
         }
-        Ok(ColorImage { width, height, rgb })
+        Ok(ColorImage {
+            width,
+            height,
+            rgb: rgb.into(),
+        })
     }
 }
 

@@ -286,7 +286,7 @@ mod tests {
         let color = ColorImage {
             width: WIDTH,
             height: HEIGHT,
-            rgb: vec![0; (WIDTH * HEIGHT * 3) as usize],
+            rgb: vec![0; (WIDTH * HEIGHT * 3) as usize].into(),
         };
         let depth = DepthImage::new(WIDTH, HEIGHT, depth.collect());
         let intrinsics = Intrinsics {

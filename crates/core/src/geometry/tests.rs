@@ -101,7 +101,7 @@ impl Scene {
             color: ColorImage {
                 width: 320,
                 height: 240,
-                rgb: rgb.collect(),
+                rgb: rgb.collect::<Vec<_>>().into(),
             },
             depth: DepthImage::new(
                 width,

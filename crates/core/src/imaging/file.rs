@@ -19,7 +19,7 @@ pub fn open_color(path: &Path) -> Result<ColorImage> {
     Ok(ColorImage {
         width: picture.width(),
         height: picture.height(),
-        rgb: picture.into_raw(),
+        rgb: picture.into_raw().into(),
     })
 }
 

@@ -73,7 +73,7 @@ pub(super) fn golden_inputs() -> Vec<GoldenInput> {
                 image: ColorImage {
                     width: image.width(),
                     height: image.height(),
-                    rgb: image.into_raw(),
+                    rgb: image.into_raw().into(),
                 },
                 depth: GrayImage {
                     width: depth.width(),
@@ -266,7 +266,7 @@ fn a_processor_that_does_not_normalise_still_pads_with_its_mean() {
     let picture = ColorImage {
         width: 4,
         height: 2,
-        rgb: vec![255; 24],
+        rgb: vec![255; 24].into(),
     };
     let pixels = processor.process(&picture).unwrap();
     assert_eq!(
@@ -344,7 +344,7 @@ fn pictures_that_lack_pixels_are_errors() {
     let picture = |width, height, bytes| ColorImage {
         width,
         height,
-        rgb: vec![0; bytes],
+        rgb: vec![0; bytes].into(),
     };
     let empty = processor.process(&picture(0, 5, 0));
     assert!(

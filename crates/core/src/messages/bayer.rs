@@ -58,7 +58,11 @@ pub(super) fn demosaic(
         let neighbours = [&rows[above], &rows[y], &rows[below]];
         demosaic_row(neighbours, y, mosaic, out.as_chunks_mut::<3>().0);
     }
-    Ok(ColorImage { width, height, rgb })
+    Ok(ColorImage {
+        width,
+        height,
+        rgb: rgb.into(),
+    })
 }
 
 /// A row of at least two samples, with one more at either end.

@@ -67,7 +67,7 @@ pub(super) fn decode(type_name: &str, image: &Image<'_>) -> Result<ColorImage> {
     Ok(ColorImage {
         width: image.width,
         height: image.height,
-        rgb,
+        rgb: rgb.into(),
     })
 }
 
@@ -186,11 +186,11 @@ mod tests {
         let decoded = |width, data: &[u8]| decode("Image", &image("mono8", width, 2, 0, data));
         // Given rows without padding, and with two bytes of it
         assert_eq!(
-            decoded(2, &[1, 2, 3, 4]).unwrap().rgb,
+            decoded(2, &[1, 2, 3, 4]).unwrap().rgb[..],
             [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
         );
         assert_eq!(
-            decoded(1, &[1, 9, 9, 2, 9, 9]).unwrap().rgb,
+            decoded(1, &[1, 9, 9, 2, 9, 9]).unwrap().rgb[..],
             [1, 1, 1, 2, 2, 2]
         );
         // And data that is no whole rows, or too little for them
@@ -227,6 +227,6 @@ mod tests {
     fn the_last_row_may_lack_its_padding() {
         let data = [1, 2, 3, 99, 4, 5, 6];
         let color = decode("Image", &image("rgb8", 1, 2, 4, &data)).unwrap();
-        assert_eq!(color.rgb, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(color.rgb[..], [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn decode_color(type_name: &str, image: &CompressedImage<'_>) -> Resu
     Ok(ColorImage {
         width,
         height,
-        rgb: picture.into_rgb8().into_raw(),
+        rgb: picture.into_rgb8().into_raw().into(),
     })
 }
 

@@ -54,6 +54,17 @@ pub(super) fn distortion(type_name: &str, model: &str, d: &[f64]) -> Result<Dist
     }
 }
 
+impl Distortion {
+    /// The lens of a `distortion_model` as `sensor_msgs/CameraInfo` names it, and its coefficients in OpenCV's order; none,
+    /// or only zeros, is no distortion.
+    ///
+    /// # Errors
+    /// `Error::Decode` for another model, for as many coefficients as it has not, and for those that are not finite.
+    pub fn of_model(model: &str, coefficients: &[f64]) -> Result<Self> {
+        distortion("camera", model, coefficients)
+    }
+}
+
 pub(super) fn is_distorted(d: &[f64]) -> bool {
     d.iter().any(|value| *value != 0.0)
 }

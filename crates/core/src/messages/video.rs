@@ -231,11 +231,11 @@ mod tests {
         let color = ColorImage {
             width: 2,
             height: 1,
-            rgb: vec![1, 2, 3, 4, 5, 6],
+            rgb: vec![1, 2, 3, 4, 5, 6].into(),
         };
         let bytes = in_place_of_packet(&Ok(color.clone()));
         let (width, height, rgb) = picture("V", &bytes).unwrap();
-        assert_eq!((width, height, rgb), (2, 1, color.rgb.as_slice()));
+        assert_eq!((width, height, rgb), (2, 1, &color.rgb[..]));
         for why in [
             NoVideoPicture::BeforeKeyframe,
             NoVideoPicture::Damaged("no".into()),

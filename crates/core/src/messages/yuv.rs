@@ -96,7 +96,7 @@ pub(super) fn planes(
     Ok(ColorImage {
         width: image.width,
         height,
-        rgb,
+        rgb: rgb.into(),
     })
 }
 

@@ -79,6 +79,16 @@ impl Look {
         (&self.color, depth)
     }
 
+    /// The same, to keep.
+    pub fn into_picture(self) -> (ColorImage, Option<DepthImage>) {
+        let depth = match self.depth {
+            Depth::None => None,
+            Depth::AsSent => self.sent_depth,
+            Depth::Registered(depth) => Some(depth),
+        };
+        (self.color, depth)
+    }
+
     /// The memory that its pixels take, in bytes.
     pub fn bytes(&self) -> usize {
         let registered = match &self.depth {

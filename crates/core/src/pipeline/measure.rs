@@ -15,8 +15,8 @@ use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxSource, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement, Reason,
-    Regions,
+    BoundingBox, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement,
+    Reason, Regions,
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
@@ -71,6 +71,17 @@ pub struct Measured {
     pub broken: Option<Broken>,
 }
 
+/// A frame with its pixels.
+#[derive(Debug)]
+pub struct Viewed {
+    /// With the boxes in pixels of the picture.
+    pub info: FrameInfo,
+    /// The picture, and its depth as far as there is some; `None` if it does not decode.
+    pub picture: Option<(ColorImage, Option<DepthImage>)>,
+    /// Of the picture as it is.
+    pub intrinsics: Option<Intrinsics>,
+}
+
 /// A picture that did not decode or does not fit.
 #[derive(Debug)]
 pub struct Broken {
@@ -121,6 +132,34 @@ impl Measurer<'_> {
     pub fn look(&self, frame: &MatchedFrame) -> Option<Look> {
         let registration = frame.registration.as_deref().or(self.registration.as_ref());
         Look::at(frame, &self.image, self.depth.as_ref(), registration)
+    }
+
+    /// A frame as it is seen before it is measured, of which a part may have been decoded already.
+    pub fn view(&self, mut frame: MatchedFrame, look: Option<Look>) -> Viewed {
+        let picture = look.or_else(|| self.look(&frame)).map(Look::into_picture);
+        let places = frame.places.take().or_else(|| self.places(&frame.info));
+        let tf_m = places.as_ref().and_then(|places| places.tf_m);
+        let mut measured = Measured {
+            info: FrameInfo { tf_m, ..frame.info },
+            measurement: Err(Reason::NoImage),
+            color: None,
+            latency: Latency::default(),
+            broken: None,
+        };
+        let size = (picture.as_ref()).map(|(color, _)| (color.width, color.height));
+        let camera =
+            (frame.intrinsics.zip(size)).and_then(|(camera, size)| fitted_to(&camera, size));
+        if let Some((width, height)) = size {
+            self.place_boxes(&mut measured.info, width, height);
+            if let Some(places) = places {
+                self.place_balls(&mut measured, places, camera);
+            }
+        }
+        Viewed {
+            info: measured.info,
+            picture,
+            intrinsics: camera,
+        }
     }
 
     /// Measure one frame.
@@ -290,7 +329,7 @@ impl Measurer<'_> {
         let (width, height) = (frame.color.width, frame.color.height);
         // Before the depth is decoded: a box outside the image is that frame's reason.
         let inside = check_regions(regions, width, height)?;
-        let decoded = fitted(&frame).and_then(|intrinsics| {
+        let decoded = fitted(frame.intrinsics, (width, height)).and_then(|intrinsics| {
             let depth = self.depth(&mut frame, intrinsics.as_ref(), &inside)?;
             Ok((depth, intrinsics))
         });
@@ -329,7 +368,8 @@ impl Measurer<'_> {
         };
         match frame.registration.or(self.registration.as_ref()) {
             None => {
-                check_size("depth image", (depth.width, depth.height), frame)?;
+                let color = (frame.color.width, frame.color.height);
+                check_size("depth image", (depth.width, depth.height), color)?;
                 Ok(Some(depth))
             }
             Some(registration) => registered(registration, &depth, color, regions).map(Some),
@@ -402,23 +442,34 @@ fn ball(
     Ok((ball, source))
 }
 
+/// A decoded frame whose depth and intrinsics are checked to be of its picture, and the intrinsics made those of the
+/// picture as it is.
+///
+/// # Errors
+/// Which of the two is of another picture.
+pub(super) fn fit(frame: Frame) -> Result<Frame, Broken> {
+    let picture = (frame.color.width, frame.color.height);
+    let intrinsics = fitted(frame.intrinsics, picture)?;
+    if let Some(depth) = &frame.depth {
+        check_size("depth image", (depth.width, depth.height), picture)?;
+    }
+    Ok(Frame {
+        intrinsics,
+        ..frame
+    })
+}
+
 /// The intrinsics of the colour image as it is: it may have been resized since the camera.
-fn fitted(frame: &DecodedFrame<'_>) -> Result<Option<Intrinsics>, Broken> {
-    let Some(intrinsics) = frame.intrinsics else {
+fn fitted(intrinsics: Option<Intrinsics>, picture: Size) -> Result<Option<Intrinsics>, Broken> {
+    let Some(intrinsics) = intrinsics else {
         return Ok(None);
     };
-    let picture = (frame.color.width, frame.color.height);
     let fitted = fitted_to(&intrinsics, picture);
     let size = (intrinsics.width, intrinsics.height);
     (fitted.map(Some)).ok_or_else(|| no_scaling("camera info", size, picture))
 }
 
-fn check_size(
-    what: &'static str,
-    size: (u32, u32),
-    frame: &DecodedFrame<'_>,
-) -> Result<(), Broken> {
-    let color = (frame.color.width, frame.color.height);
+fn check_size(what: &'static str, size: Size, color: Size) -> Result<(), Broken> {
     match is_scaling(size, color) {
         true => Ok(()),
         false => Err(no_scaling(what, size, color)),

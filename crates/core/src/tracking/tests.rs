@@ -65,7 +65,11 @@ fn shown(things: &[Thing]) -> (ColorImage, DepthImage) {
         }
     }
     let (width, height) = (WIDTH, HEIGHT);
-    let image = ColorImage { width, height, rgb };
+    let image = ColorImage {
+        width,
+        height,
+        rgb: rgb.into(),
+    };
     (image, DepthImage::new(width, height, depth_m))
 }
 
@@ -347,7 +351,7 @@ fn a_box_that_cannot_be_followed_is_refused_with_the_reason() {
         );
     }
     let broken = ColorImage {
-        rgb: vec![0; 5],
+        rgb: vec![0; 5].into(),
         ..image.clone()
     };
     let error =
@@ -369,7 +373,7 @@ fn a_malformed_picture_shows_nothing() {
     let mut tracker =
         Tracker::start(&image, Some(&depth), things[0].bbox, None, settings).expect("a proper box");
     let broken = ColorImage {
-        rgb: Vec::new(),
+        rgb: Vec::new().into(),
         ..image.clone()
     };
     assert_eq!(

@@ -47,7 +47,7 @@ impl VideoDecoder for Script {
             false => Ok(ColorImage {
                 width: 1,
                 height: 1,
-                rgb: vec![7; 3],
+                rgb: vec![7; 3].into(),
             }),
         }
     }
@@ -274,7 +274,7 @@ fn a_packet_s_message_is_no_picture_before_somebody_decodes_it() {
         let color = ColorImage {
             width: 1,
             height: 2,
-            rgb: vec![1, 2, 3, 4, 5, 6],
+            rgb: vec![1, 2, 3, 4, 5, 6].into(),
         };
         let decoded = in_place_of_packet(&Ok(color.clone()));
         assert_eq!(pictures.color(&decoded).unwrap(), color);

@@ -233,7 +233,7 @@ mod tests {
             color: ColorImage {
                 width: WIDTH,
                 height: HEIGHT,
-                rgb: vec![90; (WIDTH * HEIGHT * 3) as usize],
+                rgb: vec![90; (WIDTH * HEIGHT * 3) as usize].into(),
             }
             .into(),
             depth: DepthImage::new(WIDTH, HEIGHT, depth_m.collect()),

@@ -261,7 +261,11 @@ fn check_still_wanted(request: &LabelRequest<'_>) -> Result<()> {
     }
 }
 
-fn measurer<'a>(
+/// What measures a bag's frames, but for what joins its cameras.
+///
+/// # Errors
+/// `Error::NothingToDo` for a bag without pictures; `Error::UnknownLayout`.
+pub(crate) fn measurer<'a>(
     info: &BagInfo,
     roles: &Roles,
     settings: &Settings,

@@ -69,7 +69,7 @@ impl StripPlan {
     pub fn shrink(self, step_index: u64, color: &ColorImage) -> Option<StripFrame> {
         let (width, height) = (color.width, color.height);
         let full: ImageBuffer<Rgb<u8>, &[u8]> =
-            ImageBuffer::from_raw(width, height, color.rgb.as_slice())?;
+            ImageBuffer::from_raw(width, height, &color.rgb[..])?;
         if width == 0 || height == 0 {
             return None;
         }
@@ -154,7 +154,7 @@ mod tests {
         ColorImage {
             width,
             height,
-            rgb: vec![200; (width * height * 3) as usize],
+            rgb: vec![200; (width * height * 3) as usize].into(),
         }
     }
 

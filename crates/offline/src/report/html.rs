@@ -152,7 +152,10 @@ mod tests {
         let color = ColorImage {
             width: 640,
             height: 480,
-            rgb: (0..640 * 480 * 3).map(|i| (i % 251) as u8).collect(),
+            rgb: (0..640 * 480 * 3)
+                .map(|i| (i % 251) as u8)
+                .collect::<Vec<_>>()
+                .into(),
         };
         let mut strip = FilmStrip::new(count, Some(steps.len() as u64));
         let plan = strip.plan();

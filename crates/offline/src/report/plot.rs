@@ -89,7 +89,7 @@ mod tests {
         let color = ColorImage {
             width: 64,
             height: 48,
-            rgb: GREEN.repeat(64 * 48),
+            rgb: GREEN.repeat(64 * 48).into(),
         };
         let plan = StripPlan::new(8, None);
         let frames = steps.iter().map(|step| plan.shrink(*step, &color).unwrap());

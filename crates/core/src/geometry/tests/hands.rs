@@ -28,7 +28,7 @@ fn crowd(bricks: &[(Part, [f64; 3], [f64; 3])]) -> Cast {
         color: ColorImage {
             width: 320,
             height: 240,
-            rgb: vec![90; 320 * 240 * 3],
+            rgb: vec![90; 320 * 240 * 3].into(),
         },
         depth: DepthImage::new(320, 240, hits.iter().map(|hit| hit.0 as f32).collect()),
         regions: Regions {

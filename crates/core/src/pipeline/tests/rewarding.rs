@@ -335,7 +335,7 @@ fn estimate_checks_the_boxes_before_it_asks() {
         color: LazyColorImage::from(ColorImage {
             width: 64,
             height: 48,
-            rgb: vec![0; 64 * 48 * 3],
+            rgb: vec![0; 64 * 48 * 3].into(),
         }),
         depth: None,
         intrinsics: None,

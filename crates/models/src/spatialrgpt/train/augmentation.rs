@@ -35,8 +35,9 @@ impl ColorJitter {
     }
 
     /// The picture with its colours changed.
-    pub(super) fn apply(&self, mut picture: ColorImage) -> ColorImage {
-        let pixels = picture.rgb.as_chunks_mut::<3>().0;
+    pub(super) fn apply(&self, picture: ColorImage) -> ColorImage {
+        let mut rgb = Vec::from(picture.rgb);
+        let pixels = rgb.as_chunks_mut::<3>().0;
         let mean = pixels.iter().map(grey).sum::<f64>() / pixels.len().max(1) as f64;
         for pixel in pixels {
             let grey = grey(pixel);
@@ -46,7 +47,10 @@ impl ColorJitter {
                 (self.brightness * (level + color)).round() as u8 // values beyond white and black stay there
             });
         }
-        picture
+        ColorImage {
+            rgb: rgb.into(),
+            ..picture
+        }
     }
 }
 
@@ -128,7 +132,7 @@ mod tests {
         let picture = ColorImage {
             width: 2,
             height: 1,
-            rgb: vec![200, 100, 10, 50, 50, 50],
+            rgb: vec![200, 100, 10, 50, 50, 50].into(),
         };
         let as_it_is = ColorJitter {
             saturation: 1.0,
@@ -141,22 +145,22 @@ mod tests {
             saturation: 0.0,
             ..as_it_is
         };
-        assert_eq!(shown(grey), [120, 120, 120, 50, 50, 50]);
+        assert_eq!(shown(grey)[..], [120, 120, 120, 50, 50, 50]);
         let paler = ColorJitter {
             saturation: 0.5,
             ..as_it_is
         };
-        assert_eq!(shown(paler), [160, 110, 65, 50, 50, 50]);
+        assert_eq!(shown(paler)[..], [160, 110, 65, 50, 50, 50]);
         let flatter = ColorJitter {
             contrast: 0.5,
             ..as_it_is
         };
-        assert_eq!(shown(flatter), [142, 92, 47, 67, 67, 67]); // the mean is 85
+        assert_eq!(shown(flatter)[..], [142, 92, 47, 67, 67, 67]); // the mean is 85
         let brighter = ColorJitter {
             brightness: 1.5,
             ..as_it_is
         };
-        assert_eq!(shown(brighter), [255, 150, 15, 75, 75, 75]);
+        assert_eq!(shown(brighter)[..], [255, 150, 15, 75, 75, 75]);
     }
 
     #[test]

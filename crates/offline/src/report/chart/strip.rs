@@ -238,7 +238,7 @@ mod tests {
         let color = ColorImage {
             width,
             height,
-            rgb: vec![0; (width * height * 3) as usize],
+            rgb: vec![0; (width * height * 3) as usize].into(),
         };
         (0..count)
             .map(|index| StripPlan::new(60, None).shrink(index, &color).unwrap())

@@ -1,0 +1,235 @@
+//! Rewards of pictures in memory, frame by frame.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use spatial_reward::program;
+use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::frame::{Frame, Intrinsics};
+use spatial_reward_core::pipeline::annotator::{Annotator as CoreAnnotator, measure_placed};
+use spatial_reward_core::pipeline::measure::Broken;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_core::stamp::nanos_from_seconds;
+
+use crate::arrays;
+use crate::camera::Camera;
+use crate::error::{Failure, raised};
+use crate::measured::Measurement;
+use crate::regions::placed;
+use crate::settings::{Chosen, ready};
+use crate::step::Step;
+
+/// Turns one frame after the other into a reward.
+#[pyclass(frozen, module = "spatial_reward")]
+pub(crate) struct Annotator {
+    state: Mutex<State>,
+    camera: Option<Intrinsics>,
+    rate_hz: f64,
+    names: (&'static str, &'static str, &'static str),
+}
+
+struct State {
+    annotator: CoreAnnotator,
+    /// Of the next step, if nobody says it.
+    next_nanos: i64,
+}
+
+#[pymethods]
+impl Annotator {
+    #[new]
+    #[pyo3(signature = (*, reward = None, distance = None, estimator = None, camera = None, config = None, rate_hz = 30.0))]
+    fn new(
+        py: Python<'_>,
+        reward: Option<String>,
+        distance: Option<String>,
+        estimator: Option<String>,
+        camera: Option<&Bound<'_, Camera>>,
+        config: Option<&Bound<'_, PyAny>>,
+        rate_hz: f64,
+    ) -> PyResult<Self> {
+        if !(rate_hz.is_finite() && rate_hz > 0.0) {
+            let words = format!("rate_hz is {rate_hz}, and steps come some times a second");
+            return Err(Failure::of("config", words).into());
+        }
+        let chosen = Chosen {
+            estimator,
+            reward,
+            distance,
+        };
+        let settings = ready(crate::settings::config(config, chosen)?)?;
+        let camera = camera.map(|camera| camera.get().intrinsics);
+        need_camera(&settings, camera)?;
+        let names = (
+            settings.estimator().name,
+            settings.reward.kind.name(),
+            settings.distance().name(),
+        );
+        let estimator = open(py, &settings)?;
+        Ok(Self {
+            state: Mutex::new(State {
+                annotator: CoreAnnotator::new(settings, estimator),
+                next_nanos: 0,
+            }),
+            camera,
+            rate_hz,
+            names,
+        })
+    }
+
+    /// The reward of the next frame.
+    #[pyo3(signature = (color, depth = None, *, fingertip = None, target = None, stamp_s = None, stamp_ns = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
+    fn step(
+        &self,
+        py: Python<'_>,
+        color: &Bound<'_, PyAny>,
+        depth: Option<&Bound<'_, PyAny>>,
+        fingertip: Option<&Bound<'_, PyAny>>,
+        target: Option<&Bound<'_, PyAny>>,
+        stamp_s: Option<f64>,
+        stamp_ns: Option<i64>,
+    ) -> PyResult<Step> {
+        let regions = placed(fingertip, target)?;
+        let frame = frame(color, depth, self.camera)?;
+        let stamp_nanos = match (stamp_s, stamp_ns) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::of(
+                    "stamp",
+                    "stamp_s and stamp_ns are given, and one of them is the step's",
+                )
+                .into());
+            }
+            (Some(seconds), None) => Some(stamp(seconds)?),
+            (None, stamp_nanos) => stamp_nanos,
+        };
+        let period_nanos = nanos_from_seconds(1.0 / self.rate_hz);
+        let step = py.detach(|| {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let stamp_nanos = stamp_nanos.unwrap_or(state.next_nanos);
+            state.next_nanos = stamp_nanos.saturating_add(period_nanos);
+            let frame = Frame {
+                stamp_nanos,
+                ..frame
+            };
+            state.annotator.annotate(frame, &regions)
+        });
+        step.map(Step::from).map_err(misfit)
+    }
+
+    /// A new episode begins with the next frame.
+    fn reset(&self, py: Python<'_>) {
+        py.detach(|| {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.annotator.reset();
+        });
+    }
+
+    #[getter]
+    fn estimator(&self) -> &'static str {
+        self.names.0
+    }
+
+    #[getter]
+    fn reward(&self) -> &'static str {
+        self.names.1
+    }
+
+    #[getter]
+    fn distance(&self) -> &'static str {
+        self.names.2
+    }
+
+    #[getter]
+    fn camera(&self) -> Option<Camera> {
+        self.camera.map(Camera::of)
+    }
+
+    fn __repr__(&self) -> String {
+        let (estimator, reward, distance) = self.names;
+        format!("Annotator(reward='{reward}', distance='{distance}', estimator='{estimator}')")
+    }
+}
+
+/// The distances between two regions of one frame.
+#[pyfunction]
+#[pyo3(signature = (color, depth, camera, fingertip, target, *, distance = None, config = None))]
+#[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
+pub(crate) fn measure(
+    py: Python<'_>,
+    color: &Bound<'_, PyAny>,
+    depth: Option<&Bound<'_, PyAny>>,
+    camera: &Bound<'_, Camera>,
+    fingertip: &Bound<'_, PyAny>,
+    target: &Bound<'_, PyAny>,
+    distance: Option<String>,
+    config: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Measurement> {
+    let chosen = Chosen {
+        distance,
+        ..Chosen::default()
+    };
+    let settings = ready(crate::settings::config(config, chosen)?)?;
+    let regions = placed(Some(fingertip), Some(target))?;
+    let frame = frame(color, depth, Some(camera.get().intrinsics))?;
+    let estimator = open(py, &settings)?;
+    let measured = py.detach(|| measure_placed(estimator.as_ref(), frame, &regions));
+    Ok(Measurement {
+        kind: settings.distance(),
+        measured: measured.map_err(misfit)?,
+    })
+}
+
+fn open(py: Python<'_>, settings: &Settings) -> PyResult<Box<dyn Estimator>> {
+    let opened = py.detach(|| program::estimators().open(settings, &mut |_| {}));
+    opened.map_err(raised)
+}
+
+/// Depth says nothing of space without the camera that it was seen by.
+fn need_camera(settings: &Settings, camera: Option<Intrinsics>) -> Result<(), Failure> {
+    match camera.is_none() && settings.needs_depth() {
+        false => Ok(()),
+        true => Err(Failure::of(
+            "camera",
+            "depth is measured in metres only by a camera that is known",
+        )
+        .remedy("camera=spatial_reward.Camera(fx, fy, cx, cy, width, height)")),
+    }
+}
+
+fn frame(
+    color: &Bound<'_, PyAny>,
+    depth: Option<&Bound<'_, PyAny>>,
+    intrinsics: Option<Intrinsics>,
+) -> Result<Frame, Failure> {
+    Ok(Frame {
+        episode: 0,
+        stamp_nanos: 0,
+        color: arrays::color(color)?.into(),
+        depth: depth.map(arrays::depth).transpose()?,
+        intrinsics,
+    })
+}
+
+fn stamp(seconds: f64) -> Result<i64, Failure> {
+    match seconds.is_finite() {
+        true => Ok(nanos_from_seconds(seconds)),
+        false => Err(Failure::of(
+            "stamp",
+            format!("stamp_s is {seconds}, and must be a number of seconds"),
+        )),
+    }
+}
+
+/// Depth, or a camera, of another picture. The core calls the camera by the message that recordings have.
+fn misfit(broken: Broken) -> PyErr {
+    let (what, remedy): (&str, Option<&str>) = match broken.what {
+        "camera info" => ("camera", Some("give the camera of the picture as it is")),
+        "depth image" => ("depth", None),
+        what => (what, None),
+    };
+    let failure = Failure::of("array", format!("{what}: {}", broken.why));
+    match remedy {
+        Some(remedy) => failure.remedy(remedy).into(),
+        None => failure.into(),
+    }
+}

@@ -1,0 +1,266 @@
+//! Labelling a recording from Python.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde_json::Value;
+use spatial_reward::program;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::label::output::{IfExists, check_target};
+use spatial_reward_offline::label::roles::TruthTopics;
+use spatial_reward_offline::label::{
+    LabelRequest, Labelled as OfflineLabelled, Note, label as label_bag,
+};
+use spatial_reward_offline::regions_file::RegionsFile;
+
+use crate::calls::interruptible;
+use crate::error::{Failure, raised};
+use crate::json::to_python;
+use crate::regions::source;
+use crate::settings::{Chosen, ready};
+use crate::step::embedded;
+
+/// What came of a labelling.
+#[pyclass(frozen, module = "spatial_reward")]
+pub(crate) struct Labelled {
+    folder: PathBuf,
+    parquet: PathBuf,
+    png: PathBuf,
+    html: PathBuf,
+    steps: u64,
+    valid: u64,
+    /// As `label --json` tells of a bag.
+    told: Value,
+}
+
+#[pymethods]
+impl Labelled {
+    #[getter]
+    fn folder(&self) -> &PathBuf {
+        &self.folder
+    }
+
+    #[getter]
+    fn parquet(&self) -> &PathBuf {
+        &self.parquet
+    }
+
+    #[getter]
+    fn png(&self) -> &PathBuf {
+        &self.png
+    }
+
+    #[getter]
+    fn html(&self) -> &PathBuf {
+        &self.html
+    }
+
+    #[getter]
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    #[getter]
+    fn valid(&self) -> u64 {
+        self.valid
+    }
+
+    #[getter]
+    fn invalid<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.member(py, "invalid")
+    }
+
+    #[getter]
+    fn topics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.member(py, "topics")
+    }
+
+    #[getter]
+    fn advice<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let text = self
+            .told
+            .get("advice")
+            .and_then(|advice| advice.get("text"));
+        to_python(py, text.unwrap_or(&Value::Null))
+    }
+
+    #[getter]
+    fn seconds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.member(py, "seconds")
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &self.told)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Labelled('{}', {} of {} steps valid)",
+            self.folder.display(),
+            self.valid,
+            self.steps
+        )
+    }
+
+    fn _repr_html_(&self) -> String {
+        let png = fs::read(&self.png).unwrap_or_default();
+        let words = format!(
+            "reward and distance of {} steps, {} of them valid",
+            self.steps, self.valid
+        );
+        format!(
+            "<p>{}: {words}</p>{}",
+            escaped(&self.folder.display().to_string()),
+            embedded(&png, &words)
+        )
+    }
+}
+
+impl Labelled {
+    fn member<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, self.told.get(name).unwrap_or(&Value::Null))
+    }
+
+    fn new(labelled: &OfflineLabelled, settings: &Settings) -> PyResult<Self> {
+        let told = program::labelled_as_json(labelled, settings);
+        let told = told.map_err(|error| PyErr::from(Failure::of("report", error.to_string())))?;
+        let invalid: u64 = labelled.invalid.values().sum();
+        Ok(Self {
+            folder: labelled.folder.clone(),
+            parquet: labelled.files.parquet.clone(),
+            png: labelled.files.png.clone(),
+            html: labelled.files.html.clone(),
+            steps: labelled.steps,
+            valid: labelled.steps - invalid,
+            told,
+        })
+    }
+}
+
+/// Words in a page.
+pub(crate) fn escaped(words: &str) -> String {
+    words
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// The truths that a call names.
+pub(crate) fn truth(given: Option<&Bound<'_, PyDict>>) -> PyResult<TruthTopics> {
+    let mut topics = TruthTopics::default();
+    for (key, topic) in given.into_iter().flat_map(|given| given.iter()) {
+        let (key, topic): (String, String) = (key.extract()?, topic.extract()?);
+        let named = match key.as_str() {
+            "fingertip" => &mut topics.fingertip,
+            "target" => &mut topics.target,
+            "surface" => &mut topics.surface,
+            "cloud" => &mut topics.cloud,
+            _ => {
+                let words = format!(
+                    "truth has the key '{key}', and fingertip, target, surface and cloud are known"
+                );
+                return Err(Failure::of("config", words).into());
+            }
+        };
+        *named = Some(topic);
+    }
+    Ok(topics)
+}
+
+/// Label one bag; `None` where it was finished before.
+#[pyfunction]
+#[pyo3(signature = (bag, out, *, config = None, reward = None, distance = None, estimator = None, fingertip = None,
+                    target = None, regions = None, truth = None, if_exists = "fail", jobs = None, progress = None))]
+#[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
+pub(crate) fn label(
+    py: Python<'_>,
+    bag: PathBuf,
+    out: PathBuf,
+    config: Option<&Bound<'_, PyAny>>,
+    reward: Option<String>,
+    distance: Option<String>,
+    estimator: Option<String>,
+    fingertip: Option<&Bound<'_, PyAny>>,
+    target: Option<&Bound<'_, PyAny>>,
+    regions: Option<PathBuf>,
+    truth: Option<&Bound<'_, PyDict>>,
+    if_exists: &str,
+    jobs: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<Labelled>> {
+    let chosen = Chosen {
+        estimator,
+        reward,
+        distance,
+    };
+    let mut config = crate::settings::config(config, chosen)?;
+    if let Some(regions) = regions {
+        let drawn = RegionsFile::read(&regions).map_err(raised)?;
+        drawn.of(&bag).map_err(raised)?.set(&mut config);
+    }
+    let (topics, areas) = (&mut config.topics, &mut config.regions);
+    source(
+        "fingertip",
+        fingertip,
+        &mut topics.fingertip,
+        &mut areas.fingertip,
+    )?;
+    source("target", target, &mut topics.target, &mut areas.target)?;
+    let settings = ready(config)?;
+    let if_exists = match if_exists {
+        "fail" => IfExists::Fail,
+        "resume" => IfExists::Resume,
+        "overwrite" => IfExists::Overwrite,
+        other => {
+            let words =
+                format!("if_exists is '{other}', but must be 'fail', 'resume' or 'overwrite'");
+            return Err(Failure::of("config", words).into());
+        }
+    };
+    let truth = self::truth(truth)?;
+    let jobs = jobs
+        .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+        .max(1);
+    let digest = settings.digest().map_err(raised)?;
+    if check_target(&out, if_exists, &digest).map_err(raised)? {
+        return Ok(None);
+    }
+    let labelled = interruptible(py, progress, |stop, progress| {
+        let estimator = program::estimators().open(&settings, &mut |_| {})?;
+        let request = LabelRequest {
+            source: &bag,
+            target: &out,
+            if_exists,
+            settings: &settings,
+            truth: &truth,
+            video: &program::video_decoders(),
+            jobs,
+            command: "spatial_reward.label",
+            stop,
+            note: &tell,
+        };
+        label_bag(&request, estimator.as_ref(), progress)
+    })?;
+    let labelled = labelled.map_err(raised)?;
+    Labelled::new(&labelled, &settings).map(Some)
+}
+
+/// What the user may have meant otherwise.
+fn tell(note: &Note) {
+    match note {
+        Note::Ambiguous {
+            role,
+            chosen,
+            why,
+            others,
+        } => tracing::warn!(
+            "{}: {chosen} is taken, because it {why}; {} would fit too, config['topics']['{}'] chooses",
+            role.name(),
+            others.join(", "),
+            role.key(),
+        ),
+    }
+}

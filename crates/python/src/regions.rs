@@ -1,0 +1,83 @@
+//! Where an object is in a picture, as Python says it: a box, what a tracker found, or nothing.
+
+use pyo3::prelude::*;
+use spatial_reward_core::frame::{BoundingBox, BoxSource, Reason};
+use spatial_reward_core::pipeline::annotator::{Placed, PlacedRegions};
+use spatial_reward_core::settings::{DrawnBox, Region};
+
+use crate::error::Failure;
+use crate::tracker::Tracked;
+
+/// `(x_min, y_min, x_max, y_max)` in pixels.
+pub(crate) type Edges = (f64, f64, f64, f64);
+
+pub(crate) fn edges(bbox: &BoundingBox) -> Edges {
+    (bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max)
+}
+
+/// Four numbers: a tuple, a list or an array.
+pub(crate) fn bbox(what: &str, given: &Bound<'_, PyAny>) -> Result<BoundingBox, Failure> {
+    let edges: Option<[f64; 4]> = given.extract().ok().or_else(|| {
+        let listed = given.call_method0("tolist").ok()?;
+        listed.extract().ok()
+    });
+    let [x_min, y_min, x_max, y_max] = edges.ok_or_else(|| {
+        let shown = given
+            .repr()
+            .map_or_else(|_| "?".to_owned(), |shown| shown.to_string());
+        let words = format!(
+            "{what} is {shown}, and a box (x_min, y_min, x_max, y_max) in pixels is needed"
+        );
+        Failure::of("region", words)
+    })?;
+    Ok(BoundingBox::new(x_min, y_min, x_max, y_max))
+}
+
+/// Both regions of a picture.
+pub(crate) fn placed(
+    fingertip: Option<&Bound<'_, PyAny>>,
+    target: Option<&Bound<'_, PyAny>>,
+) -> Result<PlacedRegions, Failure> {
+    Ok(PlacedRegions {
+        fingertip: one("fingertip", fingertip, Reason::NoFingertipBox)?,
+        target: one("target", target, Reason::NoTargetBox)?,
+    })
+}
+
+fn one(
+    what: &str,
+    given: Option<&Bound<'_, PyAny>>,
+    missing: Reason,
+) -> Result<Result<Placed, Reason>, Failure> {
+    let Some(given) = given else {
+        return Ok(Err(missing));
+    };
+    if let Ok(tracked) = given.cast::<Tracked>() {
+        return Ok(tracked.get().placed());
+    }
+    Ok(Ok((bbox(what, given)?, BoxSource::SEEN)))
+}
+
+/// Where a recording's region comes from: the name of a topic, or a box in the first picture from which it is followed.
+pub(crate) fn source(
+    what: &str,
+    given: Option<&Bound<'_, PyAny>>,
+    topic: &mut Option<String>,
+    region: &mut Region,
+) -> Result<(), Failure> {
+    let Some(given) = given else { return Ok(()) };
+    region.forget_source();
+    if let Ok(name) = given.extract::<String>() {
+        *topic = Some(name);
+        return Ok(());
+    }
+    *topic = None;
+    let bbox = bbox(what, given)?;
+    if !bbox.is_proper() {
+        let words =
+            format!("{what} is a box without area: x_min < x_max and y_min < y_max is needed");
+        return Err(Failure::of("region", words));
+    }
+    region.drawn = vec![DrawnBox { bbox, at_s: 0.0 }];
+    Ok(())
+}

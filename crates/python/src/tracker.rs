@@ -1,0 +1,150 @@
+//! A region followed from picture to picture, as Python uses it.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use spatial_reward_core::following::{Follower, Sight};
+use spatial_reward_core::frame::{BoxOrigin, BoxSource, Reason};
+use spatial_reward_core::pipeline::annotator::Placed;
+use spatial_reward_core::tracking::Cover;
+
+use crate::arrays;
+use crate::error::Failure;
+use crate::regions::{Edges, bbox, edges};
+
+/// Where a region is in a picture; it may be given to `Annotator.step` in the place of a box.
+#[pyclass(frozen, module = "spatial_reward")]
+pub(crate) struct Tracked(Sight);
+
+impl Tracked {
+    /// The box, or why there is none.
+    pub(crate) fn placed(&self) -> Result<Placed, Reason> {
+        self.0.placed().ok_or(Reason::LostBox)
+    }
+}
+
+#[pymethods]
+impl Tracked {
+    #[getter]
+    fn r#box(&self) -> Option<Edges> {
+        self.0.placed().map(|(bbox, _)| edges(&bbox))
+    }
+
+    #[getter]
+    fn lost(&self) -> bool {
+        self.0.placed().is_none()
+    }
+
+    #[getter]
+    fn doubt_px(&self) -> f64 {
+        self.0
+            .placed()
+            .map_or(f64::NAN, |(_, source)| source.doubt_px)
+    }
+
+    #[getter]
+    fn seen(&self) -> f64 {
+        match self.0 {
+            Sight::Followed { seen, .. } => seen,
+            Sight::Lost | Sight::Unseen => 0.0,
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        match self.r#box() {
+            Some((x0, y0, x1, y1)) => {
+                format!(
+                    "Tracked(box=({x0:.1}, {y0:.1}, {x1:.1}, {y1:.1}), doubt_px={:.1})",
+                    self.doubt_px()
+                )
+            }
+            None => "Tracked(lost)".to_owned(),
+        }
+    }
+}
+
+/// Follows a region that was drawn in one picture through those that come.
+#[pyclass(frozen, module = "spatial_reward")]
+pub(crate) struct Tracker {
+    state: Mutex<(Follower, i64)>,
+}
+
+#[pymethods]
+impl Tracker {
+    #[new]
+    #[pyo3(signature = (color, r#box, depth = None, *, other = None))]
+    fn new(
+        py: Python<'_>,
+        color: &Bound<'_, PyAny>,
+        r#box: &Bound<'_, PyAny>,
+        depth: Option<&Bound<'_, PyAny>>,
+        other: Option<&Bound<'_, Tracker>>,
+    ) -> PyResult<Self> {
+        let tracker = Self {
+            state: Mutex::default(),
+        };
+        tracker.see(py, color, Some(r#box), depth, other)?;
+        Ok(tracker)
+    }
+
+    /// Where the region is in the next picture.
+    #[pyo3(signature = (color, depth = None, *, r#box = None, other = None))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        color: &Bound<'_, PyAny>,
+        depth: Option<&Bound<'_, PyAny>>,
+        r#box: Option<&Bound<'_, PyAny>>,
+        other: Option<&Bound<'_, Tracker>>,
+    ) -> PyResult<Tracked> {
+        self.see(py, color, r#box, depth, other)
+    }
+}
+
+impl Tracker {
+    fn see(
+        &self,
+        py: Python<'_>,
+        color: &Bound<'_, PyAny>,
+        drawn: Option<&Bound<'_, PyAny>>,
+        depth: Option<&Bound<'_, PyAny>>,
+        other: Option<&Bound<'_, Tracker>>,
+    ) -> PyResult<Tracked> {
+        let color = arrays::color(color)?;
+        let depth = depth.map(arrays::depth).transpose()?;
+        if let Some(depth) = &depth
+            && (depth.width, depth.height) != (color.width, color.height)
+        {
+            let words = format!(
+                "depth has {}x{} pixels and color {}x{}: a tracker needs depth of each pixel",
+                depth.width, depth.height, color.width, color.height
+            );
+            return Err(Failure::of("array", words).into());
+        }
+        let drawn = drawn.map(|drawn| bbox("box", drawn)).transpose()?;
+        let other: Option<Cover> = other.and_then(|other| other.get().cover());
+        let seen = py.detach(|| {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (follower, pictures) = &mut *state;
+            *pictures += 1;
+            follower.see(
+                drawn,
+                *pictures,
+                Some((&color, depth.as_ref())),
+                other.as_ref(),
+            )
+        });
+        let seen = seen.map_err(|error| PyErr::from(Failure::of("region", error.to_string())))?;
+        Ok(Tracked(seen.unwrap_or(Sight::Lost)))
+    }
+
+    fn cover(&self) -> Option<Cover> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0.cover().cloned()
+    }
+}
+
+/// A box of a source, so that a step tells where it comes from.
+pub(crate) fn origin(source: Option<BoxSource>) -> Option<&'static str> {
+    source.map(|source| BoxOrigin::name(source.origin))
+}

@@ -1,0 +1,14 @@
+"""The whole command line: `python -m spatial_reward`, and the script `spatial-reward`."""
+
+import sys
+
+from spatial_reward import _native
+
+
+def main() -> int:
+    """Run the program with the process's arguments; what the process is to say at its end comes back."""
+    return _native.main(["spatial-reward", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

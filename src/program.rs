@@ -1,0 +1,90 @@
+//! The command line: parse, run, exit code. A library's module, because the Python package is this program too.
+
+mod advice;
+mod cli;
+mod commands;
+mod logging;
+#[cfg(feature = "torch")]
+mod model;
+#[cfg(not(feature = "torch"))]
+#[path = "program/model/absent.rs"]
+mod model;
+#[cfg(feature = "ros")]
+#[path = "program/node/present.rs"]
+mod node;
+#[cfg(not(feature = "ros"))]
+#[path = "program/node/absent.rs"]
+mod node;
+mod outcome;
+mod remedies;
+#[cfg(feature = "video")]
+#[path = "program/video/present.rs"]
+mod video;
+#[cfg(not(feature = "video"))]
+#[path = "program/video/absent.rs"]
+mod video;
+
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+use clap::Parser;
+use serde_json::Value;
+use spatial_reward_core::estimator::Estimators;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_core::video::VideoDecoders;
+use spatial_reward_offline::inspect::Inspection;
+use spatial_reward_offline::label::Labelled;
+
+pub use self::outcome::Outcome;
+
+/// What was typed, the program's own name first.
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Runs the program with these arguments, of which the first is its name. It takes over the process's signals and its
+/// logging, as a program does: once a process, and not beside other work.
+pub fn run(arguments: Vec<OsString>) -> Outcome {
+    // A second time there is nothing to say: whoever asks is told of the first.
+    let arguments = ARGUMENTS.get_or_init(|| arguments);
+    let cli = cli::Cli::parse_from(cli::without_ros_arguments(arguments.iter().cloned()));
+    let is_node = matches!(cli.command, cli::Command::Node(_));
+    let terminal = logging::start(&cli.logging, is_node);
+    match commands::run(cli.command, &terminal) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            terminal.report_error(&remedies::in_words(&error));
+            Outcome::Failed
+        }
+    }
+}
+
+/// The estimators of this build.
+pub fn estimators() -> Estimators {
+    commands::settings::estimators()
+}
+
+/// Who decodes video in this build.
+pub fn video_decoders() -> VideoDecoders {
+    video::decoders()
+}
+
+/// What came of a labelling, as `label --json` tells of a bag.
+///
+/// # Errors
+/// None that is known: it is what the program prints.
+pub fn labelled_as_json(labelled: &Labelled, settings: &Settings) -> serde_json::Result<Value> {
+    serde_json::to_value(commands::label::Done::new(labelled, settings))
+}
+
+/// What an inspection found, in words and as `inspect --json` tells it.
+///
+/// # Errors
+/// As [`labelled_as_json`].
+pub fn inspection_told(inspection: &Inspection) -> serde_json::Result<(String, Value)> {
+    let findings = commands::inspect::Findings::new(inspection, String::new());
+    Ok((findings.to_text(), serde_json::to_value(&findings)?))
+}
+
+/// What was typed behind the program's name.
+fn arguments() -> impl Iterator<Item = OsString> {
+    ARGUMENTS.get().into_iter().flatten().skip(1).cloned()
+}

@@ -1,0 +1,114 @@
+//! `dataset`: bags in, one training set out, under one progress bar.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context;
+use spatial_reward_core::Error;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::dataset::{
+    self, BagStatus, DatasetRequest, ExtraTopics, Options, Report,
+};
+
+use super::discover;
+use super::output::{check_free, command_line, print, print_json};
+use super::settings::{config_file, processors, ready};
+use super::signals::end_on_signal;
+use crate::program::cli::Dataset;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+use crate::program::video;
+
+pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    check_free(&options.output)?;
+    dataset::check_target(&options.output, options.overwrite)?;
+    for bag in &options.bags {
+        // A typing error is no damaged recording.
+        fs::metadata(bag).map_err(Error::io("find", bag))?;
+    }
+    let sources = discover::sources(&options.bags)?;
+    let settings = settings(&options)?;
+    let stop = end_on_signal(terminal, "")?;
+    let request = DatasetRequest {
+        sources: &sources,
+        target: &options.output,
+        overwrite: options.overwrite,
+        settings: &settings,
+        topics: &ExtraTopics {
+            truth_depth: options.truth_depth_topic,
+            instances: options.instances_topic,
+            imu: options.imu_topic,
+        },
+        video: &video::decoders(),
+        options: Options {
+            every: options.every,
+            questions: options.questions.into(),
+            direct: options.direct,
+            default_wording: options.default_wording,
+            seed: options.seed,
+        },
+        jobs: options.jobs.map_or_else(processors, usize::from),
+        command: &command_line(),
+        stop: &stop,
+    };
+    let bar = terminal.bar("dataset");
+    let built = dataset::build(&request, &mut |progress| Terminal::show(&bar, progress));
+    bar.finish_and_clear();
+    let report = built.context("no data set is made")?;
+    if options.json {
+        print_json(&report)?;
+    } else {
+        print(&in_words(&report, &request))?;
+    }
+    Ok(if report.has_loss() {
+        Outcome::DataLoss
+    } else {
+        Outcome::Fine
+    })
+}
+
+fn settings(options: &Dataset) -> spatial_reward_core::Result<Settings> {
+    let mut config = config_file(options.config.as_deref())?;
+    options.topics.clone().set(&mut config);
+    options.regions.clone().set(&mut config);
+    ready(config)
+}
+
+/// The summary for people.
+fn in_words(report: &Report, request: &DatasetRequest<'_>) -> String {
+    let counts = &report.counts;
+    let reasons = |counts: &BTreeMap<String, u64>| {
+        let items = counts
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"));
+        items.collect::<Vec<_>>().join(", ")
+    };
+    let questions: u64 = counts.questions.values().sum();
+    let mut lines = vec![
+        format!("{}", request.target.display()),
+        format!(
+            "  {} rows of {} frames, {} regions, {questions} questions",
+            counts.rows, counts.frames, counts.regions
+        ),
+        format!("  questions: {}", reasons(&counts.questions)),
+    ];
+    for (what, left_out) in [
+        ("frames", &counts.skipped_frames),
+        ("regions", &counts.skipped_regions),
+    ] {
+        if !left_out.is_empty() {
+            lines.push(format!("  {what} left out: {}", reasons(left_out)));
+        }
+    }
+    for (status, what) in [
+        (BagStatus::Damaged, "damaged, used as far as they go"),
+        (BagStatus::Unreadable, "unreadable"),
+        (BagStatus::Unusable, "left out"),
+    ] {
+        let bags = report.bags_of(status);
+        if bags > 0 {
+            lines.push(format!("  {bags} of {} bags {what}", report.bags.len()));
+        }
+    }
+    lines.join("\n")
+}

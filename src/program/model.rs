@@ -1,0 +1,111 @@
+//! The door to the vision-language model (feature `torch`): where its files are on this machine, and its errors in the
+//! words of the command line.
+
+mod nano;
+mod profile;
+mod train;
+
+use std::sync::Arc;
+
+use spatial_reward_core::estimator::Registration;
+use spatial_reward_core::progress::OnProgress;
+use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::settings::Settings;
+use spatial_reward_models::nn::hub::HubOptions;
+use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
+use spatial_reward_models::{Error, Remedy, Result};
+
+use profile::PROFILE;
+pub(crate) use train::train;
+
+/// The model as an estimator.
+pub(crate) fn registration() -> Registration {
+    Registration {
+        profile: PROFILE,
+        open: Arc::new(|settings, progress| {
+            let located = locate(settings, progress)?;
+            Ok(Box::new(ModelEstimator::load(settings, &located)?))
+        }),
+    }
+}
+
+/// A conversation with the model about one picture.
+pub(crate) struct Session(spatialrgpt::Session);
+
+impl Session {
+    /// # Errors
+    /// What is wrong with the model or the picture, by name.
+    pub(crate) fn open(
+        settings: &Settings,
+        picture: MarkedPicture,
+        progress: OnProgress<'_>,
+    ) -> Result<Self> {
+        let located = locate(settings, progress)?;
+        Ok(Self(spatialrgpt::Session::open(
+            settings, &located, picture,
+        )?))
+    }
+
+    /// # Errors
+    /// A question that cannot be asked; libtorch's.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<Reply> {
+        self.0.ask(question)
+    }
+}
+
+/// Finds the models that the settings name on this machine, or downloads them. The hub's own tools say in the
+/// environment where the hub is and where its files are kept.
+fn locate(settings: &Settings, progress: OnProgress<'_>) -> Result<Located> {
+    let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
+    spatialrgpt::locate(settings, &hub, nano::folder, progress)
+}
+
+/// The way out of an error of the model's, in the words of the command line.
+pub(crate) fn remedy(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let remedy = cause.downcast_ref::<Error>()?.remedy()?;
+    Some(in_words(remedy).to_owned())
+}
+
+fn in_words(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::LessMemory => {
+            "close other programs, take --dtype bfloat16 (half of float32), a device with more memory or a smaller \
+             model"
+        }
+        Remedy::NameModel => {
+            "give --model FOLDER, or --model ORG/NAME for one on a hub, or set XDG_CACHE_HOME to a folder that can be \
+             written"
+        }
+        Remedy::AskWhatItKnows => {
+            "ask it that, or give --model FOLDER or --model ORG/NAME for one that was trained on more"
+        }
+        Remedy::LowerLearningRate => {
+            "go on from it with --resume and a lower --learning-rate, or in float32 (--dtype)"
+        }
+        Remedy::SameTraining => {
+            "go on with the model, shape and --freeze that it was begun with, or take another -o"
+        }
+        Remedy::ResumeTraining => "give --resume to go on from its state, or another -o",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_finds_no_room_is_told_to_take_half() {
+        // given libtorch's refusal, wrapped as the core wraps an estimator's
+        let error = Error::Torch {
+            action: "make room".into(),
+            message: "out of memory".into(),
+            out_of_memory: true,
+        };
+        let error = spatial_reward_core::Error::from(error);
+        let error = anyhow::Error::new(error).context("pick is not labelled");
+        // then
+        let words = crate::program::remedies::of(&error).unwrap();
+        assert!(words.contains("--dtype bfloat16"), "{words}");
+    }
+}
