@@ -35,7 +35,7 @@ use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 /// Encoded pictures that are held to go through them backwards.
 const MAX_BLOCK_BYTES: usize = 256 << 20;
 /// Decoded ones that are kept for the other direction and for the other region, if half of the free memory is more.
-const MAX_LOOKED_BYTES: usize = 2 << 30;
+const MAX_LOOKED_BYTES: usize = 512 << 20;
 
 /// How the frames of a bag get the boxes of drawn regions.
 pub(crate) enum Placed {
