@@ -23,6 +23,15 @@ const MOST_DOUBT_SHARE: f64 = 0.25;
 /// The fingertip's and the target's.
 pub type Both<T> = [Option<T>; 2];
 
+/// A box that was drawn in a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawing {
+    /// In pixels of the picture.
+    pub bbox: BoundingBox,
+    /// The box of the other region, drawn in the same picture, if this one was drawn on it.
+    pub on: Option<BoundingBox>,
+}
+
 /// What is known of a region in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sight {
@@ -121,13 +130,15 @@ impl Sight {
 /// hold, unless the fingertip was drawn on it: a hand before a large target.
 pub fn is_target_first(regions: &Regions) -> bool {
     let is_on_target = |fingertip: &DrawnBox| {
-        let own = fingertip.bbox;
-        regions.target.drawn.iter().any(|target| {
-            let at_once = target.at_s == fingertip.at_s;
-            at_once && own.shared_area(&target.bbox) > LAID_ON * own.width() * own.height()
-        })
+        let mut at_once = regions.target.drawn.iter();
+        at_once
+            .any(|target| target.at_s == fingertip.at_s && lies_on(&fingertip.bbox, &target.bbox))
     };
     !regions.fingertip.drawn.iter().any(is_on_target)
+}
+
+fn lies_on(bbox: &BoundingBox, other: &BoundingBox) -> bool {
+    bbox.shared_area(other) > LAID_ON * bbox.width() * bbox.height()
 }
 
 /// How long a recording lasts so far, picture by picture. What a clock that was set back has counted twice counts once more.
@@ -166,9 +177,9 @@ impl Schedule {
     }
 
     /// The boxes that were drawn in the next picture, which is so long after the first one.
-    pub fn due(&mut self, since_first_nanos: i64) -> Both<BoundingBox> {
+    pub fn due(&mut self, since_first_nanos: i64) -> Both<Drawing> {
         let until_nanos = since_first_nanos.saturating_add(ROUNDED_NANOS);
-        (self.waiting.each_mut()).map(|waiting| {
+        let [fingertip, target] = (self.waiting.each_mut()).map(|waiting| {
             let mut due = None;
             while let Some(drawn) =
                 waiting.pop_if(|next| nanos_from_seconds(next.at_s) <= until_nanos)
@@ -176,7 +187,12 @@ impl Schedule {
                 due = Some(drawn.bbox);
             }
             due
-        })
+        });
+        let on = |bbox| target.filter(|target| lies_on(&bbox, target));
+        [
+            fingertip.map(|bbox| Drawing { bbox, on: on(bbox) }),
+            target.map(|bbox| Drawing { bbox, on: None }),
+        ]
     }
 
     /// The boxes that no picture was late enough for.
@@ -193,7 +209,7 @@ pub struct Follower {
     tracker: Option<Tracker>,
     drawn_nanos: i64,
     /// Drawn in a picture that could not be looked at.
-    waiting: Option<BoundingBox>,
+    waiting: Option<Drawing>,
 }
 
 /// A picture and the depth that belongs to it.
@@ -201,7 +217,7 @@ pub type Picture<'a> = (&'a ColorImage, Option<&'a DepthImage>);
 
 impl Follower {
     /// Whether the next picture has to be looked at, if that box was drawn in it.
-    pub fn looks(&self, due: Option<BoundingBox>) -> bool {
+    pub fn looks(&self, due: Option<Drawing>) -> bool {
         due.is_some() || self.tracker.is_some() || self.waiting.is_some()
     }
 
@@ -212,7 +228,7 @@ impl Follower {
     /// For a drawn box that lies outside the picture.
     pub fn see(
         &mut self,
-        due: Option<BoundingBox>,
+        due: Option<Drawing>,
         at_nanos: i64,
         picture: Option<Picture<'_>>,
         other: Option<&Cover>,
@@ -223,9 +239,12 @@ impl Follower {
             let is_sought = self.tracker.is_some() || self.waiting.is_some();
             return Ok(is_sought.then_some(Sight::Unseen));
         };
-        if let Some(bbox) = drawn {
-            let tracker = Tracker::start(image, depth, bbox, other, Following::default())?;
-            self.tracker = Some(tracker);
+        if let Some(Drawing { bbox, on }) = drawn {
+            let settings = Following::default();
+            self.tracker = Some(match on {
+                Some(on) => Tracker::start_on(image, depth, bbox, on, settings)?,
+                None => Tracker::start(image, depth, bbox, other, settings)?,
+            });
             self.drawn_nanos = at_nanos;
             let bbox = bbox.clipped(image.width, image.height).unwrap_or(bbox);
             return Ok(Some(Sight::Followed {
@@ -340,7 +359,7 @@ mod tests {
         let mut schedule = Schedule::new(&Config::from_yaml(yaml).unwrap().regions);
         let due = [0.0, 0.1, 0.2, 0.3, 0.4].map(|at_s| {
             let due = schedule.due(nanos_from_seconds(at_s));
-            due.map(|bbox| bbox.map_or(0.0, |bbox| bbox.x_max))
+            due.map(|drawn| drawn.map_or(0.0, |drawn| drawn.bbox.x_max))
         });
         // then each is due once, those typed with rounded times in their own picture
         assert_eq!(
@@ -350,5 +369,19 @@ mod tests {
         // and the one after the end is known
         let left = schedule.left().map(|left| left.map(|drawn| drawn.at_s));
         assert_eq!(left, [None, Some(9.0)]);
+    }
+
+    #[test]
+    fn a_fingertip_drawn_on_the_target_in_the_same_picture_is_known_to_be_on_it() {
+        // given a fingertip in the target's box, and later one beside it
+        let yaml = "regions: {fingertip: {box: ['2,2,6,6', '8,8,19,19@1']}, target: {box: ['0,0,9,9', '0,0,9,9@1']}}";
+        let mut schedule = Schedule::new(&Config::from_yaml(yaml).unwrap().regions);
+        let on = [0.0, 1.0].map(|at_s| {
+            let due = schedule.due(nanos_from_seconds(at_s));
+            due.map(|drawn| drawn.and_then(|drawn| drawn.on))
+        });
+        // then that of the first picture is on the target alone
+        let target = BoundingBox::new(0.0, 0.0, 9.0, 9.0);
+        assert_eq!(on, [[Some(target), None], [None, None]]);
     }
 }

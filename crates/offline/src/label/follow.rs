@@ -15,8 +15,9 @@ use super::roles::Roles;
 use crate::by_stamp::{Each, FramePictures};
 use crate::error::{Error, Result};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Elapsed, Follower, Schedule, Sight, is_target_first};
-use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::following::{
+    Both, Drawing, Elapsed, Follower, Schedule, Sight, is_target_first,
+};
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
@@ -187,7 +188,7 @@ pub(crate) fn amiss(
 }
 
 /// The boxes of a region that were drawn, by the frame's place.
-pub(crate) type Due = Vec<Option<BoundingBox>>;
+pub(crate) type Due = Vec<Option<Drawing>>;
 
 /// What was seen of a region, by the frame's place.
 type Way = BTreeMap<usize, Seen>;
@@ -459,9 +460,9 @@ impl<'a> Course<'a> {
         let picture = self.bag.measurer.look(frame);
         let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));
         let due = self.due.get(index).copied().flatten();
-        if let Some(bbox) = due.filter(|_| picture.is_none()) {
+        if let Some(drawn) = due.filter(|_| picture.is_none()) {
             return Err(Error::DrawnBlind {
-                bbox: PixelBox(bbox).to_string(),
+                bbox: PixelBox(drawn.bbox).to_string(),
                 stamp_nanos: frame.info.stamp_nanos,
             });
         }
