@@ -1,7 +1,7 @@
 //! Regions that somebody drew, followed through a camera's pictures: when each box is due, what a [`Tracker`] makes of it
 //! in one direction of time, and how what two directions say becomes one.
 
-use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage, Doubt};
 use crate::settings::{DrawnBox, Regions};
 use crate::stamp::{nanos_from_seconds, seconds_between};
 use crate::tracking::{Cover, Following, StartError, State, Tracked, Tracker};
@@ -15,10 +15,6 @@ const LEAST_AGREEMENT: f64 = 0.5;
 const CLEARLY_MORE: f64 = 0.1;
 /// A box lies on another if this share of it does.
 const LAID_ON: f64 = 0.7;
-/// Of a place that stands out by less than this ([`Tracked::score`]), the sides are in doubt.
-const CLEAR_SCORE: f64 = 4.0;
-/// The share of a box's sides that is in doubt where it does not stand out at all.
-const MOST_DOUBT_SHARE: f64 = 0.25;
 
 /// The fingertip's and the target's.
 pub type Both<T> = [Option<T>; 2];
@@ -39,8 +35,8 @@ pub enum Sight {
     Followed {
         /// In pixels of the picture.
         bbox: BoundingBox,
-        /// By how many pixels its sides may be off, one standard deviation.
-        doubt_px: f64,
+        /// What makes it doubtful.
+        doubt: Doubt,
         /// The share of it that is seen as it was drawn, 0 to 1.
         seen: f64,
         /// From or to the picture that the box was drawn in, the nearer one of two.
@@ -59,14 +55,14 @@ impl Sight {
             Self::Lost | Self::Unseen => None,
             Self::Followed {
                 bbox,
-                doubt_px,
+                doubt,
                 away_nanos,
                 ..
             } => {
                 let source = BoxSource {
                     origin: BoxOrigin::Followed,
                     age_s: seconds_between(0, away_nanos),
-                    doubt_px,
+                    doubt,
                 };
                 Some((bbox, source))
             }
@@ -88,13 +84,13 @@ impl Sight {
         let (
             Self::Followed {
                 bbox: first,
-                doubt_px: first_doubt_px,
+                doubt: first_doubt,
                 seen: first_seen,
                 away_nanos: passed,
             },
             Self::Followed {
                 bbox: second,
-                doubt_px: second_doubt_px,
+                doubt: second_doubt,
                 seen: second_seen,
                 away_nanos: ahead,
             },
@@ -119,7 +115,10 @@ impl Sight {
         let mixed = |first: f64, second: f64| first * (1.0 - share) + second * share;
         Self::Followed {
             bbox: first.mixed(&second, share),
-            doubt_px: mixed(first_doubt_px, second_doubt_px),
+            doubt: Doubt {
+                unseen_px: mixed(first_doubt.unseen_px, second_doubt.unseen_px),
+                contradicted_px: mixed(first_doubt.contradicted_px, second_doubt.contradicted_px),
+            },
             seen: mixed(first_seen, second_seen),
             away_nanos: passed.min(ahead),
         }
@@ -249,7 +248,7 @@ impl Follower {
             let bbox = bbox.clipped(image.width, image.height).unwrap_or(bbox);
             return Ok(Some(Sight::Followed {
                 bbox,
-                doubt_px: 0.0,
+                doubt: Doubt::default(),
                 seen: 1.0,
                 away_nanos: 0,
             }));
@@ -262,7 +261,7 @@ impl Follower {
             State::Lost => Sight::Lost,
             State::Followed => Sight::Followed {
                 bbox: tracked.bbox,
-                doubt_px: doubt_px(&tracked),
+                doubt: doubt(&tracked),
                 seen: f64::from(tracked.seen),
                 away_nanos: at_nanos.saturating_sub(self.drawn_nanos).saturating_abs(),
             },
@@ -275,15 +274,14 @@ impl Follower {
     }
 }
 
-/// A place that hardly stands out, or that depth speaks against, may be beside the region.
-fn doubt_px(tracked: &Tracked) -> f64 {
-    let unclear = 1.0 - f64::from(tracked.score) / CLEAR_SCORE;
-    let share = match tracked.depth_consistent {
-        true => unclear.clamp(0.0, 1.0),
-        false => 1.0,
-    };
+/// What is hardly seen as it was drawn, or what depth speaks against, may be beside the region.
+fn doubt(tracked: &Tracked) -> Doubt {
     let side = f64::min(tracked.bbox.width(), tracked.bbox.height());
-    MOST_DOUBT_SHARE * share * side
+    let is_contradicted = !tracked.depth_consistent;
+    Doubt {
+        unseen_px: side * (1.0 - f64::from(tracked.seen)).powi(2),
+        contradicted_px: if is_contradicted { side } else { 0.0 },
+    }
 }
 
 #[cfg(test)]
@@ -294,7 +292,7 @@ mod tests {
     fn followed(x: f64, seen: f64, away_s: f64) -> Sight {
         Sight::Followed {
             bbox: BoundingBox::new(x, 0.0, x + 20.0, 10.0),
-            doubt_px: 0.0,
+            doubt: Doubt::default(),
             seen,
             away_nanos: nanos_from_seconds(away_s),
         }
@@ -383,5 +381,26 @@ mod tests {
         // then that of the first picture is on the target alone
         let target = BoundingBox::new(0.0, 0.0, 9.0, 9.0);
         assert_eq!(on, [[Some(target), None], [None, None]]);
+    }
+
+    #[test]
+    fn a_box_is_in_doubt_where_little_is_seen_or_depth_speaks_against_it() {
+        // given a box whose smaller side is 20 pixels
+        let tracked = |seen, depth_consistent| Tracked {
+            bbox: BoundingBox::new(10.0, 10.0, 40.0, 30.0),
+            state: State::Followed,
+            score: 5.0,
+            seen,
+            depth_consistent,
+        };
+        let doubts = [(1.0, true), (0.5, true), (0.5, false)].map(|(seen, consistent)| {
+            let Doubt {
+                unseen_px,
+                contradicted_px,
+            } = doubt(&tracked(seen, consistent));
+            [unseen_px, contradicted_px]
+        });
+        // then there is none of a whole region, and a quarter of its side where half of it is seen
+        assert_eq!(doubts, [[0.0, 0.0], [5.0, 0.0], [5.0, 20.0]]);
     }
 }
