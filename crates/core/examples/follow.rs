@@ -26,11 +26,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         boxes.push(BoundingBox::new(x_min, y_min, x_max, y_max));
     }
     let mut in_turn: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().collect();
+    let mut on = None;
     if let [fingertip, target] = *in_turn.as_slice() {
         let turns = InTurn::of(&Regions {
             fingertip: drawn_at_first(fingertip.1),
             target: drawn_at_first(target.1),
         });
+        on = (turns == InTurn::FingertipFirst).then_some(target.1);
         in_turn = turns.sorted([fingertip, target]).into();
     }
     let mut trackers: Vec<Tracker> = Vec::new();
@@ -44,13 +46,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             let tracked = if let Some(tracker) = trackers.get_mut(at) {
                 tracker.follow(&image, depth.as_ref(), other.as_ref())
             } else {
-                trackers.push(Tracker::start(
-                    &image,
-                    depth.as_ref(),
-                    *bbox,
-                    other.as_ref(),
-                    Following::default(),
-                )?);
+                let (depth, settings) = (depth.as_ref(), Following::default());
+                trackers.push(match on {
+                    Some(on) if at == 0 => Tracker::start_on(&image, depth, *bbox, on, settings)?,
+                    _ => Tracker::start(&image, depth, *bbox, other.as_ref(), settings)?,
+                });
                 drawn(*bbox)
             };
             let ms = begin.elapsed().as_secs_f64() * 1000.0;

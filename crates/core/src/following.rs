@@ -1,7 +1,7 @@
 //! Regions that somebody drew, followed through a camera's pictures: when each box is due, what a [`Tracker`] makes of it
 //! in one direction of time, and how what two directions say becomes one.
 
-use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage, Doubt};
 use crate::settings::{DrawnBox, Regions};
 use crate::stamp::{nanos_from_seconds, seconds_between};
 use crate::tracking::{Cover, Following, StartError, State, Tracked, Tracker};
@@ -15,13 +15,18 @@ const LEAST_AGREEMENT: f64 = 0.5;
 const CLEARLY_MORE: f64 = 0.1;
 /// A box lies on another if this share of it does.
 const LAID_ON: f64 = 0.7;
-/// Of a place that stands out by less than this ([`Tracked::score`]), the sides are in doubt.
-const CLEAR_SCORE: f64 = 4.0;
-/// The share of a box's sides that is in doubt where it does not stand out at all.
-const MOST_DOUBT_SHARE: f64 = 0.25;
 
 /// The fingertip's and the target's.
 pub type Both<T> = [Option<T>; 2];
+
+/// A box that was drawn in a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawing {
+    /// In pixels of the picture.
+    pub bbox: BoundingBox,
+    /// The box of the other region, drawn in the same picture, if this one was drawn on it.
+    pub on: Option<BoundingBox>,
+}
 
 /// What is known of a region in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,8 +35,8 @@ pub enum Sight {
     Followed {
         /// In pixels of the picture.
         bbox: BoundingBox,
-        /// By how many pixels its sides may be off, one standard deviation.
-        doubt_px: f64,
+        /// What makes it doubtful.
+        doubt: Doubt,
         /// The share of it that is seen as it was drawn, 0 to 1.
         seen: f64,
         /// From or to the picture that the box was drawn in, the nearer one of two.
@@ -50,14 +55,14 @@ impl Sight {
             Self::Lost | Self::Unseen => None,
             Self::Followed {
                 bbox,
-                doubt_px,
+                doubt,
                 away_nanos,
                 ..
             } => {
                 let source = BoxSource {
                     origin: BoxOrigin::Followed,
                     age_s: seconds_between(0, away_nanos),
-                    doubt_px,
+                    doubt,
                 };
                 Some((bbox, source))
             }
@@ -79,13 +84,13 @@ impl Sight {
         let (
             Self::Followed {
                 bbox: first,
-                doubt_px: first_doubt_px,
+                doubt: first_doubt,
                 seen: first_seen,
                 away_nanos: passed,
             },
             Self::Followed {
                 bbox: second,
-                doubt_px: second_doubt_px,
+                doubt: second_doubt,
                 seen: second_seen,
                 away_nanos: ahead,
             },
@@ -110,7 +115,10 @@ impl Sight {
         let mixed = |first: f64, second: f64| first * (1.0 - share) + second * share;
         Self::Followed {
             bbox: first.mixed(&second, share),
-            doubt_px: mixed(first_doubt_px, second_doubt_px),
+            doubt: Doubt {
+                unseen_px: mixed(first_doubt.unseen_px, second_doubt.unseen_px),
+                contradicted_px: mixed(first_doubt.contradicted_px, second_doubt.contradicted_px),
+            },
             seen: mixed(first_seen, second_seen),
             away_nanos: passed.min(ahead),
         }
@@ -130,10 +138,9 @@ impl InTurn {
     /// The target is the first, unless the fingertip was drawn on it.
     pub fn of(regions: &Regions) -> Self {
         let is_on_target = |fingertip: &DrawnBox| {
-            let own = fingertip.bbox;
-            regions.target.drawn.iter().any(|target| {
-                let at_once = target.at_s == fingertip.at_s;
-                at_once && own.shared_area(&target.bbox) > LAID_ON * own.width() * own.height()
+            let mut at_once = regions.target.drawn.iter();
+            at_once.any(|target| {
+                target.at_s == fingertip.at_s && lies_on(&fingertip.bbox, &target.bbox)
             })
         };
         match regions.fingertip.drawn.iter().any(is_on_target) {
@@ -149,6 +156,10 @@ impl InTurn {
             Self::FingertipFirst => [fingertip, target],
         }
     }
+}
+
+fn lies_on(bbox: &BoundingBox, other: &BoundingBox) -> bool {
+    bbox.shared_area(other) > LAID_ON * bbox.width() * bbox.height()
 }
 
 /// How long a recording lasts so far, picture by picture. What a clock that was set back has counted twice counts once more.
@@ -187,9 +198,9 @@ impl Schedule {
     }
 
     /// The boxes that were drawn in the next picture, which is so long after the first one.
-    pub fn due(&mut self, since_first_nanos: i64) -> Both<BoundingBox> {
+    pub fn due(&mut self, since_first_nanos: i64) -> Both<Drawing> {
         let until_nanos = since_first_nanos.saturating_add(ROUNDED_NANOS);
-        (self.waiting.each_mut()).map(|waiting| {
+        let [fingertip, target] = (self.waiting.each_mut()).map(|waiting| {
             let mut due = None;
             while let Some(drawn) =
                 waiting.pop_if(|next| nanos_from_seconds(next.at_s) <= until_nanos)
@@ -197,7 +208,12 @@ impl Schedule {
                 due = Some(drawn.bbox);
             }
             due
-        })
+        });
+        let on = |bbox| target.filter(|target| lies_on(&bbox, target));
+        [
+            fingertip.map(|bbox| Drawing { bbox, on: on(bbox) }),
+            target.map(|bbox| Drawing { bbox, on: None }),
+        ]
     }
 
     /// The boxes that no picture was late enough for.
@@ -214,7 +230,7 @@ pub struct Follower {
     tracker: Option<Tracker>,
     drawn_nanos: i64,
     /// Drawn in a picture that could not be looked at.
-    waiting: Option<BoundingBox>,
+    waiting: Option<Drawing>,
 }
 
 /// A picture and the depth that belongs to it.
@@ -222,7 +238,7 @@ pub type Picture<'a> = (&'a ColorImage, Option<&'a DepthImage>);
 
 impl Follower {
     /// Whether the next picture has to be looked at, if that box was drawn in it.
-    pub fn looks(&self, due: Option<BoundingBox>) -> bool {
+    pub fn looks(&self, due: Option<Drawing>) -> bool {
         due.is_some() || self.tracker.is_some() || self.waiting.is_some()
     }
 
@@ -233,7 +249,7 @@ impl Follower {
     /// For a drawn box that lies outside the picture.
     pub fn see(
         &mut self,
-        due: Option<BoundingBox>,
+        due: Option<Drawing>,
         at_nanos: i64,
         picture: Option<Picture<'_>>,
         other: Option<&Cover>,
@@ -244,14 +260,17 @@ impl Follower {
             let is_sought = self.tracker.is_some() || self.waiting.is_some();
             return Ok(is_sought.then_some(Sight::Unseen));
         };
-        if let Some(bbox) = drawn {
-            let tracker = Tracker::start(image, depth, bbox, other, Following::default())?;
-            self.tracker = Some(tracker);
+        if let Some(Drawing { bbox, on }) = drawn {
+            let settings = Following::default();
+            self.tracker = Some(match on {
+                Some(on) => Tracker::start_on(image, depth, bbox, on, settings)?,
+                None => Tracker::start(image, depth, bbox, other, settings)?,
+            });
             self.drawn_nanos = at_nanos;
             let bbox = bbox.clipped(image.width, image.height).unwrap_or(bbox);
             return Ok(Some(Sight::Followed {
                 bbox,
-                doubt_px: 0.0,
+                doubt: Doubt::default(),
                 seen: 1.0,
                 away_nanos: 0,
             }));
@@ -264,7 +283,7 @@ impl Follower {
             State::Lost => Sight::Lost,
             State::Followed => Sight::Followed {
                 bbox: tracked.bbox,
-                doubt_px: doubt_px(&tracked),
+                doubt: doubt(&tracked),
                 seen: f64::from(tracked.seen),
                 away_nanos: at_nanos.saturating_sub(self.drawn_nanos).saturating_abs(),
             },
@@ -277,15 +296,14 @@ impl Follower {
     }
 }
 
-/// A place that hardly stands out, or that depth speaks against, may be beside the region.
-fn doubt_px(tracked: &Tracked) -> f64 {
-    let unclear = 1.0 - f64::from(tracked.score) / CLEAR_SCORE;
-    let share = match tracked.depth_consistent {
-        true => unclear.clamp(0.0, 1.0),
-        false => 1.0,
-    };
+/// What is hardly seen as it was drawn, or what depth speaks against, may be beside the region.
+fn doubt(tracked: &Tracked) -> Doubt {
     let side = f64::min(tracked.bbox.width(), tracked.bbox.height());
-    MOST_DOUBT_SHARE * share * side
+    let is_contradicted = !tracked.depth_consistent;
+    Doubt {
+        unseen_px: side * (1.0 - f64::from(tracked.seen)).powi(2),
+        contradicted_px: if is_contradicted { side } else { 0.0 },
+    }
 }
 
 #[cfg(test)]
@@ -296,7 +314,7 @@ mod tests {
     fn followed(x: f64, seen: f64, away_s: f64) -> Sight {
         Sight::Followed {
             bbox: BoundingBox::new(x, 0.0, x + 20.0, 10.0),
-            doubt_px: 0.0,
+            doubt: Doubt::default(),
             seen,
             away_nanos: nanos_from_seconds(away_s),
         }
@@ -382,7 +400,7 @@ mod tests {
         let mut schedule = Schedule::new(&Config::from_yaml(yaml).unwrap().regions);
         let due = [0.0, 0.1, 0.2, 0.3, 0.4].map(|at_s| {
             let due = schedule.due(nanos_from_seconds(at_s));
-            due.map(|bbox| bbox.map_or(0.0, |bbox| bbox.x_max))
+            due.map(|drawn| drawn.map_or(0.0, |drawn| drawn.bbox.x_max))
         });
         // then each is due once, those typed with rounded times in their own picture
         assert_eq!(
@@ -392,5 +410,40 @@ mod tests {
         // and the one after the end is known
         let left = schedule.left().map(|left| left.map(|drawn| drawn.at_s));
         assert_eq!(left, [None, Some(9.0)]);
+    }
+
+    #[test]
+    fn a_fingertip_drawn_on_the_target_in_the_same_picture_is_known_to_be_on_it() {
+        // given a fingertip in the target's box, and later one beside it
+        let yaml = "regions: {fingertip: {box: ['2,2,6,6', '8,8,19,19@1']}, target: {box: ['0,0,9,9', '0,0,9,9@1']}}";
+        let mut schedule = Schedule::new(&Config::from_yaml(yaml).unwrap().regions);
+        let on = [0.0, 1.0].map(|at_s| {
+            let due = schedule.due(nanos_from_seconds(at_s));
+            due.map(|drawn| drawn.and_then(|drawn| drawn.on))
+        });
+        // then that of the first picture is on the target alone
+        let target = BoundingBox::new(0.0, 0.0, 9.0, 9.0);
+        assert_eq!(on, [[Some(target), None], [None, None]]);
+    }
+
+    #[test]
+    fn a_box_is_in_doubt_where_little_is_seen_or_depth_speaks_against_it() {
+        // given a box whose smaller side is 20 pixels
+        let tracked = |seen, depth_consistent| Tracked {
+            bbox: BoundingBox::new(10.0, 10.0, 40.0, 30.0),
+            state: State::Followed,
+            score: 5.0,
+            seen,
+            depth_consistent,
+        };
+        let doubts = [(1.0, true), (0.5, true), (0.5, false)].map(|(seen, consistent)| {
+            let Doubt {
+                unseen_px,
+                contradicted_px,
+            } = doubt(&tracked(seen, consistent));
+            [unseen_px, contradicted_px]
+        });
+        // then there is none of a whole region, and a quarter of its side where half of it is seen
+        assert_eq!(doubts, [[0.0, 0.0], [5.0, 0.0], [5.0, 20.0]]);
     }
 }

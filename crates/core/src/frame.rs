@@ -183,8 +183,30 @@ pub struct BoxSource {
     /// nearest sample, of that transform of its chain for which it is farthest; of a followed box the time from or to
     /// the picture that it was drawn in.
     pub age_s: f64,
-    /// By how many pixels its sides may be off beyond what is usual, one standard deviation: what a follower is unsure of.
-    pub doubt_px: f64,
+    /// What a follower is unsure of.
+    pub doubt: Doubt,
+}
+
+/// What makes a box doubtful that was followed, in pixels: a share of its smaller side for each reason. How far the distance may
+/// be off for it is told by weights that were fitted.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Doubt {
+    /// Little of the region is seen as it was drawn: the square of the share that is not.
+    pub unseen_px: f64,
+    /// Depth speaks against the place: the whole side.
+    pub contradicted_px: f64,
+}
+
+/// Standard deviations a pixel of doubt: fitted by benchmarks/fit_doubt.py. How far a place stands out of the others
+/// tells nothing beside these.
+const UNSEEN: f64 = 2.1;
+const CONTRADICTED: f64 = 0.65;
+
+impl Doubt {
+    /// By how many pixels the box's sides may be off, one standard deviation.
+    pub fn std_px(&self) -> f64 {
+        UNSEEN * self.unseen_px + CONTRADICTED * self.contradicted_px
+    }
 }
 
 impl BoxSource {
@@ -192,7 +214,10 @@ impl BoxSource {
     pub const SEEN: Self = Self {
         origin: BoxOrigin::Seen,
         age_s: 0.0,
-        doubt_px: 0.0,
+        doubt: Doubt {
+            unseen_px: 0.0,
+            contradicted_px: 0.0,
+        },
     };
 
     /// Whether one of a frame's boxes was predicted by the tracker where the detector saw nothing.

@@ -167,7 +167,41 @@ impl Tracker {
     ) -> Result<Self, StartError> {
         check(image, &bbox)?;
         let inside = bbox.clipped(image.width, image.height).unwrap_or(bbox);
-        let template = Template::drawn(image, depth, &inside, other);
+        let template = Template::drawn(image, depth, &inside, other, None);
+        Ok(Self::of(template, image, depth, inside, other, settings))
+    }
+
+    /// As [`start`](Self::start), of a region that was drawn on another one, whose box is known in the same picture: fingers
+    /// that touch it. What of the region's box looks like the rest of the other one's is none of it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(
+        image: &ColorImage,
+        depth: Option<&DepthImage>,
+        bbox: BoundingBox,
+        on: BoundingBox,
+        settings: Following,
+    ) -> Result<Self, StartError> {
+        if check(image, &on).is_err() {
+            return Self::start(image, depth, bbox, None, settings);
+        }
+        check(image, &bbox)?;
+        let [inside, on] =
+            [bbox, on].map(|bbox| bbox.clipped(image.width, image.height).unwrap_or(bbox));
+        let rest = Template::drawn(image, depth, &on, Some(&Cover::whole(&inside)), None);
+        let template = Template::drawn(image, depth, &inside, None, Some(&rest));
+        Ok(Self::of(template, image, depth, inside, None, settings))
+    }
+
+    fn of(
+        template: Template,
+        image: &ColorImage,
+        depth: Option<&DepthImage>,
+        inside: BoundingBox,
+        other: Option<&Cover>,
+        settings: Following,
+    ) -> Self {
         let mut tracker = Self {
             settings,
             last: Last {
@@ -187,7 +221,7 @@ impl Tracker {
         let look = Look::at(image, depth, other, &tracker.template, &tracker.last);
         tracker.usual_response = look.peak.response;
         tracker.cover = Some(look.cover(&tracker.template));
-        Ok(tracker)
+        tracker
     }
 
     /// Begin anew with a box that was drawn in this picture.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use spatial_reward_core::following::{Follower, Sight};
+use spatial_reward_core::following::{Drawing, Follower, Sight};
 use spatial_reward_core::frame::{BoxOrigin, BoxSource, Reason};
 use spatial_reward_core::pipeline::annotator::Placed;
 use spatial_reward_core::tracking::Cover;
@@ -39,7 +39,7 @@ impl Tracked {
     fn doubt_px(&self) -> f64 {
         self.0
             .placed()
-            .map_or(f64::NAN, |(_, source)| source.doubt_px)
+            .map_or(f64::NAN, |(_, source)| source.doubt.std_px())
     }
 
     #[getter]
@@ -121,7 +121,10 @@ impl Tracker {
             );
             return Err(Failure::of("array", words).into());
         }
-        let drawn = drawn.map(|drawn| bbox("box", drawn)).transpose()?;
+        let drawn = drawn
+            .map(|drawn| bbox("box", drawn))
+            .transpose()?
+            .map(|bbox| Drawing { bbox, on: None });
         let other: Option<Cover> = other.and_then(|other| other.get().cover());
         let seen = py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

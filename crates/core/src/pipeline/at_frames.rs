@@ -4,7 +4,7 @@
 use nalgebra::{Point3, Vector3};
 
 use crate::frame::{
-    BoundingBox, BoxOrigin, BoxSource, DepthImage, Intrinsics, Measurement, Reason,
+    BoundingBox, BoxOrigin, BoxSource, DepthImage, Doubt, Intrinsics, Measurement, Reason,
 };
 use crate::geometry::{ball, camera};
 use crate::settings::{Region, Regions};
@@ -118,7 +118,7 @@ pub fn point_in(
     let source = BoxSource {
         origin: BoxOrigin::Frame,
         age_s: seconds_between(0, looked.age_nanos),
-        doubt_px: 0.0,
+        doubt: Doubt::default(),
     };
     let point = looked.into_from * offset(region);
     Ok(Some((point.coords, source)))

@@ -4,7 +4,7 @@
 use super::buffer::Buffer;
 use super::clock::Moment;
 use super::tracker::BoxTracker;
-use crate::frame::{BoundingBox, BoxOrigin, BoxSource, Detection, Reason};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, Detection, Doubt, Reason};
 use crate::settings::{Config, Region};
 use crate::stamp::{nanos_from_seconds, nanos_from_signed_seconds, seconds_between};
 
@@ -314,7 +314,7 @@ fn found(bbox: BoundingBox, origin: BoxOrigin, age_nanos: i64) -> FoundRegion {
         source: BoxSource {
             origin,
             age_s,
-            doubt_px: 0.0,
+            doubt: Doubt::default(),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use super::FrameInfo;
 use crate::following::{Both, Sight};
-use crate::frame::{BoundingBox, DepthImage, Frame, Measurement, Reason};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, DepthImage, Frame, Measurement, Reason};
 use crate::settings::Regions;
 use crate::statistics::median;
 
@@ -37,26 +37,34 @@ impl FrameInfo {
     }
 }
 
-/// What was measured between boxes whose sides are in doubt is as much less certain.
+/// What was measured between boxes that are in doubt is as much less certain.
 pub(super) fn doubted(measured: Measurement, info: &FrameInfo, frame: &Frame) -> Measurement {
-    let of = |bbox: Option<BoundingBox>, doubt_px: Option<f64>| {
-        let doubt_px = doubt_px.filter(|doubt_px| *doubt_px > 0.0)?;
-        Some(doubt_px * metres_a_pixel(frame, &bbox?)?)
+    let of = |bbox: Option<BoundingBox>, source: Option<BoxSource>| {
+        let doubt = source
+            .filter(|source| source.origin == BoxOrigin::Followed)?
+            .doubt;
+        let pixel_m = metres_a_pixel(frame, &bbox?)?;
+        Some((doubt, pixel_m))
     };
     let doubts = [
-        of(
-            info.fingertip,
-            info.fingertip_source.map(|source| source.doubt_px),
-        ),
-        of(
-            info.target,
-            info.target_source.map(|source| source.doubt_px),
-        ),
+        of(info.fingertip, info.fingertip_source),
+        of(info.target, info.target_source),
     ];
-    let doubt_m = doubts.into_iter().flatten().reduce(f64::hypot);
-    let Some(doubt_m) = doubt_m else {
+    if doubts == [None, None] {
         return measured;
-    };
+    }
+    // What the fit reads.
+    tracing::trace!(
+        stamp_nanos = info.stamp_nanos,
+        terms_m = ?doubts.map(|doubt| doubt.map_or([0.0; 2], |(doubt, pixel_m)| {
+            [doubt.unseen_px, doubt.contradicted_px].map(|px| px * pixel_m)
+        })),
+        std_m = measured.surface_std_m,
+        "doubt"
+    );
+    let stds_m = doubts.into_iter().flatten();
+    let stds_m = stds_m.map(|(doubt, pixel_m)| doubt.std_px() * pixel_m);
+    let doubt_m = stds_m.reduce(f64::hypot).unwrap_or_default();
     let widened = |std_m: Option<f64>| std_m.map(|std_m| std_m.hypot(doubt_m));
     Measurement {
         center_std_m: widened(measured.center_std_m),

@@ -1,5 +1,7 @@
 //! Where in a picture an object is seen, cell by cell: what another tracker is not to take for its own.
 
+use crate::frame::BoundingBox;
+
 /// The cells of a picture in which an object is seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cover {
@@ -20,6 +22,17 @@ impl Cover {
             cell_px,
             width,
             cells: vec![false; width * height],
+        }
+    }
+
+    /// Of whatever is in a box.
+    pub(super) fn whole(bbox: &BoundingBox) -> Self {
+        let [width, height] = [bbox.width(), bbox.height()].map(|side| side.ceil() as usize);
+        Self {
+            origin: [bbox.x_min, bbox.y_min],
+            cell_px: 1.0,
+            width,
+            cells: vec![true; width * height],
         }
     }
 

@@ -6,7 +6,7 @@ use super::cover::Cover;
 use super::ground::Ground;
 use super::layers::Layer;
 use super::palette::Palette;
-use super::window::Window;
+use super::window::{Cell, Window};
 use crate::frame::{BoundingBox, ColorImage, DepthImage};
 
 /// The longest side of a box in cells; a larger box gets larger cells.
@@ -14,6 +14,8 @@ const MOST_CELLS: f64 = 48.0;
 /// The ring around a box that tells what is not the object: a share of the box's mean side, and the least in cells.
 const RING_SHARE: f64 = 0.5;
 const LEAST_RING: i32 = 8;
+/// The odds of what is another object's.
+const NEVER: f32 = -10.0;
 /// A box in which a smaller share than this looks like an object is taken to be full of it.
 const LEAST_OBJECT_SHARE: f32 = 0.03;
 const LEAST_OBJECT_CELLS: f32 = 8.0;
@@ -29,6 +31,12 @@ const OUTSIDE_WEIGHT: f32 = 0.3;
 
 /// Pixels around what is seen of another object that may have its colours: an edge is of both.
 const RIM_PX: f64 = 2.0;
+
+/// A cell has the colours of an object that another one was drawn on if they are this likely to be its.
+const LIKELY: f32 = 0.7;
+
+/// The share of its own cells that an object is measured without, if part of it is measured: holes and edges.
+const HOLES_SHARE: f32 = 0.05;
 
 /// An object whose points span this share of its box says where that ends.
 const REACHES_SHARE: f32 = 0.75;
@@ -82,12 +90,14 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Of the object in a box that lies at least in part within the picture.
+    /// Of the object in a box that lies at least in part within the picture. What is seen of another object is left out;
+    /// what looks like one that this was drawn on surrounds this one.
     pub(super) fn drawn(
         picture: &ColorImage,
         depth: Option<&DepthImage>,
         bbox: &BoundingBox,
         other: Option<&Cover>,
+        on: Option<&Self>,
     ) -> Self {
         let longest = bbox.width().max(bbox.height());
         let cell_px = (longest / MOST_CELLS).ceil().max(1.0) as i32;
@@ -104,7 +114,7 @@ impl Template {
             window.leave_out(other, RIM_PX);
         }
         let middle = window.cell_of(bbox.center()).map(|place| place as f32);
-        let sketch = Sketch::of(&window, middle, half);
+        let sketch = Sketch::of(&window, middle, half, on);
         let mut template = Self {
             cell_px,
             half_px,
@@ -128,6 +138,14 @@ impl Template {
         }
         template.mark_by_depth(&window, middle);
         template
+    }
+
+    /// Whether a cell looks like the object, wherever it is.
+    fn resembles(&self, cell: &Cell) -> bool {
+        let [near_m, far_m] = self.relief_m;
+        let behind_m = self.depth_m.map_or(f32::NAN, |own| cell.depth_m - own);
+        let is_off = behind_m < near_m - DEPTH_SPAN_M || behind_m > far_m + DEPTH_SPAN_M;
+        !is_off && self.palette.likeness(cell.color) > LIKELY
     }
 
     fn collect(&mut self, window: &Window, sketch: &Sketch, middle: [f32; 2], depths_m: &[f32]) {
@@ -244,7 +262,7 @@ struct Sketch {
 }
 
 impl Sketch {
-    fn of(window: &Window, middle: [f32; 2], half: [f32; 2]) -> Self {
+    fn of(window: &Window, middle: [f32; 2], half: [f32; 2], on: Option<&Template>) -> Self {
         let places: Vec<[i32; 2]> = (0..window.width * window.height)
             .map(|index| [index % window.width, index / window.width])
             .collect();
@@ -253,7 +271,12 @@ impl Sketch {
             .map(|place| (0..2).all(|k| (place[k] as f32 + 0.5 - middle[k]).abs() < half[k]))
             .collect();
         let layer = Layer::of(window, &places, &inside);
-        let odds = depth_odds(window, &places, &inside, layer.as_ref());
+        let mut odds = depth_odds(window, &places, &inside, layer.as_ref());
+        if let Some(on) = on {
+            let cells = odds.iter_mut().zip(&window.cells);
+            let others = cells.filter(|(_, cell)| on.resembles(cell));
+            others.for_each(|(odds, _)| *odds = NEVER);
+        }
         let goes_on = places.iter().enumerate();
         let goes_on = goes_on.map(|(i, _)| !inside[i] && odds[i] > 0.0).collect();
         let mut sketch = Self {
@@ -278,7 +301,7 @@ impl Sketch {
                 sketch.surety[i] = sure(odds[i] + from_color);
             }
         }
-        sketch.fill_if_empty();
+        sketch.fill_if_empty(&odds);
         sketch.palette = sketch.colors(window);
         sketch
     }
@@ -294,14 +317,15 @@ impl Sketch {
     }
 
     /// Where hardly anything stands out, the whole box is followed.
-    fn fill_if_empty(&mut self) {
+    fn fill_if_empty(&mut self, odds: &[f32]) {
         let inside = self.inside.iter().filter(|inside| **inside).count();
         let object = (0..self.inside.len())
             .filter(|&i| self.inside[i] && self.surety[i] > 0.5)
             .count();
         if (object as f32) < (LEAST_OBJECT_SHARE * inside as f32).max(LEAST_OBJECT_CELLS) {
-            for (surety, inside) in self.surety.iter_mut().zip(&self.inside) {
-                *surety = if *inside { 0.6 } else { surety.min(0.45) };
+            for (i, surety) in self.surety.iter_mut().enumerate() {
+                let may_be = self.inside[i] && odds[i] > NEVER;
+                *surety = if may_be { 0.6 } else { surety.min(0.45) };
             }
         }
     }
@@ -350,8 +374,16 @@ fn depth_odds(
             ground.before_m(column, row, depth_m) / tolerance_m
         })
     };
+    // Where the sensor sees nothing around the box either, what it does not see in the box is rather what surrounds it.
+    let is_around = |i: &usize| !inside[*i] && !window.cells[*i].is_others;
+    let around = (0..places.len()).filter(is_around);
+    let (unmeasured, all) = around.fold((0, 0), |(unmeasured, all), i| {
+        (unmeasured + usize::from(depth_at(i).is_nan()), all + 1)
+    });
+    let unmeasured_share = unmeasured as f32 / all.max(1) as f32;
+    let unmeasured_odds = (HOLES_SHARE / unmeasured_share.max(HOLES_SHARE)).ln();
     let odds = (0..places.len()).map(|i| match (depth_at(i), before(i)) {
-        (depth_m, _) if depth_m.is_nan() => 0.0,
+        (depth_m, _) if depth_m.is_nan() => unmeasured_odds,
         (depth_m, _) if !layer.has(depth_m) => -3.0,
         (_, Some(before)) if before > 0.0 => 2.0 * (before - 1.0).clamp(-0.5, 1.0),
         (_, Some(_)) => -1.0,

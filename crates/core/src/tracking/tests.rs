@@ -1,5 +1,7 @@
 //! Synthetic pictures: what moves, grows, hides and leaves is known to the pixel.
 
+mod fingers;
+
 use super::{Following, StartError, State, Tracked, Tracker};
 use crate::frame::{BoundingBox, ColorImage, DepthImage};
 

@@ -13,7 +13,9 @@ mod objects;
 mod opencv;
 
 use fixtures::{ARRAY, IMAGE, cases, decoder, fixture};
-use spatial_reward_core::frame::{BoundingBox, BoxOrigin, BoxSource, DistanceKind, Distortion};
+use spatial_reward_core::frame::{
+    BoundingBox, BoxOrigin, BoxSource, DistanceKind, Distortion, Doubt,
+};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::messages::{Decoder, Detection, Header, Time};
 use spatial_reward_core::step::{Latency, Step};
@@ -304,7 +306,7 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
         fingertip_source: Some(BoxSource {
             origin: BoxOrigin::Bridged,
             age_s: 0.25,
-            doubt_px: 0.0,
+            doubt: Doubt::default(),
         }),
         target_source: None,
         distance_kind: DistanceKind::Surface,

@@ -18,8 +18,7 @@ use crate::by_stamp::{Each, FramePictures};
 use crate::error::{Error, Result};
 use crate::looks::{Looks, half_of_free};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Elapsed, Follower, InTurn, Schedule, Sight};
-use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::following::{Both, Drawing, Elapsed, Follower, InTurn, Schedule, Sight};
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
@@ -184,7 +183,7 @@ pub(crate) fn amiss(
 }
 
 /// The boxes of a region that were drawn, by the frame's place.
-pub(crate) type Due = Vec<Option<BoundingBox>>;
+pub(crate) type Due = Vec<Option<Drawing>>;
 
 /// What was seen of a region, by the frame's place.
 type Way = BTreeMap<usize, Seen>;
@@ -475,9 +474,9 @@ impl<'a> Course<'a> {
         })?;
         let picture = look.as_deref().map(Look::picture);
         let due = self.due.get(index).copied().flatten();
-        if let Some(bbox) = due.filter(|_| picture.is_none()) {
+        if let Some(drawn) = due.filter(|_| picture.is_none()) {
             return Err(Error::DrawnBlind {
-                bbox: PixelBox(bbox).to_string(),
+                bbox: PixelBox(drawn.bbox).to_string(),
                 stamp_nanos: info.stamp_nanos,
             });
         }

@@ -283,7 +283,7 @@ impl<'a> OpenBag<'a> {
         let drawn = due.map(|due| {
             let drawn = due.into_iter().enumerate();
             drawn
-                .filter_map(|(frame, bbox)| Some((frame, bbox?)))
+                .filter_map(|(frame, drawn)| Some((frame, drawn?.bbox)))
                 .collect()
         });
         Ok(Some(Curve {

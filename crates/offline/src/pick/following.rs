@@ -11,7 +11,7 @@ use std::thread;
 use super::pictures::HeldPictures;
 use crate::error::{Error, Result};
 use crate::label::follow::{Due, Seen};
-use spatial_reward_core::following::{Both, Follower, InTurn, Sight};
+use spatial_reward_core::following::{Both, Drawing, Follower, InTurn, Sight};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::pipeline::Look;
 use spatial_reward_core::pipeline::measure::Measurer;
@@ -28,8 +28,8 @@ enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Begin {
     frame: usize,
-    /// The corners of the box, bit by bit.
-    corners: [u64; 4],
+    /// The corners of the box, and of the one that it was drawn on, bit by bit.
+    corners: [Option<[u64; 4]>; 2],
     direction: Direction,
 }
 
@@ -37,7 +37,7 @@ struct Begin {
 #[derive(Debug, Clone, Copy)]
 struct Leg {
     begin: Begin,
-    bbox: BoundingBox,
+    drawn: Drawing,
     frames: usize,
 }
 
@@ -177,37 +177,39 @@ impl Work<'_> {
 /// of the one before, unless that has its own.
 fn legs(work: Work<'_>, due: &Due) -> Vec<Leg> {
     let frames = work.pictures.len();
-    let drawn: Vec<(usize, BoundingBox)> = (due.iter().enumerate())
-        .filter_map(|(frame, bbox)| Some((frame, (*bbox)?)))
+    let drawings: Vec<(usize, Drawing)> = (due.iter().enumerate())
+        .filter_map(|(frame, drawn)| Some((frame, (*drawn)?)))
         .collect();
     let is_sound = |frame: &usize| work.pictures.look(work.measurer, *frame).is_some();
-    let mut forwards: Vec<(usize, BoundingBox)> = Vec::new();
-    let mut backwards: Vec<(usize, BoundingBox)> = Vec::new();
-    for (k, (frame, bbox)) in drawn.iter().enumerate() {
-        let next = drawn.get(k + 1).map_or(frames, |next| next.0);
-        let before = k.checked_sub(1).and_then(|k| drawn.get(k));
+    let mut forwards: Vec<(usize, Drawing)> = Vec::new();
+    let mut backwards: Vec<(usize, Drawing)> = Vec::new();
+    for (k, (frame, drawn)) in drawings.iter().enumerate() {
+        let next = drawings.get(k + 1).map_or(frames, |next| next.0);
+        let before = k.checked_sub(1).and_then(|k| drawings.get(k));
         let before = before.map_or(0, |before| before.0 + 1);
-        forwards.extend((*frame..next).find(is_sound).map(|frame| (frame, *bbox)));
+        forwards.extend((*frame..next).find(is_sound).map(|frame| (frame, *drawn)));
         let sound = (before..=*frame).rev().find(is_sound);
-        backwards.extend(sound.map(|frame| (frame, *bbox)));
+        backwards.extend(sound.map(|frame| (frame, *drawn)));
     }
-    let leg = |frame, bbox: BoundingBox, direction, frames| Leg {
+    let corners =
+        |bbox: BoundingBox| [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max].map(f64::to_bits);
+    let leg = |frame, drawn: Drawing, direction, frames| Leg {
         begin: Begin {
             frame,
-            corners: [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max].map(f64::to_bits),
+            corners: [Some(drawn.bbox), drawn.on].map(|bbox| bbox.map(corners)),
             direction,
         },
-        bbox,
+        drawn,
         frames,
     };
-    let ahead = forwards.iter().enumerate().map(|(k, (frame, bbox))| {
+    let ahead = forwards.iter().enumerate().map(|(k, (frame, drawn))| {
         let end = forwards.get(k + 1).map_or(frames, |next| next.0);
-        leg(*frame, *bbox, Direction::Forwards, end - frame)
+        leg(*frame, *drawn, Direction::Forwards, end - frame)
     });
-    let back = backwards.iter().enumerate().map(|(k, (frame, bbox))| {
+    let back = backwards.iter().enumerate().map(|(k, (frame, drawn))| {
         let end = k.checked_sub(1).and_then(|k| backwards.get(k));
         let end = end.map_or(0, |before| before.0 + 1);
-        leg(*frame, *bbox, Direction::Backwards, frame + 1 - end)
+        leg(*frame, *drawn, Direction::Backwards, frame + 1 - end)
     });
     ahead.chain(back).collect()
 }
@@ -372,7 +374,7 @@ impl Ride<'_> {
         let picture = look.as_deref().map(Look::picture);
         let info = self.work.pictures.info(frame);
         let at_nanos = info.map_or(0, |info| info.timeline_nanos);
-        let due = (along == 0).then_some(self.leg.bbox);
+        let due = (along == 0).then_some(self.leg.drawn);
         let sight = (course.follower).see(due, at_nanos, picture, other.as_deref())?;
         course.seen.push(sight.map(|sight| Seen {
             sight,

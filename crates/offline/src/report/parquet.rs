@@ -301,7 +301,7 @@ mod tests {
 
     use super::*;
     use crate::report::fixtures;
-    use spatial_reward_core::frame::BoxOrigin;
+    use spatial_reward_core::frame::{BoxOrigin, Doubt};
     use spatial_reward_core::settings::Settings;
 
     fn written(steps: &[Step], options: TableOptions) -> Vec<u8> {
@@ -440,7 +440,7 @@ mod tests {
         steps[1].target_source = Some(BoxSource {
             origin: BoxOrigin::Bridged,
             age_s: 0.25,
-            doubt_px: 0.0,
+            doubt: Doubt::default(),
         });
         let options = TableOptions {
             bridged: true,
