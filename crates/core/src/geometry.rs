@@ -2,7 +2,7 @@
 //!
 //! In four steps, each of modules: cut the window around the boxes out of the depth image and denoise
 //! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
-//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`); complete each region's hidden half by
+//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`, `outlined`); complete each region's hidden half by
 //! symmetry (`solid`, `finger`, `outline`) or round cross-sections (`inflate`); measure between the completed clouds
 //! (`cloud`), and tell how far that may be off (`uncertainty`).
 //!
@@ -18,6 +18,7 @@ mod finger;
 pub(crate) mod hull;
 mod inflate;
 mod outline;
+mod outlined;
 mod parts;
 mod piece;
 mod segment;

@@ -7,14 +7,15 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::at_frames::{self, Ball, Place, Places};
-use super::detector_picture::in_image;
+pub use super::detector_picture::{Size, is_scaling};
+use super::detector_picture::{in_image, mask_in_image};
 use super::followed::doubted;
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement,
-    Reason, Regions,
+    BoundingBox, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage, Mask, Masks,
+    Measurement, Reason, Regions,
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
@@ -23,19 +24,6 @@ use crate::registration::Registration;
 use crate::settings;
 use crate::step::Latency;
 use crate::transforms::TransformTree;
-
-/// Two aspect ratios this close are one picture resized and rounded to whole pixels.
-const ASPECT_TOLERANCE: f64 = 0.01;
-
-/// Width and height in pixels.
-pub type Size = (u32, u32);
-
-/// Whether a picture of one size can be a scaled copy of one of the other.
-pub fn is_scaling(first: Size, second: Size) -> bool {
-    let aspect = |(width, height): Size| f64::from(width) / f64::from(height);
-    let ratio = aspect(first) / aspect(second);
-    (ratio - 1.0).abs() <= ASPECT_TOLERANCE
-}
 
 /// The intrinsics of a picture of this size, which may have been resized since the camera; `None` if they are of
 /// another picture. A camera that does not say its size goes with any.
@@ -215,7 +203,9 @@ impl Measurer<'_> {
                 Err(error) => measured.broken = Some(Broken::of_color(error)),
             }
         }
-        if let Ok(regions) = measured.info.regions() {
+        if let Ok(mut regions) = measured.info.regions() {
+            let size = (color.width, color.height);
+            regions.masks = self.place_masks(&frame.masks, size, &mut measured.broken);
             let frame = DecodedFrame {
                 episode: measured.info.episode,
                 stamp_nanos: measured.info.stamp_nanos,
@@ -248,6 +238,20 @@ impl Measurer<'_> {
         info.target = info
             .target
             .map(|bbox| in_image(&bbox, target, width, height));
+    }
+
+    /// The masks in pixels of an image of that size. A region whose mask is of another picture is measured by its box.
+    fn place_masks(&self, masks: &Masks, size: Size, broken: &mut Option<Broken>) -> Masks {
+        let mut place = |mask: &Option<Mask>, region: &settings::Region| {
+            let placed = mask_in_image(mask.as_ref()?, region, size);
+            placed
+                .map_err(|why| *broken = Some(Broken { what: "mask", why }))
+                .ok()
+        };
+        Masks {
+            fingertip: place(&masks.fingertip, &self.regions.fingertip),
+            target: place(&masks.target, &self.regions.target),
+        }
     }
 
     /// Where the regions' frames are for a frame of a recording.
