@@ -77,12 +77,14 @@ def table(bags: str, build: str, labelled: list[Bag], estimator: str) -> None:
 
 
 def print_change(names: list[str], boxes: list[Bag], masks: list[Bag]) -> None:
-    """How many bags have a smaller error of `surface` by masks, the bag that is most worse, and how many steps are valid."""
+    """How many bags have a smaller error of `surface` by masks, the bag that loses most, and the valid steps."""
 
     def error_mm(bag: Bag) -> float:
         return 1000 * float(np.abs(bag.measured["surface"] - bag.truth["surface"]).mean())
 
-    worse = [(error_mm(after) - error_mm(before), name) for name, before, after in zip(names, boxes, masks, strict=True)]
+    worse = [
+        (error_mm(after) - error_mm(before), name) for name, before, after in zip(names, boxes, masks, strict=True)
+    ]
     most, bag = max(worse)
     valid = [sum(len(one.valid) for one in bags) for bags in (boxes, masks)]
     print(

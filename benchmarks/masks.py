@@ -1,5 +1,5 @@
-"""Copies of recorded bags in which a detector outlines what it sees: the boxes of the bag, as `yolo_msgs/DetectionArray`, with
-the true instances' outlines."""
+"""Copies of recorded bags in which a detector outlines what it sees: the boxes of the bag, as
+`yolo_msgs/DetectionArray`, with the true instances' outlines."""
 
 import sys
 from dataclasses import replace
@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 # The tests write such messages.
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/python"))
-from detectors import BOXES, Copy, Sample, nanos, typestore  # noqa: E402
+from detectors import BOXES, Copy, Sample, nanos, typestore
 
 INSTANCES = "/ground_truth/instances/image_raw"
 NUMBERS = {"fingertip": 1, "target": 2}
@@ -22,8 +22,8 @@ OTHER_BOXES = "/objects/detections"
 
 
 def outlined(source: Path, target: Path, off: int) -> Path:
-    """The bag `source` as `target`. Masks are grown by `off` pixels, or shrunk where it is negative. A box whose object no
-    pixel shows has none."""
+    """The bag `source` as `target`. Masks are grown by `off` pixels, or shrunk where it is negative. A box whose object
+    no pixel shows has none."""
     sample = Sample(source)
     store = typestore()
     pictures = {nanos(message.header.stamp): message for _, message in sample.of(INSTANCES)}
@@ -65,7 +65,7 @@ def grown(mask: np.ndarray, off: int) -> np.ndarray:
 
 
 def polygon(mask: np.ndarray) -> tuple:
-    """One polygon around all parts of a mask: from part to part and back it runs along one line, which encloses nothing."""
+    """One polygon around all parts of a mask: from part to part and back it runs along a line that encloses nothing."""
     lines = contour_generator(z=np.pad(mask.astype(float), 1), line_type=LineType.Separate).lines(0.5)
     if not lines:
         return ()

@@ -106,9 +106,10 @@ def speck_of(seen):
 
 @pytest.mark.parametrize("outline", [(), ((9, 9), (20, 20), (30, 30)), ((9, 9), (np.nan, 20), (9, 30))])
 def test_a_mask_that_encloses_nothing_is_none(label, expected, sample_bag, tmp_path, outline):
-    bag = rewritten(
-        sample_bag, tmp_path / "yolo", "yolo", change=lambda seen, _: [replace(seen, outline=outline, picture=(640, 480))]
-    )
+    def change(seen, _index):
+        return [replace(seen, outline=outline, picture=(640, 480))]
+
+    bag = rewritten(sample_bag, tmp_path / "yolo", "yolo", change=change)
     found, _ = label(bag)
     assert compare(found, expected) <= MOST_OFF_PX
 
