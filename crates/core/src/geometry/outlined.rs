@@ -2,7 +2,8 @@
 //! belongs to the surface that it holds is added, and what belongs to the surroundings is taken away.
 
 use crate::geometry::background::{self, Plane};
-use crate::geometry::surfaces::{connected, continuous};
+use crate::geometry::sides::OUTWARD;
+use crate::geometry::surfaces::{RUNS_ON_PX, connected, continuous, runs_on};
 use crate::geometry::window::{IN_FINGERTIP, IN_TARGET, RING_FINGERTIP, RING_TARGET, Window};
 
 /// Detectors that count in quarters of a picture are off by so many pixels.
@@ -57,7 +58,7 @@ fn pixels_of(window: &Window, region: usize) -> Option<Vec<usize>> {
         .filter(|&i| !is_behind(i))
         .collect();
     let mut parts = connected(window, &within, |a, b| continuous(window, a, b, 1.0));
-    parts.retain(|part| part.iter().any(|&i| core[i]) || !runs_on(window, mask, part, is_behind));
+    parts.retain(|part| part.iter().any(|&i| core[i]) || !goes_on(window, mask, part, is_behind));
     let mut pixels = parts.concat();
     let belongs = |from: usize, beside: usize| {
         let is_others = other.is_some_and(|other| other[beside]);
@@ -111,6 +112,36 @@ fn margin(window: &Window, region: &[usize], belongs: impl Fn(usize, usize) -> b
     margin
 }
 
+/// Where the outline of the `fingertip` cuts a part of it off from the hand: the pixels beside which its surface runs on out of
+/// it, and those beside which something nearer hides it; neither is the target. An outline need not follow its box's sides.
+pub(super) fn cuts(
+    window: &Window,
+    part: &[usize],
+    fingertip: &[bool],
+    near_target: &[bool],
+) -> [Vec<usize>; 2] {
+    let beyond = |i: usize, (dx, dy): (isize, isize)| {
+        (1..=RUNS_ON_PX).map(move |step| window.beside(i, dx * step, dy * step))
+    };
+    let leaves =
+        |i: usize, side: (isize, isize)| beyond(i, side).all(|j| !fingertip[j] && !near_target[j]);
+    let is_hidden = |i: usize, side: (isize, isize)| {
+        let nearest_m = window.depth_m[i] - window.jump_m(window.depth_m[i]);
+        beyond(i, side).any(|j| window.depth_m[j] < nearest_m)
+    };
+    let (mut open, mut hidden) = (Vec::new(), Vec::new());
+    for &i in part {
+        let out = || OUTWARD.into_iter().filter(|&side| leaves(i, side));
+        if out().any(|side| runs_on(window, i, side)) {
+            open.push(i);
+        }
+        if out().any(|side| is_hidden(i, side)) {
+            hidden.push(i);
+        }
+    }
+    [open, hidden]
+}
+
 /// The planes that the region stands on and in front of; none where they are the region itself.
 fn surroundings(window: &Window, region: usize, sure: &[usize]) -> Vec<Plane> {
     let (in_box, in_ring, bbox) = match region {
@@ -145,13 +176,13 @@ fn eroded(window: &Window, mask: &[bool]) -> Vec<bool> {
 
 /// Whether a part of what is outlined is one with what lies around the outline: at most of its pixels on the outline the
 /// surface goes on behind it.
-fn runs_on(
+fn goes_on(
     window: &Window,
     mask: &[bool],
     part: &[usize],
     is_behind: impl Fn(usize) -> bool,
 ) -> bool {
-    let (mut ends, mut goes_on) = (0, 0);
+    let (mut ends, mut ongoing) = (0, 0);
     for &i in part {
         let outside: Vec<usize> = (window.neighbours(i).into_iter())
             .filter(|&beside| !mask[beside])
@@ -161,9 +192,9 @@ fn runs_on(
         }
         let is_one = |beside: &usize| continuous(window, i, *beside, 1.0) && !is_behind(*beside);
         match outside.iter().any(is_one) {
-            true => goes_on += 1,
+            true => ongoing += 1,
             false => ends += 1,
         }
     }
-    goes_on > ends
+    ongoing > ends
 }

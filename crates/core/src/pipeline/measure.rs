@@ -14,8 +14,8 @@ use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage, Mask, Masks,
-    Measurement, Reason, Regions,
+    BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage,
+    Mask, Masks, Measurement, Reason, Regions,
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
@@ -205,7 +205,8 @@ impl Measurer<'_> {
         }
         if let Ok(mut regions) = measured.info.regions() {
             let size = (color.width, color.height);
-            regions.masks = self.place_masks(&frame.masks, size, &mut measured.broken);
+            let masks = masks_of_boxes(&frame.masks, &measured.info);
+            regions.masks = self.place_masks(&masks, size, &mut measured.broken);
             let frame = DecodedFrame {
                 episode: measured.info.episode,
                 stamp_nanos: measured.info.stamp_nanos,
@@ -426,6 +427,18 @@ fn ball(
     let camera = camera.ok_or(Unplaced::NoCamera)?;
     let ball = Ball::seen(point, region.size_m, &camera).ok_or(Unplaced::Unseen)?;
     Ok((ball, source))
+}
+
+/// The masks of the regions whose boxes are their detector's: of another's box, as of one that was drawn, they tell nothing.
+fn masks_of_boxes(masks: &Masks, info: &FrameInfo) -> Masks {
+    let of = |mask: &Option<Mask>, source: Option<BoxSource>| {
+        let is_seen = source.is_some_and(|source| source.origin == BoxOrigin::Seen);
+        mask.clone().filter(|_| is_seen)
+    };
+    Masks {
+        fingertip: of(&masks.fingertip, info.fingertip_source),
+        target: of(&masks.target, info.target_source),
+    }
 }
 
 /// The intrinsics of the colour image as it is: it may have been resized since the camera.

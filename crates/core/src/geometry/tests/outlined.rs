@@ -18,11 +18,6 @@ const BLOCK_M: f64 = 0.04;
 const CUBE_M: f64 = 0.05;
 
 fn stacked(depth_scale: f64) -> Stacked {
-    let brick = |half: [f64; 3], center: [f64; 3]| Body {
-        shape: Shape::Brick(Vector3::from(half)),
-        center: Point3::from(center),
-        rgb: GREY,
-    };
     let top = CUBE_M + BLOCK_M;
     let bodies = [
         brick([0.008, 0.012, 0.05], [0.0, 0.013, top + ABOVE_M + 0.05]),
@@ -88,6 +83,96 @@ fn what_stands_in_a_target_s_box_was_measured_as_the_target() {
     for measured in [by_target, by_both] {
         assert!((measured - ABOVE_M - BLOCK_M).abs() < 0.008, "{measured}");
     }
+}
+
+/// How far the fingers of `hand` end above the cube, and so above its middle.
+const GAP_M: f64 = 0.05;
+const TO_CENTER_M: f64 = GAP_M + CUBE_M / 2.0;
+/// Where they end.
+const END_Z: f64 = CUBE_M + GAP_M;
+
+/// A finger (body 0) above a cube (1), and one thing more (2). Outlined are the cube and, as the fingertip, what of bodies lies
+/// below their `tops`. The fingertip's box is a few pixels wider, as that of a hand whose fingers end at different heights.
+fn hand(more: Body, tops: &[(usize, f64)]) -> Cast {
+    let Scene { finger, target, .. } = Scene::finger_above_cube(GAP_M);
+    let bodies = [finger, target, more];
+    let intrinsics = camera();
+    let seen = hits(&bodies, &intrinsics, 0.0);
+    let is_outlined = |hit: &Hit, body: usize| {
+        tops.iter()
+            .any(|(of, top)| *of == body && hit.1 == Some(body) && hit.2.z < *top)
+    };
+    let outlines = tops
+        .iter()
+        .map(|(body, _)| outline(&seen, |hit| is_outlined(hit, *body)));
+    let closed = outlines.flat_map(|mask| {
+        let points = mask.points();
+        [points, &points[..1]].concat()
+    });
+    let fingertip = Mask::new(closed.collect(), Some((320, 240)));
+    let tight = box_of(&seen, 320, |hit| is_outlined(hit, 0) || is_outlined(hit, 2));
+    Cast {
+        color: ColorImage {
+            width: 320,
+            height: 240,
+            rgb: vec![90; 320 * 240 * 3],
+        },
+        depth: DepthImage::new(320, 240, seen.iter().map(|hit| hit.0 as f32).collect()),
+        regions: Regions {
+            fingertip: BoundingBox::new(
+                tight.x_min - 6.0,
+                tight.y_min - 6.0,
+                tight.x_max + 6.0,
+                tight.y_max + 6.0,
+            ),
+            target: box_of(&seen, 320, |hit| hit.1 == Some(1)),
+            masks: crate::frame::Masks {
+                fingertip,
+                target: Some(outline(&seen, |hit| hit.1 == Some(1))),
+            },
+        },
+        intrinsics,
+    }
+}
+
+fn brick(half: [f64; 3], center: [f64; 3]) -> Body {
+    Body {
+        shape: Shape::Brick(Vector3::from(half)),
+        center: Point3::from(center),
+        rgb: GREY,
+    }
+}
+
+/// The distance of the centres is that from the finger's end to the cube's middle, and its interval says so.
+fn assert_from_the_end(cast: &Cast) {
+    let measured = measure(cast).unwrap();
+    let center_m = measured.center_m.unwrap();
+    let off_m = (center_m - TO_CENTER_M).abs();
+    assert!(off_m < 0.006, "{center_m} for {TO_CENTER_M}");
+    assert!(off_m < 1.645 * measured.center_std_m.unwrap());
+}
+
+#[test]
+fn an_outline_that_ends_before_its_box_told_no_direction_of_the_finger() {
+    // given the last 3 cm of a finger, outlined, and something far from it
+    let aside = brick([0.01; 3], [0.3, 0.2, 0.01]);
+    // when it is measured, then from its end and not from the middle of what is outlined
+    assert_from_the_end(&hand(aside, &[(0, END_Z + 0.03)]));
+}
+
+#[test]
+fn an_outline_that_ends_at_the_palm_before_it_told_no_direction_of_the_finger() {
+    // given a finger that comes out from behind a palm
+    let palm = brick([0.04, 0.02, 0.04], [0.0, -0.06, END_Z + 0.045 + 0.04]);
+    assert_from_the_end(&hand(palm, &[(0, f64::INFINITY)]));
+}
+
+#[test]
+fn links_of_an_outlined_hand_were_counted_as_fingers() {
+    // given a finger and beside it a link of the hand, which ends 7 cm behind it
+    let link = brick([0.008, 0.012, 0.05], [0.06, 0.0, END_Z + 0.07 + 0.05]);
+    let top = END_Z + 0.13;
+    assert_from_the_end(&hand(link, &[(0, top), (2, top)]));
 }
 
 #[test]
