@@ -1,13 +1,14 @@
 """Fits the weights of the geometry's evidence (crates/core/src/geometry/uncertainty.rs), so that the 90 % intervals
 hold a share of the truths in recorded bags (sim/record.py and sim/grippers.py write such).
 
-usage: fit_uncertainty.py FOLDER ... [--program PROGRAM]
+usage: fit_uncertainty.py FOLDER ... [--program PROGRAM] [--masks PIXELS ...]
 
 Every FOLDER holds bags. Half of an interval is the sum of the evidence times weights that are not negative: quantile
 regression of the absolute errors, each bag weighing the same, and of that the mean over random halves of the bags, for
 one fit to all of them leans on whatever evidence happens to single out these bags' errors. Prints the weights of each
 kind of distance as they stand in the code, and what the intervals are worth on the bags themselves, and on those of
 each gripper or task with the weights that all the others give. A bag's gripper is its name up to the third underscore.
+With --masks the bags are copies whose regions are outlined, one for each number of pixels that outlines are grown by.
 """
 
 import argparse
@@ -23,10 +24,12 @@ from scipy.sparse import csr_matrix, hstack, identity
 
 from geometry_accuracy import CERTAIN_M, KINDS, MISLEADING_M, read
 from label_vs_python import build
+from masks import outlined
 
 SHARPEST_PX = 0.2  # of the first term, the width of a pixel: added to what is fitted of `surface`
 # Of the truths that the intervals are to hold on these bags: on grippers that were not fitted to they hold fewer.
 SHARES = {"surface": 0.96, "center": 0.99, "cloud": 0.97}
+SHARES_OUTLINED = {"surface": 0.94, "center": 0.93, "cloud": 0.99}
 HALVES = 12
 
 
@@ -44,7 +47,11 @@ def main() -> None:
     arguments = parse()
     program = arguments.program or build()
     bags = [bag for folder in arguments.folders for bag in sorted(folder.iterdir()) if (bag / "metadata.yaml").exists()]
-    labelled = {bag.name: label(program, bag) for bag in bags}
+    if arguments.masks:
+        SHARES.update(SHARES_OUTLINED)
+        labelled = [label_outlined(program, bag, off) for bag in bags for off in arguments.masks]
+    else:
+        labelled = [label(program, bag) for bag in bags]
     for kind in KINDS:
         steps = together(labelled, kind)
         weights = fitted(steps, kind)
@@ -57,7 +64,20 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="holds bags with truth")
     parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
+    parser.add_argument(
+        "--masks",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="PIXELS",
+        help="with outlines of the true instances, grown by so many pixels",
+    )
     return parser.parse_args()
+
+
+def label_outlined(program: Path, bag: Path, off: int) -> dict[str, Steps]:
+    with tempfile.TemporaryDirectory() as scratch:
+        return label(program, outlined(bag, Path(scratch) / bag.name, off))
 
 
 def label(program: Path, bag: Path) -> dict[str, Steps]:
@@ -80,8 +100,8 @@ def label(program: Path, bag: Path) -> dict[str, Steps]:
     return steps
 
 
-def together(labelled: dict[str, dict[str, Steps]], kind: str) -> Steps:
-    each = [steps[kind] for steps in labelled.values() if len(steps[kind].truth)]
+def together(labelled: list[dict[str, Steps]], kind: str) -> Steps:
+    each = [steps[kind] for steps in labelled if len(steps[kind].truth)]
     fields = ("terms", "measured", "truth", "bag")
     return Steps(*(np.concatenate([getattr(one, field) for one in each]) for field in fields))
 

@@ -2,6 +2,7 @@
 recorded bags with truth (sim/record.py and sim/grippers.py write such).
 
 usage: geometry_accuracy.py FOLDER ... [--only WORDS] [--before PROGRAM] [--program PROGRAM] [--estimator NAME]
+                            [--masks PIXELS ...]
 
 Every FOLDER holds bags. Each program labels all of them; a row of the table is a folder and a kind of distance (of
 which a model answers one):
@@ -15,6 +16,7 @@ which a model answers one):
 """
 
 import argparse
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from rosbags.rosbag2 import Reader
 from scipy.stats import spearmanr
 
 from label_vs_python import build, run
+from masks import outlined
 from python_peer import types_of
 
 KINDS = ("surface", "center", "cloud")
@@ -56,12 +59,40 @@ def main() -> None:
     for folder in arguments.folders:
         named = [bag for name in arguments.only.split(",") for bag in folder.glob(f"*{name}*")]
         bags = sorted(bag for bag in named if (bag / "metadata.yaml").exists())
+        last = []
         for name, program in programs.items():
-            labelled = [label(program, bag, arguments.estimator) for bag in bags]
-            for kind in KINDS:
-                if arguments.estimator != "geometry" and not any(len(bag.truth[kind]) for bag in labelled):
-                    continue
-                print(f"| {folder.name} ({len(bags)}) | {name} | {kind} | {row(labelled, kind)} |", flush=True)
+            last = [label(program, bag, arguments.estimator) for bag in bags]
+            table(f"{folder.name} ({len(bags)})", name, last, arguments.estimator)
+        for off in arguments.masks:
+            masked = [label_outlined(program, bag, off) for bag in bags]
+            table(f"{folder.name} ({len(bags)})", f"masks {off:+d} px", masked, arguments.estimator)
+            print_change([bag.name for bag in bags], last, masked)
+
+
+def table(bags: str, build: str, labelled: list[Bag], estimator: str) -> None:
+    for kind in KINDS:
+        if estimator != "geometry" and not any(len(bag.truth[kind]) for bag in labelled):
+            continue
+        print(f"| {bags} | {build} | {kind} | {row(labelled, kind)} |", flush=True)
+
+
+def print_change(names: list[str], boxes: list[Bag], masks: list[Bag]) -> None:
+    """How many bags have a smaller error of `surface` by masks, the bag that loses most, and the valid steps."""
+
+    def error_mm(bag: Bag) -> float:
+        return 1000 * float(np.abs(bag.measured["surface"] - bag.truth["surface"]).mean())
+
+    worse = [
+        (error_mm(after) - error_mm(before), name) for name, before, after in zip(names, boxes, masks, strict=True)
+    ]
+    most, bag = max(worse)
+    valid = [sum(len(one.valid) for one in bags) for bags in (boxes, masks)]
+    print(
+        f"surface: {sum(by < 0 for by, _ in worse)} of {len(worse)} bags are better by masks; most worse is {bag} by "
+        f"{most:+.2f} mm; valid steps {valid[0]} with boxes, {valid[1]} with masks",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def parse() -> argparse.Namespace:
@@ -71,6 +102,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--before", type=Path, help="another build of the program, to compare with")
     parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
     parser.add_argument("--estimator", default="geometry", help="who measures (default: geometry)")
+    parser.add_argument(
+        "--masks",
+        type=int,
+        nargs="*",
+        default=[],
+        metavar="PIXELS",
+        help="also with outlines of the true instances in yolo_msgs, grown by so many pixels (shrunk by negative ones)",
+    )
     return parser.parse_args()
 
 
@@ -79,6 +118,11 @@ def label(program: Path, bag: Path, estimator: str) -> Bag:
         out = Path(scratch) / "out"
         run([program, "label", bag, "-o", out, "--quiet", "--estimator", estimator])
         return read(out)
+
+
+def label_outlined(program: Path, bag: Path, off: int) -> Bag:
+    with tempfile.TemporaryDirectory() as scratch:
+        return label(program, outlined(bag, Path(scratch) / bag.name, off), "geometry")
 
 
 def read(labelled: Path) -> Bag:

@@ -33,6 +33,7 @@
 //!     score: 0.9,
 //!     bbox: BoundingBox::from_center(x, 24.0, 8.0, 8.0),
 //!     track_id: None,
+//!     mask: None,
 //! };
 //! for (i, stamp_nanos) in [0, 100_000_000, 200_000_000].into_iter().enumerate() {
 //!     let frame_id = "camera".to_string();

@@ -96,6 +96,9 @@ class Seen:
     track: str = ""
     is_lost: bool = False
     has_size: bool = True
+    # A polygon in pixels, and the size of their picture.
+    outline: tuple = ()
+    picture: tuple = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ class Forms:
             center, width, height = self.flat("yolo_msgs", seen)
             size = self.make(f"{store_point}/Vector2", x=width, y=height)
             nowhere = self.pose([0, 0, 0], Rotation.identity())
+            outline = [self.make(f"{store_point}/Point2D", x=float(x), y=float(y)) for x, y in seen.outline]
             return self.make(
                 f"{store_point}/Detection",
                 class_id={"fingertip": 3, "target": 41}.get(seen.class_name, 7),
@@ -168,7 +172,7 @@ class Forms:
                 bbox3d=self.make(
                     f"{store_point}/BoundingBox3D", center=nowhere, size=self.vector([0, 0, 0]), frame_id=""
                 ),
-                mask=self.make(f"{store_point}/Mask", height=0, width=0, data=[]),
+                mask=self.make(f"{store_point}/Mask", height=seen.picture[1], width=seen.picture[0], data=outline),
                 keypoints=self.make(f"{store_point}/KeyPoint2DArray", data=[]),
                 keypoints3d=self.make(f"{store_point}/KeyPoint3DArray", data=[], frame_id=""),
             )

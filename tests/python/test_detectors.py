@@ -68,6 +68,52 @@ def test_another_type_with_the_same_boxes_gives_the_same_distances(label, expect
     assert compare(found, expected) <= MOST_OFF_PX
 
 
+def test_a_mask_counts_within_its_box(label, expected, sample_bag, tmp_path):
+    def outlined(picture):
+        """Each object's whole box as its mask."""
+
+        def change(seen, _index):
+            x0, y0, x1, y1 = seen.box
+            # Whole numbers are pixels' middles.
+            outline = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) - 0.5
+            return [replace(seen, outline=tuple(map(tuple, outline)), picture=picture)]
+
+        return change
+
+    # Masks that are whole boxes take what else shows in them for the objects: their distances are other ones
+    whole = rewritten(sample_bag, tmp_path / "whole", "yolo", change=outlined((640, 480)))
+    found, _ = label(whole)
+    valid = [(a, b) for a, b in zip(found, expected, strict=True) if a.valid and b.valid]
+    assert len(valid) > len(expected) / 2
+    assert np.median([abs(a.distance_m - b.distance_m) for a, b in valid]) > MOST_OFF_M
+    # and the boxes that are written are as they were
+    assert max(np.abs(np.subtract(a.fingertip_box, b.fingertip_box)).max() for a, b in valid) <= MOST_OFF_PX
+    # A mask of a pixel or two leaves no region to measure
+    speck = rewritten(sample_bag, tmp_path / "speck", "yolo", change=lambda seen, _: [speck_of(seen)])
+    found, _ = label(speck, returncode=1)
+    assert {step.reason for step in found if step.fingertip_origin} == {"depth_invalid"}
+    # And one of another picture is left aside, and told
+    other = rewritten(sample_bag, tmp_path / "other", "yolo", change=outlined((300, 900)))
+    found, said = label(other)
+    assert compare(found, expected) <= MOST_OFF_PX
+    assert "300x900" in said
+
+
+def speck_of(seen):
+    x, y = np.mean([seen.box[:2], seen.box[2:]], axis=0)
+    return replace(seen, outline=((x, y), (x + 1, y), (x, y + 1)), picture=(640, 480))
+
+
+@pytest.mark.parametrize("outline", [(), ((9, 9), (20, 20), (30, 30)), ((9, 9), (np.nan, 20), (9, 30))])
+def test_a_mask_that_encloses_nothing_is_none(label, expected, sample_bag, tmp_path, outline):
+    def change(seen, _index):
+        return [replace(seen, outline=outline, picture=(640, 480))]
+
+    bag = rewritten(sample_bag, tmp_path / "yolo", "yolo", change=change)
+    found, _ = label(bag)
+    assert compare(found, expected) <= MOST_OFF_PX
+
+
 @pytest.mark.parametrize("form", ["yolo", "spatial", "boxes_3d", "zed", "april_tags"])
 def test_a_bag_without_definitions_is_read_by_those_known(label, expected, sample_bag, tmp_path, form):
     bag = rewritten(sample_bag, tmp_path / form, form, storage=StoragePlugin.SQLITE3, version=8)

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::depth_image::DepthImage;
 use crate::error::{Error, Result};
+pub use crate::mask::{Mask, Masks};
 
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,6 +135,8 @@ pub struct Detection {
     pub bbox: BoundingBox,
     /// What a tracker calls this very object, as long as it follows it; `None` where nobody tracks.
     pub track_id: Option<String>,
+    /// Which pixels in the box are its, where the detector says so.
+    pub mask: Option<Mask>,
 }
 
 /// Where a frame's box comes from. The names are a public interface.
@@ -362,12 +365,25 @@ pub struct Frame {
 }
 
 /// The two regions whose distance is asked for, in pixels of the colour image.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Regions {
     /// What the robot reaches with.
     pub fingertip: BoundingBox,
     /// What it reaches for.
     pub target: BoundingBox,
+    /// Which pixels are theirs, where the detector has told of this very image.
+    pub masks: Masks,
+}
+
+impl Regions {
+    /// Of which only the boxes are known.
+    pub fn of_boxes(fingertip: BoundingBox, target: BoundingBox) -> Self {
+        Self {
+            fingertip,
+            target,
+            masks: Masks::default(),
+        }
+    }
 }
 
 /// Which of the three definitions of distance a number is; never compare across kinds.

@@ -2,7 +2,7 @@
 //!
 //! In four steps, each of modules: cut the window around the boxes out of the depth image and denoise
 //! it (`window`); take away the planes that run on behind the boxes (`background`) and tell the
-//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`); complete each region's hidden half by
+//! regions apart (`segment`, `surfaces`, `piece`, `sides`, `bystanders`, `parts`, `outlined`); complete each region's hidden half by
 //! symmetry (`solid`, `finger`, `outline`) or round cross-sections (`inflate`); measure between the completed clouds
 //! (`cloud`), and tell how far that may be off (`uncertainty`).
 //!
@@ -18,6 +18,7 @@ mod finger;
 pub(crate) mod hull;
 mod inflate;
 mod outline;
+mod outlined;
 mod parts;
 mod piece;
 mod segment;
@@ -89,8 +90,9 @@ impl GeometryEstimator {
         let fingertip = segments.fingertip();
         let masks = [&fingertip, &segments.target].map(|pixels| window.mask(pixels));
         let target = solid::object(&window, &segments.target, &window.target, &masks[0]);
-        let parts = fingertip_solids(&window, &segments, &masks[1]);
-        let center = fingertip_center(&window, &segments, &parts);
+        let axes = finger::axes(&window, &segments.fingertip_parts, &segments.target);
+        let parts = fingertip_solids(&window, &segments, &axes, &masks[1]);
+        let center = fingertip_center(&window, &segments, &axes, &parts);
         let is_supported = parts.iter().all(|part| part.is_supported);
         let symmetric: Vec<Point> = parts.into_iter().flat_map(|part| part.surface).collect();
         let clouds = [&fingertip, &segments.target].map(|pixels| seen(&window, pixels));
@@ -192,10 +194,14 @@ fn crooked(pixels: usize, bbox: &BoundingBox) -> f32 {
     ((sides::empty_share(pixels, bbox) - least) / (most - least)).clamp(0.0, 1.0) as f32
 }
 
-fn fingertip_solids(window: &Window, segments: &Segments, target_mask: &[bool]) -> Vec<Solid> {
-    let axes = finger::axes(window, &segments.fingertip_parts, &segments.target);
-    let complete = |(part, axis): (&Vec<usize>, Option<finger::Axis>)| match axis {
-        Some(axis) => finger::finger(window, part, axis),
+fn fingertip_solids(
+    window: &Window,
+    segments: &Segments,
+    axes: &[Option<finger::Axis>],
+    target_mask: &[bool],
+) -> Vec<Solid> {
+    let complete = |(part, axis): (&Vec<usize>, &Option<finger::Axis>)| match axis {
+        Some(axis) => finger::finger(window, part, *axis),
         None => solid::object(window, part, &window.extent(part), target_mask),
     };
     segments
@@ -206,22 +212,29 @@ fn fingertip_solids(window: &Window, segments: &Segments, target_mask: &[bool]) 
         .collect()
 }
 
-/// The mean of the parts' centres, each finger counted once however much of it shows.
-fn fingertip_center(window: &Window, segments: &Segments, solids: &[Solid]) -> Point {
+/// The mean of the centres of the parts that are fingers' ends, each finger counted once however much of it shows.
+fn fingertip_center(
+    window: &Window,
+    segments: &Segments,
+    axes: &[Option<finger::Axis>],
+    solids: &[Solid],
+) -> Point {
+    let parts = &segments.fingertip_parts;
+    let are_ends = finger::are_ends(window, parts, axes, &segments.target);
+    let ends = || {
+        let parts = parts.iter().zip(solids).zip(&are_ends);
+        parts.filter(|(_, is_end)| **is_end).map(|(part, _)| part)
+    };
     // The largest comes first.
-    let largest = segments.fingertip_parts.first().map_or(0, Vec::len);
+    let largest = ends().next().map_or(0, |(pixels, _)| pixels.len());
     let mut reached = 0;
-    let counted = segments
-        .fingertip_parts
-        .iter()
-        .zip(solids)
-        .filter(|(pixels, _)| {
-            let sides = sides::sides_touched(window, pixels, &window.fingertip);
-            let large = pixels.len() as f32 >= MIN_CENTER_SHARE * largest as f32;
-            let counts = large || sides & !reached != 0;
-            reached |= sides;
-            counts
-        });
+    let counted = ends().filter(|(pixels, _)| {
+        let sides = sides::sides_touched(window, pixels, &window.fingertip);
+        let large = pixels.len() as f32 >= MIN_CENTER_SHARE * largest as f32;
+        let counts = large || sides & !reached != 0;
+        reached |= sides;
+        counts
+    });
     let centers: Vec<Point> = counted.map(|(_, part)| part.center).collect();
     centers.iter().sum::<Point>() / centers.len() as f32
 }

@@ -43,7 +43,7 @@
 //! let target = BoundingBox::new(80.0, 40.0, 120.0, 80.0);
 //!
 //! let estimator = GeometryEstimator::new(&Geometry::default());
-//! let regions = Regions { fingertip, target };
+//! let regions = Regions::of_boxes(fingertip, target);
 //! let measured = estimator.measure(&color.into(), &depth, &camera, &regions)?;
 //! let gap_m = measured.distance_m(DistanceKind::Surface).ok_or(Reason::DepthInvalid)?;
 //! assert!((gap_m - 0.06).abs() < 0.006, "{gap_m}");
@@ -61,6 +61,7 @@ pub mod frame;
 pub mod geometry;
 pub mod imaging;
 pub mod kalman;
+mod mask;
 pub mod messages;
 mod no_video_picture;
 pub mod pipeline;

@@ -50,7 +50,7 @@ use bytes::Bytes;
 use self::at_frames::Places;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxSource, Detection, Frame, Intrinsics, Measurement, Reason, Regions,
+    BoundingBox, BoxSource, Detection, Frame, Intrinsics, Masks, Measurement, Reason, Regions,
 };
 use crate::messages::TransformStamped;
 use crate::registration::Registration;
@@ -240,10 +240,10 @@ impl FrameInfo {
     pub fn regions(&self) -> Result<Regions, Reason> {
         match self.reason {
             Some(reason) => Err(reason),
-            None => Ok(Regions {
-                fingertip: self.fingertip.ok_or(Reason::NoFingertipBox)?,
-                target: self.target.ok_or(Reason::NoTargetBox)?,
-            }),
+            None => Ok(Regions::of_boxes(
+                self.fingertip.ok_or(Reason::NoFingertipBox)?,
+                self.target.ok_or(Reason::NoTargetBox)?,
+            )),
         }
     }
 }
@@ -260,6 +260,8 @@ pub struct MatchedFrame<Payload = Bytes> {
     /// The newest intrinsics up to the image, or the first ones ever. A camera whose intrinsics
     /// are unknown is the estimator's concern, so their absence is no reason here.
     pub intrinsics: Option<Intrinsics>,
+    /// What the detector outlined in this very image, in pixels as it counts them.
+    pub masks: Masks,
     /// Where regions at frames are, as was known live; `None` where none is, and in a recording, of which who measures
     /// knows all transforms.
     pub places: Option<Places>,
@@ -276,6 +278,7 @@ pub fn check_regions(regions: &Regions, width: u32, height: u32) -> Result<Regio
     Ok(Regions {
         fingertip: inside(&regions.fingertip)?,
         target: inside(&regions.target)?,
+        masks: regions.masks.clone(),
     })
 }
 

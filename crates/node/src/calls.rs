@@ -14,7 +14,7 @@ use r2r::{ServiceRequest, WrappedTypesupport};
 use crate::answers::{Answers, Hurry};
 use crate::error::Result;
 use crate::error::{poisoned, ros};
-use spatial_reward_core::frame::{BoundingBox, BoxSource, Intrinsics, Reason};
+use spatial_reward_core::frame::{BoundingBox, BoxSource, Intrinsics, Masks, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::messages::{
     CompressedImage, Decoder, Header, Image, Projection, Time, cdr,
@@ -347,6 +347,7 @@ impl Series {
             image: image.into(),
             depth: depth.map(Into::into),
             intrinsics: intrinsics(message, settings)?.or(call.intrinsics),
+            masks: Masks::default(),
             // A caller knows the picture that it sends with its boxes and its depth.
             places: None,
             registration: None,

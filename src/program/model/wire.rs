@@ -103,7 +103,10 @@ pub(crate) fn receive<What: DeserializeOwned>(
 
 impl AskedFrame {
     pub(crate) fn new(frame: &Frame, regions: &Regions) -> Self {
-        let Regions { fingertip, target } = regions;
+        // The model looks at boxes.
+        let Regions {
+            fingertip, target, ..
+        } = regions;
         Self {
             episode: frame.episode,
             stamp_nanos: frame.stamp_nanos,
@@ -144,6 +147,7 @@ impl AskedFrame {
         let regions = Regions {
             fingertip: bounding_box(self.fingertip),
             target: bounding_box(self.target),
+            masks: Masks::default(),
         };
         Ok((frame, regions))
     }
@@ -301,6 +305,7 @@ mod tests {
         let regions = Regions {
             fingertip: BoundingBox::new(0.0, 0.0, 1.0 / 3.0, 1.0),
             target: BoundingBox::new(1.0, 0.0, 2.0, 1.0),
+            masks: Masks::default(),
         };
         // when it is sent and received
         let mut sent = Vec::new();

@@ -3,10 +3,12 @@
 //! does not move with where a detector's box happens to cut the finger off.
 
 use crate::geometry::outline::{Frame, Outline};
+use crate::geometry::outlined;
 use crate::geometry::sides::OUTWARD;
 use crate::geometry::solid::{
     Point, Solid, completed, depth_of_center, front_of, point, rim, seen_through,
 };
+use crate::geometry::surfaces::runs_on;
 use crate::geometry::window::Window;
 
 /// Cosine of the angle up to which two fingers count as parallel (30 degrees).
@@ -14,10 +16,11 @@ const SAME_DIRECTION: f32 = 0.866;
 /// What is left in sight of a hidden finger, smaller than this share of the largest part, tells no
 /// direction.
 const MIN_DIRECTION_SHARE: f32 = 0.25;
-/// A finger leaves its box by at least this much: a detector's box is a pixel or two off.
-const BEYOND_PX: isize = 4;
 /// Fewer crossings of the box's side than this are no arm.
 const MIN_CROSSINGS: usize = 3;
+/// A part of an outlined fingertip that ends farther before the farthest end, as a share of all its parts' length, is a link
+/// of a finger and not its end.
+const MOST_SHORT: f32 = 0.35;
 /// Farthest points that are left aside, as a divisor of all.
 const END_OUTLIERS: usize = 50;
 /// Sine of the smallest angle between axis and line of sight at which a cross-section shows.
@@ -39,10 +42,13 @@ pub(super) struct Axis {
 pub(super) fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> Vec<Option<Axis>> {
     let near_target = surroundings(window, target);
     let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
+    let is_outlined = window.masks[0].is_some();
+    let outlined = is_outlined.then(|| window.mask(&parts.concat()));
+    let outlined = outlined.as_deref();
     let tells = |part: &Vec<usize>| part.len() as f32 >= MIN_DIRECTION_SHARE * largest as f32;
     let own: Vec<Option<Point>> = parts
         .iter()
-        .map(|part| direction(window, part).filter(|_| tells(part)))
+        .map(|part| direction(window, part, outlined, &near_target).filter(|_| tells(part)))
         .collect();
     let weighted: Vec<(Point, f32)> = own
         .iter()
@@ -95,6 +101,43 @@ pub(super) fn axes(window: &Window, parts: &[Vec<usize>], target: &[usize]) -> V
         .collect()
 }
 
+/// Which parts of the fingertip are ends of fingers. An outline may hold whole fingers, whose links are parts of their own; a
+/// box is of their ends, so all its parts are. What the target may hide the end of counts.
+pub(super) fn are_ends(
+    window: &Window,
+    parts: &[Vec<usize>],
+    axes: &[Option<Axis>],
+    target: &[usize],
+) -> Vec<bool> {
+    let weighted = (axes.iter().zip(parts))
+        .filter_map(|(axis, part)| Some((*axis)?.direction * part.len() as f32));
+    let direction: Point = weighted.sum();
+    if window.masks[0].is_none() || direction.norm() <= f32::EPSILON {
+        return vec![true; parts.len()];
+    }
+    let direction = direction.normalize();
+    let near_target = surroundings(window, target);
+    let reach: Vec<(f32, f32, bool)> = parts
+        .iter()
+        .map(|part| {
+            let (begin, _) = end(window, part, &-direction, &near_target);
+            let (end, hidden) = end(window, part, &direction, &near_target);
+            (-begin, end, hidden)
+        })
+        .collect();
+    let first = reach
+        .iter()
+        .map(|reach| reach.0)
+        .fold(f32::INFINITY, f32::min);
+    let last = reach
+        .iter()
+        .map(|reach| reach.1)
+        .fold(f32::NEG_INFINITY, f32::max);
+    let is_end =
+        |&(_, end, hidden): &(f32, f32, bool)| hidden || last - end <= MOST_SHORT * (last - first);
+    reach.iter().map(is_end).collect()
+}
+
 /// How far a part reaches along its direction, and whether the target may hide its end.
 fn end(window: &Window, part: &[usize], direction: &Point, near_target: &[bool]) -> (f32, bool) {
     let along = |i: &usize| point(window, *i).dot(direction);
@@ -121,8 +164,24 @@ fn surroundings(window: &Window, pixels: &[usize]) -> Vec<bool> {
     near
 }
 
-/// From where a part leaves the fingertip's box for good to its middle.
-fn direction(window: &Window, part: &[usize]) -> Option<Point> {
+/// From where a part leaves the fingertip's region for good to its middle. Of an `outlined` fingertip all pixels are told.
+fn direction(
+    window: &Window,
+    part: &[usize],
+    outlined: Option<&[bool]>,
+    near_target: &[bool],
+) -> Option<Point> {
+    let cut = match outlined {
+        None => cut_by_box(window, part),
+        Some(fingertip) => (outlined::cuts(window, part, fingertip, near_target).into_iter())
+            .find(|cut| cut.len() >= MIN_CROSSINGS),
+    }?;
+    let direction = mean(window, part) - mean(window, &cut);
+    (direction.norm() > 1e-4).then(|| direction.normalize())
+}
+
+/// Where a part leaves the fingertip's box.
+fn cut_by_box(window: &Window, part: &[usize]) -> Option<Vec<usize>> {
     let bbox = &window.fingertip;
     let to_sides = |i: usize| -> [f64; 4] {
         let (x, y) = (
@@ -151,21 +210,7 @@ fn direction(window: &Window, part: &[usize]) -> Option<Point> {
         let distances = to_sides(*i);
         (0..4).any(|side| crossings[side] * 3 >= most && distances[side] < 2.0)
     };
-    let cut: Vec<usize> = part.iter().copied().filter(on_cut).collect();
-    let direction = mean(window, part) - mean(window, &cut);
-    (direction.norm() > 1e-4).then(|| direction.normalize())
-}
-
-/// Whether the surface continues from a pixel for `BEYOND_PX` pixels in one direction.
-fn runs_on(window: &Window, from: usize, (dx, dy): (isize, isize)) -> bool {
-    let mut last = from;
-    (1..=BEYOND_PX).all(|step| {
-        let next = window.beside(from, dx * step, dy * step);
-        let gap = (window.depth_m[next] - window.depth_m[last]).abs();
-        let continues = window.place[next] != 0 && gap <= window.jump_m(window.depth_m[last]);
-        last = next;
-        continues
-    })
+    Some(part.iter().copied().filter(on_cut).collect())
 }
 
 /// Complete a finger.

@@ -5,10 +5,14 @@
 //! its tight box; what reaches into the fingertip's box from outside is the fingertip, for it hangs
 //! on an arm. Where the two touch and are one connected surface, it is cut along creases, then along
 //! edges of colour, and the cut that explains best why both boxes are where they are is taken.
+//!
+//! Of a region that a detector outlined nothing of that is asked: its pixels are those of the outline (`outlined`), and are
+//! not the other's.
 
 use crate::frame::Reason;
 use crate::geometry::background;
 use crate::geometry::bystanders;
+use crate::geometry::outlined::Outlined;
 use crate::geometry::parts::{bulk, fingertip_parts};
 use crate::geometry::piece::{Label, Piece};
 use crate::geometry::sides::{self, fingertip_score, sides_touched, target_score};
@@ -95,18 +99,31 @@ const CUTS: [Cut; 4] = [
 /// # Errors
 /// `no_image` if only colour can tell them apart and the picture does not decode.
 pub(super) fn segment(window: &Window, min_pixels: usize) -> Result<Segments, Reason> {
-    let found = by_surroundings(window, min_pixels)?;
+    let outlined = &Outlined::of(window);
+    if outlined.is_all() {
+        return Ok(segments(window, &[], outlined, min_pixels));
+    }
+    let found = by_surroundings(window, outlined, min_pixels)?;
     if found.holds(min_pixels) {
         return Ok(found);
     }
     // One hides nearly all of the other. The score says how little that explains.
-    let nearness = segments(window, &label_by_nearness(window), min_pixels);
+    let nearness = segments(
+        window,
+        &label_by_nearness(window, outlined),
+        outlined,
+        min_pixels,
+    );
     let score = nearness.score.min(FOUND);
     Ok(Segments { score, ..nearness })
 }
 
-fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reason> {
-    let (sure, touching) = pieces(window, min_pixels);
+fn by_surroundings(
+    window: &Window,
+    outlined: &Outlined,
+    min_pixels: usize,
+) -> Result<Segments, Reason> {
+    let (sure, touching) = pieces(window, outlined, min_pixels);
     let touching_pixels: Vec<usize> = touching
         .iter()
         .flat_map(|piece| piece.pixels.iter().copied())
@@ -118,7 +135,7 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reaso
     };
     if touching.is_empty() {
         let labels = label(window, &sure, among, min_pixels, false);
-        return Ok(segments(window, &labels, min_pixels));
+        return Ok(segments(window, &labels, outlined, min_pixels));
     }
     let crease = creases(window, among.pixels, among.mask);
     // Looked for only if creases do not explain everything.
@@ -144,7 +161,7 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reaso
             }
             let pieces = &cuts[at];
             let labels = label(window, pieces, among, min_pixels, fingertip_inside_target);
-            let found = segments(window, &labels, min_pixels);
+            let found = segments(window, &labels, outlined, min_pixels);
             if found.score > best.score {
                 best = found;
             }
@@ -157,6 +174,7 @@ fn by_surroundings(window: &Window, min_pixels: usize) -> Result<Segments, Reaso
     let by_boxes = segments(
         window,
         &label_by_boxes(window, &sure, &touching),
+        outlined,
         min_pixels,
     );
     let score = by_boxes.score.saturating_sub(BY_BOXES_HANDICAP);
@@ -175,7 +193,7 @@ struct Among<'a> {
 
 /// The foreground's connected pieces: those that clearly are one thing, and those that may be both
 /// regions (or region and arm) touching.
-fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
+fn pieces(window: &Window, outlined: &Outlined, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
     let mut planes = background::planes(
         window,
         IN_FINGERTIP,
@@ -191,6 +209,7 @@ fn pieces(window: &Window, min_pixels: usize) -> (Vec<Piece>, Vec<Piece>) {
     let foreground = |i: &usize| {
         let depth = window.depth_m[*i];
         !depth.is_nan()
+            && !outlined.taken[*i]
             && !planes
                 .iter()
                 .any(|plane| plane.hides(window.rays[*i], depth))
@@ -252,9 +271,10 @@ fn label(
     };
     let of_piece = |piece: &Piece| {
         let inside_target = piece.share(piece.in_target) >= CONTAINED_SHARE;
-        if inside_target && !(fingertip_inside_target && in_front_of_target(piece)) {
+        let is_front = fingertip_inside_target && in_front_of_target(piece);
+        if is_open(window, Label::Target) && inside_target && !is_front {
             Label::Target
-        } else if piece.in_fingertip >= min_pixels {
+        } else if is_open(window, Label::Fingertip) && piece.in_fingertip >= min_pixels {
             Label::Fingertip
         } else {
             Label::Other
@@ -329,24 +349,33 @@ fn label_by_boxes(window: &Window, sure: &[Piece], touching: &[Piece]) -> Vec<La
             };
         }
     }
+    leave_outlined(window, &mut labels);
     labels
 }
 
 /// The nearest surface in the fingertip's box is the fingertip, the rest of the target's box the target.
-fn label_by_nearness(window: &Window) -> Vec<Label> {
-    let measured = |i: usize, bit: u8| window.place[i] & bit != 0 && !window.depth_m[i].is_nan();
+fn label_by_nearness(window: &Window, outlined: &Outlined) -> Vec<Label> {
+    let measured = |i: usize, bit: u8| {
+        window.place[i] & bit != 0 && !window.depth_m[i].is_nan() && !outlined.taken[i]
+    };
     let depths = |bit: u8| -> Vec<f32> {
         let inside = (0..window.place.len()).filter(|&i| measured(i, bit));
         inside.map(|i| window.depth_m[i]).collect()
     };
     let in_fingertip = depths(IN_FINGERTIP);
-    if in_fingertip.is_empty() {
+    if in_fingertip.is_empty() && is_open(window, Label::Fingertip) {
         return vec![Label::Unknown; window.place.len()];
     }
-    let front = front_of(in_fingertip);
-    let side = window.fingertip.width().min(window.fingertip.height()) as f32;
-    let back = front + 0.5 * side * window.footprint_m(front);
-    (0..window.place.len())
+    let back = match is_open(window, Label::Fingertip) {
+        true => {
+            let front = front_of(in_fingertip);
+            let side = window.fingertip.width().min(window.fingertip.height()) as f32;
+            front + 0.5 * side * window.footprint_m(front)
+        }
+        // What is not the outlined fingertip may be the target, however near.
+        false => f32::NEG_INFINITY,
+    };
+    let mut labels: Vec<Label> = (0..window.place.len())
         .map(|i| {
             if measured(i, IN_FINGERTIP) && window.depth_m[i] <= back {
                 Label::Fingertip
@@ -356,25 +385,58 @@ fn label_by_nearness(window: &Window) -> Vec<Label> {
                 Label::Other
             }
         })
-        .collect()
+        .collect();
+    leave_outlined(window, &mut labels);
+    labels
 }
 
-fn segments(window: &Window, labels: &[Label], min_pixels: usize) -> Segments {
+/// Whether it is to be found out which pixels are a region's.
+fn is_open(window: &Window, label: Label) -> bool {
+    let [fingertip, target] = &window.masks;
+    match label {
+        Label::Fingertip => fingertip.is_none(),
+        Label::Target => target.is_none(),
+        Label::Unknown | Label::Other => true,
+    }
+}
+
+/// What is not in a region's outline is not the region's.
+fn leave_outlined(window: &Window, labels: &mut [Label]) {
+    for label in labels {
+        if !is_open(window, *label) {
+            *label = Label::Other;
+        }
+    }
+}
+
+fn segments(window: &Window, labels: &[Label], outlined: &Outlined, min_pixels: usize) -> Segments {
     let inside = |label: Label, bit: u8| -> Vec<usize> {
         let fits = |i: &usize| labels[*i] == label && window.place[*i] & bit != 0;
         (0..labels.len()).filter(fits).collect()
     };
-    let target = bulk(window, inside(Label::Target, IN_TARGET));
-    let parts = fingertip_parts(window, &inside(Label::Fingertip, IN_FINGERTIP), min_pixels);
+    let is_outlined = outlined.pixels.each_ref().map(Option::is_some);
+    let [fingertip, target] = outlined.pixels.clone();
+    let target = target.unwrap_or_else(|| inside(Label::Target, IN_TARGET));
+    let target = bulk(window, target);
+    let fingertip = fingertip.unwrap_or_else(|| inside(Label::Fingertip, IN_FINGERTIP));
+    let parts = fingertip_parts(window, &fingertip, min_pixels);
     let target_area = window.target.width() * window.target.height();
     let enough = (MIN_TARGET_SHARE * target_area).max(min_pixels as f64);
     let fingertip = parts.concat();
     let mut score = 0;
     if target.len() as f64 >= enough {
-        score += FOUND + target_score(window, &target, |i| labels[i] == Label::Target);
+        let of_sides = match is_outlined[1] {
+            true => sides::ALL,
+            false => target_score(window, &target, |i| labels[i] == Label::Target),
+        };
+        score += FOUND + of_sides;
     }
     if fingertip.len() >= min_pixels {
-        score += FOUND + fingertip_score(window, &fingertip, |i| labels[i] == Label::Fingertip);
+        let of_sides = match is_outlined[0] {
+            true => sides::ALL,
+            false => fingertip_score(window, &fingertip, |i| labels[i] == Label::Fingertip),
+        };
+        score += FOUND + of_sides;
     }
     Segments {
         fingertip_parts: parts,

@@ -298,10 +298,10 @@ mod tests {
             cy: 30.0,
             distortion,
         };
-        let regions = Regions {
-            fingertip: BoundingBox::new(5.0, 5.0, 15.0, 15.0),
-            target: BoundingBox::new(start, start, end + beyond, end + beyond),
-        };
+        let regions = Regions::of_boxes(
+            BoundingBox::new(5.0, 5.0, 15.0, 15.0),
+            BoundingBox::new(start, start, end + beyond, end + beyond),
+        );
         let range = DepthRange {
             min_m: 0.1,
             max_m: 10.0,

@@ -8,6 +8,8 @@ use crate::geometry::window::Window;
 const SMOOTH: f32 = 0.9;
 /// Euclidean distance in 8-bit RGB, two pixels apart, from which on it is an edge.
 const COLOR_EDGE: i32 = 45;
+/// A finger leaves its region by at least this much: a detector's box is a pixel or two off.
+pub(super) const RUNS_ON_PX: isize = 4;
 /// How far to either side normals are compared and measured, in pixels.
 const CREASE_REACH: isize = 2;
 
@@ -15,6 +17,18 @@ const CREASE_REACH: isize = 2;
 pub(super) fn continuous(window: &Window, a: usize, b: usize, allowance: f32) -> bool {
     let depth = window.depth_m[a];
     (depth - window.depth_m[b]).abs() < allowance * window.jump_m(depth)
+}
+
+/// Whether the surface continues from a pixel for `RUNS_ON_PX` pixels in one direction.
+pub(super) fn runs_on(window: &Window, from: usize, (dx, dy): (isize, isize)) -> bool {
+    let mut last = from;
+    (1..=RUNS_ON_PX).all(|step| {
+        let next = window.beside(from, dx * step, dy * step);
+        let gap = (window.depth_m[next] - window.depth_m[last]).abs();
+        let continues = window.place[next] != 0 && gap <= window.jump_m(window.depth_m[last]);
+        last = next;
+        continues
+    })
 }
 
 /// The connected sets of `pixels` under a neighbour relation, in the order of their first pixel.

@@ -1,6 +1,7 @@
 //! Scenes cast ray by ray, with known distances: a table, an object on it and a finger above.
 
 mod hands;
+mod outlined;
 
 use nalgebra::{Point3, Rotation3, Vector3};
 
@@ -108,10 +109,7 @@ impl Scene {
                 height,
                 depth_m.iter().map(|hit| hit.0 as f32).collect(),
             ),
-            regions: Regions {
-                fingertip,
-                target: box_of(&color_hits, 320, |hit| hit.1 == Some(1)),
-            },
+            regions: Regions::of_boxes(fingertip, box_of(&color_hits, 320, |hit| hit.1 == Some(1))),
             intrinsics,
         }
     }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use nalgebra::Vector2;
 
 use crate::frame::{
-    BoundingBox, ColorImage, DepthImage, Distortion, Intrinsics, LazyColorImage, Reason, Regions,
+    BoundingBox, ColorImage, DepthImage, Distortion, Intrinsics, LazyColorImage, Masks, Reason,
+    Regions,
 };
 use crate::geometry::camera;
 
@@ -42,6 +43,8 @@ pub(super) struct Window<'a> {
     pub rays: Vec<[f32; 2]>,
     /// Which boxes and rings the pixel lies in; 0 = none of them, not looked at.
     pub place: Vec<u8>,
+    /// Which of them lie in the outlines of fingertip and target; `None` of a region that no detector outlined.
+    pub masks: [Option<Vec<bool>>; 2],
     /// Both boxes, clipped to the image, in pixels of this window.
     pub fingertip: BoundingBox,
     pub target: BoundingBox,
@@ -111,6 +114,7 @@ impl<'a> Window<'a> {
             [fingertip, target],
             [shift(ring_fingertip), shift(ring_target)],
         );
+        let masks = masks(&regions.masks, &place, size, origin, [scale_x, scale_y]);
         let focal_px = (intrinsics.fx * intrinsics.fy).sqrt();
         let mut window = Self {
             width: size.0,
@@ -119,6 +123,7 @@ impl<'a> Window<'a> {
             raw_depth_m: vec![f32::NAN; place.len()],
             rays: vec![[0.0; 2]; place.len()],
             place,
+            masks,
             fingertip,
             target,
             focal_px,
@@ -383,6 +388,23 @@ pub(super) fn ring_of(bbox: &BoundingBox) -> BoundingBox {
         bbox.x_max + margin,
         bbox.y_max + margin,
     )
+}
+
+/// The masks of both regions, of the pixels that have a place.
+fn masks(
+    masks: &Masks,
+    place: &[u8],
+    size: (usize, usize),
+    origin: [f64; 2],
+    scale: [f64; 2],
+) -> [Option<Vec<bool>>; 2] {
+    [&masks.fingertip, &masks.target].map(|mask| {
+        let mut inside = mask.as_ref()?.inside(size, origin, scale);
+        for (inside, place) in inside.iter_mut().zip(place) {
+            *inside &= *place != 0;
+        }
+        Some(inside)
+    })
 }
 
 /// Which boxes and rings each pixel's middle lies in; a ring is what is in neither box.

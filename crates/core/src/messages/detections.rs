@@ -68,6 +68,7 @@ pub(super) fn from_region(region: &RegionOfInterest) -> Detections {
             class_id: String::new(),
             score: 1.0,
             track_id: None,
+            mask: None,
             bbox: BoundingBox::new(
                 x,
                 y,
@@ -168,6 +169,7 @@ impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detecti
                     score: 1.0,
                     bbox,
                     track_id: None,
+                    mask: None,
                 });
             }
             boxes.extend(detection.results.iter().map(|hypothesis| Detection {
@@ -175,6 +177,7 @@ impl<Id: ToString, P, R: AfterBox> From<Array<Hypothesis<Id, P>, R>> for Detecti
                 score: hypothesis.score,
                 bbox,
                 track_id: None,
+                mask: None,
             }));
         }
         let headers = || array.detections.iter().map(|detection| &detection.header);
@@ -296,6 +299,7 @@ mod tests {
                 score: 1.0,
                 bbox: BoundingBox::new(3.0, 4.0, 13.0, 24.0),
                 track_id: None,
+                mask: None,
             }]
         );
     }

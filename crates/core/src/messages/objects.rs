@@ -11,7 +11,7 @@ use super::object_fields::{
 use super::object_source::Source;
 use super::schema::{Shape, short_name};
 use crate::error::{Error, Result};
-use crate::frame::{BoundingBox, Detection};
+use crate::frame::{BoundingBox, Detection, Mask};
 
 /// Writers pad a message to a multiple of 4 or 8 bytes.
 const MAX_PADDING_BYTES: usize = 7;
@@ -164,12 +164,18 @@ struct Said {
 impl Detections {
     /// One entry for each name: whoever looks for a class need not know which of them the detector's people use.
     fn push(&mut self, said: Said, bbox: BoundingBox) {
+        self.push_outlined(said, bbox, None);
+    }
+
+    /// The same of an object whose pixels the detector tells.
+    fn push_outlined(&mut self, said: Said, bbox: BoundingBox, mask: Option<Mask>) {
         for class_id in said.names {
             self.boxes.push(Detection {
                 class_id,
                 score: said.score,
                 bbox,
                 track_id: said.track_id.clone(),
+                mask: mask.clone(),
             });
         }
     }
@@ -212,8 +218,21 @@ fn yolo(detection: &Value<'_>, all: &mut Detections) -> Option<()> {
         score: number(detection, "score")?,
         track_id: text(detection, "id"),
     };
-    all.push(said, bbox);
+    all.push_outlined(said, bbox, outline(detection));
     Some(())
+}
+
+/// The polygon of a detection of YOLO; `None` where a detector without masks leaves it empty, or it encloses nothing.
+fn outline(detection: &Value<'_>) -> Option<Mask> {
+    let mask = detection.at("mask")?;
+    let side = |name: &str| match mask.at(name) {
+        Some(Value::Integer(side)) => u32::try_from(*side).ok().filter(|side| *side > 0),
+        _ => None,
+    };
+    let points: Option<Vec<[f32; 2]>> = (mask.at("data")?.items().iter())
+        .map(|point| Some([number(point, "x")? as f32, number(point, "y")? as f32]))
+        .collect();
+    Mask::new(points?, side("width").zip(side("height")))
 }
 
 fn boxed_in_space(detection: &Value<'_>, all: &mut Detections) -> Option<()> {

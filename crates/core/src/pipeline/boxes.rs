@@ -4,7 +4,7 @@
 use super::buffer::Buffer;
 use super::clock::Moment;
 use super::tracker::BoxTracker;
-use crate::frame::{BoundingBox, BoxOrigin, BoxSource, Detection, Doubt, Reason};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, Detection, Doubt, Mask, Reason};
 use crate::settings::{Config, Region};
 use crate::stamp::{nanos_from_seconds, nanos_from_signed_seconds, seconds_between};
 
@@ -12,21 +12,31 @@ use crate::stamp::{nanos_from_seconds, nanos_from_signed_seconds, seconds_betwee
 const MAX_EXTRAPOLATED_NANOS: i64 = 200_000_000;
 
 /// The chosen detection of one message.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Chosen {
     bbox: BoundingBox,
     score: f64,
+    mask: Option<Mask>,
+}
+
+impl Chosen {
+    fn bytes(chosen: &Option<Self>) -> usize {
+        let mask = chosen.as_ref().and_then(|chosen| chosen.mask.as_ref());
+        size_of_val(chosen) + mask.map_or(0, Mask::bytes)
+    }
 }
 
 /// A frame's box of one role, and where it comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct FoundRegion {
     pub bbox: BoundingBox,
     pub source: BoxSource,
+    /// Of the image itself: a box that was moved, or is of another image, has none.
+    pub mask: Option<Mask>,
 }
 
 /// What a role's messages say of a frame.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Found {
     pub region: Result<FoundRegion, Reason>,
     pub neighbours: Neighbours,
@@ -129,7 +139,7 @@ impl BoxStream {
             fixed: region.fixed.map(|fixed| fixed.0),
             track_id: None,
             bridges: config.tracker.enabled,
-            buffer: Buffer::new(|_| size_of::<Option<Chosen>>()),
+            buffer: Buffer::new(Chosen::bytes),
             tracker: BoxTracker::new(&config.tracker),
         }
     }
@@ -141,7 +151,12 @@ impl BoxStream {
 
     /// Why a frame without a box cannot be measured, if that is so.
     pub(super) fn reason(&self, found: &Found) -> Option<Reason> {
-        found.region.err().filter(|_| !self.is_placed_later)
+        found
+            .region
+            .as_ref()
+            .err()
+            .copied()
+            .filter(|_| !self.is_placed_later)
     }
 
     pub(super) fn newest(&self) -> Option<Moment> {
@@ -161,6 +176,7 @@ impl BoxStream {
         let chosen = self.choose(boxes, shared_topic).map(|detection| Chosen {
             bbox: detection.bbox,
             score: detection.score,
+            mask: detection.mask.clone(),
         });
         self.buffer
             .insert(moment, chosen, |new, held| match (new, held) {
@@ -202,14 +218,14 @@ impl BoxStream {
     /// `not_before` is where the episode began: no older box is carried into it.
     pub(super) fn at(&mut self, moment: Moment, not_before: Option<Moment>) -> Found {
         let own = self.buffer.nearest(moment, self.tolerance_nanos);
-        let own = own.map(|(at, chosen)| (at, *chosen));
+        let own = own.map(|(at, chosen)| (at, chosen.clone()));
         let neighbours = Neighbours {
-            own: own.map(|(at, _)| at),
+            own: own.as_ref().map(|(at, _)| *at),
             earlier: self.earlier(moment).map(|(at, _)| at),
             later: self.later(moment).map(|(at, _)| at),
         };
         let region = match own {
-            Some((at, Some(chosen))) => Ok(self.seen(moment, at, chosen.bbox)),
+            Some((at, Some(chosen))) => Ok(self.seen(moment, at, chosen)),
             Some((_, None)) => Err(self.role.missing),
             None => self.between(moment, not_before),
         };
@@ -224,7 +240,7 @@ impl BoxStream {
     /// The newest message up to a moment.
     fn earlier(&self, moment: Moment) -> Option<(Moment, Option<Chosen>)> {
         let (at, chosen) = self.buffer.newest_until(moment)?;
-        (at.epoch == moment.epoch).then_some((at, *chosen))
+        (at.epoch == moment.epoch).then(|| (at, chosen.clone()))
     }
 
     /// The first message after a moment, of a stream whose boxes are interpolated.
@@ -233,7 +249,7 @@ impl BoxStream {
             .buffer
             .first_after(moment)
             .filter(|_| self.interpolates)?;
-        (at.epoch == moment.epoch).then_some((at, *chosen))
+        (at.epoch == moment.epoch).then(|| (at, chosen.clone()))
     }
 
     /// The box of a frame that the detector did not look at: where it was between the detections around the frame, or
@@ -270,10 +286,13 @@ impl BoxStream {
         })
     }
 
-    fn seen(&mut self, moment: Moment, at: Moment, bbox: BoundingBox) -> FoundRegion {
-        self.tracker.observe(at.stamp_nanos, &bbox);
+    fn seen(&mut self, moment: Moment, at: Moment, chosen: Chosen) -> FoundRegion {
+        self.tracker.observe(at.stamp_nanos, &chosen.bbox);
         let [first, last] = [at.min(moment), at.max(moment)];
-        found(bbox, BoxOrigin::Seen, nanos_between(first, last))
+        FoundRegion {
+            mask: chosen.mask.filter(|_| !self.is_placed_later),
+            ..found(chosen.bbox, BoxOrigin::Seen, nanos_between(first, last))
+        }
     }
 
     fn bridged(&mut self, moment: Moment) -> Option<FoundRegion> {
@@ -316,6 +335,7 @@ fn found(bbox: BoundingBox, origin: BoxOrigin, age_nanos: i64) -> FoundRegion {
             age_s,
             doubt: Doubt::default(),
         },
+        mask: None,
     }
 }
 

@@ -1,7 +1,38 @@
 //! From the pixels of a detector's own picture to those of the colour image that it was made of.
 
-use crate::frame::BoundingBox;
+use super::scaling::{Size, is_scaling};
+use crate::frame::{BoundingBox, Mask};
 use crate::settings::{PictureFit, Region};
+
+/// A mask in the pixels of a colour image, from one in those of a picture of its own, or of the one that its box is in.
+///
+/// # Errors
+/// In words, where its picture is no scaling of either.
+pub(super) fn mask_in_image(mask: &Mask, region: &Region, image: Size) -> Result<Mask, String> {
+    let picture = (region.picture_size).map(|picture| (picture.width, picture.height));
+    let own = mask.picture().or(picture).unwrap_or(image);
+    let scaled = |to: Size| {
+        let [x, y] =
+            [(own.0, to.0), (own.1, to.1)].map(|(from, to)| f64::from(to) / f64::from(from));
+        mask.mapped(to, |place| [place[0] * x, place[1] * y])
+    };
+    match picture {
+        _ if own == image => Ok(mask.clone()),
+        Some(picture) if own == picture || is_scaling(own, picture) => {
+            let in_picture = scaled(picture);
+            Ok(in_picture.mapped(image, |[x, y]| {
+                // What becomes of a place is what becomes of a box without extent.
+                let place = in_image(&BoundingBox::new(x, y, x, y), region, image.0, image.1);
+                [place.x_min, place.y_min]
+            }))
+        }
+        _ if is_scaling(own, image) => Ok(scaled(image)),
+        _ => Err(format!(
+            "it is of a picture of {}x{} pixels, which is no scaling of the colour image's {}x{}",
+            own.0, own.1, image.0, image.1
+        )),
+    }
+}
 
 /// A box in the pixels of a colour image of `width` x `height`, from one in the detector's. The bars of a letterbox
 /// have no place in the image: a box that reaches into them reaches beyond it.
@@ -56,6 +87,46 @@ mod tests {
         assert_eq!(mapped(544, 480, Cropped, cropped), expected);
         // and boxes from 0 to 1 are of a picture of 1x1
         assert_eq!(mapped(1, 1, Stretched, [0.1, 0.1, 0.5, 0.5]), expected);
+    }
+
+    #[test]
+    fn a_mask_is_mapped_as_its_box_is() {
+        let block = |corners: [f32; 4], picture| {
+            let [x0, y0, x1, y1] = corners;
+            let points = vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+            Mask::new(points, picture).unwrap()
+        };
+        let at = |mask: &Mask| [mask.points()[0], mask.points()[2]];
+        let letterboxed = Region {
+            picture_size: Some(PictureSize {
+                width: 320,
+                height: 320,
+            }),
+            picture_fit: PictureFit::Letterboxed,
+            ..Region::default()
+        };
+        let image = (640, 480);
+        // given the outline of the pixels 64,48 to 319,239 of an image of 640x480, in several pictures
+        let expected = [[64.0, 48.0], [319.0, 239.0]];
+        let own = block([64.0, 48.0, 319.0, 239.0], Some(image));
+        let small = block([31.75, 63.75, 159.25, 159.25], Some((320, 320)));
+        let untold = block([31.75, 63.75, 159.25, 159.25], None);
+        let half = block([31.75, 23.75, 159.25, 119.25], Some((320, 240)));
+        // when each is mapped, then it is that outline
+        for (mask, region) in [
+            (&own, &Region::default()),
+            (&own, &letterboxed),
+            (&small, &letterboxed),
+            (&untold, &letterboxed),
+            (&half, &Region::default()),
+            (&half, &letterboxed),
+        ] {
+            let mapped = mask_in_image(mask, region, image).unwrap();
+            assert_eq!(at(&mapped), expected, "{mask:?}");
+        }
+        // and one of a picture of another shape is none
+        let why = mask_in_image(&small, &Region::default(), image).unwrap_err();
+        assert!(why.contains("320x320"), "{why}");
     }
 
     #[test]

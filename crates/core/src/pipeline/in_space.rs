@@ -44,6 +44,7 @@ pub fn seen(
         score: object.score,
         bbox: bbox.map_or(UNSEEN, |bbox| rounded(&bbox)),
         track_id: object.track_id.clone(),
+        mask: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::buffer::Buffer;
 use super::clock::{ImageClock, Moment};
 use super::image_order::PendingImage;
 use super::{BoxRole, FrameInfo, MatchedFrame};
-use crate::frame::{Detection, Intrinsics, Reason};
+use crate::frame::{Detection, Intrinsics, Masks, Reason};
 use crate::settings::Config;
 use crate::stamp::nanos_from_seconds;
 
@@ -211,14 +211,18 @@ impl<P: Clone> Join<P> {
             depth: depth.as_ref().map(|(at, _)| *at),
             camera_info,
         };
-        let box_of = |found: &Found| found.region.ok();
+        let [fingertip, target] = [fingertip, target].map(|found: Found| found.region.ok());
         let frame = MatchedFrame {
             info: FrameInfo {
-                fingertip: box_of(&fingertip).map(|region| region.bbox),
-                target: box_of(&target).map(|region| region.bbox),
-                fingertip_source: box_of(&fingertip).map(|region| region.source),
-                target_source: box_of(&target).map(|region| region.source),
+                fingertip: fingertip.as_ref().map(|region| region.bbox),
+                target: target.as_ref().map(|region| region.bbox),
+                fingertip_source: fingertip.as_ref().map(|region| region.source),
+                target_source: target.as_ref().map(|region| region.source),
                 ..self.info(moment, &image, reason)
+            },
+            masks: Masks {
+                fingertip: fingertip.and_then(|region| region.mask),
+                target: target.and_then(|region| region.mask),
             },
             image: image.payload,
             depth: depth.map(|(_, payload)| payload),
@@ -242,6 +246,7 @@ impl<P: Clone> Join<P> {
             image: image.payload,
             depth: None,
             intrinsics: None,
+            masks: Masks::default(),
             places: None,
             registration: None,
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::at_frames::{self, Ball, Place, Places};
-use super::detector_picture::in_image;
+use super::detector_picture::{in_image, mask_in_image};
 use super::followed::doubted;
 use super::look::Look;
 pub use super::scaling::{Size, fitted_to, is_scaling};
@@ -15,8 +15,8 @@ use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
 use crate::frame::{
-    BoundingBox, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage, Measurement,
-    Reason, Regions,
+    BoundingBox, BoxOrigin, BoxSource, ColorImage, DepthImage, Frame, Intrinsics, LazyColorImage,
+    Mask, Masks, Measurement, Reason, Regions,
 };
 use crate::geometry::GeometryEstimator;
 use crate::messages::Decoder;
@@ -229,7 +229,10 @@ impl Measurer<'_> {
                 Err(error) => measured.broken = Some(Broken::of_color(error)),
             }
         }
-        if let Ok(regions) = measured.info.regions() {
+        if let Ok(mut regions) = measured.info.regions() {
+            let size = (color.width, color.height);
+            let masks = masks_of_boxes(&frame.masks, &measured.info);
+            regions.masks = self.place_masks(&masks, size, &mut measured.broken);
             let frame = DecodedFrame {
                 episode: measured.info.episode,
                 stamp_nanos: measured.info.stamp_nanos,
@@ -263,6 +266,20 @@ impl Measurer<'_> {
         info.target = info
             .target
             .map(|bbox| in_image(&bbox, target, width, height));
+    }
+
+    /// The masks in pixels of an image of that size. A region whose mask is of another picture is measured by its box.
+    fn place_masks(&self, masks: &Masks, size: Size, broken: &mut Option<Broken>) -> Masks {
+        let mut place = |mask: &Option<Mask>, region: &settings::Region| {
+            let placed = mask_in_image(mask.as_ref()?, region, size);
+            placed
+                .map_err(|why| *broken = Some(Broken { what: "mask", why }))
+                .ok()
+        };
+        Masks {
+            fingertip: place(&masks.fingertip, &self.regions.fingertip),
+            target: place(&masks.target, &self.regions.target),
+        }
     }
 
     /// Where the regions' frames are for a frame of a recording.
@@ -457,6 +474,18 @@ pub(super) fn fit(frame: Frame) -> Result<Frame, Broken> {
         intrinsics,
         ..frame
     })
+}
+
+/// The masks of the regions whose boxes are their detector's: of another's box, as of one that was drawn, they tell nothing.
+fn masks_of_boxes(masks: &Masks, info: &FrameInfo) -> Masks {
+    let of = |mask: &Option<Mask>, source: Option<BoxSource>| {
+        let is_seen = source.is_some_and(|source| source.origin == BoxOrigin::Seen);
+        mask.clone().filter(|_| is_seen)
+    };
+    Masks {
+        fingertip: of(&masks.fingertip, info.fingertip_source),
+        target: of(&masks.target, info.target_source),
+    }
 }
 
 /// The intrinsics of the colour image as it is: it may have been resized since the camera.

@@ -114,6 +114,7 @@ fn detection(class_id: &str, score: f64, bbox: BoundingBox) -> Detection {
         score,
         bbox,
         track_id: None,
+        mask: None,
     }
 }
 

@@ -212,6 +212,7 @@ fn every_release_of_vision_msgs_decodes_with_and_without_its_definition() {
                     score,
                     bbox,
                     track_id: None,
+                    mask: None,
                 });
                 assert_eq!(got.boxes, expected, "{version} {definition:?}");
             }

@@ -63,6 +63,7 @@ impl FramePictures {
             depth,
             info: frame.info,
             intrinsics: frame.intrinsics,
+            masks: frame.masks,
             places: frame.places,
             registration: frame.registration,
         })

@@ -166,10 +166,7 @@ impl View<'_> {
         if has_mask(fingertip) && has_mask(target) {
             return None;
         }
-        let regions = Regions {
-            fingertip: inside.get(fingertip)?.1,
-            target: inside.get(target)?.1,
-        };
+        let regions = Regions::of_boxes(inside.get(fingertip)?.1, inside.get(target)?.1);
         let clouds =
             self.geometry
                 .visible_clouds(self.color, self.depth, self.intrinsics, &regions);

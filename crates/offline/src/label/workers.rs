@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::message_types::IMAGE;
     use spatial_reward_core::estimator::Estimator;
-    use spatial_reward_core::frame::{BoundingBox, Frame, Measurement, Reason, Regions};
+    use spatial_reward_core::frame::{BoundingBox, Frame, Masks, Measurement, Reason, Regions};
     use spatial_reward_core::messages::Decoder;
     use spatial_reward_core::pipeline::FrameInfo;
 
@@ -241,6 +241,7 @@ mod tests {
             image: image.into(),
             depth: None,
             intrinsics: None,
+            masks: Masks::default(),
             places: None,
             registration: None,
         }

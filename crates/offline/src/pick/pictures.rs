@@ -99,6 +99,7 @@ impl HeldPictures {
                 .depth
                 .map(|at| of(&self.depths, at).unwrap_or_default()),
             intrinsics: frame.intrinsics,
+            masks: frame.masks.clone(),
             places: frame.places.clone(),
             registration: frame.registration.clone(),
         }

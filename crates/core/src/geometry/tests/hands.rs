@@ -31,10 +31,10 @@ fn crowd(bricks: &[(Part, [f64; 3], [f64; 3])]) -> Cast {
             rgb: vec![90; 320 * 240 * 3].into(),
         },
         depth: DepthImage::new(320, 240, hits.iter().map(|hit| hit.0 as f32).collect()),
-        regions: Regions {
-            fingertip: box_of(&hits, 320, |hit| is(hit, Part::Finger)),
-            target: box_of(&hits, 320, |hit| is(hit, Part::Target)),
-        },
+        regions: Regions::of_boxes(
+            box_of(&hits, 320, |hit| is(hit, Part::Finger)),
+            box_of(&hits, 320, |hit| is(hit, Part::Target)),
+        ),
         intrinsics,
     }
 }

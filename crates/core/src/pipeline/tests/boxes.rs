@@ -1,6 +1,7 @@
 //! Which detection counts, which message it is taken from, and what the tracker bridges.
 
 use super::*;
+use crate::frame::Mask;
 
 fn is_bridged(frame: &MatchedFrame) -> bool {
     BoxSource::any_bridged([frame.info.fingertip_source, frame.info.target_source])
@@ -119,6 +120,72 @@ fn a_track_was_left_for_a_better_score() {
         .collect();
     // (through a message without it, too)
     assert_eq!(chosen, [10.0, 11.0, 20.0, 21.0, 50.0, 22.0]);
+}
+
+#[test]
+fn a_mask_is_of_the_image_that_the_detector_looked_at_alone() {
+    // given outlined objects at 0 and 200 ms, images there and between, and a class that does not count
+    let outlined = |class_id: &str, x: f32| {
+        let mask = Mask::new(vec![[x, 45.0], [x + 5.0, 45.0], [x, 55.0]], None);
+        Detection {
+            mask,
+            ..detection(class_id, 0.9, box_at(x.into()))
+        }
+    };
+    let both = |x| {
+        vec![
+            outlined("cup", 70.0),
+            outlined("fingertip", x),
+            detection("target", 0.9, box_at(90.0)),
+        ]
+    };
+    for recorded in [false, true] {
+        let streams = Streams {
+            depth: false,
+            camera_info: false,
+            ..Streams::ALL
+        };
+        let yaml = "matching: {box_max_age_s: 0.5}";
+        let mut script = match recorded {
+            true => Script::recorded(yaml, streams, false),
+            false => Script::new(yaml, streams, false),
+        };
+        for ms in [0, 100, 200] {
+            script.image(ms);
+            if ms != 100 {
+                script.push(ms, shared(ms, both(10.0 + ms as f32)));
+            }
+        }
+        // when frames are made, then each has its own object's outline, and one whose box was moved or reused has none
+        let frames = script.flushed();
+        let first: Vec<_> = (frames.iter())
+            .map(|frame| Some(frame.masks.fingertip.as_ref()?.points()[0][0]))
+            .collect();
+        assert_eq!(first, [Some(10.0), None, Some(210.0)], "{recorded}");
+        assert!(frames.iter().all(|frame| frame.info.fingertip.is_some()));
+        assert!(frames.iter().all(|frame| frame.masks.target.is_none()));
+    }
+}
+
+#[test]
+fn a_region_that_is_no_detector_s_has_no_mask() {
+    for yaml in [
+        "regions: {fingertip: {frame: tip}}",
+        "regions: {fingertip: {fixed: '1,2,3,4'}}",
+    ] {
+        let mut script = Script::boxes_only(yaml);
+        let mask = Mask::new(vec![[5.0, 45.0], [9.0, 45.0], [5.0, 55.0]], None);
+        let seen = Detection {
+            mask,
+            ..detection("fingertip", 0.9, box_at(10.0))
+        };
+        script.image(0);
+        script.push(
+            0,
+            shared(0, vec![seen, detection("target", 0.9, box_at(9.0))]),
+        );
+        assert_eq!(script.only().masks, Masks::default(), "{yaml}");
+    }
 }
 
 #[test]
@@ -256,7 +323,7 @@ fn without_the_tracker_nothing_is_bridged() {
 
 #[test]
 fn regions_are_clipped_to_the_image_or_refused() {
-    let check = |fingertip, target| check_regions(&Regions { fingertip, target }, 64, 48);
+    let check = |fingertip, target| check_regions(&Regions::of_boxes(fingertip, target), 64, 48);
     let reaching_out = BoundingBox::new(-5.0, 40.0, 10.0, 60.0);
     let inside = BoundingBox::new(0.0, 40.0, 10.0, 48.0);
     assert_eq!(check(BOX, reaching_out).unwrap().target, inside);

@@ -27,6 +27,7 @@ pub(super) fn by_stamp(
             depth: frame.depth.map(picture),
             info: frame.info,
             intrinsics: frame.intrinsics,
+            masks: frame.masks,
             places: frame.places,
             registration: frame.registration,
         })

@@ -340,10 +340,7 @@ fn estimate_checks_the_boxes_before_it_asks() {
         depth: None,
         intrinsics: None,
     };
-    let regions = |target| Regions {
-        fingertip: BOX,
-        target,
-    };
+    let regions = |target| Regions::of_boxes(BOX, target);
     let measured = estimate(&estimator, &frame(0), &regions(BOX)).unwrap();
     assert_eq!(measured.surface_m, Some(0.2));
     assert_eq!(
