@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use spatial_reward::estimator::Estimators;
 use spatial_reward::estimator::Origin;
-use spatial_reward::frame::{BoundingBox, BoxOrigin, BoxSource, ColorImage, DistanceKind, Reason};
+use spatial_reward::frame::{
+    BoundingBox, BoxOrigin, BoxSource, ColorImage, DistanceKind, Doubt, Reason,
+};
 use spatial_reward::report::film_strip::FilmStrip;
 use spatial_reward::report::provenance::Provenance;
 use spatial_reward::report::{Report, write_all};
@@ -86,7 +88,7 @@ fn step(index: u64, settings: &Settings) -> Step {
                 false => BoxOrigin::Seen,
             },
             age_s: 0.0,
-            doubt_px: 0.0,
+            doubt: Doubt::default(),
         }),
         target_source: reason.map_or(Some(BoxSource::SEEN), |_| None),
         distance_kind: DistanceKind::Surface,

@@ -37,6 +37,7 @@ _Box: TypeAlias = tuple[float, float, float, float]
 _Color: TypeAlias = npt.NDArray[np.uint8]
 _Depth: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint16]
 _AnyBox: TypeAlias = _Box | Sequence[float] | npt.NDArray[Any]
+_Region: TypeAlias = _AnyBox | npt.NDArray[np.bool_] | Tracked
 _Config: TypeAlias = dict[str, Any] | str | os.PathLike[str]
 _Path: TypeAlias = str | os.PathLike[str]
 _Progress: TypeAlias = Callable[[float, float | None], object]
@@ -123,6 +124,10 @@ class Tracked:
     def seen(self) -> float:
         """The share of the region that is seen as it was drawn, 0 to 1."""
 
+    @staticmethod
+    def joined(earlier: Tracked, later: Tracked) -> Tracked:
+        """What two trackers say of one picture that went through a recording in both directions of time."""
+
 @final
 class Tracker:
     """Follows a region that was drawn in one picture through the pictures that come, by colour and depth.
@@ -150,6 +155,10 @@ class Tracker:
         other: Tracker | None = None,
     ) -> Tracked:
         """Where the region is in the next picture; with a box, it was drawn anew in this one."""
+
+    @property
+    def last(self) -> Tracked:
+        """Where it was in the last picture; at first in the one that it was drawn in."""
 
 @final
 class Step:
@@ -307,8 +316,8 @@ class Annotator:
         color: _Color,
         depth: _Depth | None = None,
         *,
-        fingertip: _AnyBox | Tracked | None = None,
-        target: _AnyBox | Tracked | None = None,
+        fingertip: _Region | None = None,
+        target: _Region | None = None,
         stamp_s: float | None = None,
         stamp_ns: int | None = None,
     ) -> Step:
@@ -317,7 +326,8 @@ class Annotator:
         Args:
             color: (height, width, 3) uint8, RGB.
             depth: (height, width), float32 in metres or uint16 in millimetres; another resolution of the same picture.
-            fingertip: where it is; None makes the step invalid (`no_fingertip_box`).
+            fingertip: where it is: a box, a mask (height, width) of bool, or what a tracker found. None, or a mask
+                without a pixel, makes the step invalid (`no_fingertip_box`).
             target: as `fingertip`.
             stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
             stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off
@@ -496,8 +506,8 @@ def measure(
     color: _Color,
     depth: _Depth | None,
     camera: Camera,
-    fingertip: _AnyBox | Tracked,
-    target: _AnyBox | Tracked,
+    fingertip: _Region,
+    target: _Region,
     *,
     distance: _Distance | None = None,
     config: _Config | None = None,

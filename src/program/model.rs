@@ -1,6 +1,7 @@
 //! The door to the vision-language model (feature `torch`): where its files are on this machine, and its errors in the
 //! words of the command line.
 
+mod elsewhere;
 mod nano;
 mod profile;
 mod train;
@@ -16,6 +17,7 @@ use spatial_reward_models::nn::hub::HubOptions;
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
 
+use elsewhere::Elsewhere;
 use profile::PROFILE;
 pub(crate) use train::train;
 
@@ -27,6 +29,9 @@ pub(crate) fn registration() -> Registration {
     Registration {
         profile: PROFILE,
         open: Arc::new(|settings, progress| {
+            if let Some(program) = elsewhere::named() {
+                return Elsewhere::estimator(&program, settings);
+            }
             let located = locate(settings, progress)?;
             Ok(Box::new(ModelEstimator::load(settings, &located)?))
         }),

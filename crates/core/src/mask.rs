@@ -1,20 +1,41 @@
-//! The outline of an object in one picture, as segmenting detectors tell it: which pixels are the object's, where a box
-//! only says within which they lie.
+//! The outline or the pixels of an object in one picture, as segmenting detectors and simulators tell it: which pixels are
+//! the object's, where a box only says within which they lie.
 
 use std::ops::Range;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 /// Pixels this near to the outline lie on it.
 const ON_OUTLINE_PX: f64 = 1e-3;
 /// An outline encloses at least this share of the square over its longest extent, or it is a line.
 const MIN_AREA_SHARE: f64 = 1e-6;
 
-/// An object's outline: a polygon whose whole numbers are the middles of pixels, as OpenCV counts contours, so that the
-/// pixels on it are the object's. Cheap to clone.
+/// Which pixels are an object's. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mask {
-    points: Arc<[[f32; 2]]>,
+    shape: Shape,
     picture: Option<(u32, u32)>,
+}
+
+/// How it is told.
+#[derive(Debug, Clone, PartialEq)]
+enum Shape {
+    /// By its outline: a polygon whose whole numbers are the middles of pixels, as OpenCV counts contours, so that the
+    /// pixels on it are the object's.
+    Outline(Arc<[[f32; 2]]>),
+    /// Pixel by pixel.
+    Pixels(Raster),
+}
+
+/// Pixels of a picture of a size, row by row, of which those are the object's that are not 0.
+#[derive(Debug, Clone, PartialEq)]
+struct Raster {
+    size: (u32, u32),
+    pixels: Bytes,
+    /// Where its corner is in the picture that the mask is of, and how many pixels there are for one of its own.
+    corner: [f64; 2],
+    scale: [f64; 2],
 }
 
 impl Mask {
@@ -30,8 +51,24 @@ impl Mask {
         let doubled: f64 = edges(&points).map(|[a, b]| a[0] * b[1] - a[1] * b[0]).sum();
         let encloses = (doubled / 2.0).abs() > MIN_AREA_SHARE * longest * longest;
         (is_finite && encloses).then(|| Self {
-            points: points.into(),
+            shape: Shape::Outline(points.into()),
             picture,
+        })
+    }
+
+    /// The pixels of a picture of that size that are not 0, row by row. `None` where there are not as many as that, or none
+    /// is the object's.
+    pub fn of_pixels(width: u32, height: u32, pixels: Bytes) -> Option<Self> {
+        let is_whole = pixels.len() == width as usize * height as usize;
+        let has_any = pixels.iter().any(|pixel| *pixel != 0);
+        (is_whole && has_any).then(|| Self {
+            shape: Shape::Pixels(Raster {
+                size: (width, height),
+                pixels,
+                corner: [0.0; 2],
+                scale: [1.0; 2],
+            }),
+            picture: Some((width, height)),
         })
     }
 
@@ -40,27 +77,45 @@ impl Mask {
         self.picture
     }
 
-    /// The points of the outline, in order.
+    /// The points of the outline, in order; none where it is told pixel by pixel.
     pub fn points(&self) -> &[[f32; 2]] {
-        &self.points
+        match &self.shape {
+            Shape::Outline(points) => points,
+            Shape::Pixels(_) => &[],
+        }
     }
 
-    /// The same in another picture of that size: `map` gives where a place `[x, y]` is there. Places are counted from the
-    /// corner of the first pixel, as a box's edges are.
+    /// The same in another picture of that size: `map` gives where a place `[x, y]` is there, each axis scaled and moved by
+    /// itself. Places are counted from the corner of the first pixel, as a box's edges are.
     pub fn mapped(&self, picture: (u32, u32), map: impl Fn([f64; 2]) -> [f64; 2]) -> Self {
         let moved = |point: &[f32; 2]| {
             let place = point.map(|at| f64::from(at) + 0.5);
             map(place).map(|at| (at - 0.5) as f32)
         };
+        let shape = match &self.shape {
+            Shape::Outline(points) => Shape::Outline(points.iter().map(moved).collect()),
+            Shape::Pixels(raster) => {
+                let corner = map(raster.corner);
+                let next = map([0, 1].map(|axis| raster.corner[axis] + raster.scale[axis]));
+                Shape::Pixels(Raster {
+                    corner,
+                    scale: [0, 1].map(|axis| next[axis] - corner[axis]),
+                    ..raster.clone()
+                })
+            }
+        };
         Self {
-            points: self.points.iter().map(moved).collect(),
+            shape,
             picture: Some(picture),
         }
     }
 
     /// What it holds in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.points)
+        match &self.shape {
+            Shape::Outline(points) => size_of_val(&**points),
+            Shape::Pixels(raster) => raster.pixels.len(),
+        }
     }
 
     /// Which pixels of a part of a picture are the object's, row by row. The part is `width` x `height` pixels of a picture
@@ -72,7 +127,11 @@ impl Mask {
         origin: [f64; 2],
         scale: [f64; 2],
     ) -> Vec<bool> {
-        let placed: Vec<[f64; 2]> = (self.points.iter())
+        let points = match &self.shape {
+            Shape::Outline(points) => points,
+            Shape::Pixels(raster) => return raster.inside((width, height), origin, scale),
+        };
+        let placed: Vec<[f64; 2]> = (points.iter())
             .map(|point| {
                 [0, 1].map(|axis| (f64::from(point[axis]) + 0.5) * scale[axis] - 0.5 - origin[axis])
             })
@@ -107,6 +166,36 @@ impl Mask {
             for pair in xs.chunks_exact(2) {
                 mark(row, pair[0], pair[1]);
             }
+        }
+        inside
+    }
+}
+
+impl Raster {
+    /// As [`Mask::inside`]: each pixel of the part is of the object where the mask's pixel at its middle is.
+    fn inside(
+        &self,
+        (width, height): (usize, usize),
+        origin: [f64; 2],
+        scale: [f64; 2],
+    ) -> Vec<bool> {
+        let own = |pixel: usize, axis: usize| {
+            let place = (pixel as f64 + origin[axis] + 0.5) / scale[axis];
+            ((place - self.corner[axis]) / self.scale[axis]).floor()
+        };
+        let size = [f64::from(self.size.0), f64::from(self.size.1)];
+        let column = |x: usize| Some(own(x, 0)).filter(|x| (0.0..size[0]).contains(x));
+        let columns: Vec<Option<f64>> = (0..width).map(column).collect();
+        let mut inside = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let row = Some(own(y, 1)).filter(|y| (0.0..size[1]).contains(y));
+            inside.extend(columns.iter().map(|column| {
+                let (Some(row), Some(column)) = (row, *column) else {
+                    return false;
+                };
+                let at = row as usize * self.size.0 as usize + column as usize;
+                self.pixels.get(at).is_some_and(|pixel| *pixel != 0)
+            }));
         }
         inside
     }
@@ -174,6 +263,38 @@ mod tests {
         assert_eq!(pixels(&mask.unwrap(), (3, 4)).len(), 6);
         let beside = Mask::new(vec![[9.0, 9.0], [12.0, 9.0], [9.0, 12.0]], None).unwrap();
         assert_eq!(pixels(&beside, (5, 5)), []);
+    }
+
+    #[test]
+    fn a_mask_of_pixels_has_those_that_its_outline_has() {
+        // given a block of 4x4 pixels from 4,4 on, pixel by pixel and by its outline
+        let is_block = |at: usize| (4..8).contains(&(at % 16)) && (4..8).contains(&(at / 16));
+        let told: Vec<u8> = (0..16 * 12).map(|at| u8::from(is_block(at))).collect();
+        let raster = Mask::of_pixels(16, 12, told.into()).unwrap();
+        let block = vec![[4.0, 4.0], [7.0, 4.0], [7.0, 7.0], [4.0, 7.0]];
+        let outline = Mask::new(block, Some((16, 12))).unwrap();
+        // when parts are asked for, of pictures of other sizes and after moving, then both say the same
+        assert_eq!(pixels(&raster, (16, 12)), pixels(&outline, (16, 12)));
+        for (origin, scale) in [
+            ([1.0, 1.0], [0.5, 0.5]),
+            ([-3.0, 2.0], [1.0, 1.0]),
+            ([5.0, 5.0], [2.0, 2.0]),
+        ] {
+            let parts = [&raster, &outline].map(|mask| mask.inside((9, 9), origin, scale));
+            let differ = parts[0]
+                .iter()
+                .zip(&parts[1])
+                .filter(|(a, b)| a != b)
+                .count();
+            // An outline goes through the middles of its pixels, so a finer picture has a half of one less of it all around.
+            assert!(differ == 0 || scale[0] > 1.0, "{origin:?} {scale:?}");
+        }
+        let moved =
+            [&raster, &outline].map(|mask| mask.mapped((8, 12), |[x, y]| [x / 2.0, y + 1.0]));
+        assert_eq!(pixels(&moved[0], (8, 12)), pixels(&moved[1], (8, 12)));
+        // and pixels that are none are no mask
+        assert_eq!(Mask::of_pixels(2, 2, vec![0; 4].into()), None);
+        assert_eq!(Mask::of_pixels(2, 2, vec![1; 3].into()), None);
     }
 
     #[test]

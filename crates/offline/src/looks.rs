@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::message_types::IMAGE;
+    use spatial_reward_core::frame::Masks;
     use spatial_reward_core::geometry::GeometryEstimator;
     use spatial_reward_core::messages::Decoder;
     use spatial_reward_core::pipeline::measure::Measurer;
@@ -160,6 +161,7 @@ mod tests {
             intrinsics: None,
             places: None,
             registration: None,
+            masks: Masks::default(),
         })
     }
 

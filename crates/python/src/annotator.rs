@@ -5,8 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use spatial_reward::program;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::frame::{Frame, Intrinsics};
-use spatial_reward_core::pipeline::annotator::{Annotator as CoreAnnotator, measure_placed};
+use spatial_reward_core::frame::{Frame, Intrinsics, Mask};
+use spatial_reward_core::pipeline::annotator::{
+    Annotator as CoreAnnotator, PlacedRegions, measure_placed,
+};
 use spatial_reward_core::pipeline::measure::Broken;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::nanos_from_seconds;
@@ -91,6 +93,7 @@ impl Annotator {
     ) -> PyResult<Step> {
         let regions = placed(fingertip, target)?;
         let frame = frame(color, depth, self.camera)?;
+        fit_masks(&regions, &frame)?;
         let stamp_nanos = match (stamp_s, stamp_ns) {
             (Some(_), Some(_)) => {
                 return Err(Failure::of(
@@ -171,6 +174,7 @@ pub(crate) fn measure(
     let settings = ready(crate::settings::config(config, chosen)?)?;
     let regions = placed(Some(fingertip), Some(target))?;
     let frame = frame(color, depth, Some(camera.get().intrinsics))?;
+    fit_masks(&regions, &frame)?;
     let estimator = open(py, &settings)?;
     let measured = py.detach(|| measure_placed(estimator.as_ref(), frame, &regions));
     Ok(Measurement {
@@ -208,6 +212,26 @@ fn frame(
         depth: depth.map(arrays::depth).transpose()?,
         intrinsics,
     })
+}
+
+/// A mask is of the picture that it is given with.
+fn fit_masks(regions: &PlacedRegions, frame: &Frame) -> Result<(), Failure> {
+    let picture = (frame.color.width, frame.color.height);
+    let masks = [
+        ("fingertip", &regions.masks.fingertip),
+        ("target", &regions.masks.target),
+    ];
+    for (what, mask) in masks {
+        let size = mask.as_ref().and_then(Mask::picture);
+        if let Some(size) = size.filter(|size| *size != picture) {
+            let words = format!(
+                "the mask of {what} has {}x{} pixels, and the picture {}x{}",
+                size.0, size.1, picture.0, picture.1
+            );
+            return Err(Failure::of("region", words));
+        }
+    }
+    Ok(())
 }
 
 fn stamp(seconds: f64) -> Result<i64, Failure> {

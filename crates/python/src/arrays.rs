@@ -6,7 +6,7 @@ use numpy::{
     PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
-use spatial_reward_core::frame::{ColorImage, DepthImage};
+use spatial_reward_core::frame::{BoundingBox, ColorImage, DepthImage, Mask};
 
 use crate::error::Failure;
 
@@ -136,6 +136,55 @@ pub(crate) fn depth(given: &Bound<'_, PyAny>) -> Result<DepthImage, Failure> {
         _ => "depth.astype(numpy.float32) in metres",
     };
     Err(Failure::of("array", words).remedy(remedy))
+}
+
+/// A mask of shape (height, width), bool, with the box around its pixels; `None` for what is no array of two dimensions.
+#[expect(
+    clippy::type_complexity,
+    reason = "a box and a mask, each where there is one"
+)]
+pub(crate) fn mask(
+    what: &str,
+    given: &Bound<'_, PyAny>,
+) -> Result<Option<(Option<BoundingBox>, Option<Mask>)>, Failure> {
+    let Ok(array) = given.cast::<PyUntypedArray>() else {
+        return Ok(None);
+    };
+    if array.ndim() != 2 {
+        return Ok(None);
+    }
+    let typed: PyReadonlyArray2<'_, bool> = given.extract().map_err(|_| {
+        let words = format!(
+            "{what} is {}, and a mask is (height, width) of bool",
+            described(array)
+        );
+        Failure::of("region", words).remedy("mask.astype(bool), or mask == the object's number")
+    })?;
+    let slice = typed.as_slice().map_err(|_| in_pieces(what))?;
+    let (height, width) = sides(what, array)?;
+    let mask = Mask::of_pixels(width, height, memory(array, slice));
+    let around = mask.as_ref().map(|_| around(slice, width as usize));
+    Ok(Some((around, mask)))
+}
+
+/// The box around the pixels of a mask that has some.
+fn around(pixels: &[bool], width: usize) -> BoundingBox {
+    let rows = || pixels.chunks_exact(width);
+    let is_in = |row: &[bool]| row.contains(&true);
+    let top = rows().position(is_in).unwrap_or_default();
+    let bottom = rows().rposition(is_in).map_or(0, |last| last + 1);
+    let left = rows()
+        .filter_map(|row| row.iter().position(|pixel| *pixel))
+        .min();
+    let right = rows()
+        .filter_map(|row| row.iter().rposition(|pixel| *pixel))
+        .max();
+    BoundingBox::new(
+        left.unwrap_or_default() as f64,
+        top as f64,
+        right.map_or(0, |last| last + 1) as f64,
+        bottom as f64,
+    )
 }
 
 fn sides(what: &str, array: &Bound<'_, PyUntypedArray>) -> Result<(u32, u32), Failure> {

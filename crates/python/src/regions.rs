@@ -1,10 +1,11 @@
 //! Where an object is in a picture, as Python says it: a box, what a tracker found, or nothing.
 
 use pyo3::prelude::*;
-use spatial_reward_core::frame::{BoundingBox, BoxSource, Reason};
+use spatial_reward_core::frame::{BoundingBox, BoxSource, Mask, Masks, Reason};
 use spatial_reward_core::pipeline::annotator::{Placed, PlacedRegions};
 use spatial_reward_core::settings::{DrawnBox, Region};
 
+use crate::arrays;
 use crate::error::Failure;
 use crate::tracker::Tracked;
 
@@ -26,7 +27,7 @@ pub(crate) fn bbox(what: &str, given: &Bound<'_, PyAny>) -> Result<BoundingBox, 
             .repr()
             .map_or_else(|_| "?".to_owned(), |shown| shown.to_string());
         let words = format!(
-            "{what} is {shown}, and a box (x_min, y_min, x_max, y_max) in pixels is needed"
+            "{what} is {shown}, and a box (x_min, y_min, x_max, y_max) in pixels is needed, or a mask (height, width) of bool"
         );
         Failure::of("region", words)
     })?;
@@ -38,24 +39,34 @@ pub(crate) fn placed(
     fingertip: Option<&Bound<'_, PyAny>>,
     target: Option<&Bound<'_, PyAny>>,
 ) -> Result<PlacedRegions, Failure> {
+    let (fingertip, fingertip_mask) = one("fingertip", fingertip, Reason::NoFingertipBox)?;
+    let (target, target_mask) = one("target", target, Reason::NoTargetBox)?;
     Ok(PlacedRegions {
-        fingertip: one("fingertip", fingertip, Reason::NoFingertipBox)?,
-        target: one("target", target, Reason::NoTargetBox)?,
+        fingertip,
+        target,
+        masks: Masks {
+            fingertip: fingertip_mask,
+            target: target_mask,
+        },
     })
 }
 
-fn one(
-    what: &str,
-    given: Option<&Bound<'_, PyAny>>,
-    missing: Reason,
-) -> Result<Result<Placed, Reason>, Failure> {
+/// Where a region is, and which pixels are its, where a mask tells.
+type Told = (Result<Placed, Reason>, Option<Mask>);
+
+fn one(what: &str, given: Option<&Bound<'_, PyAny>>, missing: Reason) -> Result<Told, Failure> {
     let Some(given) = given else {
-        return Ok(Err(missing));
+        return Ok((Err(missing), None));
     };
     if let Ok(tracked) = given.cast::<Tracked>() {
-        return Ok(tracked.get().placed());
+        return Ok((tracked.get().placed(), None));
     }
-    Ok(Ok((bbox(what, given)?, BoxSource::SEEN)))
+    if let Some((bbox, mask)) = arrays::mask(what, given)? {
+        // A mask without a pixel says that the object is not seen.
+        let placed = bbox.map(|bbox| (bbox, BoxSource::SEEN)).ok_or(missing);
+        return Ok((placed, mask));
+    }
+    Ok((Ok((bbox(what, given)?, BoxSource::SEEN)), None))
 }
 
 /// Where a recording's region comes from: the name of a topic, or a box in the first picture from which it is followed.

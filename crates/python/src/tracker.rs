@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use spatial_reward_core::following::{Drawing, Follower, Sight};
 use spatial_reward_core::frame::{BoxOrigin, BoxSource, Reason};
 use spatial_reward_core::pipeline::annotator::Placed;
-use spatial_reward_core::tracking::Cover;
+use spatial_reward_core::tracking::{Cover, StartError};
 
 use crate::arrays;
 use crate::error::Failure;
@@ -50,6 +50,12 @@ impl Tracked {
         }
     }
 
+    /// What two trackers say of one picture that went through a recording in both directions of time.
+    #[staticmethod]
+    fn joined(earlier: &Bound<'_, Self>, later: &Bound<'_, Self>) -> Self {
+        Self(Sight::joined(earlier.get().0, later.get().0))
+    }
+
     fn __repr__(&self) -> String {
         match self.r#box() {
             Some((x0, y0, x1, y1)) => {
@@ -66,7 +72,14 @@ impl Tracked {
 /// Follows a region that was drawn in one picture through those that come.
 #[pyclass(frozen, module = "spatial_reward")]
 pub(crate) struct Tracker {
-    state: Mutex<(Follower, i64)>,
+    state: Mutex<State>,
+}
+
+/// A follower after some pictures.
+struct State {
+    follower: Follower,
+    pictures: i64,
+    last: Sight,
 }
 
 #[pymethods]
@@ -81,10 +94,21 @@ impl Tracker {
         other: Option<&Bound<'_, Tracker>>,
     ) -> PyResult<Self> {
         let tracker = Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                follower: Follower::default(),
+                pictures: 0,
+                last: Sight::Lost,
+            }),
         };
         tracker.see(py, color, Some(r#box), depth, other)?;
         Ok(tracker)
+    }
+
+    /// Where it was in the last picture.
+    #[getter]
+    fn last(&self) -> Tracked {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Tracked(state.last)
     }
 
     /// Where the region is in the next picture.
@@ -128,22 +152,28 @@ impl Tracker {
         let other: Option<Cover> = other.and_then(|other| other.get().cover());
         let seen = py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let (follower, pictures) = &mut *state;
+            let State {
+                follower,
+                pictures,
+                last,
+            } = &mut *state;
             *pictures += 1;
-            follower.see(
+            let seen = follower.see(
                 drawn,
                 *pictures,
                 Some((&color, depth.as_ref())),
                 other.as_ref(),
-            )
+            )?;
+            *last = seen.unwrap_or(Sight::Lost);
+            Ok::<_, StartError>(*last)
         });
         let seen = seen.map_err(|error| PyErr::from(Failure::of("region", error.to_string())))?;
-        Ok(Tracked(seen.unwrap_or(Sight::Lost)))
+        Ok(Tracked(seen))
     }
 
     fn cover(&self) -> Option<Cover> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0.cover().cloned()
+        state.follower.cover().cloned()
     }
 }
 

@@ -5,6 +5,10 @@ mod elsewhere;
 mod profile;
 pub(crate) mod wire;
 
+use std::env;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -16,6 +20,7 @@ use spatial_reward_core::settings::Settings;
 use crate::program::cli::Train;
 use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
+use elsewhere::Elsewhere;
 use profile::PROFILE;
 
 /// The model is not in this build.
@@ -25,15 +30,11 @@ pub(crate) const IS_HERE: bool = false;
 pub(crate) fn registration() -> Registration {
     Registration {
         profile: PROFILE,
-        open: Arc::new(|settings, _| {
-            let opened = match elsewhere::program() {
-                Some(program) => elsewhere::Elsewhere::open(&program, settings),
-                None => Err(not_in_this_build()),
-            };
-            match opened {
-                Ok(estimator) => Ok(Box::new(estimator)),
-                Err(error) => Err(spatial_reward_core::Error::Estimator(error.into())),
-            }
+        open: Arc::new(|settings, _| match elsewhere::named().or_else(on_path) {
+            Some(program) => Elsewhere::estimator(&program, settings),
+            None => Err(spatial_reward_core::Error::Estimator(
+                not_in_this_build().into(),
+            )),
         }),
     }
 }
@@ -81,4 +82,19 @@ fn not_in_this_build() -> anyhow::Error {
          SPATIAL_REWARD_PROGRAM. Labelling with --estimator geometry needs a \
          bag with depth and no model"
     )
+}
+
+/// Another program of this name on the path, which may have the model.
+fn on_path() -> Option<PathBuf> {
+    let own = env::current_exe().ok();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut found = env::split_paths(&path).map(|folder| folder.join("spatial-reward"));
+    found.find(|program| is_program(program) && program.canonicalize().ok() != own)
+}
+
+/// The script of the same name that a Python package brings is none.
+fn is_program(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"\x7fELF"
 }

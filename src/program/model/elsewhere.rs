@@ -1,10 +1,9 @@
-//! The model in a process of its own, for a build without it: another build of this program, which has it, measures. It is
-//! how Python has the model, whatever libtorch is loaded there already: two in one process would share their names.
+//! The model in a process of its own: a build of this program that has it measures. It is how Python has the model,
+//! whatever libtorch is loaded there already: two in one process would share their names.
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
@@ -24,8 +23,6 @@ use super::wire::{
 
 /// Names the program that has the model.
 const VARIABLE: &str = "SPATIAL_REWARD_PROGRAM";
-/// What such a program is called.
-const NAME: &str = "spatial-reward";
 
 /// A process that measures.
 pub(super) struct Elsewhere {
@@ -42,30 +39,28 @@ struct Line {
     is_dead: bool,
 }
 
-/// The program that has the model, as somebody named it or as it is on the path; `None` where there is none.
-pub(super) fn program() -> Option<PathBuf> {
-    if let Some(named) = env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
-        return Some(named.into());
-    }
-    let own = env::current_exe().ok();
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut found = env::split_paths(&path).map(|folder| folder.join(NAME));
-    found.find(|program| is_program(program) && program.canonicalize().ok() != own)
-}
-
-/// The script of the same name that a Python package brings is none.
-fn is_program(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
-    read.is_ok() && magic == *b"\x7fELF"
+/// The program that is to measure, where somebody named one.
+pub(super) fn named() -> Option<PathBuf> {
+    let named = env::var_os(VARIABLE).filter(|named| !named.is_empty());
+    named.map(PathBuf::from)
 }
 
 impl Elsewhere {
+    /// The estimator of that program.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn estimator(program: &Path, settings: &Settings) -> CoreResult<Box<dyn Estimator>> {
+        let opened = Self::open(program, settings);
+        let opened = opened.map_err(|error| spatial_reward_core::Error::Estimator(error.into()))?;
+        Ok(Box::new(opened))
+    }
+
     /// Start it, and wait until its model is loaded.
     ///
     /// # Errors
     /// If the program cannot be started or is not what it should be; what it says against the settings.
-    pub(super) fn open(program: &Path, settings: &Settings) -> anyhow::Result<Self> {
+    fn open(program: &Path, settings: &Settings) -> anyhow::Result<Self> {
         let shown = program.display();
         let mut child = Command::new(program)
             .args(["--quiet", "estimate"].map(OsString::from))
@@ -74,6 +69,8 @@ impl Elsewhere {
             .stderr(Stdio::piped())
             // Ctrl-C is for this process, which ends the other by going.
             .process_group(0)
+            // It measures itself.
+            .env_remove(VARIABLE)
             .spawn()
             .with_context(|| format!("cannot start {shown} ({VARIABLE}), which is to measure"))?;
         let (Some(out), Some(input), Some(errors)) =

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::frame::{
-    Answer, BoundingBox, ColorImage, DepthImage, Distortion, Frame, Intrinsics, Measurement,
+    Answer, BoundingBox, ColorImage, DepthImage, Distortion, Frame, Intrinsics, Masks, Measurement,
     Reason, Regions,
 };
 

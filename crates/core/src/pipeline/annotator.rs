@@ -6,7 +6,7 @@ use super::measure::{Broken, fit};
 use super::{FrameInfo, Rewarder, estimate};
 use crate::error::Result;
 use crate::estimator::Estimator;
-use crate::frame::{BoundingBox, BoxSource, Frame, Measurement, Reason};
+use crate::frame::{BoundingBox, BoxSource, Frame, Masks, Measurement, Reason, Regions};
 use crate::settings::Settings;
 use crate::step::{Latency, Step};
 
@@ -14,12 +14,14 @@ use crate::step::{Latency, Step};
 pub type Placed = (BoundingBox, BoxSource);
 
 /// Where both objects are in a picture, and what to say of one that is nowhere.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlacedRegions {
     /// What the robot reaches with.
     pub fingertip: Result<Placed, Reason>,
     /// What it reaches for.
     pub target: Result<Placed, Reason>,
+    /// Which pixels are theirs, in those of the picture, where that is known.
+    pub masks: Masks,
 }
 
 /// Measures frames and folds them to steps.
@@ -63,7 +65,7 @@ impl Annotator {
             ..frame
         };
         let info = info(&frame, regions);
-        let measured = measure(self.estimator.as_ref(), frame, &info)?;
+        let measured = measure(self.estimator.as_ref(), frame, &info, &regions.masks)?;
         Ok((self.rewarder).push(info, measured, Latency::default()))
     }
 }
@@ -78,23 +80,30 @@ pub fn measure_placed(
     regions: &PlacedRegions,
 ) -> Result<Result<Measurement, Reason>, Broken> {
     let info = info(&frame, regions);
-    measure(estimator, frame, &info)
+    measure(estimator, frame, &info, &regions.masks)
 }
 
 fn measure(
     estimator: &dyn Estimator,
     frame: Frame,
     info: &FrameInfo,
+    masks: &Masks,
 ) -> Result<Result<Measurement, Reason>, Broken> {
     let frame = fit(frame)?;
     Ok(info.regions().and_then(|regions| {
+        let regions = Regions {
+            masks: masks.clone(),
+            ..regions
+        };
         let measured = estimate(estimator, &frame, &regions)?;
         Ok(doubted(measured, info, &frame))
     }))
 }
 
 fn info(frame: &Frame, regions: &PlacedRegions) -> FrameInfo {
-    let PlacedRegions { fingertip, target } = regions;
+    let PlacedRegions {
+        fingertip, target, ..
+    } = regions;
     FrameInfo {
         stamp_nanos: frame.stamp_nanos,
         timeline_nanos: frame.stamp_nanos,
@@ -161,6 +170,7 @@ mod tests {
         let regions = PlacedRegions {
             fingertip: seen(30),
             target: seen(second),
+            masks: Masks::default(),
         };
         (frame, regions)
     }

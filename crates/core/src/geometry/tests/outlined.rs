@@ -36,7 +36,7 @@ fn stacked(depth_scale: f64) -> Stacked {
         color: ColorImage {
             width: 320,
             height: 240,
-            rgb: vec![90; 320 * 240 * 3],
+            rgb: vec![90; 320 * 240 * 3].into(),
         },
         depth: DepthImage::new(
             width,
@@ -115,7 +115,7 @@ fn hand(more: Body, tops: &[(usize, f64)]) -> Cast {
         color: ColorImage {
             width: 320,
             height: 240,
-            rgb: vec![90; 320 * 240 * 3],
+            rgb: vec![90; 320 * 240 * 3].into(),
         },
         depth: DepthImage::new(320, 240, seen.iter().map(|hit| hit.0 as f32).collect()),
         regions: Regions {
