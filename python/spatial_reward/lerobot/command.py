@@ -112,7 +112,7 @@ def _episodes(text: str) -> list[int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spatial-reward label",
-        description="Give a LeRobot dataset (v3.0) rewards: as columns of a copy with hard-linked videos, or in a table.",
+        description="Give a LeRobot dataset (v3.0) rewards: in a copy with hard-linked videos, or in a table.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

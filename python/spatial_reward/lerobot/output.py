@@ -127,7 +127,7 @@ def _check_in_place(root: Path) -> None:
         words = f"{linked[0]} is a symbolic link, as in a hub's cache, which is not written into"
         raise error("output", words, "write a copy", str(root))
     for path in (root.resolve().parent, root, root / "meta", root / "data"):
-        if not os.access(path, os.W_OK):
+        if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise error("output", f"{path} is read-only", "write a copy into another folder", str(path))
 
 
