@@ -6,14 +6,16 @@ It is the program's own, but for `label` of a LeRobot dataset: see `spatial-rewa
 import sys
 
 from spatial_reward import _native
-from spatial_reward.lerobot import command
 
 
 def main() -> int:
     """Run the program with the process's arguments; what the process is to say at its end comes back."""
     arguments = sys.argv[1:]
-    if command.dataset_of(arguments) is not None:
-        return command.main(arguments[1:])
+    if arguments[:1] == ["label"]:
+        from spatial_reward.lerobot import command
+
+        if command.is_about_a_dataset(arguments[1:]):
+            return command.main(arguments[1:])
     return _native.main(["spatial-reward", *arguments])
 
 

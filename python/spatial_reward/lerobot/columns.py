@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,20 +24,34 @@ _AROUND = 3
 _Vector = npt.NDArray[np.float64]
 
 
-def values(dataset: Dataset, episode: Episode, key: str) -> Any:
-    """A column of an episode, as Arrow has it."""
-    path = dataset.root / episode.data_file
-    file = open_parquet(path)
-    if key not in file.schema_arrow.names:
-        raise error("dataset", f"{path} has no column {key}", path=str(path))
-    return file.read(columns=[key])[key].slice(episode.first_row, episode.length).combine_chunks()
+class Columns:
+    """The columns of a dataset's data files, one file of each of which is held."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self._held: dict[str, tuple[Path, Any]] = {}
+
+    def values(self, episode: Episode, key: str) -> Any:
+        """A column of an episode, as Arrow has it.
+
+        Raises:
+            Error: its data file has not got it.
+        """
+        held = self._held.get(key)
+        if held is None or held[0] != episode.data_file:
+            file = open_parquet(self.dataset.root / episode.data_file)
+            if key not in file.schema_arrow.names:
+                words = f"{self.dataset.root / episode.data_file} has no column {key}"
+                raise error("dataset", words, path=str(self.dataset.root / episode.data_file))
+            held = self._held[key] = (episode.data_file, file.read(columns=[key])[key])
+        return held[1].slice(episode.first_row, episode.length).combine_chunks()
 
 
 class ColumnBoxes:
     """The boxes of one region in one episode."""
 
-    def __init__(self, column: Column, camera: Camera | None, dataset: Dataset, episode: Episode) -> None:
-        rows = numbers(values(dataset, episode, column.key)).reshape(episode.length, -1).astype(np.float64)
+    def __init__(self, column: Column, camera: Camera | None, columns: Columns, episode: Episode) -> None:
+        rows = numbers(columns.values(episode, column.key)).reshape(episode.length, -1).astype(np.float64)
         self._rows = rows[:, list(column.elements)]
         self._column, self._camera = column, camera
         if camera is None and (
@@ -139,7 +154,7 @@ def depth_at(depth: npt.NDArray[Any], x: float, y: float) -> float | None:
 
 
 def annotated_boxes(
-    dataset: Dataset, episode: Episode, camera: str, annotated: Annotated
+    columns: Columns, episode: Episode, camera: str, annotated: Annotated
 ) -> tuple[dict[int, Box], set[str]]:
     """The boxes that LeRobot's annotate wrote for a label, by frame, and all labels that it wrote for this camera.
 
@@ -147,13 +162,13 @@ def annotated_boxes(
     with `detections`, each a `label`, a `bbox_format` and a `bbox`. Of several with the label in a frame the first
     counts.
     """
-    if EVENTS not in dataset.features:
-        words = f"{dataset.root} has no annotations (no column {EVENTS}), and a label was given"
+    if EVENTS not in columns.dataset.features:
+        words = f"{columns.dataset.root} has no annotations (no column {EVENTS}), and a label was given"
         raise error("region", words, "run LeRobot's lerobot-annotate, or draw a box")
     wanted = {label.strip().casefold() for label in annotated.labels}
     boxes: dict[int, Box] = {}
     labels: set[str] = set()
-    for frame, events in enumerate(values(dataset, episode, EVENTS).to_pylist()):
+    for frame, events in enumerate(columns.values(episode, EVENTS).to_pylist()):
         for detection in _detections(events, camera):
             label = str(detection.get("label", "")).strip()
             labels.add(label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,16 +20,10 @@ Exit codes: 0 fine, 1 error, 2 usage.
 """
 
 
-def dataset_of(arguments: Sequence[str]) -> str | None:
-    """The dataset that a command line is about: `label` and, among what follows it, one that is no option's value."""
-    if not arguments or arguments[0] != "label":
-        return None
-    before = ""
-    for argument in arguments[1:]:
-        if before not in {"-o", "--output", "--out"} and not argument.startswith("-") and is_dataset(argument):
-            return argument
-        before = argument
-    return None
+def is_about_a_dataset(arguments: Sequence[str]) -> bool:
+    """Whether one of what follows `label` is a dataset, and no option's value."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    return any(is_dataset(each) for before, each in pairs if before not in {"-o", "--output"} and each[:1] != "-")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         _parser().error("say what to write: -o OUT, --in-place or --sidecar FILE")
     from .labelling import label_dataset
 
+    # What is unfinished is removed, whoever ends it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     columns: dict[str, str | None] = {}
     for column in given.column or []:
         what, _, name = column.partition("=")

@@ -11,7 +11,7 @@ from .._errors import error
 from .._native import Annotator, Step
 from .ahead import ahead
 from .choices import Choices, camera_of
-from .columns import ColumnBoxes, annotated_boxes
+from .columns import ColumnBoxes, Columns, annotated_boxes
 from .dataset import Dataset, Episode
 from .depth import depth_pictures
 from .following import Frame, Plan, placed
@@ -28,7 +28,7 @@ class Measuring:
     def __init__(
         self, dataset: Dataset, chosen: Choices, reward: str | None, distance: str | None, estimator: str | None
     ) -> None:
-        self._dataset, self._chosen = dataset, chosen
+        self._dataset, self._chosen, self._columns = dataset, chosen, Columns(dataset)
         width, height = _picture_size(dataset, chosen.camera)
         self._camera = camera_of(chosen.intrinsics, width, height)
         kind = estimator or (chosen.annotator.get("estimator") or {}).get("kind", "geometry")
@@ -151,13 +151,13 @@ class Measuring:
         return {episode.index: Plan(where.due(episode, role)) for episode in taken}
 
     def _column_plan(self, column: Column, episode: Episode) -> Plan:
-        boxes = ColumnBoxes(column, self._camera, self._dataset, episode)
+        boxes = ColumnBoxes(column, self._camera, self._columns, episode)
         return Plan({}, lambda index, frame: boxes.box(index, frame.depth))
 
     def _annotated_plans(self, annotated: Annotated, role: Role, taken: Sequence[Episode]) -> dict[int, Plan]:
         plans, known = {}, set()
         for episode in taken:
-            due, labels = annotated_boxes(self._dataset, episode, self._chosen.camera, annotated)
+            due, labels = annotated_boxes(self._columns, episode, self._chosen.camera, annotated)
             plans[episode.index] = Plan(due)
             known |= labels
         if not any(plan.due for plan in plans.values()):

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def _take_over(root: Path, folder: Path, own: set[Path], in_place: bool) -> None
         relative = Path(parent).relative_to(root)
         folders[:] = [name for name in folders if not name.endswith(".partial")]
         (folder / relative).mkdir(exist_ok=True)
-        shutil.copystat(parent, folder / relative)
+        # As it was, but for a folder that is read-only: it is to be written into.
+        (folder / relative).chmod(stat.S_IMODE(Path(parent).stat().st_mode) | stat.S_IRWXU)
         for name in files:
             if relative / name in own:
                 continue

@@ -41,8 +41,8 @@ class Scene:
         return ((x - cx) * z / fx, (y - cy) * z / fy, z)
 
 
-def record(root, scene, kind, vcodec="libsvtav1"):
-    """A dataset as LeRobot records it: `kind` is video or image."""
+def record(root, scene, kind, vcodec="libsvtav1", file_mb=None):
+    """A dataset as LeRobot records it: `kind` is video or image; files are about this large."""
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     def numbers(*shape, dtype="float32", **more):
@@ -62,6 +62,8 @@ def record(root, scene, kind, vcodec="libsvtav1"):
     dataset = LeRobotDataset.create(
         "somebody/reach", FPS, features, root=root, use_videos=kind == "video", vcodec=vcodec
     )
+    if file_mb is not None:
+        dataset.meta.update_chunk_settings(data_files_size_in_mb=file_mb, video_files_size_in_mb=file_mb)
     for begin, end in EPISODES:
         for index in range(begin, end):
             fingertip, target = scene.fingertips[index], scene.targets[index]
@@ -86,10 +88,12 @@ def record(root, scene, kind, vcodec="libsvtav1"):
 
 
 def decoded(root):
-    """The pictures of a dataset's only video, by a loop of our own."""
-    (path,) = (root / "videos" / FRONT).rglob("*.mp4")
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    """The pictures of a dataset's videos, by a loop of our own."""
+    pictures = []
+    for path in sorted((root / "videos" / FRONT).rglob("*.mp4")):
+        with av.open(str(path)) as container:
+            pictures += [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return pictures
 
 
 def only(root, pattern):

@@ -141,6 +141,30 @@ def test_each_codec_that_lerobot_writes_is_read(scene, tmp_path):
         np.testing.assert_array_equal(column(tmp_path / f"{codec}_out", "next.reward"), expected)
 
 
+def test_episodes_lie_in_several_files(scene, tmp_path):
+    # given files that are so small that each episode has its own
+    dataset = made.record(tmp_path / "dataset", scene, "video", file_mb=0.01)
+    assert len(list(dataset.rglob("data/*/*.parquet"))) == len(list(dataset.rglob("*.mp4"))) == len(EPISODES)
+    labelled(dataset, tmp_path / "out")
+    expected = next_rewards(steps(scene, made.decoded(dataset), boxes(scene)))
+    np.testing.assert_array_equal(column(tmp_path / "out", "next.reward"), expected)
+    assert len(loaded(tmp_path / "out")) == len(expected)
+
+
+def test_episodes_in_between_are_passed_over(recorded, tmp_path, monkeypatch):
+    from spatial_reward.lerobot import pictures as reading
+
+    labelled(recorded["video"], None, sidecar=tmp_path / "all.parquet")
+    whole = pq.read_table(tmp_path / "all.parquet")
+    wanted = np.asarray(whole["episode_index"]) != 1
+    # by decoding them, and by leaping over them
+    for leap_s in (reading._LEAP_S, 0.1):
+        monkeypatch.setattr(reading, "_LEAP_S", leap_s)
+        path = tmp_path / f"{leap_s}.parquet"
+        labelled(recorded["video"], None, sidecar=path, episodes=[0, 2])
+        assert pq.read_table(path).equals(whole.filter(wanted))
+
+
 def test_statistics_are_lerobots_own(recorded, tmp_path):
     labelled(recorded["image"], tmp_path / "out", columns={"distance": "reward.distance", "valid": "reward.valid"})
     dataset = loaded(tmp_path / "out")
@@ -203,7 +227,7 @@ def test_the_rl_buffer_reads_the_rewards(recorded, tmp_path):
 
 def test_ra_bc_reads_the_progress(recorded, scene, tmp_path):
     rabc = pytest.importorskip("lerobot.utils.rabc", reason="this LeRobot has no RA-BC", exc_type=ImportError)
-    path = tmp_path / "spatial_progress.parquet"
+    path = tmp_path / "sarm_progress.parquet"
     # given a frame without a fingertip
     gone = 3
 
@@ -697,6 +721,18 @@ def nobody():
         os.seteuid(0)
     else:
         yield
+
+
+def test_a_read_only_dataset_is_copied(copied, tmp_path, request):
+    for path in (copied, *copied.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent in (tmp_path, *list(tmp_path.parents)[:-1]):
+        parent.chmod(0o755)
+    (tmp_path / "outputs").mkdir(mode=0o777)
+    (tmp_path / "outputs").chmod(0o777)
+    request.getfixturevalue("nobody")
+    out = labelled(copied, tmp_path / "outputs" / "out").folder
+    assert "next.reward" in table_of(out).column_names
 
 
 @pytest.mark.parametrize("in_place", [True, False])
