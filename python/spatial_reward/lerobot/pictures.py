@@ -93,7 +93,7 @@ class VideoPictures:
                 words = f"the video {whole} is missing: the dataset says that it is there"
                 remedy = "fetch the whole dataset, with its videos"
                 raise error("no_file", words, remedy, str(whole)) from cause
-            except (OSError, IndexError, self._av.FFmpegError) as cause:
+            except (OSError, ValueError, IndexError, self._av.FFmpegError) as cause:
                 raise error("video", f"cannot read {whole}: {cause}", path=str(whole)) from cause
             stream.thread_type = "AUTO"
             self._path, self._reached_s = path, 0.0
@@ -113,7 +113,7 @@ class VideoPictures:
                 f"{due_s:.3f} s: the video is cut short"
             )
             raise error("episode_cut", words, "fetch the video again", str(path)) from None
-        except (OSError, ValueError) as cause:  # PyAV's errors are both
+        except (OSError, ValueError, self._av.FFmpegError) as cause:
             words = f"{path} does not decode at frame {row} of episode {episode.index}: {cause}"
             raise error("video", words, "fetch the video again", str(path)) from cause
 

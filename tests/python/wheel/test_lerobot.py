@@ -694,6 +694,23 @@ def test_a_video_that_is_cut_short_is_named_with_its_episode(copied, tmp_path):
     assert error.kind == "episode_cut" and "episode 1" in str(error) and str(video) in str(error)
 
 
+def test_a_video_that_is_none_is_named(copied, tmp_path):
+    video = made.only(copied, "*.mp4")
+    video.write_bytes(b"no video at all")
+    error = refused(copied, tmp_path / "out")
+    assert error.kind == "video" and error.path == str(video)
+
+
+def test_a_video_that_is_damaged_ends_in_an_error_or_in_pictures(copied, tmp_path):
+    video = made.only(copied, "*.mp4")
+    content = bytearray(video.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = np.random.default_rng(1).bytes(2000)
+    video.write_bytes(content)
+    error = refused(copied, tmp_path / "out")
+    assert error.kind in {"video", "video_gap", "episode_cut"} and str(video) in str(error)
+
+
 def test_an_episode_whose_rows_are_missing_is_named(copied, tmp_path):
     made.change_data(copied, lambda table: table.slice(0, len(table) - 3))
     error = refused(copied, tmp_path / "out")
