@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--estimator", metavar="NAME", help="geometry, or another one of this build")
     add("--config", metavar="FILE", help="settings; the section lerobot has those of these options")
     add("--alignment", metavar="WORD", help="next_frame (default): row t has what its action led to; frame: its own")
-    add("--on-invalid", metavar="WORD", help="hold, zero_shaping (default of shaped) or nan")
+    add("--on-invalid", metavar="WORD", help="hold, zero (default of shaped) or nan")
     add("--column", action="append", metavar="WHAT=NAME", help="reward, done, success, truncated, valid or distance")
     add("--replace-columns", action="store_true", help="replace columns that DATASET has")
     add("--episodes", type=_episodes, metavar="N,N,...", help="of a sidecar")

@@ -71,7 +71,7 @@ def label_dataset(
     estimator: str | None = None,
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     alignment: Literal["next_frame", "frame"] | None = None,
-    on_invalid: Literal["hold", "zero_shaping", "nan"] | None = None,
+    on_invalid: Literal["hold", "zero", "nan"] | None = None,
     columns: str | Mapping[str, str | None] | None = None,
     replace_columns: bool = False,
     in_place: bool = False,
@@ -102,8 +102,8 @@ def label_dataset(
         alignment: `next_frame`: row t has the reward of the frame that its action led to; `frame`: that of its own
             frame.
         on_invalid: what stands where nothing was measured, and in the last row, whose next frame is not there.
-            `hold`: the last valid reward; `zero_shaping`: that reward's base, without shaping; `nan`. None is
-            zero_shaping for shaped rewards and hold for others.
+            `hold`: the last valid reward; `zero`: that reward's base, without shaping; `nan`. None is
+            zero for shaped rewards and hold for others.
         columns: the names of the columns, by `reward`, `done`, `success`, `truncated`, `valid` (the reward was
             measured, and
             is none of `on_invalid`) and `distance` (metres); the first three are `next.reward`, `next.done` and
@@ -144,7 +144,7 @@ def label_dataset(
         reward = "shaped"
     measuring = Measuring(source, chosen, reward, distance, estimator)
     kind = measuring.annotator.reward
-    policy = on_invalid or ("zero_shaping" if kind == "shaped" else "hold")
+    policy = on_invalid or ("zero" if kind == "shaped" else "hold")
     align = alignment or chosen.alignment()
     _check_words(align, policy, kind)
     said = {**measuring.said(), "alignment": align, "on_invalid": policy}
@@ -210,8 +210,8 @@ def _check_words(alignment: str, policy: str, kind: str) -> None:
         raise error("config", f"alignment is '{alignment}', but must be {' or '.join(ALIGNMENTS)}")
     if policy not in POLICIES:
         raise error("config", f"on_invalid is '{policy}', but must be {', '.join(POLICIES[:-1])} or {POLICIES[-1]}")
-    if policy == "zero_shaping" and kind != "shaped":
-        raise error("config", f"on_invalid is zero_shaping, and the reward {kind} has no shaping", "take hold")
+    if policy == "zero" and kind != "shaped":
+        raise error("config", f"on_invalid is zero, and the reward {kind} has no shaping", "take hold")
 
 
 def _added(values: Mapping[int, Rows], names: Mapping[str, str], said: dict[str, Any]) -> list[Added]:

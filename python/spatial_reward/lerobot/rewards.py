@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .._errors import error
 from .._native import Step
 
-POLICIES = ("hold", "zero_shaping", "nan")
+POLICIES = ("hold", "zero", "nan")
 ALIGNMENTS = ("next_frame", "frame")
 
 _Floats = npt.NDArray[np.float64]

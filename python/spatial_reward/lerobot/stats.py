@@ -16,14 +16,19 @@ import numpy.typing as npt
 
 Statistics = dict[str, npt.NDArray[Any]]
 
+_BASIC = ("min", "max", "mean", "std")
 _QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 _BINS = 5000
 _MARGIN = 1e-10
 
 
 def of_episode(values: npt.NDArray[Any]) -> Statistics:
-    """Of one episode's values, (rows,) of the column's type."""
+    """Of one episode's values, (rows,) of the column's type. Rows of NaN do not count; of none but these all is NaN."""
     column = values.reshape(-1, 1)
+    if np.issubdtype(column.dtype, np.floating):
+        column = column[~np.isnan(column[:, 0])]
+    if not len(column):
+        return {**dict.fromkeys((*_BASIC, *_QUANTILES), np.full(1, np.nan)), "count": np.array([0])}
     # As LeRobot: in the type of the values, where a mean of float32 is a float32.
     mean = column.mean(axis=0)
     if len(column) > 1:
@@ -43,6 +48,9 @@ def of_episode(values: npt.NDArray[Any]) -> Statistics:
 
 def of_dataset(episodes: Sequence[Statistics]) -> Statistics:
     """Of all episodes together."""
+    episodes = [each for each in episodes if each["count"][0]] or list(episodes[:1])
+    if not episodes[0]["count"][0]:
+        return episodes[0]
     counts = np.stack([each["count"] for each in episodes])
     total = counts.sum(axis=0)
 

@@ -304,7 +304,7 @@ def test_what_was_not_measured_gets_what_the_policy_says(copied, scene, tmp_path
     flat = [step for episode in steps(scene, colors, places) for step in episode]
     assert [row for row, step in enumerate(flat) if not step.valid] == [5, 6, second]
     rewards, told = {}, {}
-    for policy in ("hold", "zero_shaping", "nan"):
+    for policy in ("hold", "zero", "nan"):
         out = tmp_path / policy
         labelled(dataset, out, on_invalid=policy)
         rewards[policy] = column(out, "next.reward")
@@ -312,12 +312,12 @@ def test_what_was_not_measured_gets_what_the_policy_says(copied, scene, tmp_path
     # then the last valid reward is held, or its base without shaping, or there is none, and the metadata says which
     own = np.float32([step.reward for step in flat])
     assert rewards["hold"][4] == rewards["hold"][5] == own[4]
-    assert rewards["zero_shaping"][4] == rewards["zero_shaping"][5] == base(flat[4])
+    assert rewards["zero"][4] == rewards["zero"][5] == base(flat[4])
     assert np.flatnonzero(np.isnan(rewards["nan"])).tolist() == [4, 5, second - 1, len(colors) - 19, len(colors) - 1]
     # a first frame that was not measured is nobody's next one, and the second episode begins with the frame after it
     assert rewards["hold"][second] == own[second + 1]
     measured = ~np.isnan(rewards["nan"])
-    for policy in ("hold", "zero_shaping"):
+    for policy in ("hold", "zero"):
         assert not np.isnan(rewards[policy]).any()
         np.testing.assert_array_equal(rewards[policy][measured], rewards["nan"][measured])
         assert told[policy]["on_invalid"] == policy and told[policy]["alignment"] == "next_frame"
@@ -331,8 +331,19 @@ def test_an_episode_without_a_valid_step_is_named(copied, tmp_path):
     assert np.isnan(column(labelled(dataset, tmp_path / "out", on_invalid="nan").folder, "next.reward")).any()
 
 
-def test_zero_shaping_is_of_shaped_rewards(recorded, tmp_path):
-    error = refused(recorded["video"], tmp_path / "out", reward="dense", on_invalid="zero_shaping")
+def test_rows_of_nan_do_not_spoil_the_statistics(copied, tmp_path):
+    # given a dataset of which one episode has no fingertip at all
+    first = EPISODES[0][1] - EPISODES[0][0]
+    dataset = hidden(copied, *range(first), first + 5)
+    stats = loaded(labelled(dataset, tmp_path / "out", on_invalid="nan").folder).meta.stats["next.reward"]
+    rewards = column(tmp_path / "out", "next.reward")
+    assert stats["count"] == np.isfinite(rewards).sum()
+    np.testing.assert_allclose(stats["mean"], np.nanmean(rewards.astype(float)), rtol=1e-5)
+    assert stats["min"] == np.nanmin(rewards) and stats["max"] == np.nanmax(rewards)
+
+
+def test_zero_is_of_shaped_rewards(recorded, tmp_path):
+    error = refused(recorded["video"], tmp_path / "out", reward="dense", on_invalid="zero")
     assert "dense has no shaping" in str(error)
 
 
@@ -784,7 +795,7 @@ def test_a_read_only_folder_is_named(in_place, copied, tmp_path, request):
         ({"config": {"lerobot": {"cameras": "x"}}}, "knows camera"),
         ({"config": {"regions": {"target": {"frame": "tool0"}}}, "target": None}, "it is box or fixed"),
         ({"episodes": [0]}, "a column has a value in every row"),
-        ({"on_invalid": "zero"}, "must be hold, zero_shaping or nan"),
+        ({"on_invalid": "zeros"}, "must be hold, zero or nan"),
         ({"alignment": "next"}, "must be next_frame or frame"),
         ({"columns": {"rewards": "x"}}, "knows reward"),
         ({"columns": "a/b"}, "no name for a column"),
