@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -14,7 +14,7 @@ from .choices import Choices, camera_of
 from .columns import ColumnBoxes, Columns, annotated_boxes
 from .dataset import Dataset, Episode
 from .depth import depth_pictures
-from .following import Frame, Plan, placed
+from .following import Frame, Place, Plan, placed
 from .pictures import ColumnPictures, Pictures, VideoPictures
 from .regions import ROLES, Annotated, Box, Column, Fixed, Role
 from .rewards import Measured
@@ -78,15 +78,17 @@ class Measuring:
             for episode in taken:
                 self.annotator.reset()
                 steps: list[Step] = []
-                for frame, fingertip, target in self._placed(episode, color, depth, plans[episode.index]):
-                    stamp_s = float(episode.timestamps[len(steps)])
-                    steps.append(
-                        self.annotator.step(
-                            frame.color, frame.depth, fingertip=fingertip, target=target, stamp_s=stamp_s
+                # Closed before its pictures are: somebody reads ahead in them.
+                with closing(self._placed(episode, color, depth, plans[episode.index])) as frames:
+                    for frame, fingertip, target in frames:
+                        stamp_s = float(episode.timestamps[len(steps)])
+                        steps.append(
+                            self.annotator.step(
+                                frame.color, frame.depth, fingertip=fingertip, target=target, stamp_s=stamp_s
+                            )
                         )
-                    )
-                    if progress is not None:
-                        progress(done + len(steps), total)
+                        if progress is not None:
+                            progress(done + len(steps), total)
                 done += len(steps)
                 measured[episode.index] = Measured.of(steps)
         finally:
@@ -117,7 +119,7 @@ class Measuring:
 
     def _placed(
         self, episode: Episode, color: Pictures, depth: Pictures | None, plans: tuple[Plan, Plan]
-    ) -> Iterator[Any]:
+    ) -> Generator[tuple[Frame, Place, Place], None, None]:
         def frames() -> Iterator[Frame]:
             if depth is None:
                 for picture in color.episode(episode):

@@ -78,10 +78,6 @@ def staged(dataset: Dataset, out: Path | None) -> Iterator[Path]:
     folder = final.parent / f".{final.name}.{os.getpid()}.partial"
     try:
         folder.mkdir(parents=True)
-    except OSError as cause:
-        words = f"cannot write {final}: {cause.strerror or cause}"
-        raise error("output", words, "name another folder to write", str(final)) from cause
-    try:
         yield folder
         if out is None:
             _exchange(folder, final)
@@ -92,7 +88,8 @@ def staged(dataset: Dataset, out: Path | None) -> Iterator[Path]:
         _sync(final.parent)
     except OSError as cause:
         words = f"cannot write {final}: {cause.strerror or cause}"
-        raise error("output", words, "make room, or name another folder to write", str(final)) from cause
+        remedy = "make room" if cause.errno == errno.ENOSPC else "name another folder to write"
+        raise error("output", words, remedy, str(final)) from cause
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

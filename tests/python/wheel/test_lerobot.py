@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -131,6 +132,17 @@ def test_rewards_are_those_of_step_on_the_decoded_frames_and_lerobot_loads_them(
     np.testing.assert_array_equal(np.flatnonzero(column(tmp_path / "out", "next.done")), last)
     assert result.valid == result.steps and result.invalid == {}
     assert result.depth == DEPTH and result.camera == FRONT
+
+
+def test_pictures_are_those_of_lerobots_decoder(recorded):
+    dataset = loaded(recorded["video"])
+    try:
+        theirs = [dataset[index][FRONT] for index in range(0, len(dataset), 7)]
+    except Exception as cause:  # whatever it lacks: torchcodec, FFmpeg's libraries, torchvision's reader
+        pytest.skip(f"LeRobot cannot decode videos here: {cause!r}"[:200])
+    for row, picture in zip(range(0, len(dataset), 7), theirs, strict=True):
+        levels = (picture.numpy() * 255).round().astype(np.uint8).transpose(1, 2, 0)
+        np.testing.assert_array_equal(levels, made.decoded(recorded["video"])[row])
 
 
 def test_each_codec_that_lerobot_writes_is_read(scene, tmp_path):
@@ -576,6 +588,21 @@ def test_depth_is_decoded_as_lerobot_codes_it(copied, scene, tmp_path):
     np.testing.assert_allclose(column(tmp_path / "out", "next.reward"), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("use_log", [True, False])
+def test_codes_of_depth_are_metres(use_log):
+    from spatial_reward.lerobot.depth import metres_of_codes
+
+    info = {"video.depth_min": 0.2, "video.depth_max": 4.0, "video.shift": 1.0, "video.use_log": use_log}
+    metres = metres_of_codes({"info": info}, "depth")
+    # both ends are what was not measured, or lies beyond
+    assert np.isnan(metres[[0, 4095]]).all() and np.isfinite(metres[1:4095]).all()
+    for depth in (0.3, 1.0, 3.7):
+        share = (np.log(depth + 1) - np.log(1.2)) / (np.log(5.0) - np.log(1.2)) if use_log else (depth - 0.2) / 3.8
+        assert metres[round(share * 4095)] == pytest.approx(depth, abs=1e-3)
+    with pytest.raises(sr.Error, match="no depth code"):
+        metres_of_codes({"info": {"video.depth_min": -2.0}}, "depth")
+
+
 @pytest.mark.parametrize("form", ["uint16.png", "uint16.tiff", "float32.tiff"])
 def test_depth_may_be_image_files(form, copied, scene, tmp_path):
     from PIL import Image
@@ -620,6 +647,28 @@ def test_intrinsics_come_from_the_dataset_or_the_configuration(copied, tmp_path)
     rewards = [column(tmp_path / name, "next.reward") for name in ("argument", "section", "file", "info")]
     for other in rewards[1:]:
         np.testing.assert_array_equal(other, rewards[0])
+
+
+def test_the_pages_files_are_read(copied, tmp_path):
+    # given the YAML of docs/lerobot.md
+    page = (made.ROOT / "docs" / "lerobot.md").read_text()
+    regions, config = (block.split("```")[0] for block in page.split("```yaml\n")[1:])
+    (tmp_path / "regions.yaml").write_text(regions)
+    (tmp_path / "config.yaml").write_text(config)
+    # then the file of regions has two episodes, and this dataset has one more
+    error = refused(copied, tmp_path / "out", regions=tmp_path / "regions.yaml", fingertip=None, target=None)
+    assert "1 of the episodes (2)" in str(error)
+    # and the configuration names numbers that this dataset has not
+    arguments = {"fingertip": None, "target": None, "intrinsics": None}
+    assert "observation.state has 3 numbers" in str(
+        refused(copied, tmp_path / "out", config=tmp_path / "config.yaml", **arguments)
+    )
+
+
+def test_a_package_that_is_missing_is_told_with_its_command(recorded, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    error = refused(recorded["video"], tmp_path / "out")
+    assert error.kind == "no_package" and error.remedy == "pip install 'spatial-reward[lerobot]'"
 
 
 def test_own_columns_and_none(recorded, tmp_path):
@@ -867,3 +916,20 @@ def test_the_command_line_labels_datasets_and_bags(recorded, tmp_path):
     bag = run("label", made.ROOT / "data" / "fetch_approach", "-o", tmp_path / "bag")
     assert bag.returncode == 0, bag.stderr
     assert (tmp_path / "bag" / "metadata.yaml").exists()
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_it_and_leaves_nothing(signal, recorded, tmp_path):
+    import signal as signals
+
+    out = tmp_path / "out"
+    options = ["--intrinsics", ",".join(map(str, INTRINSICS)), "--fingertip-column", "observation.fingertip"]
+    command = [sys.executable, "-m", "spatial_reward", "label", recorded["video"], "-o", out, *options]
+    process = subprocess.Popen([*command, "--target-column", "observation.target"], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.001)
+    process.send_signal(getattr(signals, signal))
+    _, words = process.communicate(timeout=30)
+    assert process.returncode == 130 and "nothing is written" in words
+    assert list(tmp_path.iterdir()) == []
