@@ -99,15 +99,13 @@ def label_dataset(
         distance: as `Annotator`.
         estimator: as `Annotator`.
         config: as `Annotator`, with a section `lerobot` of what these arguments say.
-        alignment: `next_frame`: row t has the reward of the frame that its action led to; `frame`: that of its own
-            frame.
+        alignment: `next_frame`: row t has the reward of the frame that its action led to; `frame`: its own frame's.
         on_invalid: what stands where nothing was measured, and in the last row, whose next frame is not there.
-            `hold`: the last valid reward; `zero`: that reward's base, without shaping; `nan`. None is
-            zero for shaped rewards and hold for others.
+            `hold`: the last valid reward; `zero`: that reward's base, without shaping; `nan`. None is zero for shaped
+            rewards and hold for others.
         columns: the names of the columns, by `reward`, `done`, `success`, `truncated`, `valid` (the reward was
-            measured, and
-            is none of `on_invalid`) and `distance` (metres); the first three are `next.reward`, `next.done` and
-            `next.success`; None leaves one out. A word alone is the name of the reward.
+            measured, and is none of `on_invalid`) and `distance` (metres); the first three are `next.reward`,
+            `next.done` and `next.success`; None leaves one out. A word alone is the name of the reward.
         replace_columns: whether columns may be replaced that the dataset has.
         in_place: put the result in the place of the dataset, whole or not at all.
         sidecar: Parquet files to write: `..._progress.parquet` for LeRobot's RA-BC, others as `lerobot.frame_signals`.
@@ -121,9 +119,7 @@ def label_dataset(
     source = open_dataset(located(dataset))
     paths = [Path(path) for path in ([sidecar] if isinstance(sidecar, str | os.PathLike) else sidecar or [])]
     names = _column_names(columns)
-    if (out is None) is not in_place and (out is not None or not paths):
-        words = "a folder to write is named, and in_place too" if in_place else "nothing says what to write"
-        raise error("output", words, "give one of out, in_place and sidecar")
+    _check_outputs(out, in_place, paths)
     writes = in_place or out is not None
     taken = _taken(source, episodes, writes)
     if writes:
@@ -148,23 +144,24 @@ def label_dataset(
     align = alignment or chosen.alignment()
     _check_words(align, policy, kind)
     said = {**measuring.said(), "alignment": align, "on_invalid": policy}
+    measured: dict[int, Measured] = {}
+    folder = None if out is None else Path(out)
     if writes:
-        with output.staged(source, None if in_place else Path(out or "")) as folder:
-            measured = measuring.episodes(taken, progress)
-            values = {
-                episode.index: rows(measured[episode.index], align, policy, chosen.shaping(), episode.index)
-                for episode in taken
-            }
+        values: dict[int, Rows] = {}
+        with output.staged(source, folder) as staging:
+            for index, each in measuring.episodes(taken, progress):
+                measured[index] = each
+                values[index] = rows(each, align, policy, chosen.shaping(), index)
             told = {**said, "columns": names, "invalid": _invalid(measured)}
-            output.write(source, folder, _added(values, names, told), in_place)
+            output.write(source, staging, _added(values, names, told), in_place)
     else:
-        measured = measuring.episodes(taken, progress)
+        measured.update(measuring.episodes(taken, progress))
     for path in paths:
         write_sidecar(path, measured, taken, said)
     invalid = _invalid(measured)
     steps = sum(len(each.valid) for each in measured.values())
     return LabelledDataset(
-        folder=(source.root if in_place else Path(out or "")) if writes else None,
+        folder=source.root if in_place else folder,
         sidecars=paths,
         episodes=len(taken),
         steps=steps,
@@ -175,6 +172,13 @@ def label_dataset(
         on_invalid=policy,
         seconds=time.monotonic() - began,
     )
+
+
+def _check_outputs(out: object, in_place: bool, sidecars: Sequence[Path]) -> None:
+    if in_place and out is not None:
+        raise error("output", "a folder to write is named, and in_place too", "give one of them")
+    if not in_place and out is None and not sidecars:
+        raise error("output", "nothing says what to write", "give out, in_place or sidecar")
 
 
 def _column_names(given: str | Mapping[str, str | None] | None) -> dict[str, str]:

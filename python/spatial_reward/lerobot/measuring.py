@@ -63,8 +63,8 @@ class Measuring:
             "regions": {role: _shown(self._chosen.sources[role]) for role in ROLES},
         }
 
-    def episodes(self, taken: Sequence[Episode], progress: Progress | None) -> dict[int, Measured]:
-        """The steps of each episode.
+    def episodes(self, taken: Sequence[Episode], progress: Progress | None) -> Iterator[tuple[int, Measured]]:
+        """The steps of each episode, one episode after the other, with its number.
 
         Raises:
             Error: pictures that are missing or do not decode; regions that no picture holds.
@@ -72,7 +72,6 @@ class Measuring:
         plans = self._plans(taken)
         total = sum(episode.length for episode in taken)
         done = 0
-        measured: dict[int, Measured] = {}
         color, depth = self._color(), self._depth()
         try:
             for episode in taken:
@@ -90,12 +89,11 @@ class Measuring:
                         if progress is not None:
                             progress(done + len(steps), total)
                 done += len(steps)
-                measured[episode.index] = Measured.of(steps)
+                yield episode.index, Measured.of(steps)
         finally:
             color.close()
             if depth is not None:
                 depth.close()
-        return measured
 
     def _check_measurable(self, chosen: Choices) -> None:
         if chosen.depth is None:

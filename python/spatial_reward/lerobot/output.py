@@ -134,7 +134,9 @@ def _take_over(root: Path, folder: Path, own: set[Path], in_place: bool) -> None
     copied: OSError | None = None
     for parent, folders, files in os.walk(root, followlinks=True):
         relative = Path(parent).relative_to(root)
-        folders[:] = [name for name in folders if not name.endswith(".partial")]
+        _check_links(Path(parent), folders)
+        # An output inside of the dataset is none of it.
+        folders[:] = [name for name in folders if not Path(parent, name).samefile(folder)]
         (folder / relative).mkdir(exist_ok=True)
         # As it was, but for a folder that is read-only: it is to be written into.
         (folder / relative).chmod(stat.S_IMODE(Path(parent).stat().st_mode) | stat.S_IRWXU)
@@ -152,6 +154,13 @@ def _take_over(root: Path, folder: Path, own: set[Path], in_place: bool) -> None
             shutil.copy2(before, after)
     if copied is not None:
         _LOG.warning("the videos of %s are copied, for they cannot be hard linked: %s", root, copied.strerror or copied)
+
+
+def _check_links(parent: Path, folders: list[str]) -> None:
+    for path in (parent / name for name in folders):
+        if path.is_symlink() and parent.resolve().is_relative_to(path.resolve()):
+            words = f"{path} is a symbolic link that leads back to {path.resolve()}"
+            raise error("dataset", words, "remove it", str(path))
 
 
 def _write_data(dataset: Dataset, path: Path, folder: Path, added: Sequence[Added]) -> None:

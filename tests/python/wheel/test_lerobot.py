@@ -876,6 +876,21 @@ def test_several_cameras_are_asked_about(copied, tmp_path):
     assert labelled(copied, tmp_path / "out", camera=FRONT).camera == FRONT
 
 
+def test_all_else_that_lies_in_a_dataset_comes_along(copied, tmp_path):
+    (copied / "README.md").write_text("mine")
+    (copied / "notes.partial").mkdir()
+    (copied / "notes.partial" / "a.txt").write_text("mine too")
+    # an output inside of the dataset is none of it
+    labelled(copied, copied / "rewarded")
+    labelled(copied, tmp_path / "out", columns="other.reward")
+    for out in (copied / "rewarded", tmp_path / "out"):
+        assert (out / "README.md").read_text() == "mine"
+        assert (out / "notes.partial" / "a.txt").read_text() == "mine too"
+    assert not (copied / "rewarded" / "rewarded").exists()
+    (copied / "again").symlink_to(copied)
+    assert "leads back" in str(refused(copied, tmp_path / "third"))
+
+
 def test_an_output_that_exists_is_kept(recorded, tmp_path):
     (tmp_path / "out").mkdir()
     assert refused(recorded["video"], tmp_path / "out").kind == "output_exists"
