@@ -1,4 +1,7 @@
-"""The whole command line: `python -m spatial_reward`, and the script `spatial-reward`."""
+"""The whole command line: `python -m spatial_reward`, and the script `spatial-reward`.
+
+It is the program's own, but for `label` of a LeRobot dataset: see `spatial-reward label DATASET --help`.
+"""
 
 import sys
 
@@ -7,7 +10,13 @@ from spatial_reward import _native
 
 def main() -> int:
     """Run the program with the process's arguments; what the process is to say at its end comes back."""
-    return _native.main(["spatial-reward", *sys.argv[1:]])
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["label"]:
+        from spatial_reward.lerobot import command
+
+        if command.is_about_a_dataset(arguments[1:]):
+            return command.main(arguments[1:])
+    return _native.main(["spatial-reward", *arguments])
 
 
 if __name__ == "__main__":
