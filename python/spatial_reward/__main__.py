@@ -7,6 +7,10 @@ from spatial_reward import _native
 
 def main() -> int:
     """Run the program with the process's arguments; what the process is to say at its end comes back."""
+    if sys.argv[1:2] == ["export"]:
+        from spatial_reward.lerobot import export_cli
+
+        return export_cli.main(sys.argv[2:])
     return _native.main(["spatial-reward", *sys.argv[1:]])
 
 

@@ -1,0 +1,1 @@
+"""LeRobot datasets, in and out; LeRobot itself is not needed."""
