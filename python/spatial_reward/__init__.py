@@ -1,8 +1,8 @@
 """Dense, trustworthy rewards for robot learning, measured from a camera.
 
-Lengths are metres, times seconds, boxes `(x_min, y_min, x_max, y_max)` in pixels, pictures `(height, width, 3)` of uint8
-in the order RGB, depth `(height, width)` of float32 in metres (NaN where nothing was measured) or of uint16 in millimetres
-(0 where nothing was). Arrays are read where they are, without a copy.
+Lengths are metres, times seconds, boxes `(x_min, y_min, x_max, y_max)` in pixels, pictures `(height, width, 3)` of
+uint8 in the order RGB, depth `(height, width)` of float32 in metres (NaN where nothing was measured) or of uint16 in
+millimetres (0 where nothing was). Arrays are read where they are, without a copy.
 
 Two blocks 6 cm apart, half a metre before a wall, and the reward for bringing them together:
 
@@ -28,7 +28,7 @@ from pkgutil import extend_path
 # The ROS 2 interfaces of this project are a package of the same name: both are found, wherever they are installed.
 __path__ = extend_path(__path__, __name__)
 
-from spatial_reward._native import (  # noqa: E402 - after the path
+from spatial_reward._native import (
     Annotator,
     Camera,
     Error,

@@ -1,20 +1,42 @@
 """What the native half of the package holds. Units and shapes are the package's (see its own words)."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Annotator",
+    "Camera",
+    "Error",
+    "Evaluation",
+    "Frame",
+    "Frames",
+    "Inspection",
+    "Labelled",
+    "Measurement",
+    "Recording",
+    "Step",
+    "Tracked",
+    "Tracker",
+    "__version__",
+    "evaluate",
+    "inspect",
+    "label",
+    "main",
+    "measure",
+]
+
 __version__: str
 
-Box: TypeAlias = tuple[float, float, float, float]
+_Box: TypeAlias = tuple[float, float, float, float]
 """`(x_min, y_min, x_max, y_max)` in pixels of the colour picture."""
 
 _Color: TypeAlias = npt.NDArray[np.uint8]
 _Depth: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint16]
-_AnyBox: TypeAlias = Box | Sequence[float] | npt.NDArray[Any]
+_AnyBox: TypeAlias = _Box | Sequence[float] | npt.NDArray[Any]
 _Config: TypeAlias = dict[str, Any] | str | os.PathLike[str]
 _Path: TypeAlias = str | os.PathLike[str]
 _Progress: TypeAlias = Callable[[float, float | None], object]
@@ -37,8 +59,9 @@ class Error(Exception):
 class Camera:
     """A pinhole camera: a point at (x, y, z) in its optical frame is seen at (fx x / z + cx, fy y / z + cy).
 
-    All of fx, fy, cx and cy are pixels, and a pixel's middle is half a pixel beyond its corner. `distortion` has OpenCV's
-    coefficients in their order: 4, 5, 8, 12 or 14 of `plumb_bob` (also `rational_polynomial`), or 4 of `equidistant`.
+    All of fx, fy, cx and cy are pixels, and a pixel's middle is half a pixel beyond its corner. `distortion` has
+    OpenCV's coefficients in their order: 4, 5, 8, 12 or 14 of `plumb_bob` (also `rational_polynomial`), or 4 of
+    `equidistant`.
     Width and height are of the picture that the rest is for; one that was resized since is fitted.
 
     Raises:
@@ -85,7 +108,7 @@ class Tracked:
     """Where a followed region is in a picture; `Annotator.step` takes it in the place of a box."""
 
     @property
-    def box(self) -> Box | None:
+    def box(self) -> _Box | None:
         """None where the region is lost."""
 
     @property
@@ -94,7 +117,7 @@ class Tracked:
 
     @property
     def doubt_px(self) -> float:
-        """By how many pixels the box's sides may be off, one standard deviation; it widens a step's `distance_std_m`."""
+        """By how many pixels its sides may be off, one standard deviation; it widens a step's `distance_std_m`."""
 
     @property
     def seen(self) -> float:
@@ -115,7 +138,9 @@ class Tracker:
         Error: a box without area or outside the picture.
     """
 
-    def __new__(cls, color: _Color, box: _AnyBox, depth: _Depth | None = None, *, other: Tracker | None = None) -> Tracker: ...
+    def __new__(
+        cls, color: _Color, box: _AnyBox, depth: _Depth | None = None, *, other: Tracker | None = None
+    ) -> Tracker: ...
     def update(
         self,
         color: _Color,
@@ -203,9 +228,9 @@ class Step:
         """The episode ended here because the task was solved."""
 
     @property
-    def fingertip(self) -> Box | None: ...
+    def fingertip(self) -> _Box | None: ...
     @property
-    def target(self) -> Box | None: ...
+    def target(self) -> _Box | None: ...
     @property
     def answer(self) -> str:
         """What a language model answered; empty for geometry."""
@@ -285,6 +310,7 @@ class Annotator:
         fingertip: _AnyBox | Tracked | None = None,
         target: _AnyBox | Tracked | None = None,
         stamp_s: float | None = None,
+        stamp_ns: int | None = None,
     ) -> Step:
         """The reward of the next frame. It runs without the interpreter's lock; the arrays must not change meanwhile.
 
@@ -293,7 +319,9 @@ class Annotator:
             depth: (height, width), float32 in metres or uint16 in millimetres; another resolution of the same picture.
             fingertip: where it is; None makes the step invalid (`no_fingertip_box`).
             target: as `fingertip`.
-            stamp_s: when, in seconds.
+            stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
+            stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off
+                by up to 120 of them.
 
         Raises:
             Error: an array of another dtype or shape, or not in one piece; depth of another picture.
@@ -345,6 +373,9 @@ class Labelled:
 
     @property
     def seconds(self) -> float: ...
+    def table(self) -> dict[str, Any]:
+        """The table, one array a column and one value a row; columns of words are lists."""
+
     def to_dict(self) -> dict[str, Any]:
         """What `label --json` tells of a bag."""
 
@@ -408,9 +439,9 @@ class Frame:
     @property
     def camera(self) -> Camera | None: ...
     @property
-    def fingertip(self) -> Box | None: ...
+    def fingertip(self) -> _Box | None: ...
     @property
-    def target(self) -> Box | None: ...
+    def target(self) -> _Box | None: ...
     @property
     def fingertip_origin(self) -> str | None:
         """Where the box comes from: seen, interpolated, followed, frame, fixed and others."""

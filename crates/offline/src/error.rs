@@ -24,6 +24,15 @@ pub enum Error {
     #[error(transparent)]
     Figure(#[from] spatial_reward_figures::Error),
 
+    /// A file that is no table of a labelled bag.
+    #[error("{path} is no table of rewards: {message}", path = path.display())]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+        /// What of it does not read.
+        message: String,
+    },
+
     /// No topic of the bag fits a role that the work needs.
     #[error("no topic for the {role}: {why}. The bag has:\n{available}", role = .role.name())]
     NoTopic {

@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod parquet;
 pub mod plot;
 pub mod provenance;
+pub mod table;
 
 mod chart;
 mod contents;

@@ -77,7 +77,8 @@ impl Annotator {
     }
 
     /// The reward of the next frame.
-    #[pyo3(signature = (color, depth = None, *, fingertip = None, target = None, stamp_s = None))]
+    #[pyo3(signature = (color, depth = None, *, fingertip = None, target = None, stamp_s = None, stamp_ns = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn step(
         &self,
         py: Python<'_>,
@@ -86,10 +87,21 @@ impl Annotator {
         fingertip: Option<&Bound<'_, PyAny>>,
         target: Option<&Bound<'_, PyAny>>,
         stamp_s: Option<f64>,
+        stamp_ns: Option<i64>,
     ) -> PyResult<Step> {
         let regions = placed(fingertip, target)?;
         let frame = frame(color, depth, self.camera)?;
-        let stamp_nanos = stamp_s.map(stamp).transpose()?;
+        let stamp_nanos = match (stamp_s, stamp_ns) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::of(
+                    "stamp",
+                    "stamp_s and stamp_ns are given, and one of them is the step's",
+                )
+                .into());
+            }
+            (Some(seconds), None) => Some(stamp(seconds)?),
+            (None, stamp_nanos) => stamp_nanos,
+        };
         let period_nanos = nanos_from_seconds(1.0 / self.rate_hz);
         let step = py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

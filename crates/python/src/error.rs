@@ -7,6 +7,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use spatial_reward::bag::Error as BagError;
 use spatial_reward_core::Error as CoreError;
 use spatial_reward_offline::label::roles::Role;
 use spatial_reward_offline::{Error as OfflineError, Remedy};
@@ -100,10 +101,30 @@ impl From<CoreError> for Failure {
     }
 }
 
+impl From<BagError> for Failure {
+    fn from(error: BagError) -> Self {
+        let path = match &error {
+            BagError::Io { path, .. }
+            | BagError::NotABag { path, .. }
+            | BagError::Ros1 { path, .. }
+            | BagError::BagFormat { path, .. }
+            | BagError::Output { path, .. } => Some(shown(path)),
+            _ => None,
+        };
+        Self {
+            kind: kind_of(&error),
+            message: error.to_string(),
+            remedy: None,
+            path,
+        }
+    }
+}
+
 impl From<OfflineError> for Failure {
     fn from(error: OfflineError) -> Self {
         match error {
             OfflineError::Core(error) => error.into(),
+            OfflineError::Bag(error) => error.into(),
             error => Self {
                 kind: kind_of(&error),
                 message: error.to_string(),
@@ -112,6 +133,7 @@ impl From<OfflineError> for Failure {
                     OfflineError::Interrupted { path }
                     | OfflineError::FinishedMeanwhile { path }
                     | OfflineError::OutputExists { path, .. }
+                    | OfflineError::NotATable { path, .. }
                     | OfflineError::NotLabelled { path, .. } => Some(shown(path)),
                     _ => None,
                 },

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use spatial_reward_offline::label::{
     LabelRequest, Labelled as OfflineLabelled, Note, label as label_bag,
 };
 use spatial_reward_offline::regions_file::RegionsFile;
+use spatial_reward_offline::report::table::{self, Column};
 
 use crate::calls::interruptible;
 use crate::error::{Failure, raised};
@@ -56,6 +58,22 @@ impl Labelled {
     #[getter]
     fn html(&self) -> &PathBuf {
         &self.html
+    }
+
+    /// The table's columns as arrays; words as a list.
+    fn table<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let columns = py.detach(|| table::read(&self.parquet)).map_err(raised)?;
+        let dict = PyDict::new(py);
+        for (name, column) in columns {
+            match column {
+                Column::Integers(values) => dict.set_item(name, PyArray1::from_vec(py, values))?,
+                Column::Singles(values) => dict.set_item(name, PyArray1::from_vec(py, values))?,
+                Column::Doubles(values) => dict.set_item(name, PyArray1::from_vec(py, values))?,
+                Column::Truths(values) => dict.set_item(name, PyArray1::from_vec(py, values))?,
+                Column::Texts(values) => dict.set_item(name, values)?,
+            }
+        }
+        Ok(dict)
     }
 
     #[getter]

@@ -1,0 +1,43 @@
+"""Data for the tests of the installed Python package."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spatial_reward as sr
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def sample_bag():
+    return ROOT / "data" / "fetch_approach"
+
+
+@pytest.fixture(scope="session")
+def labelled(sample_bag, tmp_path_factory):
+    """The sample bag labelled with the defaults. Read it, never write into it."""
+    return sr.label(sample_bag, tmp_path_factory.mktemp("sample") / "labelled")
+
+
+@pytest.fixture(scope="session")
+def frames(sample_bag):
+    return list(sr.Recording(sample_bag))
+
+
+class Scene:
+    """Two blocks 6 cm apart, half a metre before a wall."""
+
+    def __init__(self):
+        self.camera = sr.Camera(fx=100, fy=100, cx=80, cy=60, width=160, height=120)
+        self.color = np.zeros((120, 160, 3), np.uint8)
+        self.depth = np.full((120, 160), 1.1, np.float32)
+        self.depth[40:80, 30:70] = self.depth[40:80, 80:120] = 0.6
+        self.fingertip = (30, 40, 70, 80)
+        self.target = (80, 40, 120, 80)
+
+
+@pytest.fixture
+def scene():
+    return Scene()

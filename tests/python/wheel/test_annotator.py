@@ -1,0 +1,230 @@
+"""Rewards of arrays in memory: the numbers of `label`, whatever is wrong said by name, and no harm to the process."""
+
+import gc
+import math
+import pickle
+import resource
+import threading
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import spatial_reward as sr
+
+
+@pytest.mark.parametrize("distance", ["surface", "center", "cloud"])
+@pytest.mark.parametrize("reward", ["dense", "shaped", "progress"])
+def test_steps_equal_the_labels_of_the_same_frames_bit_for_bit(sample_bag, frames, tmp_path, reward, distance):
+    # given the labels of a bag
+    labelled = sr.label(sample_bag, tmp_path / "out", reward=reward, distance=distance)
+    rows = pq.read_table(labelled.parquet).to_pylist()
+    # when its frames are annotated as arrays
+    annotator = sr.Annotator(reward=reward, distance=distance, camera=frames[0].camera)
+    steps = [
+        annotator.step(
+            frame.color, frame.depth, fingertip=frame.fingertip, target=frame.target, stamp_ns=frame.stamp_ns
+        )
+        for frame in frames
+    ]
+    # then all that the table says is said
+    assert len(steps) == len(rows) == 80
+    for step, row in zip(steps, rows, strict=True):
+        same = {
+            "next.reward": np.float32(step.reward),
+            "next.success": step.success,
+            "reward.spatial.distance_m": np.float32(step.distance_m),
+            "reward.spatial.distance_std_m": step.distance_std_m,
+            "reward.spatial.distance_kind": step.distance_kind,
+            "reward.spatial.valid": step.valid,
+            "reward.spatial.reason": step.reason or "",
+            "reward.spatial.confidence": np.float32(step.confidence),
+            "frame_index": step.frame,
+        }
+        for column, value in same.items():
+            assert row[column] == value or (math.isnan(row[column]) and math.isnan(value)), (column, row[column], value)
+
+
+def test_depth_in_millimetres_counts_as_depth_in_metres(scene):
+    annotator = sr.Annotator(camera=scene.camera)
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    metres = annotator.step(scene.color, scene.depth, **where)
+    millimetres = annotator.step(scene.color, (scene.depth * 1000).round().astype(np.uint16), **where)
+    assert metres.distance_m == pytest.approx(0.06, abs=0.006)
+    assert millimetres.distance_m == pytest.approx(metres.distance_m, abs=1e-6)
+
+
+def test_one_frame_is_measured_without_an_annotator(scene):
+    measured = sr.measure(scene.color, scene.depth, scene.camera, scene.fingertip, list(scene.target))
+    step = sr.Annotator(camera=scene.camera).step(
+        scene.color, scene.depth, fingertip=np.array(scene.fingertip), target=scene.target
+    )
+    assert measured.valid and measured.reason is None
+    assert measured.distance_m == measured.surface_m == step.distance_m
+    assert measured.center_m == step.center_m and measured.cloud_std_m == step.cloud_std_m
+
+
+def test_what_cannot_be_measured_has_a_reason_and_no_reward(scene):
+    annotator = sr.Annotator(camera=scene.camera)
+    for reason, arguments in {
+        "no_fingertip_box": {"target": scene.target},
+        "no_target_box": {"fingertip": scene.fingertip},
+        "box_outside_image": {"fingertip": scene.fingertip, "target": (200, 40, 240, 80)},
+        "no_depth": {"depth": None, "fingertip": scene.fingertip, "target": scene.target},
+    }.items():
+        depth = arguments.pop("depth", scene.depth)
+        step = annotator.step(scene.color, depth, **arguments)
+        assert (step.valid, step.reason, step.success) == (False, reason, False)
+        assert math.isnan(step.reward) and math.isnan(step.distance_m)
+
+
+def test_an_episode_begins_anew_with_reset(scene):
+    annotator = sr.Annotator(reward="progress", camera=scene.camera)
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    first, second = (annotator.step(scene.color, scene.depth, **where) for _ in range(2))
+    annotator.reset()
+    third = annotator.step(scene.color, scene.depth, **where)
+    assert [(step.episode, step.frame) for step in (first, second, third)] == [(0, 0), (0, 1), (1, 0)]
+    assert second.stamp_s == pytest.approx(1 / 30)
+
+
+BAD_ARRAYS = {
+    "float color": (lambda s: {"color": s.color.astype(np.float32)}, "float32", "astype(numpy.uint8)"),
+    "grey color": (lambda s: {"color": s.color[..., 0].copy()}, "(height, width, 3)", "RGB"),
+    "four channels": (lambda s: {"color": np.zeros((120, 160, 4), np.uint8)}, "[120, 160, 4]", "fourth"),
+    "channels first": (lambda s: {"color": np.zeros((3, 120, 160), np.uint8)}, "[3, 120, 160]", "transpose(1, 2, 0)"),
+    "upside down": (
+        lambda s: {"color": s.color[::-1]},
+        "color does not lie in memory in one piece",
+        "ascontiguousarray",
+    ),
+    "every other": (lambda s: {"color": np.zeros((240, 320, 3), np.uint8)[::2, ::2]}, "one piece", "ascontiguousarray"),
+    "a list": (lambda s: {"color": s.color.tolist()}, "color is a list", "asarray"),
+    "double depth": (lambda s: {"depth": s.depth.astype(np.float64)}, "float64", "astype(numpy.float32)"),
+    "big-endian depth": (lambda s: {"depth": s.depth.astype(">f4")}, "big-endian", "astype(numpy.float32)"),
+    "mirrored depth": (lambda s: {"depth": s.depth[:, ::-1]}, "depth does not lie", "ascontiguousarray"),
+    "depth of three dimensions": (lambda s: {"depth": s.depth[..., None]}, "[120, 160, 1]", "depth[..., 0]"),
+    "depth of another picture": (lambda s: {"depth": s.depth[:60].copy()}, "160x60", "160x120"),
+    "no pixels": (lambda s: {"color": np.zeros((0, 160, 3), np.uint8)}, "no pixels", ""),
+    "a box of three": (lambda s: {"fingertip": (1, 2, 3)}, "fingertip is (1, 2, 3)", "x_min"),
+    "a name for a box": (lambda s: {"target": "/detections"}, "target is '/detections'", "x_min"),
+    "a stamp that is none": (lambda s: {"stamp_s": math.nan}, "stamp_s", "seconds"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARRAYS)
+def test_what_is_wrong_with_an_argument_is_said_with_its_name_and_a_way_out(scene, case):
+    # given
+    change, *words = BAD_ARRAYS[case]
+    arguments = {"color": scene.color, "depth": scene.depth, "fingertip": scene.fingertip, "target": scene.target}
+    arguments |= change(scene)
+    annotator = sr.Annotator(camera=scene.camera)
+    # when
+    with pytest.raises(sr.Error) as raised:
+        annotator.step(arguments.pop("color"), arguments.pop("depth"), **arguments)
+    # then
+    for word in words:
+        assert word in str(raised.value)
+    assert raised.value.kind and raised.value.message
+    # and it was no step
+    step = annotator.step(scene.color, scene.depth, fingertip=scene.fingertip, target=scene.target)
+    assert step.index == 0
+
+
+def test_settings_that_are_none_are_refused_by_name(scene, tmp_path):
+    camera = scene.camera
+    for arguments, words in [
+        ({"reward": "nice"}, "reward is 'nice', but must be one of `dense`"),
+        ({"distance": "long"}, "distance is 'long'"),
+        ({"estimator": "crystal"}, "'crystal'"),
+        ({"config": {"reward": {"kind": "tanh", "steepness": 3}}}, "steepness"),
+        ({"config": {"success": {"enter_m": -1}}}, "success.enter_m"),
+        ({"config": 3}, "config is 3"),
+        ({"config": {"reward": {1j: 2}}}, "config holds"),
+        ({"config": tmp_path / "none.yaml"}, "none.yaml"),
+        ({"rate_hz": 0}, "rate_hz is 0"),
+    ]:
+        with pytest.raises(sr.Error) as raised:
+            sr.Annotator(camera=camera, **arguments)
+        assert words in str(raised.value), (words, str(raised.value))
+    with pytest.raises(sr.Error, match="a camera that is known"):
+        sr.Annotator()
+    with pytest.raises(sr.Error, match="fx is -1"):
+        sr.Camera(-1, 1, 0, 0, 10, 10)
+    with pytest.raises(sr.Error, match="fisheye"):
+        sr.Camera(1, 1, 0, 0, 10, 10, [0.1] * 5, "fisheye")
+
+
+def test_a_configuration_is_a_dict_or_a_file(scene, tmp_path):
+    config = {"reward": {"kind": "tanh", "k_per_m": 20}}
+    (tmp_path / "reward.yaml").write_text("reward: {kind: tanh, k_per_m: 20}")
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    rewards = [
+        sr.Annotator(camera=scene.camera, config=given).step(scene.color, scene.depth, **where).reward
+        for given in (config, tmp_path / "reward.yaml", str(tmp_path / "reward.yaml"))
+    ]
+    assert len(set(rewards)) == 1
+    distance_m = sr.measure(scene.color, scene.depth, scene.camera, **where).distance_m
+    assert rewards[0] == pytest.approx(1 - math.tanh(20 * distance_m))
+
+
+def test_a_camera_is_the_same_after_it_was_pickled():
+    camera = sr.Camera(500, 501, 320, 240, 640, 480, [0.1, 0.01, 0, 0, 0.001])
+    again = pickle.loads(pickle.dumps(camera))
+    assert again == camera and again.distortion == camera.distortion
+    wide = sr.Camera.from_fovy(90, 200, 100)
+    assert (wide.fx, wide.cx, wide.cy) == (pytest.approx(50), 100, 50)
+
+
+def test_arrays_live_as_long_as_they_are_read(scene):
+    # given arrays that nobody else holds
+    annotator = sr.Annotator(camera=scene.camera)
+    step = annotator.step(scene.color.copy(), scene.depth.copy(), fingertip=scene.fingertip, target=scene.target)
+    gc.collect()
+    # then what was made of them stands
+    assert step.distance_m == pytest.approx(0.06, abs=0.006)
+
+
+def test_many_steps_leave_no_memory_behind(scene):
+    annotator = sr.Annotator(camera=scene.camera)
+
+    def steps(count):
+        for _ in range(count):
+            # Without regions a step costs next to nothing, but passes everything that could keep an array.
+            annotator.step(scene.color.copy(), scene.depth.copy())
+        gc.collect()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    before_kib = steps(2_000)
+    assert steps(100_000) - before_kib < 10_000
+
+
+def test_threads_measure_beside_each_other(scene):
+    # given a thread that measures, without the interpreter's lock
+    annotator = sr.Annotator(camera=scene.camera)
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    alone = annotator.step(scene.color, scene.depth, **where).distance_m
+    found = []
+
+    def work():
+        own = sr.Annotator(camera=scene.camera)
+        found.extend(own.step(scene.color, scene.depth, **where).distance_m for _ in range(50))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # then each has the same numbers
+    assert found == [alone] * 200
+
+
+def test_a_step_shows_itself(scene, tmp_path):
+    annotator = sr.Annotator(camera=scene.camera)
+    step = annotator.step(scene.color, scene.depth, fingertip=scene.fingertip, target=scene.target)
+    assert "surface distance" in repr(step) and "<svg" in step._repr_html_()
+    assert step.draw(scene.color)[:3] == b"\xff\xd8\xff"
+    invalid = annotator.step(scene.color, scene.depth)
+    assert "no_fingertip_box" in repr(invalid) and "no_fingertip_box" in invalid._repr_html_()
+    told = step.to_dict()
+    assert told["reward"] == step.reward and told["fingertip"] == scene.fingertip

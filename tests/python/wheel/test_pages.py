@@ -1,0 +1,32 @@
+"""What the pages show of the package runs as it stands there."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [
+    pytest.param(code, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    if "import spatial_reward" in code
+]
+
+
+def test_there_are_examples():
+    assert {"README.md", "python.md"} <= {example.id.rsplit("-", 1)[0] for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_an_example_runs_as_it_stands_there(code, tmp_path):
+    # given a folder in which the sample's folder is at hand
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    # when
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    # then
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
