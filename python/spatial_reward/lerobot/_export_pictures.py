@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -217,6 +218,8 @@ class VideoStream:
             waiting.cancel()
         self._thread.shutdown(wait=True)
         if self._container is not None:
+            with suppress(Exception):  # an encoder that is not drained complains on stderr
+                self._video.encode()
             self._container.close()
         self._samples.close()
 
@@ -224,7 +227,9 @@ class VideoStream:
 COLOR_CODEC, COLOR_PIX_FMT = "libsvtav1", "yuv420p"
 COLOR_OPTIONS = {"g": "2", "crf": "30", "preset": "12"}
 DEPTH_CODEC, DEPTH_PIX_FMT = "hevc", "gray12le"
-DEPTH_OPTIONS = {"g": "2", "crf": "30", "x265-params": "lossless=1:log-level=error"}
+# Without frames that look ahead: with them a seek by time lands behind what it looks for, and readers find no frame.
+DEPTH_X265 = "lossless=1:bframes=0"
+DEPTH_OPTIONS = {"g": "2", "crf": "30", "x265-params": f"{DEPTH_X265}:log-level=error"}
 
 
 def _video_info(shape: tuple[int, int], fps: int, *, depth: bool) -> dict[str, Any]:
@@ -244,7 +249,7 @@ def _video_info(shape: tuple[int, int], fps: int, *, depth: bool) -> dict[str, A
     if not depth:
         return info | {"video.preset": 12, "video.is_depth_map": False}
     return info | {
-        "video.extra_options": {"x265-params": "lossless=1"},
+        "video.extra_options": {"x265-params": DEPTH_X265},
         "video.depth_min": png.DEPTH_MIN_M,
         "video.depth_max": png.DEPTH_MAX_M,
         "video.shift": png.DEPTH_SHIFT_M,

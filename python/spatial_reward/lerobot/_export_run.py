@@ -180,7 +180,7 @@ class Run:
         task = self.plan.task if self.plan.task is not None else read.task_at(int(stamps[0]))
         if task is None:
             raise error("no_task", "the task topic has no message", "give task='...'", bag)
-        self._writer.write(columns, pictures, task)
+        self._writer.write(len(stamps), columns, pictures, task)
         self.sources.append(source)
 
     def _signal(
@@ -315,7 +315,7 @@ class _Bag:
                 self.name,
             )
         return self._annotator.step(
-            picture.color, picture.depth, fingertip=frame.fingertip, target=frame.target, stamp_s=stamp_ns / _NS
+            picture.color, picture.depth, fingertip=frame.fingertip, target=frame.target, stamp_ns=stamp_ns
         )
 
     def _new_annotator(self, camera: Camera | None) -> Annotator:

@@ -97,9 +97,10 @@ class DatasetWriter:
         }
         self._schema = _schema(self.features)
 
-    def write(self, columns: dict[str, npt.NDArray[Any]], pictures: dict[str, EpisodePictures], task: str) -> None:
+    def write(
+        self, frames: int, columns: dict[str, npt.NDArray[Any]], pictures: dict[str, EpisodePictures], task: str
+    ) -> None:
         """One episode: an array of (frames, k) for each feature that holds numbers, and its pictures."""
-        frames = len(next(iter(columns.values())))
         order = np.arange(frames)
         columns = columns | {
             "timestamp": (order / self.fps).reshape(-1, 1),
@@ -222,7 +223,8 @@ def _array(rows: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
 
 def _schema(features: dict[str, dict[str, Any]]) -> pa.Schema:
     """With the types as the library `datasets` names them, by which the Hub shows pictures as such."""
-    fields, named = [], {}
+    fields: list[pa.Field] = []
+    named: dict[str, dict[str, Any]] = {}
     for name, feature in features.items():
         width = feature["shape"][0]
         if feature["dtype"] == "video":
@@ -232,7 +234,7 @@ def _schema(features: dict[str, dict[str, Any]]) -> pa.Schema:
             named[name] = {"_type": "Image"}
             continue
         kind = pa.bool_() if feature["dtype"] == "bool" else pa.type_for_alias(feature["dtype"])
-        value = {"dtype": feature["dtype"], "_type": "Value"}
+        value: dict[str, Any] = {"dtype": feature["dtype"], "_type": "Value"}
         named[name] = value if width == 1 else {"feature": value, "length": width, "_type": "Sequence"}
         fields.append(pa.field(name, kind if width == 1 else pa.list_(kind, width)))
     return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": named}})})
@@ -242,7 +244,7 @@ def _tasks_table(tasks: dict[str, int]) -> pa.Table:
     """As pandas writes a frame whose index are the tasks: its reader finds them there."""
     index = "__index_level_0__"
     text: dict[str, Any] = {"pandas_type": "unicode", "numpy_type": "object"}
-    pandas: dict[str, Any] = {
+    pandas = {
         "index_columns": [index],
         "column_indexes": [{"name": None, "field_name": None, **text, "metadata": {"encoding": "UTF-8"}}],
         "columns": [
