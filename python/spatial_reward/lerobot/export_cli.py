@@ -12,6 +12,19 @@ from typing import Any
 from spatial_reward import Error
 from spatial_reward._errors import error
 
+# How an error's way out is said here.
+_FLAGS = {
+    "depth=None": "--depth none",
+    "reward=False": "--reward none",
+    "reward='shaped'": "--reward shaped",
+    "on_invalid='nan'": "--on-invalid nan",
+    "another on_invalid": "another --on-invalid",
+    "task='...'": "--task",
+    "task_topic": "--task-topic",
+    "video=False": "--images",
+    "max_gap_s": "--max-gap",
+    "give fps": "give --fps",
+}
 _OUTSIDE_BRACKETS = re.compile(r",(?![^\[]*\])")
 
 
@@ -124,6 +137,13 @@ def _progress() -> Callable[[float, float | None], None] | None:
     return tell
 
 
+def _way_out(raised: Error) -> str:
+    remedy = raised.remedy or ""
+    for words, flag in _FLAGS.items():
+        remedy = remedy.replace(words, flag)
+    return remedy and f": {remedy}"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command with its arguments (those after `export`): the exit code."""
     from spatial_reward.lerobot.export import export
@@ -157,7 +177,7 @@ def main(arguments: Sequence[str]) -> int:
         )
     except Error as raised:
         where = f"{raised.path}: " if raised.path and raised.path not in raised.message else ""
-        print(f"error: {where}{raised}", file=sys.stderr)
+        print(f"error: {where}{raised.message}{_way_out(raised)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)

@@ -387,3 +387,13 @@ def test_the_command_line_exports(bag, tmp_path):
     assert column(tmp_path / "out", "observation.state").shape == (12, 3)
     assert again.returncode == 1
     assert again.stderr == f"error: {tmp_path / 'out'} exists already: give another folder, or remove this one\n"
+
+
+def test_the_command_line_says_the_way_out_in_its_own_words(bags, tmp_path):
+    # given
+    flat = bags.write(tmp_path / "flat", frames=3, depth=False, signals=False)
+    command = [sys.executable, "-m", "spatial_reward", "export", flat, "--lerobot", tmp_path / "out"]
+    # when
+    done = subprocess.run([*command, "--reward", "none"], capture_output=True, text=True, check=False)
+    # then
+    assert done.stderr == f"error: {flat}: the first frame has no depth: give --depth none to leave depth out\n"
