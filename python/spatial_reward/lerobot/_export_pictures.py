@@ -19,6 +19,12 @@ import numpy.typing as npt
 from spatial_reward.lerobot import _export_png as png, _export_stats as statistics
 from spatial_reward.lerobot._export_stats import Stats
 
+COLOR_CODEC, COLOR_PIX_FMT = "libsvtav1", "yuv420p"
+COLOR_OPTIONS = {"g": "2", "crf": "30", "preset": "12"}
+DEPTH_CODEC, DEPTH_PIX_FMT = "hevc", "gray12le"
+# Without frames that look ahead: with them a seek by time lands behind what it looks for, and readers find no frame.
+DEPTH_X265 = "lossless=1:bframes=0"
+DEPTH_OPTIONS = {"g": "2", "crf": "30", "x265-params": f"{DEPTH_X265}:log-level=error"}
 IN_FLIGHT = 8
 """Arrays that wait for their encoder, for each thread; more would be memory without use."""
 
@@ -222,14 +228,6 @@ class VideoStream:
                 self._video.encode()
             self._container.close()
         self._samples.close()
-
-
-COLOR_CODEC, COLOR_PIX_FMT = "libsvtav1", "yuv420p"
-COLOR_OPTIONS = {"g": "2", "crf": "30", "preset": "12"}
-DEPTH_CODEC, DEPTH_PIX_FMT = "hevc", "gray12le"
-# Without frames that look ahead: with them a seek by time lands behind what it looks for, and readers find no frame.
-DEPTH_X265 = "lossless=1:bframes=0"
-DEPTH_OPTIONS = {"g": "2", "crf": "30", "x265-params": f"{DEPTH_X265}:log-level=error"}
 
 
 def _video_info(shape: tuple[int, int], fps: int, *, depth: bool) -> dict[str, Any]:

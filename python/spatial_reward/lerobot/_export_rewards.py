@@ -47,12 +47,29 @@ class Shaping:
     def of(config: dict[str, Any] | str | PathLike[str] | None) -> "Shaping":
         """From the settings as `Annotator` takes them."""
         if config is not None and not isinstance(config, dict):
-            from ruamel.yaml import YAML
+            try:
+                from ruamel.yaml import YAML
+            except ImportError:
+                found = "on_invalid='zero' reads the settings with ruamel.yaml"
+                raise error("missing_package", found, "pip install spatial-reward[lerobot]") from None
 
             config = YAML(typ="safe").load(Path(config))
         settings: Any = config or {}
         reward = settings.get("reward") or {}
         return Shaping(float(reward.get("kappa", 1.0)), float(reward.get("gamma", 0.99)))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A frame's step, and what the recording says of why it has no reward."""
+
+    step: Step
+    told: str | None
+
+    @property
+    def reason(self) -> str:
+        """The recording knows better why there is no box, such as that it was too old."""
+        return self.told or self.step.reason or "invalid"
 
 
 @dataclass
@@ -70,19 +87,20 @@ class EpisodeRewards:
     _valid: Step | None = None
     """The valid step before."""
 
-    def add(self, own: Step, following: Step | None) -> bool:
+    def add(self, own: Measured, following: Measured | None) -> bool:
         """A row by the step of its frame and that of the next row's; False where the row is left out."""
-        step = own if self.alignment == "frame" else following
-        if step is None or not step.valid:
-            self.invalid[NO_NEXT_FRAME if step is None else step.reason or "invalid"] += 1
+        rewarded = own if self.alignment == "frame" else following
+        if rewarded is None or not rewarded.step.valid:
+            self.invalid[rewarded.reason if rewarded else NO_NEXT_FRAME] += 1
             if self.policy == "drop":
                 return False
             for values in (self._rewards, self._bases, self._distances):
                 values.append(np.nan)
             self._successes.append(False)
             return True
-        if self._valid is None and own.valid and own is not step:
-            self._valid = own
+        if self._valid is None and own.step.valid and own is not rewarded:
+            self._valid = own.step
+        step = rewarded.step
         self._rewards.append(step.reward)
         self._bases.append(self._base(step))
         self._distances.append(step.distance_m)

@@ -19,7 +19,7 @@ from spatial_reward._errors import error
 from spatial_reward.lerobot import _export_topics as topics
 from spatial_reward.lerobot._export_grid import Grid, Resampled
 from spatial_reward.lerobot._export_pictures import PngStream, Stream, VideoStream
-from spatial_reward.lerobot._export_rewards import FEATURES, EpisodeRewards, Shaping
+from spatial_reward.lerobot._export_rewards import FEATURES, EpisodeRewards, Measured, Shaping
 from spatial_reward.lerobot._export_topics import Series, Topics
 from spatial_reward.lerobot._export_writer import DatasetWriter
 
@@ -41,7 +41,8 @@ class _Row:
     """A row on its way."""
 
     def __init__(self, picture: _Picture, stamp_ns: int, step: Step | None) -> None:
-        self.picture, self.stamp_ns, self.step = picture, stamp_ns, step
+        self.picture, self.stamp_ns = picture, stamp_ns
+        self.measured = None if step is None else Measured(step, picture.frame.reason)
 
 
 class _Episode:
@@ -267,7 +268,7 @@ class _Bag:
         stamp_ns = picture.frame.stamp_ns if last is None or picture.frame.stamp_ns > last.stamp_ns else time_ns
         step = self._step(picture, stamp_ns) if self.plan.reward is not False else None
         row = _Row(picture, stamp_ns, step)
-        if last is not None and last.step is not None and step is not None and step.episode != last.step.episode:
+        if last and last.measured and step and step.episode != last.measured.step.episode:
             self._end_episode()  # by a success, whose frame is the last one's
         if self._episode is None:
             rewards = None
@@ -284,10 +285,9 @@ class _Bag:
         if episode is None or episode.waiting is None:
             return
         row, episode.waiting = episode.waiting, None
-        if episode.rewards is not None and row.step is not None:
-            next_step = following.step if following is not None else None
-            if not episode.rewards.add(row.step, next_step):
-                return
+        next_measured = following.measured if following else None
+        if episode.rewards and row.measured and not episode.rewards.add(row.measured, next_measured):
+            return
         episode.stamps.append(row.stamp_ns)
         self.run.feed(row, self.name)
 

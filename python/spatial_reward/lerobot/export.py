@@ -27,6 +27,7 @@ from typing import Any, Literal
 from spatial_reward import Recording, __version__
 from spatial_reward._errors import error
 from spatial_reward.lerobot._export_grid import rate_of
+from spatial_reward.lerobot._export_pictures import COLOR_CODEC, DEPTH_CODEC
 from spatial_reward.lerobot._export_rewards import POLICIES, Alignment, OnInvalid
 
 AnyPath = str | os.PathLike[str]
@@ -147,7 +148,8 @@ def export(
     if folder.exists() or folder.is_symlink():
         raise error("exists", f"{folder} exists already", "give another folder, or remove this one", str(folder))
     _check(depth=depth, image_key=image_key, on_invalid=on_invalid, alignment=alignment, fps=fps)
-    _need_packages(video=video or depth == "video")
+    wanted = ((video, COLOR_CODEC, "video=False"), (depth == "video", DEPTH_CODEC, "depth='image'"))
+    _need_packages({encoder: instead for needed, encoder, instead in wanted if needed})
     from spatial_reward.lerobot._export_topics import Signal
 
     plan = Plan(
@@ -204,11 +206,20 @@ def _check(*, depth: str | None, image_key: str, on_invalid: str, alignment: str
         raise error("argument", f"image_key is {image_key!r}, but names of features have no '/' and are not empty")
 
 
-def _need_packages(*, video: bool) -> None:
-    for name in ("pyarrow", "av") if video else ("pyarrow",):
+def _need_packages(encoders: dict[str, str]) -> None:
+    """What is not there is said before anything is read. `encoders`: those that are needed, and what does without."""
+    for name in ("pyarrow", "av") if encoders else ("pyarrow",):
         if find_spec(name) is None:
             remedy = "pip install spatial-reward[lerobot]"
             raise error("missing_package", f"a LeRobot dataset is written with {name}", remedy)
+    for encoder, instead in encoders.items():
+        import av
+
+        try:
+            av.Codec(encoder, "w")
+        except ValueError:
+            found = f"this build of PyAV cannot write {encoder}"
+            raise error("missing_encoder", found, f"give {instead}, or install PyAV's own wheel") from None
 
 
 def _measured_fps(bag: AnyPath, config: dict[str, Any] | AnyPath | None) -> int:

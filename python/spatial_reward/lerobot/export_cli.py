@@ -15,6 +15,7 @@ from spatial_reward._errors import error
 # How an error's way out is said here.
 _FLAGS = {
     "depth=None": "--depth none",
+    "depth='image'": "--depth image",
     "reward=False": "--reward none",
     "reward='shaped'": "--reward shaped",
     "on_invalid='nan'": "--on-invalid nan",

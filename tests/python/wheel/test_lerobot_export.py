@@ -123,6 +123,24 @@ def test_rewards_are_the_annotators(bag, tmp_path, alignment):
     assert done.invalid == ({"no_image": 1} if alignment == "next_frame" else {})
 
 
+def test_rewards_and_reasons_are_those_of_label(bags, tmp_path):
+    # given: what a detector leaves out, where a box may be as old as a frame
+    bag = bags.write(tmp_path / "bag", frames=16, without_target=(0, 5, 6, 7, 8, 15), signals=False)
+    config = {"matching": {"box_max_age_s": 0.08}, "reward": {"alignment": "next_frame"}}
+    labelled = sr.label(bag, tmp_path / "labelled", config=config)
+    # when
+    done = export_png(bag, tmp_path / "out", config=config, on_invalid="nan")
+    # then
+    rows = pq.read_table(labelled.parquet).to_pydict()
+    for name in ("next.reward", "next.success", "next.done", "reward.spatial.distance_m", "reward.spatial.valid"):
+        assert np.array_equal(
+            column(done.folder, name), np.array(rows[name]), equal_nan=rows[name][0].__class__ is float
+        )
+    reasons = [reason for reason in rows["reward.spatial.reason"] if reason]
+    assert done.invalid == {reason: reasons.count(reason) for reason in reasons}
+    assert len(done.invalid) > 1
+
+
 def test_a_policy_stands_in_for_what_could_not_be_measured(bags, tmp_path):
     # given: nothing was seen of the target in frames 0, 5 and 6
     bag = bags.write(tmp_path / "bag", without_target=(0, 5, 6), signals=False)
@@ -360,6 +378,21 @@ def test_what_exists_is_not_touched(bag, tmp_path):
     # then
     assert (error.kind, error.path) == ("exists", str(out))
     assert (out / "kept").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("name", "options"), [("pyarrow", {}), ("av", {"video": True}), ("av", {"depth": "video"})])
+def test_a_missing_package_is_named_with_what_installs_it(bag, tmp_path, monkeypatch, name, options):
+    monkeypatch.setattr("spatial_reward.lerobot.export.find_spec", lambda asked: None if asked == name else True)
+    error = refused(bag, tmp_path / "out", **options)
+    assert (error.kind, error.remedy) == ("missing_package", "pip install spatial-reward[lerobot]")
+    assert name in error.message
+
+
+def test_a_missing_encoder_is_named_with_what_does_without(bag, tmp_path, monkeypatch):
+    monkeypatch.setattr("spatial_reward.lerobot.export.DEPTH_CODEC", "hevc_of_another_build")
+    error = refused(bag, tmp_path / "out", depth="video")
+    assert (error.kind, error.message) == ("missing_encoder", "this build of PyAV cannot write hevc_of_another_build")
+    assert "depth='image'" in error.remedy
 
 
 def test_an_interrupt_leaves_nothing(bag, tmp_path):
