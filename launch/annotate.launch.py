@@ -28,7 +28,11 @@ TEXT_PARAMETERS = {
     "fingertip_topic": "topics.fingertip",
     "target_topic": "topics.target",
     "fingertip_frame": "regions.fingertip.frame",
+    "fingertip_offset_m": "regions.fingertip.offset_m",
+    "fingertip_fixed": "regions.fingertip.fixed",
     "target_frame": "regions.target.frame",
+    "target_offset_m": "regions.target.offset_m",
+    "target_fixed": "regions.target.fixed",
     "task_prompt_topic": "topics.task_prompt",
     "split_topic": "episodes.split_topic",
     "estimator": "estimator.kind",
@@ -40,9 +44,12 @@ TEXT_PARAMETERS = {
     "depth_transport": "live.depth_transport",
     "box_type": "live.box_type",
 }
+# With what stands between their parts; None is spaces.
 LIST_PARAMETERS = {
-    "fingertip_class": "topics.fingertip_class",
-    "target_class": "topics.target_class",
+    "fingertip_class": ("topics.fingertip_class", ","),
+    "target_class": ("topics.target_class", ","),
+    "fingertip_box": ("regions.fingertip.box", None),
+    "target_box": ("regions.target.box", None),
 }
 NUMBER_PARAMETERS = {
     "fingertip_size_m": "regions.fingertip.size_m",
@@ -124,6 +131,24 @@ def generate_launch_description():
                 description="With a frame: the diameter of what the camera sees there, in metres. Empty: 0.03.",
             ),
             DeclareLaunchArgument(
+                "fingertip_offset_m",
+                default_value="",
+                description="With a frame: where in it the middle of that is, as X,Y,Z in metres. Empty: its origin.",
+            ),
+            DeclareLaunchArgument(
+                "fingertip_box",
+                default_value="",
+                description="The box drawn around the fingertip in the first image, X0,Y0,X1,Y1 in pixels, in the "
+                "place of fingertip_topic. It is followed; later ones as X0,Y0,X1,Y1@SECONDS, "
+                "separated by spaces. Empty: boxes.",
+            ),
+            DeclareLaunchArgument(
+                "fingertip_fixed",
+                default_value="",
+                description="One box for every image, X0,Y0,X1,Y1 in pixels, in the place of fingertip_topic. "
+                "Empty: boxes.",
+            ),
+            DeclareLaunchArgument(
                 "target_frame",
                 default_value="",
                 description="TF frame of the target, in the place of target_topic. Empty: boxes.",
@@ -132,6 +157,24 @@ def generate_launch_description():
                 "target_size_m",
                 default_value="",
                 description="With a frame: the diameter of what the camera sees there, in metres. Empty: 0.03.",
+            ),
+            DeclareLaunchArgument(
+                "target_offset_m",
+                default_value="",
+                description="With a frame: where in it the middle of that is, as X,Y,Z in metres. Empty: its origin.",
+            ),
+            DeclareLaunchArgument(
+                "target_box",
+                default_value="",
+                description="The box drawn around the target in the first image, X0,Y0,X1,Y1 in pixels, in the "
+                "place of target_topic. It is followed; later ones as X0,Y0,X1,Y1@SECONDS, separated "
+                "by spaces. Empty: boxes.",
+            ),
+            DeclareLaunchArgument(
+                "target_fixed",
+                default_value="",
+                description="One box for every image, X0,Y0,X1,Y1 in pixels, in the place of target_topic. Empty: "
+                "boxes.",
             ),
             DeclareLaunchArgument(
                 "task_prompt_topic",
@@ -281,13 +324,13 @@ def start_node(context):
         for name, parameter in TEXT_PARAMETERS.items()
         if value(name)
     }
+    for name, (parameter, between) in LIST_PARAMETERS.items():
+        if value(name):
+            settings[parameter] = [text.strip() for text in value(name).split(between)]
     # A launch file that includes this one may give topics of its own.
     for region in ("fingertip", "target"):
-        if f"regions.{region}.frame" in settings:
+        if any(f"regions.{region}.{source}" in settings for source in ("frame", "box", "fixed")):
             settings.pop(f"topics.{region}", None)
-    for name, parameter in LIST_PARAMETERS.items():
-        if value(name):
-            settings[parameter] = [text.strip() for text in value(name).split(",")]
     for name, parameter in NUMBER_PARAMETERS.items():
         if value(name):
             settings[parameter] = number(name, value(name))

@@ -61,9 +61,10 @@ fn cause_in_words(cause: &Cause) -> String {
         | Cause::SeldomDepth { .. }
         | Cause::OutOfOrder
         | Cause::WildStamps => by_time(cause, setting),
-        Cause::Normalized { .. } | Cause::Outside { .. } | Cause::Unseen { .. } => {
-            by_place(cause, setting)
-        }
+        Cause::Normalized { .. }
+        | Cause::NotFinite { .. }
+        | Cause::Outside { .. }
+        | Cause::Unseen { .. } => by_place(cause, setting),
         Cause::DepthUnit { .. }
         | Cause::DepthRange { .. }
         | Cause::DepthHoles { .. }
@@ -234,6 +235,12 @@ fn by_place(cause: &Cause, setting: &str) -> String {
         } => format!(
             "{} of the {} lie outside the image of {width}x{height} pixels (they reach to {right:.0}, {down:.0}): set \
              {setting} to the size of the picture that the detector looked at",
+            percent(*share),
+            role.name()
+        ),
+        Cause::NotFinite { role, share } => format!(
+            "{} of the {} have a corner that is no number (NaN) or infinite: such a box is nowhere, and the detector that \
+             sent it is to be mended",
             percent(*share),
             role.name()
         ),

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     Pick(Box<Pick>),
     Dataset(Box<Dataset>),
     Node(Node),
+    /// Measure frames that another process sends (it has no model of its own).
+    #[command(hide = true)]
+    Estimate,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

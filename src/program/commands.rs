@@ -4,6 +4,7 @@ mod ask;
 mod calibrate;
 mod dataset;
 mod discover;
+mod estimate;
 mod evaluate;
 pub(super) mod inspect;
 pub(super) mod label;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Pick(options) => pick::run(*options, terminal),
         Command::Dataset(options) => dataset::run(*options, terminal),
+        Command::Estimate => estimate::run(),
         Command::Node(options) => live(&options, terminal),
     }
 }

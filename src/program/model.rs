@@ -4,6 +4,7 @@
 mod nano;
 mod profile;
 mod train;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use spatial_reward_models::{Error, Remedy, Result};
 
 use profile::PROFILE;
 pub(crate) use train::train;
+
+/// The model is in this build.
+pub(crate) const IS_HERE: bool = true;
 
 /// The model as an estimator.
 pub(crate) fn registration() -> Registration {

@@ -237,6 +237,65 @@ fn boxes_that_no_picture_holds_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_sliver_that_label_refused_was_no_obstacle_to_inspect() {
+    // given a box of which one column lies within the picture, too little to be followed
+    let (_guard, folder, detected) = sample_without_boxes();
+    let sliver = ["--fingertip-box".to_owned(), "639,100,660,140".to_owned()];
+    let drawn = [sliver, typed("target", &detected, 0)];
+    let words =
+        "[639, 100, 660, 140] (left, top, right, bottom, in pixels) has not two pixels each way";
+    label(&folder, &drawn, &[]).expect_error(&[words]);
+    // then inspect says the same
+    let options = drawn.iter().flatten().map(String::as_str);
+    let arguments: Vec<&str> = ["inspect", "pick.mcap"]
+        .into_iter()
+        .chain(options)
+        .collect();
+    let inspected = run(&folder, &arguments);
+    assert!(inspected.stdout.contains(words), "{inspected}");
+}
+
+#[test]
+fn a_fixed_box_outside_the_picture_was_labelled_without_one_valid_step() {
+    // given a fixed box beyond the right edge of the picture
+    let (_guard, folder, detected) = sample_without_boxes();
+    let drawn = [typed("target", &detected, 0)];
+    let outside = ["--fingertip-fixed", "700,10,720,30"];
+    let words = [
+        "the fingertip's fixed box 700,10,720,30",
+        "outside the picture of 640x480 pixels",
+    ];
+    // then it is refused, and inspect says so
+    label(&folder, &drawn, &outside).expect_error(&words);
+    assert!(!folder.join("out").exists());
+    let options = drawn.iter().flatten().map(String::as_str);
+    let arguments: Vec<&str> = ["inspect", "pick.mcap"]
+        .into_iter()
+        .chain(options)
+        .chain(outside)
+        .collect();
+    let inspected = run(&folder, &arguments);
+    assert!(
+        words.iter().all(|words| inspected.stdout.contains(words)),
+        "{inspected}"
+    );
+}
+
+#[test]
+fn nothing_explained_a_fixed_box_of_few_pixels() {
+    // given a fixed box of two pixels each way
+    let (_guard, folder, detected) = sample_without_boxes();
+    let fixed = ["--fingertip-fixed", "370,235,372,237"];
+    let ended = label(&folder, &[typed("target", &detected, 0)], &fixed);
+    // then the advice names how few that are
+    let words = ["The boxes are 2 pixels wide", "geometry.min_pixels"];
+    assert!(
+        words.iter().all(|words| ended.stderr.contains(words)),
+        "{ended}"
+    );
+}
+
+#[test]
 fn a_bag_without_detections_says_that_boxes_may_be_drawn() {
     let (_guard, folder, _) = sample_without_boxes();
     label(&folder, &[], &[]).expect_error(&[

@@ -220,6 +220,19 @@ fn boxes_of_a_larger_picture_are_told_with_their_reach() {
 }
 
 #[test]
+fn boxes_that_are_no_numbers_were_told_to_be_of_another_picture() {
+    for (corner, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "infinite")] {
+        let nowhere = |bbox: Pixels| [bbox[0], bbox[1], corner, bbox[3]];
+        let (said, _) = said_of(&boxes(FINGERTIP, 0, nowhere), "box_outside_image");
+        expect_words(
+            &said,
+            &["100 % of the fingertip boxes", name, "the detector"],
+        );
+        assert!(!said.contains("picture_size"), "{said}");
+    }
+}
+
+#[test]
 fn boxes_of_another_class_are_told_with_both() {
     let (_guard, folder) = folder_with(&approach(FRAMES));
     let ended = run(

@@ -168,6 +168,14 @@ fn a_detector_with_a_smaller_picture_is_warned_of() {
     assert!(ended.stderr.contains(words), "{ended}");
     let (_, ended) = labels(&approach(COUNT), &[]);
     assert!(!ended.stderr.contains(words), "{ended}");
+    // and a region that has no boxes of the detector's has no setting for its picture
+    let fixed = ["--target-fixed", "50,22,65,38"];
+    let (_, ended) = labels(&halved.without(TARGET), &fixed);
+    assert!(ended.stderr.contains(words), "{ended}");
+    assert!(
+        !ended.stderr.contains("regions.target.picture_size"),
+        "{ended}"
+    );
 }
 
 #[test]

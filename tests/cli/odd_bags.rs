@@ -67,6 +67,9 @@ fn assert_labelled_as_the_sample(at: &Path, bag: &str, odd: &str) {
         (&true.into(), &80.into())
     );
     assert!(ended.stderr.contains(odd), "'{odd}' is not said\n{ended}");
+    // once, as often as the bag is read
+    let told = ended.stderr.matches("is read, though it is odd").count();
+    assert_eq!(told, usize::from(!odd.is_empty()), "{ended}");
     let remarks = label["remarks"].to_string();
     assert!(remarks.contains(odd) || odd.is_empty(), "{remarks}");
 }

@@ -163,6 +163,32 @@ def test_a_marker_s_region_is_that_of_its_frame(label, sample_bag, tmp_path):
         np.testing.assert_allclose(marked.target_box, framed.target_box, atol=1e-3)
 
 
+def test_markers_of_unknown_size_were_measured_without_a_word(run, sample_bag, tmp_path):
+    # given markers, and nobody who says how large what carries them is
+    bag = rewritten(sample_bag, tmp_path / "aruco", "aruco")
+    config = tmp_path / "regions.yaml"
+    words = "do not say how large what carries them is: a ball of 0.03 m around each marker is taken for it"
+
+    def said(*command):
+        return run(*command, "--config", config).stderr
+
+    commands = [["label", bag, "-o", tmp_path / "out", "--overwrite"], ["inspect", bag]]
+    config.write_text("")
+    for command in commands:
+        # then what was assumed is said once, and what to set
+        told = said(*command)
+        assert told.count(words) == 1, told
+        assert "Set regions.fingertip.size_m and regions.target.size_m" in told
+    # and of the one that is set, no more
+    config.write_text("regions: {target: {size_m: 0.065}}\n")
+    for command in commands:
+        told = said(*command)
+        assert "Set regions.fingertip.size_m to" in told, told
+    config.write_text("regions: {fingertip: {size_m: 0.11}, target: {size_m: 0.065}}\n")
+    for command in commands:
+        assert words not in said(*command)
+
+
 @pytest.mark.parametrize("form", ["boxes_3d", "zed"])
 def test_a_place_without_a_size_is_the_region_s_ball(label, expected, sample_bag, tmp_path, form):
     config = tmp_path / "regions.yaml"

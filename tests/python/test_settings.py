@@ -111,7 +111,8 @@ def test_what_label_advises_to_set_are_settings():
     advice = (ROOT / "crates/offline/src/label/advice.rs").read_text()
     named = set(re.findall(r'"((?:topics|matching|regions|geometry|model|estimator|reward)\.[a-z_.]+)"', advice))
     corner = (ROOT / "crates/offline/src/label/corner.rs").read_text()
-    named |= set(re.findall(r"regions\.\w+\.\w+", corner)) - {"regions.fingertip.picture_size.is_some"}
+    of_corner = re.findall(r'"regions\.\{\}\.(\w+)"', corner)
+    named |= {f"regions.{region}.{key}" for region in ("fingertip", "target") for key in of_corner}
     # then each of them is one
-    assert len(named) > 10
+    assert of_corner and len(named) > 10
     assert named <= {name for name in settings() if name}, named - set(settings())

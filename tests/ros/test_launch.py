@@ -250,6 +250,12 @@ def test_every_topic_is_remappable(description):
         ("distance", "center", "estimator.distance", "center"),
         ("fingertip_frame", "tool0", "regions.fingertip.frame", "tool0"),
         ("target_size_m", "0.08", "regions.target.size_m", 0.08),
+        ("fingertip_offset_m", "0,0,0.1", "regions.fingertip.offset_m", "0,0,0.1"),
+        ("target_offset_m", "0,0,-0.02", "regions.target.offset_m", "0,0,-0.02"),
+        ("fingertip_box", "340,220,410,258", "regions.fingertip.box", ["340,220,410,258"]),
+        ("target_box", "3,4,5,6  1,2,3,4@1.5", "regions.target.box", ["3,4,5,6", "1,2,3,4@1.5"]),
+        ("fingertip_fixed", "1,2,3,4", "regions.fingertip.fixed", "1,2,3,4"),
+        ("target_fixed", "380,255,424,305", "regions.target.fixed", "380,255,424,305"),
         ("depth_registered", "true", "depth.registered", True),
         ("model", "123", "model.path", "123"),
         ("device", "cuda:0", "model.device", "cuda:0"),
@@ -276,9 +282,14 @@ def test_an_argument_becomes_its_parameter(argument, text, parameter, value, des
         assert key in known
 
 
-def test_a_frame_stands_in_the_place_of_a_topic(description):
-    node = start(description("annotate"), target_topic="/boxes", target_frame="cup", fingertip_topic="/boxes")
-    assert settings(node) == {"topics.fingertip": "/boxes", "regions.target.frame": "cup"}
+@pytest.mark.parametrize(
+    ("source", "text", "value"),
+    [("frame", "cup", "cup"), ("box", "1,2,3,4", ["1,2,3,4"]), ("fixed", "1,2,3,4", "1,2,3,4")],
+)
+def test_another_source_stands_in_the_place_of_a_topic(source, text, value, description):
+    given = {"target_topic": "/boxes", f"target_{source}": text, "fingertip_topic": "/boxes"}
+    node = start(description("annotate"), **given)
+    assert settings(node) == {"topics.fingertip": "/boxes", f"regions.target.{source}": value}
 
 
 def test_files_are_handed_over(description, tmp_path, monkeypatch):

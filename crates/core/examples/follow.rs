@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::time::Instant;
 
-use spatial_reward_core::following::is_target_first;
+use spatial_reward_core::following::InTurn;
 use spatial_reward_core::frame::{BoundingBox, ColorImage, DepthImage};
 use spatial_reward_core::settings::{DrawnBox, Region, Regions};
 use spatial_reward_core::tracking::{Following, State, Tracked, Tracker};
@@ -25,14 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [x_min, y_min, x_max, y_max] = numbers(&mut file)?.map(f64::from_le_bytes);
         boxes.push(BoundingBox::new(x_min, y_min, x_max, y_max));
     }
-    let mut in_turn: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().rev().collect();
-    if let [(_, target), (_, fingertip)] = in_turn.as_slice()
-        && !is_target_first(&Regions {
-            fingertip: drawn_at_first(*fingertip),
-            target: drawn_at_first(*target),
-        })
-    {
-        in_turn.reverse();
+    let mut in_turn: Vec<(usize, BoundingBox)> = boxes.into_iter().enumerate().collect();
+    if let [fingertip, target] = *in_turn.as_slice() {
+        let turns = InTurn::of(&Regions {
+            fingertip: drawn_at_first(fingertip.1),
+            target: drawn_at_first(target.1),
+        });
+        in_turn = turns.sorted([fingertip, target]).into();
     }
     let mut trackers: Vec<Tracker> = Vec::new();
     for frame in 0..frames {
@@ -119,5 +118,6 @@ fn picture(
         .iter()
         .any(|depth| depth.is_finite())
         .then(|| DepthImage::new(width, height, depth_m));
+    let rgb = rgb.into();
     Ok((ColorImage { width, height, rgb }, depth))
 }

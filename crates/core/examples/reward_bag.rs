@@ -61,7 +61,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut reward = |frame: MatchedFrame, writer: &mut BagWriter| -> Result<(), Box<dyn Error>> {
         let keep_color = false;
-        let measured = measurer.measure_one(Task { frame, keep_color });
+        let measured = measurer.measure_one(Task {
+            frame,
+            look: None,
+            keep_color,
+        });
         let step = rewarder.push(measured.info, measured.measurement, measured.latency);
         let data = step_reward::encode(&step, &meta)?;
         // Added topics are numbered behind the source's.

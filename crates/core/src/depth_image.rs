@@ -103,6 +103,14 @@ impl DepthImage {
         }
     }
 
+    /// The memory that its pixels take, in bytes.
+    pub fn bytes(&self) -> usize {
+        match &self.pixels {
+            DepthPixels::Metres(depth_m) => size_of_val(depth_m.as_slice()),
+            DepthPixels::MetresOf(bytes) | DepthPixels::Sent { bytes, .. } => bytes.len(),
+        }
+    }
+
     /// Depth in metres of the pixels from `column` on in a row, as many as `out` takes. Beyond the image
     /// it is NaN.
     pub fn read_row(&self, row: usize, column: usize, out: &mut [f32]) {

@@ -117,17 +117,38 @@ impl Sight {
     }
 }
 
-/// Which region is followed first, of both, for what is seen of it is none of the other's: the target, which open fingers
-/// hold, unless the fingertip was drawn on it: a hand before a large target.
-pub fn is_target_first(regions: &Regions) -> bool {
-    let is_on_target = |fingertip: &DrawnBox| {
-        let own = fingertip.bbox;
-        regions.target.drawn.iter().any(|target| {
-            let at_once = target.at_s == fingertip.at_s;
-            at_once && own.shared_area(&target.bbox) > LAID_ON * own.width() * own.height()
-        })
-    };
-    !regions.fingertip.drawn.iter().any(is_on_target)
+/// Which region is followed first, of both, for what is seen of it is none of the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InTurn {
+    /// Open fingers hold it.
+    TargetFirst,
+    /// A hand before a large target.
+    FingertipFirst,
+}
+
+impl InTurn {
+    /// The target is the first, unless the fingertip was drawn on it.
+    pub fn of(regions: &Regions) -> Self {
+        let is_on_target = |fingertip: &DrawnBox| {
+            let own = fingertip.bbox;
+            regions.target.drawn.iter().any(|target| {
+                let at_once = target.at_s == fingertip.at_s;
+                at_once && own.shared_area(&target.bbox) > LAID_ON * own.width() * own.height()
+            })
+        };
+        match regions.fingertip.drawn.iter().any(is_on_target) {
+            true => Self::FingertipFirst,
+            false => Self::TargetFirst,
+        }
+    }
+
+    /// What is the fingertip's and what the target's, as the first one's and the other's; and the other way round.
+    pub fn sorted<T>(self, [fingertip, target]: [T; 2]) -> [T; 2] {
+        match self {
+            Self::TargetFirst => [target, fingertip],
+            Self::FingertipFirst => [fingertip, target],
+        }
+    }
 }
 
 /// How long a recording lasts so far, picture by picture. What a clock that was set back has counted twice counts once more.
@@ -330,6 +351,27 @@ mod tests {
                 expected,
                 "{earlier:?} {later:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_target_is_followed_first_unless_the_fingertip_was_drawn_on_it() {
+        for (fingertip, target, first) in [
+            ("0,0,9,9", "20,0,29,9", "target"),
+            ("5,5,9,9", "0,0,29,29", "fingertip"),
+            // at another time it lay elsewhere
+            ("5,5,9,9@1", "0,0,29,29", "target"),
+            // by less than most of it
+            ("0,0,10,10", "4,0,29,29", "target"),
+        ] {
+            let yaml = format!(
+                "regions: {{fingertip: {{box: ['{fingertip}']}}, target: {{box: ['{target}']}}}}"
+            );
+            let in_turn = InTurn::of(&Config::from_yaml(&yaml).unwrap().regions);
+            let sorted = in_turn.sorted(["fingertip", "target"]);
+            assert_eq!(sorted[0], first, "{yaml}");
+            // and back
+            assert_eq!(in_turn.sorted(sorted), ["fingertip", "target"]);
         }
     }
 

@@ -21,12 +21,14 @@ mod image_order;
 pub mod in_space;
 mod join;
 mod live_follower;
+mod look;
 mod matcher;
 pub mod measure;
 pub mod reading;
 mod received_transforms;
 mod rewarder;
 mod rig;
+mod scaling;
 mod settled;
 mod stamp_matcher;
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod tracker;
 
 pub use detector_picture::in_image;
 pub use live_follower::LiveFollower;
+pub use look::Look;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;
 pub use stamp_matcher::{Missed, Ordinal, StampMatcher, StampedFrames};

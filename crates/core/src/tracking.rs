@@ -364,6 +364,15 @@ fn check(image: &ColorImage, bbox: &BoundingBox) -> Result<(), StartError> {
             bytes,
         });
     }
+    check_drawn(bbox, (width, height))
+}
+
+/// Whether a region may be drawn so in a picture of so many pixels (width, height): at least two of them each way are to be
+/// followed.
+///
+/// # Errors
+/// `StartError::NoArea`, `StartError::Outside`.
+pub fn check_drawn(bbox: &BoundingBox, (width, height): (u32, u32)) -> Result<(), StartError> {
     if !bbox.is_proper() {
         return Err(StartError::NoArea(*bbox));
     }

@@ -351,11 +351,19 @@ impl Worker {
         let keep_color = self.sinks.canvas.wants(state.settings.live.debug_rate_hz);
         let mut frame = complete.frame;
         let followed = state.follower.as_mut();
-        let followed = followed.map_or(Ok(()), |follower| {
+        let followed = followed.map_or(Ok(None), |follower| {
             follower.place(&state.measurer, &mut frame)
         });
-        let mut measured = state.measurer.measure_one(Task { frame, keep_color });
-        if let Err(why) = followed {
+        let (look, refused) = match followed {
+            Ok(look) => (look, None),
+            Err(why) => (None, Some(why)),
+        };
+        let mut measured = state.measurer.measure_one(Task {
+            frame,
+            look,
+            keep_color,
+        });
+        if let Some(why) = refused {
             measured.broken.get_or_insert(Broken {
                 what: "drawn box",
                 why: why.to_string(),
@@ -386,7 +394,7 @@ impl Worker {
         // A place that is not known is told by who waited for it.
         if let Some(broken) = broken.filter(|_| step.reason != Some(Reason::NoTransform)) {
             if statistics.broken == 0 {
-                tracing::warn!("a {} cannot be used: {}", broken.what, broken.why);
+                tracing::warn!("{} cannot be used: {}", broken.with_article(), broken.why);
             }
             statistics.broken += 1;
             let words = format!("{}: {}", broken.what, broken.why);
@@ -422,6 +430,7 @@ impl Worker {
         };
         let task = Task {
             frame,
+            look: None,
             keep_color: false,
         };
         let mut measured = measurer.measure_one(task);

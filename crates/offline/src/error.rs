@@ -77,6 +77,22 @@ pub enum Error {
         stamp_nanos: i64,
     },
 
+    /// A box that is the same in every picture shows nothing of any.
+    #[error(
+        "the {object}'s fixed box {fixed} (left, top, right, bottom, in pixels) lies outside the picture of {width}x{height} pixels",
+        object = .role.key()
+    )]
+    FixedOutside {
+        /// Whose region.
+        role: Role,
+        /// As it is typed.
+        fixed: String,
+        /// Of the picture, in pixels.
+        width: u32,
+        /// Of the picture, in pixels.
+        height: u32,
+    },
+
     /// A drawn box cannot be followed.
     #[error(transparent)]
     NotFollowed(#[from] spatial_reward_core::tracking::StartError),

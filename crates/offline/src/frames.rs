@@ -54,8 +54,8 @@ pub fn each_frame(
     let mut frames = ByStamp::survey(&info, &roles, settings, &mut intake, &mut lossy)?;
     while let Some(mut frame) = frames.next_frame()? {
         work.stop_if_asked()?;
-        placing.place(&mut frame)?;
-        if !take(measurer.view(frame)) {
+        let look = placing.place(&mut frame)?;
+        if !take(measurer.view(frame, look)) {
             break;
         }
     }

@@ -13,6 +13,7 @@ use crate::label::intake::{Intake, Unreadable, matcher};
 use crate::label::progress_of;
 use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
+use crate::label::sizes;
 use crate::label::transforms::{TransformIntake, missing_frames, tell_changed};
 use crate::role::Role;
 use spatial_reward_core::following::Elapsed;
@@ -95,6 +96,7 @@ pub fn inspect(
     let info = reader.info().clone();
     let mut roles = Roles::find(&reader, settings, truth)?;
     leave_out_if_uncalibrated(&info, &mut roles, settings, &NEVER)?;
+    sizes::tell(&info, &roles, settings);
     let mut obstacles = roles.missing(&info, settings);
     let after_missing = obstacles.len();
     let mut rehearsal = match Intake::new(&info, &roles, settings, video, &NEVER) {

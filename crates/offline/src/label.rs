@@ -23,6 +23,7 @@ pub(crate) mod request;
 pub mod roles;
 mod run;
 pub(crate) mod sight;
+pub(crate) mod sizes;
 pub(crate) mod transforms;
 mod workers;
 

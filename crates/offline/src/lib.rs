@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod frames;
 pub mod inspect;
 pub mod label;
+mod looks;
 mod message_types;
 mod ordered;
 pub mod pick;

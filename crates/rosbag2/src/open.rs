@@ -1,6 +1,8 @@
 //! Opening a bag: which files it has, and whether each of them can be read.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::folder;
@@ -26,9 +28,21 @@ pub(crate) fn open(path: &Path) -> Result<OpenedBag> {
     check_ros2(&opened.info)?;
     if !opened.info.oddities.is_empty() {
         let odd = opened.info.oddities.join("; ");
-        tracing::warn!("{} is read, though it is odd: {odd}", path.display());
+        let words = format!("{} is read, though it is odd: {odd}", path.display());
+        if is_news(&words) {
+            tracing::warn!("{words}");
+        }
     }
     Ok(opened)
+}
+
+/// What was said of bags so far: a run reads a bag as often as it takes, and tells once what is odd about it.
+static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn is_news(words: &str) -> bool {
+    // Whoever panicked had not changed it.
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    said.insert(words.to_owned())
 }
 
 fn open_folder(folder: &Path) -> Result<OpenedBag> {

@@ -1,7 +1,9 @@
-//! Stands in for the vision-language model in a build without the feature `torch`: whoever asks for
-//! it learns how to get it.
+//! Stands in for the vision-language model in a build without the feature `torch`: another build measures, and where there
+//! is none, whoever asks for the model learns how to get it.
 
+mod elsewhere;
 mod profile;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
@@ -16,14 +18,22 @@ use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
 use profile::PROFILE;
 
-/// The model as an estimator, so that settings that name it are understood.
+/// The model is not in this build.
+pub(crate) const IS_HERE: bool = false;
+
+/// The model as an estimator: that of another build of this program, where one is at hand.
 pub(crate) fn registration() -> Registration {
     Registration {
         profile: PROFILE,
-        open: Arc::new(|_, _| {
-            Err(spatial_reward_core::Error::Estimator(
-                not_in_this_build().into(),
-            ))
+        open: Arc::new(|settings, _| {
+            let opened = match elsewhere::program() {
+                Some(program) => elsewhere::Elsewhere::open(&program, settings),
+                None => Err(not_in_this_build()),
+            };
+            match opened {
+                Ok(estimator) => Ok(Box::new(estimator)),
+                Err(error) => Err(spatial_reward_core::Error::Estimator(error.into())),
+            }
         }),
     }
 }
@@ -67,7 +77,8 @@ pub(crate) fn remedy(_cause: &(dyn std::error::Error + 'static)) -> Option<Strin
 fn not_in_this_build() -> anyhow::Error {
     anyhow!(
         "the spatialrgpt model is not in this build: it needs libtorch. Run scripts/setup --model, then build with \
-         `. scripts/env.sh && cargo build --release --features torch`. Labelling with --estimator geometry needs a \
+         `. scripts/env.sh && cargo build --release --features torch`; or name a program that has it in \
+         SPATIAL_REWARD_PROGRAM. Labelling with --estimator geometry needs a \
          bag with depth and no model"
     )
 }

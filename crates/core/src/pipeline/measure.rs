@@ -9,6 +9,8 @@ use bytes::Bytes;
 use super::at_frames::{self, Ball, Place, Places};
 use super::detector_picture::in_image;
 use super::followed::doubted;
+use super::look::Look;
+pub use super::scaling::{Size, fitted_to, is_scaling};
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
 use crate::estimator::Estimator;
@@ -23,26 +25,6 @@ use crate::registration::Registration;
 use crate::settings;
 use crate::step::Latency;
 use crate::transforms::TransformTree;
-
-/// Two aspect ratios this close are one picture resized and rounded to whole pixels.
-const ASPECT_TOLERANCE: f64 = 0.01;
-
-/// Width and height in pixels.
-pub type Size = (u32, u32);
-
-/// Whether a picture of one size can be a scaled copy of one of the other.
-pub fn is_scaling(first: Size, second: Size) -> bool {
-    let aspect = |(width, height): Size| f64::from(width) / f64::from(height);
-    let ratio = aspect(first) / aspect(second);
-    (ratio - 1.0).abs() <= ASPECT_TOLERANCE
-}
-
-/// The intrinsics of a picture of this size, which may have been resized since the camera; `None` if they are of
-/// another picture. A camera that does not say its size goes with any.
-pub fn fitted_to(intrinsics: &Intrinsics, picture: Size) -> Option<Intrinsics> {
-    let fits = (intrinsics.size()).is_none_or(|size| is_scaling(size, picture));
-    fits.then(|| intrinsics.resized(picture.0, picture.1))
-}
 
 /// What every frame of a stream is measured with.
 pub struct Measurer<'a> {
@@ -67,6 +49,8 @@ pub struct Measurer<'a> {
 pub struct Task {
     /// The matcher's, still encoded.
     pub frame: MatchedFrame,
+    /// What was decoded of it already: that is not decoded again.
+    pub look: Option<Look>,
     /// Give its colour image back: somebody draws it. It is decoded then even where it cannot be
     /// measured.
     pub keep_color: bool,
@@ -143,30 +127,16 @@ impl Measurer<'_> {
         measured
     }
 
-    /// A frame's pixels, and its depth as far as there is some, registered as a whole; `None` if its picture does not decode.
-    /// Why not, and what is wrong with its depth, is told when it is measured.
-    pub fn look(&self, frame: &MatchedFrame) -> Option<(ColorImage, Option<DepthImage>)> {
-        let pixels = self.image.color(&frame.image).ok()?;
-        let size = (pixels.width, pixels.height);
-        let intrinsics = frame
-            .intrinsics
-            .and_then(|intrinsics| fitted_to(&intrinsics, size));
-        let depth = (self.depth.as_ref()).zip(frame.depth.as_ref());
-        let depth = depth.and_then(|(decoder, data)| decoder.depth(data).ok());
+    /// Decode a frame; `None` if its picture does not decode. Why not, and what is wrong with its depth, is told when it is
+    /// measured.
+    pub fn look(&self, frame: &MatchedFrame) -> Option<Look> {
         let registration = frame.registration.as_deref().or(self.registration.as_ref());
-        let depth = depth.and_then(|depth| match registration {
-            None => is_scaling((depth.width, depth.height), size).then_some(depth),
-            Some(registration) => {
-                let whole = BoundingBox::new(0.0, 0.0, size.0.into(), size.1.into());
-                (registration.camera).register(&depth, &intrinsics?, &[whole])
-            }
-        });
-        Some((pixels, depth))
+        Look::at(frame, &self.image, self.depth.as_ref(), registration)
     }
 
-    /// A frame as it is seen before it is measured.
-    pub fn view(&self, mut frame: MatchedFrame) -> Viewed {
-        let picture = self.look(&frame);
+    /// A frame as it is seen before it is measured, of which a part may have been decoded already.
+    pub fn view(&self, mut frame: MatchedFrame, look: Option<Look>) -> Viewed {
+        let picture = look.or_else(|| self.look(&frame)).map(Look::into_picture);
         let places = frame.places.take().or_else(|| self.places(&frame.info));
         let tf_m = places.as_ref().and_then(|places| places.tf_m);
         let mut measured = Measured {
@@ -210,6 +180,7 @@ impl Measurer<'_> {
     fn prepare(&self, task: Task) -> Prepared {
         let Task {
             mut frame,
+            look,
             keep_color,
         } = task;
         let places = frame.places.take().or_else(|| self.places(&frame.info));
@@ -234,12 +205,16 @@ impl Measurer<'_> {
             return Prepared { measured, question };
         }
         let begin = Instant::now();
-        let color = match self.image.lazy_color(&frame.image) {
-            Ok(color) => color,
-            Err(error) => {
-                measured.broken = Some(Broken::of_color(&error));
-                return Prepared { measured, question };
-            }
+        let before_s = look.as_ref().map_or(0.0, |look| look.decode_s);
+        let (color, sent_depth) = match look {
+            Some(look) => (look.color.into(), look.sent_depth),
+            None => match self.image.lazy_color(&frame.image) {
+                Ok(color) => (color, None),
+                Err(error) => {
+                    measured.broken = Some(Broken::of_color(&error));
+                    return Prepared { measured, question };
+                }
+            },
         };
         self.place_boxes(&mut measured.info, color.width, color.height);
         let camera =
@@ -260,6 +235,7 @@ impl Measurer<'_> {
                 stamp_nanos: measured.info.stamp_nanos,
                 color,
                 depth: frame.depth.as_ref(),
+                sent_depth,
                 registration: frame.registration.as_deref(),
                 intrinsics: frame.intrinsics,
             };
@@ -268,7 +244,7 @@ impl Measurer<'_> {
                 Err(reason) => measured.measurement = Err(reason),
             }
         }
-        measured.latency.decode_s = begin.elapsed().as_secs_f64();
+        measured.latency.decode_s = before_s + begin.elapsed().as_secs_f64();
         Prepared { measured, question }
     }
 
@@ -345,7 +321,7 @@ impl Measurer<'_> {
 
     fn decode(
         &self,
-        frame: DecodedFrame<'_>,
+        mut frame: DecodedFrame<'_>,
         regions: &Regions,
         balls: &[Ball],
         broken: &mut Option<Broken>,
@@ -354,7 +330,7 @@ impl Measurer<'_> {
         // Before the depth is decoded: a box outside the image is that frame's reason.
         let inside = check_regions(regions, width, height)?;
         let decoded = fitted(frame.intrinsics, (width, height)).and_then(|intrinsics| {
-            let depth = self.depth(&frame, intrinsics.as_ref(), &inside)?;
+            let depth = self.depth(&mut frame, intrinsics.as_ref(), &inside)?;
             Ok((depth, intrinsics))
         });
         let (depth, intrinsics) = decoded.map_err(|why| {
@@ -379,16 +355,17 @@ impl Measurer<'_> {
     /// The depth image, which may have another resolution than the colour but not another shape.
     fn depth(
         &self,
-        frame: &DecodedFrame<'_>,
+        frame: &mut DecodedFrame<'_>,
         color: Option<&Intrinsics>,
         regions: &Regions,
     ) -> Result<Option<DepthImage>, Broken> {
         let (Some(decoder), Some(data)) = (&self.depth, frame.depth) else {
             return Ok(None);
         };
-        let depth = decoder
-            .depth(data)
-            .map_err(|error| Broken::new("depth image", &error))?;
+        let depth = match frame.sent_depth.take() {
+            Some(depth) => depth,
+            None => (decoder.depth(data)).map_err(|error| Broken::new("depth image", &error))?,
+        };
         match frame.registration.or(self.registration.as_ref()) {
             None => {
                 let color = (frame.color.width, frame.color.height);
@@ -433,12 +410,13 @@ fn registered(
     })
 }
 
-/// A frame whose colour is found sound and whose depth is not looked at yet.
+/// A frame whose colour is found sound and whose depth is not looked at yet, unless somebody did before.
 struct DecodedFrame<'a> {
     episode: u64,
     stamp_nanos: i64,
     color: LazyColorImage,
     depth: Option<&'a Bytes>,
+    sent_depth: Option<DepthImage>,
     registration: Option<&'a Registration>,
     intrinsics: Option<Intrinsics>,
 }
@@ -534,6 +512,15 @@ impl Broken {
     /// later ones are damaged another.
     pub const COLORS: [&str; 3] = ["colour image", "early video picture", "video picture"];
 
+    /// What it is with its article, such as `an early video picture`.
+    pub fn with_article(&self) -> String {
+        let article = match self.what.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            true => "an",
+            false => "a",
+        };
+        format!("{article} {}", self.what)
+    }
+
     fn of_color(error: &Error) -> Self {
         let [file, early, damaged] = Self::COLORS;
         let what = match error {
@@ -549,5 +536,24 @@ impl Broken {
             what,
             why: error.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_early_video_picture_was_a_early_one() {
+        let named = Broken::COLORS.map(|what| {
+            let why = String::new();
+            Broken { what, why }.with_article()
+        });
+        let expected = [
+            "a colour image",
+            "an early video picture",
+            "a video picture",
+        ];
+        assert_eq!(named, expected);
     }
 }

@@ -3,6 +3,7 @@
 mod boxes;
 mod episodes;
 mod frames;
+mod looking;
 mod matching;
 mod ordering;
 mod recorded;

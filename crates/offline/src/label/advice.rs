@@ -123,6 +123,14 @@ pub enum Cause {
         /// The share of them.
         share: f64,
     },
+    /// Boxes have corners that are no numbers, or infinite.
+    NotFinite {
+        /// Whose boxes.
+        #[serde(serialize_with = "role::key")]
+        role: Role,
+        /// The share of them.
+        share: f64,
+    },
     /// Boxes lie outside the picture, so they are of another one.
     Outside {
         /// Whose boxes.

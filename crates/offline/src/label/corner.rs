@@ -3,7 +3,7 @@
 
 use super::intake::Intake;
 use crate::role::Role;
-use spatial_reward_core::settings::{Region, Settings};
+use spatial_reward_core::settings::{self, Settings};
 
 /// Fewer boxes say nothing about where boxes are.
 const ENOUGH: usize = 20;
@@ -19,11 +19,17 @@ pub(super) fn tell(intake: &Intake<'_>, settings: &Settings) {
         // Boxes in space have no pixels but the image's.
         return;
     }
-    let [fingertip, target] = [&settings.regions.fingertip, &settings.regions.target];
-    let is_told = |region: &Region| region.picture_size.is_some();
-    if is_told(fingertip) || is_told(target) {
+    let settings::Regions { fingertip, target } = &settings.regions;
+    if fingertip.picture_size.is_some() || target.picture_size.is_some() {
         return;
     }
+    // A region of another source has no pixels of the detector's.
+    let detected = [(Role::Fingertip, fingertip), (Role::Target, target)]
+        .into_iter()
+        .filter(|(_, region)| region.is_detected());
+    let settings: Vec<String> = detected
+        .map(|(role, _)| format!("regions.{}.picture_size", role.key()))
+        .collect();
     let streams = [Role::Fingertip, Role::Target].map(|role| intake.evidence().stream(role));
     let boxes = || streams.iter().flatten().flat_map(|stream| &stream.boxes);
     let reach = |far: [f64; 2], bbox: &spatial_reward_core::frame::BoundingBox| {
@@ -34,8 +40,8 @@ pub(super) fn tell(intake: &Intake<'_>, settings: &Settings) {
     if boxes().count() >= ENOUGH && is_corner {
         tracing::warn!(
             "all boxes lie in the upper left of the picture, within {x:.0}x{y:.0} of its {width}x{height} pixels. If the \
-             detector answers in the pixels of a picture of its own, regions.fingertip.picture_size and \
-             regions.target.picture_size say how large that is"
+             detector answers in the pixels of a picture of its own, say how large that is: {}",
+            settings.join(" and ")
         );
     }
 }

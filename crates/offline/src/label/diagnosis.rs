@@ -83,7 +83,13 @@ impl Case<'_> {
             Reason::NoTargetBox => missing([Role::Target, Role::Fingertip]),
             Reason::BoxOutsideImage => boxes
                 .into_iter()
-                .filter_map(|role| self.normalized(role).or_else(|| self.outside(role)))
+                .flat_map(|role| match self.normalized(role) {
+                    Some(normalized) => vec![normalized],
+                    None => [self.not_finite(role), self.outside(role)]
+                        .into_iter()
+                        .flatten()
+                        .collect(),
+                })
                 .collect(),
             Reason::NoDepth => self.missing_depth(),
             Reason::DepthInvalid => {
@@ -339,12 +345,18 @@ impl Case<'_> {
     }
 
     fn thin_regions(&self) -> Option<Cause> {
-        let side_px = |role| {
-            let boxes = self.boxes(role)?.boxes.iter();
-            let sides: Vec<f64> = boxes.map(|bbox| bbox.width().min(bbox.height())).collect();
-            median(&sides)
+        // As they were measured, of whatever source they are.
+        let without_depth = || {
+            let steps = self.steps.iter();
+            steps.filter(|step| step.reason == Some(Reason::DepthInvalid))
         };
-        let sides = [Role::Fingertip, Role::Target]
+        let side_px = |boxes: Vec<BoundingBox>| {
+            let sides = boxes.iter().map(|bbox| bbox.width().min(bbox.height()));
+            median(&sides.collect::<Vec<_>>())
+        };
+        let fingertips = without_depth().filter_map(|step| step.fingertip);
+        let targets = without_depth().filter_map(|step| step.target);
+        let sides = [fingertips.collect(), targets.collect()]
             .into_iter()
             .filter_map(side_px);
         let side_px = sides.min_by(f64::total_cmp)?;
@@ -364,11 +376,18 @@ impl Case<'_> {
         (share >= MOST).then_some(Cause::Normalized { role, share })
     }
 
+    fn not_finite(&self, role: Role) -> Option<Cause> {
+        let share = share(&self.boxes(role)?.boxes, |bbox| !is_finite(bbox))?;
+        (share > 0.0).then_some(Cause::NotFinite { role, share })
+    }
+
     fn outside(&self, role: Role) -> Option<Cause> {
         let [picture, _, _] = self.intake.first_messages().sizes();
         let (width, height) = picture?;
         let boxes = &self.boxes(role)?.boxes;
-        let share = share(boxes, |bbox| bbox.clipped(width, height).is_none())?;
+        let share = share(boxes, |bbox| {
+            is_finite(bbox) && bbox.clipped(width, height).is_none()
+        })?;
         if self.intake.sight().is_some() {
             return (share > 0.0).then_some(Cause::Unseen { role, share });
         }
@@ -410,6 +429,11 @@ impl Case<'_> {
             text: step.answer.clone(),
         })
     }
+}
+
+fn is_finite(bbox: &BoundingBox) -> bool {
+    let corners = [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max];
+    corners.iter().all(|corner| corner.is_finite())
 }
 
 /// The share of those for which something holds; `None` of nothing.

@@ -13,7 +13,7 @@ use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::frame::Intrinsics;
 use spatial_reward_core::messages::{Decoder, doubt_of_size};
 use spatial_reward_core::pipeline::measure::{Size, is_scaling};
-use spatial_reward_core::settings::Settings;
+use spatial_reward_core::settings::{self, PixelBox, Settings};
 use spatial_reward_rosbag2::BagInfo;
 
 /// So many broken pictures are decoded before no more are.
@@ -29,6 +29,8 @@ pub(crate) struct FirstMessages {
     intrinsics: Option<Intrinsics>,
     /// The depth is of a camera of its own, and registered.
     registers: bool,
+    /// The boxes that are the same in every picture.
+    fixed: Vec<(Role, PixelBox)>,
     /// Where half of a depth image should lie.
     depth_range_m: RangeInclusive<f64>,
 }
@@ -57,6 +59,11 @@ impl FirstMessages {
             size: None,
             frame_id: None,
         };
+        let settings::Regions { fingertip, target } = &settings.regions;
+        let fixed = [
+            (Role::Fingertip, fingertip.fixed),
+            (Role::Target, target.fixed),
+        ];
         Self {
             image: of(Role::Image),
             depth: of(Role::Depth),
@@ -64,6 +71,9 @@ impl FirstMessages {
             depth_camera_info: of(Role::DepthCameraInfo),
             intrinsics: None,
             registers: roles.registers_depth(settings),
+            fixed: (fixed.into_iter())
+                .filter_map(|(role, fixed)| Some((role, fixed?)))
+                .collect(),
             depth_range_m: settings.geometry.min_depth_m..=settings.geometry.max_depth_m,
         }
     }
@@ -86,7 +96,7 @@ impl FirstMessages {
     /// Take a colour image in.
     ///
     /// # Errors
-    /// `Error::Encoding`, `Error::SizesDiffer`.
+    /// `Error::Encoding`, `Error::SizesDiffer`, `Error::FixedOutside`.
     pub(crate) fn image(&mut self, decoder: &Decoder, frame_id: &str, data: &[u8]) -> Result<()> {
         if self.image.is_wanted(frame_id) {
             match decoder.color(data) {
@@ -94,6 +104,7 @@ impl FirstMessages {
                 Err(error) => return self.image.only_of_all(error),
             }
             self.check()?;
+            self.check_fixed()?;
             self.tell_of_size();
         }
         Ok(())
@@ -185,6 +196,23 @@ impl FirstMessages {
         match self.registers {
             true => self.is_of_its_camera(),
             false => self.belong_together(&self.image, &self.depth),
+        }
+    }
+
+    /// Each fixed box is to show something.
+    fn check_fixed(&self) -> Result<()> {
+        let Some((width, height)) = self.image.size else {
+            return Ok(());
+        };
+        let mut fixed = self.fixed.iter();
+        match fixed.find(|(_, fixed)| fixed.0.clipped(width, height).is_none()) {
+            None => Ok(()),
+            Some((role, fixed)) => Err(Error::FixedOutside {
+                role: *role,
+                fixed: fixed.to_string(),
+                width,
+                height,
+            }),
         }
     }
 

@@ -9,26 +9,33 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use bytes::Bytes;
+
 use super::decoders::decoder_of;
 use super::request::{Work, stop_if_asked};
 use super::roles::Roles;
 use crate::by_stamp::{Each, FramePictures};
 use crate::error::{Error, Result};
+use crate::looks::{Looks, half_of_free};
 use crate::role::Role;
-use spatial_reward_core::following::{Both, Elapsed, Follower, Schedule, Sight, is_target_first};
+use spatial_reward_core::following::{Both, Elapsed, Follower, InTurn, Schedule, Sight};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
-use spatial_reward_core::pipeline::{FrameInfo, LiveFollower, MatchedFrame, Ordinal, StampMatcher};
+use spatial_reward_core::pipeline::{
+    FrameInfo, LiveFollower, Look, MatchedFrame, Ordinal, StampMatcher,
+};
 use spatial_reward_core::settings::{PixelBox, Regions, Settings};
 use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
-use spatial_reward_core::tracking::{Cover, StartError};
+use spatial_reward_core::tracking::{Cover, check_drawn};
 use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// Encoded pictures that are held to go through them backwards.
 const MAX_BLOCK_BYTES: usize = 256 << 20;
+/// Decoded ones that are kept for the other direction and for the other region, if half of the free memory is more.
+const MAX_LOOKED_BYTES: usize = 512 << 20;
 
 /// How the frames of a bag get the boxes of drawn regions.
 pub(crate) enum Placed {
@@ -82,18 +89,20 @@ pub(crate) enum Placing<'a> {
 }
 
 impl Placing<'_> {
+    /// What was decoded of the frame for that, if anything.
+    ///
     /// # Errors
     /// `Error::NotFollowed` for a box that was drawn outside the picture.
-    pub(crate) fn place(&mut self, frame: &mut MatchedFrame) -> Result<()> {
+    pub(crate) fn place(&mut self, frame: &mut MatchedFrame) -> Result<Option<Look>> {
         match self {
-            Self::Nothing => {}
-            Self::AsLive(follower, measurer) => follower.place(measurer, frame)?,
+            Self::Nothing => Ok(None),
+            Self::AsLive(follower, measurer) => Ok(follower.place(measurer, frame)?),
             Self::Followed(followed, regions) => {
                 let sights = followed.of(&frame.info);
                 frame.info.place_followed(regions, &sights);
+                Ok(None)
             }
         }
-        Ok(())
     }
 }
 
@@ -131,18 +140,11 @@ pub(crate) fn follow(
     measurer: &Measurer<'_>,
 ) -> Result<Followed> {
     let bag = Bag::survey(info, roles, request, measurer)?;
-    let [fingertip, target] = due(&bag.frames, &request.settings.regions)?;
-    let (fingertip, target) = match is_target_first(&request.settings.regions) {
-        true => {
-            let target = bag.follow(&target, None)?;
-            (bag.follow(&fingertip, Some(&target))?, target)
-        }
-        false => {
-            let fingertip = bag.follow(&fingertip, None)?;
-            let target = bag.follow(&target, Some(&fingertip))?;
-            (fingertip, target)
-        }
-    };
+    let in_turn = InTurn::of(&request.settings.regions);
+    let [first, other] = in_turn.sorted(due(&bag.frames, &request.settings.regions)?);
+    let first = bag.follow(&first, None)?;
+    let other = bag.follow(&other, Some(&first))?;
+    let [fingertip, target] = in_turn.sorted([first, other]);
     let sights = bag.frames.iter().enumerate();
     let sights = sights.map(|(index, frame)| {
         let of = |way: &Way| way.get(&index).map(|seen| seen.sight);
@@ -174,14 +176,9 @@ pub(crate) fn amiss(
     });
     let drawn = regions.fingertip.drawn.iter().chain(&regions.target.drawn);
     let outside = drawn.filter_map(|drawn| {
-        let (width, height) = picture?;
-        let bbox = drawn.bbox;
-        let is_inside = bbox.clipped(width, height).is_some();
-        (!is_inside).then_some(Error::NotFollowed(StartError::Outside {
-            bbox,
-            width,
-            height,
-        }))
+        check_drawn(&drawn.bbox, picture?)
+            .err()
+            .map(Error::NotFollowed)
     });
     too_late.chain(outside).collect()
 }
@@ -232,6 +229,7 @@ struct Bag<'a> {
     /// What would be made, for who stops it.
     target: &'a Path,
     frames: Vec<MatchedFrame<Ordinal>>,
+    looks: Looks,
     /// How long each picture of each topic is, encoded.
     bytes: BTreeMap<usize, Vec<usize>>,
 }
@@ -272,6 +270,7 @@ impl<'a> Bag<'a> {
             measurer,
             stop: request.stop,
             target: request.target,
+            looks: Looks::new(frames.len(), half_of_free().min(MAX_LOOKED_BYTES)),
             frames,
             bytes,
         })
@@ -305,8 +304,7 @@ impl<'a> Bag<'a> {
         let mut course = Course::new(self, due, other);
         let mut pictures = self.pictures()?;
         for index in first..self.frames.len() {
-            let frame = self.frame(&mut pictures, index)?;
-            course.see(index, frame.as_ref())?;
+            course.see(index, || self.frame(&mut pictures, index))?;
         }
         Ok(course.way)
     }
@@ -317,10 +315,13 @@ impl<'a> Bag<'a> {
         for block in self.blocks(last + 1).into_iter().rev() {
             let mut held = Vec::with_capacity(block.len());
             for index in block.clone() {
-                held.push(self.frame(&mut pictures, index)?);
+                held.push(match self.looks.held(index) {
+                    Some(_) => None,
+                    None => self.frame(&mut pictures, index)?,
+                });
             }
             for (index, frame) in block.zip(held).rev() {
-                course.see(index, frame.as_ref())?;
+                course.see(index, || Ok(frame))?;
             }
         }
         Ok(course.way)
@@ -332,7 +333,12 @@ impl<'a> Bag<'a> {
 
     fn frame(&self, pictures: &mut FramePictures, index: usize) -> Result<Option<MatchedFrame>> {
         let frame = self.frames.get(index).cloned();
-        frame.map(|frame| pictures.of(frame)).transpose()
+        let mut frame = frame.map(|frame| pictures.of(frame)).transpose()?;
+        // Depth stays as it was sent, and a part of a file's chunk would keep all of that.
+        if let Some(depth) = frame.as_mut().and_then(|frame| frame.depth.as_mut()) {
+            *depth = Bytes::copy_from_slice(depth);
+        }
+        Ok(frame)
     }
 
     /// The frames up to one, in stretches whose pictures may be held together.
@@ -453,22 +459,32 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn see(&mut self, index: usize, frame: Option<&MatchedFrame>) -> Result<()> {
-        stop_if_asked(self.bag.stop, self.bag.target)?;
-        let Some(frame) = frame else { return Ok(()) };
-        let picture = self.bag.measurer.look(frame);
-        let picture = (picture.as_ref()).map(|(image, depth)| (image, depth.as_ref()));
+    /// Look at a frame, which `read` gives where nobody has looked yet.
+    fn see(
+        &mut self,
+        index: usize,
+        read: impl FnOnce() -> Result<Option<MatchedFrame>>,
+    ) -> Result<()> {
+        let bag = self.bag;
+        stop_if_asked(bag.stop, bag.target)?;
+        let Some(info) = bag.frames.get(index).map(|frame| &frame.info) else {
+            return Ok(());
+        };
+        let look = bag.looks.try_at(index, || {
+            read().map(|frame| frame.and_then(|frame| bag.measurer.look(&frame)))
+        })?;
+        let picture = look.as_deref().map(Look::picture);
         let due = self.due.get(index).copied().flatten();
         if let Some(bbox) = due.filter(|_| picture.is_none()) {
             return Err(Error::DrawnBlind {
                 bbox: PixelBox(bbox).to_string(),
-                stamp_nanos: frame.info.stamp_nanos,
+                stamp_nanos: info.stamp_nanos,
             });
         }
         let other = self
             .other
             .and_then(|other| other.get(&index)?.cover.as_deref());
-        let at_nanos = frame.info.timeline_nanos;
+        let at_nanos = info.timeline_nanos;
         if let Some(sight) = self.follower.see(due, at_nanos, picture, other)? {
             let cover = self.follower.cover().cloned().map(Arc::new);
             self.way.insert(index, Seen { sight, cover });

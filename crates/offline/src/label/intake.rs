@@ -196,6 +196,7 @@ impl<'a> Intake<'a> {
         match error {
             Error::SizesDiffer { .. }
             | Error::DepthSize { .. }
+            | Error::FixedOutside { .. }
             | Error::NoIntrinsics { .. }
             | Error::NoPictures { .. } => true,
             // A look ahead in the bag has failed.

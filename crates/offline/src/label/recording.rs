@@ -79,8 +79,8 @@ impl<'a> Recording<'a> {
                 let stamp_nanos = measured.info.stamp_nanos;
                 tracing::warn!(
                     stamp_nanos,
-                    "a {} cannot be used: {}",
-                    broken.what,
+                    "{} cannot be used: {}",
+                    broken.with_article(),
                     broken.why
                 );
                 Unreadable {

@@ -16,18 +16,18 @@ use super::recording::Recording;
 use super::registration;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
+use super::sizes;
 use super::transforms;
 use super::workers::Workers;
 use crate::by_stamp::ByStamp;
 use crate::error::{Error, Result};
-use crate::message_types::{ARUCO, DETECTIONS_3D, SPATIAL_DETECTIONS, ZED_OBJECTS, is_of_type};
 use crate::report::film_strip::StripPlan;
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::pipeline::{Matcher, Missed};
 use spatial_reward_core::progress::OnProgress;
-use spatial_reward_core::settings::{self, Settings};
+use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader, Loss};
@@ -53,7 +53,7 @@ pub fn label(
     roles.require(&info, request.settings)?;
     leave_out_if_uncalibrated(&info, &mut roles, request.settings, request.stop)?;
     note_choices(&info, &roles, request.note);
-    tell_vain_sizes(&info, &roles, request.settings);
+    sizes::tell(&info, &roles, request.settings);
     let transforms = transforms::read(&info, request.work())?;
     let registration = registration::of_bag(
         &info,
@@ -189,15 +189,15 @@ impl Bag<'_> {
                 while frames.next_image().is_some_and(|image| image < images_read)
                     && let Some(mut frame) = frames.next_frame()?
                 {
-                    placing.place(&mut frame)?;
-                    workers.submit(frame, &mut |finished| recording.push(finished))?;
+                    let look = placing.place(&mut frame)?;
+                    workers.submit(frame, look, &mut |finished| recording.push(finished))?;
                 }
                 progress(progress_of(messages_read, info, recording.steps.len()));
             }
             while let Some(mut frame) = frames.next_frame()? {
                 request.stop_if_asked()?;
-                placing.place(&mut frame)?;
-                workers.submit(frame, &mut |finished| recording.push(finished))?;
+                let look = placing.place(&mut frame)?;
+                workers.submit(frame, look, &mut |finished| recording.push(finished))?;
             }
             workers.finish(&mut |finished| recording.push(finished))
         })?;
@@ -244,8 +244,8 @@ fn submit_ready(
     recording: &mut Recording<'_>,
 ) -> Result<()> {
     while let Some(mut frame) = matcher.next_frame() {
-        placing.place(&mut frame)?;
-        workers.submit(frame, &mut |finished| recording.push(finished))?;
+        let look = placing.place(&mut frame)?;
+        workers.submit(frame, look, &mut |finished| recording.push(finished))?;
     }
     Ok(())
 }
@@ -288,30 +288,6 @@ fn strip(info: &BagInfo, roles: &Roles, settings: &Settings) -> StripPlan {
         .and_then(|topic| info.topics.get(topic));
     let expected = images.and_then(|topic| topic.message_count);
     StripPlan::new(settings.output.film_strip_frames, expected)
-}
-
-/// Messages that say where something is, and not always how large: the size and the offset of a region are for these.
-const IN_SPACE: &[&str] = &[DETECTIONS_3D, ZED_OBJECTS, SPATIAL_DETECTIONS, ARUCO];
-
-/// Say where a region's size or offset is of no use to the boxes that it has.
-fn tell_vain_sizes(info: &BagInfo, roles: &Roles, settings: &Settings) {
-    let settings::Regions { fingertip, target } = &settings.regions;
-    for (role, region) in [(Role::Fingertip, fingertip), (Role::Target, target)] {
-        let is_default = region.size_m == settings::Region::default().size_m;
-        let topic = roles.topic(role).and_then(|topic| info.topics.get(topic));
-        let Some(topic) = topic.filter(|_| region.is_detected()) else {
-            continue;
-        };
-        let is_in_space = IN_SPACE.iter().any(|kind| is_of_type(topic, kind));
-        if !is_in_space && (!is_default || region.offset_m.is_some()) {
-            tracing::warn!(
-                "regions.{object}.size_m and regions.{object}.offset_m say nothing of the boxes on {}, which have their own \
-                 size: they are for TF frames, and for messages that say where something is and not how large",
-                topic.name,
-                object = role.key()
-            );
-        }
-    }
 }
 
 /// Say which topics were taken, and where the user may have meant others.

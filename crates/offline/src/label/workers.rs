@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::ordered::{Ordered, Sink};
 use crate::report::film_strip::{StripFrame, StripPlan};
 use spatial_reward_core::estimator::Order;
-use spatial_reward_core::pipeline::MatchedFrame;
 use spatial_reward_core::pipeline::measure::{self, Measured, Measurer};
+use spatial_reward_core::pipeline::{Look, MatchedFrame};
 
 /// The workers, seen from the thread that submits frames and takes results.
 pub(crate) struct Workers {
@@ -35,6 +35,7 @@ pub(crate) struct Finished {
 struct Waiting {
     index: u64,
     frame: MatchedFrame,
+    look: Option<Look>,
     complete: Instant,
 }
 
@@ -60,12 +61,18 @@ impl Workers {
         }
     }
 
-    /// Hand over the frame of the next step. Waits while too many are in flight: the caller takes
+    /// Hand over the frame of the next step, and what was decoded of it already. Waits while too many are in flight: the caller takes
     /// what is finished with `sink`, in order.
-    pub(crate) fn submit(&mut self, frame: MatchedFrame, sink: Sink<'_, Finished>) -> Result<()> {
+    pub(crate) fn submit(
+        &mut self,
+        frame: MatchedFrame,
+        look: Option<Look>,
+        sink: Sink<'_, Finished>,
+    ) -> Result<()> {
         self.waiting.push(Waiting {
             index: self.submitted,
             frame,
+            look,
             complete: Instant::now(),
         });
         self.submitted += 1;
@@ -101,6 +108,7 @@ fn work(measurer: &Measurer<'_>, strip: StripPlan, frames: Vec<Waiting>) -> Vec<
         .into_iter()
         .map(|waiting| measure::Task {
             frame: waiting.frame,
+            look: waiting.look,
             keep_color: strip.wants(waiting.index),
         })
         .collect();
@@ -193,7 +201,7 @@ mod tests {
         thread::scope(|scope| {
             let mut workers = Workers::start(scope, 4, &measurer, StripPlan::new(2, Some(1000)));
             for stamp_nanos in 1..=40 {
-                workers.submit(frame(stamp_nanos), &mut sink)?;
+                workers.submit(frame(stamp_nanos), None, &mut sink)?;
                 assert!(workers.ordered.is_bounded());
             }
             workers.finish(&mut sink)

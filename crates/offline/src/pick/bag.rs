@@ -9,7 +9,7 @@ use super::following::{Followed, Work};
 use super::gaps::Gap;
 use super::held::Held;
 use super::measuring::{Measuring, Progress};
-use super::pictures::{HeldPictures, budget};
+use super::pictures::HeldPictures;
 use crate::by_stamp;
 use crate::error::{Error, Result};
 use crate::label::calibration::leave_out_if_uncalibrated;
@@ -19,10 +19,11 @@ use crate::label::intake::Intake;
 use crate::label::registration;
 use crate::label::roles::{Roles, TruthTopics};
 use crate::label::transforms;
+use crate::looks::half_of_free;
 use crate::regions_file::{BagRegions, Identity, draw};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::following::{Elapsed, is_target_first};
+use spatial_reward_core::following::{Elapsed, InTurn};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::{Measured, Measurer};
@@ -128,7 +129,7 @@ impl<'a> OpenBag<'a> {
             regions: settings.regions.clone(),
             transforms: None,
         };
-        let room = budget();
+        let room = half_of_free();
         let packets = decoder_of(&info, &roles, Role::Image, &settings)?;
         let packets = packets.filter(Decoder::is_video);
         let mut held = Held::new(&info, &roles, room, packets, video);
@@ -188,7 +189,9 @@ impl<'a> OpenBag<'a> {
         let measurer = self.measurer();
         let mut looks =
             (0..self.pictures.len()).filter_map(|index| self.pictures.look(&measurer, index));
-        looks.next().map(|look| (look.0.width, look.0.height))
+        looks
+            .next()
+            .map(|look| (look.color().width, look.color().height))
     }
 
     /// Decode a picture that will be looked at, as long as there is room to keep it.
@@ -246,7 +249,7 @@ impl<'a> OpenBag<'a> {
         let [fingertip, target] = &due;
         let Some(sights) =
             self.followed
-                .through(work, [fingertip, target], is_target_first(&of_boxes))?
+                .through(work, [fingertip, target], InTurn::of(&of_boxes))?
         else {
             return Ok(None);
         };

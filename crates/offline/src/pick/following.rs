@@ -11,8 +11,9 @@ use std::thread;
 use super::pictures::HeldPictures;
 use crate::error::{Error, Result};
 use crate::label::follow::{Due, Seen};
-use spatial_reward_core::following::{Both, Follower, Sight};
+use spatial_reward_core::following::{Both, Follower, InTurn, Sight};
 use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::pipeline::Look;
 use spatial_reward_core::pipeline::measure::Measurer;
 use spatial_reward_core::tracking::{Cover, StartError};
 
@@ -55,7 +56,7 @@ pub(super) struct Followed {
     target: HashMap<Begin, Course>,
     fingertip: HashMap<Begin, Course>,
     /// In which order they were.
-    is_target_first: Option<bool>,
+    in_turn: Option<InTurn>,
 }
 
 /// What is needed to follow.
@@ -80,9 +81,9 @@ impl Followed {
         &mut self,
         work: Work<'_>,
         [fingertip, target]: [&Due; 2],
-        is_target_first: bool,
+        in_turn: InTurn,
     ) -> Result<Option<Vec<Both<Sight>>>> {
-        if self.is_target_first.replace(is_target_first) != Some(is_target_first) {
+        if self.in_turn.replace(in_turn) != Some(in_turn) {
             self.target.clear();
             self.fingertip.clear();
         }
@@ -94,10 +95,8 @@ impl Followed {
         let outcomes = thread::scope(|scope| {
             let mut running = Vec::new();
             // What is seen of the one that is followed first is not the other's.
-            let [before_fingertip, before_target] = match is_target_first {
-                true => [Some(of_target), None],
-                false => [None, Some(of_fingertip)],
-            };
+            let [first, _] = in_turn.sorted([of_fingertip, of_target]);
+            let [before_fingertip, before_target] = in_turn.sorted([None, Some(first)]);
             let kept = [&mut self.fingertip, &mut self.target];
             let [kept_fingertip, kept_target] = kept;
             for (is_fingertip, legs, kept, board, other) in [
@@ -370,8 +369,7 @@ impl Ride<'_> {
             return Ok(false);
         };
         let look = self.work.pictures.look(self.work.measurer, frame);
-        let picture = look.as_deref();
-        let picture = picture.map(|(image, depth)| (image, depth.as_ref()));
+        let picture = look.as_deref().map(Look::picture);
         let info = self.work.pictures.info(frame);
         let at_nanos = info.map_or(0, |info| info.timeline_nanos);
         let due = (along == 0).then_some(self.leg.bbox);

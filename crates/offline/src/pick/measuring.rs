@@ -66,8 +66,11 @@ impl Measuring<'_> {
                 let tasks = piece.iter().filter_map(|index| {
                     let (frame, info) = (self.frames.get(*index)?, placed.get(*index)?);
                     let frame = self.pictures.with_payload(frame, info.clone());
-                    let keep_color = false;
-                    Some(Task { frame, keep_color })
+                    Some(Task {
+                        frame,
+                        look: None,
+                        keep_color: false,
+                    })
                 });
                 let results = self.measurer.measure(tasks.collect());
                 self.progress.done.fetch_add(piece.len(), Ordering::Relaxed);

@@ -1,0 +1,74 @@
+"""The vision-language model from Python: another build of the program measures, in a process of its own."""
+
+import os
+import signal
+import subprocess
+
+import pyarrow.parquet as pq
+import pytest
+
+import spatial_reward as sr
+
+PROGRAM = os.environ.get("SPATIAL_REWARD_PROGRAM")
+pytestmark = pytest.mark.skipif(not PROGRAM, reason="SPATIAL_REWARD_PROGRAM names no program that has the model")
+
+
+def distances(table):
+    return table["reward.spatial.distance_m"].to_pylist(), table["reward.spatial.answer"].to_pylist()
+
+
+@pytest.fixture(scope="module")
+def short_bag(sample_bag, tmp_path_factory):
+    """The first 12 pictures of the sample."""
+    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+
+    path = tmp_path_factory.mktemp("short") / "bag"
+    with Reader(sample_bag) as reader, Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topics = {}
+        for connection in reader.connections:
+            topics[connection.id] = writer.add_connection(connection.topic, connection.msgtype, msgdef=connection.msgdef.data, rihs01=connection.digest)
+        counts = dict.fromkeys(topics, 0)
+        for connection, stamp, data in reader.messages():
+            counts[connection.id] += 1
+            if counts[connection.id] <= 12:
+                writer.write(topics[connection.id], stamp, data)
+    return path
+
+
+def test_labels_by_the_model_are_those_of_the_program_that_has_it(short_bag, tmp_path):
+    # given the program's own labels
+    command = [PROGRAM, "label", short_bag, "-o", tmp_path / "own", "--estimator", "spatialrgpt"]
+    subprocess.run(command, check=True, capture_output=True)
+    # when Python asks it
+    labelled = sr.label(short_bag, tmp_path / "asked", estimator="spatialrgpt")
+    # then it says the same
+    asked, own = (pq.read_table(path) for path in (labelled.parquet, tmp_path / "own" / "own_reward.parquet"))
+    assert distances(asked) == distances(own)
+    assert labelled.valid == 12 and all(distances(own)[1])
+
+
+def test_frames_in_memory_are_measured_by_the_model(short_bag):
+    frames = list(sr.Recording(short_bag))[:2]
+    annotator = sr.Annotator(estimator="spatialrgpt", camera=frames[0].camera)
+    assert annotator.distance == "cloud"
+    step = annotator.step(frames[0].color, frames[0].depth, fingertip=frames[0].fingertip, target=frames[0].target)
+    assert step.valid and 0 < step.distance_m < 1 and step.answer
+    # when the process with the model is gone
+    own = str(os.getpid())
+    children = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", own], capture_output=True, text=True, check=True).stdout
+    (model,) = [line.split()[0] for line in children.splitlines() if line.rstrip().endswith("estimate")]
+    os.kill(int(model), signal.SIGKILL)
+    # then steps say that the model failed, and Python goes on
+    step = annotator.step(frames[1].color, frames[1].depth, fingertip=frames[1].fingertip, target=frames[1].target)
+    assert (step.valid, step.reason) == (False, "model_error")
+
+
+def test_who_has_no_program_with_the_model_is_told_how_to_get_it(scene, monkeypatch, tmp_path):
+    monkeypatch.delenv("SPATIAL_REWARD_PROGRAM")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(sr.Error, match="SPATIAL_REWARD_PROGRAM"):
+        sr.Annotator(estimator="spatialrgpt", camera=scene.camera)
+    for program, words in [("/no/program", "cannot start /no/program"), ("/bin/true", "does not answer")]:
+        monkeypatch.setenv("SPATIAL_REWARD_PROGRAM", program)
+        with pytest.raises(sr.Error, match=words):
+            sr.Annotator(estimator="spatialrgpt", camera=scene.camera)
