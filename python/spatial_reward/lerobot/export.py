@@ -32,7 +32,7 @@ from spatial_reward.lerobot._export_rewards import POLICIES, Alignment, OnInvali
 
 AnyPath = str | os.PathLike[str]
 Region = str | Sequence[float] | None
-_PROBED = 100
+_PROBED = 32
 _log = logging.getLogger("spatial_reward")
 
 

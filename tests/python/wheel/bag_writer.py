@@ -35,6 +35,13 @@ def _types(sample):
     return store
 
 
+def export_png(bags, out, **options):
+    """A dataset without a video, which is quicker to make."""
+    from spatial_reward.lerobot.export import export
+
+    return export(bags, out, **{"video": False, "depth": "image"} | options)
+
+
 class BagWriter:
     """Writes one recording after the other from the sample's frames."""
 

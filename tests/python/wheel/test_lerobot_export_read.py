@@ -15,7 +15,7 @@ av = pytest.importorskip("av", reason=PEERS)
 
 import pyarrow.parquet as pq  # noqa: E402 - after the peers are there
 import torchvision  # noqa: E402
-from bag_writer import BagWriter  # noqa: E402
+from bag_writer import export_png  # noqa: E402
 from lerobot.datasets import compute_stats  # noqa: E402
 from lerobot.datasets.lerobot_dataset import LeRobotDataset  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -31,12 +31,12 @@ SIGNALS = {
 
 
 @pytest.fixture(scope="module")
-def recordings(sample_bag, tmp_path_factory):
+def recordings(bags, bag, tmp_path_factory):
     """Two recordings of different lengths; of the second's frames, two cannot be measured."""
-    writer, folder = BagWriter(sample_bag), tmp_path_factory.mktemp("bags")
+    folder = tmp_path_factory.mktemp("recordings")
     return [
-        writer.write(folder / "first", frames=12),
-        writer.write(folder / "second", frames=9, without_target=(0, 4), prompts=("lift it",)),
+        bag,
+        bags.write(folder / "second", frames=9, without_target=(0, 4), prompts=("lift it",)),
     ]
 
 
@@ -70,7 +70,7 @@ def video_reader(monkeypatch):
 
 @pytest.fixture(scope="module")
 def pngs(recordings, tmp_path_factory):
-    return export(recordings, tmp_path_factory.mktemp("out") / "png", video=False, depth="image", **SIGNALS).folder
+    return export_png(recordings, tmp_path_factory.mktemp("out") / "png", **SIGNALS).folder
 
 
 def test_lerobot_reads_every_picture_and_depth_as_recorded(pngs, frames):
@@ -92,7 +92,7 @@ def test_lerobot_reads_every_picture_and_depth_as_recorded(pngs, frames):
 def test_lerobot_reads_a_dataset_of_many_files(recordings, tmp_path, monkeypatch):
     # given
     monkeypatch.setattr(_export_writer, "DATA_MB", 0.75)
-    done = export(recordings * 3, tmp_path / "out", video=False, depth="image")
+    done = export_png(recordings * 3, tmp_path / "out")
     assert len(list((done.folder / "data").rglob("*.parquet"))) > 1
     # when
     dataset = LeRobotDataset("exported/files", root=done.folder)
