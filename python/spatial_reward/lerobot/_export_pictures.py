@@ -190,7 +190,8 @@ class VideoStream:
             self._open()
         if self._depth:
             frame = av.VideoFrame.from_ndarray(png.depth_codes(picture), format=DEPTH_PIX_FMT)
-            self._samples.add(np.nan_to_num(_sampled(picture), nan=0.0))
+            pixels = np.array(statistics.thinned(picture))
+            self._samples.add(np.fmax(pixels, np.float32(0), out=pixels))  # of a NaN and 0 it is 0
         else:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             self._samples.add(_sampled(picture))
