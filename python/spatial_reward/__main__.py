@@ -16,6 +16,10 @@ def main() -> int:
 
         if command.is_about_a_dataset(arguments[1:]):
             return command.main(arguments[1:])
+    if arguments[:1] == ["export"]:
+        from spatial_reward.lerobot import export_cli
+
+        return export_cli.main(arguments[1:])
     return _native.main(["spatial-reward", *arguments])
 
 

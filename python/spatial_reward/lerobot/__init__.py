@@ -1,4 +1,5 @@
-"""LeRobot datasets: rewards for those that there are, as columns and as sidecars.
+"""LeRobot datasets: rewards for those that there are, as columns and as sidecars; and recordings made into new ones
+(`spatial_reward.lerobot.export`).
 
 >>> from spatial_reward.lerobot import label_dataset
 >>> label_dataset("recordings/pick", "recordings/pick_rewarded",

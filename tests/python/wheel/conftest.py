@@ -26,6 +26,20 @@ def frames(sample_bag):
     return list(sr.Recording(sample_bag))
 
 
+@pytest.fixture(scope="session")
+def bags(sample_bag):
+    """Writes small recordings."""
+    from bag_writer import BagWriter
+
+    return BagWriter(sample_bag)
+
+
+@pytest.fixture(scope="session")
+def bag(bags, tmp_path_factory):
+    """Twelve small frames at 15 Hz with all signals. Read it, never write into it."""
+    return bags.write(tmp_path_factory.mktemp("bags") / "plain")
+
+
 class Scene:
     """Two blocks 6 cm apart, half a metre before a wall."""
 
