@@ -1,6 +1,7 @@
 """The whole command line: `python -m spatial_reward`, and the script `spatial-reward`.
 
-It is the program's own, but for `label` of a LeRobot dataset: see `spatial-reward label DATASET --help`.
+It is the program's own, but for LeRobot datasets: `label DATASET` and `export BAG... --lerobot OUT` are Python's (see
+their `--help`).
 """
 
 import sys

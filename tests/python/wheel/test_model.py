@@ -24,9 +24,10 @@ def short_bag(sample_bag, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("short") / "bag"
     with Reader(sample_bag) as reader, Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        topics = {}
-        for connection in reader.connections:
-            topics[connection.id] = writer.add_connection(connection.topic, connection.msgtype, msgdef=connection.msgdef.data, rihs01=connection.digest)
+        topics = {
+            one.id: writer.add_connection(one.topic, one.msgtype, msgdef=one.msgdef.data, rihs01=one.digest)
+            for one in reader.connections
+        }
         counts = dict.fromkeys(topics, 0)
         for connection, stamp, data in reader.messages():
             counts[connection.id] += 1
@@ -55,7 +56,9 @@ def test_frames_in_memory_are_measured_by_the_model(short_bag):
     assert step.valid and 0 < step.distance_m < 1 and step.answer
     # when the process with the model is gone
     own = str(os.getpid())
-    children = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", own], capture_output=True, text=True, check=True).stdout
+    children = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", own], capture_output=True, text=True, check=True
+    ).stdout
     (model,) = [line.split()[0] for line in children.splitlines() if line.rstrip().endswith("estimate")]
     os.kill(int(model), signal.SIGKILL)
     # then steps say that the model failed, and Python goes on
