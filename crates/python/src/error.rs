@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::words::in_python;
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -50,6 +51,11 @@ impl Failure {
 
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
+        let failure = Failure {
+            message: in_python(&failure.message),
+            remedy: failure.remedy.as_deref().map(in_python),
+            ..failure
+        };
         let words = match &failure.remedy {
             Some(remedy) => format!("{}: {remedy}", failure.message),
             None => failure.message.clone(),

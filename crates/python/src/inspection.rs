@@ -14,6 +14,7 @@ use crate::json::to_python;
 use crate::labelled::escaped;
 use crate::regions::source;
 use crate::settings::{Chosen, ready};
+use crate::words::{all_in_python, in_python};
 
 /// What a recording holds, and what labelling it would meet.
 #[pyclass(frozen, module = "spatial_reward")]
@@ -113,5 +114,13 @@ pub(crate) fn inspect(
     })?;
     let (text, told) = program::inspection_told(&inspected.map_err(raised)?)
         .map_err(|error| PyErr::from(Failure::of("report", error.to_string())))?;
-    Ok(Inspection { text, told })
+    // What would label it is a command line, which Python has not.
+    let text = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("next:"));
+    let text = text.collect::<Vec<_>>().join("\n");
+    Ok(Inspection {
+        text: in_python(&text),
+        told: all_in_python(told),
+    })
 }

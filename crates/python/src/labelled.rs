@@ -24,6 +24,7 @@ use crate::json::to_python;
 use crate::regions::source;
 use crate::settings::{Chosen, ready};
 use crate::step::embedded;
+use crate::words::all_in_python;
 
 /// What came of a labelling.
 #[pyclass(frozen, module = "spatial_reward")]
@@ -153,7 +154,7 @@ impl Labelled {
             html: labelled.files.html.clone(),
             steps: labelled.steps,
             valid: labelled.steps - invalid,
-            told,
+            told: all_in_python(told),
         })
     }
 }

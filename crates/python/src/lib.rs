@@ -17,6 +17,7 @@ mod regions;
 mod settings;
 mod step;
 mod tracker;
+mod words;
 
 use std::ffi::OsString;
 

@@ -11,6 +11,8 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::words::in_python;
+
 static TOLD: Once = Once::new();
 
 /// From now on, unless something else in this process listens already: the program does, where it is run.
@@ -42,7 +44,7 @@ impl<S: Subscriber> Layer<S> for ToPython {
             let logger = py
                 .import("logging")?
                 .call_method1("getLogger", ("spatial_reward",))?;
-            logger.call_method1("log", (level, "%s", words.0))?;
+            logger.call_method1("log", (level, "%s", in_python(&words.0)))?;
             Ok(())
         });
     }

@@ -88,6 +88,27 @@ def test_an_episode_begins_anew_with_reset(scene):
     assert second.stamp_s == pytest.approx(1 / 30)
 
 
+def test_a_mask_says_which_pixels_are_the_object(scene):
+    # given a third block beside the target, which a box around both holds too
+    annotator = sr.Annotator(camera=scene.camera)
+    masks = [np.zeros((120, 160), bool) for _ in range(2)]
+    for mask, (x_min, y_min, x_max, y_max) in zip(masks, (scene.fingertip, scene.target), strict=True):
+        mask[y_min:y_max, x_min:x_max] = True
+    scene.depth[40:80, 125:150] = 0.6
+    # when the target is given by its mask
+    boxed = annotator.step(scene.color, scene.depth, fingertip=scene.fingertip, target=(80, 40, 150, 80))
+    masked = annotator.step(scene.color, scene.depth, fingertip=masks[0], target=masks[1])
+    # then the box around its pixels is its box, and the third block is none of it
+    assert masked.target == scene.target and masked.fingertip == scene.fingertip
+    assert masked.surface_m == pytest.approx(0.06, abs=0.006)
+    assert masked.center_m < boxed.center_m - 0.05
+    # and a mask without a pixel says that it is not seen
+    assert (
+        annotator.step(scene.color, scene.depth, fingertip=masks[0], target=~masks[1] & masks[1]).reason
+        == "no_target_box"
+    )
+
+
 BAD_ARRAYS = {
     "float color": (lambda s: {"color": s.color.astype(np.float32)}, "float32", "astype(numpy.uint8)"),
     "grey color": (lambda s: {"color": s.color[..., 0].copy()}, "(height, width, 3)", "RGB"),
@@ -108,6 +129,9 @@ BAD_ARRAYS = {
     "no pixels": (lambda s: {"color": np.zeros((0, 160, 3), np.uint8)}, "no pixels", ""),
     "a box of three": (lambda s: {"fingertip": (1, 2, 3)}, "fingertip is (1, 2, 3)", "x_min"),
     "a name for a box": (lambda s: {"target": "/detections"}, "target is '/detections'", "x_min"),
+    "a mask of numbers": (lambda s: {"target": np.ones((120, 160))}, "target is of shape [120, 160]", "astype(bool)"),
+    "a mask of another picture": (lambda s: {"target": np.ones((60, 80), bool)}, "80x60", "160x120"),
+    "a cut mask": (lambda s: {"target": np.ones((240, 160), bool)[::2]}, "target does not lie", "ascontiguousarray"),
     "a stamp that is none": (lambda s: {"stamp_s": math.nan}, "stamp_s", "seconds"),
 }
 

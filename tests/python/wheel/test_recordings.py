@@ -119,6 +119,17 @@ def test_what_a_recording_holds_is_told_in_words_and_as_data(sample_bag):
     assert "<pre>" in inspection._repr_html_()
 
 
+def test_advice_is_in_names_that_python_has(sample_bag, tmp_path):
+    # given classes that no detection has, and a recording without detections
+    config = {"topics": {"target": "/target/detections", "target_class": "cup"}}
+    labelled = sr.label(sample_bag, tmp_path / "out", config=config)
+    assert labelled.valid == 0 and "topics.target_class" in labelled.advice
+    inspection = sr.inspect(sample_bag, config={"topics": {"target": "/none"}})
+    assert not inspection.possible
+    told = [labelled.advice, str(labelled.to_dict()), str(inspection), *inspection.obstacles]
+    assert not [words for words in told if "--" in words]
+
+
 def test_an_error_has_fields_and_no_flags_of_the_command_line(sample_bag, labelled, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
