@@ -1,0 +1,423 @@
+"""What a camera of a MuJoCo environment sees, with the boxes of named geoms, bodies and sites: rendered colour, depth
+and segmentation. The environment's state is only read."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from spatial_reward._errors import error
+from spatial_reward._native import Camera, Tracked
+from spatial_reward.gymnasium._episode import Box, Observed, Place
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+# MuJoCo draws the groups 0, 1 and 2 of geoms and sites unless it is told otherwise.
+DRAWN_GROUPS = 3
+# The estimator wants some pixels of a region (geometry.min_pixels).
+LEAST_PIXELS = 6
+
+
+class _Named:
+    """Things of a model by their names."""
+
+    def __init__(self, *names: str, near: str | None = None, within_m: float | None = None):
+        what = type(self).__name__
+        if not names or not all(isinstance(name, str) for name in names):
+            raise error(
+                "region", f"{what}{names!r}: give the name of each, as the model has it, such as {what}('ball')"
+            )
+        if (near is None) != (within_m is None):
+            raise error(
+                "region", f"{what}{names!r}: near and within_m belong together, such as near='grip', within_m=0.03"
+            )
+        if within_m is not None and not within_m > 0:
+            raise error("region", f"{what}{names!r}: within_m is {within_m}, and must be above 0")
+        self.names, self.near, self.within_m = names, near, within_m
+
+    def __repr__(self) -> str:
+        near = f", near={self.near!r}, within_m={self.within_m}" if self.near else ""
+        return f"{type(self).__name__}({', '.join(map(repr, self.names))}{near})"
+
+
+class Geoms(_Named):
+    """What is seen of the geoms of these names.
+
+    Args:
+        names: of geoms.
+        near: of a site; only what is near it counts, such as the tips of long fingers.
+        within_m: how near that is, in metres.
+    """
+
+
+class Bodies(_Named):
+    """What is seen of the geoms of these bodies, and of the bodies that hang on them.
+
+    Args:
+        names: of bodies.
+        near: as of `Geoms`.
+        within_m: as of `Geoms`.
+    """
+
+
+class Sites(_Named):
+    """Sites, as they are drawn, or a point of a surface.
+
+    Args:
+        names: of sites.
+        size_m: for a site that is not drawn, on something that is: the diameter of the ball around it that the region
+            is taken to be, in metres. The region is not seen where nothing in the picture is that near to it.
+        near: as of `Geoms`.
+        within_m: as of `Geoms`.
+    """
+
+    def __init__(
+        self, *names: str, size_m: float | None = None, near: str | None = None, within_m: float | None = None
+    ):
+        super().__init__(*names, near=near, within_m=within_m)
+        if size_m is not None and not size_m > 0:
+            raise error("region", f"{self!r}: size_m is {size_m}, and must be above 0")
+        if size_m is not None and (near is not None or len(names) > 1):
+            raise error("region", f"{self!r}: size_m is for one site, and near for what is drawn of sites")
+        self.size_m = size_m
+
+
+Region: TypeAlias = _Named | Box | Callable[[gymnasium.Env[Any, Any]], Place]
+REGIONS = ("fingertip", "target")
+
+
+def checked_regions(regions: Mapping[str, Region] | None) -> dict[str, Region]:
+    """Both regions, each of a kind that is known."""
+    given = dict(regions or {})
+    if sorted(given) != sorted(REGIONS):
+        raise error(
+            "region",
+            f"regions has {', '.join(map(repr, given)) or 'none'}, and 'fingertip' and 'target' are needed",
+            "regions={'fingertip': Bodies('left_finger', 'right_finger'), 'target': Geoms('cube')}",
+        )
+    return {name: _checked(name, given[name]) for name in REGIONS}
+
+
+def _checked(name: str, region: Region) -> Region:
+    if isinstance(region, _Named) or callable(region):
+        return region
+    if isinstance(region, str):
+        words = f"regions[{name!r}] is {region!r}, which does not say what of the model it names"
+        raise error("region", words, f"Geoms({region!r}), Bodies({region!r}) or Sites({region!r})")
+    try:
+        edges = np.asarray(region, dtype=float)
+    except (TypeError, ValueError):
+        edges = np.empty(0)
+    if edges.shape != (4,) or not (edges[0] < edges[2] and edges[1] < edges[3]):
+        raise error(
+            "region",
+            f"regions[{name!r}] is {region!r}, and must be Geoms, Bodies or Sites by name, a fixed box (x_min, y_min, "
+            "x_max, y_max) in pixels, or a function of the environment that gives one",
+        )
+    x_min, y_min, x_max, y_max = map(float, edges)
+    return (x_min, y_min, x_max, y_max)
+
+
+class View:
+    """Renders one camera of a MuJoCo environment.
+
+    Args:
+        camera: the name or number of a camera of the model, or a `mujoco.MjvCamera`.
+        width, height: of the picture, in pixels.
+        regions: as `checked_regions` gives them.
+    """
+
+    def __init__(
+        self, env: gymnasium.Env[Any, Any], camera: Any, width: int, height: int, regions: Mapping[str, Region]
+    ):
+        self._renderer: Any = None
+        if not (width > 0 and height > 0):
+            raise error("camera", f"a picture of {width}x{height} pixels has none")
+        self._named_camera, self._size, self._regions = camera, (width, height), dict(regions)
+        self._model: Any = None
+        self._ids: dict[str, npt.NDArray[np.int64]] = {}
+        self._mujoco = _mujoco()
+        self._open(_simulation(env, self._mujoco)[0])
+
+    def look(self, env: gymnasium.Env[Any, Any]) -> tuple[Observed, Camera]:
+        """What the camera sees now, and how."""
+        mujoco = self._mujoco
+        model, data = _simulation(env, mujoco)
+        if model is not self._model:
+            # Some environments compile their model anew for each episode.
+            self.close()
+            self._open(model)
+        prepare = getattr(env.unwrapped, "_render_callback", None)
+        if callable(prepare):
+            # gymnasium-robotics draws its goal where it was until then.
+            prepare()
+        renderer = self._renderer
+        renderer.update_scene(data, self._named_camera)
+        renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
+        color = np.ascontiguousarray(renderer.render())
+        renderer.enable_depth_rendering()
+        depth = np.array(renderer.render(), dtype=np.float32, order="C")
+        renderer.enable_segmentation_rendering()
+        ids, kinds = np.moveaxis(renderer.render(), -1, 0)
+        renderer.disable_segmentation_rendering()
+        # Where nothing is drawn, depth is the far end of what is.
+        depth[kinds == -1] = math.nan
+        eye = _Eye.of(renderer.scene, *self._size)
+        seen = _Seen(depth, np.asarray(ids), np.asarray(kinds), eye, data, mujoco)
+        places = {name: self._place(name, region, env, seen) for name, region in self._regions.items()}
+        return Observed(color, depth, places["fingertip"], places["target"]), eye.camera
+
+    def close(self) -> None:
+        """Give the renderer's memory back."""
+        renderer, self._renderer = self._renderer, None
+        if renderer is None:
+            return
+        context = getattr(renderer, "_gl_context", None)
+        if context is not None:
+            # What it frees is looked up in the current context, which may be another renderer's.
+            context.make_current()
+        renderer.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # a process that ends may have lost OpenGL already
+            self.close()
+
+    def _open(self, model: Any) -> None:
+        self._model = model
+        _check_camera(model, self._named_camera, self._mujoco)
+        self._ids = {}
+        for name, region in self._regions.items():
+            if isinstance(region, _Named):
+                self._ids[name] = _ids(model, region)
+                _check_drawn(model, name, region, self._ids[name])
+                if region.near is not None:
+                    _id(model, "site", region.near)
+        self._renderer = _renderer(model, *self._size, self._mujoco)
+
+    def _place(self, name: str, region: Region, env: gymnasium.Env[Any, Any], seen: _Seen) -> Place:
+        if isinstance(region, _Named):
+            return seen.box(region, self._ids[name], self._model)
+        if callable(region):
+            place: Place = region(env)
+            if place is not None and not isinstance(place, Tracked) and np.shape(place) != (4,):
+                raise error(
+                    "region",
+                    f"the function regions[{name!r}] gave {place!r}, and a box (x_min, y_min, x_max, y_max) in pixels, "
+                    "or None where it is not seen, is needed",
+                )
+            return place
+        return region
+
+
+@dataclasses.dataclass(frozen=True)
+class _Eye:
+    """Where a rendered picture was seen from, and how."""
+
+    camera: Camera
+    # The axes right, down and forward, as columns.
+    world_from_camera: npt.NDArray[np.float64]
+    position: npt.NDArray[np.float64]
+
+    @staticmethod
+    def of(scene: Any, width: int, height: int) -> _Eye:
+        left, right = scene.camera[:2]  # of a stereo pair without a baseline
+        if getattr(left, "orthographic", 0):
+            raise error(
+                "camera", "the camera is orthographic, which shows no distance", "take one with a field of view"
+            )
+        forward, up = np.array(left.forward, float), np.array(left.up, float)
+        axes = np.stack([np.cross(forward, up), -up, forward], axis=1)
+        position = (np.array(left.pos, float) + np.array(right.pos, float)) / 2
+        return _Eye(_pinhole(left, width, height), axes, position)
+
+    def in_camera(self, point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        seen: npt.NDArray[np.float64] = (point - self.position) @ self.world_from_camera
+        return seen
+
+
+def _pinhole(view: Any, width: int, height: int) -> Camera:
+    """The camera of an OpenGL frustum: pixels are square, and it may be off the middle."""
+    top, bottom, near = float(view.frustum_top), float(view.frustum_bottom), float(view.frustum_near)
+    # As single precision has it; a field of view is no more exact than that.
+    focal = near * height / (top - bottom)
+    is_centered = view.frustum_center == 0 and math.isclose(top, -bottom, rel_tol=1e-6)
+    if is_centered:
+        fovy_deg = round(math.degrees(2 * math.atan(height / 2 / focal)), 4)
+        return Camera.from_fovy(fovy_deg, width, height)
+    cx = width / 2 - float(view.frustum_center) / near * focal
+    return Camera(focal, focal, cx, height * top / (top - bottom), width, height)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """A rendered picture, by what its pixels show."""
+
+    depth: npt.NDArray[np.float32]
+    ids: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.int32]
+    eye: _Eye
+    data: Any
+    mujoco: Any
+
+    def box(self, region: _Named, ids: npt.NDArray[np.int64], model: Any) -> Box | None:
+        if isinstance(region, Sites) and region.size_m is not None:
+            return self._ball(self.data.site_xpos[ids[0]], region.size_m)
+        kind = self.mujoco.mjtObj.mjOBJ_SITE if isinstance(region, Sites) else self.mujoco.mjtObj.mjOBJ_GEOM
+        mask: Mask = (self.kinds == int(kind)) & np.isin(self.ids, ids)
+        if region.near is not None:
+            center = self.data.site_xpos[_id(model, "site", region.near)]
+            mask = self._near(mask, np.array(center, float), float(region.within_m or 0.0))
+        return _around(mask)
+
+    def _near(self, mask: Mask, center: npt.NDArray[np.float64], within_m: float) -> Mask:
+        """Those pixels of a mask that show something near a point."""
+        rows, columns = np.nonzero(mask)
+        camera, z = self.eye.camera, self.depth[rows, columns].astype(float)
+        x, y = (columns + 0.5 - camera.cx) / camera.fx * z, (rows + 0.5 - camera.cy) / camera.fy * z
+        is_near = np.linalg.norm(np.stack([x, y, z], axis=-1) - self.eye.in_camera(center), axis=-1) < within_m
+        near = np.zeros_like(mask)
+        near[rows[is_near], columns[is_near]] = True
+        return near
+
+    def _ball(self, center: npt.NDArray[np.float64], size_m: float) -> Box | None:
+        """The box of a ball around a point, as far as something is seen there."""
+        x, y, z = self.eye.in_camera(np.array(center, float))
+        if z <= size_m:
+            return None
+        camera, (height, width) = self.eye.camera, self.depth.shape
+        u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+        half_u, half_v = camera.fx * size_m / 2 / z, camera.fy * size_m / 2 / z
+        x_min, x_max = np.clip([math.floor(u - half_u), math.ceil(u + half_u)], 0, width)
+        y_min, y_max = np.clip([math.floor(v - half_v), math.ceil(v + half_v)], 0, height)
+        around = self.depth[y_min:y_max, x_min:x_max]
+        if np.count_nonzero(np.abs(around - z) <= size_m) < LEAST_PIXELS:
+            return None
+        return (float(x_min), float(y_min), float(x_max), float(y_max))
+
+
+def _around(mask: Mask) -> Box | None:
+    """The tight box of a mask's pixels; None if there are none."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return None
+    return (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+
+
+def _mujoco() -> Any:
+    try:
+        import mujoco  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    except ImportError as missing:
+        raise error(
+            "missing_package",
+            f"a camera by its name is one of MuJoCo: {missing}",
+            "pip install mujoco, or give observe",
+        ) from missing
+    return mujoco
+
+
+def _simulation(env: gymnasium.Env[Any, Any], mujoco: Any) -> tuple[Any, Any]:
+    inner = env.unwrapped
+    model, data = getattr(inner, "model", None), getattr(inner, "data", None)
+    if not isinstance(model, mujoco.MjModel) or not isinstance(data, mujoco.MjData):
+        raise error(
+            "environment",
+            f"{type(inner).__name__} has no MuJoCo model and data (env.unwrapped.model, env.unwrapped.data), which a "
+            "camera is rendered from",
+            "observe=function(env) -> Observed(color, depth, fingertip, target) and camera=spatial_reward.Camera(...) "
+            "say what the camera sees",
+        )
+    return model, data
+
+
+def _renderer(model: Any, width: int, height: int, mujoco: Any) -> Any:
+    quality, screen = model.vis.quality, model.vis.global_
+    before = quality.offsamples, screen.offwidth, screen.offheight
+    # Pixels that mix an edge with what is behind it would have depths between the two.
+    quality.offsamples = 0
+    screen.offwidth, screen.offheight = max(width, screen.offwidth), max(height, screen.offheight)
+    try:
+        return mujoco.Renderer(model, height, width)
+    except Exception as cause:  # OpenGL's own kinds of errors, down to AttributeError
+        raise error(
+            "rendering",
+            f"MuJoCo cannot render here ({type(cause).__name__}: {cause})",
+            "without a screen, set MUJOCO_GL=egl (with a GPU) or MUJOCO_GL=osmesa before the program starts",
+        ) from cause
+    finally:
+        quality.offsamples, screen.offwidth, screen.offheight = before
+
+
+def _check_camera(model: Any, camera: Any, mujoco: Any) -> None:
+    if isinstance(camera, str):
+        _id(model, "camera", camera)
+    elif isinstance(camera, int):
+        if not -1 <= camera < model.ncam:
+            raise error("camera", f"camera is {camera}, and the model has {model.ncam}, from 0; -1 is the free one")
+    elif not isinstance(camera, mujoco.MjvCamera):
+        raise error(
+            "camera",
+            f"camera is a {type(camera).__name__}, and must be the name of a camera of the model or a mujoco.MjvCamera",
+            "give observe, too, if you have pictures of your own and a spatial_reward.Camera",
+        )
+
+
+def _ids(model: Any, region: _Named) -> npt.NDArray[np.int64]:
+    """Of sites, else of geoms."""
+    what = {Geoms: "geom", Bodies: "body", Sites: "site"}[type(region)]
+    ids = np.array([_id(model, what, name) for name in region.names])
+    if what != "body":
+        return ids
+    # A body's number is above its parent's.
+    belongs = np.isin(np.arange(model.nbody), ids)
+    for body in range(1, model.nbody):
+        belongs[body] |= belongs[model.body_parentid[body]]
+    geoms = np.flatnonzero(belongs[model.geom_bodyid])
+    if not len(geoms):
+        raise error(
+            "region", f"{region!r}: no geom hangs on it, so that nothing of it can be seen", "Sites(..., size_m=...)"
+        )
+    return geoms
+
+
+def _id(model: Any, what: str, name: str) -> int:
+    try:
+        return int(getattr(model, what)(name).id)
+    except KeyError:
+        count = {"geom": model.ngeom, "body": model.nbody, "site": model.nsite, "camera": model.ncam}[what]
+        names = [found for at in range(count) if (found := getattr(model, what)(at).name)]
+        near = difflib.get_close_matches(name, names, n=3) or sorted(names)[:20]
+        known = f"it has {', '.join(near)}{', ...' if len(near) < len(names) else ''}" if names else "none has a name"
+        plural = {"body": "bodies"}.get(what, f"{what}s")
+        raise error(
+            "camera" if what == "camera" else "region",
+            f"the model has no {what} {name!r} (of {count} {plural}: {known})",
+        ) from None
+
+
+def _check_drawn(model: Any, name: str, region: _Named, ids: npt.NDArray[np.int64]) -> None:
+    """What is not drawn is never seen."""
+    if isinstance(region, Sites):
+        if region.size_m is not None:
+            return
+        groups, colors, materials, remedy = model.site_group, model.site_rgba, model.site_matid, ", or give size_m"
+    else:
+        groups, colors, materials, remedy = model.geom_group, model.geom_rgba, model.geom_matid, ""
+    # A material's colour counts where there is one.
+    has_material = materials[ids] >= 0
+    alphas = np.where(has_material, model.mat_rgba[materials[ids], 3] if model.nmat else 1.0, colors[ids, 3])
+    is_drawn = (groups[ids] < DRAWN_GROUPS) & (alphas > 0)
+    if not is_drawn.any():
+        raise error(
+            "region",
+            f"regions[{name!r}] is {region!r}, of which nothing is drawn: MuJoCo draws the groups 0 to 2, and what is "
+            "not transparent",
+            f"name what is drawn{remedy}",
+        )

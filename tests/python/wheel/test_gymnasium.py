@@ -1,0 +1,547 @@
+"""Environments on the reward that is measured in their camera's picture, without ROS: a world of numpy, which no
+renderer sees."""
+
+import subprocess
+import sys
+import warnings
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is not installed")
+
+from gymnasium.utils.env_checker import check_env  # noqa: E402 - after what may be missing
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv  # noqa: E402 - after what may be missing
+
+import spatial_reward as sr  # noqa: E402 - after what may be missing
+from spatial_reward.gymnasium import Geoms, Observed, RawDistanceWarning, SpatialReward, SpatialRewardVector  # noqa: E402 - after what may be missing
+
+CAMERA = sr.Camera(fx=100, fy=100, cx=80, cy=60, width=160, height=120)
+GAMMA, KAPPA = 0.9, 2.0
+SHAPED = {"reward": {"gamma": GAMMA, "kappa": KAPPA, "threshold_m": 0.02}}
+STEP_M = 0.006  # a pixel at 60 cm
+APPROACH = np.array([1.0], np.float32)
+
+
+class TwoBlocks(gymnasium.Env):
+    """Two blocks before a wall: an action moves the left one, pixel by pixel, towards the right one."""
+
+    metadata: ClassVar = {"render_fps": 10}
+    observation_space = gymnasium.spaces.Box(0, 100, (1,), np.float32)
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, gap=30, length=20, hidden=(), ends_at=0):
+        self.start, self.length, self.hidden, self.ends_at = gap, length, hidden, ends_at
+        self.gap = self.frame = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.gap, self.frame = self.start, 0
+        return self._observation(), {"theirs": "reset"}
+
+    def step(self, action):
+        self.frame += 1
+        self.gap -= round(float(np.clip(action, -1, 1)[0]) * 5)
+        self.gap = int(np.clip(self.gap, 0, 60))
+        return self._observation(), 7.0, self.gap <= self.ends_at, self.frame >= self.length, {"theirs": "step"}
+
+    def _observation(self):
+        return np.array([self.gap], np.float32)
+
+
+def observe(env):
+    world = env.unwrapped
+    left, right = (100 - world.gap - 30, 40, 100 - world.gap, 80), (100, 40, 130, 80)
+    depth = np.full((120, 160), 1.1, np.float32)
+    for x_min, y_min, x_max, y_max in (left, right):
+        depth[y_min:y_max, x_min:x_max] = 0.6
+    is_hidden = world.frame in world.hidden
+    return Observed(np.zeros((120, 160, 3), np.uint8), depth, left, None if is_hidden else right)
+
+
+def wrapped(world=None, **options):
+    return SpatialReward(world or TwoBlocks(), observe=observe, camera=CAMERA, **options)
+
+
+def episode(env, actions):
+    """The info of the reset, then (reward, info) of each step."""
+    _, info = env.reset(seed=1)
+    rows = [env.step(APPROACH * action) for action in actions]
+    return info["spatial_reward"], [(reward, info["spatial_reward"]) for _, reward, _, _, info in rows]
+
+
+def by_hand(before_m, after_m, sparse=-1.0):
+    return sparse + KAPPA * (GAMMA * -after_m + before_m)
+
+
+def test_the_reward_is_that_of_the_picture_that_the_action_led_to():
+    # given an environment with a reward of its own
+    env = wrapped(reward="sparse", config={"reward": {"threshold_m": 0.05}})
+    # when it is reset and stepped towards the target
+    observation, info = env.reset(seed=1)
+    assert observation == [30] and info["theirs"] == "reset" and "env_reward" not in info
+    assert info["spatial_reward"]["distance_m"] == pytest.approx(30 * STEP_M, abs=1e-6)
+    observation, reward, terminated, truncated, info = env.step(APPROACH)
+    # then observation, ends and the rest of info are its own, and the reward is measured
+    assert observation == [25] and (terminated, truncated) == (False, False) and info["theirs"] == "step"
+    assert reward == -1.0 and info["env_reward"] == 7.0
+    measured = info["spatial_reward"]
+    assert measured["distance_m"] == pytest.approx(25 * STEP_M, abs=1e-6)
+    assert (measured["valid"], measured["reason"], measured["held"], measured["dropped"]) == (True, "", False, False)
+    assert (measured["frame"], measured["stamp_s"], measured["age_s"]) == (1, pytest.approx(0.1), 0.0)
+    assert measured["distance_kind"] == "surface" and measured["distance_std_m"] > 0
+    assert measured["target"] == (100, 40, 130, 80)
+
+
+def test_its_numbers_are_those_of_the_annotator():
+    # given an annotator that is shown the same pictures
+    world, config = TwoBlocks(), {"filter": {"kind": "exponential"}, **SHAPED}
+    env = wrapped(world, config=config)
+    annotator = sr.Annotator(reward="shaped", distance="surface", camera=CAMERA, config=config, rate_hz=10)
+
+    def theirs():
+        seen = observe(world)
+        return annotator.step(seen.color, seen.depth, fingertip=seen.fingertip, target=seen.target)
+
+    # when both measure two episodes
+    for _ in range(2):
+        _, info = env.reset()
+        annotator.reset()
+        expected = theirs().to_dict()
+        assert {name: info["spatial_reward"][name] for name in ("reward", "distance_m", "potential")} == {
+            name: expected[name] for name in ("reward", "distance_m", "potential")
+        }
+        for _ in range(4):
+            _, reward, _, _, info = env.step(APPROACH)
+            expected = theirs()
+            # then they agree to the bit
+            assert reward == expected.reward == info["spatial_reward"]["reward"]
+            assert info["spatial_reward"]["frame"] == expected.frame
+
+
+def test_the_first_shaping_is_from_the_picture_of_the_reset():
+    # given the default reward
+    env = wrapped(config=SHAPED)
+    # when the first action covers five pixels
+    reset, [(reward, _)] = episode(env, [1])
+    # then its reward has the shaping from there
+    assert reset["distance_m"] == pytest.approx(0.18, abs=1e-6)
+    assert reward == pytest.approx(by_hand(0.18, 0.15), abs=1e-6)
+
+
+def test_progress_counts_from_the_picture_of_the_reset():
+    with pytest.warns(RawDistanceWarning):
+        env = wrapped(reward="progress")
+    _, [(reward, _)] = episode(env, [1])
+    assert reward == pytest.approx(1 / 6, abs=1e-5)
+
+
+def test_no_shaping_goes_across_a_reset():
+    # given an episode that ended near the target
+    env = wrapped(config=SHAPED)
+    episode(env, [1, 1, 1, 1])
+    # when another one begins far from it
+    _, [(reward, info)] = episode(env, [0])
+    # then its first step knows nothing of that
+    assert reward == pytest.approx(by_hand(0.18, 0.18), abs=1e-6)
+    assert info["frame"] == 1
+
+
+def test_a_true_terminal_has_potential_0_and_a_truncation_keeps_it():
+    # given an environment that ends with 6 cm to go, and one that is cut off there
+    for world, potential, expected in (
+        (TwoBlocks(gap=15, ends_at=10), 0.0, by_hand(0.09, 0.0)),
+        (TwoBlocks(gap=15, length=1), -0.06, by_hand(0.09, 0.06)),
+    ):
+        env = wrapped(world, config=SHAPED)
+        env.reset()
+        # when it ends
+        _, reward, terminated, truncated, info = env.step(APPROACH)
+        # then nothing follows the one, and something the other
+        assert terminated is (potential == 0.0) and truncated is (potential != 0.0)
+        assert reward == pytest.approx(expected, abs=1e-6) == info["spatial_reward"]["shaped_reward"]
+        assert info["spatial_reward"]["potential"] == pytest.approx(potential, abs=1e-6)
+
+
+def test_the_shaping_of_an_episode_telescopes_whatever_was_hidden():
+    # given an episode in which the target is hidden for a while, and hidden in the end
+    for hidden in ((), (2, 3), (5,)):
+        env = wrapped(TwoBlocks(gap=25, hidden=hidden), config=SHAPED)
+        reset, rows = episode(env, [1, 1, 0, -1, 1])
+        # when all that is not the base reward is summed, discounted
+        last_m = [reset["distance_m"], *(info["distance_m"] for _, info in rows if info["valid"])][-1]
+        shaping = sum(GAMMA**t * (reward + 1.0) for t, (reward, _) in enumerate(rows))
+        # then it is that of the first and the last distance alone
+        assert shaping == pytest.approx(KAPPA * (GAMMA**5 * -last_m + reset["distance_m"]), abs=1e-6), hidden
+
+
+def test_hold_is_the_reward_as_if_the_distance_had_stayed():
+    # given a target that is hidden in the second and the third step, after an approach
+    env = wrapped(TwoBlocks(hidden=(2, 3)), config=SHAPED)
+    _, rows = episode(env, [1, 0, 0, 0])
+    # then the approach is not rewarded again and again
+    approach, held, held_again, seen = (reward for reward, _ in rows)
+    assert approach == pytest.approx(by_hand(0.18, 0.15), abs=1e-6)
+    assert held == held_again == pytest.approx(by_hand(0.15, 0.15), abs=1e-6)
+    assert seen == pytest.approx(by_hand(0.15, 0.15), abs=1e-6)
+    # and info tells
+    info = rows[2][1]
+    assert (info["valid"], info["reason"], info["held"]) == (False, "no_target_box", True)
+    assert info["age_s"] == pytest.approx(0.2) and np.isnan(info["distance_m"]) and np.isnan(info["reward"])
+
+
+def test_hold_of_other_kinds_is_the_last_reward():
+    with pytest.warns(RawDistanceWarning):
+        env = wrapped(TwoBlocks(hidden=(2,)), reward="dense")
+    _, rows = episode(env, [1, 1, 1])
+    assert [reward for reward, _ in rows] == pytest.approx([-0.15, -0.15, -0.09], abs=1e-6)
+
+
+def test_an_episode_that_ends_hidden_has_the_terminal_potential_all_the_same():
+    env = wrapped(TwoBlocks(gap=15, ends_at=10, hidden=(1,)), config=SHAPED)
+    _, [(reward, info)] = episode(env, [1])
+    assert reward == pytest.approx(by_hand(0.09, 0.0), abs=1e-6) and info["held"]
+
+
+def test_zero_has_a_shaping_of_0_and_the_last_base_reward():
+    env = wrapped(TwoBlocks(hidden=(2,)), config=SHAPED, on_invalid="zero")
+    _, rows = episode(env, [1, 1, 1])
+    assert [reward for reward, _ in rows] == pytest.approx([by_hand(0.18, 0.15), -1.0, by_hand(0.15, 0.09)], abs=1e-6)
+    assert rows[1][1]["held"]
+
+
+def test_drop_marks_what_a_learner_is_to_leave_out():
+    # given a target that is hidden from the beginning
+    env = wrapped(TwoBlocks(hidden=(0, 1, 3)), config=SHAPED, on_invalid="drop")
+    reset, rows = episode(env, [0, 0, 0, 0])
+    # then what was not measured is marked, held where there is something to hold
+    assert [info["dropped"] for info in (reset, *(info for _, info in rows))] == [True, True, False, True, False]
+    assert [info["held"] for _, info in rows] == [False, False, True, False]
+    assert rows[0][0] == 0.0 and np.isnan(rows[0][1]["age_s"])
+    # and the first that was has no shaping, for no picture before it was measured
+    assert rows[1][0] == -1.0
+
+
+def test_nan_comes_only_to_those_who_ask_for_it():
+    _, rows = episode(wrapped(TwoBlocks(hidden=(1,)), config=SHAPED, on_invalid="nan"), [0, 0])
+    assert np.isnan(rows[0][0]) and not rows[0][1]["held"]
+    for on_invalid in ("hold", "zero", "drop"):
+        _, rows = episode(wrapped(TwoBlocks(hidden=(1, 4)), config=SHAPED, on_invalid=on_invalid), [0, 1, 1, 1])
+        assert np.isfinite([reward for reward, _ in rows]).all(), on_invalid
+
+
+def test_raise_raises():
+    env = wrapped(TwoBlocks(hidden=(1,)), on_invalid="raise")
+    env.reset()
+    with pytest.raises(sr.Error, match=r"step 1 of the episode could not be measured \(no_target_box\)") as raised:
+        env.step(APPROACH)
+    assert raised.value.kind == "invalid_step"
+
+
+def test_an_episode_with_nothing_to_hold_names_the_ways_out():
+    # given a target that is hidden from the beginning
+    env = wrapped(TwoBlocks(hidden=(0, 1)))
+    # then reset tells, and a step raises
+    _, info = env.reset()
+    assert not info["spatial_reward"]["valid"] and info["spatial_reward"]["reason"] == "no_target_box"
+    with pytest.raises(sr.Error, match="nothing to hold: reset_tries=20 begins episodes anew"):
+        env.step(APPROACH)
+
+
+def test_reset_tries_begins_episodes_until_one_can_be_measured():
+    # given an environment that hides its target in every first picture but each third episode's
+    class Shy(TwoBlocks):
+        resets = 0
+        seeds = ()
+
+        def reset(self, *, seed=None, options=None):
+            self.resets += 1
+            self.seeds = (*self.seeds, seed)
+            self.hidden = () if self.resets % 3 == 0 else (0,)
+            return super().reset(seed=seed, options=options)
+
+    world = Shy()
+    # when it is reset with as many tries, and with too few
+    _, info = wrapped(world, reset_tries=5).reset(seed=4)
+    assert info["spatial_reward"]["valid"] and world.seeds == (4, None, None)
+    _, info = wrapped(world, reset_tries=2).reset()
+    assert not info["spatial_reward"]["valid"] and world.resets == 5
+
+
+def test_times_are_the_environments():
+    # given a success that is held for 0.3 s, at 10 pictures a second
+    env = wrapped(TwoBlocks(gap=5, ends_at=-1), config={"success": {"hold_s": 0.3}})
+    # when it touches the target and stays
+    _, rows = episode(env, [1, 0, 0, 0, 0])
+    # then it is one after three steps, and the episode goes on, as the environment's does
+    assert [info["success"] for _, info in rows] == [False, False, False, True, True]
+
+
+def test_stamps_that_are_observed_count():
+    def observe_later(env):
+        seen = observe(env)
+        return Observed(seen.color, seen.depth, seen.fingertip, seen.target, stamp_s=5 + 2.0 * env.unwrapped.frame)
+
+    env = SpatialReward(TwoBlocks(hidden=(2,)), observe=observe_later, camera=CAMERA)
+    reset, rows = episode(env, [0, 0])
+    assert [reset["stamp_s"], *(info["stamp_s"] for _, info in rows)] == [5, 7, 9]
+    assert rows[1][1]["age_s"] == 2.0
+
+
+@pytest.mark.filterwarnings("ignore:.*wrapped environment.*", "ignore:.*not within the minimum and maximum.*")
+@pytest.mark.filterwarnings("ignore:.*action space.*", "ignore:.*render.*")
+def test_gymnasiums_own_check_passes():
+    check_env(wrapped(config=SHAPED), skip_render_check=True)
+
+
+@pytest.mark.parametrize("kind", ["dense", "tanh", "exp", "progress"])
+def test_raw_distances_that_would_be_summed_are_warned_of(kind):
+    with pytest.warns(RawDistanceWarning, match=f"reward='{kind}' .* waiting beside the target") as warned:
+        wrapped(reward=kind)
+    # and the warning points to whoever wrapped it
+    assert warned[0].filename == __file__
+    with pytest.warns(RawDistanceWarning, match=f"reward.base: {kind}"):
+        wrapped(config={"reward": {"base": kind}})
+
+
+def test_shaped_is_the_default_and_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wrapped()
+        wrapped(reward="sparse")
+        wrapped(config={"reward": {"base": "sparse"}})
+
+
+# Vector environments
+
+
+def vector_of(kind, mode, **options):
+    # The first of them ends after two steps, the second after three.
+    makers = [lambda length=length: wrapped(TwoBlocks(length=length), config=SHAPED, **options) for length in (2, 3)]
+    return kind(makers, autoreset_mode=mode)
+
+
+def steps(envs, count, action=1.0):
+    return [envs.step(np.full((2, 1), action, np.float32)) for _ in range(count)]
+
+
+FIRST, SECOND = by_hand(0.18, 0.15), by_hand(0.15, 0.12)
+
+
+@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
+def test_wrapped_one_by_one_nothing_is_shaped_across_next_step_resets(kind):
+    # given two environments, wrapped inside their vector
+    envs = vector_of(kind, AutoresetMode.NEXT_STEP)
+    envs.reset(seed=1)
+    # when the first one's episode ends with its second step
+    rewards = [row[1] for row in steps(envs, 4)]
+    envs.close()
+    # then its third is a reset and has no reward, and its fourth the shaping from there
+    assert [row[0] for row in rewards] == pytest.approx([FIRST, SECOND, 0.0, FIRST], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
+def test_wrapped_one_by_one_nothing_is_shaped_across_same_step_resets(kind):
+    envs = vector_of(kind, AutoresetMode.SAME_STEP)
+    envs.reset(seed=1)
+    rows = steps(envs, 3)
+    envs.close()
+    # then the end is rewarded by its own picture, and the next step from the next episode's first
+    assert [row[1][0] for row in rows] == pytest.approx([FIRST, SECOND, FIRST], abs=1e-6)
+    infos = rows[1][4]
+    assert infos["spatial_reward"]["distance_m"][0] == pytest.approx(0.18, abs=1e-6)
+    assert infos["final_info"]["spatial_reward"]["distance_m"][0] == pytest.approx(0.12, abs=1e-6)
+    assert infos["spatial_reward"]["reason"][0] == ""
+
+
+def by_nature(mode, worlds=None, **options):
+    worlds = worlds or [TwoBlocks(length=2), TwoBlocks(length=3)]
+    envs = SyncVectorEnv([lambda world=world: world for world in worlds], autoreset_mode=mode)
+    look = options.pop("look", lambda envs: [observe(env) for env in envs.envs])
+    return SpatialRewardVector(envs, look, camera=CAMERA, config=SHAPED, **options)
+
+
+def test_a_vector_by_nature_is_rewarded_as_those_that_are_wrapped_one_by_one():
+    # given both, in the mode next step
+    ours, theirs = by_nature(AutoresetMode.NEXT_STEP), vector_of(SyncVectorEnv, AutoresetMode.NEXT_STEP)
+    _, our_infos = ours.reset(seed=1)
+    _, their_infos = theirs.reset(seed=1)
+    for _ in range(9):
+        # when they go through resets
+        assert_equal_infos(our_infos["spatial_reward"], their_infos["spatial_reward"])
+        action = np.ones((2, 1), np.float32)
+        _, our_rewards, *our_ends, our_infos = ours.step(action)
+        _, their_rewards, *their_ends, their_infos = theirs.step(action)
+        # then all is equal
+        np.testing.assert_array_equal(our_rewards, their_rewards)
+        np.testing.assert_array_equal(our_ends, their_ends)
+    assert our_infos["env_reward"].shape == (2,)
+
+
+def assert_equal_infos(ours, theirs):
+    assert set(ours) == set(theirs)
+    for name in ours:
+        # Gymnasium fills object arrays element by element, too.
+        assert ours[name].dtype == theirs[name].dtype, name
+        for one, other in zip(ours[name], theirs[name], strict=True):
+            np.testing.assert_equal(one, other)
+
+
+def test_a_vector_by_nature_in_the_mode_same_step_holds_what_nobody_saw():
+    # given no picture of the ends
+    envs = by_nature(AutoresetMode.SAME_STEP)
+    envs.reset(seed=1)
+    rows = steps(envs, 3)
+    # then the end's reward is as if the distance had stayed, and nothing is shaped across the reset
+    assert [row[1][0] for row in rows] == pytest.approx([FIRST, by_hand(0.15, 0.15), FIRST], abs=1e-6)
+    infos = rows[1][4]
+    final = infos["final_info"]["spatial_reward"]
+    assert final["reason"][0] == "no_image" and final["held"][0] and final["_held"].tolist() == [True, False]
+    assert infos["_final_info"].tolist() == [True, False]
+    assert infos["spatial_reward"]["valid"].all() and infos["spatial_reward"]["frame"].tolist() == [0, 2]
+
+
+def test_a_vector_by_nature_in_the_mode_same_step_is_shown_the_ends():
+    # given an environment whose last observation says what its last picture was
+    def observe_final(envs, infos, at):
+        world = TwoBlocks()
+        world.gap = int(infos["final_obs"][at][0])
+        return observe(world)
+
+    envs = by_nature(AutoresetMode.SAME_STEP, observe_final=observe_final)
+    envs.reset(seed=1)
+    rewards = [row[1][0] for row in steps(envs, 3)]
+    # then it is rewarded as the one that is wrapped inside
+    assert rewards == pytest.approx([FIRST, SECOND, FIRST], abs=1e-6)
+
+
+def test_a_vector_that_is_reset_by_hand_begins_those_of_the_mask():
+    # given the mode disabled, and an end of the first
+    envs = by_nature(AutoresetMode.DISABLED)
+    envs.reset(seed=1)
+    steps(envs, 2)
+    # when it alone is reset
+    _, infos = envs.reset(options={"reset_mask": np.array([True, False])})
+    assert infos["_spatial_reward"].tolist() == [True, False]
+    [row] = steps(envs, 1)
+    # then the other one's episode went on
+    assert row[1] == pytest.approx([FIRST, by_hand(0.12, 0.09)], abs=1e-6)
+    assert row[4]["spatial_reward"]["frame"].tolist() == [1, 3]
+
+
+def test_a_vector_without_a_picture_of_one_goes_on_with_the_others():
+    def look(envs):
+        return [None if env.frame == 1 else observe(env) for env in envs.envs]
+
+    envs = by_nature(AutoresetMode.NEXT_STEP, look=look)
+    envs.reset(seed=1)
+    [row] = steps(envs, 1)
+    assert row[4]["spatial_reward"]["reason"].tolist() == ["no_image", "no_image"]
+    assert row[1] == pytest.approx([by_hand(0.18, 0.18)] * 2, abs=1e-6)
+
+
+# Bad input
+
+
+def refused(match, call, kind):
+    with pytest.raises(sr.Error, match=match) as raised:
+        call()
+    assert raised.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("match", "kind", "options"),
+    [
+        ("on_invalid is 'skip', and must be one of 'hold', 'zero', 'drop', 'nan', 'raise'", "on_invalid",
+         {"on_invalid": "skip"}),
+        ("on_invalid is 'zero' and reward is 'sparse'", "on_invalid", {"on_invalid": "zero", "reward": "sparse"}),
+        ("reward is 'fast', but must be one of", "config", {"reward": "fast"}),
+        ("unknown field `gama`", "config_syntax", {"config": {"reward": {"gama": 0.9}}}),
+        ("gamma", "config_syntax", {"config": {"reward": {"gamma": "much"}}}),
+        ("the configuration says reward.kind: dense, and the argument reward is 'shaped': reward='dense'", "config",
+         {"config": {"reward": {"kind": "dense"}}}),
+        ("the configuration says estimator.distance: cloud", "config",
+         {"config": {"estimator": {"distance": "cloud"}}}),
+        ("episodes end here where the environment ends them", "config",
+         {"config": {"episodes": {"end_on_success": True}}}),
+        ("cannot read nowhere.yaml", "io", {"config": "nowhere.yaml"}),
+        ("reset_tries is 0", "reset_tries", {"reset_tries": 0}),
+        ("rate_hz is 0", "config", {"rate_hz": 0.0}),
+        ("both observe and regions are given", "region", {"regions": {"fingertip": Geoms("a"), "target": Geoms("b")}}),
+        ("camera is 'front', and with observe it is that of its pictures", "camera", {"camera": "front"}),
+        ("depth is measured in metres only by a camera that is known", "camera", {"camera": None}),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::spatial_reward.gymnasium.RawDistanceWarning")
+def test_bad_arguments_are_refused(match, kind, options):
+    refused(match, lambda: SpatialReward(TwoBlocks(), **{"observe": observe, "camera": CAMERA, **options}), kind)
+
+
+def test_a_configuration_file_is_read(tmp_path):
+    # given settings in a file
+    file = tmp_path / "mine.yaml"
+    file.write_text("reward: {gamma: 0.9, kappa: 2.0, threshold_m: 0.02}\n")
+    # then they are those of the same dict, the terminal's too
+    env = wrapped(TwoBlocks(gap=15, ends_at=10), config=file)
+    assert episode(env, [1])[1][0][0] == pytest.approx(by_hand(0.09, 0.0), abs=1e-6)
+    # and what is no YAML is told
+    file.write_text("reward: [")
+    refused("is no YAML", lambda: wrapped(config=file), "config_syntax")
+
+
+@pytest.mark.parametrize(
+    ("match", "kind", "gives"),
+    [
+        ("observe gave a tuple, and an Observed is needed", "observe", lambda seen: (seen.color, seen.depth)),
+        ("depth is of shape .* dtype float64", "array",
+         lambda seen: Observed(seen.color, seen.depth.astype(float), seen.fingertip, seen.target)),
+        ("color is of shape .* dtype float32", "array",
+         lambda seen: Observed(seen.color.astype(np.float32), seen.depth, seen.fingertip, seen.target)),
+        ("color does not lie in memory in one piece", "array",
+         lambda seen: Observed(seen.color[::-1], seen.depth, seen.fingertip, seen.target)),
+        ("depth: ", "array", lambda seen: Observed(seen.color, seen.depth[:60].copy(), seen.fingertip, seen.target)),
+        ("target is 'ball', and a box", "region",
+         lambda seen: Observed(seen.color, seen.depth, seen.fingertip, "ball")),
+    ],
+)  # fmt: skip
+def test_bad_pictures_are_refused(match, kind, gives):
+    env = SpatialReward(TwoBlocks(), observe=lambda env: gives(observe(env)), camera=CAMERA)
+    refused(match, env.reset, kind)
+
+
+def test_without_observe_a_camera_of_the_model_is_needed():
+    refused("camera is None, and without observe", lambda: SpatialReward(TwoBlocks()), "camera")
+    refused(
+        "without observe a camera of the model is rendered", lambda: SpatialReward(TwoBlocks(), camera=CAMERA), "camera"
+    )
+
+
+def test_a_step_before_the_reset_is_refused():
+    refused("step was called before reset", lambda: wrapped().step(APPROACH), "no_episode")
+
+
+def test_a_vector_that_does_not_tell_its_mode_is_refused():
+    envs = SyncVectorEnv([TwoBlocks])
+    envs.metadata = {}
+    refused(
+        r"does not tell when it resets itself: metadata\['autoreset_mode'\] is None",
+        lambda: SpatialRewardVector(envs, lambda envs: [], camera=CAMERA),
+        "environment",
+    )
+
+
+def test_a_vector_with_another_number_of_pictures_is_refused():
+    envs = by_nature(AutoresetMode.NEXT_STEP, look=lambda envs: [observe(envs.envs[0])])
+    refused("observe gave 1 pictures of 2 environments", envs.reset, "observe")
+
+
+def test_observe_final_is_for_the_mode_same_step():
+    call = lambda: by_nature(AutoresetMode.NEXT_STEP, observe_final=lambda envs, infos, at: None)  # noqa: E731
+    refused("observe_final is for the mode same step, and the environment's is NextStep", call, "observe_final")
+
+
+def test_without_gymnasium_the_import_says_what_to_install():
+    code = "import sys; sys.modules['gymnasium'] = None; import spatial_reward.gymnasium"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "pip install spatial-reward[gymnasium]" in done.stderr, done.stderr
