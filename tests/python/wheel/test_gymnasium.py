@@ -4,6 +4,7 @@ renderer sees."""
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv  # noq
 import spatial_reward as sr  # noqa: E402 - after what may be missing
 from spatial_reward.gymnasium import Geoms, Observed, RawDistanceWarning, SpatialReward, SpatialRewardVector  # noqa: E402 - after what may be missing
 
+ROOT = Path(__file__).resolve().parents[3]
+KINDS = ("dense", "tanh", "exp", "progress", "shaped")
 CAMERA = sr.Camera(fx=100, fy=100, cx=80, cy=60, width=160, height=120)
 GAMMA, KAPPA = 0.9, 2.0
 SHAPED = {"reward": {"gamma": GAMMA, "kappa": KAPPA, "threshold_m": 0.02}}
@@ -311,6 +314,22 @@ def test_shaped_is_the_default_and_warns_of_nothing():
         wrapped()
         wrapped(reward="sparse")
         wrapped(config={"reward": {"base": "sparse"}})
+
+
+def test_the_page_tells_what_the_kinds_of_reward_pay_for():
+    # given the table of the page
+    page = (ROOT / "docs" / "gymnasium.md").read_text().splitlines()
+    table = [line for line in page if line.startswith(("| reward |", *(f"| `{kind}` |" for kind in KINDS)))]
+    # when the program that it is of runs again
+    program = [sys.executable, ROOT / "examples" / "waiting_or_reaching.py"]
+    printed = subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()
+    # then it is the same
+    assert table == [line for line in printed if not line.startswith("| ---")]
+    # and waiting is best for those that are warned of as such, and for shaped least of all
+    best = {line.split("`")[1]: line.split("|")[-2].strip() for line in table[1:]}
+    assert [best[kind] for kind in ("tanh", "exp", "progress")] == ["waits at 5 cm"] * 3
+    dense, shaped = ([float(cell) for cell in row.split("|")[2:5]] for row in (table[1], table[5]))
+    assert dense[1] < dense[2] and shaped[0] > shaped[1] > shaped[2]
 
 
 # Vector environments

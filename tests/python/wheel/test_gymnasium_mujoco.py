@@ -1,5 +1,5 @@
-"""MuJoCo environments on the reward that is measured in what a camera of theirs renders, with regions by the names of the
-model."""
+"""MuJoCo environments on the reward that is measured in what a camera of theirs renders, with regions by the names of
+the model."""
 
 import gc
 import os
