@@ -25,8 +25,8 @@ OnInvalid: TypeAlias = Literal["hold", "zero", "drop", "nan", "raise"]
 Config: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
 
 ON_INVALID = ("hold", "zero", "drop", "nan", "raise")
-# Those that are no function of the distance in every single step.
-SUMMABLE = ("shaped", "sparse")
+# Functions of the distance in every single step.
+RAW = ("dense", "tanh", "exp", "progress")
 # Fields of a step that count over episodes: `info` would differ between two runs of one seed.
 COUNTERS = ("index", "episode")
 
@@ -109,7 +109,7 @@ def rules(
         )
     base = _setting(settings, ("reward", "base")) if reward == "shaped" else None
     raw = f"reward='shaped' with reward.base: {base}" if base else f"reward={reward!r}"
-    if (base or reward) not in SUMMABLE:
+    if (base or reward) in RAW:
         warnings.warn(
             f"{raw} is a function of the distance in every step, and a learner maximises its sum over the episode: "
             "waiting beside the target can be worth more than reaching it. reward='shaped', the default, has the same "

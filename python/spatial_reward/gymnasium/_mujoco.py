@@ -1,5 +1,5 @@
 """What a camera of a MuJoCo environment sees, with the boxes of named geoms, bodies and sites: rendered colour, depth
-and segmentation. The environment's state is only read."""
+and segmentation. The environment is left as its own rendering leaves it."""
 
 from __future__ import annotations
 

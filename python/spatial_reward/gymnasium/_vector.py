@@ -97,6 +97,13 @@ class SpatialRewardVector(gymnasium.vector.VectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Rewards, Flags, Flags, dict[str, Any]]:
         """Step the environments; the rewards are measured."""
+        if self._mode is AutoresetMode.DISABLED and self._has_ended.any():
+            ended = ", ".join(map(str, np.flatnonzero(self._has_ended)))
+            raise error(
+                "no_episode",
+                f"step was called after the end of the episodes of these environments: {ended}",
+                "reset(options={'reset_mask': terminations | truncations}) begins theirs anew",
+            )
         observations, env_rewards, terminations, truncations, infos = self.env.step(actions)
         pictures = self._look()
         ends = np.asarray(terminations, dtype=np.bool_) | np.asarray(truncations, dtype=np.bool_)

@@ -91,6 +91,7 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
         how = rules(reward, distance, on_invalid, config, rate_hz=rate_hz, stacklevel=3)
         self._reset_tries = reset_tries
         self._observe = observe
+        self._has_ended = False
         self._camera: Camera | None = None
         self._view: View | None = None
         if observe is None:
@@ -112,6 +113,7 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
     ) -> tuple[ObsType, dict[str, Any]]:
         """Reset the environment, and measure the first picture of the episode."""
         observation, info = self.env.reset(seed=seed, options=options)
+        self._has_ended = False
         described = self._episodes.begin(*self._look())
         for _ in range(self._reset_tries - 1):
             if described["valid"]:
@@ -122,7 +124,15 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
 
     def step(self, action: ActType) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
         """Step the environment; the reward is measured."""
+        if self._has_ended:
+            raise error(
+                "no_episode",
+                "step was called after the episode's end: what an environment that resets itself begins then is "
+                "another one",
+                "call reset first, or wrap inside of what resets the environment (Autoreset, a vector environment)",
+            )
         observation, env_reward, terminated, truncated, info = self.env.step(action)
+        self._has_ended = bool(terminated or truncated)
         reward, described = self._episodes.go_on(*self._look(), terminated=bool(terminated))
         info = {**info, "spatial_reward": described, "env_reward": float(env_reward)}
         return observation, reward, terminated, truncated, info

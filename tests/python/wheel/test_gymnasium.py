@@ -540,6 +540,27 @@ def test_a_step_before_the_reset_is_refused():
     refused("step was called before reset", lambda: wrapped().step(APPROACH), "no_episode")
 
 
+def test_what_resets_itself_is_to_be_outside():
+    # given an environment that resets itself, in the wrapper
+    env = wrapped(gymnasium.wrappers.Autoreset(TwoBlocks(length=1)))
+    env.reset()
+    env.step(APPROACH)
+    # then its next episode is not taken for the same one
+    refused("step was called after the episode's end", lambda: env.step(APPROACH), "no_episode")
+    # and the other way round it is right
+    env = gymnasium.wrappers.Autoreset(wrapped(TwoBlocks(length=1), config=SHAPED))
+    env.reset()
+    rewards = [env.step(APPROACH)[1] for _ in range(3)]
+    assert rewards == pytest.approx([FIRST, 0.0, FIRST], abs=1e-6)
+
+
+def test_a_vector_that_is_to_be_reset_by_hand_is_not_stepped_beyond_an_end():
+    envs = by_nature(AutoresetMode.DISABLED)
+    envs.reset(seed=1)
+    steps(envs, 2)
+    refused("after the end of the episodes of these environments: 0", lambda: steps(envs, 1), "no_episode")
+
+
 def test_a_vector_that_does_not_tell_its_mode_is_refused():
     envs = SyncVectorEnv([TwoBlocks])
     envs.metadata = {}
