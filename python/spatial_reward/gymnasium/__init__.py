@@ -37,7 +37,7 @@ except ImportError as missing:
     raise error("missing_package", f"{missing}", "pip install spatial-reward[gymnasium]") from missing
 
 from spatial_reward.gymnasium._episode import Observed, RawDistanceWarning
-from spatial_reward.gymnasium._mujoco import Bodies, Geoms, Sites
+from spatial_reward.gymnasium._regions import Bodies, Geoms, Sites
 from spatial_reward.gymnasium._vector import SpatialRewardVector
 from spatial_reward.gymnasium._wrapper import SpatialReward
 

@@ -12,7 +12,8 @@ from gymnasium.core import ActType, ObsType
 from spatial_reward._errors import error
 from spatial_reward._native import Camera
 from spatial_reward.gymnasium._episode import Config, Distance, Episodes, Observed, OnInvalid, Reward, rules
-from spatial_reward.gymnasium._mujoco import Region, View, checked_regions
+from spatial_reward.gymnasium._mujoco import View
+from spatial_reward.gymnasium._regions import Region, checked_regions
 
 USUAL_RATE_HZ = 30.0
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,69 +12,27 @@ import pytest
 gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is not installed")
 
 from gymnasium.utils.env_checker import check_env  # noqa: E402 - after what may be missing
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv  # noqa: E402 - after what may be missing
+from two_blocks import (  # noqa: E402
+    APPROACH,
+    CAMERA,
+    FIRST,
+    GAMMA,
+    KAPPA,
+    SHAPED,
+    STEP_M,
+    TwoBlocks,
+    by_hand,
+    episode,
+    observe,
+    refused,
+    wrapped,
+)
 
 import spatial_reward as sr  # noqa: E402 - after what may be missing
-from spatial_reward.gymnasium import Geoms, Observed, RawDistanceWarning, SpatialReward, SpatialRewardVector  # noqa: E402 - after what may be missing
+from spatial_reward.gymnasium import Geoms, Observed, RawDistanceWarning, SpatialReward  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 KINDS = ("dense", "tanh", "exp", "progress", "shaped")
-CAMERA = sr.Camera(fx=100, fy=100, cx=80, cy=60, width=160, height=120)
-GAMMA, KAPPA = 0.9, 2.0
-SHAPED = {"reward": {"gamma": GAMMA, "kappa": KAPPA, "threshold_m": 0.02}}
-STEP_M = 0.006  # a pixel at 60 cm
-APPROACH = np.array([1.0], np.float32)
-
-
-class TwoBlocks(gymnasium.Env):
-    """Two blocks before a wall: an action moves the left one, pixel by pixel, towards the right one."""
-
-    metadata: ClassVar = {"render_fps": 10}
-    observation_space = gymnasium.spaces.Box(0, 100, (1,), np.float32)
-    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
-
-    def __init__(self, gap=30, length=20, hidden=(), ends_at=0):
-        self.start, self.length, self.hidden, self.ends_at = gap, length, hidden, ends_at
-        self.gap = self.frame = 0
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.gap, self.frame = self.start, 0
-        return self._observation(), {"theirs": "reset"}
-
-    def step(self, action):
-        self.frame += 1
-        self.gap -= round(float(np.clip(action, -1, 1)[0]) * 5)
-        self.gap = int(np.clip(self.gap, 0, 60))
-        return self._observation(), 7.0, self.gap <= self.ends_at, self.frame >= self.length, {"theirs": "step"}
-
-    def _observation(self):
-        return np.array([self.gap], np.float32)
-
-
-def observe(env):
-    world = env.unwrapped
-    left, right = (100 - world.gap - 30, 40, 100 - world.gap, 80), (100, 40, 130, 80)
-    depth = np.full((120, 160), 1.1, np.float32)
-    for x_min, y_min, x_max, y_max in (left, right):
-        depth[y_min:y_max, x_min:x_max] = 0.6
-    is_hidden = world.frame in world.hidden
-    return Observed(np.zeros((120, 160, 3), np.uint8), depth, left, None if is_hidden else right)
-
-
-def wrapped(world=None, **options):
-    return SpatialReward(world or TwoBlocks(), observe=observe, camera=CAMERA, **options)
-
-
-def episode(env, actions):
-    """The info of the reset, then (reward, info) of each step."""
-    _, info = env.reset(seed=1)
-    rows = [env.step(APPROACH * action) for action in actions]
-    return info["spatial_reward"], [(reward, info["spatial_reward"]) for _, reward, _, _, info in rows]
-
-
-def by_hand(before_m, after_m, sparse=-1.0):
-    return sparse + KAPPA * (GAMMA * -after_m + before_m)
 
 
 def test_the_reward_is_that_of_the_picture_that_the_action_led_to():
@@ -301,7 +258,7 @@ def test_gymnasiums_own_check_passes():
 @pytest.mark.parametrize("kind", ["dense", "tanh", "exp", "progress"])
 def test_raw_distances_that_would_be_summed_are_warned_of(kind):
     with pytest.warns(RawDistanceWarning, match=f"reward='{kind}' .* waiting beside the target") as warned:
-        wrapped(reward=kind)
+        SpatialReward(TwoBlocks(), observe=observe, camera=CAMERA, reward=kind)
     # and the warning points to whoever wrapped it
     assert warned[0].filename == __file__
     with pytest.warns(RawDistanceWarning, match=f"reward.base: {kind}"):
@@ -332,141 +289,7 @@ def test_the_page_tells_what_the_kinds_of_reward_pay_for():
     assert dense[1] < dense[2] and shaped[0] > shaped[1] > shaped[2]
 
 
-# Vector environments
-
-
-def vector_of(kind, mode, **options):
-    # The first of them ends after two steps, the second after three.
-    makers = [lambda length=length: wrapped(TwoBlocks(length=length), config=SHAPED, **options) for length in (2, 3)]
-    return kind(makers, autoreset_mode=mode)
-
-
-def steps(envs, count, action=1.0):
-    return [envs.step(np.full((2, 1), action, np.float32)) for _ in range(count)]
-
-
-FIRST, SECOND = by_hand(0.18, 0.15), by_hand(0.15, 0.12)
-
-
-@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
-def test_wrapped_one_by_one_nothing_is_shaped_across_next_step_resets(kind):
-    # given two environments, wrapped inside their vector
-    envs = vector_of(kind, AutoresetMode.NEXT_STEP)
-    envs.reset(seed=1)
-    # when the first one's episode ends with its second step
-    rewards = [row[1] for row in steps(envs, 4)]
-    envs.close()
-    # then its third is a reset and has no reward, and its fourth the shaping from there
-    assert [row[0] for row in rewards] == pytest.approx([FIRST, SECOND, 0.0, FIRST], abs=1e-6)
-
-
-@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
-def test_wrapped_one_by_one_nothing_is_shaped_across_same_step_resets(kind):
-    envs = vector_of(kind, AutoresetMode.SAME_STEP)
-    envs.reset(seed=1)
-    rows = steps(envs, 3)
-    envs.close()
-    # then the end is rewarded by its own picture, and the next step from the next episode's first
-    assert [row[1][0] for row in rows] == pytest.approx([FIRST, SECOND, FIRST], abs=1e-6)
-    infos = rows[1][4]
-    assert infos["spatial_reward"]["distance_m"][0] == pytest.approx(0.18, abs=1e-6)
-    assert infos["final_info"]["spatial_reward"]["distance_m"][0] == pytest.approx(0.12, abs=1e-6)
-    assert infos["spatial_reward"]["reason"][0] == ""
-
-
-def by_nature(mode, worlds=None, **options):
-    worlds = worlds or [TwoBlocks(length=2), TwoBlocks(length=3)]
-    envs = SyncVectorEnv([lambda world=world: world for world in worlds], autoreset_mode=mode)
-    look = options.pop("look", lambda envs: [observe(env) for env in envs.envs])
-    return SpatialRewardVector(envs, look, camera=CAMERA, config=SHAPED, **options)
-
-
-def test_a_vector_by_nature_is_rewarded_as_those_that_are_wrapped_one_by_one():
-    # given both, in the mode next step
-    ours, theirs = by_nature(AutoresetMode.NEXT_STEP), vector_of(SyncVectorEnv, AutoresetMode.NEXT_STEP)
-    _, our_infos = ours.reset(seed=1)
-    _, their_infos = theirs.reset(seed=1)
-    for _ in range(9):
-        # when they go through resets
-        assert_equal_infos(our_infos["spatial_reward"], their_infos["spatial_reward"])
-        action = np.ones((2, 1), np.float32)
-        _, our_rewards, *our_ends, our_infos = ours.step(action)
-        _, their_rewards, *their_ends, their_infos = theirs.step(action)
-        # then all is equal
-        np.testing.assert_array_equal(our_rewards, their_rewards)
-        np.testing.assert_array_equal(our_ends, their_ends)
-    assert our_infos["env_reward"].shape == (2,)
-
-
-def assert_equal_infos(ours, theirs):
-    assert set(ours) == set(theirs)
-    for name in ours:
-        # Gymnasium fills object arrays element by element, too.
-        assert ours[name].dtype == theirs[name].dtype, name
-        for one, other in zip(ours[name], theirs[name], strict=True):
-            np.testing.assert_equal(one, other)
-
-
-def test_a_vector_by_nature_in_the_mode_same_step_holds_what_nobody_saw():
-    # given no picture of the ends
-    envs = by_nature(AutoresetMode.SAME_STEP)
-    envs.reset(seed=1)
-    rows = steps(envs, 3)
-    # then the end's reward is as if the distance had stayed, and nothing is shaped across the reset
-    assert [row[1][0] for row in rows] == pytest.approx([FIRST, by_hand(0.15, 0.15), FIRST], abs=1e-6)
-    infos = rows[1][4]
-    final = infos["final_info"]["spatial_reward"]
-    assert final["reason"][0] == "no_image" and final["held"][0] and final["_held"].tolist() == [True, False]
-    assert infos["_final_info"].tolist() == [True, False]
-    assert infos["spatial_reward"]["valid"].all() and infos["spatial_reward"]["frame"].tolist() == [0, 2]
-
-
-def test_a_vector_by_nature_in_the_mode_same_step_is_shown_the_ends():
-    # given an environment whose last observation says what its last picture was
-    def observe_final(envs, infos, at):
-        world = TwoBlocks()
-        world.gap = int(infos["final_obs"][at][0])
-        return observe(world)
-
-    envs = by_nature(AutoresetMode.SAME_STEP, observe_final=observe_final)
-    envs.reset(seed=1)
-    rewards = [row[1][0] for row in steps(envs, 3)]
-    # then it is rewarded as the one that is wrapped inside
-    assert rewards == pytest.approx([FIRST, SECOND, FIRST], abs=1e-6)
-
-
-def test_a_vector_that_is_reset_by_hand_begins_those_of_the_mask():
-    # given the mode disabled, and an end of the first
-    envs = by_nature(AutoresetMode.DISABLED)
-    envs.reset(seed=1)
-    steps(envs, 2)
-    # when it alone is reset
-    _, infos = envs.reset(options={"reset_mask": np.array([True, False])})
-    assert infos["_spatial_reward"].tolist() == [True, False]
-    [row] = steps(envs, 1)
-    # then the other one's episode went on
-    assert row[1] == pytest.approx([FIRST, by_hand(0.12, 0.09)], abs=1e-6)
-    assert row[4]["spatial_reward"]["frame"].tolist() == [1, 3]
-
-
-def test_a_vector_without_a_picture_of_one_goes_on_with_the_others():
-    def look(envs):
-        return [None if env.frame == 1 else observe(env) for env in envs.envs]
-
-    envs = by_nature(AutoresetMode.NEXT_STEP, look=look)
-    envs.reset(seed=1)
-    [row] = steps(envs, 1)
-    assert row[4]["spatial_reward"]["reason"].tolist() == ["no_image", "no_image"]
-    assert row[1] == pytest.approx([by_hand(0.18, 0.18)] * 2, abs=1e-6)
-
-
 # Bad input
-
-
-def refused(match, call, kind):
-    with pytest.raises(sr.Error, match=match) as raised:
-        call()
-    assert raised.value.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -552,33 +375,6 @@ def test_what_resets_itself_is_to_be_outside():
     env.reset()
     rewards = [env.step(APPROACH)[1] for _ in range(3)]
     assert rewards == pytest.approx([FIRST, 0.0, FIRST], abs=1e-6)
-
-
-def test_a_vector_that_is_to_be_reset_by_hand_is_not_stepped_beyond_an_end():
-    envs = by_nature(AutoresetMode.DISABLED)
-    envs.reset(seed=1)
-    steps(envs, 2)
-    refused("after the end of the episodes of these environments: 0", lambda: steps(envs, 1), "no_episode")
-
-
-def test_a_vector_that_does_not_tell_its_mode_is_refused():
-    envs = SyncVectorEnv([TwoBlocks])
-    envs.metadata = {}
-    refused(
-        r"does not tell when it resets itself: metadata\['autoreset_mode'\] is None",
-        lambda: SpatialRewardVector(envs, lambda envs: [], camera=CAMERA),
-        "environment",
-    )
-
-
-def test_a_vector_with_another_number_of_pictures_is_refused():
-    envs = by_nature(AutoresetMode.NEXT_STEP, look=lambda envs: [observe(envs.envs[0])])
-    refused("observe gave 1 pictures of 2 environments", envs.reset, "observe")
-
-
-def test_observe_final_is_for_the_mode_same_step():
-    call = lambda: by_nature(AutoresetMode.NEXT_STEP, observe_final=lambda envs, infos, at: None)  # noqa: E731
-    refused("observe_final is for the mode same step, and the environment's is NextStep", call, "observe_final")
 
 
 def test_without_gymnasium_the_import_says_what_to_install():
