@@ -3,10 +3,10 @@ and segmentation. The environment is left as its own rendering leaves it."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import math
+import weakref
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -40,6 +40,7 @@ class View:
         self, env: gymnasium.Env[Any, Any], camera: Any, width: int, height: int, regions: Mapping[str, Region]
     ):
         self._renderer: Any = None
+        self._release: weakref.finalize[Any, View] | None = None
         if not (width > 0 and height > 0):
             raise error("camera", f"a picture of {width}x{height} pixels has none")
         self._named_camera, self._size, self._regions = camera, (width, height), dict(regions)
@@ -78,18 +79,8 @@ class View:
 
     def close(self) -> None:
         """Give the renderer's memory back."""
-        renderer, self._renderer = self._renderer, None
-        if renderer is None:
-            return
-        context = getattr(renderer, "_gl_context", None)
-        if context is not None:
-            # What it frees is looked up in the current context, which may be another renderer's.
-            context.make_current()
-        renderer.close()
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # a process that ends may have lost OpenGL already
-            self.close()
+        if self._release is not None:
+            self._release()
 
     def _open(self, model: Any) -> None:
         self._model = model
@@ -102,6 +93,8 @@ class View:
                 if region.near is not None:
                     _id(model, "site", region.near)
         self._renderer = _renderer(model, *self._size, self._mujoco)
+        # When nobody has the view any more, or the program ends, too: MuJoCo's own end comes after OpenGL's.
+        self._release = weakref.finalize(self, _close, self._renderer)
 
     def _place(self, name: str, region: Region, env: gymnasium.Env[Any, Any], seen: _Seen) -> Place:
         if isinstance(region, Named):
@@ -254,6 +247,14 @@ def _renderer(model: Any, width: int, height: int, mujoco: Any) -> Any:
         ) from cause
     finally:
         quality.offsamples, screen.offwidth, screen.offheight = before
+
+
+def _close(renderer: Any) -> None:
+    context = getattr(renderer, "_gl_context", None)
+    if context is not None:
+        # What it frees is looked up in the current context, which may be another renderer's.
+        context.make_current()
+    renderer.close()
 
 
 def _check_camera(model: Any, camera: Any, mujoco: Any) -> None:

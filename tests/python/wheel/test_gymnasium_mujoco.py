@@ -3,6 +3,9 @@ the model."""
 
 import gc
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,6 +200,19 @@ def test_renderers_of_environments_that_are_gone_leave_the_others_alone(slide):
         del other
         gc.collect()
         assert measured(env) == before
+
+
+def test_a_program_that_closes_nothing_ends_in_silence(slide):
+    # regression: MuJoCo's renderer complained at the end of the program
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_gymnasium_mujoco import Slide, measured, wrapped
+env = wrapped(Slide())
+print(measured(env)["valid"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_the_camera_is_that_of_its_field_of_view(slide):
