@@ -43,8 +43,8 @@ class Observed:
         color: (height, width, 3) uint8, RGB.
         depth: (height, width), float32 in metres (NaN where nothing was measured) or uint16 in millimetres (0 where
             nothing was), registered to the picture.
-        fingertip: (x_min, y_min, x_max, y_max) in pixels, the last two exclusive, or what a `Tracker` found; None if it
-            is not seen.
+        fingertip: (x_min, y_min, x_max, y_max) in pixels, the last two exclusive, a mask (height, width) of bool, or
+            what a `Tracker` found; None if it is not seen.
         target: as `fingertip`.
         stamp_s: when, in seconds; None: one period of `rate_hz` after the last one.
     """

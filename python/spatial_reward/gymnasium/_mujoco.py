@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import math
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -101,14 +101,23 @@ class View:
             return seen.box(region, self._ids[name], self._model)
         if callable(region):
             place: Place = region(env)
-            if place is not None and not isinstance(place, Tracked) and np.shape(place) != (4,):
+            if not _is_place(place):
                 raise error(
                     "region",
                     f"the function regions[{name!r}] gave {place!r}, and a box (x_min, y_min, x_max, y_max) in pixels, "
-                    "or None where it is not seen, is needed",
+                    "a mask of the picture, or None where it is not seen, is needed",
                 )
             return place
         return region
+
+
+def _is_place(place: object) -> bool:
+    """None, what a tracker found, a mask, or four numbers; the annotator looks closer."""
+    if place is None or isinstance(place, Tracked):
+        return True
+    if isinstance(place, np.ndarray) and place.ndim == 2:
+        return place.dtype == np.bool_
+    return isinstance(place, (Sequence, np.ndarray)) and not isinstance(place, str) and len(place) == 4
 
 
 @dataclasses.dataclass(frozen=True)

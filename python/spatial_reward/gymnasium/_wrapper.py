@@ -38,8 +38,8 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
         camera: of a MuJoCo environment, the name or number of a camera of the model, or a `mujoco.MjvCamera`; with
             `observe`, the `spatial_reward.Camera` of its pictures.
         regions: of a MuJoCo environment, where `fingertip` and `target` are, each: `Geoms`, `Bodies` or `Sites` by
-            name; a fixed box (x_min, y_min, x_max, y_max) in pixels; or a function of `env` that gives a box, what a
-            `spatial_reward.Tracker` found, or None.
+            name; a fixed box (x_min, y_min, x_max, y_max) in pixels; or a function of `env` that gives a box, a mask,
+            what a `spatial_reward.Tracker` found, or None.
         observe: called with `env` after each reset and step: what the camera sees then, for all other environments.
         reward: shaped, sparse, dense, tanh, exp or progress. All but the first two are summed by a learner to something
             that waiting can be best for, and warn of it (`RawDistanceWarning`).

@@ -147,6 +147,13 @@ def test_a_region_is_what_is_seen_of_the_named(slide, fingertip, left_m, right_m
         assert (box[0], box[2]) == pytest.approx((px(left_m), px(right_m, far_m)), abs=1.01)
 
 
+def test_a_function_may_give_a_mask(slide):
+    mask = np.zeros((240, 320), np.bool_)
+    env = wrapped(slide, lambda env: mask)
+    slide.reset()
+    assert env._look()[0].fingertip is mask
+
+
 def test_a_site_that_is_drawn_is_what_is_seen_of_it(slide):
     seen = measured(wrapped(slide, target=Sites("goal")))
     assert seen["valid"] and seen["target"][2] - seen["target"][0] == pytest.approx(px(0.06, 0) - px(0, 0), abs=2)
