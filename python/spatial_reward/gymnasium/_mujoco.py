@@ -116,7 +116,7 @@ def _is_place(place: object) -> bool:
     if place is None or isinstance(place, Tracked):
         return True
     if isinstance(place, np.ndarray) and place.ndim == 2:
-        return place.dtype == np.bool_
+        return bool(place.dtype == np.bool_)
     return isinstance(place, (Sequence, np.ndarray)) and not isinstance(place, str) and len(place) == 4
 
 
