@@ -167,7 +167,7 @@ class Episodes:
             self._last, reward = self._valid(step, is_terminal)
         else:
             reward = self._invalid(step, is_terminal)
-        return reward, self._describe(step, reward)
+        return reward, self._describe(step)
 
     def _annotate(self, observed: Observed) -> Step:
         return self._annotator.step(
@@ -185,11 +185,11 @@ class Episodes:
             # No transition led here: there is no shaping yet.
             base = shaped = step.shaped_reward
         else:
-            base = step.shaped_reward - self._shaping(self._last.potential, step.potential)
+            base = step.shaped_reward - self._shaping(self._last.kept, step.potential)
             shaped = step.shaped_reward
             if is_terminal:
                 # Nothing follows a true terminal, so its potential is 0 (Ng et al. 1999).
-                shaped = base + self._shaping(self._last.potential, potential)
+                shaped = base + self._shaping(self._last.kept, potential)
         reward = shaped if self._rules.reward == "shaped" else step.reward
         return _Valid(base, step.potential, potential, shaped, reward, self._stamp_s), reward
 
@@ -221,7 +221,7 @@ class Episodes:
     def _shaping(self, before: float, after: float) -> float:
         return self._rules.kappa * (self._rules.gamma * after - before)
 
-    def _describe(self, step: Step | None, reward: float) -> dict[str, Any]:
+    def _describe(self, step: Step | None) -> dict[str, Any]:
         fields = step.to_dict() if step is not None else _without_picture(self._rules.distance)
         for counter in COUNTERS:
             del fields[counter]
