@@ -1,0 +1,186 @@
+"""One environment on a measured reward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Generic
+
+import gymnasium
+from gymnasium.core import ActType, ObsType
+
+from spatial_reward._errors import error
+from spatial_reward._native import Camera
+from spatial_reward.gymnasium._episode import Config, Distance, Episodes, Observed, OnInvalid, Reward, rules
+from spatial_reward.gymnasium._mujoco import View
+from spatial_reward.gymnasium._regions import Region, checked_regions
+
+USUAL_RATE_HZ = 30.0
+
+
+class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Generic[ObsType, ActType]):
+    """An environment whose reward is measured in what its camera sees.
+
+    Observations, actions, `terminated` and `truncated` are the environment's. After a step, `info["env_reward"]` is the
+    environment's own reward; after a reset and a step, `info["spatial_reward"]` holds the fields of the
+    `spatial_reward.Step` (those that count over episodes left out, `frame` and `stamp_s` counted from the reset,
+    `reason` "" where it is valid) and
+
+    - `held`: the step was not measured, and the reward returned is of an earlier picture of the episode;
+    - `dropped`: the step was not measured, and `on_invalid` is "drop";
+    - `age_s`: how long before this picture the one was taken that the reward is of; NaN where it is of none.
+
+    At a true terminal (`terminated`), where nothing follows, the potential of `shaped` is 0; at a truncation it is
+    kept.
+
+    Args:
+        env: any environment.
+        camera: of a MuJoCo environment, the name or number of a camera of the model, or a `mujoco.MjvCamera`; with
+            `observe`, the `spatial_reward.Camera` of its pictures.
+        regions: of a MuJoCo environment, where `fingertip` and `target` are, each: `Geoms`, `Bodies` or `Sites` by
+            name; a fixed box (x_min, y_min, x_max, y_max) in pixels; or a function of `env` that gives a box, a mask,
+            what a `spatial_reward.Tracker` found, or None.
+        observe: called with `env` after each reset and step: what the camera sees then, for all other environments.
+        reward: shaped, sparse, dense, tanh, exp or progress. All but the first two are summed by a learner to something
+            that waiting can be best for, and warn of it (`RawDistanceWarning`).
+        distance: surface, center or cloud.
+        on_invalid: what a step returns that could not be measured:
+
+            - "hold": the reward as if the distance had stayed what it was when it was last measured;
+            - "zero": as "hold", but with a shaping of 0; for `shaped` only;
+            - "drop": as "hold", or 0 where there is nothing to hold, and `info["spatial_reward"]["dropped"]` is True:
+              for learners that leave such steps out;
+            - "nan": NaN, which most learners do not survive;
+            - "raise": it raises.
+
+            "hold" and "zero" raise where the episode has nothing to hold; see `reset_tries`. `reset` never raises for
+            that.
+        reset_tries: as often `reset` begins an episode until its first picture can be measured; the seed is for the
+            first.
+        config: all other settings: a dict with the keys of config/default.yaml, or the path of such a file (with
+            PyYAML). `reward.gamma` should be the learner's discount.
+        rate_hz: pictures a second, for filters and the hold time of a success. None: as the environment tells (`dt`, or
+            `render_fps`), else 30.
+        width: of what is rendered, in pixels.
+        height: as `width`.
+
+    Raises:
+        spatial_reward.Error: an argument that is none; a region or a camera that the model has not; pictures of another
+        kind.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.Env[ObsType, ActType],
+        *,
+        camera: Any = None,
+        regions: Mapping[str, Region] | None = None,
+        observe: Callable[[gymnasium.Env[ObsType, ActType]], Observed] | None = None,
+        reward: Reward = "shaped",
+        distance: Distance = "surface",
+        on_invalid: OnInvalid = "hold",
+        reset_tries: int = 1,
+        config: Config | None = None,
+        rate_hz: float | None = None,
+        width: int = 320,
+        height: int = 240,
+    ):
+        super().__init__(env)
+        if reset_tries < 1:
+            raise error("reset_tries", f"reset_tries is {reset_tries}, and an episode is begun at least once")
+        rate_hz = rate_of(env) if rate_hz is None else rate_hz
+        how = rules(reward, distance, on_invalid, config, rate_hz=rate_hz, stacklevel=3)
+        self._reset_tries = reset_tries
+        self._observe = observe
+        self._has_ended = False
+        self._camera: Camera | None = None
+        self._view: View | None = None
+        if observe is None:
+            if camera is None or isinstance(camera, Camera):
+                raise error(
+                    "camera",
+                    f"camera is {camera!r}, and without observe a camera of the model is rendered",
+                    "camera='front' by its name, or observe=function(env) -> Observed(color, depth, fingertip, target)",
+                )
+            self._view = View(env, camera, width, height, checked_regions(regions))
+        else:
+            self._camera = observers_camera(camera, regions)
+        # Settings that are none are told here, before there is a picture.
+        expected = self._camera if self._view is None else Camera.from_fovy(45.0, width, height)
+        self._episodes = Episodes(how, expected)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ObsType, dict[str, Any]]:
+        """Reset the environment, and measure the first picture of the episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._has_ended = False
+        described = self._episodes.begin(*self._look())
+        for _ in range(self._reset_tries - 1):
+            if described["valid"]:
+                break
+            observation, info = self.env.reset(options=options)
+            described = self._episodes.begin(*self._look())
+        return observation, {**info, "spatial_reward": described}
+
+    def step(self, action: ActType) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
+        """Step the environment; the reward is measured."""
+        if self._has_ended:
+            raise error(
+                "no_episode",
+                "step was called after the episode's end: what an environment that resets itself begins then is "
+                "another one",
+                "call reset first, or wrap inside of what resets the environment (Autoreset, a vector environment)",
+            )
+        observation, env_reward, terminated, truncated, info = self.env.step(action)
+        self._has_ended = bool(terminated or truncated)
+        reward, described = self._episodes.go_on(*self._look(), terminated=bool(terminated))
+        info = {**info, "spatial_reward": described, "env_reward": float(env_reward)}
+        return observation, reward, terminated, truncated, info
+
+    def close(self) -> None:
+        """Close the renderer and the environment."""
+        if self._view is not None:
+            self._view.close()
+        super().close()
+
+    def _look(self) -> tuple[Observed, Camera | None]:
+        if self._view is not None:
+            return self._view.look(self.env)
+        observed = self._observe(self.env) if self._observe is not None else None
+        return checked_observed(observed), self._camera
+
+
+def checked_observed(observed: object) -> Observed:
+    """What an `observe` gave, if it is what it is to be."""
+    if not isinstance(observed, Observed):
+        raise error(
+            "observe",
+            f"observe gave a {type(observed).__name__}, and an Observed is needed",
+            "Observed(color, depth, fingertip=box, target=box) is one",
+        )
+    return observed
+
+
+def observers_camera(camera: object, regions: Mapping[str, Region] | None) -> Camera | None:
+    """The camera of pictures that an `observe` gives."""
+    if regions is not None:
+        raise error(
+            "region", "both observe and regions are given, and observe says where regions are", "leave out regions"
+        )
+    if camera is not None and not isinstance(camera, Camera):
+        raise error(
+            "camera",
+            f"camera is {camera!r}, and with observe it is that of its pictures",
+            "camera=spatial_reward.Camera(fx, fy, cx, cy, width, height)",
+        )
+    return camera
+
+
+def rate_of(env: Any) -> float:
+    """Steps a second, as an environment tells them."""
+    dt = getattr(getattr(env, "unwrapped", env), "dt", None)
+    if isinstance(dt, (int, float)) and math.isfinite(dt) and dt > 0:
+        return 1.0 / dt
+    rate = (getattr(env, "metadata", None) or {}).get("render_fps")
+    return float(rate) if isinstance(rate, (int, float)) and rate > 0 else USUAL_RATE_HZ

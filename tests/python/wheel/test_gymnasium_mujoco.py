@@ -1,0 +1,317 @@
+"""MuJoCo environments on the reward that is measured in what a camera of theirs renders, with regions by the names of
+the model."""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("MUJOCO_GL", "osmesa")  # before mujoco, for machines without a screen
+gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is not installed")
+mujoco = pytest.importorskip("mujoco", reason="mujoco is not installed")
+
+from gymnasium.utils.env_checker import check_env  # noqa: E402 - after what may be missing
+
+import spatial_reward as sr  # noqa: E402 - after what may be missing
+from spatial_reward.gymnasium import Bodies, Geoms, Sites, SpatialReward  # noqa: E402 - after what may be missing
+
+# A finger that slides along x, on a hand, 30 cm from a cube; the cameras look along y from 1 m before them.
+SCENE = """
+<mujoco>
+  <visual><global offwidth="160" offheight="120" fovy="45"/><quality shadowsize="0"/></visual>
+  <option gravity="0 0 0"/>
+  <worldbody>
+    <light pos="0 -2 2"/>
+    <camera name="front" pos="0 -1 0.2" xyaxes="1 0 0 0 0 1" fovy="50"/>
+    <camera name="lens" pos="0 -1 0.2" xyaxes="1 0 0 0 0 1" focal="0.004 0.004" sensorsize="0.004 0.003"
+            principal="0.0004 -0.0002" resolution="160 120"/>
+    <geom name="wall" type="plane" size="3 3 0.1" pos="0 0.6 0" zaxis="0 -1 0" rgba="0.5 0.5 0.5 1"/>
+    <body name="hand" pos="-0.2 0 0.2">
+      <joint name="slide" type="slide" axis="1 0 0"/>
+      <site name="tip" pos="0.05 -0.03 0" size="0.005" group="4"/>
+      <site name="nowhere" pos="0 -0.5 0" size="0.005" group="4"/>
+      <geom name="palm" type="box" size="0.03 0.03 0.08" pos="-0.03 0 0.05" rgba="0 0 1 1" mass="1"/>
+      <body name="finger">
+        <geom name="finger_1" type="box" size="0.025 0.03 0.02" pos="0.025 0 0" rgba="0 1 0 1" mass="1"/>
+      </body>
+    </body>
+    <body name="bare" pos="0 0 1"><site name="lone" group="4"/></body>
+    <body name="cube" pos="0.15 0 0.2">
+      <geom name="cube" type="box" size="0.03 0.03 0.03" rgba="1 0 0 1"/>
+      <geom name="cube_collision" type="box" size="0.03 0.03 0.03" group="3"/>
+      <geom name="ghost" type="box" size="0.03 0.03 0.03" rgba="1 0 0 0"/>
+    </body>
+    <site name="goal" type="sphere" size="0.03" pos="0.15 0 0.35" rgba="1 1 0 1"/>
+    <body name="screen" pos="0 -0.3 -1"><freejoint/><geom name="screen" type="box" size="0.2 0.01 0.2" mass="1"/></body>
+  </worldbody>
+</mujoco>
+"""
+FINGER_X, CUBE_X = -0.15, 0.12  # of the faces that look at each other
+GAP_M = CUBE_X - FINGER_X
+
+
+class Slide(gymnasium.Env):
+    """An action moves the hand by so many metres."""
+
+    observation_space = gymnasium.spaces.Box(-10, 10, (1,), np.float64)
+    action_space = gymnasium.spaces.Box(-0.1, 0.1, (1,), np.float64)
+    dt = 0.05
+
+    def __init__(self, scene=SCENE):
+        self.model = mujoco.MjModel.from_xml_string(scene)
+        self.data = mujoco.MjData(self.model)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        mujoco.mj_resetData(self.model, self.data)
+        mujoco.mj_forward(self.model, self.data)
+        return self.data.qpos[:1].copy(), {}
+
+    def step(self, action):
+        self.data.qpos[0] += float(action[0])
+        mujoco.mj_forward(self.model, self.data)
+        return self.data.qpos[:1].copy(), 0.0, False, False, {}
+
+    def hide(self):
+        """Put the screen before the cube."""
+        self.data.qpos[1:4] = [0.25, -0.3, 0.2]
+
+
+@pytest.fixture
+def slide():
+    world = Slide()
+    try:
+        mujoco.Renderer(world.model, 8, 8).close()
+    except Exception as cause:  # as many kinds as there are platforms
+        pytest.skip(f"MuJoCo cannot render here: {cause}")
+    return world
+
+
+FINGER, CUBE = Bodies("finger"), Geoms("cube")
+FOCAL_PX = 240 / 2 / np.tan(np.radians(50 / 2))
+
+
+def wrapped(world, fingertip=FINGER, target=CUBE, camera="front", **options):
+    return SpatialReward(world, camera=camera, regions={"fingertip": fingertip, "target": target}, **options)
+
+
+def measured(env):
+    return env.reset(seed=1)[1]["spatial_reward"]
+
+
+def px(x_m, y_m=-0.03):
+    """The column at which the camera `front` sees something, by default on a face that looks at it."""
+    return 320 / 2 + FOCAL_PX * x_m / (y_m + 1)
+
+
+def test_a_wrapped_environment_approaches(slide):
+    # given a hand that is moved towards a cube
+    env = wrapped(slide, config={"reward": {"gamma": 1.0, "threshold_m": 0.02}})
+    reset = measured(env)
+    # then the first distance is there
+    assert reset["distance_m"] == pytest.approx(GAP_M, abs=0.006) and reset["stamp_s"] == 0.0
+    # when it moves on, then the distance and the reward follow
+    for done_m in (0.1, 0.2):
+        _, reward, _, _, info = env.step(np.array([0.1]))
+        assert info["spatial_reward"]["distance_m"] == pytest.approx(GAP_M - done_m, abs=0.006)
+        assert reward == pytest.approx(-1 + 0.1, abs=0.008)
+    assert info["spatial_reward"]["stamp_s"] == pytest.approx(0.1), "two steps of dt"
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("fingertip", "left_m", "right_m"),
+    [
+        (Bodies("finger"), -0.2, -0.15),
+        (Geoms("finger_1"), -0.2, -0.15),
+        (Geoms("palm", "finger_1"), -0.26, -0.15),
+        (Bodies("hand"), -0.26, -0.15),  # what hangs on a body belongs to it
+        (Bodies("hand", near="tip", within_m=0.05), -0.2, -0.15),
+        (Sites("tip", size_m=0.04), -0.17, -0.13),
+        ((20.0, 90.0, 60.0, 120.0), None, None),
+        (np.array([20, 90, 60, 120]), None, None),
+        (lambda env: (20, 90, 60, 120) if env.unwrapped.model else None, None, None),
+    ],
+)
+def test_a_region_is_what_is_seen_of_the_named(slide, fingertip, left_m, right_m):
+    box = measured(wrapped(slide, fingertip))["fingertip"]
+    if left_m is None:
+        assert box == (20, 90, 60, 120)
+    else:
+        # of what looks at the camera, whose near edges are 97 cm away, and of the sides that look at the middle
+        far_m = 0.0 if isinstance(fingertip, Sites) else 0.03
+        assert (box[0], box[2]) == pytest.approx((px(left_m), px(right_m, far_m)), abs=1.01)
+
+
+def test_a_function_may_give_a_mask(slide):
+    mask = np.zeros((240, 320), np.bool_)
+    env = wrapped(slide, lambda env: mask)
+    slide.reset()
+    assert env._look()[0].fingertip is mask
+
+
+def test_a_site_that_is_drawn_is_what_is_seen_of_it(slide):
+    seen = measured(wrapped(slide, target=Sites("goal")))
+    assert seen["valid"] and seen["target"][2] - seen["target"][0] == pytest.approx(px(0.06, 0) - px(0, 0), abs=2)
+
+
+def test_what_is_hidden_is_not_seen(slide):
+    # given a screen before the cube, and sites that are on nothing
+    for target in (CUBE, Sites("nowhere", size_m=0.03), Sites("lone", size_m=0.03)):
+        env = wrapped(slide, target=target, on_invalid="drop")
+        env.reset()
+        if target is CUBE:
+            slide.hide()
+        # when it is looked at, then there is no box, and none is made up
+        _, _, _, _, info = env.step(np.array([0.0]))
+        assert info["spatial_reward"]["reason"] == "no_target_box" and info["spatial_reward"]["target"] is None
+
+
+def test_a_camera_off_the_middle_is_measured_with_as_it_is(slide):
+    # given a camera with a sensor whose middle is not the picture's
+    straight, off = (measured(wrapped(slide, camera=name)) for name in ("front", "lens"))
+    assert abs(off["fingertip"][0] - straight["fingertip"][0]) > 5, "they see otherwise"
+    # then all distances are the same
+    for kind in ("surface_m", "center_m", "cloud_m"):
+        assert off[kind] == pytest.approx(straight[kind], abs=0.006), kind
+    # and points near a site are found
+    near = measured(wrapped(slide, Bodies("hand", near="tip", within_m=0.05), camera="lens"))
+    assert near["fingertip"] == pytest.approx(off["fingertip"], abs=1.01)
+
+
+def test_a_free_camera_is_one(slide):
+    camera = mujoco.MjvCamera()
+    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = (0, 0, 0.2), 1.0, 90.0, 0.0
+    assert measured(wrapped(slide, camera=camera))["distance_m"] == pytest.approx(GAP_M, abs=0.006)
+
+
+def test_a_camera_without_perspective_is_refused(slide):
+    slide.model.vis.global_.orthographic = 1
+    with pytest.raises(sr.Error, match="the camera is orthographic, which shows no distance") as raised:
+        wrapped(slide, camera=mujoco.MjvCamera()).reset()
+    assert raised.value.kind == "camera"
+
+
+def test_renderers_of_environments_that_are_gone_leave_the_others_alone(slide):
+    # regression: what one renderer freed at its end was another one's
+    env = wrapped(slide)
+    before = measured(env)
+    for _ in range(3):
+        other = wrapped(Slide())
+        # when the one that stays was the last to be drawn
+        assert measured(other) == before == measured(env)
+        del other
+        gc.collect()
+        assert measured(env) == before
+
+
+def test_a_program_that_closes_nothing_ends_in_silence(slide):
+    # regression: MuJoCo's renderer complained at the end of the program
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_gymnasium_mujoco import Slide, measured, wrapped
+env = wrapped(Slide())
+print(measured(env)["valid"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_the_camera_is_that_of_its_field_of_view(slide):
+    env = wrapped(slide)
+    assert env._look()[1] == sr.Camera.from_fovy(50.0, 320, 240)
+    # and one that a reset changes is taken over, but not within an episode
+    env.reset()
+    slide.model.cam_fovy[:] = 40.0
+    with pytest.raises(sr.Error, match="the camera changed within an episode"):
+        env.step(np.array([0.0]))
+    assert measured(env)["distance_m"] == pytest.approx(GAP_M, abs=0.006)
+
+
+def test_edges_are_not_mixed_and_nothing_is_far_away(slide):
+    # given a scene without a wall, and a model that asks for smooth edges in a small buffer
+    scene = SCENE.replace('<geom name="wall"', '<geom name="wall" group="4"').replace('offwidth="160"', 'offwidth="64"')
+    world = Slide(scene)
+    world.model.vis.quality.offsamples = 4
+    env = wrapped(world)
+    env.reset()
+    observed, _ = env._look()
+    # then depth is of things or not there
+    seen = observed.depth[np.isfinite(observed.depth)]
+    assert 0.01 < len(seen) / observed.depth.size < 0.5 and seen.max() < 1.1
+    # and the model is as it was
+    assert world.model.vis.quality.offsamples == 4 and world.model.vis.global_.offwidth == 64
+
+
+def test_a_model_that_is_compiled_anew_is_rendered_anew(slide):
+    env = wrapped(slide)
+    assert measured(env)["distance_m"] == pytest.approx(GAP_M, abs=0.006)
+    # when the environment replaces its model, with the cube elsewhere
+    nearer = Slide(SCENE.replace('name="cube" pos="0.15 0 0.2"', 'name="cube" pos="0.05 0 0.2"'))
+    slide.model, slide.data = nearer.model, nearer.data
+    # then that one counts
+    assert measured(env)["distance_m"] == pytest.approx(GAP_M - 0.1, abs=0.006)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_gymnasiums_own_check_passes(slide):
+    check_env(wrapped(slide), skip_render_check=True)
+
+
+@pytest.mark.parametrize(
+    ("match", "options"),
+    [
+        ("the model has no camera 'frnt' .*: it has front", {"camera": "frnt"}),
+        ("camera is 7, and the model has 2", {"camera": 7}),
+        ("camera is a float, and must be the name", {"camera": 1.0}),
+        ("a picture of 0x240 pixels has none", {"width": 0}),
+        ("the model has no geom 'cub' .*: it has cube", {"target": Geoms("cub")}),
+        ("the model has no body 'thumb'", {"target": Bodies("thumb")}),
+        ("the model has no site 'gaol' .*: it has goal", {"target": Sites("gaol")}),
+        ("the model has no site 'tap' .*: it has tip", {"target": Bodies("hand", near="tap", within_m=0.1)}),
+        (r"Bodies\('bare'\): no geom hangs on it", {"target": Bodies("bare")}),
+        ("of which nothing is drawn", {"target": Geoms("cube_collision")}),
+        ("of which nothing is drawn", {"target": Geoms("ghost")}),
+        (r"of which nothing is drawn.*or give size_m", {"target": Sites("tip")}),
+        (r"'cube', which does not say what of the model it names: Geoms\('cube'\), Bodies", {"target": "cube"}),
+        (r"must be Geoms, Bodies or Sites by name, a fixed box", {"target": (1, 2, 3)}),
+        (r"must be Geoms, Bodies or Sites by name, a fixed box", {"target": (10, 10, 5, 20)}),
+        (r"the function regions\['target'\] gave 'there'", {"target": lambda env: "there"}),
+    ],
+)
+def test_what_the_model_has_not_is_refused(slide, match, options):
+    with pytest.raises(sr.Error, match=match) as raised:
+        wrapped(slide, **options).reset()
+    assert raised.value.kind in {"camera", "region"}
+
+
+@pytest.mark.parametrize(
+    ("match", "make"),
+    [
+        (r"Geoms\(\): give the name of each", Geoms),
+        (r"Sites\('a'\): size_m is -1, and must be above 0", lambda: Sites("a", size_m=-1)),
+        ("near and within_m belong together", lambda: Bodies("a", near="tip")),
+        ("within_m is 0, and must be above 0", lambda: Bodies("a", near="tip", within_m=0)),
+        ("size_m is for one site", lambda: Sites("a", "b", size_m=0.1)),
+        (
+            "'fingertip' and 'target' are needed",
+            lambda: SpatialReward(Slide(), camera="front", regions={"target": CUBE}),
+        ),
+        ("regions has none, and", lambda: SpatialReward(Slide(), camera="front")),
+    ],
+)
+def test_bad_regions_are_refused(match, make):
+    with pytest.raises(sr.Error, match=match) as raised:
+        make()
+    assert raised.value.kind == "region"
+
+
+def test_an_environment_without_a_model_names_observe():
+    with pytest.raises(sr.Error, match=r"has no MuJoCo model and data .*: observe=function") as raised:
+        wrapped(gymnasium.make("CartPole-v1"))
+    assert raised.value.kind == "environment"
