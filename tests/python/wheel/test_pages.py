@@ -16,6 +16,9 @@ EXAMPLES = [
     if "import spatial_reward" in code
 ]
 
+# What some examples need beyond the package.
+PEERS = ("ray",)
+
 
 def test_there_are_examples():
     assert {"README.md", "python.md"} <= {example.id.rsplit("-", 1)[0] for example in EXAMPLES}
@@ -23,6 +26,9 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs_as_it_stands_there(code, tmp_path):
+    for peer in PEERS:
+        if re.search(rf"^(import|from) (spatial_reward\.)?{peer}\b", code, re.MULTILINE):
+            pytest.importorskip(peer, reason=f"{peer} is not installed")
     # given a folder in which the sample's folder is at hand
     (tmp_path / "data").symlink_to(ROOT / "data")
     # when
