@@ -33,6 +33,7 @@ ATTEMPTS = 3
 """How often a job is tried that dies with its worker, or meets storage that fails."""
 WAIT_S = 1.0
 TELL_S = 60.0
+CLOSE_S = 5.0
 
 log = logging.getLogger("spatial_reward.ray")
 
@@ -197,8 +198,9 @@ class Fleet:
                 self.told(job, self._failures[job.path], number - 1)
 
     def _end(self) -> None:
-        for worker in self._idle:
-            worker.close.remote()
+        closing = [worker.close.remote() for worker in self._idle]
+        if closing:
+            ray.wait(closing, num_returns=len(closing), timeout=CLOSE_S)
         others = [worker for worker, _, _ in self._busy.values()]
         for worker in [*others, *self._beginning.values()]:
             ray.kill(worker)
