@@ -22,4 +22,4 @@ def needed(module: str, purpose: str) -> Any:
     except ImportError as cause:
         name = _PACKAGES.get(module.split(".", maxsplit=1)[0], module)
         install = name if name == "huggingface-hub" else "'spatial-reward[lerobot]'"
-        raise error("no_package", f"{purpose} needs {name} ({cause})", f"pip install {install}") from cause
+        raise error("missing_package", f"{purpose} needs {name} ({cause})", f"pip install {install}") from cause

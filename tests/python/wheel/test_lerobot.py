@@ -668,7 +668,7 @@ def test_the_pages_files_are_read(copied, tmp_path):
 def test_a_package_that_is_missing_is_told_with_its_command(recorded, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     error = refused(recorded["video"], tmp_path / "out")
-    assert error.kind == "no_package" and error.remedy == "pip install 'spatial-reward[lerobot]'"
+    assert error.kind == "missing_package" and error.remedy == "pip install 'spatial-reward[lerobot]'"
 
 
 def test_own_columns_and_none(recorded, tmp_path):

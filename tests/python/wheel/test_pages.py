@@ -18,7 +18,7 @@ EXAMPLES = [
 ]
 
 # What some examples need beyond the package.
-PEERS = ("gymnasium", "mujoco", "stable_baselines3")
+PEERS = ("gymnasium", "mujoco", "ray", "stable_baselines3")
 
 
 def test_there_are_examples():
@@ -28,7 +28,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs_as_it_stands_there(code, tmp_path):
     for peer in PEERS:
-        if re.search(rf"^(import|from) {peer}\b", code, re.MULTILINE):
+        if re.search(rf"^(import|from) (spatial_reward\.)?{peer}\b", code, re.MULTILINE):
             pytest.importorskip(peer, reason=f"{peer} is not installed")
     # given a folder in which the sample's folder is at hand, and a way to render without a screen
     (tmp_path / "data").symlink_to(ROOT / "data")

@@ -1,0 +1,106 @@
+"""Recordings for fleets: ten frames of the sample bag, many times over; and what is to come of them."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install spatial-reward[ray]")
+rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
+
+import pyarrow.parquet as pq  # noqa: E402 - after the skips
+
+import spatial_reward as sr  # noqa: E402
+
+OBJECT_STORE_BYTES = 80 << 20
+FRAMES_PER_S = 15
+ENVIRONMENT = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+"""Of other processes, which find the package and these modules."""
+
+
+@pytest.fixture(scope="module")
+def ray_of_two():
+    """A Ray with two processors, which a run takes as it is."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Workers find the tests' modules, whose functions stand for others'.
+    environment = {"env_vars": {"PYTHONPATH": ENVIRONMENT["PYTHONPATH"]}}
+    ray.init(
+        num_cpus=2,
+        num_gpus=0,
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        runtime_env=environment,
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def short_bag(sample_bag, tmp_path_factory):
+    """The sample bag's first ten frames."""
+    target = tmp_path_factory.mktemp("short") / "short"
+    writer = rosbag2.Writer(target, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
+    writer.set_compression(rosbag2.CompressionMode.STORAGE, rosbag2.CompressionFormat.ZSTD)
+    with rosbag2.Reader(sample_bag) as reader, writer:
+        end = reader.start_time + 10 * 1_000_000_000 // FRAMES_PER_S
+        copies = {
+            c.id: writer.add_connection(
+                c.topic,
+                c.msgtype,
+                msgdef=c.msgdef.data,
+                rihs01=c.digest,
+                serialization_format=c.ext.serialization_format,
+                offered_qos_profiles=c.ext.offered_qos_profiles,
+            )
+            for c in reader.connections
+        }
+        for connection, log_time, data in reader.messages(stop=end):
+            writer.write(copies[connection.id], log_time, data)
+    return target
+
+
+@pytest.fixture
+def recordings(short_bag, tmp_path):
+    """A folder of eight recordings that share their bytes, and one whose file is none."""
+    folder = tmp_path / "recordings"
+    for number in range(8):
+        shutil.copytree(short_bag, folder / f"bag_{number}", copy_function=os.link)
+    broken = folder / "broken"
+    broken.mkdir()
+    shutil.copy(short_bag / "metadata.yaml", broken)
+    (broken / "short.mcap").write_bytes(b"this is no recording" * 100)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plain(short_bag, tmp_path_factory):
+    """What `label` makes of the recording by itself."""
+    return sr.label(short_bag, tmp_path_factory.mktemp("plain") / "plain", jobs=1)
+
+
+def rows(path):
+    return {Path(row["path"]).name: row for row in pq.read_table(path).to_pylist()}
+
+
+def check_all_but_the_broken_one(report, out, plain):
+    """Each of the eight has an output with the table of a plain run, and the ninth is in the table of errors."""
+    results, errors = rows(out / "bags.parquet"), rows(out / "errors.parquet")
+    assert sorted(results) == [*(f"bag_{number}" for number in range(8)), "broken"]
+    for number in range(8):
+        name = f"bag_{number}_labelled"
+        # Only the name of the recording differs, which the table's metadata has.
+        table = pq.read_table(out / name / f"{name}_reward.parquet")
+        expected = pq.read_table(plain.parquet)
+        assert table.equals(expected)
+        assert table.schema.metadata | {b"spatial_reward.source_bag": b"short"} == expected.schema.metadata
+        row = results[f"bag_{number}"]
+        assert (row["steps"], row["valid"]) == (plain.steps, plain.valid) and plain.valid > 0
+        assert Path(row["output"]).name == name
+    assert list(errors) == ["broken"]
+    assert errors["broken"]["message"]
+    assert results["broken"]["status"] == "failed"
+    assert report.counts["failed"] == 1 and report.counts["unfinished"] == 0
+    assert not report.complete
+    assert not list(out.glob(".*")), "something unfinished is left"
