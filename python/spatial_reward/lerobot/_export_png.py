@@ -55,7 +55,8 @@ def millimetres(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     np.rint(scaled, out=scaled)
     np.fmax(scaled, np.float32(0), out=scaled)  # of a NaN and a number it is the number
     np.fmin(scaled, np.float32(65535), out=scaled)
-    return scaled.astype(np.uint16)
+    whole: npt.NDArray[np.uint16] = scaled.astype(np.uint16)
+    return whole
 
 
 def depth_codes(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
@@ -70,4 +71,5 @@ def depth_codes(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     np.rint(codes, out=codes)
     np.fmax(codes, np.float32(0), out=codes)
     np.fmin(codes, np.float32(DEPTH_CODES), out=codes)
-    return codes.astype(np.uint16)
+    whole: npt.NDArray[np.uint16] = codes.astype(np.uint16)
+    return whole

@@ -134,7 +134,7 @@ def _held(valid: _Bools) -> npt.NDArray[np.intp]:
 def _base(measured: Measured, shaping: tuple[float, float]) -> _Floats:
     """The reward that the shaping is added to: the shaped one without its term kappa (gamma Phi' - Phi)."""
     kappa, gamma = shaping
-    base = measured.shaped.copy()
+    base: npt.NDArray[np.float64] = measured.shaped.copy()
     before: float | None = None
     for frame in np.flatnonzero(measured.valid):
         potential = float(measured.potential[frame])

@@ -120,11 +120,11 @@ def test_what_a_recording_holds_is_told_in_words_and_as_data(sample_bag):
 
 
 def test_advice_is_in_names_that_python_has(sample_bag, tmp_path):
-    # given classes that no detection has, and a recording without detections
-    config = {"topics": {"target": "/target/detections", "target_class": "cup"}}
+    # given classes that no detection has, and a TF frame that there is not
+    config = {"topics": {"target": "/target/detections", "target_class": ["cup"]}}
     labelled = sr.label(sample_bag, tmp_path / "out", config=config)
     assert labelled.valid == 0 and "topics.target_class" in labelled.advice
-    inspection = sr.inspect(sample_bag, config={"topics": {"target": "/none"}})
+    inspection = sr.inspect(sample_bag, config={"regions": {"target": {"frame": "cup"}}})
     assert not inspection.possible
     told = [labelled.advice, str(labelled.to_dict()), str(inspection), *inspection.obstacles]
     assert not [words for words in told if "--" in words]
