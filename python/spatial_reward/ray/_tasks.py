@@ -110,12 +110,13 @@ class BagTask:
             self._probe(folder, self._files)
 
     def _probe(self, folder: str, files: dict[str, Any]) -> None:
+        none = Path(folder) / "no bag"
         try:
-            _native.label(Path(folder) / "no bag", folder, **self.options, **files)
+            _native.label(none, folder, **self.options, **files)
         except Error as problem:
             # An output that exists is refused once the settings are read and before anything is opened; only with drawn
             # boxes their bag is opened before.
-            if problem.kind not in {"output_exists", "bag"}:
+            if problem.kind != "output_exists" and problem.path != str(none):
                 raise
 
     def __call__(self, job: Job, scratch: Path) -> Outcome:
