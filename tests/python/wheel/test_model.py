@@ -1,8 +1,10 @@
 """The vision-language model from Python: another build of the program measures, in a process of its own."""
 
+import contextlib
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,6 +13,16 @@ import spatial_reward as sr
 
 PROGRAM = os.environ.get("SPATIAL_REWARD_PROGRAM")
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="SPATIAL_REWARD_PROGRAM names no program that has the model")
+
+
+def children_that(work):
+    """This process's children with this as the last word of their command."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and words[-2:] == [work.encode(), b""]:
+                yield int(process.name)
 
 
 def distances(table):
@@ -55,12 +67,8 @@ def test_frames_in_memory_are_measured_by_the_model(short_bag):
     step = annotator.step(frames[0].color, frames[0].depth, fingertip=frames[0].fingertip, target=frames[0].target)
     assert step.valid and 0 < step.distance_m < 1 and step.answer
     # when the process with the model is gone
-    own = str(os.getpid())
-    children = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", own], capture_output=True, text=True, check=True
-    ).stdout
-    (model,) = [line.split()[0] for line in children.splitlines() if line.rstrip().endswith("estimate")]
-    os.kill(int(model), signal.SIGKILL)
+    (model,) = children_that("estimate")
+    os.kill(model, signal.SIGKILL)
     # then steps say that the model failed, and Python goes on
     step = annotator.step(frames[1].color, frames[1].depth, fingertip=frames[1].fingertip, target=frames[1].target)
     assert (step.valid, step.reason) == (False, "model_error")
