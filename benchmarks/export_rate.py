@@ -19,9 +19,9 @@ import pyarrow.parquet  # noqa: F401 - as av
 
 import spatial_reward as sr
 from spatial_reward.lerobot import _export_pictures, _export_run
-from spatial_reward.lerobot._export_stats import thinned
 from spatial_reward.lerobot._export_video import VideoFile
 from spatial_reward.lerobot.export import export
+from spatial_reward.lerobot.stats import thinned
 
 
 class Unencoded(_export_pictures.VideoStream):

@@ -23,7 +23,9 @@ What could not be measured is no zero: it has a reason, and its reward is NaN.
 'no_target_box'
 """
 
+from importlib import import_module
 from pkgutil import extend_path
+from types import ModuleType
 
 # The ROS 2 interfaces of this project are a package of the same name: both are found, wherever they are installed.
 __path__ = extend_path(__path__, __name__)
@@ -69,3 +71,12 @@ __all__ = [
     "label",
     "measure",
 ]
+
+# Each needs packages that not everybody has, so it is imported when it is first asked for.
+_PARTS = ("gymnasium", "lerobot", "ray")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _PARTS:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from spatial_reward.lerobot import _export_png as png, _export_stats as statistics
-from spatial_reward.lerobot._export_stats import Stats
+from spatial_reward.lerobot import _export_png as png, stats as statistics
+from spatial_reward.lerobot.stats import Stats
 
 COLOR_CODEC, COLOR_PIX_FMT = "libsvtav1", "yuv420p"
 COLOR_OPTIONS = {"g": "2", "crf": "30", "preset": "12"}

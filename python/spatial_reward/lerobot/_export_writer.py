@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spatial_reward.lerobot import _export_stats as statistics
+from spatial_reward.lerobot import stats as statistics
 from spatial_reward.lerobot._export_pictures import Encoded, EpisodePictures
-from spatial_reward.lerobot._export_stats import Stats
 from spatial_reward.lerobot._export_video import CHUNK_FILES, VIDEO_MB, VideoFile, next_file
+from spatial_reward.lerobot.stats import Stats
 
 DATA_MB = 100
 _MB = 1024**2

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from .._errors import error
 from .dataset import INFO, STATS, Dataset, episode_files, open_parquet
 from .packages import needed
-from .stats import Statistics, of_dataset, of_episode
+from .stats import Stats, of_all, of_rows
 
 _LOG = logging.getLogger("spatial_reward")
 
@@ -99,7 +99,8 @@ def write(dataset: Dataset, folder: Path, added: Sequence[Added], in_place: bool
     own = {INFO, STATS, *dataset.data_files, *(path.relative_to(dataset.root) for path in episode_files(dataset.root))}
     _take_over(dataset.root, folder, own, in_place)
     statistics = {
-        column.name: {index: of_episode(values) for index, values in column.values.items()} for column in added
+        column.name: {index: of_rows(values.reshape(-1, 1)) for index, values in column.values.items()}
+        for column in added
     }
     for path in dataset.data_files:
         _write_data(dataset, path, folder, added)
@@ -115,7 +116,7 @@ def write(dataset: Dataset, folder: Path, added: Sequence[Added], in_place: bool
     if (dataset.root / STATS).exists():
         stats = json.loads((dataset.root / STATS).read_text(encoding="utf-8"))
         for name, episodes in statistics.items():
-            stats[name] = {key: value.tolist() for key, value in of_dataset(list(episodes.values())).items()}
+            stats[name] = {key: value.tolist() for key, value in of_all(list(episodes.values())).items()}
         _write_json(folder / STATS, stats)
 
 
@@ -192,7 +193,7 @@ def _write_data(dataset: Dataset, path: Path, folder: Path, added: Sequence[Adde
     _sync(folder / path)
 
 
-def _write_episodes(before: Path, after: Path, statistics: dict[str, dict[int, Statistics]]) -> None:
+def _write_episodes(before: Path, after: Path, statistics: dict[str, dict[int, Stats]]) -> None:
     arrow, parquet = (
         needed("pyarrow", "writing a LeRobot dataset"),
         needed("pyarrow.parquet", "writing a LeRobot dataset"),

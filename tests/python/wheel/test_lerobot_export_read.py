@@ -191,7 +191,7 @@ def test_where_lerobots_statistics_are_wrong_ours_are_right(pngs, frames):
 
 
 def test_statistics_of_large_pictures_are_of_lerobots_sample():
-    from spatial_reward.lerobot import _export_stats
+    from spatial_reward.lerobot import stats
 
     # given
     random = np.random.default_rng(0)
@@ -199,6 +199,6 @@ def test_statistics_of_large_pictures_are_of_lerobots_sample():
     for height, width in ((480, 640), (640, 480), (299, 299), (300, 200), (720, 1280)):
         picture = random.integers(0, 256, (height, width, 3)).astype(np.uint8)
         theirs = compute_stats.auto_downsample_height_width(picture.transpose(2, 0, 1)).transpose(1, 2, 0)
-        assert np.array_equal(_export_stats.thinned(picture), theirs)
+        assert np.array_equal(stats.thinned(picture), theirs)
     for length in (1, 2, 99, 100, 101, 500, 501, 5000, 300_000):
-        assert _export_stats.sample_indices(length) == compute_stats.sample_indices(length)
+        assert stats.sample_indices(length) == compute_stats.sample_indices(length)
