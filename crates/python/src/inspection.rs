@@ -12,7 +12,7 @@ use crate::calls::interruptible;
 use crate::error::{Failure, raised};
 use crate::json::to_python;
 use crate::labelled::escaped;
-use crate::regions::source;
+use crate::regions::sources;
 use crate::settings::{Chosen, ready};
 use crate::words::{all_in_python, in_python};
 
@@ -99,14 +99,7 @@ pub(crate) fn inspect(
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Inspection> {
     let mut config = crate::settings::config(config, Chosen::default())?;
-    let (topics, areas) = (&mut config.topics, &mut config.regions);
-    source(
-        "fingertip",
-        fingertip,
-        &mut topics.fingertip,
-        &mut areas.fingertip,
-    )?;
-    source("target", target, &mut topics.target, &mut areas.target)?;
+    sources(&mut config, fingertip, target)?;
     let settings = ready(config)?;
     let (truth, video) = (TruthTopics::default(), program::video_decoders());
     let inspected = interruptible(py, progress, |_, progress| {

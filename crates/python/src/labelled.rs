@@ -21,7 +21,7 @@ use spatial_reward_offline::report::table::{self, Column};
 use crate::calls::interruptible;
 use crate::error::{Failure, raised};
 use crate::json::to_python;
-use crate::regions::source;
+use crate::regions::sources;
 use crate::settings::{Chosen, ready};
 use crate::step::embedded;
 use crate::words::all_in_python;
@@ -220,14 +220,7 @@ pub(crate) fn label(
         let drawn = RegionsFile::read(&regions).map_err(raised)?;
         drawn.of(&bag).map_err(raised)?.set(&mut config);
     }
-    let (topics, areas) = (&mut config.topics, &mut config.regions);
-    source(
-        "fingertip",
-        fingertip,
-        &mut topics.fingertip,
-        &mut areas.fingertip,
-    )?;
-    source("target", target, &mut topics.target, &mut areas.target)?;
+    sources(&mut config, fingertip, target)?;
     let settings = ready(config)?;
     let if_exists = match if_exists {
         "fail" => IfExists::Fail,

@@ -18,7 +18,7 @@ use crate::arrays;
 use crate::camera::Camera;
 use crate::error::raised;
 use crate::log;
-use crate::regions::{Edges, edges, source};
+use crate::regions::{Edges, edges, sources};
 use crate::settings::{Chosen, ready};
 use crate::tracker::origin;
 
@@ -45,14 +45,7 @@ impl Recording {
         target: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let mut config = crate::settings::config(config, Chosen::default())?;
-        let (topics, areas) = (&mut config.topics, &mut config.regions);
-        source(
-            "fingertip",
-            fingertip,
-            &mut topics.fingertip,
-            &mut areas.fingertip,
-        )?;
-        source("target", target, &mut topics.target, &mut areas.target)?;
+        sources(&mut config, fingertip, target)?;
         Ok(Self {
             path: bag,
             settings: ready(config)?,

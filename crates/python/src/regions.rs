@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use spatial_reward_core::frame::{BoundingBox, BoxSource, Mask, Masks, Reason};
 use spatial_reward_core::pipeline::annotator::{Placed, PlacedRegions};
-use spatial_reward_core::settings::{DrawnBox, Region};
+use spatial_reward_core::settings::{Config, DrawnBox, Region};
 
 use crate::arrays;
 use crate::error::Failure;
@@ -69,8 +69,24 @@ fn one(what: &str, given: Option<&Bound<'_, PyAny>>, missing: Reason) -> Result<
     Ok((Ok((bbox(what, given)?, BoxSource::SEEN)), None))
 }
 
+/// Where a recording's regions come from, as arguments say.
+pub(crate) fn sources(
+    config: &mut Config,
+    fingertip: Option<&Bound<'_, PyAny>>,
+    target: Option<&Bound<'_, PyAny>>,
+) -> Result<(), Failure> {
+    let (topics, regions) = (&mut config.topics, &mut config.regions);
+    source(
+        "fingertip",
+        fingertip,
+        &mut topics.fingertip,
+        &mut regions.fingertip,
+    )?;
+    source("target", target, &mut topics.target, &mut regions.target)
+}
+
 /// Where a recording's region comes from: the name of a topic, or a box in the first picture from which it is followed.
-pub(crate) fn source(
+fn source(
     what: &str,
     given: Option<&Bound<'_, PyAny>>,
     topic: &mut Option<String>,
