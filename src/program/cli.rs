@@ -1,6 +1,12 @@
 //! What can be typed: clap types and their help, nothing else. One long file, because it is read as one page: the help
 //! of a command stands beside that of the others.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "these words are the terminal's help: <BAG> and [default: ...] stand there as they are"
+)]
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
