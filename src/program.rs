@@ -1,6 +1,7 @@
 //! The command line: parse, run, exit code. A library's module, because the Python package is this program too.
 
 mod advice;
+mod arguments;
 mod cli;
 mod commands;
 mod logging;
@@ -25,7 +26,6 @@ mod video;
 mod video;
 
 use std::ffi::OsString;
-use std::sync::OnceLock;
 
 use clap::Parser;
 use serde_json::Value;
@@ -37,14 +37,10 @@ use spatial_reward_offline::label::Labelled;
 
 pub use self::outcome::Outcome;
 
-/// What was typed, the program's own name first.
-static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
-
 /// Runs the program with these arguments, of which the first is its name. It takes over the process's signals and its
 /// logging, as a program does: once a process, and not beside other work.
 pub fn run(arguments: Vec<OsString>) -> Outcome {
-    // A second time there is nothing to say: whoever asks is told of the first.
-    let arguments = ARGUMENTS.get_or_init(|| arguments);
+    let arguments = arguments::keep(arguments);
     let cli = cli::Cli::parse_from(cli::without_ros_arguments(arguments.iter().cloned()));
     let is_node = matches!(cli.command, cli::Command::Node(_));
     let terminal = logging::start(&cli.logging, is_node);
@@ -82,9 +78,4 @@ pub fn labelled_as_json(labelled: &Labelled, settings: &Settings) -> serde_json:
 pub fn inspection_told(inspection: &Inspection) -> serde_json::Result<(String, Value)> {
     let findings = commands::inspect::Findings::new(inspection, String::new());
     Ok((findings.to_text(), serde_json::to_value(&findings)?))
-}
-
-/// What was typed behind the program's name.
-fn arguments() -> impl Iterator<Item = OsString> {
-    ARGUMENTS.get().into_iter().flatten().skip(1).cloned()
 }

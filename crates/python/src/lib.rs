@@ -3,6 +3,7 @@
 
 mod annotator;
 mod arrays;
+mod boxes;
 mod calls;
 mod camera;
 mod error;

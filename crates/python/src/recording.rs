@@ -15,10 +15,11 @@ use spatial_reward_offline::frames::each_frame;
 use spatial_reward_offline::{Error as OfflineError, Result as OfflineResult};
 
 use crate::arrays;
+use crate::boxes::{Edges, edges};
 use crate::camera::Camera;
 use crate::error::raised;
 use crate::log;
-use crate::regions::{Edges, edges, sources};
+use crate::regions::sources;
 use crate::settings::{Chosen, ready};
 use crate::tracker::origin;
 

@@ -10,8 +10,8 @@ use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::step::Step as CoreStep;
 
 use crate::arrays;
+use crate::boxes::{Edges, edges};
 use crate::error::Failure;
-use crate::regions::{Edges, edges};
 
 /// The reward of one frame and what it was computed from.
 #[pyclass(frozen, module = "spatial_reward")]

@@ -9,8 +9,8 @@ use spatial_reward_core::pipeline::annotator::Placed;
 use spatial_reward_core::tracking::{Cover, StartError};
 
 use crate::arrays;
+use crate::boxes::{Edges, bbox, edges};
 use crate::error::Failure;
-use crate::regions::{Edges, bbox, edges};
 
 /// Where a region is in a picture; it may be given to `Annotator.step` in the place of a box.
 #[pyclass(frozen, module = "spatial_reward")]

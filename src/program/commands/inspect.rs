@@ -25,7 +25,7 @@ use crate::program::video;
 
 pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outcome> {
     let bag = discover::single(&options.bag, Wanted::Recordings)?;
-    let next = labelling(crate::program::arguments(), &options.bag, &bag);
+    let next = labelling(crate::program::arguments::typed(), &options.bag, &bag);
     let drawn = options.settings.regions.regions.as_deref();
     let drawn = drawn.map(RegionsFile::read).transpose()?;
     let drawn = drawn.as_ref().map(|drawn| drawn.of(&bag)).transpose()?;

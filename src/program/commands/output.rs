@@ -38,7 +38,7 @@ pub(crate) fn check_free(target: &Path) -> Result<(), Error> {
 
 /// The arguments as they can be typed again.
 pub(crate) fn command_line() -> String {
-    typed(crate::program::arguments())
+    typed(crate::program::arguments::typed())
 }
 
 /// A command line of the program with these arguments, as a shell takes it.
