@@ -77,7 +77,7 @@ class Camera:
         cy: float,
         width: int,
         height: int,
-        distortion: Sequence[float] = ...,
+        distortion: Sequence[float] | npt.NDArray[Any] | None = None,
         model: str = "plumb_bob",
     ) -> Camera: ...
     @staticmethod
@@ -380,6 +380,10 @@ class Labelled:
     @property
     def advice(self) -> str | None:
         """Why so many steps are invalid, where many are."""
+
+    @property
+    def loss(self) -> dict[str, Any] | None:
+        """What of the source could not be read; None where all could. What was read is labelled."""
 
     @property
     def seconds(self) -> float: ...

@@ -49,8 +49,9 @@ impl Annotator {
         config: Option<&Bound<'_, PyAny>>,
         rate_hz: f64,
     ) -> PyResult<Self> {
-        if !(rate_hz.is_finite() && rate_hz > 0.0) {
-            let words = format!("rate_hz is {rate_hz}, and steps come some times a second");
+        if !(1e-3..=1e6).contains(&rate_hz) {
+            let words =
+                format!("rate_hz is {rate_hz}, and steps come 0.001 to 1000000 times a second");
             return Err(Failure::of("config", words).into());
         }
         let chosen = Chosen {
@@ -109,12 +110,14 @@ impl Annotator {
         let step = py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let stamp_nanos = stamp_nanos.unwrap_or(state.next_nanos);
-            state.next_nanos = stamp_nanos.saturating_add(period_nanos);
             let frame = Frame {
                 stamp_nanos,
                 ..frame
             };
-            state.annotator.annotate(frame, &regions)
+            let step = state.annotator.annotate(frame, &regions)?;
+            // What was refused is no step, and takes no time.
+            state.next_nanos = stamp_nanos.saturating_add(period_nanos);
+            Ok(step)
         });
         step.map(Step::from).map_err(misfit)
     }
@@ -234,13 +237,16 @@ fn fit_masks(regions: &PlacedRegions, frame: &Frame) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Later than this no 64 bits count nanoseconds.
+const LAST_S: f64 = 9.2e9;
+
 fn stamp(seconds: f64) -> Result<i64, Failure> {
-    match seconds.is_finite() {
+    match (0.0..=LAST_S).contains(&seconds) {
         true => Ok(nanos_from_seconds(seconds)),
-        false => Err(Failure::of(
-            "stamp",
-            format!("stamp_s is {seconds}, and must be a number of seconds"),
-        )),
+        false => {
+            let words = format!("stamp_s is {seconds}, and must be seconds from 0 to {LAST_S}");
+            Err(Failure::of("stamp", words).remedy("stamp_ns takes nanoseconds"))
+        }
     }
 }
 

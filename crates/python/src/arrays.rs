@@ -1,8 +1,9 @@
 //! numpy arrays as pictures and depth, without a copy: an array stays alive as long as something looks at it.
 
 use bytes::Bytes;
+use numpy::ndarray::Dimension;
 use numpy::{
-    Element, PyArray1, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,
+    Element, PyArray, PyArray1, PyArray2, PyArray3, PyArrayDescrMethods, PyArrayMethods,
     PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
@@ -28,18 +29,36 @@ impl<Array> AsRef<[u8]> for Held<Array> {
     }
 }
 
-fn memory<T: Element>(array: &Bound<'_, PyUntypedArray>, slice: &[T]) -> Bytes {
-    Bytes::from_owner(Held {
+/// The bytes of an array where they are, at whatever address; none is interpreted here.
+///
+/// # Errors
+/// An array of which the rows do not follow each other.
+fn memory<T: Element + 'static, D: Dimension + 'static>(
+    what: &str,
+    array: &Bound<'_, PyArray<T, D>>,
+) -> Result<Bytes, Failure> {
+    // numpy counts columns one after the other as one piece, too.
+    if !array.is_c_contiguous() {
+        let words = format!("{what} does not lie in memory in one piece, row by row");
+        return Err(Failure::of("array", words).remedy("numpy.ascontiguousarray(...) makes it so"));
+    }
+    Ok(Bytes::from_owner(Held {
         array: array.clone().unbind(),
-        address: slice.as_ptr().cast(),
-        bytes: size_of_val(slice),
-    })
+        address: array.data().cast_const().cast(),
+        bytes: array.len() * size_of::<T>(),
+    }))
 }
 
+/// An array; one of numpy.ma hides values that its memory has all the same.
 fn untyped<'a, 'py>(
     what: &str,
     given: &'a Bound<'py, PyAny>,
 ) -> Result<&'a Bound<'py, PyUntypedArray>, Failure> {
+    if given.hasattr("_sharedmask").unwrap_or_default() {
+        let words = format!("{what} is a masked array, of which the mask would be passed over");
+        return Err(Failure::of("array", words)
+            .remedy("depth.filled(numpy.nan) has nothing where it hides something"));
+    }
     given.cast::<PyUntypedArray>().map_err(|_| {
         let name = given
             .get_type()
@@ -62,18 +81,10 @@ fn described(array: &Bound<'_, PyUntypedArray>) -> String {
     format!("of shape {:?} and dtype {dtype}{order}", array.shape())
 }
 
-fn in_pieces(what: &str) -> Failure {
-    Failure::of(
-        "array",
-        format!("{what} does not lie in memory in one piece, row by row"),
-    )
-    .remedy("numpy.ascontiguousarray(...) makes it so")
-}
-
 /// A picture of shape (height, width, 3), RGB, uint8.
 pub(crate) fn color(given: &Bound<'_, PyAny>) -> Result<ColorImage, Failure> {
     let array = untyped("color", given)?;
-    let typed: PyReadonlyArray3<'_, u8> = match given.extract() {
+    let typed = match given.cast::<PyArray3<u8>>() {
         Ok(typed) if array.shape().last() == Some(&3) => typed,
         _ => {
             let found = described(array);
@@ -94,12 +105,11 @@ pub(crate) fn color(given: &Bound<'_, PyAny>) -> Result<ColorImage, Failure> {
             return Err(Failure::of("array", words).remedy(remedy));
         }
     };
-    let slice = typed.as_slice().map_err(|_| in_pieces("color"))?;
     let (height, width) = sides("color", array)?;
     Ok(ColorImage {
         width,
         height,
-        rgb: memory(array, slice),
+        rgb: memory("color", typed)?,
     })
 }
 
@@ -107,23 +117,19 @@ pub(crate) fn color(given: &Bound<'_, PyAny>) -> Result<ColorImage, Failure> {
 pub(crate) fn depth(given: &Bound<'_, PyAny>) -> Result<DepthImage, Failure> {
     let array = untyped("depth", given)?;
     let native = array.dtype().byteorder() != b'>';
-    if let Ok(metres) = given.extract::<PyReadonlyArray2<'_, f32>>()
+    if let Ok(metres) = given.cast::<PyArray2<f32>>()
         && native
     {
-        let slice = metres.as_slice().map_err(|_| in_pieces("depth"))?;
         let (height, width) = sides("depth", array)?;
-        return Ok(DepthImage::of_metres(width, height, memory(array, slice)));
+        let bytes = memory("depth", metres)?;
+        return Ok(DepthImage::of_metres(width, height, bytes));
     }
-    if let Ok(millimetres) = given.extract::<PyReadonlyArray2<'_, u16>>()
+    if let Ok(millimetres) = given.cast::<PyArray2<u16>>()
         && native
     {
-        let slice = millimetres.as_slice().map_err(|_| in_pieces("depth"))?;
         let (height, width) = sides("depth", array)?;
-        return Ok(DepthImage::of_millimetres(
-            width,
-            height,
-            memory(array, slice),
-        ));
+        let bytes = memory("depth", millimetres)?;
+        return Ok(DepthImage::of_millimetres(width, height, bytes));
     }
     let found = described(array);
     let words = format!(
@@ -133,7 +139,7 @@ pub(crate) fn depth(given: &Bound<'_, PyAny>) -> Result<DepthImage, Failure> {
         [_, _, 1] => {
             "depth[..., 0] is of two dimensions, made one piece by numpy.ascontiguousarray"
         }
-        _ => "depth.astype(numpy.float32) in metres",
+        _ => "depth.astype(numpy.float32), times the metres that one of its numbers stands for",
     };
     Err(Failure::of("array", words).remedy(remedy))
 }
@@ -153,31 +159,33 @@ pub(crate) fn mask(
     if array.ndim() != 2 {
         return Ok(None);
     }
-    let typed: PyReadonlyArray2<'_, bool> = given.extract().map_err(|_| {
+    let typed = given.cast::<PyArray2<bool>>().map_err(|_| {
         let words = format!(
             "{what} is {}, and a mask is (height, width) of bool",
             described(array)
         );
-        Failure::of("region", words).remedy("mask.astype(bool), or mask == the object's number")
+        let remedy = "mask.astype(bool), or mask == the object's number";
+        Failure::of("region", words).remedy(remedy)
     })?;
-    let slice = typed.as_slice().map_err(|_| in_pieces(what))?;
     let (height, width) = sides(what, array)?;
-    let mask = Mask::of_pixels(width, height, memory(array, slice));
-    let around = mask.as_ref().map(|_| around(slice, width as usize));
+    // As bytes: numpy takes all but 0 for true, where a bool of Rust knows 0 and 1 alone.
+    let pixels = memory(what, typed)?;
+    let mask = Mask::of_pixels(width, height, pixels.clone());
+    let around = mask.as_ref().map(|_| around(&pixels, width as usize));
     Ok(Some((around, mask)))
 }
 
 /// The box around the pixels of a mask that has some.
-fn around(pixels: &[bool], width: usize) -> BoundingBox {
+fn around(pixels: &[u8], width: usize) -> BoundingBox {
     let rows = || pixels.chunks_exact(width);
-    let is_in = |row: &[bool]| row.contains(&true);
+    let is_in = |row: &[u8]| row.iter().any(|pixel| *pixel != 0);
     let top = rows().position(is_in).unwrap_or_default();
     let bottom = rows().rposition(is_in).map_or(0, |last| last + 1);
     let left = rows()
-        .filter_map(|row| row.iter().position(|pixel| *pixel))
+        .filter_map(|row| row.iter().position(|pixel| *pixel != 0))
         .min();
     let right = rows()
-        .filter_map(|row| row.iter().rposition(|pixel| *pixel))
+        .filter_map(|row| row.iter().rposition(|pixel| *pixel != 0))
         .max();
     BoundingBox::new(
         left.unwrap_or_default() as f64,

@@ -1,6 +1,7 @@
 //! Boxes as Python has them: four numbers.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
 use spatial_reward_core::frame::BoundingBox;
 
 use crate::error::Failure;
@@ -14,7 +15,10 @@ pub(crate) fn edges(bbox: &BoundingBox) -> Edges {
 
 /// Four numbers: a tuple, a list or an array.
 pub(crate) fn bbox(what: &str, given: &Bound<'_, PyAny>) -> Result<BoundingBox, Failure> {
-    let edges: Option<[f64; 4]> = given.extract().ok().or_else(|| {
+    // Letters are numbers too, but no edges.
+    let is_text = given.is_instance_of::<PyBytes>() || given.is_instance_of::<PyByteArray>();
+    let numbers = Some(given).filter(|_| !is_text);
+    let edges: Option<[f64; 4]> = numbers.and_then(|given| given.extract().ok()).or_else(|| {
         let listed = given.call_method0("tolist").ok()?;
         listed.extract().ok()
     });

@@ -20,7 +20,7 @@ pub(crate) struct Camera {
 #[pymethods]
 impl Camera {
     #[new]
-    #[pyo3(signature = (fx, fy, cx, cy, width, height, distortion = Vec::new(), model = "plumb_bob"))]
+    #[pyo3(signature = (fx, fy, cx, cy, width, height, distortion = None, model = "plumb_bob"))]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn new(
         fx: f64,
@@ -29,9 +29,10 @@ impl Camera {
         cy: f64,
         width: u32,
         height: u32,
-        distortion: Vec<f64>,
+        distortion: Option<&Bound<'_, PyAny>>,
         model: &str,
     ) -> PyResult<Self> {
+        let distortion = coefficients(distortion)?;
         for (name, value) in [("fx", fx), ("fy", fy)] {
             if !(value.is_finite() && value > 0.0) {
                 let words = format!("{name} is {value}, and a focal length is above 0 pixels");
@@ -77,7 +78,7 @@ impl Camera {
         }
         let focal = f64::from(height) / 2.0 / (fovy_deg.to_radians() / 2.0).tan();
         let (cx, cy) = (f64::from(width) / 2.0, f64::from(height) / 2.0);
-        Self::new(focal, focal, cx, cy, width, height, Vec::new(), "plumb_bob")
+        Self::new(focal, focal, cx, cy, width, height, None, "plumb_bob")
     }
 
     #[getter]
@@ -153,6 +154,19 @@ impl Camera {
         };
         format!("Camera(fx={fx}, fy={fy}, cx={cx}, cy={cy}, width={width}, height={height}{lens})")
     }
+}
+
+/// A list, or an array as OpenCV has it, of one row or one column.
+fn coefficients(given: Option<&Bound<'_, PyAny>>) -> Result<Vec<f64>, Failure> {
+    let Some(given) = given else {
+        return Ok(Vec::new());
+    };
+    let flat = given.call_method0("ravel").ok();
+    let numbers = flat.as_ref().unwrap_or(given).extract();
+    numbers.map_err(|_| {
+        let words = format!("distortion is {given}, and a list of numbers is needed");
+        Failure::of("camera", words)
+    })
 }
 
 impl Camera {

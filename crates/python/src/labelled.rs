@@ -106,6 +106,12 @@ impl Labelled {
         to_python(py, text.unwrap_or(&Value::Null))
     }
 
+    /// What of the source could not be read.
+    #[getter]
+    fn loss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.member(py, "loss")
+    }
+
     #[getter]
     fn seconds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.member(py, "seconds")
@@ -116,8 +122,12 @@ impl Labelled {
     }
 
     fn __repr__(&self) -> String {
+        let damaged = match self.told.get("loss") {
+            None | Some(Value::Null) => "",
+            Some(_) => ", the source is damaged",
+        };
         format!(
-            "Labelled('{}', {} of {} steps valid)",
+            "Labelled('{}', {} of {} steps valid{damaged})",
             self.folder.display(),
             self.valid,
             self.steps
@@ -189,6 +199,9 @@ pub(crate) fn truth(given: Option<&Bound<'_, PyDict>>) -> PyResult<TruthTopics> 
     Ok(topics)
 }
 
+/// As many threads as the program takes.
+const MOST_JOBS: i64 = 1024;
+
 /// Label one bag; `None` where it was finished before.
 #[pyfunction]
 #[pyo3(signature = (bag, out, *, config = None, reward = None, distance = None, estimator = None, fingertip = None,
@@ -207,7 +220,7 @@ pub(crate) fn label(
     regions: Option<PathBuf>,
     truth: Option<&Bound<'_, PyDict>>,
     if_exists: &str,
-    jobs: Option<usize>,
+    jobs: Option<i64>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<Labelled>> {
     let chosen = Chosen {
@@ -233,9 +246,14 @@ pub(crate) fn label(
         }
     };
     let truth = self::truth(truth)?;
-    let jobs = jobs
-        .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
-        .max(1);
+    let jobs = match jobs {
+        None => available_parallelism().map_or(1, usize::from),
+        Some(jobs @ 1..=MOST_JOBS) => jobs as usize,
+        Some(jobs) => {
+            let words = format!("jobs is {jobs}, and must be from 1 to {MOST_JOBS}");
+            return Err(Failure::of("config", words).into());
+        }
+    };
     let digest = settings.digest().map_err(raised)?;
     if check_target(&out, if_exists, &digest).map_err(raised)? {
         return Ok(None);

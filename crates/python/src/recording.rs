@@ -47,8 +47,10 @@ impl Recording {
     ) -> PyResult<Self> {
         let mut config = crate::settings::config(config, Chosen::default())?;
         sources(&mut config, fingertip, target)?;
+        // Its frames are read later, and a process may change its folder.
+        let path = std::path::absolute(&bag).unwrap_or(bag);
         Ok(Self {
-            path: bag,
+            path,
             settings: ready(config)?,
         })
     }

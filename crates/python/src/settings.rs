@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 use serde_json::Value;
 use spatial_reward::program;
 use spatial_reward_core::settings::{Config, Settings};
@@ -56,7 +56,14 @@ pub(crate) fn ready(config: Config) -> PyResult<Settings> {
 /// JSON is YAML too.
 fn as_json(dict: &Bound<'_, PyDict>) -> PyResult<String> {
     let json = dict.py().import("json")?;
-    json.call_method1("dumps", (dict,))
+    // numpy's numbers and paths are what they say; everything else is told by json.
+    let plain = dict.py().eval(
+        c"lambda value: value.tolist() if hasattr(value, 'tolist') else value.__fspath__()",
+        None,
+        None,
+    )?;
+    let options = [("default", plain)].into_py_dict(dict.py())?;
+    json.call_method("dumps", (dict,), Some(&options))
         .and_then(|text| text.extract())
         .map_err(|error| {
             let words = format!("config holds what a configuration cannot: {error}");

@@ -120,6 +120,13 @@ BAD_ARRAYS = {
         "ascontiguousarray",
     ),
     "every other": (lambda s: {"color": np.zeros((240, 320, 3), np.uint8)[::2, ::2]}, "one piece", "ascontiguousarray"),
+    "columns first": (lambda s: {"depth": s.depth.T.copy().T}, "depth does not lie", "row by row"),
+    "columns of a mask first": (lambda s: {"target": np.ones((160, 120), bool).T}, "target does not lie", "row by row"),
+    "columns of color first": (lambda s: {"color": np.asfortranarray(s.color)}, "color does not lie", "row by row"),
+    "a masked array": (lambda s: {"depth": np.ma.masked_greater(s.depth, 1)}, "masked array", "filled(numpy.nan)"),
+    "bytes for a box": (lambda s: {"target": b"abcd"}, "target is b'abcd'", "x_min"),
+    "nanoseconds for seconds": (lambda s: {"stamp_s": 1.7e18}, "stamp_s is 1700000000000000000", "stamp_ns"),
+    "a time before all": (lambda s: {"stamp_s": -1.0}, "stamp_s is -1", "from 0"),
     "a list": (lambda s: {"color": s.color.tolist()}, "color is a list", "asarray"),
     "double depth": (lambda s: {"depth": s.depth.astype(np.float64)}, "float64", "astype(numpy.float32)"),
     "big-endian depth": (lambda s: {"depth": s.depth.astype(">f4")}, "big-endian", "astype(numpy.float32)"),
@@ -153,6 +160,42 @@ def test_what_is_wrong_with_an_argument_is_said_with_its_name_and_a_way_out(scen
     # and it was no step
     step = annotator.step(scene.color, scene.depth, fingertip=scene.fingertip, target=scene.target)
     assert step.index == 0
+
+
+def test_an_array_at_an_odd_address_reads_as_any_other(scene):
+    # given depth as it lies in a message's bytes
+    shifted = np.frombuffer(b"x" + scene.depth.tobytes(), np.float32, offset=1).reshape(scene.depth.shape)
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    found = [sr.measure(scene.color, depth, scene.camera, **where).surface_m for depth in (scene.depth, shifted)]
+    assert found[0] == found[1]
+
+
+def test_what_numpy_takes_for_true_is_of_the_object(scene):
+    # given a mask whose bytes are 255
+    mask = np.zeros((120, 160), np.uint8)
+    mask[40:80, 80:120] = 255
+    step = sr.Annotator(camera=scene.camera).step(
+        scene.color, scene.depth, fingertip=scene.fingertip, target=mask.view(bool)
+    )
+    assert step.target == scene.target and step.valid
+
+
+def test_a_step_that_was_refused_takes_no_time(scene):
+    annotator = sr.Annotator(camera=scene.camera)
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    annotator.step(scene.color, scene.depth, **where)
+    for _ in range(5):
+        with pytest.raises(sr.Error):
+            annotator.step(scene.color, scene.depth[:60].copy(), **where)
+    assert annotator.step(scene.color, scene.depth, **where).stamp_s == pytest.approx(1 / 30)
+
+
+def test_numbers_of_numpy_and_lenses_of_opencv_are_taken_as_they_are(scene):
+    config = {"reward": {"kind": "tanh", "k_per_m": np.float32(20)}, "success": {"votes": None}}
+    sr.Annotator(camera=scene.camera, config=config)
+    lens = np.array([[0.1, 0.01, 0, 0, 0.001]])
+    assert sr.Camera(1, 1, 0, 0, 9, 9, lens).distortion == lens[0].tolist()
+    assert sr.Camera(1, 1, 0, 0, 9, 9, None).distortion == []
 
 
 def test_settings_that_are_none_are_refused_by_name(scene, tmp_path):

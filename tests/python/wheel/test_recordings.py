@@ -21,6 +21,7 @@ def test_a_recording_is_labelled_and_evaluated_in_two_calls(labelled):
     assert (labelled.steps, labelled.valid, labelled.invalid) == (80, 80, {})
     for path in (labelled.folder, labelled.parquet, labelled.png, labelled.html):
         assert Path(path).exists()
+    assert labelled.loss is None
     assert labelled.topics["image"] == "/camera/color/image_raw/compressed"
     # when they are held against the bag's truth
     evaluation = sr.evaluate(labelled.folder)
@@ -140,6 +141,8 @@ def test_an_error_has_fields_and_no_flags_of_the_command_line(sample_bag, labell
         (lambda: sr.label(sample_bag, labelled.folder), "output_exists", "if_exists='overwrite'"),
         (lambda: sr.label(sample_bag, out, if_exists="overwrite"), "output_refused", "another folder"),
         (lambda: sr.label(sample_bag, out, if_exists="maybe"), "config", None),
+        (lambda: sr.label(sample_bag, tmp_path / "b", jobs=10**9), "config", None),
+        (lambda: sr.label(sample_bag, tmp_path / "b", jobs=-1), "config", None),
         (lambda: sr.label(sample_bag, tmp_path / "b", target="/none"), "no_topic", "target='/topic'"),
         (lambda: sr.label(sample_bag, tmp_path / "b", target=(5, 5, 1, 1)), "region", None),
         (lambda: sr.label(sample_bag, tmp_path / "b", truth={"robot": "/x"}), "config", None),
