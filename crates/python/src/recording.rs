@@ -17,7 +17,7 @@ use spatial_reward_offline::{Error as OfflineError, Result as OfflineResult};
 use crate::arrays;
 use crate::boxes::{Edges, edges};
 use crate::camera::Camera;
-use crate::error::raised;
+use crate::error::{Failure, raised};
 use crate::log;
 use crate::regions::sources;
 use crate::settings::{Chosen, ready};
@@ -75,6 +75,7 @@ impl Recording {
         Frames {
             receive: Mutex::new(receive),
             stop,
+            process: std::process::id(),
         }
     }
 
@@ -92,6 +93,8 @@ impl Recording {
 pub(crate) struct Frames {
     receive: Mutex<Receiver<OfflineResult<Viewed>>>,
     stop: Arc<AtomicBool>,
+    /// Whose thread reads: one that was forked has it not.
+    process: u32,
 }
 
 #[pymethods]
@@ -101,6 +104,12 @@ impl Frames {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
+        if self.process != std::process::id() {
+            let words = "these frames were begun in the process that this one was forked of, and are read there";
+            return Err(Failure::of("fork", words)
+                .remedy("begin them here: Recording(...).frames()")
+                .into());
+        }
         loop {
             let next = py.detach(|| {
                 let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);

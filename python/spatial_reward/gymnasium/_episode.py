@@ -214,8 +214,8 @@ class Episodes:
         return error(
             "invalid_step",
             f"{message}, and no picture of the episode before it was, so that there is nothing to hold",
-            "reset_tries=20 begins episodes anew until their first picture can be measured; on_invalid='drop' marks "
-            "such steps for the learner to leave out; a camera that sees more may help",
+            "on_invalid='drop' marks such steps for the learner to leave out; reset_tries=20 of SpatialReward begins "
+            "episodes anew until their first picture can be measured; a camera that sees more may help",
         )
 
     def _shaping(self, before: float, after: float) -> float:

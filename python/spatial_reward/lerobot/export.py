@@ -36,6 +36,10 @@ _PROBED = 32
 _log = logging.getLogger("spatial_reward")
 
 
+# What SVT-AV1 takes.
+MOST_AV1_FPS = 240
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to write, as it was asked for and checked."""
@@ -139,8 +143,6 @@ def export(
     Raises:
         Error: what the recordings or the output make impossible.
     """
-    from spatial_reward.lerobot._export_run import Run
-
     paths = [bags] if isinstance(bags, (str, os.PathLike)) else list(bags)
     if not paths:
         raise error("no_bags", "there is no recording to export", "give at least one bag")
@@ -150,10 +152,15 @@ def export(
     _check(depth=depth, image_key=image_key, on_invalid=on_invalid, alignment=alignment, fps=fps)
     wanted = ((video, COLOR_CODEC, "video=False"), (depth == "video", DEPTH_CODEC, "depth='image'"))
     _need_packages({encoder: instead for needed, encoder, instead in wanted if needed})
+    from spatial_reward.lerobot._export_run import Run
     from spatial_reward.lerobot._export_topics import Signal
 
+    fps = fps or _measured_fps(paths[0], config)
+    if video and fps > MOST_AV1_FPS:
+        words = f"{fps} frames a second are more than AV1's encoder takes, which is {MOST_AV1_FPS}"
+        raise error("argument", words, "fps=30 takes fewer of them, video=False stores pictures")
     plan = Plan(
-        fps=fps or _measured_fps(paths[0], config),
+        fps=fps,
         image_key=image_key,
         depth_key=f"{image_key}_depth",
         depth=depth,

@@ -56,6 +56,7 @@ REFUSED = [
     ),
     pytest.param({"state": [{"topic": "/command"}]}, "signal", "has no topic or no fields", id="no-fields"),
     pytest.param({"fps": 29.97}, "argument", "whole frames a second", id="fps"),
+    pytest.param({"fps": 1000, "video": True}, "argument", "more than AV1's encoder takes", id="fps-of-video"),
     pytest.param({"depth": "tiff"}, "argument", "depth is 'tiff', but must be one of video, image, None", id="depth"),
     pytest.param({"image_key": "a/b"}, "argument", "have no '/'", id="key"),
     pytest.param(

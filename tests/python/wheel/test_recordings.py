@@ -1,6 +1,7 @@
 """Work on recordings from Python: labels, evaluations, inspections, frames, regions that are followed."""
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -79,6 +80,23 @@ def test_a_recording_is_left_in_the_middle_without_waiting_for_its_end(sample_ba
         assert frame.color is not None
         break
     assert threading.active_count() == before
+
+
+def test_frames_that_were_begun_before_a_fork_are_refused_after_it(sample_bag):
+    # given frames of which one was read
+    frames = sr.Recording(sample_bag).frames()
+    next(frames)
+    # when a child goes on with them
+    child = os.fork()
+    if child == 0:
+        try:
+            next(frames)
+        except sr.Error as error:
+            os._exit(10 if error.kind == "fork" else 11)
+        os._exit(12)
+    # then it is told, and does not wait for ever
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
+    assert next(frames).color is not None
 
 
 def test_a_box_drawn_in_the_first_picture_is_followed(sample_bag, frames, tmp_path):
