@@ -28,6 +28,8 @@ MOST_ACTIONS = 12
 MEDIAN_M = 0.003
 # A gripper that closes is lost for a few steps until it is drawn again.
 LEAST_VALID = 0.85
+# What closes and opens while the mirror shows it from the other side wants more drawings than twelve actions are.
+LEAST_VALID_OF = {"c_mirrored": 0.8}
 # The coder blurs what the gripper is known by, so that it is lost a little sooner.
 LEAST_VALID_OF_VIDEO = 0.8
 # At 200 % a window of 1280x800 has half as many pixels of CSS, each of two of the screen.
@@ -431,7 +433,8 @@ def test_bags_are_labelled_from_dragged_boxes(pick, run, drawables, zoom, tmp_pa
     result = run("label", bags, "--regions", regions)
     assert result.returncode == 0, result.stderr
     for one in drawables:
-        check_labels(run, one, bags / f"{one.bag.name}_labelled", shown[one.bag.name])
+        name = one.bag.name
+        check_labels(run, one, bags / f"{name}_labelled", shown[name], LEAST_VALID_OF.get(name, LEAST_VALID))
 
 
 @pytest.mark.parametrize("codec", ["h264", "av1"])

@@ -14,8 +14,10 @@ EXAMPLES = [
     pytest.param(code, id=f"{page.name}-{number}")
     for page in PAGES
     for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
-    if "import spatial_reward" in code
+    if re.search(r"^(import|from) spatial_reward", code, re.MULTILINE)
 ]
+# What they read or write is the reader's own.
+OTHERS_DATA = re.compile(r"recordings/pick|run_1|s3://")
 
 # What some examples need beyond the package.
 PEERS = ("gymnasium", "mujoco", "ray", "stable_baselines3")
@@ -27,6 +29,9 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs_as_it_stands_there(code, tmp_path):
+    if OTHERS_DATA.search(code):
+        compile(code, "page", "exec")
+        pytest.skip("it is of recordings that only its reader has; it compiles")
     for peer in PEERS:
         if re.search(rf"^(import|from) (spatial_reward\.)?{peer}\b", code, re.MULTILINE):
             pytest.importorskip(peer, reason=f"{peer} is not installed")

@@ -376,7 +376,11 @@ impl Case<'_> {
         (share >= MOST).then_some(Cause::Normalized { role, share })
     }
 
+    /// Of objects in space, a box that is no numbers is one that the camera does not see: see `outside`.
     fn not_finite(&self, role: Role) -> Option<Cause> {
+        if self.intake.sight().is_some() {
+            return None;
+        }
         let share = share(&self.boxes(role)?.boxes, |bbox| !is_finite(bbox))?;
         (share > 0.0).then_some(Cause::NotFinite { role, share })
     }
@@ -385,10 +389,11 @@ impl Case<'_> {
         let [picture, _, _] = self.intake.first_messages().sizes();
         let (width, height) = picture?;
         let boxes = &self.boxes(role)?.boxes;
+        let is_in_space = self.intake.sight().is_some();
         let share = share(boxes, |bbox| {
-            is_finite(bbox) && bbox.clipped(width, height).is_none()
+            (is_in_space || is_finite(bbox)) && bbox.clipped(width, height).is_none()
         })?;
-        if self.intake.sight().is_some() {
+        if is_in_space {
             return (share > 0.0).then_some(Cause::Unseen { role, share });
         }
         let reach = |far: fn(&BoundingBox) -> f64| {
