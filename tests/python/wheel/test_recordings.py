@@ -212,6 +212,8 @@ LONG_WORK = """
 import signal, sys, threading, time
 import spatial_reward as sr
 
+# A background job of a shell is begun with SIGINT ignored, and Python leaves that so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 started = threading.Event()
 def told(done, total):
     if not started.is_set():
