@@ -940,7 +940,10 @@ def test_a_signal_ends_it_and_leaves_nothing(signal, recorded, tmp_path):
     out = tmp_path / "out"
     options = ["--intrinsics", ",".join(map(str, INTRINSICS)), "--fingertip-column", "observation.fingertip"]
     command = [sys.executable, "-m", "spatial_reward", "label", recorded["video"], "-o", out, *options]
+    # A background job of a shell is begun with SIGINT ignored, and Python leaves that so.
+    heard = signals.signal(signals.SIGINT, signals.SIG_DFL)
     process = subprocess.Popen([*command, "--target-column", "observation.target"], stderr=subprocess.PIPE, text=True)
+    signals.signal(signals.SIGINT, heard)
     until = time.monotonic() + 60
     while not list(tmp_path.iterdir()) and time.monotonic() < until:
         time.sleep(0.001)
