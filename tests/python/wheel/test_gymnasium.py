@@ -205,7 +205,7 @@ def test_an_episode_with_nothing_to_hold_names_the_ways_out():
     # then reset tells, and a step raises
     _, info = env.reset()
     assert not info["spatial_reward"]["valid"] and info["spatial_reward"]["reason"] == "no_target_box"
-    with pytest.raises(sr.Error, match="nothing to hold: .*reset_tries=20 of SpatialReward begins episodes anew"):
+    with pytest.raises(sr.Error, match=r"nothing to hold: .*reset_tries=20 of SpatialReward begins episodes anew"):
         env.step(APPROACH)
 
 
