@@ -21,7 +21,7 @@ impl VideoDecoder for Script {
             0 => Ok(ColorImage {
                 width: 1,
                 height: 1,
-                rgb: vec![0; 3],
+                rgb: vec![0; 3].into(),
             }),
             _ => Err("odd".to_owned()),
         }
