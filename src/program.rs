@@ -76,6 +76,6 @@ pub fn labelled_as_json(labelled: &Labelled, settings: &Settings) -> serde_json:
 /// # Errors
 /// As [`labelled_as_json`].
 pub fn inspection_told(inspection: &Inspection) -> serde_json::Result<(String, Value)> {
-    let findings = commands::inspect::Findings::new(inspection, String::new());
+    let findings = commands::inspect::Findings::new(inspection, None);
     Ok((findings.to_text(), serde_json::to_value(&findings)?))
 }

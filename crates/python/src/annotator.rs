@@ -70,7 +70,7 @@ impl Annotator {
         let estimator = open(py, &settings)?;
         Ok(Self {
             state: Mutex::new(State {
-                annotator: CoreAnnotator::new(settings, estimator),
+                annotator: CoreAnnotator::new(&settings, estimator),
                 next_nanos: 0,
             }),
             camera,

@@ -107,13 +107,8 @@ pub(crate) fn inspect(
     })?;
     let (text, told) = program::inspection_told(&inspected.map_err(raised)?)
         .map_err(|error| PyErr::from(Failure::of("report", error.to_string())))?;
-    // What would label it is a command line, which Python has not.
-    let text = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("next:"));
-    let text = text.collect::<Vec<_>>().join("\n");
     Ok(Inspection {
-        text: in_python(&text),
+        text: in_python(text.trim_end()),
         told: all_in_python(told),
     })
 }

@@ -37,7 +37,7 @@ pub(super) fn run(options: Inspect, terminal: &Terminal) -> anyhow::Result<Outco
     });
     bar.finish_and_clear();
     let inspection = inspected?;
-    let findings = Findings::new(&inspection, next);
+    let findings = Findings::new(&inspection, Some(next));
     if options.json {
         print_json(&findings)?;
     } else {
@@ -84,9 +84,9 @@ pub(crate) struct Findings {
     label: Rehearsed,
     /// What of the bag cannot be read; null if all can.
     loss: Option<String>,
-    /// The command that labels it so.
+    /// The command that labels it so, for who types commands.
     #[serde(skip)]
-    next: String,
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,7 +163,7 @@ impl From<Keyframes> for Video {
 }
 
 impl Findings {
-    pub(crate) fn new(inspection: &Inspection, next: String) -> Self {
+    pub(crate) fn new(inspection: &Inspection, next: Option<String>) -> Self {
         let info = &inspection.info;
         let topics = info.topics.iter().zip(&inspection.counts);
         Self {
@@ -355,7 +355,10 @@ impl Findings {
             format!("; the others: {}", incomplete.join(", "))
         };
         writeln!(text, "  {} of them can be measured{rest}", label.complete)?;
-        writeln!(text, "  next: {}", self.next)
+        match &self.next {
+            Some(next) => writeln!(text, "  next: {next}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install spatial-reward[ray]")
-rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
+pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
 
 import pyarrow.parquet as pq  # noqa: E402 - after the skips
+from cut_bag import first_frames  # noqa: E402
 
 import spatial_reward as sr  # noqa: E402
 
 OBJECT_STORE_BYTES = 80 << 20
-FRAMES_PER_S = 15
 ENVIRONMENT = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
 """Of other processes, which find the package and these modules."""
 
@@ -40,25 +40,7 @@ def ray_of_two():
 @pytest.fixture(scope="session")
 def short_bag(sample_bag, tmp_path_factory):
     """The sample bag's first ten frames."""
-    target = tmp_path_factory.mktemp("short") / "short"
-    writer = rosbag2.Writer(target, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
-    writer.set_compression(rosbag2.CompressionMode.STORAGE, rosbag2.CompressionFormat.ZSTD)
-    with rosbag2.Reader(sample_bag) as reader, writer:
-        end = reader.start_time + 10 * 1_000_000_000 // FRAMES_PER_S
-        copies = {
-            c.id: writer.add_connection(
-                c.topic,
-                c.msgtype,
-                msgdef=c.msgdef.data,
-                rihs01=c.digest,
-                serialization_format=c.ext.serialization_format,
-                offered_qos_profiles=c.ext.offered_qos_profiles,
-            )
-            for c in reader.connections
-        }
-        for connection, log_time, data in reader.messages(stop=end):
-            writer.write(copies[connection.id], log_time, data)
-    return target
+    return first_frames(sample_bag, tmp_path_factory.mktemp("short") / "short", 10)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from cut_bag import first_frames
 
 import spatial_reward as sr
 
@@ -32,20 +33,7 @@ def distances(table):
 @pytest.fixture(scope="module")
 def short_bag(sample_bag, tmp_path_factory):
     """The first 12 pictures of the sample."""
-    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-
-    path = tmp_path_factory.mktemp("short") / "bag"
-    with Reader(sample_bag) as reader, Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        topics = {
-            one.id: writer.add_connection(one.topic, one.msgtype, msgdef=one.msgdef.data, rihs01=one.digest)
-            for one in reader.connections
-        }
-        counts = dict.fromkeys(topics, 0)
-        for connection, stamp, data in reader.messages():
-            counts[connection.id] += 1
-            if counts[connection.id] <= 12:
-                writer.write(topics[connection.id], stamp, data)
-    return path
+    return first_frames(sample_bag, tmp_path_factory.mktemp("short") / "bag", 12)
 
 
 def test_labels_by_the_model_are_those_of_the_program_that_has_it(short_bag, tmp_path):

@@ -26,7 +26,6 @@ pub struct PlacedRegions {
 
 /// Measures frames and folds them to steps.
 pub struct Annotator {
-    settings: Settings,
     estimator: Box<dyn Estimator>,
     rewarder: Rewarder,
     episode: u64,
@@ -34,19 +33,12 @@ pub struct Annotator {
 
 impl Annotator {
     /// One before its first frame.
-    pub fn new(settings: Settings, estimator: Box<dyn Estimator>) -> Self {
-        let rewarder = Rewarder::new(&settings);
+    pub fn new(settings: &Settings, estimator: Box<dyn Estimator>) -> Self {
         Self {
-            settings,
             estimator,
-            rewarder,
+            rewarder: Rewarder::new(settings),
             episode: 0,
         }
-    }
-
-    /// What it measures and rewards by.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
     }
 
     /// A new episode begins with the next frame.
@@ -178,7 +170,7 @@ mod tests {
     fn annotator() -> Annotator {
         let settings = Settings::from_yaml("reward: {kind: progress}").unwrap();
         let estimator = GeometryEstimator::new(&settings.geometry);
-        Annotator::new(settings, Box::new(estimator))
+        Annotator::new(&settings, Box::new(estimator))
     }
 
     #[test]

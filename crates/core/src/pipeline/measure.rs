@@ -139,26 +139,16 @@ impl Measurer<'_> {
         let picture = look.or_else(|| self.look(&frame)).map(Look::into_picture);
         let places = frame.places.take().or_else(|| self.places(&frame.info));
         let tf_m = places.as_ref().and_then(|places| places.tf_m);
-        let mut measured = Measured {
-            info: FrameInfo { tf_m, ..frame.info },
-            measurement: Err(Reason::NoImage),
-            color: None,
-            latency: Latency::default(),
-            broken: None,
-        };
+        let mut measured = Measured::nothing(FrameInfo { tf_m, ..frame.info }, Reason::NoImage);
         let size = (picture.as_ref()).map(|(color, _)| (color.width, color.height));
-        let camera =
-            (frame.intrinsics.zip(size)).and_then(|(camera, size)| fitted_to(&camera, size));
-        if let Some((width, height)) = size {
-            self.place_boxes(&mut measured.info, width, height);
-            if let Some(places) = places {
-                self.place_balls(&mut measured, places, camera);
-            }
+        if let Some(size) = size {
+            self.place(&mut measured, places, size, frame.intrinsics);
         }
         Viewed {
             info: measured.info,
             picture,
-            intrinsics: camera,
+            intrinsics: (frame.intrinsics.zip(size))
+                .and_then(|(camera, size)| fitted_to(&camera, size)),
         }
     }
 
@@ -191,13 +181,8 @@ impl Measurer<'_> {
         };
         let needs_size = places.is_some() || self.has_foreign_pixels(&frame.info);
         let tf_m = places.as_ref().and_then(|places| places.tf_m);
-        let mut measured = Measured {
-            info: FrameInfo { tf_m, ..frame.info },
-            measurement: Err(reason.unwrap_or(Reason::NoImage)),
-            color: None,
-            latency: Latency::default(),
-            broken: None,
-        };
+        let info = FrameInfo { tf_m, ..frame.info };
+        let mut measured = Measured::nothing(info, reason.unwrap_or(Reason::NoImage));
         let mut question = None;
         // Why a picture that a follower could not look at is none is still to be told.
         let is_known = reason.is_some_and(|reason| reason != Reason::NoImage);
@@ -216,13 +201,8 @@ impl Measurer<'_> {
                 }
             },
         };
-        self.place_boxes(&mut measured.info, color.width, color.height);
-        let camera =
-            (frame.intrinsics).and_then(|camera| fitted_to(&camera, (color.width, color.height)));
-        let balls = match places {
-            Some(places) => self.place_balls(&mut measured, places, camera),
-            None => Vec::new(),
-        };
+        let size = (color.width, color.height);
+        let balls = self.place(&mut measured, places, size, frame.intrinsics);
         if keep_color {
             match color.pixels() {
                 Ok(_) => measured.color = Some(color.clone()),
@@ -230,7 +210,6 @@ impl Measurer<'_> {
             }
         }
         if let Ok(mut regions) = measured.info.regions() {
-            let size = (color.width, color.height);
             let masks = masks_of_boxes(&frame.masks, &measured.info);
             regions.masks = self.place_masks(&masks, size, &mut measured.broken);
             let frame = DecodedFrame {
@@ -256,6 +235,22 @@ impl Measurer<'_> {
         let settings::Regions { fingertip, target } = &self.regions;
         info.fingertip.is_some() && fingertip.picture_size.is_some()
             || info.target.is_some() && target.picture_size.is_some()
+    }
+
+    /// Where the regions are in a picture of that size: detectors' boxes in its pixels, and the boxes of those at frames.
+    fn place(
+        &self,
+        measured: &mut Measured,
+        places: Option<Places>,
+        size: Size,
+        intrinsics: Option<Intrinsics>,
+    ) -> Vec<Ball> {
+        self.place_boxes(&mut measured.info, size.0, size.1);
+        let Some(places) = places else {
+            return Vec::new();
+        };
+        let camera = intrinsics.and_then(|camera| fitted_to(&camera, size));
+        self.place_balls(measured, places, camera)
     }
 
     fn place_boxes(&self, info: &mut FrameInfo, width: u32, height: u32) {
@@ -516,6 +511,17 @@ fn no_scaling(what: &'static str, size: Size, color: Size) -> Broken {
 }
 
 impl Measured {
+    /// Of a frame that nothing was measured in so far, and why.
+    fn nothing(info: FrameInfo, reason: Reason) -> Self {
+        Self {
+            info,
+            measurement: Err(reason),
+            color: None,
+            latency: Latency::default(),
+            broken: None,
+        }
+    }
+
     /// Take the estimator's answer, unless what is known of the regions contradicts it.
     fn take(
         &mut self,
