@@ -126,6 +126,7 @@ fn open_files(folder: &Path, entries: &[FileEntry], mut picture: Picture) -> Res
         let source = folder::existing(folder, &entry.name);
         match picture.add_file(&source, entry, entries.len() == 1) {
             Ok(()) => {}
+            Err(error) if is_of_the_machine(&error) => return Err(error),
             Err(error) => {
                 missing.push(MissingFile {
                     damage: LossItem::new(&source, Place::File, reason(&error)),
@@ -139,6 +140,11 @@ fn open_files(folder: &Path, entries: &[FileEntry], mut picture: Picture) -> Res
         (true, Some(error)) => Err(error),
         _ => Ok(picture.finish(missing)),
     }
+}
+
+/// Not of the bag: another time, or with another limit or right, the file can be read.
+fn is_of_the_machine(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound)
 }
 
 /// The error without the path, which stands beside it.

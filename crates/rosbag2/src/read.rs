@@ -31,6 +31,9 @@ pub struct BagReader {
 
 struct BegunFile {
     source: PathBuf,
+    stored: Arc<StoredFile>,
+    /// How long it was when it was opened.
+    opened_bytes: u64,
     topics: HashMap<i64, usize>,
     expected_count: Option<u64>,
     reader: Box<dyn StorageReader>,
@@ -106,7 +109,8 @@ impl BagReader {
     /// the bag: then [`Self::loss`] tells what is missing, and whether a wrong index made messages
     /// come out late.
     ///
-    /// Errors: none that a damaged bag causes, only the machine's, such as a full temporary folder.
+    /// Errors: none that a damaged bag causes, only the machine's: a full temporary folder, a file that went away or
+    /// became shorter since it was opened, too many open files.
     pub fn next_message(&mut self) -> Result<Option<BagMessage>> {
         loop {
             self.begin_due_files()?;
@@ -114,7 +118,7 @@ impl BagReader {
                 self.account.close();
                 return Ok(None);
             };
-            let message = self.take_from(index);
+            let message = self.take_from(index)?;
             self.end_if_done(index);
             if message.is_some() {
                 return Ok(message);
@@ -149,7 +153,9 @@ impl BagReader {
         };
         let unpacking_damage = stored.damage.clone();
         let mut begun = BegunFile {
-            reader: file.catalog.reader(stored)?,
+            opened_bytes: stored.len()?,
+            reader: file.catalog.reader(Arc::clone(&stored))?,
+            stored,
             source: file.source,
             topics: file.topics,
             expected_count: file.expected_count,
@@ -161,16 +167,20 @@ impl BagReader {
             late: false,
         };
         begun.note(unpacking_damage, &mut self.account);
-        begun.advance(&mut self.account);
+        begun.advance(&mut self.account)?;
         self.begun.push(begun);
         self.end_if_done(self.begun.len() - 1);
         Ok(())
     }
 
     /// Takes the head of a begun file; `None` if that message turns out to be unreadable.
-    fn take_from(&mut self, index: usize) -> Option<BagMessage> {
-        let begun = self.begun.get_mut(index)?;
-        let stored = begun.advance(&mut self.account)?;
+    fn take_from(&mut self, index: usize) -> Result<Option<BagMessage>> {
+        let Some(begun) = self.begun.get_mut(index) else {
+            return Ok(None);
+        };
+        let Some(stored) = begun.advance(&mut self.account)? else {
+            return Ok(None);
+        };
         if stored.log_time_nanos < self.newest_nanos {
             begun.note_late(stored.log_time_nanos, &mut self.account);
         }
@@ -184,7 +194,7 @@ impl BagReader {
                 }
             },
         };
-        match readable {
+        Ok(match readable {
             Ok((topic, data)) => {
                 begun.delivered += 1;
                 Some(BagMessage {
@@ -202,7 +212,7 @@ impl BagReader {
                 begun.note([item], &mut self.account);
                 None
             }
-        }
+        })
     }
 
     /// Closes a file that has no more messages, and counts what it lacks.
@@ -263,12 +273,16 @@ impl BegunFile {
         self.note([item], account);
     }
 
-    /// Reads the next head and returns the last one.
-    fn advance(&mut self, account: &mut Account) -> Option<StoredMessage> {
-        let next = self.reader.next();
+    /// Reads the next head and returns the last one. What looks damaged because the file is not there any more is no
+    /// damage: whoever took it for that would go on without the rest.
+    fn advance(&mut self, account: &mut Account) -> Result<Option<StoredMessage>> {
+        let next = self.reader.next()?;
         let damage = self.reader.take_damage();
+        if !damage.is_empty() {
+            self.stored.check_still_whole(self.opened_bytes)?;
+        }
         self.note(damage, account);
-        std::mem::replace(&mut self.head, next)
+        Ok(std::mem::replace(&mut self.head, next))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::error::Result;
 use crate::kept::{Extra, WholeChunk};
 use crate::loss::LossItem;
 use crate::topic::TopicInfo;
@@ -49,10 +50,11 @@ pub(crate) struct FileCatalog {
     pub extras: Vec<Extra>,
 }
 
-/// The messages of one file. Damage ends or interrupts them but is no error: it is noted.
+/// The messages of one file. Damage ends or interrupts them but is no error: it is noted. That the file cannot be
+/// opened any more is one.
 pub(crate) trait StorageReader: Send {
     /// The next message; `None` at the end of what can be read.
-    fn next(&mut self) -> Option<StoredMessage>;
+    fn next(&mut self) -> Result<Option<StoredMessage>>;
 
     /// What was found damaged since the last call.
     fn take_damage(&mut self) -> Vec<LossItem>;

@@ -2,7 +2,7 @@
 //! compressed as a whole is unpacked to a temporary one, never into memory.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::compression::ZSTD_MAGIC;
@@ -139,6 +139,22 @@ impl StoredFile {
 
     pub(crate) fn reader(&self) -> Result<File> {
         File::open(&self.path).map_err(Error::io("open", &self.source))
+    }
+
+    /// Whether a file of this length is still there: a recording may be deleted, or its disk go away, while it is read.
+    ///
+    /// Errors: [`Error::Io`] if it is not.
+    pub(crate) fn check_still_whole(&self, opened_bytes: u64) -> Result<()> {
+        let failed = || Error::io("read on in", &self.source);
+        let mut file = File::open(&self.path).map_err(failed())?;
+        let bytes = file.seek(io::SeekFrom::End(0)).map_err(failed())?;
+        if bytes < opened_bytes {
+            let words = format!(
+                "it had {opened_bytes} bytes when it was opened, and has {bytes} bytes now"
+            );
+            return Err(failed()(io::Error::other(words)));
+        }
+        Ok(())
     }
 }
 

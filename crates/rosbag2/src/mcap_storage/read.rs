@@ -68,17 +68,18 @@ impl Ord for Waiting {
 }
 
 impl StorageReader for McapReader {
-    fn next(&mut self) -> Option<StoredMessage> {
+    fn next(&mut self) -> Result<Option<StoredMessage>> {
         while self.wants_more() {
             if self.open.is_some() {
                 self.read_record();
             } else if let Some(segment) = self.segments.pop_front() {
-                self.open_segment(segment);
+                self.open_segment(segment)?;
             }
         }
-        let Reverse(next) = self.waiting.pop()?;
-        self.waiting_bytes -= next.message.data.len();
-        Some(next.message)
+        Ok(self.waiting.pop().map(|Reverse(next)| {
+            self.waiting_bytes -= next.message.data.len();
+            next.message
+        }))
     }
 
     fn take_damage(&mut self) -> Vec<LossItem> {
@@ -122,26 +123,21 @@ impl McapReader {
     }
 
     /// Reads a segment whole if that is possible, else prepares to read it record by record.
-    fn open_segment(&mut self, segment: Segment) {
-        if let (Some(chunks), Ok(mut file)) = (&mut self.chunks, self.file.reader())
+    fn open_segment(&mut self, segment: Segment) -> Result<()> {
+        let mut file = self.file.reader()?;
+        if let Some(chunks) = &mut self.chunks
             && let Some(messages) = chunks.read(&mut file, &segment, &self.definitions)
         {
             for message in messages {
                 self.wait(message, segment.offset);
             }
-            return;
+            return Ok(());
         }
-        let opened = self
-            .file
-            .reader()
-            .map_err(|error| error.to_string())
-            .and_then(|file| {
-                SegmentRecords::open(file, &segment, self.length).map_err(|it| it.to_string())
-            });
-        match opened {
+        match SegmentRecords::open(file, &segment, self.length) {
             Ok(records) => self.open = Some((segment, records)),
-            Err(what) => self.note(segment.offset, what),
+            Err(error) => self.note(segment.offset, error.to_string()),
         }
+        Ok(())
     }
 
     fn note(&mut self, offset: u64, what: impl Into<String>) {

@@ -18,7 +18,7 @@ pub(crate) fn read_catalog(file: &StoredFile) -> Result<McapCatalog> {
         Ok(catalog) => Ok(catalog),
         Err(reason) => {
             tracing::debug!(file = %file.source.display(), reason, "walking through the file");
-            Ok(Walk::new(file, length)?.run())
+            Walk::new(file, length)?.run()
         }
     }
 }

@@ -12,10 +12,22 @@ use super::segment::{
     ChunkHead, MAGIC_BYTES, RECORD_HEAD_BYTES, Segment, SegmentRecords, read_u64,
 };
 use crate::compression::plausible_size;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kept::ExtraKind;
 use crate::loss::{LossItem, Place};
 use crate::stored_file::StoredFile;
+
+/// Why a walk does not go on.
+enum Stop {
+    Damage(String),
+    Failed(Error),
+}
+
+impl From<String> for Stop {
+    fn from(what: String) -> Self {
+        Self::Damage(what)
+    }
+}
 
 /// A walk over the records of a file without a summary that can be used.
 pub(super) struct Walk<'a> {
@@ -42,13 +54,16 @@ impl<'a> Walk<'a> {
     }
 
     /// Everything up to the end of the data section, or to where it cannot be read on.
-    pub(super) fn run(mut self) -> McapCatalog {
+    ///
+    /// Errors: the file cannot be opened any more.
+    pub(super) fn run(mut self) -> Result<McapCatalog> {
         let mut offset = MAGIC_BYTES;
         loop {
             match self.record(offset) {
                 Ok(Some(next)) => offset = next,
                 Ok(None) => break,
-                Err(what) => {
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Damage(what)) => {
                     let item = LossItem::new(&self.file.source, Place::Byte(offset), what);
                     self.catalog.damage.push(item);
                     break;
@@ -56,11 +71,11 @@ impl<'a> Walk<'a> {
             }
         }
         self.close_run();
-        self.catalog
+        Ok(self.catalog)
     }
 
     /// Looks at the record at `offset` and returns the next one's offset, `None` at the footer.
-    fn record(&mut self, offset: u64) -> std::result::Result<Option<u64>, String> {
+    fn record(&mut self, offset: u64) -> std::result::Result<Option<u64>, Stop> {
         let readable = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => "the file ends without a footer, as if cut".to_owned(),
             _ => error.to_string(),
@@ -85,15 +100,18 @@ impl<'a> Walk<'a> {
             // What is missing of a cut chunk shows when its messages are read.
             op::CHUNK if cut => return self.chunk(record).map(|()| None),
             _ if cut => {
-                return Err(format!(
-                    "the file ends inside a record of {body_bytes} bytes, as if cut"
-                ));
+                let what = format!("the file ends inside a record of {body_bytes} bytes, as if cut");
+                return Err(what.into());
             }
             op::CHUNK => self.chunk(record)?,
             op::MESSAGE | op::SCHEMA | op::CHANNEL => self.loose(opcode, record)?,
             op::ATTACHMENT => self.extra(ExtraKind::Attachment, &record),
             op::METADATA => self.extra(ExtraKind::Metadata, &record),
-            0 => return Err("there is no record here, as if overwritten".to_owned()),
+            0 => {
+                return Err("there is no record here, as if overwritten"
+                    .to_owned()
+                    .into());
+            }
             _ => self.close_run(),
         }
         Ok(end)
@@ -123,13 +141,13 @@ impl<'a> Walk<'a> {
     }
 
     /// A chunk, perhaps cut: its schemas and channels are taken, its messages counted.
-    fn chunk(&mut self, mut segment: Segment) -> std::result::Result<(), String> {
+    fn chunk(&mut self, mut segment: Segment) -> std::result::Result<(), Stop> {
         self.close_run();
         let head = ChunkHead::read(&mut self.bytes)
             .map_err(|error| format!("the head of a chunk cannot be read ({error})"))?;
         segment.start_time = head.start_time;
         segment.length = segment.length.min(self.length - segment.offset);
-        let file = self.file.reader().map_err(|error| error.to_string())?;
+        let file = self.file.reader().map_err(Stop::Failed)?;
         let catalog = &mut self.catalog;
         // Whatever ends the chunk early is noted when its messages are read.
         if let Ok(mut records) = SegmentRecords::open(file, &segment, self.length) {

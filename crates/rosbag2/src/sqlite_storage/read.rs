@@ -32,23 +32,23 @@ enum Position {
 }
 
 impl StorageReader for SqliteReader {
-    fn next(&mut self) -> Option<StoredMessage> {
+    fn next(&mut self) -> Result<Option<StoredMessage>> {
         if let Some(message) = self.page.pop_front() {
-            return Some(message);
+            return Ok(Some(message));
         }
         if let Position::Index { time, id } = self.position {
             match self.read_page(time, id) {
-                Ok(()) => return self.page.pop_front(),
+                Ok(()) => return Ok(self.page.pop_front()),
                 Err(error) => {
                     self.note(Place::File, format!("its index breaks off ({error})"));
                     self.recover();
                     if let Some(message) = self.page.pop_front() {
-                        return Some(message);
+                        return Ok(Some(message));
                     }
                 }
             }
         }
-        self.next_listed()
+        Ok(self.next_listed())
     }
 
     fn take_damage(&mut self) -> Vec<LossItem> {

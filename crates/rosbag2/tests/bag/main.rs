@@ -10,4 +10,5 @@ mod fixtures;
 mod hostile;
 mod odd;
 mod reading;
+mod vanished;
 mod writing;
