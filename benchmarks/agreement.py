@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from rosbags.rosbag2 import Reader
 
-from python_peer import REWARD_TYPE, nanos, typestore
+from bags import REWARD_TYPE, typestore
+from python_peer import nanos
 
 TRUTH_TOPIC, POINT_TOPIC = "/ground_truth/surface_distance", "/ground_truth/fingertip"
 KINDS = ("center_m", "surface_m", "cloud_m")

@@ -25,8 +25,9 @@ import numpy as np
 from PIL import Image
 from rosbags.rosbag2 import Reader
 
+from bags import REWARD_TYPE, typestore
 from label_vs_python import build, processor, run, words
-from python_peer import REWARD_TYPE, nanos, typestore
+from python_peer import nanos
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "nano"

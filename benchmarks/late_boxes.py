@@ -17,8 +17,8 @@ from statistics import median
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
+from bags import copied_connection
 from label_vs_python import ROOT, build, processor, python, remove, run
-from python_peer import copied_connection
 
 DAY_S = 86_400.0
 BOXES = "vision_msgs/msg/Detection2DArray"

@@ -29,18 +29,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
-from rosbags.typesys import get_types_from_msg
-from rosbags.typesys.store import Typestore
-from rosbags.typesys.stores import ros2_jazzy
 
+from bags import REWARD_TYPE, copied_connection, typestore
 from peer_geometry import Measurement, Picture, measure
 from peer_geometry.detections import best_box
 
 TOLERANCE_NANOS = 20_000_000
 WAIT_NANOS = 500_000_000
 FRAMES_PER_JOB = 3  # at work or waiting: enough that no process idles
-REWARD_TYPE = "spatial_reward/msg/StepReward"
-REWARD_DEFINITION = Path(__file__).parent.parent / "msg" / "StepReward.msg"
 
 
 def main() -> None:
@@ -84,34 +80,6 @@ def label(bag: Path, out: Path, workers: "Workers | None") -> list[tuple]:
         if workers:
             workers.drain(0, rewarder.push)
     return rewarder.rows
-
-
-def types_of(reader):
-    """The types of a bag as it defines them; an older build's rewards have fewer fields."""
-    store = Typestore(ros2_jazzy)
-    for connection in reader.connections:
-        if connection.msgtype not in store.fielddefs:
-            types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
-            store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
-    return store
-
-
-def typestore(reader):
-    """The types of a bag without rewards, and that of the rewards to come."""
-    store = types_of(reader)
-    store.register(get_types_from_msg(REWARD_DEFINITION.read_text(), REWARD_TYPE))
-    return store
-
-
-def copied_connection(writer, connection):
-    return writer.add_connection(
-        connection.topic,
-        connection.msgtype,
-        msgdef=connection.msgdef.data,
-        rihs01=connection.digest,
-        serialization_format=connection.ext.serialization_format,
-        offered_qos_profiles=connection.ext.offered_qos_profiles,
-    )
 
 
 def roles_of(connections):

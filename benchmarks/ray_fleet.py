@@ -30,15 +30,16 @@ from statistics import median
 
 import pyarrow.parquet as pq
 import ray
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
 import spatial_reward as sr
 import spatial_reward.ray as fleet
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "python" / "wheel"))
+
+from cut_bag import first_frames  # noqa: E402
+
 OBJECT_STORE_BYTES = 80 << 20
-FRAMES_PER_S = 15
-"""Of the sample bag."""
 
 
 def main() -> None:
@@ -173,7 +174,7 @@ print(fleet.label_bags(recordings, out, actors=int(workers), progress=lambda *do
 
 
 def faults(arguments: argparse.Namespace, folder: Path) -> None:
-    short = cut(arguments.bag, folder / "short", arguments.frames)
+    short = first_frames(arguments.bag, folder / "short", arguments.frames)
     recordings = copies(short, folder / "recordings", arguments.bags)
     broken = recordings / "broken"
     broken.mkdir()
@@ -271,28 +272,6 @@ def check(plain: sr.Labelled, out: Path, bags: int) -> None:
     left = [path.name for path in out.iterdir() if path.name.startswith(".")]
     assert not left, left
     print(f"{bags} tables are those of a plain run, value by value; the broken one: {errors[0]['message']}")
-
-
-def cut(bag: Path, target: Path, frames: int) -> Path:
-    """The first frames of a bag."""
-    writer = Writer(target, version=9, storage_plugin=StoragePlugin.MCAP)
-    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    with Reader(bag) as reader, writer:
-        end = reader.start_time + frames * 1_000_000_000 // FRAMES_PER_S
-        connections = {
-            c.id: writer.add_connection(
-                c.topic,
-                c.msgtype,
-                msgdef=c.msgdef.data,
-                rihs01=c.digest,
-                serialization_format=c.ext.serialization_format,
-                offered_qos_profiles=c.ext.offered_qos_profiles,
-            )
-            for c in reader.connections
-        }
-        for connection, log_time, data in reader.messages(stop=end):
-            writer.write(connections[connection.id], log_time, data)
-    return target
 
 
 if __name__ == "__main__":

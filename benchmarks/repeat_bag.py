@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
-from python_peer import copied_connection, typestore
+from bags import copied_connection, typestore
 
 PAUSE_NANOS = 66_666_667  # between two repetitions, about one frame
 
