@@ -17,6 +17,7 @@ use crate::arrays;
 use crate::camera::Camera;
 use crate::error::{Failure, raised};
 use crate::measured::Measurement;
+use crate::process::Made;
 use crate::regions::placed;
 use crate::settings::{Chosen, ready};
 use crate::step::Step;
@@ -24,6 +25,7 @@ use crate::step::Step;
 /// Turns one frame after the other into a reward.
 #[pyclass(frozen, module = "spatial_reward")]
 pub(crate) struct Annotator {
+    made: Made,
     state: Mutex<State>,
     camera: Option<Intrinsics>,
     rate_hz: f64,
@@ -69,6 +71,7 @@ impl Annotator {
         );
         let estimator = open(py, &settings)?;
         Ok(Self {
+            made: Made::here(),
             state: Mutex::new(State {
                 annotator: CoreAnnotator::new(&settings, estimator),
                 next_nanos: 0,
@@ -92,6 +95,7 @@ impl Annotator {
         stamp_s: Option<f64>,
         stamp_ns: Option<i64>,
     ) -> PyResult<Step> {
+        self.check_process()?;
         let regions = placed(fingertip, target)?;
         let frame = frame(color, depth, self.camera)?;
         fit_masks(&regions, &frame)?;
@@ -123,11 +127,13 @@ impl Annotator {
     }
 
     /// A new episode begins with the next frame.
-    fn reset(&self, py: Python<'_>) {
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_process()?;
         py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.annotator.reset();
         });
+        Ok(())
     }
 
     #[getter]
@@ -153,6 +159,13 @@ impl Annotator {
     fn __repr__(&self) -> String {
         let (estimator, reward, distance) = self.names;
         format!("Annotator(reward='{reward}', distance='{distance}', estimator='{estimator}')")
+    }
+}
+
+impl Annotator {
+    fn check_process(&self) -> PyResult<()> {
+        self.made
+            .check("this Annotator was", "make one here: Annotator(...)")
     }
 }
 

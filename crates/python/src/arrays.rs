@@ -139,6 +139,9 @@ pub(crate) fn depth(given: &Bound<'_, PyAny>) -> Result<DepthImage, Failure> {
         [_, _, 1] => {
             "depth[..., 0] is of two dimensions, made one piece by numpy.ascontiguousarray"
         }
+        _ if matches!(array.dtype().kind(), b'i' | b'u') => {
+            "depth.astype(numpy.uint16), where it is in millimetres"
+        }
         _ => "depth.astype(numpy.float32), times the metres that one of its numbers stands for",
     };
     Err(Failure::of("array", words).remedy(remedy))

@@ -13,6 +13,7 @@ mod json;
 mod labelled;
 mod log;
 mod measured;
+mod process;
 mod recording;
 mod regions;
 mod settings;

@@ -17,8 +17,9 @@ use spatial_reward_offline::{Error as OfflineError, Result as OfflineResult};
 use crate::arrays;
 use crate::boxes::{Edges, edges};
 use crate::camera::Camera;
-use crate::error::{Failure, raised};
+use crate::error::raised;
 use crate::log;
+use crate::process::Made;
 use crate::regions::sources;
 use crate::settings::{Chosen, ready};
 use crate::tracker::origin;
@@ -75,7 +76,7 @@ impl Recording {
         Frames {
             receive: Mutex::new(receive),
             stop,
-            process: std::process::id(),
+            made: Made::here(),
         }
     }
 
@@ -93,8 +94,7 @@ impl Recording {
 pub(crate) struct Frames {
     receive: Mutex<Receiver<OfflineResult<Viewed>>>,
     stop: Arc<AtomicBool>,
-    /// Whose thread reads: one that was forked has it not.
-    process: u32,
+    made: Made,
 }
 
 #[pymethods]
@@ -104,12 +104,8 @@ impl Frames {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
-        if self.process != std::process::id() {
-            let words = "these frames were begun in the process that this one was forked of, and are read there";
-            return Err(Failure::of("fork", words)
-                .remedy("begin them here: Recording(...).frames()")
-                .into());
-        }
+        self.made
+            .check("these frames are", "begin them here: Recording(...).frames()")?;
         loop {
             let next = py.detach(|| {
                 let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! A region followed from picture to picture, as Python uses it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use spatial_reward_core::following::{Drawing, Follower, Sight};
@@ -11,6 +11,7 @@ use spatial_reward_core::tracking::{Cover, StartError};
 use crate::arrays;
 use crate::boxes::{Edges, bbox, edges};
 use crate::error::Failure;
+use crate::process::Made;
 
 /// Where a region is in a picture; it may be given to `Annotator.step` in the place of a box.
 #[pyclass(frozen, module = "spatial_reward")]
@@ -72,6 +73,7 @@ impl Tracked {
 /// Follows a region that was drawn in one picture through those that come.
 #[pyclass(frozen, module = "spatial_reward")]
 pub(crate) struct Tracker {
+    made: Made,
     state: Mutex<State>,
 }
 
@@ -94,6 +96,7 @@ impl Tracker {
         other: Option<&Bound<'_, Tracker>>,
     ) -> PyResult<Self> {
         let tracker = Self {
+            made: Made::here(),
             state: Mutex::new(State {
                 follower: Follower::default(),
                 pictures: 0,
@@ -106,9 +109,8 @@ impl Tracker {
 
     /// Where it was in the last picture.
     #[getter]
-    fn last(&self) -> Tracked {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Tracked(state.last)
+    fn last(&self) -> PyResult<Tracked> {
+        Ok(Tracked(self.state()?.last))
     }
 
     /// Where the region is in the next picture.
@@ -149,7 +151,11 @@ impl Tracker {
             .map(|drawn| bbox("box", drawn))
             .transpose()?
             .map(|bbox| Drawing { bbox, on: None });
-        let other: Option<Cover> = other.and_then(|other| other.get().cover());
+        let other: Option<Cover> = match other {
+            Some(other) => other.get().state()?.follower.cover().cloned(),
+            None => None,
+        };
+        self.check_process()?;
         let seen = py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let State {
@@ -171,9 +177,14 @@ impl Tracker {
         Ok(Tracked(seen))
     }
 
-    fn cover(&self) -> Option<Cover> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.follower.cover().cloned()
+    fn state(&self) -> PyResult<MutexGuard<'_, State>> {
+        self.check_process()?;
+        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn check_process(&self) -> PyResult<()> {
+        self.made
+            .check("this Tracker was", "make one here: Tracker(...)")
     }
 }
 

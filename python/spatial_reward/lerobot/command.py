@@ -16,7 +16,7 @@ _EPILOG = """\
 A LeRobot dataset is a folder with meta/info.json, hf://datasets/ORG/NAME, or the ORG/NAME of one that LeRobot has on
 this machine. Everything else that `label` is given is a bag: see `spatial-reward label --help`.
 
-Exit codes: 0 fine, 1 error, 2 usage.
+Exit codes: 0 fine, 1 error, 2 usage, 130 interrupted.
 """
 
 
@@ -77,6 +77,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     for reason, count in sorted(labelled.invalid.items(), key=lambda item: -item[1]):
         print(f"  {reason}: {count}")
+    if labelled.advice:
+        print(f"  {labelled.advice}")
     if labelled.invalid and labelled.folder:
         print(f"  rows without a reward of their own: {labelled.on_invalid}")
     return 0

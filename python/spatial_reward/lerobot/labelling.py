@@ -15,6 +15,7 @@ import numpy as np
 
 from .._errors import error
 from . import output
+from .advice import advice
 from .choices import Intrinsics, check_sources, choices
 from .dataset import Dataset, Episode, open_dataset
 from .location import located
@@ -37,7 +38,8 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class LabelledDataset:
-    """What came of labelling a dataset. `invalid` counts the frames that could not be measured, by reason."""
+    """What came of labelling a dataset. `invalid` counts the frames that could not be measured, by reason; where those
+    are most, `advice` says what to look at."""
 
     folder: Path | None
     sidecars: list[Path]
@@ -48,6 +50,7 @@ class LabelledDataset:
     camera: str
     depth: str | None
     on_invalid: str
+    advice: str | None
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,6 +173,7 @@ def label_dataset(
         camera=chosen.camera,
         depth=chosen.depth,
         on_invalid=policy,
+        advice=advice(steps, invalid),
         seconds=time.monotonic() - began,
     )
 

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import pickle
 import resource
 import threading
@@ -129,6 +130,7 @@ BAD_ARRAYS = {
     "a time before all": (lambda s: {"stamp_s": -1.0}, "stamp_s is -1", "from 0"),
     "a list": (lambda s: {"color": s.color.tolist()}, "color is a list", "asarray"),
     "double depth": (lambda s: {"depth": s.depth.astype(np.float64)}, "float64", "astype(numpy.float32)"),
+    "signed depth": (lambda s: {"depth": (s.depth * 1000).astype(np.int32)}, "int32", "astype(numpy.uint16)"),
     "big-endian depth": (lambda s: {"depth": s.depth.astype(">f4")}, "big-endian", "astype(numpy.float32)"),
     "mirrored depth": (lambda s: {"depth": s.depth[:, ::-1]}, "depth does not lie", "ascontiguousarray"),
     "depth of three dimensions": (lambda s: {"depth": s.depth[..., None]}, "[120, 160, 1]", "depth[..., 0]"),
@@ -264,6 +266,29 @@ def test_many_steps_leave_no_memory_behind(scene):
 
     before_kib = steps(2_000)
     assert steps(100_000) - before_kib < 10_000
+
+
+def test_what_was_made_before_a_fork_is_refused_after_it(scene):
+    """A thread of the parent could be at work on it, and would be for ever in the child."""
+    # given
+    annotator = sr.Annotator(camera=scene.camera)
+    tracker = sr.Tracker(scene.color, scene.target, scene.depth)
+
+    def step():
+        return annotator.step(scene.color, scene.depth, fingertip=scene.fingertip, target=scene.target)
+
+    for use in (step, annotator.reset, lambda: tracker.update(scene.color, scene.depth), lambda: tracker.last):
+        # when
+        child = os.fork()
+        if child == 0:
+            try:
+                use()
+            except sr.Error as error:
+                os._exit(10 if error.kind == "fork" else 11)
+            os._exit(12)
+        # then
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
+    assert step().valid
 
 
 def test_threads_measure_beside_each_other(scene):

@@ -130,7 +130,7 @@ def test_rewards_are_those_of_step_on_the_decoded_frames_and_lerobot_loads_them(
     np.testing.assert_array_equal(rewards, expected)
     last = np.cumsum([end - begin for begin, end in EPISODES]) - 1
     np.testing.assert_array_equal(np.flatnonzero(column(tmp_path / "out", "next.done")), last)
-    assert result.valid == result.steps and result.invalid == {}
+    assert result.valid == result.steps and result.invalid == {} and result.advice is None
     assert result.depth == DEPTH and result.camera == FRONT
 
 
@@ -341,6 +341,19 @@ def test_an_episode_without_a_valid_step_is_named(copied, tmp_path):
     error = refused(dataset, tmp_path / "out")
     assert error.kind == "no_valid_step" and "episode 0" in str(error) and "no_fingertip_box" in str(error)
     assert np.isnan(column(labelled(dataset, tmp_path / "out", on_invalid="nan").folder, "next.reward")).any()
+
+
+def test_where_most_frames_are_not_measured_it_is_said_what_to_look_at(copied, tmp_path):
+    # given a dataset of which three frames in four have no fingertip
+    frames = sum(end - begin for begin, end in EPISODES)
+    mostly = hidden(copied, *(row for row in range(frames) if row % 4))
+    # when it is labelled
+    result = labelled(mostly, tmp_path / "out")
+    count = result.invalid["no_fingertip_box"]
+    # then it is said what is missing, and how to give it
+    assert result.steps - count == result.valid < result.steps / 2
+    assert result.advice.startswith(f"{count} of {result.steps} frames could not be measured, most of them with no_fin")
+    assert "name another one (fingertip=...)" in result.advice
 
 
 def test_rows_of_nan_do_not_spoil_the_statistics(copied, tmp_path):

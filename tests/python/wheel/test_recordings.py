@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,18 @@ def test_frames_that_were_begun_before_a_fork_are_refused_after_it(sample_bag):
     # then it is told, and does not wait for ever
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
     assert next(frames).color is not None
+
+
+def test_a_recording_that_is_deleted_while_it_is_read_is_no_damaged_one(sample_bag, tmp_path):
+    # given frames of which one was read
+    bag = Path(shutil.copytree(sample_bag, tmp_path / "bag"))
+    frames = sr.Recording(bag).frames()
+    next(frames)
+    # when the recording goes away
+    shutil.rmtree(bag)
+    # then its end is not taken for the recording's
+    with pytest.raises(sr.Error, match=r"No such file"):
+        list(frames)
 
 
 def test_a_box_drawn_in_the_first_picture_is_followed(sample_bag, frames, tmp_path):
