@@ -1,9 +1,10 @@
-//! Products of a few rows with a weight matrix kept in bfloat16, on a processor.
+//! Products of rows with a weight matrix, on a processor: a row's numbers are the same alone and among others.
 //!
 //! When tokens come one at a time, each reads the whole language model once, so its speed is that of the
-//! memory. libtorch multiplies float32 rows with float32 weights only, and its bfloat16 product of one row
-//! gets half of what the memory gives. Published weights are stored in bfloat16: kept so, they are half as
-//! many bytes, and multiplied in float32 they give the numbers of the float32 weights.
+//! memory. Published weights are stored in bfloat16: kept so, they are half as many bytes as in float32, and
+//! multiplied in float32 they give the numbers of the float32 weights. Where an answer was guessed beforehand, many tokens
+//! are checked in one reading of the weights; so that each of them is what it would have been by itself, every sum
+//! is made in the same order whatever the other rows are, which libtorch's products do not promise.
 
 use std::slice;
 use std::sync::{Mutex, PoisonError};
@@ -15,125 +16,109 @@ use tch::{Device, Kind, Tensor};
 use super::team::share;
 use super::torch::TchResult;
 
-/// More rows than this are libtorch's business: there its blocked products win.
-pub const MOST_ROWS: usize = 8;
-/// The same where libtorch has bfloat16 to work with too.
-const MOST_ROWS_BFLOAT16: usize = 4;
-
 /// Rows that are multiplied together: as many as the registers hold sums of.
 const GROUP: usize = 4;
 
-/// Output features that one thread takes at a time.
-const CHUNK: usize = 128;
+/// What one thread takes at a time: as many weights as stay near it while all rows pass, and no more than so many outputs,
+/// for there must be something to share.
+const CHUNK_BYTES: usize = 256 << 10;
+const MOST_OUTPUTS: usize = 128;
 
-/// A weight matrix (out, in) in bfloat16.
+/// A weight matrix (out, in), in bfloat16 where that holds its numbers exactly, and in float32 elsewhere.
 #[derive(Debug)]
 pub struct Compact {
     memory: Memory,
     outputs: usize,
-    /// Half of `in`: two neighbouring weights make one 32-bit word.
-    pairs: usize,
-    most_rows: usize,
+    inputs: usize,
 }
 
 impl Compact {
-    /// The same matrix in bfloat16, if that holds its numbers exactly and it lies on the processor.
+    /// The matrix, if it lies on the processor in one of the two types.
     pub fn of(weight: &Tensor) -> TchResult<Option<Self>> {
         let (outputs, inputs) = weight.size2()?;
-        let most_rows = match weight.kind() {
-            Kind::Float => MOST_ROWS,
-            Kind::BFloat16 => MOST_ROWS_BFLOAT16,
-            _ => return Ok(None),
-        };
-        if weight.device() != Device::Cpu || inputs % 2 != 0 {
+        if weight.device() != Device::Cpu || !matches!(weight.kind(), Kind::Float | Kind::BFloat16)
+        {
             return Ok(None);
         }
-        let compact = weight.f_to_kind(Kind::BFloat16)?.f_contiguous()?;
-        let memory = if weight.kind() == Kind::BFloat16 {
-            Memory::Shared(compact)
-        } else if compact.f_to_kind(Kind::Float)?.f_equal(weight)? {
-            Memory::own(compact)?
+        let weight = weight.f_detach()?;
+        let half = weight.f_to_kind(Kind::BFloat16)?.f_contiguous()?;
+        let memory = if inputs % 2 != 0 {
+            // Two of bfloat16 are read together.
+            Memory::Floats(weight.f_to_kind(Kind::Float)?.f_contiguous()?)
+        } else if weight.kind() == Kind::BFloat16 {
+            Memory::Pairs(half)
+        } else if half.f_to_kind(Kind::Float)?.f_equal(&weight)? {
+            Memory::own(half)?
         } else {
-            return Ok(None);
+            Memory::Floats(weight.f_contiguous()?)
         };
         Ok(Some(Self {
             memory,
             outputs: outputs as usize,
-            pairs: inputs as usize / 2,
-            most_rows,
+            inputs: inputs as usize,
         }))
     }
 
-    /// Whether so many rows are worth it.
-    pub fn takes(&self, rows: usize) -> bool {
-        rows <= self.most_rows
-    }
-
-    /// (..., in) -> (..., out), of the same kind.
-    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        let values = Vec::<f32>::try_from(x.f_reshape([-1])?.f_to_kind(Kind::Float)?)?;
-        let even: Vec<f32> = values.iter().step_by(2).copied().collect();
-        let odd: Vec<f32> = values.iter().skip(1).step_by(2).copied().collect();
-        let rows = even.len() / self.pairs.max(1);
+    /// (R, in) -> (R, out), each with its rows one after the other.
+    pub fn multiply(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.inputs.max(1);
         let mut y = vec![0.0; rows * self.outputs];
-        let groups = even
-            .chunks(GROUP * self.pairs)
-            .zip(odd.chunks(GROUP * self.pairs));
-        for ((even, odd), y) in groups.zip(y.chunks_mut(GROUP * self.outputs)) {
-            // Loops over a group have a fixed length.
-            match even.len() / self.pairs.max(1) {
-                1 => self.multiply::<1>(even, odd, y),
-                2 => self.multiply::<2>(even, odd, y),
-                3 => self.multiply::<3>(even, odd, y),
-                _ => self.multiply::<GROUP>(even, odd, y),
+        match self.memory.weights(self.outputs * self.inputs) {
+            Weights::Pairs(words) => {
+                let columns = |first| x.iter().skip(first).step_by(2).copied().collect();
+                let (even, odd): (Vec<f32>, Vec<f32>) = (columns(0), columns(1));
+                let x = Pairs { even, odd };
+                self.share_out(words, self.inputs / 2, rows, &x, &mut y);
+            }
+            Weights::Floats(weights) => {
+                self.share_out(weights, self.inputs, rows, &Floats(x), &mut y);
             }
         }
-        let mut shape = x.size();
-        if let Some(last) = shape.last_mut() {
-            *last = self.outputs as i64;
-        }
-        Tensor::f_from_slice(&y)?
-            .f_reshape(shape)?
-            .f_to_kind(x.kind())
+        y
     }
 
-    /// Columns of even and of odd index of x (R, in) -> y (R, out).
-    fn multiply<const R: usize>(&self, even: &[f32], odd: &[f32], y: &mut [f32]) {
-        let rows = |x| -> [&[f32]; R] {
-            let x: &[f32] = x;
-            std::array::from_fn(|row| x.get(row * self.pairs..).unwrap_or_default())
-        };
-        let rows = |x| rows(x).map(|x| x.get(..self.pairs).unwrap_or_default());
-        let (even, odd) = (rows(even), rows(odd));
-        let mut sums = vec![[0.0_f32; R]; self.outputs]; // (out, R)
-        let pairs = self.pairs;
-        let weights = self.weights().chunks((CHUNK * pairs).max(1));
-        let chunks = Mutex::new(sums.chunks_mut(CHUNK).zip(weights));
-        // The widest registers that this processor has.
-        let arch = Arch::new();
-        share(|| {
-            loop {
-                let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((sums, weights)) = next else { break };
-                arch.dispatch(Products {
-                    weights,
-                    even,
-                    odd,
-                    pairs,
-                    sums,
-                });
-            }
-        });
-        for (row, y) in y.chunks_exact_mut(self.outputs).enumerate() {
-            for (y, sums) in y.iter_mut().zip(&sums) {
-                *y = sums[row];
+    /// Outputs are shared out among the team. `width` elements make one output's weights.
+    fn share_out<X: Rows>(
+        &self,
+        weights: &[X::Weight],
+        width: usize,
+        rows: usize,
+        x: &X,
+        y: &mut [f32],
+    ) {
+        let at_once = (CHUNK_BYTES / (width * size_of::<X::Weight>()).max(1)).clamp(2, MOST_OUTPUTS);
+        let mut sums = vec![0.0_f32; y.len()]; // chunk by chunk (R, outputs of the chunk)
+        {
+            let chunks = sums
+                .chunks_mut((at_once * rows).max(1))
+                .zip(weights.chunks((at_once * width).max(1)));
+            let chunks = Mutex::new(chunks);
+            // The widest registers that this processor has.
+            let arch = Arch::new();
+            share(|| {
+                loop {
+                    let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((sums, weights)) = next else { break };
+                    arch.dispatch(Product {
+                        weights,
+                        width,
+                        rows,
+                        x,
+                        sums,
+                    });
+                }
+            });
+        }
+        let firsts = (0..self.outputs).step_by(at_once);
+        for (first, sums) in firsts.zip(sums.chunks((at_once * rows).max(1))) {
+            let outputs = sums.len() / rows.max(1);
+            for (y, sums) in y
+                .chunks_exact_mut(self.outputs)
+                .zip(sums.chunks_exact(outputs))
+            {
+                y[first..first + outputs].copy_from_slice(sums);
             }
         }
-    }
-
-    /// (out * in / 2)
-    fn weights(&self) -> &[u32] {
-        self.memory.words(self.outputs * self.pairs)
     }
 }
 
@@ -141,16 +126,24 @@ impl Compact {
 #[derive(Debug)]
 enum Memory {
     /// libtorch's tensor of bfloat16: contiguous, on the processor, never written to.
-    Shared(Tensor),
+    Pairs(Tensor),
     /// A copy in large pages where the system has them, which read a fifth faster.
     Own(MmapMut),
+    /// libtorch's tensor of float32, as that of bfloat16.
+    Floats(Tensor),
+}
+
+/// What is read there: two weights of bfloat16 a word, that of the even column in the lower half, or float32.
+enum Weights<'a> {
+    Pairs(&'a [u32]),
+    Floats(&'a [f32]),
 }
 
 impl Memory {
     fn own(weight: Tensor) -> TchResult<Self> {
         let bytes = weight.numel() * 2;
         let Ok(mut memory) = MmapMut::map_anon(bytes.max(1)) else {
-            return Ok(Self::Shared(weight));
+            return Ok(Self::Pairs(weight));
         };
         #[cfg(target_os = "linux")]
         // Small pages do as well.
@@ -159,63 +152,195 @@ impl Memory {
         Ok(Self::Own(memory))
     }
 
-    fn words(&self, count: usize) -> &[u32] {
+    fn weights(&self, count: usize) -> Weights<'_> {
         match self {
-            // SAFETY: `Compact::of` made the tensor: contiguous, `count` times two elements of two bytes
-            // each, in the processor's memory, where libtorch aligns to 64 bytes. Any bytes are a u32. The
-            // tensor is owned by `self`, which the slice borrows, and nobody writes to weights.
-            Self::Shared(weight) => unsafe {
-                slice::from_raw_parts(weight.data_ptr().cast::<u32>(), count)
-            },
-            Self::Own(memory) => bytemuck::cast_slice(memory.get(..4 * count).unwrap_or_default()),
+            // SAFETY: `Compact::of` made the tensor: contiguous, of `count` elements of two bytes each, an even number, in
+            // the processor's memory, where libtorch aligns to 64 bytes. Any bytes are a u32. The tensor is owned by
+            // `self`, which the slice borrows, and nobody writes to weights.
+            Self::Pairs(weight) => Weights::Pairs(unsafe {
+                slice::from_raw_parts(weight.data_ptr().cast::<u32>(), count / 2)
+            }),
+            Self::Own(memory) => Weights::Pairs(bytemuck::cast_slice(
+                memory.get(..2 * count).unwrap_or_default(),
+            )),
+            // SAFETY: as above, of `count` elements of float32.
+            Self::Floats(weight) => Weights::Floats(unsafe {
+                slice::from_raw_parts(weight.data_ptr().cast::<f32>(), count)
+            }),
         }
     }
 }
 
-/// weights (n, in) times x (R, in) -> sums (n, R).
-struct Products<'a, const R: usize> {
-    /// Two weights a word, that of the even column in the lower half.
-    weights: &'a [u32],
-    even: [&'a [f32]; R],
-    odd: [&'a [f32]; R],
-    pairs: usize,
-    sums: &'a mut [[f32; R]],
+/// Rows as the weights of a kind want them.
+trait Rows: Sync {
+    /// An element of the weights.
+    type Weight: Sync;
+
+    /// The products of `O` outputs' weights with the rows from `first` on. Every sum is made in the same order whatever
+    /// `O` and `R` are.
+    fn dots<S: Simd, const O: usize, const R: usize>(
+        &self,
+        simd: S,
+        weights: [&[Self::Weight]; O],
+        first: usize,
+    ) -> [[f32; R]; O];
 }
 
-impl<const R: usize> WithSimd for Products<'_, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let even = self.even.map(S::as_simd_f32s);
-        let odd = self.odd.map(S::as_simd_f32s);
-        // A bfloat16 is the upper half of a float32.
-        let (upper, half) = (simd.splat_u32s(UPPER), simd.splat_u32s(16));
-        for (weights, sums) in self.weights.chunks_exact(self.pairs).zip(self.sums) {
-            let (words, rest) = S::as_simd_u32s(weights);
-            let mut wide = [[simd.splat_f32s(0.0); 2]; R];
-            for (i, &word) in words.iter().enumerate() {
-                let low = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(word, half));
-                let high = simd.transmute_f32s_u32s(simd.and_u32s(word, upper));
-                for row in 0..R {
-                    wide[row][0] = simd.mul_add_f32s(low, even[row].0[i], wide[row][0]);
-                    wide[row][1] = simd.mul_add_f32s(high, odd[row].0[i], wide[row][1]);
-                }
-            }
-            for row in 0..R {
-                let ends = even[row].1.iter().zip(odd[row].1);
-                let rest = rest.iter().zip(ends).map(|(&word, (even, odd))| {
-                    f32::from_bits(word << 16) * even + f32::from_bits(word & UPPER) * odd
-                });
-                let [low, high] = wide[row];
-                sums[row] = simd.reduce_sum_f32s(simd.add_f32s(low, high)) + rest.sum::<f32>();
-            }
-        }
-    }
+/// Columns of even and of odd index, (R, in / 2) each.
+struct Pairs {
+    even: Vec<f32>,
+    odd: Vec<f32>,
 }
+
+/// (R, in)
+struct Floats<'a>(&'a [f32]);
 
 /// The half of a word in which the odd column's weight stands.
 const UPPER: u32 = 0xffff_0000;
+
+/// `R` rows of so many columns, from row `first` on.
+#[inline(always)]
+fn rows_of<const R: usize>(x: &[f32], first: usize, columns: usize) -> [&[f32]; R] {
+    std::array::from_fn(|row| &x[(first + row) * columns..][..columns])
+}
+
+impl Rows for Pairs {
+    type Weight = u32;
+
+    #[inline(always)]
+    fn dots<S: Simd, const O: usize, const R: usize>(
+        &self,
+        simd: S,
+        weights: [&[u32]; O],
+        first: usize,
+    ) -> [[f32; R]; O] {
+        let pairs = weights[0].len();
+        let even = rows_of::<R>(&self.even, first, pairs).map(S::as_simd_f32s);
+        let odd = rows_of::<R>(&self.odd, first, pairs).map(S::as_simd_f32s);
+        let words = weights.map(S::as_simd_u32s);
+        let whole = words[0].0.len();
+        // One length for all, so that no index has to be checked.
+        let (heads_even, heads_odd) = (even.map(|x| &x.0[..whole]), odd.map(|x| &x.0[..whole]));
+        let heads = words.map(|words| &words.0[..whole]);
+        // A bfloat16 is the upper half of a float32.
+        let (upper, half) = (simd.splat_u32s(UPPER), simd.splat_u32s(16));
+        let mut wide = [[[simd.splat_f32s(0.0); 2]; R]; O];
+        for i in 0..whole {
+            for output in 0..O {
+                let word = heads[output][i];
+                let low = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(word, half));
+                let high = simd.transmute_f32s_u32s(simd.and_u32s(word, upper));
+                for row in 0..R {
+                    let [even, odd] = wide[output][row];
+                    wide[output][row] = [
+                        simd.mul_add_f32s(low, heads_even[row][i], even),
+                        simd.mul_add_f32s(high, heads_odd[row][i], odd),
+                    ];
+                }
+            }
+        }
+        std::array::from_fn(|output| {
+            std::array::from_fn(|row| {
+                let ends = even[row].1.iter().zip(odd[row].1);
+                let rest = words[output].1.iter().zip(ends).map(|(&word, (even, odd))| {
+                    f32::from_bits(word << 16) * even + f32::from_bits(word & UPPER) * odd
+                });
+                let [low, high] = wide[output][row];
+                simd.reduce_sum_f32s(simd.add_f32s(low, high)) + rest.sum::<f32>()
+            })
+        })
+    }
+}
+
+impl Rows for Floats<'_> {
+    type Weight = f32;
+
+    #[inline(always)]
+    fn dots<S: Simd, const O: usize, const R: usize>(
+        &self,
+        simd: S,
+        weights: [&[f32]; O],
+        first: usize,
+    ) -> [[f32; R]; O] {
+        let columns = weights[0].len();
+        let x = rows_of::<R>(self.0, first, columns).map(S::as_simd_f32s);
+        let weights = weights.map(S::as_simd_f32s);
+        let whole = weights[0].0.len();
+        let (x_heads, heads) = (x.map(|x| &x.0[..whole]), weights.map(|w| &w.0[..whole]));
+        let mut wide = [[simd.splat_f32s(0.0); R]; O];
+        for i in 0..whole {
+            for output in 0..O {
+                for row in 0..R {
+                    wide[output][row] =
+                        simd.mul_add_f32s(heads[output][i], x_heads[row][i], wide[output][row]);
+                }
+            }
+        }
+        std::array::from_fn(|output| {
+            std::array::from_fn(|row| {
+                let rest = weights[output].1.iter().zip(x[row].1);
+                let rest = rest.map(|(weight, x)| weight * x).sum::<f32>();
+                simd.reduce_sum_f32s(wide[output][row]) + rest
+            })
+        })
+    }
+}
+
+/// weights (n, width) times x -> sums (R, n).
+struct Product<'a, X: Rows> {
+    weights: &'a [X::Weight],
+    width: usize,
+    rows: usize,
+    x: &'a X,
+    sums: &'a mut [f32],
+}
+
+impl<X: Rows> Product<'_, X> {
+    /// The rows from `first` on.
+    #[inline(always)]
+    fn group<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
+        let outputs = self.sums.len() / self.rows.max(1);
+        let mut output = 0;
+        let mut put = |sums: &mut [f32], dots: &[f32; R], output: usize| {
+            for (row, dot) in dots.iter().enumerate() {
+                sums[(first + row) * outputs + output] = *dot;
+            }
+        };
+        // Two outputs at once use each number of x twice, where there are registers for their sums.
+        if S::F32_LANES >= 16 {
+            for two in self.weights.chunks_exact((2 * self.width).max(1)) {
+                let (one, other) = two.split_at(self.width);
+                for dots in self.x.dots::<S, 2, R>(simd, [one, other], first) {
+                    put(self.sums, &dots, output);
+                    output += 1;
+                }
+            }
+        }
+        for one in self.weights[output * self.width..].chunks_exact(self.width.max(1)) {
+            for dots in self.x.dots::<S, 1, R>(simd, [one], first) {
+                put(self.sums, &dots, output);
+                output += 1;
+            }
+        }
+    }
+}
+
+impl<X: Rows> WithSimd for Product<'_, X> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for first in (0..self.rows).step_by(GROUP) {
+            // Loops over a group have a fixed length.
+            match self.rows - first {
+                1 => self.group::<S, 1>(simd, first),
+                2 => self.group::<S, 2>(simd, first),
+                3 => self.group::<S, 3>(simd, first),
+                _ => self.group::<S, GROUP>(simd, first),
+            }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -232,25 +357,30 @@ mod tests {
             .to_kind(Kind::Float)
     }
 
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.to_kind(Kind::Float).reshape([-1])).unwrap()
+    }
+
     #[test]
     fn products_are_those_of_the_float32_weights() {
         tch::manual_seed(1);
-        for (outputs, inputs) in [(96, 176), (1, 2), (65, 30), (130, 34), (2051, 96)] {
-            let weight = weight(outputs, inputs);
-            let compact = Compact::of(&weight).unwrap().unwrap();
-            for rows in 1..=9 {
-                let x = random([rows, inputs]);
+        for (outputs, inputs) in [(96, 176), (1, 2), (65, 30), (130, 34), (2051, 96), (7, 33)] {
+            for weight in [weight(outputs, inputs), random([outputs, inputs])] {
+                let compact = Compact::of(&weight).unwrap().unwrap();
+                for rows in [1, 2, 3, 4, 5, 9, 31] {
+                    let x = random([rows, inputs]);
 
-                let y = compact.forward(&x).unwrap();
+                    let y = compact.multiply(&values(&x));
 
-                let expected = x.linear(&weight, None::<&Tensor>);
-                assert_eq!(y.size(), [rows, outputs]);
-                let difference = f64::try_from((&y - &expected).abs().max()).unwrap();
-                let largest = f64::try_from(expected.abs().max()).unwrap();
-                assert!(
-                    difference <= 2e-6 * largest.max(1.0),
-                    "{difference} of {largest}"
-                );
+                    let y = Tensor::from_slice(&y).reshape([rows, outputs]);
+                    let expected = x.linear(&weight, None::<&Tensor>);
+                    let difference = f64::try_from((&y - &expected).abs().max()).unwrap();
+                    let largest = f64::try_from(expected.abs().max()).unwrap();
+                    assert!(
+                        difference <= 2e-6 * largest.max(1.0),
+                        "{difference} of {largest}"
+                    );
+                }
             }
         }
     }
@@ -258,35 +388,20 @@ mod tests {
     #[test]
     fn a_row_is_the_same_alone_and_among_others() {
         tch::manual_seed(2);
-        let compact = Compact::of(&weight(70, 130)).unwrap().unwrap();
-        let x = random([7, 130]);
+        for weight in [weight(71, 130), random([71, 130]), weight(71, 130).to_kind(Kind::BFloat16)] {
+            let compact = Compact::of(&weight).unwrap().unwrap();
+            let x = values(&random([23, 130]));
 
-        let together = compact.forward(&x).unwrap();
+            let together = compact.multiply(&x);
 
-        for row in 0..7 {
-            let alone = compact.forward(&x.narrow(0, row, 1)).unwrap();
-            assert_eq!(alone, together.narrow(0, row, 1));
+            for (row, x) in x.chunks(130).enumerate() {
+                assert_eq!(compact.multiply(x), together[71 * row..71 * (row + 1)]);
+            }
         }
     }
 
     #[test]
-    fn the_shape_before_the_last_dimension_and_the_kind_are_kept() {
-        let weight = weight(5, 64).to_kind(Kind::BFloat16);
-        let compact = Compact::of(&weight).unwrap().unwrap();
-        let x = Tensor::ones([2, 1, 64], (Kind::BFloat16, Device::Cpu));
-
-        let y = compact.forward(&x).unwrap();
-
-        assert_eq!(y.size(), [2, 1, 5]);
-        assert_eq!(y.kind(), Kind::BFloat16);
-    }
-
-    #[test]
-    fn weights_that_bfloat16_would_round_stay_as_they_are() {
-        let rounded = Tensor::from_slice(&[1.0_f32, 1.001]).reshape([1, 2]);
-        let odd = weight(2, 3);
-        for weight in [rounded.to_kind(Kind::Half), rounded, odd] {
-            assert!(Compact::of(&weight).unwrap().is_none());
-        }
+    fn weights_of_another_type_stay_where_they_are() {
+        assert!(Compact::of(&weight(2, 4).to_kind(Kind::Half)).unwrap().is_none());
     }
 }
