@@ -38,7 +38,7 @@ def write(dataset: Path, out: Path, frames: int, *, reasoning: bool) -> None:
 def answer(row: dict, *, reasoning: bool) -> str:
     said = distance(row)
     if not reasoning:
-        return f"The distance between Region [0] and Region [1], from surface to surface, is {said}."
+        return f"The distance between Region [0] and Region [1] is {said}."
     (x0, y0, z0), (x1, y1, z1) = row["points"]
     side, height = "left" if x0 < x1 else "right", "above" if y0 < y1 else "below"
     return (

@@ -101,8 +101,7 @@ impl Compact {
                     let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((sums, weights)) = next else { break };
                     arch.dispatch(Product {
-                        weights,
-                        width,
+                        weights: Outputs { weights, width },
                         rows,
                         x,
                         sums,
@@ -176,16 +175,35 @@ impl Memory {
 /// Rows as the weights of a kind want them.
 trait Rows: Sync {
     /// An element of the weights.
-    type Weight: Sync;
+    type Weight: Copy + Sync;
 
-    /// The products of `O` outputs' weights with the rows from `first` on. Every sum is made in the same order whatever
-    /// `O` and `R` are.
-    fn dots<S: Simd, const O: usize, const R: usize>(
+    /// The products of all outputs' weights with `R` rows from `first` on. Every sum is made in the same order whatever `R` is.
+    fn multiply<S: Simd, const R: usize>(
         &self,
         simd: S,
-        weights: [&[Self::Weight]; O],
+        weights: Outputs<'_, Self::Weight>,
         first: usize,
-    ) -> [[f32; R]; O];
+        sums: &mut [f32],
+    );
+}
+
+/// Weights of some outputs, so many of each.
+#[derive(Clone, Copy)]
+struct Outputs<'a, W> {
+    weights: &'a [W],
+    width: usize,
+}
+
+impl<'a, W: Copy> Outputs<'a, W> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.weights.len() / self.width.max(1)
+    }
+
+    #[inline(always)]
+    fn of<const O: usize>(&self, first: usize) -> [&'a [W]; O] {
+        rows_of(self.weights, first, self.width)
+    }
 }
 
 /// Columns of even and of odd index, (R, in / 2) each.
@@ -202,148 +220,199 @@ const UPPER: u32 = 0xffff_0000;
 
 /// `R` rows of so many columns, from row `first` on.
 #[inline(always)]
-fn rows_of<const R: usize>(x: &[f32], first: usize, columns: usize) -> [&[f32]; R] {
-    std::array::from_fn(|row| &x[(first + row) * columns..][..columns])
+fn rows_of<T, const R: usize>(x: &[T], first: usize, columns: usize) -> [&[T]; R] {
+    let mut rows: [&[T]; R] = [&[]; R];
+    for (row, x) in rows
+        .iter_mut()
+        .zip(x[first * columns..].chunks_exact(columns.max(1)))
+    {
+        *row = x;
+    }
+    rows
+}
+
+/// Writes what came of `R` rows and `O` outputs.
+#[inline(always)]
+fn put<const O: usize, const R: usize>(
+    sums: &mut [f32],
+    dots: [[f32; R]; O],
+    first: usize,
+    output: usize,
+    outputs: usize,
+) {
+    for (k, dots) in dots.iter().enumerate() {
+        for (row, dot) in dots.iter().enumerate() {
+            sums[(first + row) * outputs + output + k] = *dot;
+        }
+    }
 }
 
 impl Rows for Pairs {
     type Weight = u32;
 
     #[inline(always)]
-    fn dots<S: Simd, const O: usize, const R: usize>(
+    fn multiply<S: Simd, const R: usize>(
         &self,
         simd: S,
-        weights: [&[u32]; O],
+        weights: Outputs<'_, u32>,
         first: usize,
-    ) -> [[f32; R]; O] {
-        let pairs = weights[0].len();
-        let even = rows_of::<R>(&self.even, first, pairs).map(S::as_simd_f32s);
-        let odd = rows_of::<R>(&self.odd, first, pairs).map(S::as_simd_f32s);
-        let words = weights.map(S::as_simd_u32s);
-        let whole = words[0].0.len();
-        // One length for all, so that no index has to be checked.
-        let (heads_even, heads_odd) = (even.map(|x| &x.0[..whole]), odd.map(|x| &x.0[..whole]));
-        let heads = words.map(|words| &words.0[..whole]);
-        // A bfloat16 is the upper half of a float32.
-        let (upper, half) = (simd.splat_u32s(UPPER), simd.splat_u32s(16));
-        let mut wide = [[[simd.splat_f32s(0.0); 2]; R]; O];
-        for i in 0..whole {
-            for output in 0..O {
-                let word = heads[output][i];
-                let low = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(word, half));
-                let high = simd.transmute_f32s_u32s(simd.and_u32s(word, upper));
-                for row in 0..R {
-                    let [even, odd] = wide[output][row];
-                    wide[output][row] = [
-                        simd.mul_add_f32s(low, heads_even[row][i], even),
-                        simd.mul_add_f32s(high, heads_odd[row][i], odd),
-                    ];
-                }
+        sums: &mut [f32],
+    ) {
+        let even = rows_of::<f32, R>(&self.even, first, weights.width);
+        let odd = rows_of::<f32, R>(&self.odd, first, weights.width);
+        let (outputs, mut output) = (weights.count(), 0);
+        // Several outputs at once use each number of x as often, where there are registers for their sums.
+        while S::F32_LANES >= 16 && output + 4 <= outputs {
+            let dots = dots_of_pairs::<S, 4, R>(simd, weights.of(output), &even, &odd);
+            put(sums, dots, first, output, outputs);
+            output += 4;
+        }
+        while output < outputs {
+            let dots = dots_of_pairs::<S, 1, R>(simd, weights.of(output), &even, &odd);
+            put(sums, dots, first, output, outputs);
+            output += 1;
+        }
+    }
+}
+
+// No closures around what the registers do: they would not be compiled for them.
+
+#[inline(always)]
+fn dots_of_pairs<S: Simd, const O: usize, const R: usize>(
+    simd: S,
+    weights: [&[u32]; O],
+    even: &[&[f32]; R],
+    odd: &[&[f32]; R],
+) -> [[f32; R]; O] {
+    let words = weights.map(S::as_simd_u32s);
+    let even = even.map(S::as_simd_f32s);
+    let odd = odd.map(S::as_simd_f32s);
+    let whole = words[0].0.len();
+    // One length for all, so that no index has to be checked.
+    let (heads_even, heads_odd) = (even.map(|x| &x.0[..whole]), odd.map(|x| &x.0[..whole]));
+    let heads = words.map(|words| &words.0[..whole]);
+    // A bfloat16 is the upper half of a float32.
+    let (upper, half) = (simd.splat_u32s(UPPER), simd.splat_u32s(16));
+    let mut wide = [[simd.splat_f32s(0.0); R]; O];
+    for i in 0..whole {
+        for output in 0..O {
+            let word = heads[output][i];
+            let low = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(word, half));
+            let high = simd.transmute_f32s_u32s(simd.and_u32s(word, upper));
+            for row in 0..R {
+                let sum = simd.mul_add_f32s(low, heads_even[row][i], wide[output][row]);
+                wide[output][row] = simd.mul_add_f32s(high, heads_odd[row][i], sum);
             }
         }
-        std::array::from_fn(|output| {
-            std::array::from_fn(|row| {
-                let ends = even[row].1.iter().zip(odd[row].1);
-                let rest = words[output]
-                    .1
-                    .iter()
-                    .zip(ends)
-                    .map(|(&word, (even, odd))| {
-                        f32::from_bits(word << 16) * even + f32::from_bits(word & UPPER) * odd
-                    });
-                let [low, high] = wide[output][row];
-                simd.reduce_sum_f32s(simd.add_f32s(low, high)) + rest.sum::<f32>()
-            })
-        })
     }
+    let mut sums = [[0.0; R]; O];
+    for output in 0..O {
+        for row in 0..R {
+            let mut sum = simd.reduce_sum_f32s(wide[output][row]);
+            for (k, &word) in words[output].1.iter().enumerate() {
+                sum += f32::from_bits(word << 16) * even[row].1[k];
+                sum += f32::from_bits(word & UPPER) * odd[row].1[k];
+            }
+            sums[output][row] = sum;
+        }
+    }
+    sums
 }
 
 impl Rows for Floats<'_> {
     type Weight = f32;
 
     #[inline(always)]
-    fn dots<S: Simd, const O: usize, const R: usize>(
+    fn multiply<S: Simd, const R: usize>(
         &self,
         simd: S,
-        weights: [&[f32]; O],
+        weights: Outputs<'_, f32>,
         first: usize,
-    ) -> [[f32; R]; O] {
-        let columns = weights[0].len();
-        let x = rows_of::<R>(self.0, first, columns).map(S::as_simd_f32s);
-        let weights = weights.map(S::as_simd_f32s);
-        let whole = weights[0].0.len();
-        let (x_heads, heads) = (x.map(|x| &x.0[..whole]), weights.map(|w| &w.0[..whole]));
-        let mut wide = [[simd.splat_f32s(0.0); R]; O];
-        for i in 0..whole {
-            for output in 0..O {
-                for row in 0..R {
-                    wide[output][row] =
-                        simd.mul_add_f32s(heads[output][i], x_heads[row][i], wide[output][row]);
-                }
-            }
+        sums: &mut [f32],
+    ) {
+        let x = rows_of::<f32, R>(self.0, first, weights.width);
+        let (outputs, mut output) = (weights.count(), 0);
+        while S::F32_LANES >= 16 && output + 4 <= outputs {
+            let dots = dots_of_floats::<S, 4, R>(simd, weights.of(output), &x);
+            put(sums, dots, first, output, outputs);
+            output += 4;
         }
-        std::array::from_fn(|output| {
-            std::array::from_fn(|row| {
-                let rest = weights[output].1.iter().zip(x[row].1);
-                let rest = rest.map(|(weight, x)| weight * x).sum::<f32>();
-                simd.reduce_sum_f32s(wide[output][row]) + rest
-            })
-        })
+        while output < outputs {
+            let dots = dots_of_floats::<S, 1, R>(simd, weights.of(output), &x);
+            put(sums, dots, first, output, outputs);
+            output += 1;
+        }
     }
 }
 
-/// weights (n, width) times x -> sums (R, n).
+#[inline(always)]
+fn dots_of_floats<S: Simd, const O: usize, const R: usize>(
+    simd: S,
+    weights: [&[f32]; O],
+    x: &[&[f32]; R],
+) -> [[f32; R]; O] {
+    let x = x.map(S::as_simd_f32s);
+    let weights = weights.map(S::as_simd_f32s);
+    let whole = weights[0].0.len();
+    let (x_heads, heads) = (x.map(|x| &x.0[..whole]), weights.map(|w| &w.0[..whole]));
+    let mut wide = [[simd.splat_f32s(0.0); R]; O];
+    for i in 0..whole {
+        for output in 0..O {
+            for row in 0..R {
+                wide[output][row] =
+                    simd.mul_add_f32s(heads[output][i], x_heads[row][i], wide[output][row]);
+            }
+        }
+    }
+    let mut sums = [[0.0; R]; O];
+    for output in 0..O {
+        for row in 0..R {
+            let mut sum = simd.reduce_sum_f32s(wide[output][row]);
+            for (k, weight) in weights[output].1.iter().enumerate() {
+                sum += weight * x[row].1[k];
+            }
+            sums[output][row] = sum;
+        }
+    }
+    sums
+}
+
+/// Outputs' weights times x -> sums (R, n).
 struct Product<'a, X: Rows> {
-    weights: &'a [X::Weight],
-    width: usize,
+    weights: Outputs<'a, X::Weight>,
     rows: usize,
     x: &'a X,
     sums: &'a mut [f32],
-}
-
-impl<X: Rows> Product<'_, X> {
-    /// The rows from `first` on.
-    #[inline(always)]
-    fn group<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
-        let outputs = self.sums.len() / self.rows.max(1);
-        let mut output = 0;
-        let put = |sums: &mut [f32], dots: &[f32; R], output: usize| {
-            for (row, dot) in dots.iter().enumerate() {
-                sums[(first + row) * outputs + output] = *dot;
-            }
-        };
-        // Two outputs at once use each number of x twice, where there are registers for their sums.
-        if S::F32_LANES >= 16 {
-            for two in self.weights.chunks_exact((2 * self.width).max(1)) {
-                let (one, other) = two.split_at(self.width);
-                for dots in self.x.dots::<S, 2, R>(simd, [one, other], first) {
-                    put(self.sums, &dots, output);
-                    output += 1;
-                }
-            }
-        }
-        for one in self.weights[output * self.width..].chunks_exact(self.width.max(1)) {
-            for dots in self.x.dots::<S, 1, R>(simd, [one], first) {
-                put(self.sums, &dots, output);
-                output += 1;
-            }
-        }
-    }
 }
 
 impl<X: Rows> WithSimd for Product<'_, X> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        for first in (0..self.rows).step_by(GROUP) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            weights,
+            rows,
+            x,
+            sums,
+        } = self;
+        let mut first = 0;
+        while first < rows {
             // Loops over a group have a fixed length.
-            match self.rows - first {
-                1 => self.group::<S, 1>(simd, first),
-                2 => self.group::<S, 2>(simd, first),
-                3 => self.group::<S, 3>(simd, first),
-                _ => self.group::<S, GROUP>(simd, first),
-            }
+            first += match rows - first {
+                1 => {
+                    x.multiply::<S, 1>(simd, weights, first, sums);
+                    1
+                }
+                2 | 3 => {
+                    x.multiply::<S, 2>(simd, weights, first, sums);
+                    2
+                }
+                _ => {
+                    x.multiply::<S, GROUP>(simd, weights, first, sums);
+                    GROUP
+                }
+            };
         }
     }
 }

@@ -81,17 +81,21 @@ fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     /// ln(2) in two parts, the first with few bits.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     const TERMS: [f32; 6] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0];
-    let splat = |value| simd.splat_f32s(value);
-    let x = simd.min_f32s(simd.max_f32s(x, splat(LEAST)), splat(MOST));
-    let shifted = simd.mul_add_f32s(x, splat(std::f32::consts::LOG2_E), splat(ROUNDS));
-    let whole = simd.sub_f32s(shifted, splat(ROUNDS));
-    let rest = simd.mul_add_f32s(whole, splat(-LN_2[0]), x);
-    let rest = simd.mul_add_f32s(whole, splat(-LN_2[1]), rest);
-    let mut power = splat(TERMS[0]);
+    let (least, most) = (simd.splat_f32s(LEAST), simd.splat_f32s(MOST));
+    let x = simd.min_f32s(simd.max_f32s(x, least), most);
+    let (log2_e, rounds) = (
+        simd.splat_f32s(std::f32::consts::LOG2_E),
+        simd.splat_f32s(ROUNDS),
+    );
+    let shifted = simd.mul_add_f32s(x, log2_e, rounds);
+    let whole = simd.sub_f32s(shifted, rounds);
+    let rest = simd.mul_add_f32s(whole, simd.splat_f32s(-LN_2[0]), x);
+    let rest = simd.mul_add_f32s(whole, simd.splat_f32s(-LN_2[1]), rest);
+    let mut power = simd.splat_f32s(TERMS[0]);
     for term in &TERMS[1..] {
-        power = simd.mul_add_f32s(power, rest, splat(*term));
+        power = simd.mul_add_f32s(power, rest, simd.splat_f32s(*term));
     }
-    let power = simd.mul_add_f32s(power, rest, splat(1.0));
+    let power = simd.mul_add_f32s(power, rest, simd.splat_f32s(1.0));
     // The exponent is added to that of the power.
     let exponent =
         simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
@@ -138,6 +142,18 @@ impl HeadCache {
             self.keys[channel * self.room + position] = *key;
         }
         self.values[position * self.width..][..self.width].copy_from_slice(value);
+    }
+
+    /// A channel of the first keys.
+    #[inline(always)]
+    fn row<S: Simd>(&self, channel: usize, count: usize) -> (&[S::f32s], &[f32]) {
+        S::as_simd_f32s(&self.keys[channel * self.room..][..count])
+    }
+
+    /// A position's value.
+    #[inline(always)]
+    fn value<S: Simd>(&self, position: usize) -> (&[S::f32s], &[f32]) {
+        S::as_simd_f32s(&self.values[position * self.width..][..self.width])
     }
 
     /// Moves what stands at a position to an earlier one.
@@ -208,14 +224,13 @@ fn compare<S: Simd>(simd: S, query: &[f32], cache: &HeadCache, products: &mut [f
     const BLOCK: usize = 4;
     let count = products.len();
     let (heads, tail) = S::as_mut_simd_f32s(products);
-    let row = |channel: usize| S::as_simd_f32s(&cache.keys[channel * cache.room..][..count]);
     let mut first = 0;
     let mut blocks = heads.chunks_exact_mut(BLOCK);
     for block in &mut blocks {
         let mut sums = [simd.splat_f32s(0.0); BLOCK];
         for (channel, query) in query.iter().enumerate() {
             let query = simd.splat_f32s(*query);
-            let keys = &row(channel).0[first..first + BLOCK];
+            let keys = &cache.row::<S>(channel, count).0[first..first + BLOCK];
             for (sum, key) in sums.iter_mut().zip(keys) {
                 *sum = simd.mul_add_f32s(query, *key, *sum);
             }
@@ -226,7 +241,8 @@ fn compare<S: Simd>(simd: S, query: &[f32], cache: &HeadCache, products: &mut [f
     for product in blocks.into_remainder() {
         let mut sum = simd.splat_f32s(0.0);
         for (channel, query) in query.iter().enumerate() {
-            sum = simd.mul_add_f32s(simd.splat_f32s(*query), row(channel).0[first], sum);
+            let key = cache.row::<S>(channel, count).0[first];
+            sum = simd.mul_add_f32s(simd.splat_f32s(*query), key, sum);
         }
         *product = sum;
         first += 1;
@@ -234,7 +250,7 @@ fn compare<S: Simd>(simd: S, query: &[f32], cache: &HeadCache, products: &mut [f
     for (at, product) in tail.iter_mut().enumerate() {
         let mut sum = 0.0_f32;
         for (channel, query) in query.iter().enumerate() {
-            sum = query.mul_add(row(channel).1[at], sum);
+            sum = query.mul_add(cache.row::<S>(channel, count).1[at], sum);
         }
         *product = sum;
     }
@@ -269,15 +285,13 @@ fn gather<S: Simd>(
 ) {
     const BLOCK: usize = 4;
     let (heads, tail) = S::as_mut_simd_f32s(found);
-    let value =
-        |position: usize| S::as_simd_f32s(&cache.values[position * cache.width..][..cache.width]);
     let mut first = 0;
     for block in heads.chunks_mut(BLOCK) {
         let mut sums = [simd.splat_f32s(0.0); BLOCK];
         let sums = &mut sums[..block.len()];
         for (share, position) in shares.iter().zip(positions.clone()) {
             let share = simd.splat_f32s(*share);
-            for (sum, value) in sums.iter_mut().zip(&value(position).0[first..]) {
+            for (sum, value) in sums.iter_mut().zip(&cache.value::<S>(position).0[first..]) {
                 *sum = simd.mul_add_f32s(share, *value, *sum);
             }
         }
@@ -285,7 +299,7 @@ fn gather<S: Simd>(
         first += block.len();
     }
     for (share, position) in shares.iter().zip(positions) {
-        for (found, value) in tail.iter_mut().zip(value(position).1) {
+        for (found, value) in tail.iter_mut().zip(cache.value::<S>(position).1) {
             *found = share.mul_add(*value, *found);
         }
     }

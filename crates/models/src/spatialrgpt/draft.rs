@@ -10,7 +10,7 @@ use super::llama::Node;
 /// Tokens that are read ahead in one pass, at most.
 pub(super) const MOST_NODES: usize = 96;
 /// Digits that are read beside the expected one.
-const OTHERS: usize = 3;
+const OTHERS: usize = 2;
 /// So far ahead in the draft it is looked for a token that is not the next one.
 const AHEAD: usize = 4;
 

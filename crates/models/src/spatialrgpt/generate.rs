@@ -12,6 +12,9 @@ use crate::nn::team::Team;
 use crate::nn::threads;
 use crate::nn::torch::{TchResult, torch_error};
 
+/// From one frame to the next it is the last digits of a number that change.
+const CHANGING_DIGITS: usize = 2;
+
 /// One prompt to continue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
@@ -294,9 +297,12 @@ impl SpatialRgpt {
 
     /// What an answer lets expect of the next one.
     pub(super) fn expect(&self, answer: &Generated) -> Draft {
+        let behind = self.digits_behind(&answer.ids);
         Draft::new(&answer.ids, |index| {
-            let id = answer.ids[index];
-            let Some(digit) = self.digit(id) else {
+            let digit = self
+                .character(answer.ids[index])
+                .and_then(|it| it.to_digit(10));
+            let Some(digit) = digit.filter(|_| behind[index] < CHANGING_DIGITS) else {
                 return Vec::new();
             };
             // What the model thought of, and its neighbours: distances change by little.
@@ -304,8 +310,10 @@ impl SpatialRgpt {
             let thought_of = others
                 .map(|(other, _)| *other)
                 .filter(|id| self.is_digit(*id));
-            let beside = [digit.checked_sub(1), digit.checked_add(1)];
-            let beside = beside.into_iter().flatten().filter(|digit| *digit < 10);
+            let beside = [digit.checked_sub(1), Some(digit + 1)]
+                .into_iter()
+                .flatten();
+            let beside = beside.filter_map(|digit| char::from_digit(digit, 10));
             let beside = beside.filter_map(|digit| self.tokenizer.id_of(&digit.to_string()));
             let mut all: Vec<i64> = Vec::new();
             for other in thought_of.chain(beside) {
@@ -317,14 +325,33 @@ impl SpatialRgpt {
         })
     }
 
-    fn is_digit(&self, id: i64) -> bool {
-        self.digit(id).is_some()
+    /// How many more digits of its number stand behind each digit.
+    fn digits_behind(&self, ids: &[i64]) -> Vec<usize> {
+        let mut counts = vec![0; ids.len()];
+        let mut behind = 0;
+        for (index, id) in ids.iter().enumerate().rev() {
+            counts[index] = behind;
+            behind = match self.character(*id) {
+                Some(digit) if digit.is_ascii_digit() => behind + 1,
+                Some('.') => behind,
+                _ => 0,
+            };
+        }
+        counts
     }
 
-    /// The digit that a token is.
-    fn digit(&self, id: i64) -> Option<u8> {
-        let text = self.tokenizer.decode(&[id]).ok()?;
-        text.trim().parse().ok().filter(|digit| *digit < 10)
+    fn is_digit(&self, id: i64) -> bool {
+        self.character(id).is_some_and(|it| it.is_ascii_digit())
+    }
+
+    /// The character that a token is, if it is one; asked again and again of a few of them.
+    fn character(&self, id: i64) -> Option<char> {
+        let character = || {
+            let text = self.tokenizer.decode(&[id]).ok()?;
+            let mut characters = text.trim().chars();
+            characters.next().filter(|_| characters.next().is_none())
+        };
+        *(self.characters.borrow_mut().entry(id)).or_insert_with(character)
     }
 }
 

@@ -6,6 +6,8 @@
 //! 433-546 (the splice).
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +41,9 @@ pub(super) struct SpatialRgpt {
     mm_projector: Projector,
     /// The language model.
     pub(super) llm: Llama,
-    /// Threads for products of single tokens.
+    /// Tokens that were looked at, and the characters that they are.
+    pub(super) characters: RefCell<HashMap<i64, Option<char>>>,
+    /// Threads for products of a few rows.
     pub(super) crew: Crew,
     /// As what and where its numbers live.
     pub(super) placement: Placement,
@@ -108,6 +112,7 @@ impl SpatialRgpt {
             },
             mm_projector: Projector::load(|| weights("mm_projector"), &config)?,
             llm: Llama::load(weights("llm")?, &config.llm, tokens)?,
+            characters: RefCell::default(),
             crew: Crew::default(),
             tokenizer,
             config,
