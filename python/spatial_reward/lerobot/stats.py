@@ -58,6 +58,16 @@ def of_rows(rows: npt.NDArray[Any]) -> Stats:
     return stats | dict(zip(QUANTILES, np.array(quantiles).T, strict=True))
 
 
+def stored(stats: Stats, keeps_whole: bool = False) -> Stats:
+    """As LeRobot stores them: all but the count are floats. Before 0.6, bounds of whole numbers were whole numbers."""
+    return {
+        name: value
+        if name == "count" or (keeps_whole and not np.issubdtype(value.dtype, np.floating))
+        else value.astype(np.float64)
+        for name, value in stats.items()
+    }
+
+
 def of_pictures(pixels: npt.NDArray[np.uint8], pictures: int) -> Stats:
     """Statistics of a sample of colour pictures, (..., 3), as shares of 255; each of shape (3, 1, 1)."""
     channels = [_of_levels(np.bincount(channel, minlength=256), np.uint8) for channel in pixels.reshape(-1, 3).T]
