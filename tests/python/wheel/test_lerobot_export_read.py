@@ -165,9 +165,11 @@ def test_statistics_are_lerobots(pngs, tmp_path):
                 continue  # LeRobot's is NaN where one number is, and it adds up pixels in too few bits: see below
             ours = dataset.meta.stats[name][key]
             assert ours.shape == expected[name][key].shape, (name, key)
-            assert np.allclose(ours, expected[name][key], rtol=1e-6, atol=1e-12), (name, key)
+            # LeRobot 0.6 has the edges of a picture's 5000 bins in 24 bits, so a level may lie in the next one
+            near = 1 / 5000 if name == FRONT and key[0] == "q" else 1e-12
+            assert np.allclose(ours, expected[name][key], rtol=1e-6, atol=near), (name, key)
             for row, episode in zip(written, episodes, strict=True):
-                assert np.allclose(row[f"stats/{name}/{key}"], episode[name][key], rtol=1e-6, atol=1e-12), (name, key)
+                assert np.allclose(row[f"stats/{name}/{key}"], episode[name][key], rtol=1e-6, atol=near), (name, key)
 
 
 def test_where_lerobots_statistics_are_wrong_ours_are_right(pngs, frames):
