@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,6 +163,8 @@ def test_statistics_are_lerobots_own(recorded, tmp_path):
             for key, value in theirs[-1][name].items():
                 stored = episodes[f"stats/{name}/{key}"][row].as_py()
                 np.testing.assert_allclose(np.array(stored, float), value.astype(float), rtol=1e-6, atol=1e-12)
+                # and of its type, which has changed: LeRobot merges no others
+                assert np.array(stored).dtype.kind == value.dtype.kind
     whole = aggregate_stats(theirs)
     for name in names:
         assert set(dataset.meta.stats[name]) == set(whole[name])
@@ -236,6 +239,14 @@ def test_ra_bc_reads_the_progress(recorded, scene, tmp_path):
     assert pq.read_schema(path).types[:4] == [pa.int64(), pa.int64(), pa.int64(), pa.float32()]
     # and the dataset was not written
     assert "next.reward" not in table_of(dataset).column_names
+    # LeRobot 0.6 finds the table by its name in the dataset's folder
+    if find_spec("lerobot.utils.sample_weighting"):
+        from lerobot.utils.sample_weighting import SampleWeightingConfig, make_sample_weighter
+
+        shutil.copy(path, dataset)
+        policy = SimpleNamespace(config=SimpleNamespace(chunk_size=4))
+        weighter = make_sample_weighter(SampleWeightingConfig(type="rabc"), policy, "cpu", dataset_root=str(dataset))
+        assert weighter.progress_lookup == weights.progress_lookup
 
 
 def test_signals_have_lerobots_form(recorded, tmp_path):
@@ -620,6 +631,27 @@ def test_depth_may_be_image_files(form, copied, scene, tmp_path):
     labelled(copied, tmp_path / "out")
     expected = next_rewards(steps(scene, made.decoded(copied), boxes(scene)))
     np.testing.assert_allclose(column(tmp_path / "out", "next.reward"), expected, atol=1e-6)
+
+
+def test_depth_is_in_the_unit_that_its_feature_says(copied, recorded, tmp_path):
+    # given depth in floats of millimetres, and LeRobot 0.6's word for it
+    def floats(table):
+        values = [np.float32(row).tolist() for row in table[DEPTH].to_pylist()]
+        kind = pa.list_(pa.list_(pa.float32()))
+        return table.drop_columns([DEPTH]).append_column(DEPTH, pa.array(values, kind))
+
+    made.change_data(copied, floats)
+    made.change_info(
+        copied,
+        lambda info: info["features"][DEPTH].update(dtype="float32", info={"is_depth_map": True, "depth_unit": "mm"}),
+    )
+    labelled(copied, tmp_path / "floats")
+    labelled(recorded["video"], tmp_path / "integers")
+    # then rewards are those of the same depth in integers
+    floats, integers = (column(tmp_path / name, "next.reward") for name in ("floats", "integers"))
+    np.testing.assert_allclose(floats, integers, rtol=0, atol=1e-6)
+    made.change_info(copied, lambda info: info["features"][DEPTH]["info"].update(depth_unit="inch"))
+    assert "depth_unit 'inch'" in str(refused(copied, tmp_path / "out"))
 
 
 def test_intrinsics_come_from_the_dataset_or_the_configuration(copied, tmp_path):

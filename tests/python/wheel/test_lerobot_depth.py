@@ -94,9 +94,7 @@ def test_what_lerobot_recorded_with_depth_is_labelled(kind, unit, options, scene
         info = json.loads((source / "meta" / "info.json").read_text())["features"][DEPTH]["info"]
         low, high = (np.float32(info[f"video.depth_{end}"]) for end in ("min", "max"))
     nothing = 1e-5
-    depths = [
-        np.where((depth < low + nothing) | (depth > high - nothing), np.nan, depth) for depth in as_read(source)
-    ]
+    depths = [np.where((depth < low + nothing) | (depth > high - nothing), np.nan, depth) for depth in as_read(source)]
     colors = made.decoded(source) if kind == "video" else [scene.colors[i] for b, e in EPISODES for i in range(b, e)]
     expected = next_rewards(steps(scene, colors, boxes(scene), depths=depths))
     # (LeRobot's metres are some micrometres off, and which points are nearest may hang on them)
