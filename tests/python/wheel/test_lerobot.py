@@ -910,6 +910,25 @@ def test_all_else_that_lies_in_a_dataset_comes_along(copied, tmp_path):
     assert "leads back" in str(refused(copied, tmp_path / "third"))
 
 
+def test_how_earlier_rewards_came_about_stays_written(copied, tmp_path):
+    # given a dataset with an export's word on its rewards
+    told = copied / "meta" / "spatial_reward.json"
+    told.write_text(json.dumps({"spatial_reward": "0.1.0", "episodes": [1]}))
+    before = told.read_bytes()
+    # when it is labelled twice, the second time in place
+    labelled(copied, tmp_path / "out")
+    labelled(tmp_path / "out", None, in_place=True, columns={"reward": "other", "done": None, "success": None})
+    # then all three are there, and the source is as it was
+    whole = json.loads((tmp_path / "out" / "meta" / "spatial_reward.json").read_text())
+    assert whole["episodes"] == [1] and list(whole["labelled"]) == ["next.reward", "other"]
+    assert whole["labelled"]["other"]["intrinsics"]["fx"] == INTRINSICS[0]
+    assert told.read_bytes() == before
+    # and what is nobody's is refused before anything is measured
+    told.write_text("[]")
+    error = refused(copied, tmp_path / "third", progress=lambda *_: pytest.fail("it was measured"))
+    assert error.path == str(told) and "is not what a label or an export writes" in error.message
+
+
 def test_an_output_that_exists_is_kept(recorded, tmp_path):
     (tmp_path / "out").mkdir()
     assert refused(recorded["video"], tmp_path / "out").kind == "output_exists"
