@@ -1,4 +1,4 @@
-"""Datasets with rewards go on in LeRobot: it merges them, with its own too, and records further episodes into them."""
+"""Datasets with rewards go on in LeRobot: it merges them, with its own too, edits them, and records on."""
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from lerobot.datasets.lerobot_dataset import LeRobotDataset  # noqa: E402
 from lerobot_datasets import LEROBOT, column  # noqa: E402
 
 from spatial_reward.lerobot import label_dataset  # noqa: E402
+from spatial_reward.lerobot.export import export  # noqa: E402
 
 # A name without `image`, in which LeRobot 0.4 expects three channels when it merges.
 FRONT = "observation.rgb.front"
@@ -124,3 +125,30 @@ def test_lerobot_records_further_episodes_into_a_labelled_dataset(exported, tmp_
     dataset = LeRobotDataset("somebody/reach", root=root)
     np.testing.assert_array_equal(rewards(dataset), np.concatenate([before, before[:4]]))
     assert dataset[len(before)]["task"] == "once more" and dataset.num_episodes == 2
+
+
+@records_depth
+@pytest.mark.parametrize("video", [True, False])
+def test_lerobots_tools_edit_an_export(video, bag, bags, tmp_path):
+    from lerobot.datasets import dataset_tools
+
+    # given two episodes with depth
+    second = bags.write(tmp_path / "second", frames=7, signals=False)
+    out = export([bag, second], tmp_path / "out", video=video, depth="video" if video else "image").folder
+    dataset = LeRobotDataset("somebody/export", root=out)
+    expected = rewards(dataset)
+    # when LeRobot leaves out the first, leaves out a feature, and doubles it all
+    shorter = dataset_tools.delete_episodes(dataset, [0], output_dir=tmp_path / "shorter", repo_id="somebody/shorter")
+    narrower = dataset_tools.remove_feature(
+        dataset, ["reward.spatial.valid"], output_dir=tmp_path / "narrower", repo_id="somebody/narrower"
+    )
+    doubled = merged([out, out], tmp_path / "doubled")
+    # then pictures and rewards are those of their frames
+    np.testing.assert_array_equal(rewards(shorter), expected[12:])
+    np.testing.assert_array_equal(rewards(narrower), expected)
+    np.testing.assert_array_equal(rewards(doubled), np.tile(expected, 2))
+    for name in ("observation.images.front", "observation.images.front_depth"):
+        # (colour is encoded anew where an episode is left out)
+        near = 0.005 if video and "depth" not in name else 0
+        for other in (shorter[6], narrower[18], doubled[18], doubled[37]):
+            assert np.abs(other[name].numpy() - dataset[18][name].numpy()).mean() <= near
