@@ -262,10 +262,24 @@ class SpatialRgpt(nn.Module):
         most = getattr(self.llm.config, "tokenizer_model_max_length", None)
         return torch.cat([x[:at], image, x[at + 1 :]])[None, :most]
 
-    def generate(self, embeds, count: int, stop=lambda ids: False, steps: list | None = None, clock=lambda name: None):
-        """Greedy decoding of at most `count` tokens; `steps` takes the logits of each."""
+    def generate(
+        self,
+        embeds,
+        count: int,
+        *,
+        stop=lambda ids: False,
+        steps: list | None = None,
+        clock=lambda name: None,
+        script: list | None = None,
+    ):
+        """Greedy decoding of at most `count` tokens; `steps` takes the logits of each. A script's count as such."""
+
+        def chosen(at):
+            likeliest = int(out.logits[0, -1].argmax())
+            return likeliest if script is None else script[at]
+
         out = self.llm(inputs_embeds=embeds, use_cache=True, logits_to_keep=1)
-        ids = [int(out.logits[0, -1].argmax())]
+        ids = [chosen(0)]
         clock("prefill")
         while True:
             if steps is not None:
@@ -274,7 +288,7 @@ class SpatialRgpt(nn.Module):
                 break
             token = torch.tensor([[ids[-1]]], device=self.device)
             out = self.llm(input_ids=token, past_key_values=out.past_key_values, use_cache=True)
-            ids.append(int(out.logits[0, -1].argmax()))
+            ids.append(chosen(len(ids)))
         clock("decode")
         return ids
 
@@ -319,6 +333,12 @@ class Words:
         for piece in pieces[1:]:
             ids += [IMAGE_TOKEN, *piece[piece[:1] == [bos] :]]
         return ids
+
+    def script(self, answer: str, count: int) -> list[int]:
+        """The first tokens of an answer."""
+        ids = self.tokenizer(answer, add_special_tokens=False).input_ids
+        assert len(ids) >= count, f"an answer has {len(ids)} tokens, and {count} are timed"
+        return ids[:count]
 
     def text(self, ids: list[int]) -> str:
         if self.pieces:
@@ -455,7 +475,7 @@ def converse(peer: Peer, prompt: str, pixels, depth_pixels, masks, *, traced: di
         layer.register_forward_hook(lambda _, __, out: last.append(out[0, -1])) for layer in peer.model.llm.model.layers
     ]
     steps = []
-    answer = peer.model.generate(embeds, TRACED_TOKENS, peer.stop, steps)
+    answer = peer.model.generate(embeds, TRACED_TOKENS, stop=peer.stop, steps=steps)
     for hook in hooks:
         hook.remove()
     top = [step.float().topk(5) for step in steps]
@@ -568,6 +588,7 @@ def stages(runs: list[dict], new_tokens: int, choose) -> dict[str, float]:
 
 def timed_frame(peer: Peer, case: dict, image: Image.Image, depth: Image.Image, arguments) -> dict[str, float]:
     """Seconds a stage takes from decoded pictures to the answer's text, with the first turn's question."""
+    script = peer.words.script(case["answer"], arguments.new_tokens) if "answer" in case else None
     turns, model, clock = case["turns"][:1], peer.model, Stopwatch(arguments.device)
     images = [peer.preparer.pixels(peer.preparer.image(picture)) for picture in (image, depth)]
     masks = torch.from_numpy(peer.preparer.masks(image.size, case["boxes"]))[mentions(turns)]
@@ -579,7 +600,7 @@ def timed_frame(peer: Peer, case: dict, image: Image.Image, depth: Image.Image, 
     ids = peer.words.ids(peer.words.prompt(turns, [], with_depth=True))
     embeds = model.splice(ids, *parts, peer.words)
     clock("words")
-    answer = model.generate(embeds, arguments.new_tokens, clock=clock)
+    answer = model.generate(embeds, arguments.new_tokens, clock=clock, script=script)
     peer.words.text(answer)
     assert len(answer) == arguments.new_tokens
     seconds = clock.seconds

@@ -3,6 +3,7 @@ as many threads, in turn on the same machine. Prints a table in Markdown for eac
 
 usage: spatialrgpt_vs_pytorch.py --model DIR [--repeats N] [--frames N] [--new-tokens N] [--threads N]
                                  [--dtypes float32 bfloat16] [--device cpu] [--best] [--python FILE] [--program FILE]
+                                 [--dataset DIR]
 
 Needs nothing but the standard library itself; `--python` is one with benchmarks/requirements-torch.txt installed.
 """
@@ -12,11 +13,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from statistics import median
 
+import transcripts
 from label_vs_python import build, processor, words
 
+SHORT_TOKENS = 32  # longer answers reason
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
@@ -35,6 +39,18 @@ STAGES = [
 def main() -> None:
     arguments = parse()
     program = arguments.program or build("--package", "spatial-reward-models", "--example", "time_stages")
+    if arguments.dataset:
+        with tempfile.TemporaryDirectory() as folder:
+            arguments.inputs = Path(folder) / "inputs"
+            transcripts.write(
+                arguments.dataset, arguments.inputs, arguments.frames + 1, reasoning=arguments.new_tokens > SHORT_TOKENS
+            )
+            compare(program, arguments)
+    else:
+        compare(program, arguments)
+
+
+def compare(program: Path, arguments: argparse.Namespace) -> None:
     commands = {"ours": [program], "peer": [arguments.python, HERE / "spatialrgpt_peer.py", "time", "--json"]}
     print(f"{processor()}, {arguments.threads} threads, device {arguments.device}, checkpoint {arguments.model.name}")
     for dtype in arguments.dtypes:
@@ -54,6 +70,11 @@ def parse() -> argparse.Namespace:
         type=Path,
         default=ROOT / "tests" / "fixtures" / "spatialrgpt" / "inputs",
         help="folder with meta.json and its pictures (the tests' own)",
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        help="a folder that `spatial-reward dataset` wrote: both sides follow what it answers on consecutive frames",
     )
     parser.add_argument("--repeats", type=int, default=3, help="runs of each program and type (3)")
     parser.add_argument("--frames", type=int, default=5, help="timed frames a run, after one to warm up (5)")
@@ -107,6 +128,7 @@ def environment(threads: int) -> dict:
 
 def report(dtype: str, runs: dict, arguments: argparse.Namespace) -> None:
     ours, peer = runs["ours"], runs["peer"]
+    passes = median(run["passes"] for run in ours if "passes" in run) if "passes" in ours[0] else None
     prompt = {int(run["prompt_tokens"]) for run in ours + peer}
     if len(prompt) != 1:
         sys.exit(f"the prompts differ in length, so this compares nothing: {sorted(prompt)} tokens")
@@ -121,6 +143,8 @@ def report(dtype: str, runs: dict, arguments: argparse.Namespace) -> None:
         left, right = (figure(side, key, more_is_better, arguments.best) for side in (ours, peer))
         ratio = right / left if more_is_better else left / right
         print(f"| {name} | {left:.{digits(left)}f} {unit} | {right:.{digits(right)}f} {unit} | {ratio:.2f} |")
+    if passes is not None:
+        print(f"\nPasses through the decoder after the prompt: {passes:.1f} a frame")
 
 
 def figure(runs: list[dict], key: str, more_is_better: bool, best: bool) -> float:

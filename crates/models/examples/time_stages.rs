@@ -66,6 +66,8 @@ fn main() -> anyhow::Result<()> {
     result["prompt_tokens"] = json!(median(
         runs.iter().map(|run| run.prompt_tokens as f64).collect()
     ));
+    result["passes"] =
+        json!(runs.iter().map(|run| run.passes as f64).sum::<f64>() / runs.len().max(1) as f64);
     result["threads"] = json!(options.threads);
     result["peak_rss_mb"] = json!(peak_rss_mb());
     println!("{result}");

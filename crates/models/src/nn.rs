@@ -8,4 +8,5 @@ pub mod team;
 pub mod threads;
 pub mod tokenizer;
 pub mod torch;
+pub mod vector;
 pub mod weights;

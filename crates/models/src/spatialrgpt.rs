@@ -2,10 +2,12 @@
 
 pub mod config;
 mod digest;
+mod draft;
 mod estimator;
 mod generate;
 mod llama;
 mod model;
+mod odds;
 mod open;
 mod projector;
 mod reasoner;

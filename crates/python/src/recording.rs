@@ -104,8 +104,10 @@ impl Frames {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
-        self.made
-            .check("these frames are", "begin them here: Recording(...).frames()")?;
+        self.made.check(
+            "these frames are",
+            "begin them here: Recording(...).frames()",
+        )?;
         loop {
             let next = py.detach(|| {
                 let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);

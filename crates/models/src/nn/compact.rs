@@ -13,7 +13,7 @@ use memmap2::MmapMut;
 use pulp::{Arch, Simd, WithSimd};
 use tch::{Device, Kind, Tensor};
 
-use super::team::share;
+use super::team::share_if;
 use super::torch::TchResult;
 
 /// Rows that are multiplied together: as many as the registers hold sums of.
@@ -86,7 +86,8 @@ impl Compact {
         x: &X,
         y: &mut [f32],
     ) {
-        let at_once = (CHUNK_BYTES / (width * size_of::<X::Weight>()).max(1)).clamp(2, MOST_OUTPUTS);
+        let at_once =
+            (CHUNK_BYTES / (width * size_of::<X::Weight>()).max(1)).clamp(2, MOST_OUTPUTS);
         let mut sums = vec![0.0_f32; y.len()]; // chunk by chunk (R, outputs of the chunk)
         {
             let chunks = sums
@@ -95,7 +96,7 @@ impl Compact {
             let chunks = Mutex::new(chunks);
             // The widest registers that this processor has.
             let arch = Arch::new();
-            share(|| {
+            let work = || {
                 loop {
                     let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((sums, weights)) = next else { break };
@@ -107,7 +108,8 @@ impl Compact {
                         sums,
                     });
                 }
-            });
+            };
+            share_if(rows * self.outputs * self.inputs, work);
         }
         let firsts = (0..self.outputs).step_by(at_once);
         for (first, sums) in firsts.zip(sums.chunks((at_once * rows).max(1))) {
@@ -242,9 +244,13 @@ impl Rows for Pairs {
         std::array::from_fn(|output| {
             std::array::from_fn(|row| {
                 let ends = even[row].1.iter().zip(odd[row].1);
-                let rest = words[output].1.iter().zip(ends).map(|(&word, (even, odd))| {
-                    f32::from_bits(word << 16) * even + f32::from_bits(word & UPPER) * odd
-                });
+                let rest = words[output]
+                    .1
+                    .iter()
+                    .zip(ends)
+                    .map(|(&word, (even, odd))| {
+                        f32::from_bits(word << 16) * even + f32::from_bits(word & UPPER) * odd
+                    });
                 let [low, high] = wide[output][row];
                 simd.reduce_sum_f32s(simd.add_f32s(low, high)) + rest.sum::<f32>()
             })
@@ -301,7 +307,7 @@ impl<X: Rows> Product<'_, X> {
     fn group<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
         let outputs = self.sums.len() / self.rows.max(1);
         let mut output = 0;
-        let mut put = |sums: &mut [f32], dots: &[f32; R], output: usize| {
+        let put = |sums: &mut [f32], dots: &[f32; R], output: usize| {
             for (row, dot) in dots.iter().enumerate() {
                 sums[(first + row) * outputs + output] = *dot;
             }
@@ -388,7 +394,11 @@ mod tests {
     #[test]
     fn a_row_is_the_same_alone_and_among_others() {
         tch::manual_seed(2);
-        for weight in [weight(71, 130), random([71, 130]), weight(71, 130).to_kind(Kind::BFloat16)] {
+        for weight in [
+            weight(71, 130),
+            random([71, 130]),
+            weight(71, 130).to_kind(Kind::BFloat16),
+        ] {
             let compact = Compact::of(&weight).unwrap().unwrap();
             let x = values(&random([23, 130]));
 
@@ -402,6 +412,10 @@ mod tests {
 
     #[test]
     fn weights_of_another_type_stay_where_they_are() {
-        assert!(Compact::of(&weight(2, 4).to_kind(Kind::Half)).unwrap().is_none());
+        assert!(
+            Compact::of(&weight(2, 4).to_kind(Kind::Half))
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -1,11 +1,8 @@
 //! The two layers that every part of the network is made of, loaded from a checkpoint by name.
 
-use std::cell::OnceCell;
+use tch::{Kind, Tensor};
 
-use tch::Tensor;
-
-use super::compact::{Compact, MOST_ROWS};
-use super::team::Team;
+use super::compact::Compact;
 use super::torch::{TchResult, torch_error};
 use super::weights::Scope;
 use crate::error::Result;
@@ -15,8 +12,6 @@ use crate::error::Result;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
-    /// The weight for a few rows, made when a team first needs it; `None` where there is no gain.
-    compact: OnceCell<Option<Compact>>,
 }
 
 impl Linear {
@@ -31,7 +26,6 @@ impl Linear {
                 true => Some(scope.get("bias", &[outputs])?),
                 false => None,
             },
-            compact: OnceCell::new(),
         })
     }
 
@@ -57,25 +51,19 @@ impl Linear {
 
     /// `weight` (out, in) and `bias` (out).
     pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self {
-            weight,
-            bias,
-            compact: OnceCell::new(),
-        }
+        Self { weight, bias }
     }
 
     /// (..., in) -> (..., out)
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        let rows = x.numel() / (self.weight.size2()?.1 as usize).max(1);
-        let compact = match Team::is_ready() {
-            true => self.compact_for(rows)?,
-            false => None,
-        };
-        match (compact, &self.bias) {
-            (Some(compact), None) => compact.forward(x),
-            (Some(compact), Some(bias)) => compact.forward(x)?.f_add(bias),
-            (None, bias) => x.f_linear(&self.weight, bias.as_ref()),
-        }
+        x.f_linear(&self.weight, self.bias.as_ref())
+    }
+
+    /// Some of the outputs, as if the others were not there: (..., in) -> (..., count).
+    pub fn forward_part(&self, x: &Tensor, first: i64, count: i64) -> TchResult<Tensor> {
+        let part = |all: &Tensor| all.f_narrow(0, first, count);
+        let bias = self.bias.as_ref().map(part).transpose()?;
+        x.f_linear(&part(&self.weight)?, bias.as_ref())
     }
 
     /// The same in the type of `x`, whatever the weights' own: for features that would cost more to convert.
@@ -85,24 +73,39 @@ impl Linear {
         x.f_linear(&self.weight.f_to_kind(kind)?, bias.transpose()?)
     }
 
-    /// Whether so many rows are better multiplied without libtorch.
-    pub fn is_compact_for(&self, rows: usize) -> TchResult<bool> {
-        Ok(self.compact_for(rows)?.is_some())
+    /// The same layer for rows in the processor's memory; `None` where its weights lie elsewhere or are of another type.
+    pub fn compact(&self) -> TchResult<Option<CompactLinear>> {
+        let Some(weight) = Compact::of(&self.weight)? else {
+            return Ok(None);
+        };
+        let bias = match &self.bias {
+            Some(bias) => Vec::try_from(bias.f_to_kind(Kind::Float)?)?,
+            None => Vec::new(),
+        };
+        Ok(Some(CompactLinear { weight, bias }))
     }
+}
 
-    fn compact_for(&self, rows: usize) -> TchResult<Option<&Compact>> {
-        match rows {
-            0..=MOST_ROWS => Ok(self.compact()?.filter(|compact| compact.takes(rows))),
-            _ => Ok(None),
-        }
-    }
+/// A linear layer of which a row's outputs do not depend on the other rows.
+#[derive(Debug)]
+pub struct CompactLinear {
+    weight: Compact,
+    /// Empty where there is none.
+    bias: Vec<f32>,
+}
 
-    fn compact(&self) -> TchResult<Option<&Compact>> {
-        if let Some(compact) = self.compact.get() {
-            return Ok(compact.as_ref());
+impl CompactLinear {
+    /// (R, in) -> (R, out), rows one after the other.
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = self.weight.multiply(x);
+        if !self.bias.is_empty() {
+            for y in y.chunks_exact_mut(self.bias.len()) {
+                for (y, bias) in y.iter_mut().zip(&self.bias) {
+                    *y += bias;
+                }
+            }
         }
-        let compact = Compact::of(&self.weight)?;
-        Ok(self.compact.get_or_init(|| compact).as_ref())
+        y
     }
 }
 

@@ -60,8 +60,9 @@ pub struct Team {
 }
 
 impl Team {
-    /// Whether this thread has one. Without, products are libtorch's: its threads would be in the way.
-    pub fn is_ready() -> bool {
+    /// Whether this thread has one.
+    #[cfg(test)]
+    fn is_ready() -> bool {
         TEAM.with_borrow(Option::is_some)
     }
 
@@ -102,6 +103,17 @@ fn stand_by(dismissed: &AtomicBool) {
         }
         idle = idle.saturating_add(1);
         wait(idle);
+    }
+}
+
+/// So many products of two numbers take about as long as handing a share of them over.
+const FEW: usize = 200_000;
+
+/// Like [`share`], where there are enough products to share.
+pub fn share_if(products: usize, work: impl Fn() + Sync) {
+    match products < FEW {
+        true => work(),
+        false => share(work),
     }
 }
 

@@ -1,8 +1,12 @@
-//! Greedy decoding: the likeliest token, one after the other, until the model stops.
+//! Greedy decoding: the likeliest token, one after the other, until the model stops. On a processor an answer that is expected
+//! is read at once and made as far as it holds; what comes out is the same.
 
 use tch::{Kind, Tensor};
 
+use super::draft::{Draft, Following, MOST_NODES};
+use super::llama::{Cache, Node, RowDecoder, Sequence};
 use super::model::{Features, SpatialRgpt};
+use super::odds::Odds;
 use crate::error::Result;
 use crate::nn::team::Team;
 use crate::nn::threads;
@@ -39,22 +43,67 @@ pub(super) struct Generated {
     pub alternatives: Vec<Vec<(i64, f32)>>,
     /// It stopped by itself, rather than at the limit.
     pub stopped: bool,
+    /// How often the decoder was run after the prompt.
+    pub passes: usize,
 }
 
-/// So many alternatives are kept of each token: as many as there are digits, and some that are none.
-const ALTERNATIVES: i64 = 16;
-/// What is less likely is left out: a thousandth of the answers, whatever they say, is not what makes them uncertain.
-const LEAST_PROBABILITY: f32 = 1e-3;
+impl Generated {
+    /// The next token, chosen by `odds`, or `forced` for a benchmark.
+    fn push(&mut self, odds: Odds, forced: Option<i64>, limits: &Limits) -> i64 {
+        let Odds {
+            id,
+            probability,
+            alternatives,
+        } = odds;
+        let id = forced.unwrap_or(id);
+        self.ids.push(id);
+        self.probabilities.push(probability);
+        self.alternatives.push(alternatives);
+        self.stopped = limits.stop_ids.contains(&id);
+        id
+    }
+}
 
 /// Sees the logits (B, V) of every step.
 pub(super) type Observer<'a> = &'a mut dyn FnMut(&Tensor);
 
+/// How an answer is made beyond what the model says.
+#[derive(Default)]
+pub(super) struct Guide<'a> {
+    /// What is expected.
+    pub draft: Option<&'a Draft>,
+    /// The tokens that are taken for the model's choices, whatever it says: those that a benchmark compares by.
+    pub script: Option<&'a [i64]>,
+    /// Collects what each layer of the language model makes of the prompt's last position.
+    pub hidden: Option<&'a mut Vec<Tensor>>,
+    pub observer: Option<Observer<'a>>,
+}
+
+impl Guide<'_> {
+    /// What stands at this place of the script.
+    fn forced(&self, at: usize) -> Option<i64> {
+        self.script.and_then(|script| script.get(at).copied())
+    }
+
+    fn show(&mut self, logits: &Tensor) {
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer(logits);
+        }
+    }
+}
+
 impl SpatialRgpt {
-    /// Continues every prompt. Prompts of one length run together, which costs little more than one.
+    /// Continues every prompt. Prompts of one length are read together, which costs little more than one. An answer drafts the
+    /// next one, and `draft` the first: in the end it is what comes next.
     ///
     /// # Errors
     /// libtorch's, of which memory is the one to expect.
-    pub(super) fn generate(&self, requests: &[Request], limits: &Limits) -> Result<Vec<Generated>> {
+    pub(super) fn generate(
+        &self,
+        requests: &[Request],
+        limits: &Limits,
+        draft: &mut Draft,
+    ) -> Result<Vec<Generated>> {
         threads::settle();
         let mut answers: Vec<Generated> = vec![Generated::default(); requests.len()];
         let embeds = requests
@@ -75,7 +124,7 @@ impl SpatialRgpt {
             let batch: Vec<&Tensor> = group.iter().map(|&i| &embeds[i]).collect();
             let generated = tch::no_grad(|| {
                 let prompt = Tensor::f_cat(&batch, 0)?;
-                self.continue_prompt(&prompt, limits, None, None)
+                self.continue_prompts(&prompt, limits, draft)
             });
             let generated = generated.map_err(torch_error("generate the answer"))?;
             for (i, answer) in group.into_iter().zip(generated) {
@@ -85,101 +134,358 @@ impl SpatialRgpt {
         Ok(answers)
     }
 
-    /// Embeddings of prompts (B, T, C) -> their continuations. `hidden` collects what each layer of the
-    /// language model makes of the prompt's last position; `observer` sees every step.
+    /// Embeddings of prompts (B, T, C) -> their continuations.
+    fn continue_prompts(
+        &self,
+        prompts: &Tensor,
+        limits: &Limits,
+        draft: &mut Draft,
+    ) -> TchResult<Vec<Generated>> {
+        let (batch, ..) = prompts.size3()?;
+        let Some(mut begun) = self.begin(prompts, limits, None)? else {
+            return Ok(vec![Generated::default(); batch as usize]);
+        };
+        let Some(rows) = self.llm.rows()? else {
+            return self.step_by_step(begun, limits, &mut Guide::default());
+        };
+        let _team = Team::gather(&self.crew);
+        let mut answers = Vec::with_capacity(batch as usize);
+        for row in 0..batch {
+            let guide = &mut Guide {
+                draft: Some(draft),
+                ..Guide::default()
+            };
+            let answer = self.in_rows(rows, &mut begun, row, limits, guide)?;
+            *draft = self.expect(&answer);
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
+    /// Embeddings of one prompt (1, T, C) -> its continuation.
     pub(super) fn continue_prompt(
         &self,
         prompt: &Tensor,
         limits: &Limits,
+        mut guide: Guide,
+    ) -> TchResult<Generated> {
+        let Some(mut begun) = self.begin(prompt, limits, guide.hidden.take())? else {
+            return Ok(Generated::default());
+        };
+        match self.llm.rows()? {
+            Some(rows) => {
+                let _team = Team::gather(&self.crew);
+                self.in_rows(rows, &mut begun, 0, limits, &mut guide)
+            }
+            None => {
+                let answers = self.step_by_step(begun, limits, &mut guide)?;
+                Ok(answers.into_iter().next().unwrap_or_default())
+            }
+        }
+    }
+
+    /// Reads prompts (B, T, C); `None` where no token may follow.
+    fn begin(
+        &self,
+        prompts: &Tensor,
+        limits: &Limits,
         hidden: Option<&mut Vec<Tensor>>,
-        mut observer: Option<Observer>,
-    ) -> TchResult<Vec<Generated>> {
-        let (batch, length, _) = prompt.size3()?;
+    ) -> TchResult<Option<Begun>> {
+        let (batch, length, _) = prompts.size3()?;
         let room =
             (self.config.llm.max_positions() - length).clamp(0, limits.max_new_tokens as i64);
-        let mut answers = vec![Generated::default(); batch as usize];
         if room == 0 {
-            return Ok(answers);
+            return Ok(None);
         }
         let mut cache = self.llm.cache(batch, length + room)?;
-        let mut logits = self.llm.forward(prompt, &mut cache, hidden)?; // (B, V)
-        // More sequences at once are libtorch's business, with all its threads.
-        let _team = match self.llm.is_compact_for(batch)? {
-            true => Some(Team::gather(&self.crew)),
-            false => None,
-        };
-        for step in 0..room {
-            let probabilities = logits.f_to_kind(Kind::Float)?.f_softmax(-1, None::<Kind>)?;
-            // The maximum of the logits themselves: probabilities may round to a tie.
-            let chosen = logits.f_argmax(-1, true)?; // (B, 1)
-            let probability = probabilities
-                .f_gather(1, &chosen, false)?
-                .f_squeeze_dim(1)?;
-            let ids = Vec::<i64>::try_from(&chosen.f_squeeze_dim(1)?)?;
-            if let Some(observer) = observer.as_deref_mut() {
-                observer(&logits);
-            }
-            let probability = Vec::<f32>::try_from(&probability)?;
-            let others = alternatives(&probabilities)?;
-            let chosen_with_odds = ids.iter().zip(probability).zip(others);
-            for (answer, ((id, probability), others)) in answers.iter_mut().zip(chosen_with_odds) {
-                if !answer.stopped {
-                    let others = others.into_iter().filter(|(other, _)| other != id);
-                    answer.ids.push(*id);
-                    answer.probabilities.push(probability);
-                    answer.alternatives.push(others.collect());
-                    answer.stopped = limits.stop_ids.contains(id);
+        let logits = self.llm.forward(prompts, &mut cache, hidden)?; // (B, V)
+        Ok(Some(Begun {
+            cache,
+            logits,
+            room: room as usize,
+        }))
+    }
+
+    /// An answer as far as its draft holds in each pass.
+    fn in_rows(
+        &self,
+        rows: &RowDecoder,
+        begun: &mut Begun,
+        row: i64,
+        limits: &Limits,
+        guide: &mut Guide,
+    ) -> TchResult<Generated> {
+        let mut answer = Generated::default();
+        let logits = begun.logits.f_narrow(0, row, 1)?; // (1, V)
+        guide.show(&logits);
+        let logits = Vec::<f32>::try_from(logits.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+        let mut following = guide.draft.map(Following::new).unwrap_or_default();
+        let mut last = answer.push(Odds::of(&logits), guide.forced(0), limits);
+        following.wrote(last, |id| self.is_digit(id));
+        let mut sequence = Sequence::new(&begun.cache, row, begun.room + MOST_NODES + 1)?;
+        while !answer.stopped && answer.ids.len() < begun.room {
+            let mut nodes = vec![Node {
+                token: last,
+                parent: None,
+            }];
+            nodes.extend(following.nodes(begun.room - answer.ids.len()));
+            let logits = rows.forward(&mut sequence, &nodes)?; // (N, V)
+            answer.passes += 1;
+            let vocabulary = logits.len() / nodes.len();
+            let (mut at, mut path) = (0, vec![0]);
+            loop {
+                let logits = &logits[at * vocabulary..][..vocabulary];
+                if guide.observer.is_some() {
+                    let shown = Tensor::f_from_slice(logits)?.f_unsqueeze(0)?;
+                    guide.show(&shown.f_to_kind(begun.logits.kind())?);
                 }
+                let forced = guide.forced(answer.ids.len());
+                last = answer.push(Odds::of(logits), forced, limits);
+                following.wrote(last, |id| self.is_digit(id));
+                if answer.stopped || answer.ids.len() >= begun.room {
+                    break;
+                }
+                // What the model writes was read already where the draft has it.
+                let next = nodes
+                    .iter()
+                    .position(|node| node.parent == Some(at) && node.token == last);
+                let Some(next) = next else { break };
+                at = next;
+                path.push(at);
             }
-            if step + 1 == room || answers.iter().all(|answer| answer.stopped) {
+            sequence.keep(&path);
+        }
+        Ok(answer)
+    }
+
+    /// Answers a token at a time, by libtorch: on a GPU, or of a type that is not for rows.
+    fn step_by_step(
+        &self,
+        mut begun: Begun,
+        limits: &Limits,
+        guide: &mut Guide,
+    ) -> TchResult<Vec<Generated>> {
+        let (batch, _) = begun.logits.size2()?;
+        let mut answers = vec![Generated::default(); batch as usize];
+        for step in 0..begun.room {
+            guide.show(&begun.logits);
+            let logits = begun.logits.f_to_kind(Kind::Float)?;
+            let logits = Vec::<f32>::try_from(logits.f_reshape([-1])?)?;
+            let each = logits.chunks(logits.len() / answers.len().max(1));
+            let mut chosen = Vec::with_capacity(answers.len());
+            for (answer, logits) in answers.iter_mut().zip(each) {
+                chosen.push(match answer.stopped {
+                    true => answer.ids.last().copied().unwrap_or_default(),
+                    false => answer.push(Odds::of(logits), guide.forced(step), limits),
+                });
+            }
+            if step + 1 == begun.room || answers.iter().all(|answer| answer.stopped) {
                 break;
             }
-            let next = self.llm.embed(&chosen)?; // (B, 1, C)
-            logits = self.llm.forward(&next, &mut cache, None)?;
+            let chosen = Tensor::f_from_slice(&chosen)?.f_to_device(self.placement.device)?;
+            let next = self.llm.embed(&chosen.f_unsqueeze(1)?)?; // (B, 1, C)
+            begun.logits = self.llm.forward(&next, &mut begun.cache, None)?;
+            for answer in answers.iter_mut().filter(|answer| !answer.stopped) {
+                answer.passes += 1;
+            }
         }
         Ok(answers)
     }
+
+    /// What an answer lets expect of the next one.
+    pub(super) fn expect(&self, answer: &Generated) -> Draft {
+        Draft::new(&answer.ids, |index| {
+            let id = answer.ids[index];
+            let Some(digit) = self.digit(id) else {
+                return Vec::new();
+            };
+            // What the model thought of, and its neighbours: distances change by little.
+            let others = answer.alternatives.get(index).into_iter().flatten();
+            let thought_of = others
+                .map(|(other, _)| *other)
+                .filter(|id| self.is_digit(*id));
+            let beside = [digit.checked_sub(1), digit.checked_add(1)];
+            let beside = beside.into_iter().flatten().filter(|digit| *digit < 10);
+            let beside = beside.filter_map(|digit| self.tokenizer.id_of(&digit.to_string()));
+            let mut all: Vec<i64> = Vec::new();
+            for other in thought_of.chain(beside) {
+                if !all.contains(&other) {
+                    all.push(other);
+                }
+            }
+            all
+        })
+    }
+
+    fn is_digit(&self, id: i64) -> bool {
+        self.digit(id).is_some()
+    }
+
+    /// The digit that a token is.
+    fn digit(&self, id: i64) -> Option<u8> {
+        let text = self.tokenizer.decode(&[id]).ok()?;
+        text.trim().parse().ok().filter(|digit| *digit < 10)
+    }
 }
 
-/// The likeliest tokens of each row of probabilities (B, V), the likeliest first.
-fn alternatives(probabilities: &Tensor) -> TchResult<Vec<Vec<(i64, f32)>>> {
-    let (_, vocabulary) = probabilities.size2()?;
-    let count = ALTERNATIVES.min(vocabulary);
-    let (values, ids) = probabilities.f_topk(count, -1, true, true)?; // (B, K)
-    let values = Vec::<f32>::try_from(&values.f_flatten(0, -1)?)?;
-    let ids = Vec::<i64>::try_from(&ids.f_flatten(0, -1)?)?;
-    let pairs: Vec<(i64, f32)> = ids.into_iter().zip(values).collect();
-    let likely = |row: &[(i64, f32)]| {
-        let likely = row.iter().filter(|(_, p)| *p >= LEAST_PROBABILITY);
-        likely.copied().collect()
-    };
-    Ok(pairs.chunks(count.max(1) as usize).map(likely).collect())
+/// Prompts that were read.
+struct Begun {
+    cache: Cache,
+    /// Of the first token: (B, V).
+    logits: Tensor,
+    /// So many tokens may follow.
+    room: usize,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tch::Device;
+
     use super::*;
+    use crate::nn::weights::Placement;
 
-    #[test]
-    fn the_likely_tokens_of_each_row_are_kept_the_likeliest_first() {
-        // given two rows of 20 tokens: four that are likely in one, all alike in the other
-        let mut one = [0.0_f32; 20];
-        (one[3], one[7], one[11], one[19]) = (0.25, 0.6, 0.0009, 0.15);
-        let rows = [one, [0.05; 20]].concat();
-        let probabilities = Tensor::from_slice(&rows).reshape([2, 20]);
+    const LIMITS: Limits = Limits {
+        max_new_tokens: 20,
+        stop_ids: Vec::new(),
+    };
 
-        let kept = alternatives(&probabilities).unwrap();
+    fn network(name: &str, kind: Kind) -> SpatialRgpt {
+        let fixtures =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/spatialrgpt");
+        let device = Device::Cpu;
+        SpatialRgpt::load(&fixtures.join(name), Placement { kind, device }).unwrap()
+    }
 
-        // then what is less likely than a thousandth is left out, and of the others there are 16 at most
-        assert_eq!(kept[0], [(7, 0.6), (3, 0.25), (19, 0.15)]);
-        assert_eq!(kept[1].len(), 16);
-        assert!(kept[1].iter().all(|(_, probability)| *probability == 0.05));
+    fn prompts(network: &SpatialRgpt, count: i64) -> Tensor {
+        let ids = Tensor::randint(
+            network.tokenizer.len() as i64,
+            [count, 37],
+            (Kind::Int64, Device::Cpu),
+        );
+        network.llm.embed(&ids).unwrap()
+    }
+
+    fn answer(network: &SpatialRgpt, prompt: &Tensor, draft: Option<&Draft>) -> Generated {
+        let guide = Guide {
+            draft,
+            ..Guide::default()
+        };
+        let answer = || network.continue_prompt(prompt, &LIMITS, guide);
+        tch::no_grad(answer).unwrap()
+    }
+
+    /// Drafts that hold for all, some and none of an answer, and ones that are longer and shorter.
+    fn drafts(ids: &[i64]) -> Vec<Draft> {
+        let changed = |every: usize| -> Vec<i64> {
+            let ids = ids.iter().enumerate();
+            ids.map(|(index, id)| (id + i64::from(index % every == every - 1)) % 100)
+                .collect()
+        };
+        let mut longer = ids.to_vec();
+        longer.splice(5..5, [7, 8]);
+        let shorter = [&ids[..3], &ids[6..]].concat();
+        let beside = |ids: &[i64]| -> Vec<i64> { ids.iter().map(|id| (id + 1) % 100).collect() };
+        let with_others = |expected: &[i64], others: &[i64]| {
+            Draft::new(expected, |index| vec![1, others[index], 2])
+        };
+        [
+            ids,
+            &changed(2),
+            &changed(5),
+            &longer,
+            &shorter,
+            &beside(ids),
+        ]
+        .map(|ids| Draft::new(ids, |_| Vec::new()))
+        .into_iter()
+        // What is right stands beside what is expected.
+        .chain([
+            with_others(&beside(ids), ids),
+            with_others(ids, &beside(ids)),
+        ])
+        .collect()
     }
 
     #[test]
-    fn a_vocabulary_may_be_smaller_than_what_is_kept() {
-        let probabilities = Tensor::from_slice(&[0.4_f32, 0.6]).reshape([1, 2]);
-        let kept = alternatives(&probabilities).unwrap();
-        assert_eq!(kept, [[(1, 0.6), (0, 0.4)]]);
+    fn a_drafted_answer_is_the_plain_one_to_the_bit() {
+        for name in ["a", "c", "clip", "identity", "linear", "siglip_resized"] {
+            for kind in [Kind::Float, Kind::BFloat16] {
+                // given
+                tch::manual_seed(7);
+                let network = network(&format!("{name}/checkpoint"), kind);
+                assert!(network.llm.rows().unwrap().is_some());
+                let prompt = prompts(&network, 1);
+                let plain = answer(&network, &prompt, None);
+                assert_eq!((plain.ids.len(), plain.passes), (20, 19));
+                for (number, draft) in drafts(&plain.ids).iter().enumerate() {
+                    // when
+                    let drafted = answer(&network, &prompt, Some(draft));
+                    // then
+                    let passes = drafted.passes;
+                    let drafted = Generated {
+                        passes: 19,
+                        ..drafted
+                    };
+                    assert_eq!(drafted, plain, "{name} {kind:?} draft {number}");
+                    match number {
+                        0 | 7 => assert_eq!(passes, 1, "what holds is read once"),
+                        6 => assert_eq!(passes, 10, "every other token stands beside"),
+                        _ => assert!(passes <= 19),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn steps_of_rows_are_those_of_libtorch() {
+        for name in ["a", "c"] {
+            // given
+            tch::manual_seed(8);
+            let network = network(&format!("{name}/checkpoint"), Kind::Float);
+            let prompt = prompts(&network, 1);
+            // when
+            let rows = answer(&network, &prompt, None);
+            let libtorch = tch::no_grad(|| {
+                let begun = network.begin(&prompt, &LIMITS, None)?.unwrap();
+                network.step_by_step(begun, &LIMITS, &mut Guide::default())
+            });
+            let libtorch = libtorch.unwrap().remove(0);
+            // then
+            assert_eq!(rows.ids, libtorch.ids);
+            for (one, other) in rows.probabilities.iter().zip(&libtorch.probabilities) {
+                assert!((one - other).abs() < 1e-4, "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_the_same_alone_and_in_a_batch_and_drafts_the_next_one() {
+        // given
+        tch::manual_seed(9);
+        let network = network("a/checkpoint", Kind::Float);
+        let one = prompts(&network, 1);
+        let batch = Tensor::cat(&[&one, &prompts(&network, 1), &one], 0);
+        let mut draft = Draft::default();
+        // when
+        let together = tch::no_grad(|| network.continue_prompts(&batch, &LIMITS, &mut draft));
+        let together = together.unwrap();
+        // then, the prompt's own numbers being libtorch's, which a batch may change by a rounding
+        let alone = answer(&network, &one, None);
+        for answer in [&together[0], &together[2]] {
+            assert_eq!(answer.ids, alone.ids);
+        }
+        assert_eq!(draft, network.expect(&together[2]));
+        // and a script is followed whatever the model says
+        let script: Vec<i64> = (10..30).collect();
+        let guide = Guide {
+            draft: Some(&Draft::new(&script, |_| Vec::new())),
+            script: Some(&script),
+            ..Guide::default()
+        };
+        let scripted = tch::no_grad(|| network.continue_prompt(&one, &LIMITS, guide)).unwrap();
+        assert_eq!((scripted.ids, scripted.passes), (script, 1));
     }
 }

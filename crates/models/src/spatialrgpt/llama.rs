@@ -5,7 +5,13 @@
 //! llava/train/transformers_replace/models/llama/modeling_llama.py, 61-75 (norm), 81-140 and 160-191 (positions), 194-223
 //! (MLP), 226-395 (attention), 611-684 (a layer), 796-936 (the model), 939-1158 (with its head).
 
+mod rows;
+
+use std::cell::OnceCell;
+
 use tch::{Device, Kind, Tensor};
+
+pub(super) use self::rows::{Node, RowDecoder, Sequence};
 
 use super::config::LlamaConfig;
 use crate::error::Result;
@@ -22,6 +28,7 @@ pub(super) struct Llama {
     lm_head: Linear,
     rope: RotaryEmbedding,
     config: LlamaConfig,
+    rows: OnceCell<Option<RowDecoder>>,
 }
 
 impl Llama {
@@ -47,6 +54,7 @@ impl Llama {
             rope: RotaryEmbedding::new(config, embed_tokens.kind(), embed_tokens.device()),
             embed_tokens,
             config: config.clone(),
+            rows: OnceCell::new(),
         };
         drop((scope, model, head));
         let layers = (0..config.num_hidden_layers)
@@ -65,9 +73,14 @@ impl Llama {
         Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)
     }
 
-    /// Whether the next positions of so many sequences are computed from compact weights.
-    pub(super) fn is_compact_for(&self, sequences: i64) -> TchResult<bool> {
-        self.lm_head.is_compact_for(sequences as usize)
+    /// The same for rows on the processor, made when it is first asked for; `None` where the weights lie elsewhere or are of
+    /// another type.
+    pub(super) fn rows(&self) -> TchResult<Option<&RowDecoder>> {
+        if let Some(rows) = self.rows.get() {
+            return Ok(rows.as_ref());
+        }
+        let rows = RowDecoder::of(self)?;
+        Ok(self.rows.get_or_init(|| rows).as_ref())
     }
 
     /// A cache for `batch` sequences of at most `length` positions.
@@ -98,8 +111,13 @@ impl Llama {
         let (_, t, _) = embeds.size3()?;
         let rotation = self.rope.at(cache.length, t)?;
         let mut x = embeds.shallow_clone();
-        for (layer, key_value) in self.layers.iter().zip(&mut cache.layers) {
-            x = layer.forward(&x, &rotation, Before::Cached(key_value, cache.length))?;
+        let last = self.layers.len().saturating_sub(1);
+        for (index, (layer, key_value)) in self.layers.iter().zip(&mut cache.layers).enumerate() {
+            // Of the last layer nothing but the last position is read.
+            x = match index == last {
+                true => layer.forward_last(&x, &rotation, key_value, cache.length)?,
+                false => layer.forward(&x, &rotation, Before::Cached(key_value, cache.length))?,
+            };
             if let Some(hidden) = hidden.as_deref_mut() {
                 hidden.push(x.f_select(1, -1)?);
             }
@@ -201,7 +219,25 @@ impl DecoderLayer {
     /// (B, T, C) -> (B, T, C)
     fn forward(&self, x: &Tensor, rotation: &Rotation, before: Before) -> TchResult<Tensor> {
         let normed = self.input_layernorm.forward(x)?;
-        let mut attended = self.self_attn.forward(&normed, rotation, before)?;
+        let attended = self.self_attn.forward(&normed, rotation, before)?;
+        self.rest(x, attended)
+    }
+
+    /// The same of the last position alone: (B, T, C) -> (B, 1, C).
+    fn forward_last(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        key_value: &mut KeyValue,
+        position: i64,
+    ) -> TchResult<Tensor> {
+        let normed = self.input_layernorm.forward(x)?;
+        let attended = (self.self_attn).forward_last(&normed, rotation, key_value, position)?;
+        self.rest(&x.f_narrow(1, -1, 1)?, attended)
+    }
+
+    /// What comes after the attention.
+    fn rest(&self, x: &Tensor, mut attended: Tensor) -> TchResult<Tensor> {
         let x = attended.f_add_(x)?;
         let normed = self.post_attention_layernorm.forward(&x)?;
         self.mlp.forward(&normed)?.f_add_(&x)
@@ -241,11 +277,7 @@ impl Attention {
     fn forward(&self, x: &Tensor, rotation: &Rotation, before: Before) -> TchResult<Tensor> {
         let (b, t, _) = x.size3()?;
         let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
-        let qkv = self
-            .qkv_proj
-            .forward(x)?
-            .f_view([b, t, h + 2 * kv, d])?
-            .f_transpose(1, 2)?; // (B, H + 2 KV, T, D)
+        let qkv = heads(&self.qkv_proj.forward(x)?, d)?; // (B, H + 2 KV, T, D)
         let parts = qkv.f_split_with_sizes([h + kv, kv], 1)?;
         let (qk, v) = (&parts[0], &parts[1]);
         let rotated = rotation.apply(qk)?.f_split_with_sizes([h, kv], 1)?; // (B, H and KV, T, D)
@@ -264,6 +296,43 @@ impl Attention {
         let y = y.f_transpose(1, 2)?.f_reshape([b, t, h * d])?;
         self.o_proj.forward(&y)
     }
+
+    /// What the last position finds: (B, T, C) -> (B, 1, C). Keys and values are needed of all.
+    fn forward_last(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        key_value: &mut KeyValue,
+        position: i64,
+    ) -> TchResult<Tensor> {
+        let (b, ..) = x.size3()?;
+        let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
+        let k = self.qkv_proj.forward_part(x, h * d, kv * d)?;
+        let v = self.qkv_proj.forward_part(x, (h + kv) * d, kv * d)?;
+        let last = x.f_narrow(1, -1, 1)?;
+        let q = self.qkv_proj.forward_part(&last, 0, h * d)?;
+        let k = rotation.apply(&heads(&k, d)?)?; // (B, KV, T, D)
+        let q = rotation.last()?.apply(&heads(&q, d)?)?; // (B, H, 1, D)
+        let (k, v) = key_value.append(&k, &heads(&v, d)?, position)?;
+        let y = Tensor::f_scaled_dot_product_attention(
+            &q,
+            &k,
+            &v,
+            None::<&Tensor>,
+            0.0,
+            false,
+            None,
+            h != kv,
+        )?; // (B, H, 1, D)
+        let y = y.f_transpose(1, 2)?.f_reshape([b, 1, h * d])?;
+        self.o_proj.forward(&y)
+    }
+}
+
+/// (B, T, heads * D) -> (B, heads, T, D)
+fn heads(x: &Tensor, width: i64) -> TchResult<Tensor> {
+    let (b, t, _) = x.size3()?;
+    x.f_view([b, t, -1, width])?.f_transpose(1, 2)
 }
 
 /// down(silu(gate(x)) * up(x))
@@ -341,6 +410,14 @@ impl RotaryEmbedding {
         }
     }
 
+    fn shallow_clone(&self) -> Self {
+        Self {
+            inv_freq: self.inv_freq.shallow_clone(),
+            factor: self.factor,
+            kind: self.kind,
+        }
+    }
+
     /// The rotation of `count` positions from `start` on.
     fn at(&self, start: i64, count: i64) -> TchResult<Rotation> {
         let options = (Kind::Float, self.inv_freq.device());
@@ -375,6 +452,14 @@ struct Rotation {
 }
 
 impl Rotation {
+    /// That of the last position: of (T, D) the row (1, D).
+    fn last(&self) -> TchResult<Self> {
+        Ok(Self {
+            cos: self.cos.f_narrow(-2, -1, 1)?,
+            sin: self.sin.f_narrow(-2, -1, 1)?,
+        })
+    }
+
     /// Rotates the pairs (i, i + D/2) of (B, heads, T, D).
     fn apply(&self, x: &Tensor) -> TchResult<Tensor> {
         let half = x.size4()?.3 / 2;

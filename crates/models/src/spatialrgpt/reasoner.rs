@@ -1,10 +1,12 @@
 //! A loaded checkpoint with everything around the network that turns pictures, regions and words into
 //! its inputs, and its tokens into words: what the commands and the estimator speak to.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
 use super::config::{ModelConfig, Trained};
+use super::draft::Draft;
 use super::generate::{Generated, Limits, Request};
 use super::model::{Features, SpatialRgpt, View};
 use crate::error::{Error, Result};
@@ -21,6 +23,15 @@ pub struct Reasoner {
     processor: ImageProcessor,
     template: Template,
     limits: Limits,
+    /// What the last answer lets expect of the next one to the same question.
+    expected: RefCell<Expected>,
+}
+
+#[derive(Default)]
+struct Expected {
+    /// The question's prompt.
+    ids: Vec<i64>,
+    draft: Draft,
 }
 
 /// What the model said, as it said it.
@@ -65,6 +76,7 @@ impl Reasoner {
             model,
             processor,
             template,
+            expected: RefCell::default(),
         })
     }
 
@@ -153,7 +165,16 @@ impl Reasoner {
                 mentions: &prompt.mentions,
             })
             .collect();
-        let generated = self.model.generate(&requests, &self.limits)?;
+        let mut expected = self.expected.borrow_mut();
+        if ids.last().is_some_and(|ids| expected.ids != *ids) {
+            *expected = Expected::default();
+        }
+        let limits = &self.limits;
+        let generated = self
+            .model
+            .generate(&requests, limits, &mut expected.draft)?;
+        drop(requests);
+        expected.ids = ids.into_iter().next_back().unwrap_or_default();
         generated.into_iter().map(|g| self.decode(g)).collect()
     }
 

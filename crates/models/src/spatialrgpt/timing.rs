@@ -7,10 +7,12 @@ use std::time::Instant;
 use serde::Serialize;
 use tch::{Cuda, Device};
 
-use super::generate::Limits;
+use super::draft::Draft;
+use super::generate::{Guide, Limits};
+use super::model::SpatialRgpt;
 use super::reasoner::Reasoner;
 use super::trace::{Case, Tracer};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::torch::torch_error;
 use spatial_reward_core::prompt::Conversation;
 
@@ -27,16 +29,19 @@ pub struct StageSeconds {
     pub words: f64,
     /// The prompt through the language model, and the first token.
     pub prefill: f64,
-    /// The other tokens, one at a time.
+    /// The other tokens.
     pub decode: f64,
     /// All of it.
     pub frame: f64,
     /// How long the prompt was.
     pub prompt_tokens: usize,
+    /// How often the decoder was run for the other tokens.
+    pub passes: usize,
 }
 
 /// Times frames over the cases of `inputs/meta.json` that mention a region, one after the other. Each
-/// makes exactly `new_tokens` tokens, whatever they are. One more frame comes first, to warm up.
+/// makes exactly `new_tokens` tokens: the first ones of the case's answer where it has one, for a random network says nothing
+/// twice, and whatever they are elsewhere. An answer drafts the next one. One more frame comes first, to warm up.
 ///
 /// # Errors
 /// What the inputs or the model refuse.
@@ -55,16 +60,21 @@ pub fn time_stages(
         })
         .map(|case| Tracer::new(reasoner, case, inputs))
         .collect::<Result<Vec<_>>>()?;
+    let mut draft = Draft::default();
     let cycle = tracers.iter().cycle().take(frames + 1);
     let timed: Result<Vec<_>> = cycle
-        .map(|tracer| timed_frame(tracer, new_tokens))
+        .map(|tracer| timed_frame(tracer, new_tokens, &mut draft))
         .collect();
     Ok(timed?.split_off(1))
 }
 
-fn timed_frame(tracer: &Tracer, new_tokens: usize) -> Result<StageSeconds> {
+fn timed_frame(tracer: &Tracer, new_tokens: usize, draft: &mut Draft) -> Result<StageSeconds> {
     let reasoner = tracer.reasoner;
     let model = reasoner.model();
+    let script = match &tracer.case.answer {
+        Some(answer) => Some(script(model, answer, new_tokens)?),
+        None => None,
+    };
     let mut clock = Stopwatch::start(model.placement.device);
     let view = tracer.view(tracer.depth.as_ref())?;
     let prepare = clock.lap();
@@ -90,12 +100,18 @@ fn timed_frame(tracer: &Tracer, new_tokens: usize) -> Result<StageSeconds> {
     let mut observer = |_: &tch::Tensor| {
         first_token.get_or_insert_with(|| clock.lap());
     };
-    let generated =
-        tch::no_grad(|| model.continue_prompt(&embeds, &limits, None, Some(&mut observer)))
-            .map_err(torch_error("generate the answer"))?;
-    for generated in generated {
-        reasoner.decode(generated)?;
-    }
+    let guide = Guide {
+        draft: Some(draft),
+        script: script.as_deref(),
+        observer: Some(&mut observer),
+        ..Guide::default()
+    };
+    let generated = tch::no_grad(|| model.continue_prompt(&embeds, &limits, guide))
+        .map_err(torch_error("generate the answer"))?;
+    let passes = generated.passes;
+    let expected = model.expect(&generated);
+    reasoner.decode(generated)?;
+    *draft = expected;
     let decode = clock.lap();
     Ok(StageSeconds {
         prepare,
@@ -105,8 +121,28 @@ fn timed_frame(tracer: &Tracer, new_tokens: usize) -> Result<StageSeconds> {
         prefill: first_token.unwrap_or_default(),
         decode,
         frame: clock.total(),
+        passes,
         prompt_tokens: embeds.size().get(1).copied().unwrap_or_default() as usize,
     })
+}
+
+/// The first tokens of an answer.
+fn script(model: &SpatialRgpt, answer: &str, new_tokens: usize) -> Result<Vec<i64>> {
+    let mut ids = model.tokenizer.encode(answer)?;
+    if ids.first().copied() == model.tokenizer.bos_id() && !ids.is_empty() {
+        ids.remove(0);
+    }
+    if ids.len() < new_tokens {
+        return Err(Error::output(
+            "meta.json",
+            format!(
+                "an answer has {} tokens, and {new_tokens} are timed",
+                ids.len()
+            ),
+        ));
+    }
+    ids.truncate(new_tokens);
+    Ok(ids)
 }
 
 struct Stopwatch {

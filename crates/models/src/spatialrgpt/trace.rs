@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::generate::{Generated, Limits};
+use super::generate::{Generated, Guide, Limits};
 use super::model::{Features, View};
 use super::reasoner::Reasoner;
 use crate::error::{Error, Result};
@@ -24,6 +24,9 @@ pub(super) struct Case {
     /// x_min, y_min, x_max, y_max in pixels.
     boxes: Vec<[f64; 4]>,
     turns: Vec<String>,
+    /// What a benchmark takes for the model's answer.
+    #[serde(default)]
+    pub(super) answer: Option<String>,
 }
 
 impl Case {
@@ -279,8 +282,12 @@ impl<'a> Turn<'a> {
         let mut steps: Vec<Tensor> = Vec::new();
         let mut observer = |logits: &Tensor| steps.push(logits.shallow_clone());
         let limits: &Limits = reasoner.limits();
-        let generated =
-            model.continue_prompt(&embeds, limits, Some(&mut layers), Some(&mut observer))?;
+        let guide = Guide {
+            hidden: Some(&mut layers),
+            observer: Some(&mut observer),
+            ..Guide::default()
+        };
+        let generated = model.continue_prompt(&embeds, limits, guide)?;
         for (layer, hidden) in layers.iter().enumerate() {
             self.keep(&format!("llm_layer{layer}_last"), hidden.f_squeeze()?);
         }
@@ -290,7 +297,6 @@ impl<'a> Turn<'a> {
             self.keep("step_top5_vals", values);
             self.keep("step_top5_ids", ids);
         }
-        let generated = generated.into_iter().next().unwrap_or_default();
         let mut output_ids: Vec<i64> = model.tokenizer.bos_id().into_iter().collect();
         output_ids.extend(&generated.ids);
         self.keep("output_ids", Tensor::f_from_slice(&output_ids)?);

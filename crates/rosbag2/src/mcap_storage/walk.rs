@@ -100,7 +100,8 @@ impl<'a> Walk<'a> {
             // What is missing of a cut chunk shows when its messages are read.
             op::CHUNK if cut => return self.chunk(record).map(|()| None),
             _ if cut => {
-                let what = format!("the file ends inside a record of {body_bytes} bytes, as if cut");
+                let what =
+                    format!("the file ends inside a record of {body_bytes} bytes, as if cut");
                 return Err(what.into());
             }
             op::CHUNK => self.chunk(record)?,

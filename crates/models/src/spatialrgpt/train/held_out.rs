@@ -4,6 +4,7 @@
 use super::maker::Maker;
 use super::rows::{TrainingRow, Turn};
 use crate::error::Result;
+use crate::spatialrgpt::draft::Draft;
 use crate::spatialrgpt::generate::{Generated, Limits, Request};
 use crate::spatialrgpt::model::{SpatialRgpt, View};
 use spatial_reward_core::answer::parse_distance;
@@ -118,7 +119,7 @@ fn ask(
             mentions: &turn.mentions,
         })
         .collect();
-    network.generate(&requests, limits)
+    network.generate(&requests, limits, &mut Draft::default())
 }
 
 impl Figures {

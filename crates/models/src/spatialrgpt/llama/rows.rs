@@ -1,0 +1,313 @@
+//! The decoder for what follows the prompt, on a processor: a few positions at a time, each with the numbers that it would
+//! have alone. So a whole guessed answer can be read in one pass, and what it confirms is what single steps would have
+//! given, to the bit. Between libtorch's prompt and this lie only the keys and values.
+
+use std::sync::{Mutex, PoisonError};
+
+use tch::{Kind, Tensor};
+
+use super::{Attention, Cache, DecoderLayer, Llama, Mlp, RmsNorm, RotaryEmbedding, Rotation};
+use crate::nn::layers::CompactLinear;
+use crate::nn::team::share_if;
+use crate::nn::torch::TchResult;
+use crate::nn::vector::{HeadCache, attend, gated, rms_norm};
+
+/// The decoder's layers for rows.
+#[derive(Debug)]
+pub(in crate::spatialrgpt) struct RowDecoder {
+    embed_tokens: Tensor,
+    rope: RotaryEmbedding,
+    layers: Vec<RowLayer>,
+    norm: RowNorm,
+    lm_head: CompactLinear,
+}
+
+/// A token that is read after what a sequence holds, or after another token of the same pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::spatialrgpt) struct Node {
+    pub token: i64,
+    /// The node before it, which comes earlier in the pass; `None` if it follows the sequence.
+    pub parent: Option<usize>,
+}
+
+/// What was read of one sequence.
+pub(in crate::spatialrgpt) struct Sequence {
+    /// Of each layer and head.
+    heads: Vec<Vec<HeadCache>>,
+    length: usize,
+}
+
+impl Sequence {
+    /// The sequence of a row of libtorch's cache, with room for more positions.
+    pub(in crate::spatialrgpt) fn new(cache: &Cache, row: i64, more: usize) -> TchResult<Self> {
+        let length = cache.length as usize;
+        let heads = cache.layers.iter().map(|layer| {
+            let of = |all: &Tensor| {
+                let read = all
+                    .f_narrow(0, row, 1)?
+                    .f_narrow(2, 0, cache.length)? // (1, H, T, D)
+                    .f_to_kind(Kind::Float)?;
+                TchResult::Ok(read)
+            };
+            let flat = |tensor: Tensor| Vec::<f32>::try_from(tensor.f_reshape([-1])?);
+            let (_, heads, _, width) = layer.key.size4()?;
+            let size = length * width as usize;
+            let keys = flat(of(&layer.key)?.f_transpose(2, 3)?.f_contiguous()?)?; // (H, D, T)
+            let values = flat(of(&layer.value)?)?; // (H, T, D)
+            let each = (0..heads as usize).map(|head| {
+                let part = head * size..(head + 1) * size;
+                HeadCache::of(&keys[part.clone()], &values[part], width as usize, more)
+            });
+            Ok(each.collect())
+        });
+        Ok(Self {
+            heads: heads.collect::<TchResult<_>>()?,
+            length,
+        })
+    }
+
+    /// Of the pass that was read last, these nodes, each the next one's parent, are what follows; the others are forgotten.
+    pub(in crate::spatialrgpt) fn keep(&mut self, nodes: &[usize]) {
+        for (place, node) in nodes.iter().enumerate() {
+            if place != *node {
+                for head in self.heads.iter_mut().flatten() {
+                    head.move_back(self.length + node, self.length + place);
+                }
+            }
+        }
+        self.length += nodes.len();
+    }
+}
+
+impl RowDecoder {
+    /// The layers of `llama`; `None` where its weights are not on the processor, in float32 or bfloat16.
+    pub(super) fn of(llama: &Llama) -> TchResult<Option<Self>> {
+        let layers = llama.layers.iter().map(RowLayer::of);
+        let layers: Option<Vec<RowLayer>> = layers.collect::<TchResult<_>>()?;
+        let (Some(layers), Some(lm_head)) = (layers, llama.lm_head.compact()?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            embed_tokens: llama.embed_tokens.shallow_clone(),
+            rope: llama.rope.shallow_clone(),
+            layers,
+            norm: RowNorm::of(&llama.norm)?,
+            lm_head,
+        }))
+    }
+
+    /// Reads the nodes behind a sequence -> logits (nodes, V) of the token after each. Their keys and values stand behind the
+    /// sequence until [`Sequence::keep`] says which of them are of it.
+    pub(in crate::spatialrgpt) fn forward(
+        &self,
+        sequence: &mut Sequence,
+        nodes: &[Node],
+    ) -> TchResult<Vec<f32>> {
+        let tokens: Vec<i64> = nodes.iter().map(|node| node.token).collect();
+        let tokens = Tensor::f_from_slice(&tokens)?;
+        let embeds = self.embed_tokens.f_index_select(0, &tokens)?; // (N, C)
+        let mut x = Vec::<f32>::try_from(embeds.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+        let mut paths: Vec<Vec<usize>> = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            let before = node.parent.and_then(|parent| paths.get(parent));
+            let mut path = before.cloned().unwrap_or_default();
+            path.push(sequence.length + index);
+            paths.push(path);
+        }
+        let pass = Pass {
+            length: sequence.length,
+            turns: Turns::of(&self.rope, sequence.length, &paths)?,
+            paths,
+        };
+        for (layer, heads) in self.layers.iter().zip(&mut sequence.heads) {
+            x = layer.forward(x, heads, &pass);
+        }
+        Ok(self.lm_head.forward(&self.norm.forward(&x)))
+    }
+}
+
+/// What all layers need to know of the nodes.
+struct Pass {
+    /// Positions that were read before.
+    length: usize,
+    /// Where in the caches a node and those before it stand.
+    paths: Vec<Vec<usize>>,
+    turns: Turns,
+}
+
+/// Cosines and sines of the nodes' positions, (N, D) each, the sines' first halves negated.
+struct Turns {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+}
+
+impl Turns {
+    fn of(rope: &RotaryEmbedding, length: usize, paths: &[Vec<usize>]) -> TchResult<Self> {
+        let positions = paths.iter().map(|path| (length + path.len() - 1) as i64);
+        let positions: Vec<i64> = positions.collect();
+        let Rotation { cos, sin } = rope.rotation(&Tensor::f_from_slice(&positions)?)?;
+        let flat = |all: Tensor| Vec::<f32>::try_from(all.f_to_kind(Kind::Float)?.f_reshape([-1])?);
+        Ok(Self {
+            cos: flat(cos)?,
+            sin: flat(sin)?,
+        })
+    }
+
+    /// Rotates the pairs (i, i + D/2) of a head (D) of a node.
+    fn apply(&self, node: usize, x: &mut [f32]) {
+        let width = x.len();
+        let (cos, sin) = (&self.cos[node * width..], &self.sin[node * width..]);
+        let (low, high) = x.split_at_mut(width / 2);
+        for (i, (low, high)) in low.iter_mut().zip(high).enumerate() {
+            let other = width / 2 + i;
+            let turned = [
+                *low * cos[i] + *high * sin[i],
+                *high * cos[other] + *low * sin[other],
+            ];
+            [*low, *high] = turned;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RowLayer {
+    input_layernorm: RowNorm,
+    self_attn: RowAttention,
+    post_attention_layernorm: RowNorm,
+    mlp: RowMlp,
+}
+
+impl RowLayer {
+    fn of(layer: &DecoderLayer) -> TchResult<Option<Self>> {
+        let (self_attn, mlp) = (RowAttention::of(&layer.self_attn)?, RowMlp::of(&layer.mlp)?);
+        let (Some(self_attn), Some(mlp)) = (self_attn, mlp) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            input_layernorm: RowNorm::of(&layer.input_layernorm)?,
+            self_attn,
+            post_attention_layernorm: RowNorm::of(&layer.post_attention_layernorm)?,
+            mlp,
+        }))
+    }
+
+    /// (N, C) -> (N, C)
+    fn forward(&self, mut x: Vec<f32>, heads: &mut [HeadCache], pass: &Pass) -> Vec<f32> {
+        let normed = self.input_layernorm.forward(&x);
+        add(&mut x, &self.self_attn.forward(&normed, heads, pass));
+        let normed = self.post_attention_layernorm.forward(&x);
+        add(&mut x, &self.mlp.forward(&normed));
+        x
+    }
+}
+
+fn add(x: &mut [f32], more: &[f32]) {
+    for (x, more) in x.iter_mut().zip(more) {
+        *x += more;
+    }
+}
+
+#[derive(Debug)]
+struct RowAttention {
+    qkv_proj: CompactLinear,
+    o_proj: CompactLinear,
+    heads: usize,
+    key_value_heads: usize,
+    head_dim: usize,
+}
+
+impl RowAttention {
+    fn of(attention: &Attention) -> TchResult<Option<Self>> {
+        let layers = (attention.qkv_proj.compact()?, attention.o_proj.compact()?);
+        let (Some(qkv_proj), Some(o_proj)) = layers else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            qkv_proj,
+            o_proj,
+            heads: attention.heads as usize,
+            key_value_heads: attention.key_value_heads as usize,
+            head_dim: attention.head_dim as usize,
+        }))
+    }
+
+    /// (N, C) -> (N, C)
+    fn forward(&self, x: &[f32], caches: &mut [HeadCache], pass: &Pass) -> Vec<f32> {
+        let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
+        let mut qkv = self.qkv_proj.forward(x); // (N, (H + 2 KV) D)
+        for (node, row) in qkv.chunks_exact_mut((h + 2 * kv) * d).enumerate() {
+            let (rotated, values) = row.split_at_mut((h + kv) * d);
+            for head in rotated.chunks_exact_mut(d) {
+                pass.turns.apply(node, head);
+            }
+            let keys = rotated[h * d..].chunks_exact(d);
+            for ((cache, key), value) in caches.iter_mut().zip(keys).zip(values.chunks_exact(d)) {
+                cache.put(pass.length + node, key, value);
+            }
+        }
+        let mut y = vec![0.0; pass.paths.len() * h * d]; // (N, H D)
+        {
+            let work = Mutex::new(y.chunks_exact_mut(d).enumerate());
+            let caches = &*caches;
+            let attention = || {
+                loop {
+                    let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((index, found)) = next else { break };
+                    let (node, head) = (index / h, index % h);
+                    let query = &qkv[(node * (h + 2 * kv) + head) * d..][..d];
+                    let cache = &caches[head * kv / h];
+                    attend(query, cache, pass.length, &pass.paths[node], found);
+                }
+            };
+            share_if(2 * pass.paths.len() * h * d * pass.length, attention);
+        }
+        self.o_proj.forward(&y)
+    }
+}
+
+#[derive(Debug)]
+struct RowMlp {
+    gate_up_proj: CompactLinear,
+    down_proj: CompactLinear,
+    inner: usize,
+}
+
+impl RowMlp {
+    fn of(mlp: &Mlp) -> TchResult<Option<Self>> {
+        let layers = (mlp.gate_up_proj.compact()?, mlp.down_proj.compact()?);
+        let (Some(gate_up_proj), Some(down_proj)) = layers else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            gate_up_proj,
+            down_proj,
+            inner: mlp.inner as usize,
+        }))
+    }
+
+    /// (N, C) -> (N, C)
+    fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let both = self.gate_up_proj.forward(x); // (N, 2 I)
+        self.down_proj.forward(&gated(&both, self.inner))
+    }
+}
+
+#[derive(Debug)]
+struct RowNorm {
+    weight: Vec<f32>,
+    eps: f32,
+}
+
+impl RowNorm {
+    fn of(norm: &RmsNorm) -> TchResult<Self> {
+        Ok(Self {
+            weight: Vec::try_from(norm.weight.f_to_kind(Kind::Float)?)?,
+            eps: norm.eps as f32,
+        })
+    }
+
+    /// (N, C) -> (N, C)
+    fn forward(&self, x: &[f32]) -> Vec<f32> {
+        rms_norm(x, &self.weight, self.eps)
+    }
+}
