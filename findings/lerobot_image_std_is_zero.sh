@@ -20,12 +20,13 @@
 #            RunningQuantileStats.update (batch**2), sample_images (uint8), get_statistics (maximum of 0 and the
 #            variance); video_utils.py hands the streaming encoder's uint8 frames to the same class. Issue 3682 and
 #            pull request 3697 there. By their sources 0.4.0 to 0.5.1 square so; 0.6.0 converts first, and 0.3.3 calls
-#            numpy.std. Run here: 0.6.1 is right.
+#            numpy.std. Run here: of such short episodes 0.6.1 is right (of longer ones, see
+#            lerobot_picture_statistics_in_float32.sh).
 # Hurt       Who normalizes pictures by the statistics of the data set: a policy with VISUAL: MEAN_STD (ACT, diffusion)
 #            and use_imagenet_stats=false, as for depth or infrared in a picture, divides by 0 + 1e-8, which gave
 #            values of 4e7, or by a sixth of the deviation. The numbers go along with the data set, in
 #            meta/stats.json. lerobot-train hides it by default, since it puts ImageNet's in their place.
-# Do         Record with 0.6.0 or newer, or work out std anew from the pictures; distrust one below 0.05.
+# Do         Work out std anew from the pictures; distrust one below 0.05.
 set -euo pipefail
 
 work=$(mktemp -d)

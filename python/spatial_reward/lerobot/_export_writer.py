@@ -110,7 +110,7 @@ class DatasetWriter:
             "task_index": np.full((frames, 1), self._tasks.setdefault(task, len(self._tasks))),
         }
         stats = {
-            name: pictures[name].stats if name in pictures else statistics.of_rows(columns[name])
+            name: statistics.stored(pictures[name].stats if name in pictures else statistics.of_rows(columns[name]))
             for name in self.features
         }
         row = {"episode_index": self.episodes, "tasks": [task], "length": frames}

@@ -21,6 +21,8 @@ from .packages import needed
 INFO = Path("meta") / "info.json"
 STATS = Path("meta") / "stats.json"
 EPISODES = Path("meta") / "episodes"
+# How the rewards came about: a file of this package.
+PROVENANCE = Path("meta") / "spatial_reward.json"
 
 Feature = dict[str, Any]
 

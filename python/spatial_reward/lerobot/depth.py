@@ -4,7 +4,7 @@ bare numbers.
 The code is q = 4095 (log(z + shift) - log(min + shift)) / (log(max + shift) - log(min + shift)), rounded; its
 parameters are in the feature's info, and 0.01, 10 and 3.5 m where they are not. What was not measured, and what is
 beyond either end, has the code of that end: both ends are NaN here. Integers are millimetres, of which 0 was not
-measured; floats are metres.
+measured, and floats are metres, unless `depth_unit` in the feature's info says another (LeRobot 0.6 writes it there).
 """
 
 from __future__ import annotations
@@ -39,19 +39,22 @@ def depth_pictures(dataset: Dataset, key: str) -> Pictures:
             return table[codes(frame, key)]
 
         return VideoPictures(dataset, key, decoded)
+    unit = details(feature).get("depth_unit")
+    if unit not in {None, "m", "mm"}:
+        raise error("depth", f"the info of {key} has the depth_unit {unit!r}, and it is m or mm")
     if feature.get("dtype") == "image":
-        return ColumnPictures(dataset, key, lambda image: of_numbers(_of_image(image, key), key))
-    return _NumberDepth(dataset, key)
+        return ColumnPictures(dataset, key, lambda image: of_numbers(_of_image(image, key), key, unit))
+    return _NumberDepth(dataset, key, unit)
 
 
 class _NumberDepth(ColumnPictures):
-    def __init__(self, dataset: Dataset, key: str) -> None:
+    def __init__(self, dataset: Dataset, key: str, unit: str | None) -> None:
         super().__init__(dataset, key, None)
-        self._name = key
+        self._name, self._unit = key, unit
         self._dtype = str(dataset.features[key].get("dtype"))
 
     def _decoded(self, value: Any, episode: Any, frame: int) -> npt.NDArray[Any]:
-        return of_numbers(super()._decoded(value, episode, frame), self._name)
+        return of_numbers(super()._decoded(value, episode, frame), self._name, self._unit)
 
 
 def metres_of_codes(feature: Feature, key: str) -> npt.NDArray[np.float32]:
@@ -87,14 +90,16 @@ def codes(frame: Any, key: str) -> npt.NDArray[np.uint16]:
     return np.minimum(lines[: frame.height, : frame.width], _STEPS)
 
 
-def of_numbers(depth: npt.NDArray[Any], key: str) -> npt.NDArray[Any]:
-    """Depth of an array with or without an axis of one channel."""
+def of_numbers(depth: npt.NDArray[Any], key: str, unit: str | None = None) -> npt.NDArray[Any]:
+    """Depth of an array with or without an axis of one channel: float32 in metres or uint16 in millimetres."""
     if depth.ndim == 3 and 1 in {depth.shape[0], depth.shape[-1]}:
         depth = depth[0] if depth.shape[0] == 1 else depth[..., 0]
     if depth.ndim != 2:
         raise error("depth", f"{key} has the shape {depth.shape}, and depth is (height, width)")
     if np.issubdtype(depth.dtype, np.floating):
-        return np.ascontiguousarray(depth, np.float32)
+        return np.ascontiguousarray(depth / 1000 if unit == "mm" else depth, np.float32)
+    if unit == "m":
+        return np.where(depth > 0, depth, np.nan).astype(np.float32)
     if depth.size and (depth.min() < 0 or depth.max() > np.iinfo(np.uint16).max):
         raise error("depth", f"{key} has values from {depth.min()} to {depth.max()}, and millimetres are 0 to 65535")
     return np.ascontiguousarray(depth, np.uint16)

@@ -29,6 +29,7 @@ from spatial_reward._errors import error
 from spatial_reward.lerobot._export_grid import rate_of
 from spatial_reward.lerobot._export_pictures import COLOR_CODEC, DEPTH_CODEC
 from spatial_reward.lerobot._export_rewards import POLICIES, Alignment, OnInvalid
+from spatial_reward.lerobot.dataset import PROVENANCE
 
 AnyPath = str | os.PathLike[str]
 Region = str | Sequence[float] | None
@@ -276,7 +277,7 @@ def _write_provenance(partial: Path, plan: Plan, exported: Exported, kinds: dict
         "state": [_signal(signal) for signal in plan.state],
         "action": [_signal(signal) for signal in plan.action],
     }
-    path = partial / "meta" / "spatial_reward.json"
+    path = partial / PROVENANCE
     path.write_text(json.dumps(content, indent=4, ensure_ascii=False), encoding="utf-8")
 
 

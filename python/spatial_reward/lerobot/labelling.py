@@ -127,6 +127,7 @@ def label_dataset(
     taken = _taken(source, episodes, writes)
     if writes:
         output.check_columns(source, list(names.values()), replace_columns)
+        output.provenance(source.root)
     check_sidecars(paths)
     chosen = choices(
         source,
@@ -156,7 +157,7 @@ def label_dataset(
                 measured[index] = each
                 values[index] = rows(each, align, policy, chosen.shaping(), index)
             told = {**said, "columns": names, "invalid": _invalid(measured)}
-            output.write(source, staging, _added(values, names, told), in_place)
+            output.write(source, staging, _added(values, names, told), told, in_place)
     else:
         measured.update(measuring.episodes(taken, progress))
     for path in paths:
@@ -222,8 +223,13 @@ def _check_words(alignment: str, policy: str, kind: str) -> None:
         raise error("config", f"on_invalid is zero, and the reward {kind} has no shaping", "take hold")
 
 
-def _added(values: Mapping[int, Rows], names: Mapping[str, str], said: dict[str, Any]) -> list[Added]:
-    """The columns; the first says how they came about."""
+# What of this the column says of itself: what it means, and nothing that differs from one dataset to the next.
+_MEANING = ("reward", "distance", "alignment", "on_invalid")
+
+
+def _added(values: Mapping[int, Rows], names: Mapping[str, str], told: dict[str, Any]) -> list[Added]:
+    """The columns; the first says what it means."""
+    said = {key: told[key] for key in _MEANING}
     added: list[Added] = []
     for what, name in names.items():
         column = {index: getattr(each, what).astype(np.dtype(_DTYPES[what])) for index, each in values.items()}

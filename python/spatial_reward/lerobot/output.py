@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import error
-from .dataset import INFO, STATS, Dataset, episode_files, open_parquet
+from .dataset import INFO, PROVENANCE, STATS, Dataset, episode_files, open_parquet
 from .packages import needed
-from .stats import Stats, of_all, of_rows
+from .stats import Stats, of_all, of_rows, stored
 
 _LOG = logging.getLogger("spatial_reward")
 
@@ -94,17 +94,21 @@ def staged(dataset: Dataset, out: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write(dataset: Dataset, folder: Path, added: Sequence[Added], in_place: bool) -> None:
-    """Write the dataset with the columns into a folder that is empty."""
-    own = {INFO, STATS, *dataset.data_files, *(path.relative_to(dataset.root) for path in episode_files(dataset.root))}
+def write(dataset: Dataset, folder: Path, added: Sequence[Added], told: dict[str, Any], in_place: bool) -> None:
+    """Write the dataset with the columns into a folder that is empty; `told` is how they came about."""
+    files = episode_files(dataset.root)
+    own = {INFO, STATS, PROVENANCE, *dataset.data_files, *(path.relative_to(dataset.root) for path in files)}
     _take_over(dataset.root, folder, own, in_place)
+    keeps_whole = _keeps_whole(files)
     statistics = {
-        column.name: {index: of_rows(values.reshape(-1, 1)) for index, values in column.values.items()}
+        column.name: {
+            index: stored(of_rows(values.reshape(-1, 1)), keeps_whole) for index, values in column.values.items()
+        }
         for column in added
     }
     for path in dataset.data_files:
         _write_data(dataset, path, folder, added)
-    for path in episode_files(dataset.root):
+    for path in files:
         _write_episodes(path, folder / path.relative_to(dataset.root), statistics)
     info = json.loads((dataset.root / INFO).read_text(encoding="utf-8"))
     for column in added:
@@ -118,6 +122,27 @@ def write(dataset: Dataset, folder: Path, added: Sequence[Added], in_place: bool
         for name, episodes in statistics.items():
             stats[name] = {key: value.tolist() for key, value in of_all(list(episodes.values())).items()}
         _write_json(folder / STATS, stats)
+    # Not in the features' info: LeRobot merges datasets whose features are the same, and counts and places differ.
+    before = provenance(dataset.root)
+    _write_json(folder / PROVENANCE, {**before, "labelled": {**before.get("labelled", {}), added[0].name: told}})
+
+
+def provenance(root: Path) -> dict[str, Any]:
+    """What earlier labels and exports wrote of how the rewards came about.
+
+    Raises:
+        Error: something else is there.
+    """
+    path = root / PROVENANCE
+    if not path.exists():
+        return {}
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        whole = None
+    if not isinstance(whole, dict) or not isinstance(whole.get("labelled", {}), dict):
+        raise error("dataset", f"{path} is not what a label or an export writes there", "move it away", str(path))
+    return whole
 
 
 def _check_in_place(root: Path) -> None:
@@ -193,6 +218,18 @@ def _write_data(dataset: Dataset, path: Path, folder: Path, added: Sequence[Adde
     _sync(folder / path)
 
 
+def _keeps_whole(files: Sequence[Path]) -> bool:
+    """Whether the bounds of whole numbers are stored as such, as LeRobot did before 0.6, which has floats throughout.
+
+    One dataset is written in one way, or LeRobot cannot merge it with others of its recorder.
+    """
+    arrow = needed("pyarrow", "writing a LeRobot dataset")
+    schema = open_parquet(files[0]).schema_arrow
+    place = schema.get_field_index("stats/frame_index/min")
+    kind = schema.field(place).type if place >= 0 else None
+    return kind is not None and arrow.types.is_list(kind) and bool(arrow.types.is_integer(kind.value_type))
+
+
 def _write_episodes(before: Path, after: Path, statistics: dict[str, dict[int, Stats]]) -> None:
     arrow, parquet = (
         needed("pyarrow", "writing a LeRobot dataset"),
@@ -204,7 +241,7 @@ def _write_episodes(before: Path, after: Path, statistics: dict[str, dict[int, S
     metadata = {key: value for key, value in (file.schema_arrow.metadata or {}).items() if key != b"huggingface"}
     schema = arrow.schema([file.schema_arrow.field(name) for name in kept], metadata)
     fields = {
-        f"stats/{name}/{key}": (name, key, arrow.list_(arrow.from_numpy_dtype(_stored(value).dtype)))
+        f"stats/{name}/{key}": (name, key, arrow.list_(arrow.from_numpy_dtype(value.dtype)))
         for name, episodes in statistics.items()
         for key, value in next(iter(episodes.values())).items()
     }
@@ -215,15 +252,10 @@ def _write_episodes(before: Path, after: Path, statistics: dict[str, dict[int, S
             table = file.read_row_group(group, columns=kept)
             indices = table["episode_index"].to_pylist()
             for field, (name, key, kind) in fields.items():
-                values = [_stored(statistics[name][index][key]).tolist() for index in indices]
+                values = [statistics[name][index][key].tolist() for index in indices]
                 table = table.append_column(field, arrow.array(values, kind))
             writer.write_table(table.cast(schema), row_group_size=max(len(table), 1))
     _sync(after)
-
-
-def _stored(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """As LeRobot writes a statistic: floats are float64."""
-    return value.astype(np.float64) if np.issubdtype(value.dtype, np.floating) else value
 
 
 def _numpy(dtype: str) -> Any:

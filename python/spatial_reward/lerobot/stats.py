@@ -1,8 +1,9 @@
 """Statistics of a dataset's features, by LeRobot's definitions: of each episode, and of all of them together.
 
 Quantiles are read off a histogram of 5000 bins, and those of a whole dataset are the mean of its episodes', as LeRobot
-does it. Of pictures it takes a sample: `sample_indices`, `thinned`. Where LeRobot 0.4.4 squares pixels in 8 bits, so
-that its standard deviation of a picture is 0, this computes the right one, as newer versions do.
+does it. Of pictures it takes a sample: `sample_indices`, `thinned`. LeRobot 0.4 squares pixels in 8 bits, so that its
+standard deviation of a picture is 0, and 0.6 adds them up in float32, so that it and the mean drift: this computes the
+right ones.
 """
 
 from typing import Any
@@ -56,6 +57,16 @@ def of_rows(rows: npt.NDArray[Any]) -> Stats:
         edges = _edges(low[column], high[column])
         quantiles.append(_quantiles(np.histogram(numbers[:, column], bins=edges)[0], edges))
     return stats | dict(zip(QUANTILES, np.array(quantiles).T, strict=True))
+
+
+def stored(stats: Stats, keeps_whole: bool = False) -> Stats:
+    """As LeRobot stores them: all but the count are floats. Before 0.6, bounds of whole numbers were whole numbers."""
+    return {
+        name: value
+        if name == "count" or (keeps_whole and not np.issubdtype(value.dtype, np.floating))
+        else value.astype(np.float64)
+        for name, value in stats.items()
+    }
 
 
 def of_pictures(pixels: npt.NDArray[np.uint8], pictures: int) -> Stats:

@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import spatial_reward as sr
 
 ROOT = Path(__file__).parent.parent.parent.parent
+LEROBOT = tuple(int(part) for part in version("lerobot").split(".")[:2])
 FPS = 15
 # Frames of the sample bag, at half its resolution: in each the gripper keeps its shape.
 EPISODES = ((10, 26), (16, 30), (22, 40))
@@ -60,7 +62,7 @@ def record(root, scene, kind, vcodec="libsvtav1", file_mb=None):
         "action": numbers(2),
     }
     dataset = LeRobotDataset.create(
-        "somebody/reach", FPS, features, root=root, use_videos=kind == "video", vcodec=vcodec
+        "somebody/reach", FPS, features, root=root, use_videos=kind == "video", **encoding(vcodec)
     )
     if file_mb is not None:
         dataset.meta.update_chunk_settings(data_files_size_in_mb=file_mb, video_files_size_in_mb=file_mb)
@@ -94,6 +96,15 @@ def decoded(root):
         with av.open(str(path)) as container:
             pictures += [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     return pictures
+
+
+def encoding(vcodec):
+    """What `LeRobotDataset.create` is told of the codec: LeRobot 0.6 has a class for it."""
+    if LEROBOT < (0, 6):
+        return {"vcodec": vcodec}
+    from lerobot.configs import RGBEncoderConfig
+
+    return {"rgb_encoder": RGBEncoderConfig(vcodec=vcodec)}
 
 
 def only(root, pattern):
@@ -162,3 +173,45 @@ def add_depth_video(root, depths_mm, key="observation.images.front_depth"):
     pq.write_table(table, episodes)
     table = np.exp(np.log(low + shift) + codes / 4095 * (np.log(high + shift) - np.log(low + shift))) - shift
     return np.where((codes == 0) | (codes == 4095), np.nan, table).astype(np.float32)
+
+
+def column(root, name):
+    return np.concatenate([pq.read_table(path)[name].to_numpy() for path in sorted(root.rglob("data/*/*.parquet"))])
+
+
+def steps(scene, colors, places, depths=None, **arguments):
+    """The steps of `Annotator.step`, by episode, for pictures that somebody else decoded."""
+    annotator = sr.Annotator(**{"reward": "shaped", "camera": scene.camera, **arguments})
+    result, row = [], 0
+    for begin, end in EPISODES:
+        annotator.reset()
+        episode = []
+        for index in range(begin, end):
+            fingertip, target = places(index, row)
+            depth = scene.depths[index] if depths is None else depths[row]
+            stamp_s = float(np.float32((index - begin) / FPS))
+            episode.append(annotator.step(colors[row], depth, fingertip=fingertip, target=target, stamp_s=stamp_s))
+            row += 1
+        result.append(episode)
+    return result
+
+
+def boxes(scene):
+    def places(index, _):
+        return (np.float32(scene.fingertips[index]), np.float32(scene.targets[index]))
+
+    return places
+
+
+def base(step):
+    """What `shaped` is built on by default: the sparse reward."""
+    return 0.0 if step.distance_m <= 0.05 else -1.0
+
+
+def next_rewards(episodes):
+    """What rows hold where every step is valid: the next frame's reward, and the last frame's base in the last row."""
+    result = []
+    for episode in episodes:
+        assert all(step.valid for step in episode)
+        result += [step.reward for step in episode[1:]] + [base(episode[-1])]
+    return np.float32(result)

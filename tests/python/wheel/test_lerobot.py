@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,18 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from lerobot.datasets.compute_stats import aggregate_stats, compute_episode_stats  # noqa: E402
 from lerobot.datasets.lerobot_dataset import LeRobotDataset  # noqa: E402
-from lerobot_datasets import DEPTH, EPISODES, FPS, FRONT, INTRINSICS  # noqa: E402
+from lerobot_datasets import (  # noqa: E402
+    DEPTH,
+    EPISODES,
+    FPS,
+    FRONT,
+    INTRINSICS,
+    base,
+    boxes,
+    column,
+    next_rewards,
+    steps,
+)
 
 import spatial_reward as sr  # noqa: E402
 from spatial_reward.lerobot import label_dataset  # noqa: E402
@@ -62,50 +75,8 @@ def loaded(root):
     return LeRobotDataset("somebody/reach", root=root)
 
 
-def column(root, name):
-    return np.concatenate([pq.read_table(path)[name].to_numpy() for path in sorted(root.rglob("data/*/*.parquet"))])
-
-
 def table_of(root):
     return pq.read_table(made.data_file(root))
-
-
-def steps(scene, colors, places, depths=None, **arguments):
-    """The steps of `Annotator.step`, by episode, for pictures that somebody else decoded."""
-    annotator = sr.Annotator(**{"reward": "shaped", "camera": scene.camera, **arguments})
-    result, row = [], 0
-    for begin, end in EPISODES:
-        annotator.reset()
-        episode = []
-        for index in range(begin, end):
-            fingertip, target = places(index, row)
-            depth = scene.depths[index] if depths is None else depths[row]
-            stamp_s = float(np.float32((index - begin) / FPS))
-            episode.append(annotator.step(colors[row], depth, fingertip=fingertip, target=target, stamp_s=stamp_s))
-            row += 1
-        result.append(episode)
-    return result
-
-
-def boxes(scene):
-    def places(index, _):
-        return (np.float32(scene.fingertips[index]), np.float32(scene.targets[index]))
-
-    return places
-
-
-def base(step):
-    """What `shaped` is built on by default: the sparse reward."""
-    return 0.0 if step.distance_m <= 0.05 else -1.0
-
-
-def next_rewards(episodes):
-    """What rows hold where every step is valid: the next frame's reward, and the last frame's base in the last row."""
-    result = []
-    for episode in episodes:
-        assert all(step.valid for step in episode)
-        result += [step.reward for step in episode[1:]] + [base(episode[-1])]
-    return np.float32(result)
 
 
 def pictures(recorded, kind):
@@ -191,12 +162,15 @@ def test_statistics_are_lerobots_own(recorded, tmp_path):
         for name in names:
             for key, value in theirs[-1][name].items():
                 stored = episodes[f"stats/{name}/{key}"][row].as_py()
-                np.testing.assert_allclose(np.array(stored, float), value.astype(float), rtol=1e-6)
+                np.testing.assert_allclose(np.array(stored, float), value.astype(float), rtol=1e-6, atol=1e-12)
+                # and of its type, which has changed: LeRobot merges no others
+                assert np.array(stored).dtype.kind == value.dtype.kind
     whole = aggregate_stats(theirs)
     for name in names:
         assert set(dataset.meta.stats[name]) == set(whole[name])
         for key, value in whole[name].items():
-            np.testing.assert_allclose(dataset.meta.stats[name][key].astype(float), value.astype(float), rtol=1e-6)
+            ours = dataset.meta.stats[name][key].astype(float)
+            np.testing.assert_allclose(ours, value.astype(float), rtol=1e-6, atol=1e-12)
     # and those of other features are what they were
     before = json.loads((recorded["image"] / "meta" / "stats.json").read_text())
     after = json.loads((tmp_path / "out" / "meta" / "stats.json").read_text())
@@ -238,7 +212,8 @@ def test_the_rl_buffer_reads_the_rewards(recorded, tmp_path):
 
 
 def test_ra_bc_reads_the_progress(recorded, scene, tmp_path):
-    rabc = pytest.importorskip("lerobot.utils.rabc", reason="this LeRobot has no RA-BC", exc_type=ImportError)
+    place = "lerobot.utils.rabc" if find_spec("lerobot.utils.rabc") else "lerobot.rewards.sarm.rabc"
+    rabc = pytest.importorskip(place, reason="this LeRobot has no RA-BC", exc_type=ImportError)
     path = tmp_path / "sarm_progress.parquet"
     # given a frame without a fingertip
     gone = 3
@@ -264,6 +239,14 @@ def test_ra_bc_reads_the_progress(recorded, scene, tmp_path):
     assert pq.read_schema(path).types[:4] == [pa.int64(), pa.int64(), pa.int64(), pa.float32()]
     # and the dataset was not written
     assert "next.reward" not in table_of(dataset).column_names
+    # LeRobot 0.6 finds the table by its name in the dataset's folder
+    if find_spec("lerobot.utils.sample_weighting"):
+        from lerobot.utils.sample_weighting import SampleWeightingConfig, make_sample_weighter
+
+        shutil.copy(path, dataset)
+        policy = SimpleNamespace(config=SimpleNamespace(chunk_size=4))
+        weighter = make_sample_weighter(SampleWeightingConfig(type="rabc"), policy, "cpu", dataset_root=str(dataset))
+        assert weighter.progress_lookup == weights.progress_lookup
 
 
 def test_signals_have_lerobots_form(recorded, tmp_path):
@@ -320,7 +303,9 @@ def test_what_was_not_measured_gets_what_the_policy_says(copied, scene, tmp_path
         out = tmp_path / policy
         labelled(dataset, out, on_invalid=policy)
         rewards[policy] = column(out, "next.reward")
-        told[policy] = loaded(out).meta.info["features"]["next.reward"]["info"]["spatial_reward"]
+        told[policy] = json.loads((out / "meta" / "spatial_reward.json").read_text())["labelled"]["next.reward"]
+        meaning = loaded(out).features["next.reward"]["info"]["spatial_reward"]
+        assert meaning == {key: told[policy][key] for key in ("reward", "distance", "alignment", "on_invalid")}
     # then the last valid reward is held, or its base without shaping, or there is none, and the metadata says which
     own = np.float32([step.reward for step in flat])
     assert rewards["hold"][4] == rewards["hold"][5] == own[4]
@@ -648,6 +633,27 @@ def test_depth_may_be_image_files(form, copied, scene, tmp_path):
     np.testing.assert_allclose(column(tmp_path / "out", "next.reward"), expected, atol=1e-6)
 
 
+def test_depth_is_in_the_unit_that_its_feature_says(copied, recorded, tmp_path):
+    # given depth in floats of millimetres, and LeRobot 0.6's word for it
+    def floats(table):
+        values = [np.float32(row).tolist() for row in table[DEPTH].to_pylist()]
+        kind = pa.list_(pa.list_(pa.float32()))
+        return table.drop_columns([DEPTH]).append_column(DEPTH, pa.array(values, kind))
+
+    made.change_data(copied, floats)
+    made.change_info(
+        copied,
+        lambda info: info["features"][DEPTH].update(dtype="float32", info={"is_depth_map": True, "depth_unit": "mm"}),
+    )
+    labelled(copied, tmp_path / "floats")
+    labelled(recorded["video"], tmp_path / "integers")
+    # then rewards are those of the same depth in integers
+    floats, integers = (column(tmp_path / name, "next.reward") for name in ("floats", "integers"))
+    np.testing.assert_allclose(floats, integers, rtol=0, atol=1e-6)
+    made.change_info(copied, lambda info: info["features"][DEPTH]["info"].update(depth_unit="inch"))
+    assert "depth_unit 'inch'" in str(refused(copied, tmp_path / "out"))
+
+
 def test_intrinsics_come_from_the_dataset_or_the_configuration(copied, tmp_path):
     labelled(copied, tmp_path / "argument")
     fields = dict(zip(("fx", "fy", "cx", "cy"), INTRINSICS, strict=True))
@@ -902,6 +908,25 @@ def test_all_else_that_lies_in_a_dataset_comes_along(copied, tmp_path):
     assert not (copied / "rewarded" / "rewarded").exists()
     (copied / "again").symlink_to(copied)
     assert "leads back" in str(refused(copied, tmp_path / "third"))
+
+
+def test_how_earlier_rewards_came_about_stays_written(copied, tmp_path):
+    # given a dataset with an export's word on its rewards
+    told = copied / "meta" / "spatial_reward.json"
+    told.write_text(json.dumps({"spatial_reward": "0.1.0", "episodes": [1]}))
+    before = told.read_bytes()
+    # when it is labelled twice, the second time in place
+    labelled(copied, tmp_path / "out")
+    labelled(tmp_path / "out", None, in_place=True, columns={"reward": "other", "done": None, "success": None})
+    # then all three are there, and the source is as it was
+    whole = json.loads((tmp_path / "out" / "meta" / "spatial_reward.json").read_text())
+    assert whole["episodes"] == [1] and list(whole["labelled"]) == ["next.reward", "other"]
+    assert whole["labelled"]["other"]["intrinsics"]["fx"] == INTRINSICS[0]
+    assert told.read_bytes() == before
+    # and what is nobody's is refused before anything is measured
+    told.write_text("[]")
+    error = refused(copied, tmp_path / "third", progress=lambda *_: pytest.fail("it was measured"))
+    assert error.path == str(told) and "is not what a label or an export writes" in error.message
 
 
 def test_an_output_that_exists_is_kept(recorded, tmp_path):
