@@ -89,17 +89,17 @@ fn loading_takes_hardly_more_memory_than_the_tensors() {
     if let Ok(case) = std::env::var(CASE) {
         return loads(CASES[case.parse::<usize>().unwrap()]);
     }
-    for case in 0..CASES.len() {
+    for (number, case) in CASES.iter().enumerate() {
         let ended = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
                 "loading_takes_hardly_more_memory_than_the_tensors",
                 "--nocapture",
             ])
-            .env(CASE, case.to_string())
+            .env(CASE, number.to_string())
             .status()
             .unwrap();
-        assert!(ended.success(), "{:?}: {ended}", CASES[case]);
+        assert!(ended.success(), "{case:?}: {ended}");
     }
 }
 

@@ -1,9 +1,11 @@
 //! The model as an estimator: asks the distance question about the fingertip and the target of each
 //! frame, and reads the answer.
 
+use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use super::digest;
 use super::model::View;
@@ -11,6 +13,7 @@ use super::open::{self, Located};
 use super::reasoner::{Decoded, Reasoner, std_m};
 use super::relative_depth::DepthNetwork;
 use crate::error::Error;
+use crate::nn::threads::SingleThread;
 use spatial_reward_core::answer::parse_distance;
 use spatial_reward_core::calibration::Calibration;
 use spatial_reward_core::error::panic_words;
@@ -23,8 +26,9 @@ use spatial_reward_core::settings::{DepthScale, RelativeDepth, Settings};
 
 /// The model as an estimator.
 pub struct ModelEstimator {
-    /// One frame, or one batch of them, at a time: libtorch uses all cores for it.
-    networks: Mutex<Networks>,
+    /// Never empty. With one, a frame or a batch of them is at work at a time, on all cores. A small network is there once for
+    /// each core: its products are too small to be shared out, and of a batch each core takes some frames.
+    networks: Vec<Mutex<Networks>>,
     /// Measures beside the model where there is depth, so that the two can be compared.
     geometry: GeometryEstimator,
     prompt: Prompt,
@@ -35,6 +39,9 @@ pub struct ModelEstimator {
     batch: usize,
     digest: Mutex<Digest>,
 }
+
+/// Networks with as many bytes of weights at most are there once for each core.
+const SMALL_BYTES: u64 = 64 << 20;
 
 /// The networks, and what is remembered of the episode.
 struct Networks {
@@ -63,7 +70,8 @@ impl ModelEstimator {
     /// # Errors
     /// What is wrong with the model, the device or the question, by name.
     pub fn load(settings: &Settings, located: &Located) -> crate::Result<Self> {
-        let reasoner = open::reasoner(settings, &located.model)?;
+        let load = || open::reasoner(settings, &located.model);
+        let reasoner = load()?;
         if !reasoner.takes_regions() {
             return Err(Error::NoRegions);
         }
@@ -85,19 +93,33 @@ impl ModelEstimator {
         trained.check(&settings.model.question)?;
         let least_m = trained.least_distance_m.unwrap_or(0.0);
         let calibration = settings.model.calibration().or(trained.calibration);
-        Ok(Self {
-            networks: Mutex::new(Networks {
+        let scale = settings.model.depth_scale;
+        let copies = match (&depth_network, scale) {
+            (None, DepthScale::Frame) if weights_bytes(&located.model) <= SMALL_BYTES => {
+                tch::get_num_threads().max(1) as usize
+            }
+            _ => 1,
+        };
+        let of = |reasoner, depth_network| {
+            Mutex::new(Networks {
                 reasoner,
                 depth_network,
-                scale: settings.model.depth_scale,
+                scale,
                 range: None,
-            }),
+            })
+        };
+        let mut networks = vec![of(reasoner, depth_network)];
+        for _ in 1..copies {
+            networks.push(of(load()?, None));
+        }
+        Ok(Self {
+            networks,
             geometry: GeometryEstimator::new(&settings.geometry),
             prompt,
             least_m,
             calibration,
             source,
-            order: match settings.model.depth_scale {
+            order: match scale {
                 DepthScale::Frame => Order::Any,
                 // The episode's first frame gives the scale of the others.
                 DepthScale::Episode => Order::Recorded,
@@ -127,6 +149,35 @@ impl ModelEstimator {
         let depth = networks.relative_depth(self.source, frame, color)?;
         let view = networks.reasoner.view(color, depth.as_ref(), &masks);
         view.map_err(|error| failed(&error))
+    }
+
+    /// Measures frames with some networks.
+    fn estimate_with(
+        &self,
+        networks: &Mutex<Networks>,
+        frames: &[(&Frame, &Regions)],
+    ) -> Vec<Result<Measurement, Reason>> {
+        // What another thread left behind is complete between two batches.
+        let mut networks = networks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = Vec::with_capacity(frames.len());
+        let viewed: Vec<Result<(), Reason>> = frames
+            .iter()
+            .map(|(frame, regions)| {
+                shown.push(self.view(&mut networks, frame, regions)?);
+                Ok(())
+            })
+            .collect();
+        let mut answers = match self.answers(&networks, &shown) {
+            Ok(answers) => answers.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(failed(&error)); shown.len()],
+        }
+        .into_iter();
+        let measured = frames.iter().zip(viewed).map(|((frame, regions), viewed)| {
+            viewed?;
+            let said = answers.next().unwrap_or(Err(Reason::ModelError))?;
+            Ok(self.measurement(frame, regions, &said))
+        });
+        measured.collect()
     }
 
     fn answers(&self, networks: &Networks, views: &[View]) -> crate::Result<Vec<Decoded>> {
@@ -179,27 +230,29 @@ impl Estimator for ModelEstimator {
     }
 
     fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
-        // What another thread left behind is complete between two batches.
-        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut shown = Vec::with_capacity(frames.len());
-        let viewed: Vec<Result<(), Reason>> = frames
-            .iter()
-            .map(|(frame, regions)| {
-                shown.push(self.view(&mut networks, frame, regions)?);
-                Ok(())
-            })
-            .collect();
-        let mut answers = match self.answers(&networks, &shown) {
-            Ok(answers) => answers.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(failed(&error)); shown.len()],
+        let Some((first, others)) = self.networks.split_first() else {
+            return Vec::new();
+        };
+        let share = frames.len().div_ceil(self.networks.len()).max(1);
+        if others.is_empty() || frames.len() <= 1 {
+            return self.estimate_with(first, frames);
         }
-        .into_iter();
-        let measured = frames.iter().zip(viewed).map(|((frame, regions), viewed)| {
-            viewed?;
-            let said = answers.next().unwrap_or(Err(Reason::ModelError))?;
-            Ok(self.measurement(frame, regions, &said))
-        });
-        measured.collect()
+        let alone = |networks, frames| {
+            let _single = SingleThread::enter();
+            self.estimate_with(networks, frames)
+        };
+        let (own, rest) = frames.split_at(share.min(frames.len()));
+        thread::scope(|scope| {
+            let others = rest.chunks(share).zip(others);
+            let others =
+                others.map(|(frames, networks)| scope.spawn(move || alone(networks, frames)));
+            let others: Vec<_> = others.collect();
+            let mut measured = alone(first, own);
+            for other in others {
+                measured.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            measured
+        })
     }
 
     fn origin(&self) -> spatial_reward_core::Result<Origin> {
@@ -210,6 +263,17 @@ impl Estimator for ModelEstimator {
             calibration: self.calibration,
         })
     }
+}
+
+/// How long a checkpoint's files of weights are together.
+fn weights_bytes(folder: &Path) -> u64 {
+    let listed = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = listed(folder).flat_map(|part| listed(&part.path()));
+    let weights = files
+        .filter(|file| Path::new(&file.file_name()).extension() == Some("safetensors".as_ref()));
+    weights
+        .filter_map(|file| Some(fs::metadata(file.path()).ok()?.len()))
+        .sum()
 }
 
 impl Networks {
