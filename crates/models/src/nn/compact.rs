@@ -7,7 +7,7 @@
 //! is made in the same order whatever the other rows are, which libtorch's products do not promise.
 
 use std::slice;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use memmap2::MmapMut;
 use pulp::{Arch, Simd, WithSimd};
@@ -23,6 +23,22 @@ const GROUP: usize = 4;
 /// for there must be something to share.
 const CHUNK_BYTES: usize = 256 << 10;
 const MOST_OUTPUTS: usize = 128;
+
+/// Whether many rows are multiplied faster here than by libtorch in float32: on processors with wide registers that are not
+/// Intel's, whose own library libtorch multiplies with.
+pub fn is_faster() -> bool {
+    static FASTER: LazyLock<bool> = LazyLock::new(|| {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let vendor = std::arch::x86_64::__cpuid(0);
+            let name = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes);
+            name.as_flattened() != b"GenuineIntel" && is_x86_feature_detected!("avx512f")
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    });
+    *FASTER
+}
 
 /// A weight matrix (out, in), in bfloat16 where that holds its numbers exactly, and in float32 elsewhere.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::llama::{Cache, Node, RowDecoder, Sequence};
 use super::model::{Features, SpatialRgpt};
 use super::odds::Odds;
 use crate::error::Result;
+use crate::nn::compact;
 use crate::nn::team::Team;
 use crate::nn::threads;
 use crate::nn::torch::{TchResult, torch_error};
@@ -194,19 +195,64 @@ impl SpatialRgpt {
         limits: &Limits,
         hidden: Option<&mut Vec<Tensor>>,
     ) -> TchResult<Option<Begun>> {
-        let (batch, length, _) = prompts.size3()?;
+        let (_, length, _) = prompts.size3()?;
         let room =
             (self.config.llm.max_positions() - length).clamp(0, limits.max_new_tokens as i64);
         if room == 0 {
             return Ok(None);
         }
-        let mut cache = self.llm.cache(batch, length + room)?;
+        let room = room as usize;
+        let begun = match self.llm.rows()? {
+            Some(rows) if self.reads_prompts_by_rows() => {
+                self.begin_by_rows(rows, prompts, room, hidden)
+            }
+            _ => self.begin_by_libtorch(prompts, room, hidden),
+        };
+        begun.map(Some)
+    }
+
+    /// Whether prompts are better read without libtorch too: in float32 where its library is another maker's.
+    fn reads_prompts_by_rows(&self) -> bool {
+        self.placement.kind == Kind::Float && compact::is_faster()
+    }
+
+    fn begin_by_libtorch(
+        &self,
+        prompts: &Tensor,
+        room: usize,
+        hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Begun> {
+        let (batch, length, _) = prompts.size3()?;
+        let mut cache = self.llm.cache(batch, length + room as i64)?;
         let logits = self.llm.forward(prompts, &mut cache, hidden)?; // (B, V)
-        Ok(Some(Begun {
-            cache,
+        Ok(Begun {
+            read: Read::Cache(cache),
             logits,
-            room: room as usize,
-        }))
+            room,
+        })
+    }
+
+    fn begin_by_rows(
+        &self,
+        rows: &RowDecoder,
+        prompts: &Tensor,
+        room: usize,
+        mut hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Begun> {
+        let (batch, length, _) = prompts.size3()?;
+        let _team = Team::gather(&self.crew);
+        let (mut sequences, mut logits) = (Vec::new(), Vec::new());
+        for row in 0..batch {
+            let mut sequence = rows.sequence(length as usize + room + MOST_NODES + 1);
+            let prompt = prompts.f_select(0, row)?;
+            logits.extend(rows.read(&mut sequence, &prompt, hidden.as_deref_mut())?);
+            sequences.push(sequence);
+        }
+        Ok(Begun {
+            read: Read::Rows(sequences),
+            logits: Tensor::f_from_slice(&logits)?.f_reshape([batch, -1])?,
+            room,
+        })
     }
 
     /// An answer as far as its draft holds in each pass.
@@ -225,14 +271,21 @@ impl SpatialRgpt {
         let mut following = guide.draft.map(Following::new).unwrap_or_default();
         let mut last = answer.push(Odds::of(&logits), guide.forced(0), limits);
         following.wrote(last, |id| self.is_digit(id));
-        let mut sequence = Sequence::new(&begun.cache, row, begun.room + MOST_NODES + 1)?;
+        let mut of_cache;
+        let sequence = match &mut begun.read {
+            Read::Rows(sequences) => &mut sequences[row as usize],
+            Read::Cache(cache) => {
+                of_cache = Sequence::new(cache, row, begun.room + MOST_NODES + 1)?;
+                &mut of_cache
+            }
+        };
         while !answer.stopped && answer.ids.len() < begun.room {
             let mut nodes = vec![Node {
                 token: last,
                 parent: None,
             }];
             nodes.extend(following.nodes(begun.room - answer.ids.len()));
-            let logits = rows.forward(&mut sequence, &nodes)?; // (N, V)
+            let logits = rows.forward(sequence, &nodes)?; // (N, V)
             answer.passes += 1;
             let vocabulary = logits.len() / nodes.len();
             let (mut at, mut path) = (0, vec![0]);
@@ -270,6 +323,9 @@ impl SpatialRgpt {
     ) -> TchResult<Vec<Generated>> {
         let (batch, _) = begun.logits.size2()?;
         let mut answers = vec![Generated::default(); batch as usize];
+        let Read::Cache(cache) = &mut begun.read else {
+            return Ok(answers);
+        };
         for step in 0..begun.room {
             guide.show(&begun.logits);
             let logits = begun.logits.f_to_kind(Kind::Float)?;
@@ -287,7 +343,7 @@ impl SpatialRgpt {
             }
             let chosen = Tensor::f_from_slice(&chosen)?.f_to_device(self.placement.device)?;
             let next = self.llm.embed(&chosen.f_unsqueeze(1)?)?; // (B, 1, C)
-            begun.logits = self.llm.forward(&next, &mut begun.cache, None)?;
+            begun.logits = self.llm.forward(&next, cache, None)?;
             for answer in answers.iter_mut().filter(|answer| !answer.stopped) {
                 answer.passes += 1;
             }
@@ -357,11 +413,18 @@ impl SpatialRgpt {
 
 /// Prompts that were read.
 struct Begun {
-    cache: Cache,
+    read: Read,
     /// Of the first token: (B, V).
     logits: Tensor,
     /// So many tokens may follow.
     room: usize,
+}
+
+/// What stands of them for the tokens that follow.
+enum Read {
+    Cache(Cache),
+    /// One of each prompt.
+    Rows(Vec<Sequence>),
 }
 
 #[cfg(test)]
@@ -476,7 +539,7 @@ mod tests {
             // when
             let rows = answer(&network, &prompt, None);
             let libtorch = tch::no_grad(|| {
-                let begun = network.begin(&prompt, &LIMITS, None)?.unwrap();
+                let begun = network.begin_by_libtorch(&prompt, 20, None)?;
                 network.step_by_step(begun, &LIMITS, &mut Guide::default())
             });
             let libtorch = libtorch.unwrap().remove(0);

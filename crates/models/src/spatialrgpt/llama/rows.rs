@@ -96,6 +96,43 @@ impl RowDecoder {
         }))
     }
 
+    /// A sequence of which nothing was read, with room for so many positions.
+    pub(in crate::spatialrgpt) fn sequence(&self, room: usize) -> Sequence {
+        let heads = |layer: &RowLayer| {
+            let RowAttention {
+                key_value_heads,
+                head_dim,
+                ..
+            } = layer.self_attn;
+            vec![HeadCache::new(room, head_dim); key_value_heads]
+        };
+        Sequence {
+            heads: self.layers.iter().map(heads).collect(),
+            length: 0,
+        }
+    }
+
+    /// Reads embeddings (T, C) behind a sequence -> logits (V) of the token after the last. `hidden` collects every layer's output
+    /// at the last position.
+    pub(in crate::spatialrgpt) fn read(
+        &self,
+        sequence: &mut Sequence,
+        embeds: &Tensor,
+        hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Vec<f32>> {
+        let (t, _) = embeds.size2()?;
+        let before = sequence.length;
+        let places = (0..t as usize).map(|index| Place {
+            before: before + index + 1,
+            path: Vec::new(),
+        });
+        let places: Vec<Place> = places.collect();
+        let last = places.len().saturating_sub(1);
+        let logits = self.pass(sequence, embeds, places, last, hidden)?;
+        sequence.length += t as usize;
+        Ok(logits)
+    }
+
     /// Reads the nodes behind a sequence -> logits (nodes, V) of the token after each. Their keys and values stand behind the
     /// sequence until [`Sequence::keep`] says which of them are of it.
     pub(in crate::spatialrgpt) fn forward(
@@ -106,32 +143,75 @@ impl RowDecoder {
         let tokens: Vec<i64> = nodes.iter().map(|node| node.token).collect();
         let tokens = Tensor::f_from_slice(&tokens)?;
         let embeds = self.embed_tokens.f_index_select(0, &tokens)?; // (N, C)
-        let mut x = Vec::<f32>::try_from(embeds.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
-        let mut paths: Vec<Vec<usize>> = Vec::with_capacity(nodes.len());
+        let mut places: Vec<Place> = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
-            let before = node.parent.and_then(|parent| paths.get(parent));
-            let mut path = before.cloned().unwrap_or_default();
-            path.push(sequence.length + index);
-            paths.push(path);
+            let parent = node.parent.and_then(|parent| places.get(parent));
+            let mut place = parent.cloned().unwrap_or(Place {
+                before: sequence.length,
+                path: Vec::new(),
+            });
+            place.step(sequence.length + index);
+            places.push(place);
         }
+        self.pass(sequence, &embeds, places, 0, None)
+    }
+
+    /// Embeddings (N, C) at their places -> logits (N - first, V) of those from `first` on.
+    fn pass(
+        &self,
+        sequence: &mut Sequence,
+        embeds: &Tensor,
+        places: Vec<Place>,
+        first: usize,
+        mut hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<Vec<f32>> {
+        let (_, channels) = embeds.size2()?;
+        let mut x = Vec::<f32>::try_from(embeds.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
         let pass = Pass {
             length: sequence.length,
-            turns: Turns::of(&self.rope, sequence.length, &paths)?,
-            paths,
+            turns: Turns::of(&self.rope, &places)?,
+            places,
         };
-        for (layer, heads) in self.layers.iter().zip(&mut sequence.heads) {
-            x = layer.forward(x, heads, &pass);
+        let last = self.layers.len().saturating_sub(1);
+        for (index, (layer, heads)) in self.layers.iter().zip(&mut sequence.heads).enumerate() {
+            // Of the last layer the others are read by nobody, but for their keys and values.
+            x = layer.forward(x, heads, &pass, if index == last { first } else { 0 });
+            if let Some(hidden) = hidden.as_deref_mut() {
+                let last = &x[x.len() - channels as usize..];
+                hidden.push(Tensor::f_from_slice(last)?.f_unsqueeze(0)?);
+            }
         }
         Ok(self.lm_head.forward(&self.norm.forward(&x)))
     }
 }
 
-/// What all layers need to know of the nodes.
+/// What a row sees: the first positions of a cache, and those of a path behind them.
+#[derive(Debug, Clone)]
+struct Place {
+    before: usize,
+    path: Vec<usize>,
+}
+
+impl Place {
+    /// One position more, which stands there.
+    fn step(&mut self, at: usize) {
+        match self.path.is_empty() && at == self.before {
+            true => self.before += 1,
+            false => self.path.push(at),
+        }
+    }
+
+    /// Its own position in the sequence.
+    fn position(&self) -> usize {
+        self.before + self.path.len() - 1
+    }
+}
+
+/// What all layers need to know of the rows.
 struct Pass {
     /// Positions that were read before.
     length: usize,
-    /// Where in the caches a node and those before it stand.
-    paths: Vec<Vec<usize>>,
+    places: Vec<Place>,
     turns: Turns,
 }
 
@@ -142,8 +222,8 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(rope: &RotaryEmbedding, length: usize, paths: &[Vec<usize>]) -> TchResult<Self> {
-        let positions = paths.iter().map(|path| (length + path.len() - 1) as i64);
+    fn of(rope: &RotaryEmbedding, places: &[Place]) -> TchResult<Self> {
+        let positions = places.iter().map(|place| place.position() as i64);
         let positions: Vec<i64> = positions.collect();
         let Rotation { cos, sin } = rope.rotation(&Tensor::f_from_slice(&positions)?)?;
         let flat = |all: Tensor| Vec::<f32>::try_from(all.f_to_kind(Kind::Float)?.f_reshape([-1])?);
@@ -191,10 +271,17 @@ impl RowLayer {
         }))
     }
 
-    /// (N, C) -> (N, C)
-    fn forward(&self, mut x: Vec<f32>, heads: &mut [HeadCache], pass: &Pass) -> Vec<f32> {
+    /// (N, C) -> (N - first, C)
+    fn forward(
+        &self,
+        mut x: Vec<f32>,
+        heads: &mut [HeadCache],
+        pass: &Pass,
+        first: usize,
+    ) -> Vec<f32> {
         let normed = self.input_layernorm.forward(&x);
-        add(&mut x, &self.self_attn.forward(&normed, heads, pass));
+        x.drain(..first * self.input_layernorm.weight.len());
+        add(&mut x, &self.self_attn.forward(&normed, heads, pass, first));
         let normed = self.post_attention_layernorm.forward(&x);
         add(&mut x, &self.mlp.forward(&normed));
         x
@@ -231,8 +318,8 @@ impl RowAttention {
         }))
     }
 
-    /// (N, C) -> (N, C)
-    fn forward(&self, x: &[f32], caches: &mut [HeadCache], pass: &Pass) -> Vec<f32> {
+    /// (N, C) -> (N - first, C)
+    fn forward(&self, x: &[f32], caches: &mut [HeadCache], pass: &Pass, first: usize) -> Vec<f32> {
         let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
         let mut qkv = self.qkv_proj.forward(x); // (N, (H + 2 KV) D)
         for (node, row) in qkv.chunks_exact_mut((h + 2 * kv) * d).enumerate() {
@@ -245,7 +332,8 @@ impl RowAttention {
                 cache.put(pass.length + node, key, value);
             }
         }
-        let mut y = vec![0.0; pass.paths.len() * h * d]; // (N, H D)
+        let places = &pass.places[first..];
+        let mut y = vec![0.0; places.len() * h * d]; // (N - first, H D)
         {
             let work = Mutex::new(y.chunks_exact_mut(d).enumerate());
             let caches = &*caches;
@@ -253,13 +341,14 @@ impl RowAttention {
                 loop {
                     let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, found)) = next else { break };
-                    let (node, head) = (index / h, index % h);
-                    let query = &qkv[(node * (h + 2 * kv) + head) * d..][..d];
-                    let cache = &caches[head * kv / h];
-                    attend(query, cache, pass.length, &pass.paths[node], found);
+                    let (row, head) = (index / h, index % h);
+                    let query = &qkv[((first + row) * (h + 2 * kv) + head) * d..][..d];
+                    let Place { before, path } = &places[row];
+                    attend(query, &caches[head * kv / h], *before, path, found);
                 }
             };
-            share_if(2 * pass.paths.len() * h * d * pass.length, attention);
+            let seen = places.last().map_or(0, |place| place.before);
+            share_if(2 * places.len() * h * d * seen, attention);
         }
         self.o_proj.forward(&y)
     }
