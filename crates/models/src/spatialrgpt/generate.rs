@@ -211,9 +211,13 @@ impl SpatialRgpt {
         begun.map(Some)
     }
 
-    /// Whether prompts are better read without libtorch too: in float32 where its library is another maker's.
+    /// Whether prompts are better read without libtorch too: in float32 where its library is another maker's. Sums of few products
+    /// end too often.
     fn reads_prompts_by_rows(&self) -> bool {
-        self.placement.kind == Kind::Float && compact::is_faster()
+        const LEAST_CHANNELS: i64 = 512;
+        self.placement.kind == Kind::Float
+            && self.config.llm.hidden_size >= LEAST_CHANNELS
+            && compact::is_faster()
     }
 
     fn begin_by_libtorch(
