@@ -13,6 +13,7 @@ mod projector;
 mod reasoner;
 mod region_extractor;
 mod relative_depth;
+mod rows;
 mod session;
 mod timing;
 mod trace;

@@ -5,7 +5,7 @@
 //! the token after it is known as well. (Speculative decoding, Leviathan et al. 2023, with a draft that costs nothing, and a
 //! tree of it as in SpecInfer, Miao et al. 2024.)
 
-use super::llama::Node;
+use super::rows::Node;
 
 /// Tokens that are read ahead in one pass, at most.
 pub(super) const MOST_NODES: usize = 96;

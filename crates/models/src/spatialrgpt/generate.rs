@@ -4,9 +4,10 @@
 use tch::{Kind, Tensor};
 
 use super::draft::{Draft, Following, MOST_NODES};
-use super::llama::{Cache, Node, RowDecoder, Sequence};
+use super::llama::Cache;
 use super::model::{Features, SpatialRgpt};
 use super::odds::Odds;
+use super::rows::{Node, RowDecoder, Sequence};
 use crate::error::Result;
 use crate::nn::compact;
 use crate::nn::team::Team;
@@ -149,7 +150,7 @@ impl SpatialRgpt {
         let Some(mut begun) = self.begin(prompts, limits, None)? else {
             return Ok(vec![Generated::default(); batch as usize]);
         };
-        let Some(rows) = self.llm.rows()? else {
+        let Some(rows) = self.rows()? else {
             return self.step_by_step(begun, limits, &mut Guide::default());
         };
         let _team = Team::gather(&self.crew);
@@ -176,7 +177,7 @@ impl SpatialRgpt {
         let Some(mut begun) = self.begin(prompt, limits, guide.hidden.take())? else {
             return Ok(Generated::default());
         };
-        match self.llm.rows()? {
+        match self.rows()? {
             Some(rows) => {
                 let _team = Team::gather(&self.crew);
                 self.in_rows(rows, &mut begun, 0, limits, &mut guide)
@@ -202,7 +203,7 @@ impl SpatialRgpt {
             return Ok(None);
         }
         let room = room as usize;
-        let begun = match self.llm.rows()? {
+        let begun = match self.rows()? {
             Some(rows) if self.reads_prompts_by_rows() => {
                 self.begin_by_rows(rows, prompts, room, hidden)
             }
@@ -509,7 +510,7 @@ mod tests {
                 // given
                 tch::manual_seed(7);
                 let network = network(&format!("{name}/checkpoint"), kind);
-                assert!(network.llm.rows().unwrap().is_some());
+                assert!(network.rows().unwrap().is_some());
                 let prompt = prompts(&network, 1);
                 let plain = answer(&network, &prompt, None);
                 assert_eq!((plain.ids.len(), plain.passes), (20, 19));

@@ -5,13 +5,7 @@
 //! llava/train/transformers_replace/models/llama/modeling_llama.py, 61-75 (norm), 81-140 and 160-191 (positions), 194-223
 //! (MLP), 226-395 (attention), 611-684 (a layer), 796-936 (the model), 939-1158 (with its head).
 
-mod rows;
-
-use std::cell::OnceCell;
-
 use tch::{Device, Kind, Tensor};
-
-pub(super) use self::rows::{Node, RowDecoder, Sequence};
 
 use super::config::LlamaConfig;
 use crate::error::Result;
@@ -22,13 +16,12 @@ use crate::nn::weights::{Scope, Weights};
 /// The decoder with its embedding table and its head.
 #[derive(Debug)]
 pub(super) struct Llama {
-    embed_tokens: Tensor,
-    layers: Vec<DecoderLayer>,
-    norm: RmsNorm,
-    lm_head: Linear,
-    rope: RotaryEmbedding,
+    pub(super) embed_tokens: Tensor,
+    pub(super) layers: Vec<DecoderLayer>,
+    pub(super) norm: RmsNorm,
+    pub(super) lm_head: Linear,
+    pub(super) rope: RotaryEmbedding,
     config: LlamaConfig,
-    rows: OnceCell<Option<RowDecoder>>,
 }
 
 impl Llama {
@@ -54,7 +47,6 @@ impl Llama {
             rope: RotaryEmbedding::new(config, embed_tokens.kind(), embed_tokens.device()),
             embed_tokens,
             config: config.clone(),
-            rows: OnceCell::new(),
         };
         drop((scope, model, head));
         let layers = (0..config.num_hidden_layers)
@@ -71,16 +63,6 @@ impl Llama {
     /// Token ids (B, T) -> embeddings (B, T, C).
     pub(super) fn embed(&self, ids: &Tensor) -> TchResult<Tensor> {
         Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)
-    }
-
-    /// The same for rows on the processor, made when it is first asked for; `None` where the weights lie elsewhere or are of
-    /// another type.
-    pub(super) fn rows(&self) -> TchResult<Option<&RowDecoder>> {
-        if let Some(rows) = self.rows.get() {
-            return Ok(rows.as_ref());
-        }
-        let rows = RowDecoder::of(self)?;
-        Ok(self.rows.get_or_init(|| rows).as_ref())
     }
 
     /// A cache for `batch` sequences of at most `length` positions.
@@ -163,15 +145,15 @@ enum Before<'a> {
 /// Keys and values of all positions so far.
 #[derive(Debug)]
 pub(super) struct Cache {
-    layers: Vec<KeyValue>,
-    length: i64,
+    pub(super) layers: Vec<KeyValue>,
+    pub(super) length: i64,
 }
 
 /// One layer's share: (B, key-value heads, room, D) each.
 #[derive(Debug)]
-struct KeyValue {
-    key: Tensor,
-    value: Tensor,
+pub(super) struct KeyValue {
+    pub(super) key: Tensor,
+    pub(super) value: Tensor,
 }
 
 impl KeyValue {
@@ -194,11 +176,11 @@ impl KeyValue {
 }
 
 #[derive(Debug)]
-struct DecoderLayer {
-    input_layernorm: RmsNorm,
-    self_attn: Attention,
-    post_attention_layernorm: RmsNorm,
-    mlp: Mlp,
+pub(super) struct DecoderLayer {
+    pub(super) input_layernorm: RmsNorm,
+    pub(super) self_attn: Attention,
+    pub(super) post_attention_layernorm: RmsNorm,
+    pub(super) mlp: Mlp,
 }
 
 impl DecoderLayer {
@@ -245,13 +227,13 @@ impl DecoderLayer {
 }
 
 #[derive(Debug)]
-struct Attention {
+pub(super) struct Attention {
     /// `q_proj`, `k_proj` and `v_proj` in one.
-    qkv_proj: Linear,
-    o_proj: Linear,
-    heads: i64,
-    key_value_heads: i64,
-    head_dim: i64,
+    pub(super) qkv_proj: Linear,
+    pub(super) o_proj: Linear,
+    pub(super) heads: i64,
+    pub(super) key_value_heads: i64,
+    pub(super) head_dim: i64,
 }
 
 impl Attention {
@@ -337,11 +319,11 @@ fn heads(x: &Tensor, width: i64) -> TchResult<Tensor> {
 
 /// down(silu(gate(x)) * up(x))
 #[derive(Debug)]
-struct Mlp {
+pub(super) struct Mlp {
     /// `gate_proj` and `up_proj` in one.
-    gate_up_proj: Linear,
-    down_proj: Linear,
-    inner: i64,
+    pub(super) gate_up_proj: Linear,
+    pub(super) down_proj: Linear,
+    pub(super) inner: i64,
 }
 
 impl Mlp {
@@ -369,9 +351,9 @@ impl Mlp {
 
 /// x / rms(x) * weight, the mean square taken in float32.
 #[derive(Debug)]
-struct RmsNorm {
-    weight: Tensor,
-    eps: f64,
+pub(super) struct RmsNorm {
+    pub(super) weight: Tensor,
+    pub(super) eps: f64,
 }
 
 impl RmsNorm {
@@ -389,7 +371,7 @@ impl RmsNorm {
 /// Rotary position embedding (Su et al. 2021). The frequencies stay in float32: in bfloat16 they are
 /// off by up to a percent, which moves the logits by ten.
 #[derive(Debug)]
-struct RotaryEmbedding {
+pub(super) struct RotaryEmbedding {
     /// (D / 2)
     inv_freq: Tensor,
     /// Positions are divided by it (linear scaling).
@@ -410,7 +392,7 @@ impl RotaryEmbedding {
         }
     }
 
-    fn shallow_clone(&self) -> Self {
+    pub(super) fn shallow_clone(&self) -> Self {
         Self {
             inv_freq: self.inv_freq.shallow_clone(),
             factor: self.factor,
@@ -430,7 +412,8 @@ impl RotaryEmbedding {
         self.rotation(&positions.f_unsqueeze(1)?) // (B, 1, T, D)
     }
 
-    fn rotation(&self, positions: &Tensor) -> TchResult<Rotation> {
+    /// That of positions (...): (..., D).
+    pub(super) fn rotation(&self, positions: &Tensor) -> TchResult<Rotation> {
         let angles = positions
             .f_to_kind(Kind::Float)?
             .f_div_scalar(self.factor)?
@@ -446,9 +429,9 @@ impl RotaryEmbedding {
 
 /// Cosine and sine of each position's angles, (T, D) or (B, 1, T, D), the sine's first half negated.
 #[derive(Debug)]
-struct Rotation {
-    cos: Tensor,
-    sin: Tensor,
+pub(super) struct Rotation {
+    pub(super) cos: Tensor,
+    pub(super) sin: Tensor,
 }
 
 impl Rotation {

@@ -6,7 +6,7 @@
 //! 433-546 (the splice).
 
 use std::borrow::Borrow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::config::ModelConfig;
 use super::llama::Llama;
 use super::projector::Projector;
 use super::region_extractor::{Refined, RegionExtractor};
+use super::rows::RowDecoder;
 use super::vision_tower::VisionTower;
 use crate::error::{Error, Result};
 use crate::nn::team::Crew;
@@ -41,6 +42,8 @@ pub(super) struct SpatialRgpt {
     mm_projector: Projector,
     /// The language model.
     pub(super) llm: Llama,
+    /// The same for rows on the processor, made when it is first asked for.
+    rows: OnceCell<Option<RowDecoder>>,
     /// Tokens that were looked at, and the characters that they are.
     pub(super) characters: RefCell<HashMap<i64, Option<char>>>,
     /// Threads for products of a few rows.
@@ -112,12 +115,22 @@ impl SpatialRgpt {
             },
             mm_projector: Projector::load(|| weights("mm_projector"), &config)?,
             llm: Llama::load(weights("llm")?, &config.llm, tokens)?,
+            rows: OnceCell::new(),
             characters: RefCell::default(),
             crew: Crew::default(),
             tokenizer,
             config,
             placement,
         })
+    }
+
+    /// The language model for rows; `None` where its weights are not on the processor, in float32 or bfloat16.
+    pub(super) fn rows(&self) -> TchResult<Option<&RowDecoder>> {
+        if let Some(rows) = self.rows.get() {
+            return Ok(rows.as_ref());
+        }
+        let rows = RowDecoder::of(&self.llm)?;
+        Ok(self.rows.get_or_init(|| rows).as_ref())
     }
 
     /// Whether the checkpoint takes relative depth beside the picture.

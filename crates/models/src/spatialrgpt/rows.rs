@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tch::{Kind, Tensor};
 
-use super::{Attention, Cache, DecoderLayer, Llama, Mlp, RmsNorm, RotaryEmbedding, Rotation};
+use super::llama::{
+    Attention, Cache, DecoderLayer, Llama, Mlp, RmsNorm, RotaryEmbedding, Rotation,
+};
 use crate::nn::layers::CompactLinear;
 use crate::nn::team::share_if;
 use crate::nn::torch::TchResult;
@@ -14,7 +16,7 @@ use crate::nn::vector::{HeadCache, attend, gated, rms_norm};
 
 /// The decoder's layers for rows.
 #[derive(Debug)]
-pub(in crate::spatialrgpt) struct RowDecoder {
+pub(super) struct RowDecoder {
     embed_tokens: Tensor,
     rope: RotaryEmbedding,
     layers: Vec<RowLayer>,
@@ -24,14 +26,14 @@ pub(in crate::spatialrgpt) struct RowDecoder {
 
 /// A token that is read after what a sequence holds, or after another token of the same pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::spatialrgpt) struct Node {
+pub(super) struct Node {
     pub token: i64,
     /// The node before it, which comes earlier in the pass; `None` if it follows the sequence.
     pub parent: Option<usize>,
 }
 
 /// What was read of one sequence.
-pub(in crate::spatialrgpt) struct Sequence {
+pub(super) struct Sequence {
     /// Of each layer and head.
     heads: Vec<Vec<HeadCache>>,
     length: usize,
@@ -39,7 +41,7 @@ pub(in crate::spatialrgpt) struct Sequence {
 
 impl Sequence {
     /// The sequence of a row of libtorch's cache, with room for more positions.
-    pub(in crate::spatialrgpt) fn new(cache: &Cache, row: i64, more: usize) -> TchResult<Self> {
+    pub(super) fn new(cache: &Cache, row: i64, more: usize) -> TchResult<Self> {
         let length = cache.length as usize;
         let heads = cache.layers.iter().map(|layer| {
             let of = |all: &Tensor| {
@@ -67,7 +69,7 @@ impl Sequence {
     }
 
     /// Of the pass that was read last, these nodes, each the next one's parent, are what follows; the others are forgotten.
-    pub(in crate::spatialrgpt) fn keep(&mut self, nodes: &[usize]) {
+    pub(super) fn keep(&mut self, nodes: &[usize]) {
         for (place, node) in nodes.iter().enumerate() {
             if place != *node {
                 for head in self.heads.iter_mut().flatten() {
@@ -97,7 +99,7 @@ impl RowDecoder {
     }
 
     /// A sequence of which nothing was read, with room for so many positions.
-    pub(in crate::spatialrgpt) fn sequence(&self, room: usize) -> Sequence {
+    pub(super) fn sequence(&self, room: usize) -> Sequence {
         let heads = |layer: &RowLayer| {
             let RowAttention {
                 key_value_heads,
@@ -114,7 +116,7 @@ impl RowDecoder {
 
     /// Reads embeddings (T, C) behind a sequence -> logits (V) of the token after the last. `hidden` collects every layer's output
     /// at the last position.
-    pub(in crate::spatialrgpt) fn read(
+    pub(super) fn read(
         &self,
         sequence: &mut Sequence,
         embeds: &Tensor,
@@ -135,11 +137,7 @@ impl RowDecoder {
 
     /// Reads the nodes behind a sequence -> logits (nodes, V) of the token after each. Their keys and values stand behind the
     /// sequence until [`Sequence::keep`] says which of them are of it.
-    pub(in crate::spatialrgpt) fn forward(
-        &self,
-        sequence: &mut Sequence,
-        nodes: &[Node],
-    ) -> TchResult<Vec<f32>> {
+    pub(super) fn forward(&self, sequence: &mut Sequence, nodes: &[Node]) -> TchResult<Vec<f32>> {
         let tokens: Vec<i64> = nodes.iter().map(|node| node.token).collect();
         let tokens = Tensor::f_from_slice(&tokens)?;
         let embeds = self.embed_tokens.f_index_select(0, &tokens)?; // (N, C)
