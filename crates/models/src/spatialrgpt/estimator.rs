@@ -4,8 +4,10 @@
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+
+use tch::Device;
 
 use super::digest;
 use super::model::View;
@@ -26,9 +28,10 @@ use spatial_reward_core::settings::{DepthScale, RelativeDepth, Settings};
 
 /// The model as an estimator.
 pub struct ModelEstimator {
-    /// Never empty. With one, a frame or a batch of them is at work at a time, on all cores. A small network is there once for
-    /// each core: its products are too small to be shared out, and of a batch each core takes some frames.
-    networks: Vec<Mutex<Networks>>,
+    /// One frame, or one batch of them, at a time: libtorch uses all cores for it.
+    networks: Mutex<Networks>,
+    /// Beside them, for batches of a small network.
+    copies: Copies,
     /// Measures beside the model where there is depth, so that the two can be compared.
     geometry: GeometryEstimator,
     prompt: Prompt,
@@ -40,7 +43,16 @@ pub struct ModelEstimator {
     digest: Mutex<Digest>,
 }
 
-/// Networks with as many bytes of weights at most are there once for each core.
+/// A small network once more for each further core: its products are too small to be shared out, so of a batch each core takes
+/// some frames. Who asks about single frames, as the live node does, never loads them.
+struct Copies {
+    settings: Settings,
+    folder: PathBuf,
+    count: usize,
+    loaded: OnceLock<Vec<Mutex<Networks>>>,
+}
+
+/// Networks with as many bytes of weights at most are small.
 const SMALL_BYTES: u64 = 64 << 20;
 
 /// The networks, and what is remembered of the episode.
@@ -70,8 +82,7 @@ impl ModelEstimator {
     /// # Errors
     /// What is wrong with the model, the device or the question, by name.
     pub fn load(settings: &Settings, located: &Located) -> crate::Result<Self> {
-        let load = || open::reasoner(settings, &located.model);
-        let reasoner = load()?;
+        let reasoner = open::reasoner(settings, &located.model)?;
         if !reasoner.takes_regions() {
             return Err(Error::NoRegions);
         }
@@ -94,26 +105,28 @@ impl ModelEstimator {
         let least_m = trained.least_distance_m.unwrap_or(0.0);
         let calibration = settings.model.calibration().or(trained.calibration);
         let scale = settings.model.depth_scale;
-        let copies = match (&depth_network, scale) {
-            (None, DepthScale::Frame) if weights_bytes(&located.model) <= SMALL_BYTES => {
-                tch::get_num_threads().max(1) as usize
-            }
-            _ => 1,
+        let batch = settings.model.batch as usize;
+        let is_alone = depth_network.is_none() && scale == DepthScale::Frame;
+        let is_small = is_alone
+            && reasoner.model().placement.device == Device::Cpu
+            && weights_bytes(&located.model) <= SMALL_BYTES;
+        let copies = match is_small {
+            true => batch.min(tch::get_num_threads().max(1) as usize) - 1,
+            false => 0,
         };
-        let of = |reasoner, depth_network| {
-            Mutex::new(Networks {
+        Ok(Self {
+            networks: Mutex::new(Networks {
                 reasoner,
                 depth_network,
                 scale,
                 range: None,
-            })
-        };
-        let mut networks = vec![of(reasoner, depth_network)];
-        for _ in 1..copies {
-            networks.push(of(load()?, None));
-        }
-        Ok(Self {
-            networks,
+            }),
+            copies: Copies {
+                settings: settings.clone(),
+                folder: located.model.clone(),
+                count: copies,
+                loaded: OnceLock::new(),
+            },
             geometry: GeometryEstimator::new(&settings.geometry),
             prompt,
             least_m,
@@ -124,7 +137,7 @@ impl ModelEstimator {
                 // The episode's first frame gives the scale of the others.
                 DepthScale::Episode => Order::Recorded,
             },
-            batch: settings.model.batch as usize,
+            batch,
             digest: Mutex::new(Digest::start(&located.model)),
         })
     }
@@ -230,24 +243,25 @@ impl Estimator for ModelEstimator {
     }
 
     fn estimate_batch(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
-        let Some((first, others)) = self.networks.split_first() else {
-            return Vec::new();
+        let copies = match frames.len() {
+            0 | 1 => &[],
+            _ => self.copies.get(),
         };
-        let share = frames.len().div_ceil(self.networks.len()).max(1);
-        if others.is_empty() || frames.len() <= 1 {
-            return self.estimate_with(first, frames);
+        if copies.is_empty() {
+            return self.estimate_with(&self.networks, frames);
         }
+        let share = frames.len().div_ceil(1 + copies.len());
         let alone = |networks, frames| {
             let _single = SingleThread::enter();
             self.estimate_with(networks, frames)
         };
-        let (own, rest) = frames.split_at(share.min(frames.len()));
+        let (own, rest) = frames.split_at(share);
         thread::scope(|scope| {
-            let others = rest.chunks(share).zip(others);
+            let others = rest.chunks(share).zip(copies);
             let others =
                 others.map(|(frames, networks)| scope.spawn(move || alone(networks, frames)));
             let others: Vec<_> = others.collect();
-            let mut measured = alone(first, own);
+            let mut measured = alone(&self.networks, own);
             for other in others {
                 measured.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
@@ -261,6 +275,27 @@ impl Estimator for ModelEstimator {
             model_digest: digest.get()?,
             prompt: self.prompt.text.clone(),
             calibration: self.calibration,
+        })
+    }
+}
+
+impl Copies {
+    /// All that could be loaded.
+    fn get(&self) -> &[Mutex<Networks>] {
+        self.loaded.get_or_init(|| {
+            let load = |_| {
+                let reasoner = open::reasoner(&self.settings, &self.folder);
+                let reasoner = reasoner.inspect_err(|error| {
+                    tracing::warn!("frames are answered by fewer cores: {error}");
+                });
+                Some(Mutex::new(Networks {
+                    reasoner: reasoner.ok()?,
+                    depth_network: None,
+                    scale: DepthScale::Frame,
+                    range: None,
+                }))
+            };
+            (0..self.count).map_while(load).collect()
         })
     }
 }

@@ -257,7 +257,7 @@ impl Attention {
 
     /// (B, T, C) -> (B, T, C)
     fn forward(&self, x: &Tensor, rotation: &Rotation, before: Before) -> TchResult<Tensor> {
-        let (b, t, _) = x.size3()?;
+        let (_, t, _) = x.size3()?;
         let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
         let qkv = heads(&self.qkv_proj.forward(x)?, d)?; // (B, H + 2 KV, T, D)
         let parts = qkv.f_split_with_sizes([h + kv, kv], 1)?;
@@ -273,10 +273,21 @@ impl Attention {
         };
         // One new position sees everything; several see what is before them.
         let causal = t > 1 && sees.is_none();
-        let y =
-            Tensor::f_scaled_dot_product_attention(q, &k, &v, sees, 0.0, causal, None, h != kv)?; // (B, H, T, D)
-        let y = y.f_transpose(1, 2)?.f_reshape([b, t, h * d])?;
-        self.o_proj.forward(&y)
+        self.found([q, &k, &v], sees, causal)
+    }
+
+    /// What queries (B, H, T, D) find among keys and values (B, KV, T', D) -> (B, T, C).
+    fn found(
+        &self,
+        [q, k, v]: [&Tensor; 3],
+        sees: Option<&Tensor>,
+        causal: bool,
+    ) -> TchResult<Tensor> {
+        let (b, h, t, d) = q.size4()?;
+        let grouped = h != self.key_value_heads;
+        let y = Tensor::f_scaled_dot_product_attention(q, k, v, sees, 0.0, causal, None, grouped)?; // (B, H, T, D)
+        self.o_proj
+            .forward(&y.f_transpose(1, 2)?.f_reshape([b, t, h * d])?)
     }
 
     /// What the last position finds: (B, T, C) -> (B, 1, C). Keys and values are needed of all.
@@ -287,7 +298,6 @@ impl Attention {
         key_value: &mut KeyValue,
         position: i64,
     ) -> TchResult<Tensor> {
-        let (b, ..) = x.size3()?;
         let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
         let k = self.qkv_proj.forward_part(x, h * d, kv * d)?;
         let v = self.qkv_proj.forward_part(x, (h + kv) * d, kv * d)?;
@@ -296,18 +306,7 @@ impl Attention {
         let k = rotation.apply(&heads(&k, d)?)?; // (B, KV, T, D)
         let q = rotation.last()?.apply(&heads(&q, d)?)?; // (B, H, 1, D)
         let (k, v) = key_value.append(&k, &heads(&v, d)?, position)?;
-        let y = Tensor::f_scaled_dot_product_attention(
-            &q,
-            &k,
-            &v,
-            None::<&Tensor>,
-            0.0,
-            false,
-            None,
-            h != kv,
-        )?; // (B, H, 1, D)
-        let y = y.f_transpose(1, 2)?.f_reshape([b, 1, h * d])?;
-        self.o_proj.forward(&y)
+        self.found([&q, &k, &v], None, false)
     }
 }
 
