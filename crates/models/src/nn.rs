@@ -1,9 +1,10 @@
 //! What every network stands on: layers, weights read strictly by name, tokenizers, models found on a hub, and threads
 //! that leave the host its own.
 
-pub mod compact;
 pub mod hub;
 pub mod layers;
+mod outputs;
+pub mod panels;
 pub mod team;
 pub mod threads;
 pub mod tokenizer;

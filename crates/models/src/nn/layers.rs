@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::compact::Compact;
+use super::panels::Panels;
 use super::torch::{TchResult, torch_error};
 use super::weights::Scope;
 use crate::error::Result;
@@ -75,7 +75,7 @@ impl Linear {
 
     /// The same layer for rows in the processor's memory; `None` where its weights lie elsewhere or are of another type.
     pub fn compact(&self) -> TchResult<Option<CompactLinear>> {
-        let Some(weight) = Compact::of(&self.weight)? else {
+        let Some(weight) = Panels::of(&self.weight)? else {
             return Ok(None);
         };
         let bias = match &self.bias {
@@ -89,7 +89,7 @@ impl Linear {
 /// A linear layer of which a row's outputs do not depend on the other rows.
 #[derive(Debug)]
 pub struct CompactLinear {
-    weight: Compact,
+    weight: Panels,
     /// Empty where there is none.
     bias: Vec<f32>,
 }

@@ -9,7 +9,7 @@ use super::model::{Features, SpatialRgpt};
 use super::odds::Odds;
 use super::rows::{Node, RowDecoder, Sequence};
 use crate::error::Result;
-use crate::nn::compact;
+use crate::nn::panels;
 use crate::nn::team::Team;
 use crate::nn::threads;
 use crate::nn::torch::{TchResult, torch_error};
@@ -218,7 +218,7 @@ impl SpatialRgpt {
         const LEAST_CHANNELS: i64 = 512;
         self.placement.kind == Kind::Float
             && self.config.llm.hidden_size >= LEAST_CHANNELS
-            && compact::is_faster()
+            && panels::is_faster()
     }
 
     fn begin_by_libtorch(

@@ -1,0 +1,471 @@
+//! Products of rows with panels, by the widest instructions that a processor has.
+
+use std::ops::Range;
+use std::slice;
+use std::sync::LazyLock;
+
+use bytemuck::cast_ref;
+
+use super::rows::{MOST_ROWS, QuantisedRows, Together, rows_together};
+#[cfg(target_arch = "x86_64")]
+use super::sixteen::{Avx2, Avx512};
+use super::sixteen::{MultipliesHalves, Portable, Sixteen};
+use super::{LANES, STEP};
+
+/// What a processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Instructions {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// Which multiply bfloat16, too.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Halves,
+}
+
+impl Instructions {
+    /// Those that this processor has, the widest last.
+    pub(super) fn available() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                all.push(Self::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vnni")
+            {
+                all.push(Self::Avx512);
+                if is_x86_feature_detected!("avx512bf16") {
+                    all.push(Self::Avx512Halves);
+                }
+            }
+        }
+        all
+    }
+
+    pub(super) fn fastest() -> Self {
+        static FASTEST: LazyLock<Instructions> = LazyLock::new(|| {
+            Instructions::available()
+                .pop()
+                .unwrap_or(Instructions::Portable)
+        });
+        *FASTEST
+    }
+
+    /// Whether [`run_halves`](Self::run_halves) multiplies them.
+    pub(super) fn multiply_halves(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Halves => true,
+            _ => false,
+        }
+    }
+
+    /// Fills the sums.
+    pub(super) fn run(self, product: Product, of: impl Blocks) {
+        match self {
+            Self::Portable => product.run(Portable, of),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `available` names what this processor has alone, and nobody else makes an `Instructions`.
+            Self::Avx2 => unsafe { with_avx2(product, of) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx512 | Self::Avx512Halves => unsafe { with_avx512(product, of) },
+        }
+    }
+
+    /// Fills the sums where the processor [multiplies bfloat16](Self::multiply_halves), and leaves them elsewhere.
+    pub(super) fn run_halves(self, product: Product, of: OfHalves) {
+        #[cfg(target_arch = "x86_64")]
+        if self.multiply_halves() {
+            // SAFETY: as above.
+            unsafe { with_halves(product, of) };
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2(product: Product, of: impl Blocks) {
+    // SAFETY: the processor has it, or this function could not be called.
+    product.run(unsafe { Avx2::new() }, of);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn with_avx512(product: Product, of: impl Blocks) {
+    // SAFETY: as above.
+    product.run(unsafe { Avx512::<false>::new() }, of);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx512bf16")]
+fn with_halves(product: Product, of: OfHalves) {
+    // SAFETY: as above.
+    product.run(unsafe { Avx512::<true>::new() }, of);
+}
+
+/// Sums (R, outputs of some panels) to fill.
+pub(super) struct Product<'a> {
+    /// The first of the panels.
+    pub first: usize,
+    pub rows: usize,
+    pub sums: &'a mut [f32],
+}
+
+/// Products of `R` rows with `P` panels, for instructions of some kind.
+pub(super) trait BlocksBy<S: Sixteen> {
+    /// Whether there are registers for four panels.
+    const FOUR_PANELS: bool = S::IS_WIDE;
+
+    /// Parts of a row that are added one after the other, and how many bytes of a panel one is multiplied with.
+    fn parts(&self) -> (usize, usize);
+
+    /// Adds what these parts of the rows from `row` on come to. Every sum is made in the same order whatever `P` and `R` are.
+    fn add<const P: usize, const R: usize>(
+        &self,
+        sixteen: S,
+        panel: usize,
+        row: usize,
+        parts: Range<usize>,
+        sums: &mut [[S::Float; R]; P],
+    );
+}
+
+/// Products for all instructions.
+#[cfg(target_arch = "x86_64")]
+pub(super) trait Blocks:
+    BlocksBy<Portable> + BlocksBy<Avx2> + BlocksBy<Avx512<false>>
+{
+}
+#[cfg(target_arch = "x86_64")]
+impl<B: BlocksBy<Portable> + BlocksBy<Avx2> + BlocksBy<Avx512<false>>> Blocks for B {}
+/// Products for all instructions.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) trait Blocks: BlocksBy<Portable> {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<B: BlocksBy<Portable>> Blocks for B {}
+
+/// Weights that stay nearest to a core while all rows pass.
+const NEAR_BYTES: usize = 16 << 10;
+
+impl Product<'_> {
+    #[inline(always)]
+    fn run<S: Sixteen, B: BlocksBy<S>>(mut self, sixteen: S, of: B) {
+        let count = self.sums.len() / self.rows.max(1) / LANES;
+        let mut panel = 0;
+        while panel < count {
+            // Panels together use each input as often.
+            panel += match count - panel {
+                4.. if B::FOUR_PANELS => self.panels::<S, 4>(sixteen, &of, panel),
+                2.. if S::IS_WIDE => self.panels::<S, 2>(sixteen, &of, panel),
+                _ => self.panels::<S, 1>(sixteen, &of, panel),
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn panels<S: Sixteen, const P: usize>(
+        &mut self,
+        sixteen: S,
+        of: &impl BlocksBy<S>,
+        panel: usize,
+    ) -> usize {
+        let (parts, bytes) = of.parts();
+        let at_once = match self.rows {
+            // Nothing is read again.
+            ..=MOST_ROWS => parts,
+            _ => (NEAR_BYTES / (P * bytes).max(1)).max(1),
+        };
+        let mut first = 0;
+        while first < parts {
+            let last = (first + at_once).min(parts);
+            let mut row = 0;
+            while row < self.rows {
+                // Rows together use each weight as often.
+                let place = (panel, row);
+                row += match rows_together(self.rows - row) {
+                    4 => self.block::<S, P, 4>(sixteen, of, place, first..last),
+                    2 => self.block::<S, P, 2>(sixteen, of, place, first..last),
+                    _ => self.block::<S, P, 1>(sixteen, of, place, first..last),
+                };
+            }
+            first = last;
+        }
+        P
+    }
+
+    #[inline(always)]
+    fn block<S: Sixteen, const P: usize, const R: usize>(
+        &mut self,
+        sixteen: S,
+        of: &impl BlocksBy<S>,
+        (panel, row): (usize, usize),
+        parts: Range<usize>,
+    ) -> usize {
+        let outputs = self.sums.len() / self.rows.max(1);
+        let place = |p, r| (row + r) * outputs + (panel + p) * LANES;
+        let mut sums = [[sixteen.splat(0.0); R]; P];
+        if parts.start > 0 {
+            for p in 0..P {
+                for r in 0..R {
+                    if let Some(from) = self.sums[place(p, r)..].first_chunk() {
+                        sums[p][r] =
+                            sixteen.floats(sixteen.load(cast_ref::<[f32; LANES], _>(from)));
+                    }
+                }
+            }
+        }
+        of.add::<P, R>(sixteen, self.first + panel, row, parts, &mut sums);
+        for p in 0..P {
+            for r in 0..R {
+                if let Some(to) = self.sums[place(p, r)..].first_chunk_mut() {
+                    sixteen.store(sums[p][r], to);
+                }
+            }
+        }
+        R
+    }
+}
+
+// No closures around what the registers do: they would not be compiled for them.
+
+/// Of weights of few bits.
+#[derive(Clone, Copy)]
+pub(super) struct OfGroups<'a, const FOUR: bool> {
+    /// (panels, groups, steps)
+    pub weights: &'a [[u8; STEP]],
+    /// (panels, groups, 1 or 2): scales, and of four bits least weights behind them.
+    pub shared: &'a [[u16; LANES]],
+    pub x: &'a QuantisedRows,
+}
+
+impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
+    #[inline(always)]
+    fn parts(&self) -> (usize, usize) {
+        let words = self.x.group_words;
+        let steps = if FOUR { words / 2 } else { words };
+        (self.x.groups, steps * STEP)
+    }
+
+    #[inline(always)]
+    fn add<const P: usize, const R: usize>(
+        &self,
+        sixteen: S,
+        panel: usize,
+        row: usize,
+        parts: Range<usize>,
+        sums: &mut [[S::Float; R]; P],
+    ) {
+        let groups = self.x.groups;
+        let words = self.x.group_words;
+        let steps = if FOUR { words / 2 } else { words };
+        let kinds = if FOUR { 2 } else { 1 };
+        let shared_inputs = &self.x.shared[row * groups..][..groups * R];
+        let inputs = &self.x.words[row * groups * words..][..groups * words * R];
+        for group in parts {
+            let shared_inputs = &shared_inputs[group * R..][..R];
+            let inputs = inputs[group * words * R..][..words * R].as_chunks::<R>().0;
+            let mut whole = [[sixteen.zero(); R]; P];
+            if !FOUR {
+                for whole in &mut whole {
+                    for r in 0..R {
+                        whole[r] = sixteen.zero_eight(shared_inputs[r].sum);
+                    }
+                }
+            }
+            let mut weights: [&[[u8; STEP]]; P] = [&[]; P];
+            for p in 0..P {
+                weights[p] = &self.weights[((panel + p) * groups + group) * steps..][..steps];
+            }
+            for step in 0..steps {
+                // An input is spread over all lanes once, not for each panel anew.
+                if FOUR {
+                    let first = every(sixteen, inputs[2 * step]);
+                    let next = every(sixteen, inputs[2 * step + 1]);
+                    for p in 0..P {
+                        let [low, high] = sixteen.halves(sixteen.load(&weights[p][step]));
+                        for r in 0..R {
+                            let sum = sixteen.dot_four(whole[p][r], low, first[r]);
+                            whole[p][r] = sixteen.dot_four(sum, high, next[r]);
+                        }
+                    }
+                } else {
+                    let inputs = every(sixteen, inputs[step]);
+                    for p in 0..P {
+                        let loaded = sixteen.load(&weights[p][step]);
+                        for r in 0..R {
+                            whole[p][r] = sixteen.dot_eight(whole[p][r], loaded, inputs[r]);
+                        }
+                    }
+                }
+            }
+            for p in 0..P {
+                let shared = &self.shared[((panel + p) * groups + group) * kinds..][..kinds];
+                let scale = sixteen.widened(&shared[0]);
+                for r in 0..R {
+                    let input = shared_inputs[r];
+                    let scaled = sixteen.mul(sixteen.float(whole[p][r]), scale);
+                    let found = sixteen.mul(scaled, sixteen.splat(input.scale));
+                    sums[p][r] = sixteen.add(sums[p][r], found);
+                    if FOUR {
+                        let least = sixteen.widened(&shared[1]);
+                        let found = sixteen.mul(least, sixteen.splat(input.total));
+                        sums[p][r] = sixteen.add(sums[p][r], found);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Of weights of float32.
+#[derive(Clone, Copy)]
+pub(super) struct OfFloats<'a> {
+    /// (panels, columns)
+    pub weights: &'a [[u8; STEP]],
+    pub x: &'a Together<f32>,
+}
+
+impl<S: Sixteen> BlocksBy<S> for OfFloats<'_> {
+    #[inline(always)]
+    fn parts(&self) -> (usize, usize) {
+        (self.x.columns(), STEP)
+    }
+
+    #[inline(always)]
+    fn add<const P: usize, const R: usize>(
+        &self,
+        sixteen: S,
+        panel: usize,
+        row: usize,
+        parts: Range<usize>,
+        sums: &mut [[S::Float; R]; P],
+    ) {
+        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns(), &parts);
+        for inputs in &self.x.rows::<R>(row)[parts] {
+            for p in 0..P {
+                let Some(bytes) = weights[p].next() else {
+                    return;
+                };
+                let weight = sixteen.floats(sixteen.load(bytes));
+                for r in 0..R {
+                    sums[p][r] = sixteen.mul_add(weight, sixteen.splat(inputs[r]), sums[p][r]);
+                }
+            }
+        }
+    }
+}
+
+/// Of weights of bfloat16 with rows of float32.
+#[derive(Clone, Copy)]
+pub(super) struct OfPairs<'a> {
+    /// (panels, columns)
+    pub weights: &'a [[u8; STEP]],
+    /// Two numbers a column.
+    pub x: &'a Together<[f32; 2]>,
+}
+
+impl<S: Sixteen> BlocksBy<S> for OfPairs<'_> {
+    /// Beside the sums stand the two halves of every weight.
+    const FOUR_PANELS: bool = false;
+
+    #[inline(always)]
+    fn parts(&self) -> (usize, usize) {
+        (self.x.columns(), STEP)
+    }
+
+    #[inline(always)]
+    fn add<const P: usize, const R: usize>(
+        &self,
+        sixteen: S,
+        panel: usize,
+        row: usize,
+        parts: Range<usize>,
+        sums: &mut [[S::Float; R]; P],
+    ) {
+        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns(), &parts);
+        for inputs in &self.x.rows::<R>(row)[parts] {
+            for p in 0..P {
+                let Some(bytes) = weights[p].next() else {
+                    return;
+                };
+                let [even, odd] = sixteen.pairs(sixteen.load(bytes));
+                for r in 0..R {
+                    let [input, next] = inputs[r].map(|input| sixteen.splat(input));
+                    sums[p][r] = sixteen.mul_add(even, input, sums[p][r]);
+                    sums[p][r] = sixteen.mul_add(odd, next, sums[p][r]);
+                }
+            }
+        }
+    }
+}
+
+/// Of weights of bfloat16 with rows of it.
+#[derive(Clone, Copy)]
+pub(super) struct OfHalves<'a> {
+    /// (panels, columns)
+    pub weights: &'a [[u8; STEP]],
+    /// Two numbers of bfloat16 a column, the even one in the lower half.
+    pub x: &'a Together<u32>,
+}
+
+impl<S: MultipliesHalves> BlocksBy<S> for OfHalves<'_> {
+    #[inline(always)]
+    fn parts(&self) -> (usize, usize) {
+        (self.x.columns(), STEP)
+    }
+
+    #[inline(always)]
+    fn add<const P: usize, const R: usize>(
+        &self,
+        sixteen: S,
+        panel: usize,
+        row: usize,
+        parts: Range<usize>,
+        sums: &mut [[S::Float; R]; P],
+    ) {
+        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns(), &parts);
+        for inputs in &self.x.rows::<R>(row)[parts] {
+            let inputs = every(sixteen, *inputs);
+            for p in 0..P {
+                let Some(bytes) = weights[p].next() else {
+                    return;
+                };
+                let loaded = sixteen.load(bytes);
+                for r in 0..R {
+                    sums[p][r] = sixteen.dot_pair(sums[p][r], loaded, inputs[r]);
+                }
+            }
+        }
+    }
+}
+
+/// Each row's input for all lanes.
+#[inline(always)]
+fn every<S: Sixteen, const R: usize>(sixteen: S, inputs: [u32; R]) -> [S::Weights; R] {
+    let mut all = [sixteen.every(0); R];
+    for r in 0..R {
+        all[r] = sixteen.every(inputs[r]);
+    }
+    all
+}
+
+/// These parts of `P` panels from `first` on, which have so many steps each.
+#[inline(always)]
+fn of_panels<'a, const P: usize>(
+    weights: &'a [[u8; STEP]],
+    first: usize,
+    steps: usize,
+    parts: &Range<usize>,
+) -> [slice::Iter<'a, [u8; STEP]>; P] {
+    let mut panels = [const { [].as_slice() }; P].map(<[[u8; STEP]]>::iter);
+    for (p, panel) in panels.iter_mut().enumerate() {
+        *panel = weights[(first + p) * steps..][..steps][parts.clone()].iter();
+    }
+    panels
+}
