@@ -23,6 +23,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Ask(options) => ask::run(*options, terminal),
         Command::Label(options) => label::run(*options, terminal),
         Command::Train(options) => model::train(*options, terminal),
+        Command::Quantise(options) => model::quantise(&options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Pick(options) => pick::run(*options, terminal),

@@ -4,21 +4,25 @@
 mod elsewhere;
 mod nano;
 mod profile;
+mod quantise;
 mod train;
 pub(crate) mod wire;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use spatial_reward_core::estimator::Registration;
+use spatial_reward_core::estimator::{Estimators, Registration};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
-use spatial_reward_core::settings::Settings;
+use spatial_reward_core::settings::{Config, Settings};
 use spatial_reward_models::nn::hub::HubOptions;
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
 
+use crate::program::logging::Terminal;
 use elsewhere::Elsewhere;
 use profile::PROFILE;
+pub(crate) use quantise::quantise;
 pub(crate) use train::train;
 
 /// The model is in this build.
@@ -62,6 +66,19 @@ impl Session {
     }
 }
 
+/// The folder of a checkpoint that is named, downloaded if need be.
+fn located(model: String, terminal: &Terminal) -> anyhow::Result<PathBuf> {
+    let mut config = Config::default();
+    config.model.path = Some(model);
+    let settings = Estimators::default()
+        .with(registration())
+        .settings(config)?;
+    let bar = terminal.download_bar();
+    let located = locate(&settings, &mut |progress| Terminal::show(&bar, progress));
+    bar.finish_and_clear();
+    Ok(located?.model)
+}
+
 /// Finds the models that the settings name on this machine, or downloads them. The hub's own tools say in the
 /// environment where the hub is and where its files are kept.
 fn locate(settings: &Settings, progress: OnProgress<'_>) -> Result<Located> {
@@ -78,8 +95,8 @@ pub(crate) fn remedy(cause: &(dyn std::error::Error + 'static)) -> Option<String
 fn in_words(remedy: Remedy) -> &'static str {
     match remedy {
         Remedy::LessMemory => {
-            "close other programs, take --dtype bfloat16 (half of float32), a device with more memory or a smaller \
-             model"
+            "close other programs, take --dtype bfloat16 (half of float32), --weights int8 or int4, a device with more \
+             memory or a smaller model"
         }
         Remedy::NameModel => {
             "give --model FOLDER, or --model ORG/NAME for one on a hub, or set XDG_CACHE_HOME to a folder that can be \

@@ -30,7 +30,7 @@ pub use drawn::{DrawnBox, Follow, PixelBox};
 pub use estimating::{Estimator, Geometry};
 pub use inputs::{Episodes, Matching, Rectification, Topics, Tracker};
 pub use live::{BoxType, ImageTransport, Live, Reliability};
-pub use model::{DepthScale, Dtype, Model, RelativeDepth};
+pub use model::{DepthScale, Dtype, Model, RelativeDepth, Weights};
 pub use output::{Output, Storage};
 pub use ready::{DeviceChoice, ModelSettings, Settings};
 pub use regions::{Offset, PictureFit, PictureSize, Region, Regions};

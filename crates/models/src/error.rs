@@ -105,6 +105,23 @@ pub enum Error {
         gpus: i64,
     },
 
+    /// Few bits a weight are multiplied by processors alone.
+    #[error(
+        "weights of 8 and 4 bits are for a processor, and this network runs on a GPU: take the processor, or the weights as they are stored"
+    )]
+    FewBitsOnGpu,
+
+    /// Weights that were brought to few bits and are wanted in others, or exactly.
+    #[error("{path}: its weights are stored in {stored} bits, and {wanted} cannot be made of them: take them as they are stored, or the checkpoint that they were made from", path = path.display())]
+    StoredInBits {
+        /// The part of the checkpoint.
+        path: PathBuf,
+        /// Bits of a weight.
+        stored: u32,
+        /// Those asked for.
+        wanted: u32,
+    },
+
     /// A part of the checkpoint that there is not.
     #[error("there is no part '{name}': take {known}")]
     UnknownPart {

@@ -10,6 +10,7 @@ mod model;
 mod odds;
 mod open;
 mod projector;
+pub mod quantise;
 mod reasoner;
 mod region_extractor;
 mod relative_depth;

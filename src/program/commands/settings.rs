@@ -45,6 +45,8 @@ impl ModelOptions {
         name(&mut model.path, self.model);
         set(&mut model.device, self.device);
         set(&mut model.dtype, self.dtype);
+        set(&mut model.weights, self.weights);
+        set(&mut model.tower_weights, self.tower_weights);
         name(&mut model.template, self.template);
         set(&mut model.max_new_tokens, self.max_new_tokens);
         set(&mut model.relative_depth, self.relative_depth);

@@ -17,7 +17,7 @@ use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
 
-use crate::program::cli::Train;
+use crate::program::cli::{Quantise, Train};
 use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
 use elsewhere::Elsewhere;
@@ -67,6 +67,14 @@ impl Session {
 /// # Errors
 /// That it is not there, always.
 pub(crate) fn train(_typed: Train, _terminal: &Terminal) -> anyhow::Result<Outcome> {
+    Err(not_in_this_build())
+}
+
+/// Brings a model to few bits.
+///
+/// # Errors
+/// That it is not there, always.
+pub(crate) fn quantise(_typed: &Quantise, _terminal: &Terminal) -> anyhow::Result<Outcome> {
     Err(not_in_this_build())
 }
 

@@ -1,11 +1,10 @@
 //! `train`: from datasets to a checkpoint.
 
 use anyhow::Context;
-use spatial_reward_core::estimator::Estimators;
-use spatial_reward_core::settings::{Config, DeviceChoice};
+use spatial_reward_core::settings::DeviceChoice;
 use spatial_reward_models::spatialrgpt::train::{self, Begin, Options, Shape, Summary, part_named};
 
-use super::{locate, registration};
+use super::located;
 use crate::program::cli::Train;
 use crate::program::commands::output::{print, print_json};
 use crate::program::commands::signals::end_on_signal;
@@ -81,19 +80,6 @@ fn options(typed: Train, terminal: &Terminal) -> anyhow::Result<Options> {
         device,
         dtype: typed.dtype.unwrap_or_default(),
     })
-}
-
-/// The folder of a checkpoint that is named, downloaded if need be.
-fn located(model: String, terminal: &Terminal) -> anyhow::Result<std::path::PathBuf> {
-    let mut config = Config::default();
-    config.model.path = Some(model);
-    let settings = Estimators::default()
-        .with(registration())
-        .settings(config)?;
-    let bar = terminal.download_bar();
-    let located = locate(&settings, &mut |progress| Terminal::show(&bar, progress));
-    bar.finish_and_clear();
-    Ok(located?.model)
 }
 
 fn to_text(summary: &Summary) -> String {

@@ -21,6 +21,10 @@ pub struct Model {
     pub device: String,
     /// The type of its numbers.
     pub dtype: Dtype,
+    /// How many bits a weight of the language model's linear layers has, on a processor.
+    pub weights: Weights,
+    /// The same of its vision tower's.
+    pub tower_weights: Weights,
     /// The conversation template: llama_3, vicuna_v1, v1, vicuna_v1_nosys, llava_v1, llama_2, mistral, hermes-2 or
     /// plain. None: as the checkpoint's tokenizer tells.
     pub template: Option<String>,
@@ -74,6 +78,19 @@ pub enum Dtype {
     Float16,
     /// Half as large, with float32's range.
     Bfloat16,
+}
+
+/// How a linear layer's weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Weights {
+    /// As the checkpoint has them.
+    #[default]
+    Stored,
+    /// Half of bfloat16's memory; answers hardly change.
+    Int8,
+    /// A third of bfloat16's memory; answers change by little.
+    Int4,
 }
 
 /// Where the model's relative depth comes from.

@@ -1,17 +1,25 @@
 //! The two layers that every part of the network is made of, loaded from a checkpoint by name.
 
+use std::sync::Arc;
+
 use tch::{Kind, Tensor};
 
-use super::panels::Panels;
+use super::panels::{Bits, Groups, Panels};
 use super::torch::{TchResult, torch_error};
-use super::weights::Scope;
-use crate::error::Result;
+use super::weights::{LinearForm, Scope};
+use crate::error::{Error, Result};
 
-/// `y = x W^T + b`; `weight` is (out, in).
+/// `y = x W^T + b`; the weight is (out, in).
 #[derive(Debug)]
 pub struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
+}
+
+#[derive(Debug)]
+enum Weight {
+    Tensor(Tensor),
+    Panels(Arc<Panels>),
 }
 
 impl Linear {
@@ -20,62 +28,94 @@ impl Linear {
     /// # Errors
     /// A tensor that is missing or has another shape.
     pub fn load(scope: &Scope, inputs: i64, outputs: i64, has_bias: bool) -> Result<Self> {
-        Ok(Self {
-            weight: scope.get("weight", &[outputs, inputs])?,
-            bias: match has_bias {
-                true => Some(scope.get("bias", &[outputs])?),
-                false => None,
-            },
-        })
+        Self::load_joined(&[(scope.clone(), outputs)], inputs, has_bias)
     }
 
     /// Layers that take the same inputs, as one: their outputs stand one after the other. One product of
     /// many rows costs less than several of few.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
     pub fn load_joined(parts: &[(Scope, i64)], inputs: i64, has_bias: bool) -> Result<Self> {
-        let each = |part: &(Scope, i64)| Self::load(&part.0, inputs, part.1, has_bias);
-        let each: Vec<Self> = parts.iter().map(each).collect::<Result<_>>()?;
-        let weights: Vec<&Tensor> = each.iter().map(|linear| &linear.weight).collect();
-        let biases: Vec<&Tensor> = each
-            .iter()
-            .filter_map(|linear| linear.bias.as_ref())
-            .collect();
-        let join = |tensors: &[&Tensor]| {
-            Tensor::f_cat(tensors, 0).map_err(torch_error("join the weights of a layer"))
+        let biases = parts.iter().filter(|_| has_bias);
+        let biases = biases.map(|(scope, outputs)| scope.get("bias", &[*outputs]));
+        let bias = join(biases.collect::<Result<Vec<_>>>()?)?;
+        let weight = Weight::load(parts, inputs)?;
+        Ok(Self { weight, bias })
+    }
+
+    /// The first `outputs` of a layer without a bias, of which the checkpoint has so many in all.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn load_first(scope: &Scope, inputs: i64, all: i64, outputs: i64) -> Result<Self> {
+        // What it says of every token is told apart by little.
+        let form = match scope.form() {
+            LinearForm::Quantised(_) => LinearForm::Quantised(Bits::Eight),
+            form => form,
         };
-        let bias = match has_bias {
-            true => Some(join(&biases)?),
-            false => None,
+        let weight = match scope.quantised([all, inputs])? {
+            Some(groups) => Weight::of_groups(&[groups.first(outputs as usize)])?,
+            None => {
+                let weight = scope.get("weight", &[all, inputs])?;
+                Weight::of(weight.narrow(0, 0, outputs), form)?
+            }
         };
-        Ok(Self::from_parts(join(&weights)?, bias))
+        Ok(Self { weight, bias: None })
     }
 
     /// `weight` (out, in) and `bias` (out).
     pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
+        let weight = Weight::Tensor(weight);
         Self { weight, bias }
+    }
+
+    /// Whether its weights stand in panels.
+    pub fn is_in_panels(&self) -> bool {
+        matches!(self.weight, Weight::Panels(_))
     }
 
     /// (..., in) -> (..., out)
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        x.f_linear(&self.weight, self.bias.as_ref())
+        match &self.weight {
+            Weight::Tensor(weight) => x.f_linear(weight, self.bias.as_ref()),
+            Weight::Panels(panels) => self.forward_part(x, 0, panels.outputs() as i64),
+        }
     }
 
     /// Some of the outputs, as if the others were not there: (..., in) -> (..., count).
     pub fn forward_part(&self, x: &Tensor, first: i64, count: i64) -> TchResult<Tensor> {
         let part = |all: &Tensor| all.f_narrow(0, first, count);
         let bias = self.bias.as_ref().map(part).transpose()?;
-        x.f_linear(&part(&self.weight)?, bias.as_ref())
+        match &self.weight {
+            Weight::Tensor(weight) => x.f_linear(&part(weight)?, bias.as_ref()),
+            Weight::Panels(panels) => {
+                let mut y = panels.forward_part(x, first as usize, count as usize)?;
+                match bias {
+                    Some(bias) => y.f_add_(&bias),
+                    None => Ok(y),
+                }
+            }
+        }
     }
 
     /// The same in the type of `x`, whatever the weights' own: for features that would cost more to convert.
     pub fn forward_as(&self, x: &Tensor) -> TchResult<Tensor> {
         let kind = x.kind();
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(kind));
-        x.f_linear(&self.weight.f_to_kind(kind)?, bias.transpose()?)
+        match &self.weight {
+            Weight::Tensor(weight) => x.f_linear(&weight.f_to_kind(kind)?, bias.transpose()?),
+            Weight::Panels(_) => self.forward(x),
+        }
     }
 
     /// The same layer for rows in the processor's memory; `None` where its weights lie elsewhere or are of another type.
     pub fn compact(&self) -> TchResult<Option<CompactLinear>> {
-        let Some(weight) = Panels::of(&self.weight)? else {
+        let weight = match &self.weight {
+            Weight::Tensor(weight) => Panels::of(weight)?.map(Arc::new),
+            Weight::Panels(panels) => Some(Arc::clone(panels)),
+        };
+        let Some(weight) = weight else {
             return Ok(None);
         };
         let bias = match &self.bias {
@@ -86,10 +126,72 @@ impl Linear {
     }
 }
 
+impl Weight {
+    /// Matrices that take the same inputs, one after the other.
+    fn load(parts: &[(Scope, i64)], inputs: i64) -> Result<Self> {
+        let form = parts.first().map(|(scope, _)| scope.form());
+        let stored = parts
+            .iter()
+            .map(|(scope, outputs)| scope.quantised([*outputs, inputs]));
+        let stored: Option<Vec<Groups>> = stored.collect::<Result<_>>()?;
+        if let Some(groups) = stored.filter(|groups| !groups.is_empty()) {
+            return Self::of_groups(&groups);
+        }
+        let weights = parts
+            .iter()
+            .map(|(scope, outputs)| scope.get("weight", &[*outputs, inputs]));
+        if let Some(LinearForm::Quantised(bits)) = form {
+            let groups = weights.map(|weight| quantised(&weight?, bits));
+            return Self::of_groups(&groups.collect::<Result<Vec<_>>>()?);
+        }
+        let weights = join(weights.collect::<Result<Vec<_>>>()?)?;
+        let weight = weights.ok_or_else(|| Error::torch("load a layer", "it has no parts"))?;
+        Self::of(weight, form.unwrap_or_default())
+    }
+
+    fn of(weight: Tensor, form: LinearForm) -> Result<Self> {
+        let panels = match form {
+            LinearForm::Tensor => None,
+            LinearForm::Panels => Panels::of(&weight).map_err(torch_error("lay out a layer"))?,
+            LinearForm::Quantised(bits) => return Self::of_groups(&[quantised(&weight, bits)?]),
+        };
+        Ok(match panels {
+            Some(panels) => Self::Panels(Arc::new(panels)),
+            None => Self::Tensor(weight),
+        })
+    }
+
+    fn of_groups(groups: &[Groups]) -> Result<Self> {
+        let panels = Panels::joined(groups);
+        let differ = || Error::torch("join the weights of a layer", "their bits differ");
+        Ok(Self::Panels(Arc::new(panels.ok_or_else(differ)?)))
+    }
+}
+
+/// A matrix in few bits.
+pub fn quantised(weight: &Tensor, bits: Bits) -> Result<Groups> {
+    let flat = || {
+        let (_, inputs) = weight.size2()?;
+        let values = weight.f_to_kind(Kind::Float)?.f_reshape([-1])?;
+        TchResult::Ok((Vec::<f32>::try_from(values)?, inputs as usize))
+    };
+    let (values, inputs) = flat().map_err(torch_error("read the weights of a layer"))?;
+    Ok(Groups::of(&values, inputs, bits))
+}
+
+/// Tensors one after the other; `None` where there are none.
+fn join(mut tensors: Vec<Tensor>) -> Result<Option<Tensor>> {
+    if tensors.len() < 2 {
+        return Ok(tensors.pop());
+    }
+    let joined = Tensor::f_cat(&tensors, 0).map_err(torch_error("join the weights of a layer"));
+    joined.map(Some)
+}
+
 /// A linear layer of which a row's outputs do not depend on the other rows.
 #[derive(Debug)]
 pub struct CompactLinear {
-    weight: Panels,
+    weight: Arc<Panels>,
     /// Empty where there is none.
     bias: Vec<f32>,
 }

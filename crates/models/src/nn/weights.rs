@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Tensor};
 
+use super::panels::{Bits, Groups};
 use super::threads;
 use super::torch::torch_error;
 use crate::error::{Error, Result};
@@ -39,6 +40,19 @@ pub struct Weights {
     entries: BTreeMap<String, Entry>,
     /// Makes what is asked for and not there: a network that begins.
     begin: Option<Begin>,
+    form: LinearForm,
+}
+
+/// What becomes of linear layers' matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LinearForm {
+    /// libtorch's tensors.
+    #[default]
+    Tensor,
+    /// Panels, on a processor: in bfloat16 where that holds their numbers.
+    Panels,
+    /// Panels of few bits a weight, on a processor.
+    Quantised(Bits),
 }
 
 /// A tensor of this name and shape, for a network that begins.
@@ -83,6 +97,14 @@ impl Place {
             Self::Memory(tensor) => tensor.numel() as u64,
         }
     }
+
+    /// As they are stored.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::File { stored, .. } => stored.bytes(),
+            Self::Memory(tensor) => (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64,
+        }
+    }
 }
 
 impl Weights {
@@ -96,6 +118,29 @@ impl Weights {
     /// the memory free that the tensors will take (for `Device::Cpu`). `Error::Torch` for a GPU that is not
     /// there, `Error::Io` for what the operating system refuses.
     pub fn open(folder: &Path, placement: Placement) -> Result<Self> {
+        Self::open_as(folder, placement, LinearForm::Tensor)
+    }
+
+    /// The same where linear layers have this form.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_as(folder: &Path, placement: Placement, form: LinearForm) -> Result<Self> {
+        let weights = Self {
+            form,
+            ..Self::open_in_pieces(folder, placement)?
+        };
+        if placement.device == Device::Cpu {
+            memory::check(folder, weights.bytes())?;
+        }
+        Ok(weights)
+    }
+
+    /// The same for who takes one tensor after the other and keeps none: it needs no memory for all.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), but for the memory.
+    pub fn open_in_pieces(folder: &Path, placement: Placement) -> Result<Self> {
         threads::settle();
         placement.check()?;
         let layout = layout::find(folder)?;
@@ -129,17 +174,14 @@ impl Weights {
                     Place::Memory(_) => None,
                 }),
         )?;
-        let weights = Self {
+        Ok(Self {
             folder: folder.to_path_buf(),
             placement,
             shards,
             entries,
             begin: None,
-        };
-        if placement.device == Device::Cpu {
-            memory::check(folder, weights.bytes())?;
-        }
-        Ok(weights)
+            form: LinearForm::Tensor,
+        })
     }
 
     /// Tensors that are in memory already, such as those in training: each is handed out as it is, or
@@ -162,6 +204,7 @@ impl Weights {
             shards: Vec::new(),
             entries: tensors.into_iter().map(entry).collect(),
             begin,
+            form: LinearForm::Tensor,
         }
     }
 
@@ -183,13 +226,25 @@ impl Weights {
         self.placement
     }
 
-    /// How much memory all tensors take as the wanted kind, in bytes.
+    /// How many bytes all tensors are in their files.
+    pub fn stored_bytes(&self) -> u64 {
+        self.entries.values().map(|entry| entry.place.bytes()).sum()
+    }
+
+    /// How much memory all tensors take in the wanted kind and form, in bytes.
     pub fn bytes(&self) -> u64 {
-        let elements = self.entries.values().map(|entry| entry.place.elements());
         let bytes_per_element = self.placement.kind.elt_size_in_bytes() as u64;
-        elements
-            .fold(0, u64::saturating_add)
-            .saturating_mul(bytes_per_element)
+        let bytes = self.entries.iter().map(|(name, entry)| {
+            let elements = entry.place.elements();
+            match self.form {
+                _ if is_quantised(name) => entry.place.bytes(),
+                LinearForm::Quantised(bits) if is_linear(name, &entry.place.shape()) => {
+                    bits.bytes_with_shared(elements)
+                }
+                _ => elements.saturating_mul(bytes_per_element),
+            }
+        });
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// Ends the loading.
@@ -323,7 +378,29 @@ impl<'a> Scope<'a> {
                 "config.json and the weights belong to different models: take both from one checkpoint",
             ));
         }
-        self.take(&name, entry)
+        self.take(&name, entry, self.weights.placement)
+    }
+
+    /// The tensor `name` of this scope in the type that it is stored in.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), but for the shape.
+    pub fn get_stored(&self, name: &str) -> Result<Tensor> {
+        let (name, entry) = self.find(name, None)?;
+        let placement = self.weights.placement;
+        match &entry.place {
+            Place::File { shard, stored } => match self.weights.shards.get(*shard) {
+                Some(shard) => {
+                    let kind = shard.kind_of(&name, stored)?;
+                    self.take(&name, entry, Placement { kind, ..placement })
+                }
+                None => Err(self.weights.missing(&name, None)),
+            },
+            Place::Memory(tensor) => {
+                let kind = tensor.kind();
+                self.take(&name, entry, Placement { kind, ..placement })
+            }
+        }
     }
 
     /// The tensor `name` of this scope, whatever its shape.
@@ -332,7 +409,7 @@ impl<'a> Scope<'a> {
     /// As for [`get`](Self::get), but for the shape.
     pub fn get_any(&self, name: &str) -> Result<Tensor> {
         let (name, entry) = self.find(name, None)?;
-        self.take(&name, entry)
+        self.take(&name, entry, self.weights.placement)
     }
 
     /// Whether the checkpoint has the tensor `name` of this scope.
@@ -354,6 +431,65 @@ impl<'a> Scope<'a> {
         self.weights.placement
     }
 
+    /// What becomes of linear layers' matrices.
+    pub fn form(&self) -> LinearForm {
+        self.weights.form
+    }
+
+    /// The matrix `weight` (outputs, inputs) of this scope where the checkpoint stores it in few bits; `None` where it does
+    /// not.
+    ///
+    /// # Errors
+    /// `Error::Checkpoint` for one that is not whole, has another shape or fits no number of bits.
+    pub fn quantised(&self, [outputs, inputs]: [i64; 2]) -> Result<Option<Groups>> {
+        if !self.has(NUMBERS) {
+            return Ok(None);
+        }
+        let [numbers, scales] = [NUMBERS, SCALES].map(|name| self.bytes_of(name));
+        let (numbers, scales) = (numbers?, scales?);
+        let least = match self.has(LEAST) {
+            true => self.bytes_of(LEAST)?,
+            false => Vec::new(),
+        };
+        let bits = match least.is_empty() {
+            true => Bits::Eight,
+            false => Bits::Four,
+        };
+        let shape = [outputs, inputs].map(|size| size as usize);
+        let words = |bytes: Vec<u8>| -> Vec<u16> {
+            let pairs = bytes.as_chunks::<2>().0.iter();
+            pairs.map(|pair| u16::from_le_bytes(*pair)).collect()
+        };
+        match Groups::stored(bits, shape, numbers, words(scales), words(least)) {
+            Some(groups) => Ok(Some(groups)),
+            None => {
+                let (name, entry) = self.find(NUMBERS, None)?;
+                Err(Error::checkpoint(
+                    self.weights.path_of(entry),
+                    format!(
+                        "tensor '{name}' and its scales are not those of a matrix {shape:?} in groups of {group}",
+                        group = bits.group(),
+                    ),
+                    "Make the folder again with the command that made it",
+                ))
+            }
+        }
+    }
+
+    /// A tensor's bytes, whatever they are.
+    fn bytes_of(&self, name: &str) -> Result<Vec<u8>> {
+        let (name, entry) = self.find(name, None)?;
+        let bytes = match &entry.place {
+            Place::File { shard, stored } => {
+                let shard = self.weights.shards.get(*shard);
+                shard.map(|shard| shard.bytes(stored))
+            }
+            Place::Memory(_) => None,
+        };
+        entry.used.store(true, Ordering::Relaxed);
+        bytes.ok_or_else(|| self.weights.missing(&name, None))
+    }
+
     fn find(&self, name: &str, shape: Option<&[i64]>) -> Result<(String, &'a Entry)> {
         let name = format!("{prefix}{name}", prefix = self.prefix);
         match self.weights.entries.get(&name) {
@@ -362,8 +498,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn take(&self, name: &str, entry: &Entry) -> Result<Tensor> {
-        let placement = self.weights.placement;
+    fn take(&self, name: &str, entry: &Entry, placement: Placement) -> Result<Tensor> {
         let tensor = match &entry.place {
             Place::File { shard, stored } => match self.weights.shards.get(*shard) {
                 Some(shard) => shard.read(name, stored, placement)?,
@@ -377,6 +512,24 @@ impl<'a> Scope<'a> {
         entry.used.store(true, Ordering::Relaxed);
         Ok(tensor)
     }
+}
+
+/// What a matrix of few bits is stored as: its whole numbers, its scales and, of four bits, the groups' least weights.
+pub const NUMBERS: &str = "weight_numbers";
+/// See [`NUMBERS`].
+pub const SCALES: &str = "weight_scales";
+/// See [`NUMBERS`].
+pub const LEAST: &str = "weight_least";
+
+fn is_quantised(name: &str) -> bool {
+    [NUMBERS, SCALES, LEAST]
+        .iter()
+        .any(|part| name.ends_with(part))
+}
+
+/// Whether a tensor is the matrix of a linear layer: those that are not are tables of embeddings.
+pub fn is_linear(name: &str, shape: &[i64]) -> bool {
+    shape.len() == 2 && name.ends_with(".weight") && !name.contains("embed")
 }
 
 /// Whether the files that `folder`'s weights consist of are there. Reads none of them.

@@ -9,7 +9,6 @@ use super::model::{Features, SpatialRgpt};
 use super::odds::Odds;
 use super::rows::{Node, RowDecoder, Sequence};
 use crate::error::Result;
-use crate::nn::panels;
 use crate::nn::team::Team;
 use crate::nn::threads;
 use crate::nn::torch::{TchResult, torch_error};
@@ -204,21 +203,10 @@ impl SpatialRgpt {
         }
         let room = room as usize;
         let begun = match self.rows()? {
-            Some(rows) if self.reads_prompts_by_rows() => {
-                self.begin_by_rows(rows, prompts, room, hidden)
-            }
+            Some(rows) if self.llm.is_for_rows() => self.begin_by_rows(rows, prompts, room, hidden),
             _ => self.begin_by_libtorch(prompts, room, hidden),
         };
         begun.map(Some)
-    }
-
-    /// Whether prompts are better read without libtorch too: in float32 where its library is another maker's. Sums of few products
-    /// end too often.
-    fn reads_prompts_by_rows(&self) -> bool {
-        const LEAST_CHANNELS: i64 = 512;
-        self.placement.kind == Kind::Float
-            && self.config.llm.hidden_size >= LEAST_CHANNELS
-            && panels::is_faster()
     }
 
     fn begin_by_libtorch(
@@ -438,6 +426,10 @@ mod tests {
 
     use tch::Device;
 
+    use super::super::model::Forms;
+    use crate::nn::panels::Bits;
+    use crate::nn::weights::LinearForm;
+
     use super::*;
     use crate::nn::weights::Placement;
 
@@ -446,11 +438,24 @@ mod tests {
         stop_ids: Vec::new(),
     };
 
+    fn placement(kind: Kind) -> Placement {
+        let device = Device::Cpu;
+        Placement { kind, device }
+    }
+
     fn network(name: &str, kind: Kind) -> SpatialRgpt {
+        network_as(name, kind, Forms::exact(placement(kind)).llm)
+    }
+
+    /// A fixture whose language model has its weights in this form.
+    fn network_as(name: &str, kind: Kind, llm: LinearForm) -> SpatialRgpt {
         let fixtures =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/spatialrgpt");
-        let device = Device::Cpu;
-        SpatialRgpt::load(&fixtures.join(name), Placement { kind, device }).unwrap()
+        let forms = Forms {
+            llm,
+            vision_tower: LinearForm::Tensor,
+        };
+        SpatialRgpt::load(&fixtures.join(name), placement(kind), forms).unwrap()
     }
 
     fn prompts(network: &SpatialRgpt, count: i64) -> Tensor {
@@ -506,10 +511,16 @@ mod tests {
     #[test]
     fn a_drafted_answer_is_the_plain_one_to_the_bit() {
         for name in ["a", "c", "clip", "identity", "linear", "siglip_resized"] {
-            for kind in [Kind::Float, Kind::BFloat16] {
+            for (kind, form) in [
+                (Kind::Float, LinearForm::Tensor),
+                (Kind::Float, LinearForm::Panels),
+                (Kind::BFloat16, LinearForm::Panels),
+                (Kind::Float, LinearForm::Quantised(Bits::Eight)),
+                (Kind::Float, LinearForm::Quantised(Bits::Four)),
+            ] {
                 // given
                 tch::manual_seed(7);
-                let network = network(&format!("{name}/checkpoint"), kind);
+                let network = network_as(&format!("{name}/checkpoint"), kind, form);
                 assert!(network.rows().unwrap().is_some());
                 let prompt = prompts(&network, 1);
                 let plain = answer(&network, &prompt, None);
@@ -523,7 +534,7 @@ mod tests {
                         passes: 19,
                         ..drafted
                     };
-                    assert_eq!(drafted, plain, "{name} {kind:?} draft {number}");
+                    assert_eq!(drafted, plain, "{name} {kind:?} {form:?} draft {number}");
                     match number {
                         0 | 7 => assert_eq!(passes, 1, "what holds is read once"),
                         6 => assert_eq!(passes, 10, "every other token stands beside"),
@@ -539,13 +550,14 @@ mod tests {
         for name in ["a", "c"] {
             // given
             tch::manual_seed(8);
-            let network = network(&format!("{name}/checkpoint"), Kind::Float);
-            let prompt = prompts(&network, 1);
+            let of = |form| network_as(&format!("{name}/checkpoint"), Kind::Float, form);
+            let (tensors, panels) = (of(LinearForm::Tensor), of(LinearForm::Panels));
+            let prompt = prompts(&tensors, 1);
             // when
-            let rows = answer(&network, &prompt, None);
+            let rows = answer(&panels, &prompt, None);
             let libtorch = tch::no_grad(|| {
-                let begun = network.begin_by_libtorch(&prompt, 20, None)?;
-                network.step_by_step(begun, &LIMITS, &mut Guide::default())
+                let begun = tensors.begin_by_libtorch(&prompt, 20, None)?;
+                tensors.step_by_step(begun, &LIMITS, &mut Guide::default())
             });
             let libtorch = libtorch.unwrap().remove(0);
             // then

@@ -11,7 +11,7 @@ use super::config::LlamaConfig;
 use crate::error::Result;
 use crate::nn::layers::Linear;
 use crate::nn::torch::TchResult;
-use crate::nn::weights::{Scope, Weights};
+use crate::nn::weights::{LinearForm, NUMBERS, Scope, Weights};
 
 /// The decoder with its embedding table and its head.
 #[derive(Debug)]
@@ -34,12 +34,14 @@ impl Llama {
         let cut = |table: Tensor| table.narrow(0, 0, tokens.min(rows));
         let embed_tokens = cut(model.sub("embed_tokens").get("weight", &[rows, c])?);
         let head = scope.sub("lm_head");
-        let lm_head = match config.tie_word_embeddings {
-            true => embed_tokens.shallow_clone(),
-            false => cut(head.get("weight", &[rows, c])?),
+        let is_tied = config.tie_word_embeddings && !head.has(NUMBERS);
+        let lm_head = match (is_tied, scope.form()) {
+            (true, LinearForm::Tensor) => Linear::from_parts(embed_tokens.shallow_clone(), None),
+            (true, _) => Linear::load_first(&model.sub("embed_tokens"), c, rows, tokens.min(rows))?,
+            (false, _) => Linear::load_first(&head, c, rows, tokens.min(rows))?,
         };
         let llama = Self {
-            lm_head: Linear::from_parts(lm_head, None),
+            lm_head,
             layers: (0..config.num_hidden_layers)
                 .map(|i| DecoderLayer::load(&model.sub("layers").sub(i), config))
                 .collect::<Result<_>>()?,
@@ -58,6 +60,11 @@ impl Llama {
         }
         weights.finish_ignoring(&unused.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(llama)
+    }
+
+    /// Whether its layers are laid out for rows rather than for libtorch.
+    pub(super) fn is_for_rows(&self) -> bool {
+        self.lm_head.is_in_panels()
     }
 
     /// Token ids (B, T) -> embeddings (B, T, C).

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
 use super::llama::Llama;
@@ -20,12 +20,70 @@ use super::region_extractor::{Refined, RegionExtractor};
 use super::rows::RowDecoder;
 use super::vision_tower::VisionTower;
 use crate::error::{Error, Result};
+use crate::nn::panels;
 use crate::nn::team::Crew;
 use crate::nn::threads;
 use crate::nn::tokenizer::{IMAGE_TOKEN, Tokenizer};
 use crate::nn::torch::{TchResult, torch_error};
-use crate::nn::weights::{Placement, Weights};
+use crate::nn::weights::{LinearForm, Placement, Weights};
 use spatial_reward_core::imaging::Mask;
+
+/// What becomes of the weights of its linear layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Forms {
+    pub llm: LinearForm,
+    pub vision_tower: LinearForm,
+}
+
+impl Forms {
+    /// As fast as they are without a loss: of the language model by rows wherever that is faster than libtorch, also of many.
+    pub(super) fn exact(placement: Placement) -> Self {
+        let by_rows = placement.device == Device::Cpu
+            && match placement.kind {
+                Kind::BFloat16 => true,
+                Kind::Float => panels::is_faster(),
+                _ => false,
+            };
+        Self {
+            llm: match by_rows {
+                true => LinearForm::Panels,
+                false => LinearForm::Tensor,
+            },
+            vision_tower: LinearForm::Tensor,
+        }
+    }
+
+    /// Whether what the checkpoint stores can be had in these forms.
+    ///
+    /// # Errors
+    /// Of few bits a weight, others cannot be made, nor can a GPU multiply them.
+    fn check(self, config: &ModelConfig, placement: Placement) -> Result<()> {
+        let parts = [
+            ("llm", self.llm, &config.llm.quantization_config),
+            (
+                "vision_tower",
+                self.vision_tower,
+                &config.vision_tower.quantization_config,
+            ),
+        ];
+        for (part, form, stored) in parts {
+            let Some(stored) = stored else { continue };
+            if placement.device != Device::Cpu {
+                return Err(Error::FewBitsOnGpu);
+            }
+            if let LinearForm::Quantised(bits) = form
+                && bits.count() != stored.bits
+            {
+                return Err(Error::StoredInBits {
+                    path: config.folder.join(part),
+                    stored: stored.bits,
+                    wanted: bits.count(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The network, with the tokenizer that its ids are of.
 pub(super) struct SpatialRgpt {
@@ -80,12 +138,18 @@ impl SpatialRgpt {
     ///
     /// # Errors
     /// What is missing, unexpected, of another shape or not implemented, by name.
-    pub(super) fn load(folder: &Path, placement: Placement) -> Result<Self> {
+    pub(super) fn load(folder: &Path, placement: Placement, forms: Forms) -> Result<Self> {
         let config = ModelConfig::read(folder)?;
         let tokenizer = Tokenizer::load(&folder.join("llm"))?;
         check_vocabulary(folder, &config, &tokenizer)?;
+        forms.check(&config, placement)?;
         Self::assemble(config, Arc::new(tokenizer), placement, |part| {
-            Weights::open(&folder.join(part), placement)
+            let form = match part {
+                "llm" => forms.llm,
+                "vision_tower" => forms.vision_tower,
+                _ => LinearForm::Tensor,
+            };
+            Weights::open_as(&folder.join(part), placement, form)
         })
     }
 
@@ -178,6 +242,12 @@ impl SpatialRgpt {
                 depth_rows.into_iter().map(|row| row.and_then(of)).collect()
             },
         })
+    }
+
+    /// What the vision tower makes of pixels (P, 3, S, S).
+    #[cfg(test)]
+    pub(super) fn seen(&self, pixels: &Tensor) -> TchResult<Tensor> {
+        self.vision_tower.forward(pixels, None)
     }
 
     /// The pictures' enlarged maps; `None` where the checkpoint was trained without regions.

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind};
 
+use super::model::Forms;
 use super::reasoner::Reasoner;
 use crate::error::{Error, Result};
 use crate::nn::hub::{self, HubOptions};
-use crate::nn::weights::Placement;
+use crate::nn::panels::Bits;
+use crate::nn::weights::{LinearForm, Placement};
 use spatial_reward_core::progress::OnProgress;
-use spatial_reward_core::settings::{DeviceChoice, Dtype, RelativeDepth, Settings};
+use spatial_reward_core::settings::{DeviceChoice, Dtype, RelativeDepth, Settings, Weights};
 
 /// Where the models that settings name lie on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +49,37 @@ pub fn locate(
 /// # Errors
 /// What is wrong with it, or a device that is not there, by name.
 pub fn reasoner(settings: &Settings, folder: &Path) -> Result<Reasoner> {
-    Reasoner::load(
+    let placement = placement_of(settings)?;
+    Reasoner::load_as(
         folder,
-        placement_of(settings)?,
+        placement,
+        forms(settings, placement)?,
         settings.model().template,
         settings.model.max_new_tokens as usize,
     )
+}
+
+/// What becomes of the weights of these settings' network.
+///
+/// # Errors
+/// Few bits a weight where they cannot be multiplied with.
+fn forms(settings: &Settings, placement: Placement) -> Result<Forms> {
+    let exact = Forms::exact(placement);
+    let of = |weights: Weights, exact: LinearForm| {
+        let bits = match weights {
+            Weights::Stored => return Ok(exact),
+            Weights::Int8 => Bits::Eight,
+            Weights::Int4 => Bits::Four,
+        };
+        match placement.device {
+            Device::Cpu => Ok(LinearForm::Quantised(bits)),
+            _ => Err(Error::FewBitsOnGpu),
+        }
+    };
+    Ok(Forms {
+        llm: of(settings.model.weights, exact.llm)?,
+        vision_tower: of(settings.model.tower_weights, exact.vision_tower)?,
+    })
 }
 
 /// Where and as what the numbers of these settings' networks live.

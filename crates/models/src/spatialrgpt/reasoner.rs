@@ -8,7 +8,7 @@ use std::path::Path;
 use super::config::{ModelConfig, Trained};
 use super::draft::Draft;
 use super::generate::{Generated, Limits, Request};
-use super::model::{Features, SpatialRgpt, View};
+use super::model::{Features, Forms, SpatialRgpt, View};
 use crate::error::{Error, Result};
 use crate::nn::weights::Placement;
 use spatial_reward_core::answer::{Alternative, ParsedDistance, WrittenToken};
@@ -62,7 +62,22 @@ impl Reasoner {
         template: Option<Template>,
         max_new_tokens: usize,
     ) -> Result<Self> {
-        let model = SpatialRgpt::load(folder, placement)?;
+        let forms = Forms::exact(placement);
+        Self::load_as(folder, placement, forms, template, max_new_tokens)
+    }
+
+    /// The same with weights in other forms.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub(super) fn load_as(
+        folder: &Path,
+        placement: Placement,
+        forms: Forms,
+        template: Option<Template>,
+        max_new_tokens: usize,
+    ) -> Result<Self> {
+        let model = SpatialRgpt::load(folder, placement, forms)?;
         let processor = processor(folder, &model.config)?;
         let known = |token: &str| model.tokenizer.id_of(token);
         let template = template.unwrap_or_else(|| Template::infer(|token| known(token).is_some()));

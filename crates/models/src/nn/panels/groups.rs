@@ -15,11 +15,27 @@ pub enum Bits {
 }
 
 impl Bits {
+    /// As a number.
+    pub const fn count(self) -> u32 {
+        match self {
+            Self::Eight => 8,
+            Self::Four => 4,
+        }
+    }
+
     /// Weights that share a scale.
     pub const fn group(self) -> usize {
         match self {
             Self::Eight => 64,
             Self::Four => 32,
+        }
+    }
+
+    /// Bytes of so many weights with what they share.
+    pub const fn bytes_with_shared(self, weights: u64) -> u64 {
+        match self {
+            Self::Eight => weights.saturating_mul(33) / 32,
+            Self::Four => weights.saturating_mul(5) / 8,
         }
     }
 
@@ -103,6 +119,16 @@ impl Groups {
         fits.then_some(own)
     }
 
+    /// Its first outputs alone.
+    pub fn first(mut self, outputs: usize) -> Self {
+        let (groups, bytes) = (self.groups(), self.bits.bytes_of(self.bits.group()));
+        self.outputs = self.outputs.min(outputs);
+        self.numbers.truncate(self.outputs * groups * bytes);
+        self.scales.truncate(self.outputs * groups);
+        self.least.truncate(self.outputs * groups);
+        self
+    }
+
     /// How many bits a weight has.
     pub fn bits(&self) -> Bits {
         self.bits
@@ -118,8 +144,13 @@ impl Groups {
         self.inputs.div_ceil(self.bits.group())
     }
 
+    /// The groups' scales and, of four bits, least weights, in bfloat16.
+    pub fn shared(&self) -> [&[u16]; 2] {
+        [&self.scales, &self.least]
+    }
+
     /// Its numbers, row by row.
-    pub(super) fn numbers(&self) -> &[u8] {
+    pub fn numbers(&self) -> &[u8] {
         &self.numbers
     }
 

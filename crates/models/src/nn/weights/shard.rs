@@ -48,6 +48,11 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// How long it is.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.end - self.begin) as u64
+    }
+
     /// How many numbers it has.
     pub(super) fn elements(&self) -> u64 {
         // Exact for the types that can be read; the header was checked to agree with itself.
@@ -139,6 +144,26 @@ impl Shard {
         Ok(tensor)
     }
 
+    /// A tensor's bytes as they are stored.
+    pub(super) fn bytes(&self, stored: &Stored) -> Vec<u8> {
+        let range = self.data_start + stored.begin..self.data_start + stored.end;
+        let bytes = self.map.get(range).unwrap_or_default();
+        let mut copied = Vec::with_capacity(bytes.len());
+        for piece in bytes.chunks(PIECE_BYTES) {
+            copied.extend_from_slice(piece);
+            self.release(piece);
+        }
+        copied
+    }
+
+    /// The type that a tensor is stored in.
+    ///
+    /// # Errors
+    /// `Error::Checkpoint` for one that no model weight has.
+    pub(super) fn kind_of(&self, name: &str, stored: &Stored) -> Result<Kind> {
+        self.kind(name, stored.dtype)
+    }
+
     fn kind(&self, name: &str, dtype: Dtype) -> Result<Kind> {
         match dtype {
             Dtype::F32 => Ok(Kind::Float),
@@ -149,7 +174,7 @@ impl Shard {
                 format!(
                     "tensor '{name}' is stored as {other}, but weights are read as F32, F16 or BF16 only"
                 ),
-                "This is a quantised checkpoint: take the one it was made from",
+                "This checkpoint was quantised by another program: take the one it was made from",
             )),
         }
     }

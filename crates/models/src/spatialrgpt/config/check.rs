@@ -1,8 +1,9 @@
 //! What the network does not implement, refused by file and field.
 
-use super::files::VisionFamily;
+use super::files::{QuantizationConfig, VisionFamily};
 use super::network::ModelConfig;
 use crate::error::{Error, Result};
+use crate::nn::panels::Bits;
 
 /// Whether the network can be what the files say.
 ///
@@ -53,9 +54,35 @@ fn check_top(config: &ModelConfig) -> Result<()> {
     Ok(())
 }
 
+/// # Errors
+/// Weights that another program brought to few bits.
+fn check_quantization(
+    config: &ModelConfig,
+    file: &str,
+    found: Option<&QuantizationConfig>,
+) -> Result<()> {
+    let Some(found) = found else { return Ok(()) };
+    let known = [Bits::Eight, Bits::Four].map(QuantizationConfig::of);
+    if known.contains(found) {
+        return Ok(());
+    }
+    let QuantizationConfig {
+        quant_method,
+        bits,
+        group_size,
+    } = found;
+    Err(config.unsupported(
+        file,
+        "quantization_config",
+        &format!("{quant_method}, {bits} bits in groups of {group_size}"),
+        "spatial_reward, 8 bits in groups of 64 or 4 bits in groups of 32",
+    ))
+}
+
 fn check_llm(config: &ModelConfig) -> Result<()> {
     let llm = &config.llm;
     let file = "llm/config.json";
+    check_quantization(config, file, llm.quantization_config.as_ref())?;
     if llm.model_type != "llama" {
         return Err(config.unsupported(file, "model_type", &llm.model_type, "llama"));
     }
@@ -103,6 +130,7 @@ fn check_llm(config: &ModelConfig) -> Result<()> {
 fn check_vision(config: &ModelConfig) -> Result<()> {
     let vision = &config.vision_tower;
     let file = "vision_tower/config.json";
+    check_quantization(config, file, vision.quantization_config.as_ref())?;
     let sizes = [
         ("hidden_size", vision.hidden_size),
         ("intermediate_size", vision.intermediate_size),

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::trained::Trained;
 use crate::error::{Error, Result};
+use crate::nn::panels::Bits;
 
 /// The top `config.json`.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,9 +59,37 @@ fn unchanged() -> i64 {
     -1
 }
 
+/// In how many bits a part's weights are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuantizationConfig {
+    /// Whose format it is.
+    pub quant_method: String,
+    /// Bits of a weight.
+    pub bits: u32,
+    /// Weights that share a scale.
+    pub group_size: usize,
+}
+
+impl QuantizationConfig {
+    /// This program's own format.
+    pub const METHOD: &'static str = "spatial_reward";
+
+    /// What this program writes.
+    pub fn of(bits: Bits) -> Self {
+        Self {
+            quant_method: Self::METHOD.into(),
+            bits: bits.count(),
+            group_size: bits.group(),
+        }
+    }
+}
+
 /// `llm/config.json` of a LLaMA 1, 2 or 3.
 #[derive(Debug, Clone, Deserialize)]
 pub struct LlamaConfig {
+    /// `None` where they are stored in a type of numbers.
+    #[serde(default)]
+    pub quantization_config: Option<QuantizationConfig>,
     /// `llama`.
     pub model_type: String,
     /// Rows of the embedding table.
@@ -188,6 +217,9 @@ impl OneOrMany {
 /// `vision_tower/config.json` of a SigLIP or CLIP vision model.
 #[derive(Debug, Clone, Deserialize)]
 pub struct VisionConfig {
+    /// As of the language model.
+    #[serde(default)]
+    pub quantization_config: Option<QuantizationConfig>,
     /// `siglip_vision_model` or `clip_vision_model`.
     pub model_type: String,
     /// Channels of a feature.

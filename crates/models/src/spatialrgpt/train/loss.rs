@@ -240,6 +240,7 @@ mod tests {
 
     use super::answers;
     use crate::nn::weights::Placement;
+    use crate::spatialrgpt::model::Forms;
     use crate::spatialrgpt::model::{Features, SpatialRgpt};
     use crate::spatialrgpt::train::example::{Example, OracleRegions};
     use crate::spatialrgpt::train::maker::Maker;
@@ -276,7 +277,7 @@ mod tests {
             kind: Kind::Float,
             device: Device::Cpu,
         };
-        let network = SpatialRgpt::load(&folder, placement).unwrap();
+        let network = SpatialRgpt::load(&folder, placement, Forms::exact(placement)).unwrap();
         let file = folder.join("vision_tower/preprocessor_config.json");
         let tokenizer = Arc::clone(&network.tokenizer);
         let maker = Maker {

@@ -13,6 +13,7 @@ use crate::nn::torch::{TchResult, torch_error};
 use crate::nn::weights::{Placement, Weights};
 use crate::spatialrgpt::config::ModelConfig;
 use crate::spatialrgpt::model::SpatialRgpt;
+use crate::spatialrgpt::quantise::check_is_exact;
 
 /// The folders of a checkpoint that hold weights, and the heads that only training has.
 pub(super) const PARTS: [&str; 4] = ["vision_tower", "region_extractor", "mm_projector", "llm"];
@@ -119,6 +120,7 @@ impl Parameters {
     /// # Errors
     /// As for loading the model.
     pub(super) fn of_checkpoint(folder: &Path, placement: Placement) -> Result<Vec<Named>> {
+        check_is_exact(&ModelConfig::read(folder)?)?;
         let mut tensors = Vec::new();
         for part in PARTS {
             let path = folder.join(part);
