@@ -3,7 +3,7 @@ as many threads, in turn on the same machine. Prints a table in Markdown for eac
 
 usage: spatialrgpt_vs_pytorch.py --model DIR [--repeats N] [--frames N] [--new-tokens N] [--threads N]
                                  [--dtypes float32 bfloat16] [--device cpu] [--best] [--python FILE] [--program FILE]
-                                 [--dataset DIR]
+                                 [--dataset DIR] [--weights int8|int4] [--tower-weights int8|int4]
 
 Needs nothing but the standard library itself; `--python` is one with benchmarks/requirements-torch.txt installed.
 """
@@ -51,7 +51,8 @@ def main() -> None:
 
 
 def compare(program: Path, arguments: argparse.Namespace) -> None:
-    commands = {"ours": [program], "peer": [arguments.python, HERE / "spatialrgpt_peer.py", "time", "--json"]}
+    few = ["--weights", arguments.weights, "--tower-weights", arguments.tower_weights]
+    commands = {"ours": [program, *few], "peer": [arguments.python, HERE / "spatialrgpt_peer.py", "time", "--json"]}
     print(f"{processor()}, {arguments.threads} threads, device {arguments.device}, checkpoint {arguments.model.name}")
     for dtype in arguments.dtypes:
         runs = {name: [] for name in commands}
@@ -87,6 +88,10 @@ def parse() -> argparse.Namespace:
         default=["float32", "bfloat16"],
         help="types of the network's numbers (both)",
     )
+    for part, name in (("the language model's", "--weights"), ("the tower's", "--tower-weights")):
+        parser.add_argument(
+            name, default="stored", choices=("stored", "int8", "int4"), help=f"how ours keeps {part} (stored)"
+        )
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N (cpu)")
     parser.add_argument("--best", action="store_true", help="the fastest frame of all runs, for a busy machine")
     parser.add_argument("--python", default=sys.executable, help="Python with the peer's packages (this one)")
@@ -138,6 +143,8 @@ def report(dtype: str, runs: dict, arguments: argparse.Namespace) -> None:
         f"{arguments.repeats} x {arguments.frames}; PyTorch {peer[0]['torch']}, "
         f"transformers {peer[0]['transformers']}\n"
     )
+    if {arguments.weights, arguments.tower_weights} != {"stored"}:
+        print(f"Ours keeps its weights as {arguments.weights}, the tower's as {arguments.tower_weights}\n")
     print("| stage | spatial-reward | PyTorch | time, ours / PyTorch's |\n| --- | --- | --- | --- |")
     for key, name, unit, more_is_better in STAGES:
         left, right = (figure(side, key, more_is_better, arguments.best) for side in (ours, peer))

@@ -16,6 +16,8 @@ mod dataset;
 mod dataset_sources;
 mod drawn;
 mod evaluating;
+#[cfg(feature = "torch")]
+mod few_bits;
 mod fixtures;
 mod forms;
 mod frames;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Parser;
 use serde_json::json;
 use spatial_reward_core::estimator::Profile;
-use spatial_reward_core::settings::{Config, Dtype, Model, Settings};
+use spatial_reward_core::settings::{Config, Dtype, Model, Settings, Weights};
 use spatial_reward_models::spatialrgpt::{self, StageSeconds};
 
 #[derive(Parser)]
@@ -26,6 +26,10 @@ struct Options {
     new_tokens: usize,
     #[arg(long, default_value = "float32", value_parser = dtype)]
     dtype: Dtype,
+    #[arg(long, default_value = "stored", value_parser = weights)]
+    weights: Weights,
+    #[arg(long, default_value = "stored", value_parser = weights)]
+    tower_weights: Weights,
     #[arg(long, default_value = "cpu")]
     device: String,
     #[arg(long, default_value_t = 2)]
@@ -36,12 +40,18 @@ fn dtype(name: &str) -> Result<Dtype, serde_json::Error> {
     serde_json::from_value(name.into())
 }
 
+fn weights(name: &str) -> Result<Weights, serde_json::Error> {
+    serde_json::from_value(name.into())
+}
+
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     tch::set_num_threads(options.threads);
     let model = Model {
         device: options.device.clone(),
         dtype: options.dtype,
+        weights: options.weights,
+        tower_weights: options.tower_weights,
         max_new_tokens: options.new_tokens as u32,
         ..Model::default()
     };

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::panels::{Bits, Groups, Panels};
 use super::torch::{TchResult, torch_error};
+use super::vector::layer_norm;
 use super::weights::{LinearForm, Scope};
 use crate::error::{Error, Result};
 
@@ -197,9 +198,17 @@ pub struct CompactLinear {
 }
 
 impl CompactLinear {
-    /// (R, in) -> (R, out), rows one after the other.
+    /// (R, in) -> (R, out), rows one after the other. The outputs are shared out among the team.
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = self.weight.multiply(x);
+        self.shifted(self.weight.multiply(x))
+    }
+
+    /// The same on this thread alone, for who shares out rows.
+    pub fn forward_alone(&self, x: &[f32]) -> Vec<f32> {
+        self.shifted(self.weight.multiply_alone(x))
+    }
+
+    fn shifted(&self, mut y: Vec<f32>) -> Vec<f32> {
         if !self.bias.is_empty() {
             for y in y.chunks_exact_mut(self.bias.len()) {
                 for (y, bias) in y.iter_mut().zip(&self.bias) {
@@ -241,5 +250,35 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let size = self.weight.size();
         x.f_layer_norm(size, Some(&self.weight), Some(&self.bias), self.eps, true)
+    }
+
+    /// The same for rows in the processor's memory.
+    pub fn compact(&self) -> TchResult<CompactNorm> {
+        let values = |all: &Tensor| Vec::try_from(all.f_to_kind(Kind::Float)?);
+        Ok(CompactNorm {
+            weight: values(&self.weight)?,
+            bias: values(&self.bias)?,
+            eps: self.eps as f32,
+        })
+    }
+}
+
+/// Normalisation of rows in the processor's memory.
+#[derive(Debug)]
+pub struct CompactNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    eps: f32,
+}
+
+impl CompactNorm {
+    /// How many numbers a row has.
+    pub fn channels(&self) -> usize {
+        self.weight.len()
+    }
+
+    /// (R, C) -> (R, C)
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        layer_norm(x, &self.weight, &self.bias, self.eps)
     }
 }

@@ -25,7 +25,7 @@ use super::outputs;
 use super::torch::TchResult;
 use memory::Memory;
 use product::{Instructions, OfFloats, OfGroups, OfHalves, OfPairs, Product};
-use rows::QuantisedRows;
+use rows::{QuantisedRows, pair_of_halves};
 
 pub use groups::{Bits, Groups};
 
@@ -184,6 +184,57 @@ impl Panels {
         })
     }
 
+    /// A matrix (outputs, inputs) that is needed for a while, of float32 or, where `rounds`, rounded to bfloat16 with all that it
+    /// is multiplied with.
+    pub fn passing(
+        [outputs, inputs]: [usize; 2],
+        rounds: bool,
+        value: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let weights = match rounds {
+            true => Weights::Halves,
+            false => Weights::Floats,
+        };
+        let steps = inputs.div_ceil(weights.inputs_a_step());
+        let mut memory = Memory::for_a_while(outputs.div_ceil(LANES) * steps * STEP);
+        for (panel, place) in memory
+            .bytes_mut()
+            .chunks_exact_mut((steps * STEP).max(1))
+            .enumerate()
+        {
+            let lanes = LANES.min(outputs - panel * LANES);
+            for (step, place) in place.as_chunks_mut::<STEP>().0.iter_mut().enumerate() {
+                for (lane, place) in place
+                    .as_chunks_mut::<4>()
+                    .0
+                    .iter_mut()
+                    .take(lanes)
+                    .enumerate()
+                {
+                    let output = panel * LANES + lane;
+                    *place = match rounds {
+                        false => value(output, step).to_ne_bytes(),
+                        true => {
+                            let odd = 2 * step + 1;
+                            let odd = if odd < inputs {
+                                value(output, odd)
+                            } else {
+                                0.0
+                            };
+                            pair_of_halves([value(output, 2 * step), odd]).to_ne_bytes()
+                        }
+                    };
+                }
+            }
+        }
+        Self {
+            outputs,
+            inputs,
+            weights,
+            memory,
+        }
+    }
+
     /// How many numbers a row of products has.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -205,7 +256,20 @@ impl Panels {
 
     /// Some of the outputs, as if the others were not there: (R, in) -> (R, count).
     pub fn multiply_part(&self, x: &[f32], first: usize, count: usize) -> Vec<f32> {
-        self.multiply_by(Instructions::fastest(), x, first, count)
+        let range = Part { first, count };
+        self.multiply_by(Instructions::fastest(), Sharing::Team, x, range)
+    }
+
+    /// The same as [`multiply`](Self::multiply) on this thread alone: for who has shared out the rows.
+    pub fn multiply_alone(&self, x: &[f32]) -> Vec<f32> {
+        self.multiply_by(Instructions::fastest(), Sharing::Nobody, x, self.whole())
+    }
+
+    fn whole(&self) -> Part {
+        Part {
+            first: 0,
+            count: self.outputs,
+        }
     }
 
     /// (..., in) -> (..., count): some of the outputs in the type of `x`.
@@ -219,7 +283,7 @@ impl Panels {
         y.f_reshape(shape)?.f_to_kind(x.kind())
     }
 
-    fn multiply_by(&self, by: Instructions, x: &[f32], first: usize, count: usize) -> Vec<f32> {
+    fn multiply_by(&self, by: Instructions, sharing: Sharing, x: &[f32], part: Part) -> Vec<f32> {
         let rows = x.len() / self.inputs.max(1);
         let weights = self.memory.steps();
         match &self.weights {
@@ -228,61 +292,89 @@ impl Panels {
                 match bits {
                     Bits::Eight => {
                         let of = OfGroups::<false> { weights, shared, x };
-                        self.share_out(rows, first, count, |product| by.run(product, of))
+                        self.share_out(sharing, rows, part, |product| by.run(product, of))
                     }
                     Bits::Four => {
                         let of = OfGroups::<true> { weights, shared, x };
-                        self.share_out(rows, first, count, |product| by.run(product, of))
+                        self.share_out(sharing, rows, part, |product| by.run(product, of))
                     }
                 }
             }
             Weights::Halves if by.multiply_halves() => {
                 let x = &rows::halves(x, self.inputs);
                 let of = OfHalves { weights, x };
-                self.share_out(rows, first, count, |product| by.run_halves(product, of))
+                self.share_out(sharing, rows, part, |product| by.run_halves(product, of))
             }
             Weights::Pairs | Weights::Halves => {
                 let x = &rows::pairs(x, self.inputs);
                 let of = OfPairs { weights, x };
-                self.share_out(rows, first, count, |product| by.run(product, of))
+                self.share_out(sharing, rows, part, |product| by.run(product, of))
             }
             Weights::Floats => {
                 let x = &rows::single(x, self.inputs);
                 let of = OfFloats { weights, x };
-                self.share_out(rows, first, count, |product| by.run(product, of))
+                self.share_out(sharing, rows, part, |product| by.run(product, of))
             }
         }
     }
 
-    /// Whole panels are shared out among the team.
+    /// Whole panels are shared out.
     fn share_out(
         &self,
+        sharing: Sharing,
         rows: usize,
-        first: usize,
-        count: usize,
+        Part { first, count }: Part,
         product: impl Fn(Product) + Sync,
     ) -> Vec<f32> {
         let panels = first / LANES..(first + count).div_ceil(LANES);
         let outputs = panels.len() * LANES;
-        let steps = self.inputs.div_ceil(self.weights.inputs_a_step());
-        let at_once = outputs::at_once(steps * STEP / LANES).next_multiple_of(4 * LANES);
-        let products = rows * outputs * self.inputs;
-        let y = outputs::share_out(rows, outputs, at_once, products, |first, sums| {
-            product(Product {
-                first: panels.start + first / LANES,
-                rows,
-                sums,
-            });
-        });
+        let y = match sharing {
+            Sharing::Team => {
+                let steps = self.inputs.div_ceil(self.weights.inputs_a_step());
+                let at_once = outputs::at_once(steps * STEP / LANES).next_multiple_of(4 * LANES);
+                let products = rows * outputs * self.inputs;
+                outputs::share_out(rows, outputs, at_once, products, |first, sums| {
+                    product(Product {
+                        first: panels.start + first / LANES,
+                        rows,
+                        sums,
+                    });
+                })
+            }
+            Sharing::Nobody => {
+                let mut sums = vec![0.0; rows * outputs];
+                product(Product {
+                    first: panels.start,
+                    rows,
+                    sums: &mut sums,
+                });
+                sums
+            }
+        };
         if outputs == count {
             return y;
         }
         let before = first - panels.start * LANES;
-        let rows = y.chunks_exact(outputs.max(1));
-        rows.flat_map(|row| &row[before..before + count])
-            .copied()
-            .collect()
+        let mut cut = Vec::with_capacity(rows * count);
+        for row in y.chunks_exact(outputs.max(1)) {
+            cut.extend_from_slice(&row[before..before + count]);
+        }
+        cut
     }
+}
+
+/// Some outputs.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    first: usize,
+    count: usize,
+}
+
+/// Who takes part in a product.
+#[derive(Debug, Clone, Copy)]
+enum Sharing {
+    Team,
+    Nobody,
 }
 
 /// Writes every part of `size` bytes, given its index.
@@ -450,10 +542,11 @@ mod tests {
                 let panels = Panels::joined(&[groups]).unwrap();
                 let x = random(rows * inputs, 2);
 
-                let portable = panels.multiply_by(Instructions::Portable, &x, 0, outputs);
+                let portable =
+                    panels.multiply_by(Instructions::Portable, Sharing::Nobody, &x, panels.whole());
 
                 for instructions in Instructions::available() {
-                    let y = panels.multiply_by(instructions, &x, 0, outputs);
+                    let y = panels.multiply_by(instructions, Sharing::Nobody, &x, panels.whole());
                     let are_equal = y
                         .iter()
                         .zip(&portable)
@@ -468,11 +561,12 @@ mod tests {
     fn every_processor_comes_to_the_same_products() {
         for panels in every_form() {
             let x = random(9 * 130, 2);
-            let portable = panels.multiply_by(Instructions::Portable, &x, 0, 71);
+            let portable =
+                panels.multiply_by(Instructions::Portable, Sharing::Nobody, &x, panels.whole());
             let portable: Vec<f64> = portable.into_iter().map(f64::from).collect();
 
             for instructions in Instructions::available() {
-                let y = panels.multiply_by(instructions, &x, 0, 71);
+                let y = panels.multiply_by(instructions, Sharing::Nobody, &x, panels.whole());
 
                 let near = cosine(&y, &portable);
                 assert!(near > 0.99999, "{instructions:?}: {near}");
@@ -486,7 +580,8 @@ mod tests {
         let panels = Panels::joined(&[Groups::of(&[-1.0; 16 * 64], 64, Bits::Eight)]).unwrap();
         for sign in [1.0, -1.0] {
             for instructions in Instructions::available() {
-                let y = panels.multiply_by(instructions, &[sign; 64], 0, 16);
+                let y =
+                    panels.multiply_by(instructions, Sharing::Nobody, &[sign; 64], panels.whole());
 
                 assert!(
                     y.iter().all(|y| (y + 64.0 * sign).abs() < 0.3),

@@ -71,6 +71,168 @@ impl WithSimd for Gated<'_> {
     }
 }
 
+/// (x - mean) / deviation * weight + bias of each row of x (R, C).
+pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {
+    let arch = Arch::new();
+    let mut normed = vec![0.0; x.len()];
+    let size = weight.len().max(1);
+    for (x, normed) in x.chunks_exact(size).zip(normed.chunks_exact_mut(size)) {
+        let mean = arch.dispatch(Sum(x)) / size as f32;
+        for (y, x) in normed.iter_mut().zip(x) {
+            *y = x - mean;
+        }
+        let variance = arch.dispatch(SquareSum(normed)) / size as f32;
+        let scale = (variance + eps).sqrt().recip();
+        for ((y, weight), bias) in normed.iter_mut().zip(weight).zip(bias) {
+            *y = *y * scale * weight + bias;
+        }
+    }
+    normed
+}
+
+struct Sum<'a>(&'a [f32]);
+
+impl WithSimd for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let (head, tail) = S::as_simd_f32s(self.0);
+        let mut sum = simd.splat_f32s(0.0);
+        for &x in head {
+            sum = simd.add_f32s(sum, x);
+        }
+        simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()
+    }
+}
+
+/// x sigmoid(a x + b x^3) of each: GELU as `quick_gelu` has it with a = 1.702 and b = 0, and by tanh with
+/// a = 2 sqrt(2 / pi) and b = 0.044715 a.
+pub fn gelu(x: &mut [f32], linear: f32, cubic: f32) {
+    Arch::new().dispatch(Gelu { x, linear, cubic });
+}
+
+struct Gelu<'a> {
+    x: &'a mut [f32],
+    linear: f32,
+    cubic: f32,
+}
+
+impl WithSimd for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, linear, cubic } = self;
+        let (head, tail) = S::as_mut_simd_f32s(x);
+        let (a, b) = (simd.splat_f32s(-linear), simd.splat_f32s(-cubic));
+        let one = simd.splat_f32s(1.0);
+        for x in head {
+            let square = simd.mul_f32s(*x, *x);
+            let power = simd.mul_f32s(simd.mul_add_f32s(b, square, a), *x);
+            *x = simd.div_f32s(*x, simd.add_f32s(one, exp(simd, power)));
+        }
+        for x in tail {
+            let power = -(linear + cubic * *x * *x) * *x;
+            *x /= 1.0 + power.exp();
+        }
+    }
+}
+
+/// x (1 + erf(x / sqrt(2))) / 2 of each, within 2e-7 of x (Abramowitz and Stegun 1964, 7.1.26).
+pub fn gelu_by_erf(x: &mut [f32]) {
+    Arch::new().dispatch(GeluByErf(x));
+}
+
+struct GeluByErf<'a>(&'a mut [f32]);
+
+impl WithSimd for GeluByErf<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (head, tail) = S::as_mut_simd_f32s(self.0);
+        for x in head {
+            *x = by_erf(simd, *x);
+        }
+        if !tail.is_empty() {
+            // As many as a register holds, of which these are the first.
+            let mut last = [simd.splat_f32s(0.0)];
+            let lanes: &mut [f32] = bytemuck::cast_slice_mut(&mut last);
+            lanes[..tail.len()].copy_from_slice(tail);
+            let mut found = [by_erf(simd, last[0])];
+            let found: &mut [f32] = bytemuck::cast_slice_mut(&mut found);
+            tail.copy_from_slice(&found[..tail.len()]);
+        }
+    }
+}
+
+#[inline(always)]
+fn by_erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    const P: f32 = 0.327_591_1;
+    const TERMS: [f32; 5] = [
+        1.061_405_4,
+        -1.453_152,
+        1.421_413_7,
+        -0.284_496_74,
+        0.254_829_6,
+    ];
+    let splat = |value| simd.splat_f32s(value);
+    let z = simd.mul_f32s(simd.abs_f32s(x), splat(std::f32::consts::FRAC_1_SQRT_2));
+    let t = simd.div_f32s(splat(1.0), simd.mul_add_f32s(splat(P), z, splat(1.0)));
+    let mut sum = splat(TERMS[0]);
+    for term in &TERMS[1..] {
+        sum = simd.mul_add_f32s(sum, t, splat(*term));
+    }
+    let rest = simd.mul_f32s(
+        simd.mul_f32s(sum, t),
+        exp(simd, simd.neg_f32s(simd.mul_f32s(z, z))),
+    );
+    // Half of what is beyond |x|: x times it where x is below zero, x times all but it above.
+    let share = simd.mul_f32s(splat(0.5), rest);
+    let is_above = simd.greater_than_f32s(x, splat(0.0));
+    let share = simd.select_f32s(is_above, simd.sub_f32s(splat(1.0), share), share);
+    simd.mul_f32s(x, share)
+}
+
+/// exp(scale (x - the row's largest)) of rows (R, C), each divided by its sum.
+pub fn softmax(x: &mut [f32], columns: usize, scale: f32) {
+    for row in x.chunks_exact_mut(columns.max(1)) {
+        Arch::new().dispatch(Softmax { row, scale });
+    }
+}
+
+struct Softmax<'a> {
+    row: &'a mut [f32],
+    scale: f32,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { row, scale } = self;
+        let (head, tail) = S::as_simd_f32s(row);
+        let mut most = simd.splat_f32s(f32::NEG_INFINITY);
+        for &x in head {
+            most = simd.max_f32s(most, x);
+        }
+        let largest = tail
+            .iter()
+            .fold(simd.reduce_max_f32s(most), |most, x| most.max(*x));
+        let share = exp_all(simd, row, scale, largest).recip();
+        let (head, tail) = S::as_mut_simd_f32s(row);
+        let factor = simd.splat_f32s(share);
+        for x in head {
+            *x = simd.mul_f32s(*x, factor);
+        }
+        for x in tail {
+            *x *= share;
+        }
+    }
+}
+
 /// e^x within 2e-7 of it, between the smallest and the largest normal float32; 2^n by its bits, and the rest by a polynomial.
 #[inline(always)]
 fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -133,6 +295,18 @@ impl HeadCache {
             row[..length].copy_from_slice(keys);
         }
         cache.values[..values.len()].copy_from_slice(values);
+        cache
+    }
+
+    /// The first positions, with room for so many in all.
+    pub fn with_room(&self, length: usize, room: usize) -> Self {
+        let mut cache = Self::new(room, self.width);
+        let rows = cache.keys.chunks_exact_mut(room.max(1));
+        for (row, keys) in rows.zip(self.keys.chunks_exact(self.room.max(1))) {
+            row[..length].copy_from_slice(&keys[..length]);
+        }
+        let values = length * self.width;
+        cache.values[..values].copy_from_slice(&self.values[..values]);
         cache
     }
 
@@ -307,6 +481,8 @@ fn gather<S: Simd>(
 
 #[cfg(test)]
 mod tests {
+    use tch::{Kind, Tensor};
+
     use super::*;
 
     /// Numbers between -1 and 1.
@@ -428,5 +604,41 @@ mod tests {
         // then not one bit differs
         assert_eq!(one, other);
         assert_eq!(one, moved);
+    }
+
+    /// Within 1e-6 of what libtorch makes of the same numbers.
+    fn expect_near(ours: &[f32], theirs: &Tensor) {
+        let theirs = Vec::<f32>::try_from(theirs.reshape([-1])).unwrap();
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            let tolerance = 1e-6 * theirs.abs().max(1.0);
+            assert!((ours - theirs).abs() <= tolerance, "{ours} and {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_towers_steps_are_libtorchs() {
+        // given rows of a length that no register divides, some numbers far from zero
+        let columns = 37;
+        let x: Vec<f32> = noise(9 * columns, 5).iter().map(|x| 6.0 * x).collect();
+        let rows = Tensor::from_slice(&x).reshape([9, columns as i64]);
+        let (weight, bias) = (noise(columns, 6), noise(columns, 7));
+        let [scale, shift] = [&weight, &bias].map(|values| Tensor::from_slice(values));
+        // then
+        let normed = rows.layer_norm([columns as i64], Some(&scale), Some(&shift), 1e-6, true);
+        expect_near(&layer_norm(&x, &weight, &bias, 1e-6), &normed);
+        let mut shares = x.clone();
+        softmax(&mut shares, columns, 0.3);
+        expect_near(&shares, &(&rows * 0.3).softmax(-1, Kind::Float));
+        let mut by_tanh = x.clone();
+        let linear = 2.0 * (2.0 / std::f32::consts::PI).sqrt();
+        gelu(&mut by_tanh, linear, 0.044715 * linear);
+        expect_near(&by_tanh, &rows.gelu("tanh"));
+        let mut by_erf = x.clone();
+        gelu_by_erf(&mut by_erf);
+        expect_near(&by_erf, &rows.gelu("none"));
+        let mut quick = x.clone();
+        gelu(&mut quick, 1.702, 0.0);
+        expect_near(&quick, &(&rows * (&rows * 1.702).sigmoid()));
     }
 }

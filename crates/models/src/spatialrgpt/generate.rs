@@ -7,7 +7,7 @@ use super::draft::{Draft, Following, MOST_NODES};
 use super::llama::Cache;
 use super::model::{Features, SpatialRgpt};
 use super::odds::Odds;
-use super::rows::{Node, RowDecoder, Sequence};
+use super::rows::{Node, Prefix, RowDecoder, Sequence};
 use crate::error::Result;
 use crate::nn::team::Team;
 use crate::nn::threads;
@@ -76,6 +76,8 @@ pub(super) type Observer<'a> = &'a mut dyn FnMut(&Tensor);
 pub(super) struct Guide<'a> {
     /// What is expected.
     pub draft: Option<&'a Draft>,
+    /// The ids that the prompt begins with, as others do.
+    pub prefix: &'a [i64],
     /// The tokens that are taken for the model's choices, whatever it says: those that a benchmark compares by.
     pub script: Option<&'a [i64]>,
     /// Collects what each layer of the language model makes of the prompt's last position.
@@ -127,8 +129,13 @@ impl SpatialRgpt {
             let group: Vec<usize> = group;
             let batch: Vec<&Tensor> = group.iter().map(|&i| &embeds[i]).collect();
             let generated = tch::no_grad(|| {
-                let prompt = Tensor::f_cat(&batch, 0)?;
-                self.continue_prompts(&prompt, limits, draft)
+                let prompts = Tensor::f_cat(&batch, 0)?;
+                let mut prefixes = group.iter().map(|&i| self.before_frame(requests[i].ids));
+                let prefix = prefixes
+                    .next()
+                    .filter(|first| prefixes.all(|it| it == *first));
+                let prefix = prefix.unwrap_or_default();
+                self.continue_prompts(&prompts, prefix, limits, draft)
             });
             let generated = generated.map_err(torch_error("generate the answer"))?;
             for (i, answer) in group.into_iter().zip(generated) {
@@ -142,11 +149,12 @@ impl SpatialRgpt {
     fn continue_prompts(
         &self,
         prompts: &Tensor,
+        prefix: &[i64],
         limits: &Limits,
         draft: &mut Draft,
     ) -> TchResult<Vec<Generated>> {
         let (batch, ..) = prompts.size3()?;
-        let Some(mut begun) = self.begin(prompts, limits, None)? else {
+        let Some(mut begun) = self.begin(prompts, prefix, limits, None)? else {
             return Ok(vec![Generated::default(); batch as usize]);
         };
         let Some(rows) = self.rows()? else {
@@ -173,7 +181,8 @@ impl SpatialRgpt {
         limits: &Limits,
         mut guide: Guide,
     ) -> TchResult<Generated> {
-        let Some(mut begun) = self.begin(prompt, limits, guide.hidden.take())? else {
+        let hidden = guide.hidden.take();
+        let Some(mut begun) = self.begin(prompt, guide.prefix, limits, hidden)? else {
             return Ok(Generated::default());
         };
         match self.rows()? {
@@ -192,6 +201,7 @@ impl SpatialRgpt {
     fn begin(
         &self,
         prompts: &Tensor,
+        prefix: &[i64],
         limits: &Limits,
         hidden: Option<&mut Vec<Tensor>>,
     ) -> TchResult<Option<Begun>> {
@@ -203,7 +213,9 @@ impl SpatialRgpt {
         }
         let room = room as usize;
         let begun = match self.rows()? {
-            Some(rows) if self.llm.is_for_rows() => self.begin_by_rows(rows, prompts, room, hidden),
+            Some(rows) if self.llm.is_for_rows() => {
+                self.begin_by_rows(rows, prompts, prefix, room, hidden)
+            }
             _ => self.begin_by_libtorch(prompts, room, hidden),
         };
         begun.map(Some)
@@ -229,16 +241,28 @@ impl SpatialRgpt {
         &self,
         rows: &RowDecoder,
         prompts: &Tensor,
+        prefix: &[i64],
         room: usize,
         mut hidden: Option<&mut Vec<Tensor>>,
     ) -> TchResult<Begun> {
         let (batch, length, _) = prompts.size3()?;
         let _team = Team::gather(&self.crew);
+        let room_in_all = length as usize + room + MOST_NODES + 1;
         let (mut sequences, mut logits) = (Vec::new(), Vec::new());
         for row in 0..batch {
-            let mut sequence = rows.sequence(length as usize + room + MOST_NODES + 1);
-            let prompt = prompts.f_select(0, row)?;
-            logits.extend(rows.read(&mut sequence, &prompt, hidden.as_deref_mut())?);
+            let prompt = prompts.f_select(0, row)?; // (T, C)
+            let (mut sequence, read) = match prefix.len() as i64 {
+                read if read > 0 && read < length => {
+                    let beginning = prompt.f_narrow(0, 0, read)?;
+                    (
+                        self.begun_with(rows, prefix, &beginning, room_in_all)?,
+                        read,
+                    )
+                }
+                _ => (rows.sequence(room_in_all), 0),
+            };
+            let rest = prompt.f_narrow(0, read, length - read)?;
+            logits.extend(rows.read(&mut sequence, &rest, hidden.as_deref_mut())?);
             sequences.push(sequence);
         }
         Ok(Begun {
@@ -246,6 +270,28 @@ impl SpatialRgpt {
             logits: Tensor::f_from_slice(&logits)?.f_reshape([batch, -1])?,
             room,
         })
+    }
+
+    /// A sequence of which these ids, embedded (T, C), are read, as they often were before.
+    fn begun_with(
+        &self,
+        rows: &RowDecoder,
+        ids: &[i64],
+        embeds: &Tensor,
+        room: usize,
+    ) -> TchResult<Sequence> {
+        let mut prefix = self.prefix.borrow_mut();
+        if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.ids == ids) {
+            return Ok(prefix.read.with_room(room));
+        }
+        let mut read = rows.sequence(ids.len());
+        rows.read(&mut read, embeds, None)?;
+        let begun = read.with_room(room);
+        *prefix = Some(Prefix {
+            ids: ids.to_vec(),
+            read,
+        });
+        Ok(begun)
     }
 
     /// An answer as far as its draft holds in each pass.
@@ -569,6 +615,43 @@ mod tests {
     }
 
     #[test]
+    fn what_prompts_begin_with_is_read_once_and_changes_no_bit() {
+        // given prompts of which the first tokens are the same
+        tch::manual_seed(10);
+        let network = network_as("a/checkpoint", Kind::Float, LinearForm::Panels);
+        let prompt = prompts(&network, 1);
+        let other = Tensor::cat(
+            &[
+                &prompt.narrow(1, 0, 9),
+                &prompts(&network, 1).narrow(1, 9, 28),
+            ],
+            1,
+        );
+        let prefix: Vec<i64> = (0..9).collect();
+        for prompt in [&prompt, &other] {
+            let plain = answer(&network, prompt, None);
+            // when
+            let guide = Guide {
+                prefix: &prefix,
+                ..Guide::default()
+            };
+            let begun = tch::no_grad(|| network.continue_prompt(prompt, &LIMITS, guide)).unwrap();
+            // then
+            assert_eq!(begun, plain);
+            let read = network.prefix.borrow();
+            assert_eq!(read.as_ref().unwrap().ids, prefix);
+        }
+        // and a prompt that is no longer than they are is read as it is
+        let short = prompt.narrow(1, 0, 9);
+        let guide = Guide {
+            prefix: &prefix,
+            ..Guide::default()
+        };
+        let begun = tch::no_grad(|| network.continue_prompt(&short, &LIMITS, guide)).unwrap();
+        assert_eq!(begun, answer(&network, &short, None));
+    }
+
+    #[test]
     fn an_answer_is_the_same_alone_and_in_a_batch_and_drafts_the_next_one() {
         // given
         tch::manual_seed(9);
@@ -577,7 +660,7 @@ mod tests {
         let batch = Tensor::cat(&[&one, &prompts(&network, 1), &one], 0);
         let mut draft = Draft::default();
         // when
-        let together = tch::no_grad(|| network.continue_prompts(&batch, &LIMITS, &mut draft));
+        let together = tch::no_grad(|| network.continue_prompts(&batch, &[], &LIMITS, &mut draft));
         let together = together.unwrap();
         // then, the prompt's own numbers being libtorch's, which a batch may change by a rounding
         let alone = answer(&network, &one, None);

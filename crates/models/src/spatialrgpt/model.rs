@@ -17,11 +17,12 @@ use super::config::ModelConfig;
 use super::llama::Llama;
 use super::projector::Projector;
 use super::region_extractor::{Refined, RegionExtractor};
-use super::rows::RowDecoder;
+use super::rows::{Prefix, RowDecoder};
+use super::seen::Seen;
 use super::vision_tower::VisionTower;
 use crate::error::{Error, Result};
 use crate::nn::panels;
-use crate::nn::team::Crew;
+use crate::nn::team::{Crew, Team};
 use crate::nn::threads;
 use crate::nn::tokenizer::{IMAGE_TOKEN, Tokenizer};
 use crate::nn::torch::{TchResult, torch_error};
@@ -44,12 +45,13 @@ impl Forms {
                 Kind::Float => panels::is_faster(),
                 _ => false,
             };
+        let form = match by_rows {
+            true => LinearForm::Panels,
+            false => LinearForm::Tensor,
+        };
         Self {
-            llm: match by_rows {
-                true => LinearForm::Panels,
-                false => LinearForm::Tensor,
-            },
-            vision_tower: LinearForm::Tensor,
+            llm: form,
+            vision_tower: form,
         }
     }
 
@@ -102,6 +104,10 @@ pub(super) struct SpatialRgpt {
     pub(super) llm: Llama,
     /// The same for rows on the processor, made when it is first asked for.
     rows: OnceCell<Option<RowDecoder>>,
+    /// What the last prompts began with, read: they are told the same of how to answer.
+    pub(super) prefix: RefCell<Option<Prefix>>,
+    /// Pictures that the tower saw last.
+    seen: RefCell<Seen>,
     /// Tokens that were looked at, and the characters that they are.
     pub(super) characters: RefCell<HashMap<i64, Option<char>>>,
     /// Threads for products of a few rows.
@@ -180,6 +186,8 @@ impl SpatialRgpt {
             mm_projector: Projector::load(|| weights("mm_projector"), &config)?,
             llm: Llama::load(weights("llm")?, &config.llm, tokens)?,
             rows: OnceCell::new(),
+            prefix: RefCell::default(),
+            seen: RefCell::default(),
             characters: RefCell::default(),
             crew: Crew::default(),
             tokenizer,
@@ -211,7 +219,13 @@ impl SpatialRgpt {
             return Ok(Vec::new());
         }
         threads::settle();
-        let encode = || self.describe(&self.tower_features(views, None)?, views);
+        let encode = || {
+            let features = self.features_of(views, |pictures| {
+                let look = |new: &[&[f32]]| self.look(new, None);
+                self.seen.borrow_mut().look(pictures, look)
+            });
+            self.describe(&features?, views)
+        };
         tch::no_grad(encode).map_err(torch_error("encode the frame"))
     }
 
@@ -220,6 +234,22 @@ impl SpatialRgpt {
         &self,
         views: &[V],
         hidden: Option<&mut Vec<Tensor>>,
+    ) -> TchResult<TowerFeatures> {
+        self.features_of(views, |pictures| self.look(pictures, hidden))
+    }
+
+    /// What the vision tower makes of pictures of 3 * S * S values, (P, N, C).
+    fn look(&self, pictures: &[&[f32]], hidden: Option<&mut Vec<Tensor>>) -> TchResult<Tensor> {
+        let pixels = self.pixels(pictures)?;
+        let _team = (self.vision_tower.is_for_rows()).then(|| Team::gather(&self.crew));
+        self.vision_tower.forward(&pixels, hidden)
+    }
+
+    /// What `look` makes of all pictures of the views, (P, N, C).
+    fn features_of<V: Borrow<View>>(
+        &self,
+        views: &[V],
+        look: impl FnOnce(&[&[f32]]) -> TchResult<Tensor>,
     ) -> TchResult<TowerFeatures> {
         let wants_depth = self.takes_depth();
         let views = || views.iter().map(V::borrow);
@@ -231,8 +261,7 @@ impl SpatialRgpt {
             Some(pictures.len() as i64 - 1)
         });
         let depth_rows: Vec<Option<i64>> = depth_rows.collect();
-        let pixels = self.pixels(&pictures)?;
-        let features = self.vision_tower.forward(&pixels, hidden)?; // (P, N, C)
+        let features = look(&pictures)?; // (P, N, C)
         Ok(TowerFeatures {
             color: features.f_narrow(0, 0, views().len() as i64)?, // (B, N, C)
             // Unbound all at once: the gradient of each row alone would be a batch of zeros around it.
@@ -368,6 +397,13 @@ impl SpatialRgpt {
         Tensor::f_stack(&rows, 0)?
             .f_to_device(self.placement.device)?
             .f_to_kind(kind)
+    }
+
+    /// What of a prompt stands before anything that is the frame's own.
+    pub(super) fn before_frame<'a>(&self, ids: &'a [i64]) -> &'a [i64] {
+        let own = [Some(IMAGE_TOKEN), self.mask_id, self.depth_id];
+        let first = ids.iter().position(|id| own.contains(&Some(*id)));
+        &ids[..first.unwrap_or(0)]
     }
 
     /// The prompt's embeddings: token ids with the frame's features put in place of `<image>`, `<mask>` and

@@ -39,6 +39,12 @@ pub(super) struct Sequence {
     length: usize,
 }
 
+/// Tokens that prompts begin with, read once.
+pub(super) struct Prefix {
+    pub ids: Vec<i64>,
+    pub read: Sequence,
+}
+
 impl Sequence {
     /// The sequence of a row of libtorch's cache, with room for more positions.
     pub(super) fn new(cache: &Cache, row: i64, more: usize) -> TchResult<Self> {
@@ -66,6 +72,20 @@ impl Sequence {
             heads: heads.collect::<TchResult<_>>()?,
             length,
         })
+    }
+
+    /// The same, with room for so many positions in all.
+    pub(super) fn with_room(&self, room: usize) -> Self {
+        let layer = |heads: &Vec<HeadCache>| {
+            let heads = heads.iter();
+            heads
+                .map(|head| head.with_room(self.length, room))
+                .collect()
+        };
+        Self {
+            heads: self.heads.iter().map(layer).collect(),
+            length: self.length,
+        }
     }
 
     /// Of the pass that was read last, these nodes, each the next one's parent, are what follows; the others are forgotten.

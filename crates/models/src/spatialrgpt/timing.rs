@@ -102,6 +102,7 @@ fn timed_frame(tracer: &Tracer, new_tokens: usize, draft: &mut Draft) -> Result<
     };
     let guide = Guide {
         draft: Some(draft),
+        prefix: model.before_frame(&ids),
         script: script.as_deref(),
         observer: Some(&mut observer),
         ..Guide::default()

@@ -8,9 +8,10 @@
 use tch::{Kind, Tensor};
 
 use super::config::{ModelConfig, VisionFamily};
+use super::tower_rows::RowTower;
 use crate::error::Result;
 use crate::nn::layers::{LayerNorm, Linear};
-use crate::nn::torch::TchResult;
+use crate::nn::torch::{TchResult, torch_error};
 use crate::nn::weights::{Scope, Weights};
 
 /// Tensors of the checkpoint that no feature comes from: the pooling head and the norm before it,
@@ -28,6 +29,8 @@ pub(super) struct VisionTower {
     /// CLIP only; the spelling is the checkpoint's.
     pre_layrnorm: Option<LayerNorm>,
     layers: Vec<EncoderLayer>,
+    /// The same layers for rows; `None` where libtorch runs them.
+    rows: Option<RowTower>,
 }
 
 impl VisionTower {
@@ -37,6 +40,10 @@ impl VisionTower {
         let family = config.vision_family;
         let scope = weights.scope().sub("vision_model");
         let encoder = scope.sub("encoder").sub("layers");
+        let layers = (0..config.vision_layers())
+            .map(|i| EncoderLayer::load(&encoder.sub(i), config))
+            .collect::<Result<Vec<_>>>()?;
+        let rounds = weights.placement().kind == Kind::BFloat16;
         let tower = Self {
             embeddings: Embeddings::load(&scope.sub("embeddings"), config)?,
             pre_layrnorm: match family {
@@ -47,9 +54,8 @@ impl VisionTower {
                     layer_norm_eps(config),
                 )?),
             },
-            layers: (0..config.vision_layers())
-                .map(|i| EncoderLayer::load(&encoder.sub(i), config))
-                .collect::<Result<_>>()?,
+            rows: RowTower::of(&layers, rounds).map_err(torch_error("lay out the tower"))?,
+            layers,
         };
         drop((scope, encoder));
         let beyond: Vec<_> = (config.vision_layers()..vision.num_hidden_layers)
@@ -59,6 +65,11 @@ impl VisionTower {
         unused.extend(beyond.iter().map(String::as_str));
         weights.finish_ignoring(&unused)?;
         Ok(tower)
+    }
+
+    /// Whether its layers are run by rows, which a team shares.
+    pub(super) fn is_for_rows(&self) -> bool {
+        self.rows.is_some()
     }
 
     /// Pixels (B, 3, S, S) -> features (B, grid * grid, C), row by row. `hidden` collects the
@@ -72,14 +83,18 @@ impl VisionTower {
         if let Some(norm) = &self.pre_layrnorm {
             x = norm.forward(&x)?;
         }
-        for layer in &self.layers {
-            if let Some(hidden) = hidden.as_deref_mut() {
+        if let Some(rows) = &self.rows {
+            x = in_rows(rows, &x, hidden)?;
+        } else {
+            for layer in &self.layers {
+                if let Some(hidden) = hidden.as_deref_mut() {
+                    hidden.push(x.shallow_clone());
+                }
+                x = layer.forward(&x)?;
+            }
+            if let Some(hidden) = hidden {
                 hidden.push(x.shallow_clone());
             }
-            x = layer.forward(&x)?;
-        }
-        if let Some(hidden) = hidden {
-            hidden.push(x.shallow_clone());
         }
         match &self.embeddings.class_embedding {
             // (B, 1 + N, C) -> (B, N, C)
@@ -87,6 +102,26 @@ impl VisionTower {
             None => Ok(x),
         }
     }
+}
+
+/// All layers on (B, N, C).
+fn in_rows(rows: &RowTower, x: &Tensor, hidden: Option<&mut Vec<Tensor>>) -> TchResult<Tensor> {
+    let (shape, kind) = (x.size(), x.kind());
+    let tokens = x.size3()?.1 as usize;
+    let tensor = |values: &[f32]| {
+        Tensor::f_from_slice(values)?
+            .f_reshape(&shape)?
+            .f_to_kind(kind)
+    };
+    let values = Vec::<f32>::try_from(x.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+    let values = match hidden {
+        Some(hidden) => rows.forward(values, tokens, |values| {
+            hidden.push(tensor(values)?);
+            Ok(())
+        }),
+        None => rows.forward(values, tokens, |_| Ok(())),
+    };
+    tensor(&values?)
 }
 
 #[derive(Debug)]
@@ -179,11 +214,11 @@ fn layer_norm_eps(config: &ModelConfig) -> f64 {
 }
 
 #[derive(Debug)]
-struct EncoderLayer {
-    layer_norm1: LayerNorm,
-    self_attn: Attention,
-    layer_norm2: LayerNorm,
-    mlp: Mlp,
+pub(super) struct EncoderLayer {
+    pub layer_norm1: LayerNorm,
+    pub self_attn: Attention,
+    pub layer_norm2: LayerNorm,
+    pub mlp: Mlp,
 }
 
 impl EncoderLayer {
@@ -209,11 +244,11 @@ impl EncoderLayer {
 }
 
 #[derive(Debug)]
-struct Attention {
+pub(super) struct Attention {
     /// `q_proj`, `k_proj` and `v_proj` in one.
-    qkv_proj: Linear,
-    out_proj: Linear,
-    heads: i64,
+    pub qkv_proj: Linear,
+    pub out_proj: Linear,
+    pub heads: i64,
 }
 
 impl Attention {
@@ -253,10 +288,10 @@ impl Attention {
 }
 
 #[derive(Debug)]
-struct Mlp {
-    fc1: Linear,
-    fc2: Linear,
-    activation: Activation,
+pub(super) struct Mlp {
+    pub fc1: Linear,
+    pub fc2: Linear,
+    pub activation: Activation,
 }
 
 impl Mlp {
@@ -279,7 +314,7 @@ impl Mlp {
 
 /// Three shapes of GELU.
 #[derive(Debug, Clone, Copy)]
-enum Activation {
+pub(super) enum Activation {
     /// x sigmoid(1.702 x)
     QuickGelu,
     Gelu,

@@ -9,7 +9,7 @@ use super::STEP;
 #[derive(Debug)]
 pub(super) enum Memory {
     Large(MmapMut),
-    /// Where it maps none.
+    /// Where it maps none, or it is not worth it.
     Own(Vec<u64>),
 }
 
@@ -23,6 +23,11 @@ impl Memory {
         // Small pages do as well.
         let _ = memory.advise(memmap2::Advice::HugePage);
         Self::Large(memory)
+    }
+
+    /// The same for what is soon let go.
+    pub(super) fn for_a_while(bytes: usize) -> Self {
+        Self::Own(vec![0; bytes.div_ceil(8)])
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -24,18 +24,37 @@ pub(super) struct Together<T> {
 }
 
 impl<T: Copy + Default> Together<T> {
-    /// `column` gives a row's value there.
-    fn of(x: &[f32], inputs: usize, columns: usize, column: impl Fn(&[f32], usize) -> T) -> Self {
-        let count = x.len() / inputs.max(1);
+    /// `columns` gives what becomes of a row.
+    fn of<'a, I: Iterator<Item = T>>(
+        x: &'a [f32],
+        inputs: usize,
+        columns: usize,
+        of_row: impl Fn(&'a [f32]) -> I,
+    ) -> Self {
+        let inputs = inputs.max(1);
+        let count = x.len() / inputs;
         let mut values = vec![T::default(); count * columns];
         let mut row = 0;
         while row < count {
             let together = rows_together(count - row);
             let place = &mut values[row * columns..][..together * columns];
-            for r in 0..together {
-                let x = &x[(row + r) * inputs..][..inputs];
-                for (index, place) in place.iter_mut().skip(r).step_by(together).enumerate() {
-                    *place = column(x, index);
+            let x = &x[row * inputs..][..together * inputs];
+            match together {
+                // The usual one: four rows at once.
+                MOST_ROWS => {
+                    let [a, b, c, d] = [0, 1, 2, 3].map(|r| of_row(&x[r * inputs..][..inputs]));
+                    let all = a.zip(b).zip(c.zip(d));
+                    for (place, ((a, b), (c, d))) in place.as_chunks_mut().0.iter_mut().zip(all) {
+                        *place = [a, b, c, d];
+                    }
+                }
+                _ => {
+                    for (r, row) in x.chunks_exact(inputs).enumerate() {
+                        let places = place.iter_mut().skip(r).step_by(together);
+                        for (place, value) in places.zip(of_row(row)) {
+                            *place = value;
+                        }
+                    }
                 }
             }
             row += together;
@@ -58,25 +77,31 @@ impl<T: Copy + Default> Together<T> {
 
 /// A number a column.
 pub(super) fn single(x: &[f32], inputs: usize) -> Together<f32> {
-    Together::of(x, inputs, inputs, |row, column| row[column])
+    Together::of(x, inputs, inputs, |row| row.iter().copied())
 }
 
 /// Two numbers a column; zero stands behind the last.
 pub(super) fn pairs(x: &[f32], inputs: usize) -> Together<[f32; 2]> {
-    Together::of(x, inputs, inputs.div_ceil(2), pair)
-}
-
-fn pair(row: &[f32], column: usize) -> [f32; 2] {
-    let after = row.get(2 * column + 1).copied();
-    [row[2 * column], after.unwrap_or(0.0)]
+    Together::of(x, inputs, inputs.div_ceil(2), pairs_of)
 }
 
 /// The same rounded to bfloat16, the even one in the lower half.
 pub(super) fn halves(x: &[f32], inputs: usize) -> Together<u32> {
-    Together::of(x, inputs, inputs.div_ceil(2), |row, column| {
-        let [even, odd] = pair(row, column).map(bfloat16);
-        u32::from(even) | u32::from(odd) << 16
+    Together::of(x, inputs, inputs.div_ceil(2), |row| {
+        pairs_of(row).map(pair_of_halves)
     })
+}
+
+/// Two numbers rounded to bfloat16.
+#[inline(always)]
+pub(super) fn pair_of_halves([even, odd]: [f32; 2]) -> u32 {
+    u32::from(bfloat16(even)) | u32::from(bfloat16(odd)) << 16
+}
+
+fn pairs_of(row: &[f32]) -> impl Iterator<Item = [f32; 2]> {
+    let (pairs, rest) = row.as_chunks::<2>();
+    let rest = rest.iter().map(|last| [*last, 0.0]);
+    pairs.iter().copied().chain(rest)
 }
 
 /// Rows (R, in) brought to eight bits: a group's numbers share a scale, as a matrix's do.

@@ -1,0 +1,201 @@
+//! The vision tower's layers on a processor, rows of patches at a time: where the products of `nn::panels` are faster than
+//! libtorch's, or its weights have few bits. A chunk of rows passes through everything between two attentions while it is
+//! near its core; attention is one head of one picture at a time, its keys and values being matrices that queries and their shares
+//! are multiplied with.
+
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use super::vision_tower::{Activation, Attention, EncoderLayer};
+use crate::nn::layers::{CompactLinear, CompactNorm};
+use crate::nn::panels::Panels;
+use crate::nn::team::share;
+use crate::nn::torch::TchResult;
+use crate::nn::vector::{gelu, gelu_by_erf, softmax};
+
+/// Rows that pass through a layer together.
+const CHUNK: usize = 64;
+
+/// The layers for rows.
+#[derive(Debug)]
+pub(super) struct RowTower {
+    layers: Vec<RowLayer>,
+    /// Whether what is multiplied is rounded to bfloat16.
+    rounds: bool,
+}
+
+impl RowTower {
+    /// These layers; `None` where their weights do not stand in panels.
+    pub(super) fn of(layers: &[EncoderLayer], rounds: bool) -> TchResult<Option<Self>> {
+        let layers = layers.iter().map(RowLayer::of);
+        let layers: Option<Vec<RowLayer>> = layers.collect::<TchResult<_>>()?;
+        Ok(layers.map(|layers| Self { layers, rounds }))
+    }
+
+    /// Patches (B N, C) of pictures of `tokens` patches each -> what the last layer makes of them. `after` sees the numbers before
+    /// the first layer and after each.
+    pub(super) fn forward(
+        &self,
+        mut x: Vec<f32>,
+        tokens: usize,
+        mut after: impl FnMut(&[f32]) -> TchResult<()>,
+    ) -> TchResult<Vec<f32>> {
+        after(&x)?;
+        for layer in &self.layers {
+            layer.forward(&mut x, tokens, self.rounds);
+            after(&x)?;
+        }
+        Ok(x)
+    }
+}
+
+#[derive(Debug)]
+struct RowLayer {
+    layer_norm1: CompactNorm,
+    qkv_proj: CompactLinear,
+    out_proj: CompactLinear,
+    layer_norm2: CompactNorm,
+    fc1: CompactLinear,
+    fc2: CompactLinear,
+    heads: usize,
+    activation: Activation,
+}
+
+impl RowLayer {
+    fn of(layer: &EncoderLayer) -> TchResult<Option<Self>> {
+        let Attention {
+            qkv_proj,
+            out_proj,
+            heads,
+        } = &layer.self_attn;
+        let mlp = &layer.mlp;
+        let linears = [qkv_proj, out_proj, &mlp.fc1, &mlp.fc2];
+        if !linears.iter().all(|linear| linear.is_in_panels()) {
+            return Ok(None);
+        }
+        let compact = (
+            qkv_proj.compact()?,
+            out_proj.compact()?,
+            mlp.fc1.compact()?,
+            mlp.fc2.compact()?,
+        );
+        let (Some(qkv_proj), Some(out_proj), Some(fc1), Some(fc2)) = compact else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            layer_norm1: layer.layer_norm1.compact()?,
+            qkv_proj,
+            out_proj,
+            layer_norm2: layer.layer_norm2.compact()?,
+            fc1,
+            fc2,
+            heads: *heads as usize,
+            activation: mlp.activation,
+        }))
+    }
+
+    /// (B N, C), in place.
+    fn forward(&self, x: &mut [f32], tokens: usize, rounds: bool) {
+        let rows = x.len() / self.channels();
+        let mut qkv = vec![0.0; 3 * x.len()]; // (B N, 3 C)
+        let chunk = CHUNK * self.channels();
+        in_parts(
+            x.chunks(chunk).zip(qkv.chunks_mut(3 * chunk)),
+            |(x, qkv)| {
+                let normed = self.layer_norm1.forward(x);
+                qkv.copy_from_slice(&self.qkv_proj.forward_alone(&normed));
+            },
+        );
+        let mut found = vec![0.0; x.len()]; // (B, H, N, D)
+        let width = self.channels() / self.heads;
+        let heads = found.chunks_mut((tokens * width).max(1)).enumerate();
+        in_parts(heads, |(index, found)| {
+            let (picture, head) = (index / self.heads, index % self.heads);
+            let qkv = &qkv[3 * picture * tokens * self.channels()..];
+            self.attend(qkv, tokens, head, rounds, found);
+        });
+        in_parts(x.chunks_mut(chunk).enumerate(), |(index, x)| {
+            let first = index * CHUNK;
+            let rows = first..(first + CHUNK).min(rows);
+            let found = self.side_by_side(&found, rows, tokens);
+            add(x, &self.out_proj.forward_alone(&found));
+            let mut inner = self.fc1.forward_alone(&self.layer_norm2.forward(x));
+            activate(self.activation, &mut inner);
+            add(x, &self.fc2.forward_alone(&inner));
+        });
+    }
+
+    fn channels(&self) -> usize {
+        self.layer_norm1.channels()
+    }
+
+    /// One head of one picture, whose rows these are: (N, 3 C) -> (N, D).
+    fn attend(&self, qkv: &[f32], tokens: usize, head: usize, rounds: bool, found: &mut [f32]) {
+        let channels = self.channels();
+        let width = channels / self.heads;
+        let of = |part: usize, token: usize, channel: usize| {
+            qkv[(3 * token + part) * channels + head * width + channel]
+        };
+        let keys = Panels::passing([tokens, width], rounds, |token, channel| {
+            of(1, token, channel)
+        });
+        let values = Panels::passing([width, tokens], rounds, |channel, token| {
+            of(2, token, channel)
+        });
+        let scale = (width as f32).sqrt().recip();
+        let queries = (0..tokens).step_by(CHUNK);
+        for (first, found) in queries.zip(found.chunks_mut(CHUNK * width)) {
+            let rows = first..(first + CHUNK).min(tokens);
+            let mut query = Vec::with_capacity(rows.len() * width);
+            for token in rows {
+                query.extend_from_slice(&qkv[3 * token * channels + head * width..][..width]);
+            }
+            let mut shares = keys.multiply_alone(&query); // (rows, N)
+            softmax(&mut shares, tokens, scale);
+            found.copy_from_slice(&values.multiply_alone(&shares));
+        }
+    }
+
+    /// Rows of what all heads found, (B, H, N, D) -> (rows, C).
+    fn side_by_side(&self, found: &[f32], rows: Range<usize>, tokens: usize) -> Vec<f32> {
+        let width = self.channels() / self.heads;
+        let mut all = Vec::with_capacity(rows.len() * self.channels());
+        for row in rows {
+            let (picture, token) = (row / tokens, row % tokens);
+            for head in 0..self.heads {
+                let place = ((picture * self.heads + head) * tokens + token) * width;
+                all.extend_from_slice(&found[place..place + width]);
+            }
+        }
+        all
+    }
+}
+
+fn activate(activation: Activation, x: &mut [f32]) {
+    /// 2 sqrt(2 / pi)
+    const LINEAR: f32 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+    match activation {
+        Activation::QuickGelu => gelu(x, 1.702, 0.0),
+        Activation::GeluTanh => gelu(x, LINEAR, 0.044715 * LINEAR),
+        Activation::Gelu => gelu_by_erf(x),
+    }
+}
+
+fn add(x: &mut [f32], more: &[f32]) {
+    for (x, more) in x.iter_mut().zip(more) {
+        *x += more;
+    }
+}
+
+/// Does the work on every part, shared out among the team.
+fn in_parts<T: Send>(parts: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
+    let parts = Mutex::new(parts);
+    share(|| {
+        loop {
+            let next = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(part) = next else { break };
+            work(part);
+        }
+    });
+}
