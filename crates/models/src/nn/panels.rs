@@ -25,7 +25,7 @@ use super::outputs;
 use super::torch::TchResult;
 use memory::Memory;
 use product::{Instructions, OfFloats, OfGroups, OfHalves, OfPairs, Product};
-use rows::{QuantisedRows, pair_of_halves};
+use rows::{QuantisedRows, Rows, pair_of_halves};
 
 pub use groups::{Bits, Groups};
 
@@ -300,19 +300,31 @@ impl Panels {
                     }
                 }
             }
-            Weights::Halves if by.multiply_halves() => {
-                let x = &rows::halves(x, self.inputs);
-                let of = OfHalves { weights, x };
-                self.share_out(sharing, rows, part, |product| by.run_halves(product, of))
-            }
-            Weights::Pairs | Weights::Halves => {
-                let x = &rows::pairs(x, self.inputs);
-                let of = OfPairs { weights, x };
+            Weights::Floats => {
+                let columns = self.inputs;
+                let of = OfFloats {
+                    weights,
+                    x: Rows { values: x, columns },
+                };
                 self.share_out(sharing, rows, part, |product| by.run(product, of))
             }
-            Weights::Floats => {
-                let x = &rows::single(x, self.inputs);
-                let of = OfFloats { weights, x };
+            Weights::Pairs | Weights::Halves => {
+                let padded = (self.inputs % 2 != 0).then(|| rows::padded(x, self.inputs));
+                let x = padded.as_deref().unwrap_or(x);
+                let columns = self.inputs.div_ceil(2);
+                if matches!(self.weights, Weights::Halves) && by.multiply_halves() {
+                    let values = &rows::halves(x);
+                    let x = Rows { values, columns };
+                    let of = OfHalves { weights, x };
+                    return self.share_out(sharing, rows, part, |product| {
+                        by.run_halves(product, of);
+                    });
+                }
+                let x = Rows {
+                    values: x.as_chunks().0,
+                    columns,
+                };
+                let of = OfPairs { weights, x };
                 self.share_out(sharing, rows, part, |product| by.run(product, of))
             }
         }

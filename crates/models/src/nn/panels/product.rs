@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use bytemuck::cast_ref;
 
-use super::rows::{MOST_ROWS, QuantisedRows, Together, rows_together};
+use super::rows::{MOST_ROWS, QuantisedRows, Rows, rows_together};
 #[cfg(target_arch = "x86_64")]
 use super::sixteen::{Avx2, Avx512};
 use super::sixteen::{MultipliesHalves, Portable, Sixteen};
@@ -119,9 +119,6 @@ pub(super) struct Product<'a> {
 
 /// Products of `R` rows with `P` panels, for instructions of some kind.
 pub(super) trait BlocksBy<S: Sixteen> {
-    /// Whether there are registers for four panels.
-    const FOUR_PANELS: bool = S::IS_WIDE;
-
     /// Parts of a row that are added one after the other, and how many bytes of a panel one is multiplied with.
     fn parts(&self) -> (usize, usize);
 
@@ -155,13 +152,13 @@ const NEAR_BYTES: usize = 16 << 10;
 
 impl Product<'_> {
     #[inline(always)]
-    fn run<S: Sixteen, B: BlocksBy<S>>(mut self, sixteen: S, of: B) {
+    fn run<S: Sixteen>(mut self, sixteen: S, of: impl BlocksBy<S>) {
         let count = self.sums.len() / self.rows.max(1) / LANES;
         let mut panel = 0;
         while panel < count {
             // Panels together use each input as often.
             panel += match count - panel {
-                4.. if B::FOUR_PANELS => self.panels::<S, 4>(sixteen, &of, panel),
+                4.. if S::IS_WIDE => self.panels::<S, 4>(sixteen, &of, panel),
                 2.. if S::IS_WIDE => self.panels::<S, 2>(sixteen, &of, panel),
                 _ => self.panels::<S, 1>(sixteen, &of, panel),
             };
@@ -265,16 +262,18 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
         let words = self.x.group_words;
         let steps = if FOUR { words / 2 } else { words };
         let kinds = if FOUR { 2 } else { 1 };
-        let shared_inputs = &self.x.shared[row * groups..][..groups * R];
-        let inputs = &self.x.words[row * groups * words..][..groups * words * R];
+        let rows = Rows {
+            values: &self.x.words,
+            columns: groups * words,
+        };
         for group in parts {
-            let shared_inputs = &shared_inputs[group * R..][..R];
-            let inputs = inputs[group * words * R..][..words * R].as_chunks::<R>().0;
+            let inputs = rows.part::<R>(row, &(group * words..(group + 1) * words));
             let mut whole = [[sixteen.zero(); R]; P];
             if !FOUR {
                 for whole in &mut whole {
                     for r in 0..R {
-                        whole[r] = sixteen.zero_eight(shared_inputs[r].sum);
+                        let at = (row + r) * groups + group;
+                        whole[r] = sixteen.zero_eight(self.x.shared[at].sum);
                     }
                 }
             }
@@ -285,8 +284,8 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
             for step in 0..steps {
                 // An input is spread over all lanes once, not for each panel anew.
                 if FOUR {
-                    let first = every(sixteen, inputs[2 * step]);
-                    let next = every(sixteen, inputs[2 * step + 1]);
+                    let first = every(sixteen, at(&inputs, 2 * step));
+                    let next = every(sixteen, at(&inputs, 2 * step + 1));
                     for p in 0..P {
                         let [low, high] = sixteen.halves(sixteen.load(&weights[p][step]));
                         for r in 0..R {
@@ -295,7 +294,7 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
                         }
                     }
                 } else {
-                    let inputs = every(sixteen, inputs[step]);
+                    let inputs = every(sixteen, at(&inputs, step));
                     for p in 0..P {
                         let loaded = sixteen.load(&weights[p][step]);
                         for r in 0..R {
@@ -308,7 +307,7 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
                 let shared = &self.shared[((panel + p) * groups + group) * kinds..][..kinds];
                 let scale = sixteen.widened(&shared[0]);
                 for r in 0..R {
-                    let input = shared_inputs[r];
+                    let input = self.x.shared[(row + r) * groups + group];
                     let scaled = sixteen.mul(sixteen.float(whole[p][r]), scale);
                     let found = sixteen.mul(scaled, sixteen.splat(input.scale));
                     sums[p][r] = sixteen.add(sums[p][r], found);
@@ -328,13 +327,13 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
 pub(super) struct OfFloats<'a> {
     /// (panels, columns)
     pub weights: &'a [[u8; STEP]],
-    pub x: &'a Together<f32>,
+    pub x: Rows<'a, f32>,
 }
 
 impl<S: Sixteen> BlocksBy<S> for OfFloats<'_> {
     #[inline(always)]
     fn parts(&self) -> (usize, usize) {
-        (self.x.columns(), STEP)
+        (self.x.columns, STEP)
     }
 
     #[inline(always)]
@@ -346,15 +345,17 @@ impl<S: Sixteen> BlocksBy<S> for OfFloats<'_> {
         parts: Range<usize>,
         sums: &mut [[S::Float; R]; P],
     ) {
-        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns(), &parts);
-        for inputs in &self.x.rows::<R>(row)[parts] {
+        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns, &parts);
+        let rows = self.x.part::<R>(row, &parts);
+        for step in 0..parts.len() {
+            let inputs = every(sixteen, at(&rows, step).map(f32::to_bits));
             for p in 0..P {
                 let Some(bytes) = weights[p].next() else {
                     return;
                 };
                 let weight = sixteen.floats(sixteen.load(bytes));
                 for r in 0..R {
-                    sums[p][r] = sixteen.mul_add(weight, sixteen.splat(inputs[r]), sums[p][r]);
+                    sums[p][r] = sixteen.mul_add(weight, sixteen.floats(inputs[r]), sums[p][r]);
                 }
             }
         }
@@ -367,16 +368,13 @@ pub(super) struct OfPairs<'a> {
     /// (panels, columns)
     pub weights: &'a [[u8; STEP]],
     /// Two numbers a column.
-    pub x: &'a Together<[f32; 2]>,
+    pub x: Rows<'a, [f32; 2]>,
 }
 
 impl<S: Sixteen> BlocksBy<S> for OfPairs<'_> {
-    /// Beside the sums stand the two halves of every weight.
-    const FOUR_PANELS: bool = false;
-
     #[inline(always)]
     fn parts(&self) -> (usize, usize) {
-        (self.x.columns(), STEP)
+        (self.x.columns, STEP)
     }
 
     #[inline(always)]
@@ -388,17 +386,20 @@ impl<S: Sixteen> BlocksBy<S> for OfPairs<'_> {
         parts: Range<usize>,
         sums: &mut [[S::Float; R]; P],
     ) {
-        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns(), &parts);
-        for inputs in &self.x.rows::<R>(row)[parts] {
+        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns, &parts);
+        let rows = self.x.part::<R>(row, &parts);
+        for step in 0..parts.len() {
+            let inputs = at(&rows, step);
+            let first = every(sixteen, inputs.map(|[input, _]| input.to_bits()));
+            let next = every(sixteen, inputs.map(|[_, input]| input.to_bits()));
             for p in 0..P {
                 let Some(bytes) = weights[p].next() else {
                     return;
                 };
                 let [even, odd] = sixteen.pairs(sixteen.load(bytes));
                 for r in 0..R {
-                    let [input, next] = inputs[r].map(|input| sixteen.splat(input));
-                    sums[p][r] = sixteen.mul_add(even, input, sums[p][r]);
-                    sums[p][r] = sixteen.mul_add(odd, next, sums[p][r]);
+                    sums[p][r] = sixteen.mul_add(even, sixteen.floats(first[r]), sums[p][r]);
+                    sums[p][r] = sixteen.mul_add(odd, sixteen.floats(next[r]), sums[p][r]);
                 }
             }
         }
@@ -411,13 +412,13 @@ pub(super) struct OfHalves<'a> {
     /// (panels, columns)
     pub weights: &'a [[u8; STEP]],
     /// Two numbers of bfloat16 a column, the even one in the lower half.
-    pub x: &'a Together<u32>,
+    pub x: Rows<'a, u32>,
 }
 
 impl<S: MultipliesHalves> BlocksBy<S> for OfHalves<'_> {
     #[inline(always)]
     fn parts(&self) -> (usize, usize) {
-        (self.x.columns(), STEP)
+        (self.x.columns, STEP)
     }
 
     #[inline(always)]
@@ -429,9 +430,10 @@ impl<S: MultipliesHalves> BlocksBy<S> for OfHalves<'_> {
         parts: Range<usize>,
         sums: &mut [[S::Float; R]; P],
     ) {
-        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns(), &parts);
-        for inputs in &self.x.rows::<R>(row)[parts] {
-            let inputs = every(sixteen, *inputs);
+        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns, &parts);
+        let rows = self.x.part::<R>(row, &parts);
+        for step in 0..parts.len() {
+            let inputs = every(sixteen, at(&rows, step));
             for p in 0..P {
                 let Some(bytes) = weights[p].next() else {
                     return;
@@ -443,6 +445,16 @@ impl<S: MultipliesHalves> BlocksBy<S> for OfHalves<'_> {
             }
         }
     }
+}
+
+/// What stands in a column of each row.
+#[inline(always)]
+fn at<T: Copy + Default, const R: usize>(rows: &[&[T]; R], column: usize) -> [T; R] {
+    let mut values = [T::default(); R];
+    for r in 0..R {
+        values[r] = rows[r][column];
+    }
+    values
 }
 
 /// Each row's input for all lanes.

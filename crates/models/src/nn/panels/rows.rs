@@ -1,5 +1,7 @@
 //! Rows of inputs as a kind of weights wants them, each by itself.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::groups::{bfloat16, nearest};
 
 /// Rows that are multiplied together.
@@ -15,93 +17,71 @@ pub(super) fn rows_together(left: usize) -> usize {
     }
 }
 
-/// Rows (R, columns), of those that are multiplied together the same column side by side.
-#[derive(Debug)]
-pub(super) struct Together<T> {
-    /// (rows / together, columns, together)
-    values: Vec<T>,
-    columns: usize,
+/// Rows (R, columns), one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a, T> {
+    pub values: &'a [T],
+    pub columns: usize,
 }
 
-impl<T: Copy + Default> Together<T> {
-    /// `columns` gives what becomes of a row.
-    fn of<'a, I: Iterator<Item = T>>(
-        x: &'a [f32],
-        inputs: usize,
-        columns: usize,
-        of_row: impl Fn(&'a [f32]) -> I,
-    ) -> Self {
-        let inputs = inputs.max(1);
-        let count = x.len() / inputs;
-        let mut values = vec![T::default(); count * columns];
-        let mut row = 0;
-        while row < count {
-            let together = rows_together(count - row);
-            let place = &mut values[row * columns..][..together * columns];
-            let x = &x[row * inputs..][..together * inputs];
-            match together {
-                // The usual one: four rows at once.
-                MOST_ROWS => {
-                    let [a, b, c, d] = [0, 1, 2, 3].map(|r| of_row(&x[r * inputs..][..inputs]));
-                    let all = a.zip(b).zip(c.zip(d));
-                    for (place, ((a, b), (c, d))) in place.as_chunks_mut().0.iter_mut().zip(all) {
-                        *place = [a, b, c, d];
-                    }
-                }
-                _ => {
-                    for (r, row) in x.chunks_exact(inputs).enumerate() {
-                        let places = place.iter_mut().skip(r).step_by(together);
-                        for (place, value) in places.zip(of_row(row)) {
-                            *place = value;
-                        }
-                    }
-                }
-            }
-            row += together;
-        }
-        Self { values, columns }
-    }
-
-    pub(super) fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// `R` rows that are multiplied together, (columns, R).
+impl<'a, T> Rows<'a, T> {
+    /// These columns of `R` rows from `first` on.
     #[inline(always)]
-    pub(super) fn rows<const R: usize>(&self, first: usize) -> &[[T; R]] {
-        self.values[first * self.columns..][..R * self.columns]
-            .as_chunks()
-            .0
+    pub(super) fn part<const R: usize>(
+        &self,
+        first: usize,
+        columns: &std::ops::Range<usize>,
+    ) -> [&'a [T]; R] {
+        let mut rows: [&[T]; R] = [&[]; R];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = &self.values[(first + r) * self.columns..][columns.clone()];
+        }
+        rows
     }
 }
 
-/// A number a column.
-pub(super) fn single(x: &[f32], inputs: usize) -> Together<f32> {
-    Together::of(x, inputs, inputs, |row| row.iter().copied())
+/// Rows of an odd number of columns with a zero behind each.
+pub(super) fn padded(x: &[f32], inputs: usize) -> Vec<f32> {
+    let rows = x.chunks_exact(inputs.max(1));
+    let mut padded = Vec::with_capacity(x.len() + rows.len());
+    for row in rows {
+        padded.extend_from_slice(row);
+        padded.push(0.0);
+    }
+    padded
 }
 
-/// Two numbers a column; zero stands behind the last.
-pub(super) fn pairs(x: &[f32], inputs: usize) -> Together<[f32; 2]> {
-    Together::of(x, inputs, inputs.div_ceil(2), pairs_of)
+/// An even number of numbers rounded to bfloat16, two in a word, the even one in the lower half.
+pub(super) fn halves(x: &[f32]) -> Vec<u32> {
+    let mut words = vec![0; x.len() / 2];
+    Arch::new().dispatch(ToHalves {
+        x,
+        y: bytemuck::cast_slice_mut(&mut words),
+    });
+    words
 }
 
-/// The same rounded to bfloat16, the even one in the lower half.
-pub(super) fn halves(x: &[f32], inputs: usize) -> Together<u32> {
-    Together::of(x, inputs, inputs.div_ceil(2), |row| {
-        pairs_of(row).map(pair_of_halves)
-    })
+/// Written so that the compiler makes the widest instructions of it.
+struct ToHalves<'a> {
+    x: &'a [f32],
+    y: &'a mut [u16],
 }
 
-/// Two numbers rounded to bfloat16.
+impl WithSimd for ToHalves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (y, x) in self.y.iter_mut().zip(self.x) {
+            *y = bfloat16(*x);
+        }
+    }
+}
+
+/// Two numbers rounded to bfloat16, the even one in the lower half.
 #[inline(always)]
 pub(super) fn pair_of_halves([even, odd]: [f32; 2]) -> u32 {
     u32::from(bfloat16(even)) | u32::from(bfloat16(odd)) << 16
-}
-
-fn pairs_of(row: &[f32]) -> impl Iterator<Item = [f32; 2]> {
-    let (pairs, rest) = row.as_chunks::<2>();
-    let rest = rest.iter().map(|last| [*last, 0.0]);
-    pairs.iter().copied().chain(rest)
 }
 
 /// Rows (R, in) brought to eight bits: a group's numbers share a scale, as a matrix's do.
@@ -110,9 +90,9 @@ pub(super) struct QuantisedRows {
     pub groups: usize,
     /// Words of a group.
     pub group_words: usize,
-    /// Whole numbers (rows / together, groups, group / 4, together), four in a word, the first in its lowest byte.
+    /// Whole numbers (R, groups, group / 4), four in a word, the first in its lowest byte.
     pub words: Vec<u32>,
-    /// What they share (rows / together, groups, together).
+    /// What they share (R, groups).
     pub shared: Vec<Shared>,
 }
 
@@ -129,43 +109,64 @@ pub(super) struct Shared {
 impl QuantisedRows {
     /// `group` is a multiple of four. A last group that is not whole is filled up with zeros.
     pub(super) fn of(x: &[f32], inputs: usize, group: usize) -> Self {
-        let (groups, group_words) = (inputs.div_ceil(group), group / 4);
+        let groups = inputs.div_ceil(group);
         let count = x.len() / inputs.max(1);
-        let mut words = vec![0; count * groups * group_words];
+        let mut words = vec![0_u32; count * groups * group / 4];
         let mut shared = vec![Shared::default(); count * groups];
-        let mut row = 0;
-        while row < count {
-            let together = rows_together(count - row);
-            let words = &mut words[row * groups * group_words..];
-            let shared = &mut shared[row * groups..];
-            for r in 0..together {
-                let x = &x[(row + r) * inputs..][..inputs];
-                for (index, values) in x.chunks(group).enumerate() {
-                    let words = &mut words[index * group_words * together..];
-                    let words = words.iter_mut().skip(r).step_by(together);
-                    shared[index * together + r] = round(values, words);
-                }
-            }
-            row += together;
-        }
+        Arch::new().dispatch(Round {
+            x,
+            inputs,
+            group,
+            numbers: bytemuck::cast_slice_mut(&mut words),
+            shared: &mut shared,
+        });
         Self {
             groups,
-            group_words,
+            group_words: group / 4,
             words,
             shared,
         }
     }
 }
 
-/// Rounds a group; what is not finite makes its scale no number, and with it all that it is multiplied with.
-fn round<'a>(values: &[f32], words: impl Iterator<Item = &'a mut u32>) -> Shared {
-    let mut largest = 0.0_f32;
-    let mut is_finite = true;
-    for value in values {
-        largest = largest.max(value.abs());
-        is_finite &= value.is_finite();
+struct Round<'a> {
+    x: &'a [f32],
+    inputs: usize,
+    group: usize,
+    numbers: &'a mut [i8],
+    shared: &'a mut [Shared],
+}
+
+impl WithSimd for Round<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let groups = self.inputs.div_ceil(self.group);
+        let rows = self.x.chunks_exact(self.inputs.max(1));
+        let numbers = self.numbers.chunks_exact_mut((groups * self.group).max(1));
+        let shared = self.shared.chunks_exact_mut(groups.max(1));
+        for ((x, numbers), shared) in rows.zip(numbers).zip(shared) {
+            let groups = x
+                .chunks(self.group)
+                .zip(numbers.chunks_exact_mut(self.group));
+            for ((x, numbers), shared) in groups.zip(shared) {
+                *shared = round(x, numbers);
+            }
+        }
     }
-    if !is_finite {
+}
+
+/// Rounds a group; what is not finite makes its scale no number, and with it all that it is multiplied with.
+#[inline(always)]
+fn round(values: &[f32], numbers: &mut [i8]) -> Shared {
+    // Without a sign a float's bits are in its order, infinity and what is no number the last.
+    let mut largest = 0_u32;
+    for value in values {
+        largest = largest.max(value.to_bits() & 0x7fff_ffff);
+    }
+    let largest = f32::from_bits(largest);
+    if !largest.is_finite() {
         return Shared {
             scale: f32::NAN,
             sum: 0,
@@ -179,14 +180,11 @@ fn round<'a>(values: &[f32], words: impl Iterator<Item = &'a mut u32>) -> Shared
         _ => 0.0,
     };
     let mut sum = 0;
-    for (values, word) in values.chunks(4).zip(words) {
-        let mut bytes = [0_u8; 4];
-        for (value, byte) in values.iter().zip(&mut bytes) {
-            let number = nearest(value * inverse) as i8;
-            sum += i32::from(number);
-            *byte = number as u8;
-        }
-        *word = u32::from_le_bytes(bytes);
+    for (value, number) in values.iter().zip(numbers) {
+        // Whole numbers, so that the conversion has nothing to decide.
+        let whole = nearest(value * inverse) as i32;
+        sum += whole;
+        *number = whole as i8;
     }
     Shared {
         scale,
