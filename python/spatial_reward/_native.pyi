@@ -16,6 +16,7 @@ __all__ = [
     "Frames",
     "Inspection",
     "Labelled",
+    "MeasuredRecording",
     "Measurement",
     "Recording",
     "Step",
@@ -451,6 +452,34 @@ class Frame:
         """(height, width) in metres, registered to the picture; NaN where nothing was measured."""
 
     @property
+    def color_shape(self) -> tuple[int, int] | None:
+        """Height and width, without making an array; None where the picture does not decode."""
+
+    @property
+    def depth_shape(self) -> tuple[int, int] | None: ...
+    def color_png(self) -> bytes:
+        """The picture as a PNG file.
+
+        Raises:
+            Error: there is no picture.
+        """
+
+    def color_levels(self, every: int) -> npt.NDArray[np.uint32]:
+        """How often each level of red, green and blue is there, (3, 256), in every so manieth pixel of every so manieth
+        row.
+
+        Raises:
+            Error: there is no picture.
+        """
+
+    def depth_png(self, every: int, shape: tuple[int, int]) -> tuple[bytes, npt.NDArray[np.uint16]]:
+        """Depth as a PNG file of whole millimetres, and every so manieth pixel of every so manieth row of it: 0 where
+        nothing was measured, and everywhere in that shape where there is no depth; 65535 for all that is farther."""
+
+    def thinned_depth(self, every: int, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """Such pixels of the depth in metres; 0 in that shape where there is no depth."""
+
+    @property
     def camera(self) -> Camera | None: ...
     @property
     def fingertip(self) -> _Box | None: ...
@@ -498,10 +527,63 @@ class Recording:
         fingertip: str | _AnyBox | None = None,
         target: str | _AnyBox | None = None,
     ) -> Recording: ...
-    def frames(self) -> Frames:
-        """All frames from the first; boxes are there where the recording or the arguments have them."""
+    def frames(self, *, as_recorded: bool = False) -> Frames:
+        """All frames from the first; boxes are there where the recording or the arguments have them.
+
+        Args:
+            as_recorded: read the recording once instead of twice. Where something was recorded too late for its
+                picture, or the clock was set back, an Error of kind `recorded_late` comes out of the frames.
+        """
+
+    def first_stamps_ns(self, count: int) -> list[int]:
+        """The stamps of the first frames, up to so many, without decoding them."""
 
     def __iter__(self) -> Frames: ...
+
+@final
+class MeasuredRecording:
+    """A recording whose frames are measured as `label` measures them, ahead and on all cores.
+
+    Args:
+        bag: where it is.
+        config: settings, as `Annotator` takes them.
+        fingertip: as `Recording` takes it.
+        target: as `fingertip`.
+        reward: as `Annotator` takes it.
+        distance: as `Annotator` takes it.
+        estimator: as `Annotator` takes it.
+    """
+
+    def __new__(
+        cls,
+        bag: _Path,
+        *,
+        config: _Config | None = None,
+        fingertip: str | _AnyBox | None = None,
+        target: str | _AnyBox | None = None,
+        reward: _Reward | None = None,
+        distance: _Distance | None = None,
+        estimator: str | None = None,
+    ) -> MeasuredRecording: ...
+    def frames(self, *, as_recorded: bool = False) -> Frames:
+        """All frames from the first; see `Recording.frames`."""
+
+    def step(self, frame: Frame, stamp_ns: int) -> Step:
+        """The step of one of its frames, which counts for that time; a frame may have several.
+
+        Raises:
+            Error: depth is measured, and no camera is known.
+        """
+
+    def reset(self) -> None:
+        """A new episode begins with the next step."""
+
+    @property
+    def reward(self) -> str: ...
+    @property
+    def distance(self) -> str: ...
+    @property
+    def estimator(self) -> str: ...
 
 def main(arguments: Sequence[str | os.PathLike[str]]) -> int:
     """The program with these arguments, the first of which is its name: the exit code. Once a process."""

@@ -166,6 +166,62 @@ impl DepthImage {
             }
         }
     }
+
+    /// Every `every`-th pixel of every `every`-th row in metres, row by row.
+    pub fn thinned_metres(&self, every: usize) -> Vec<f32> {
+        let (width, height, every) = (self.width as usize, self.height as usize, every.max(1));
+        let mut thinned = Vec::with_capacity(width.div_ceil(every) * height.div_ceil(every));
+        let mut row_m = vec![f32::NAN; width];
+        for row in (0..height).step_by(every) {
+            match &self.pixels {
+                // Without the pixels between them.
+                DepthPixels::Sent { bytes, step, unit }
+                    if bytes.len() >= row * step + 2 * width =>
+                {
+                    let values = bytes[row * step..row * step + 2 * width].as_chunks().0;
+                    let values = values.iter().step_by(every);
+                    thinned.extend(values.map(|value| unit.metres_of(u16::from_le_bytes(*value))));
+                }
+                _ => {
+                    self.read_row(row, 0, &mut row_m);
+                    thinned.extend(row_m.iter().step_by(every));
+                }
+            }
+        }
+        thinned
+    }
+
+    /// All of it in whole millimetres, row by row: 0 where there is no measurement, 65535 for all that is farther.
+    pub fn to_millimetres(&self) -> Vec<u16> {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let mut depth_mm = vec![0; width * height];
+        match &self.pixels {
+            // As they are: to metres and back gives the same.
+            DepthPixels::Sent {
+                bytes,
+                step,
+                unit: DepthUnit::Millimetre,
+            } => {
+                for (row, out) in depth_mm.chunks_exact_mut(width.max(1)).enumerate() {
+                    let values = bytes.get(row * step..).unwrap_or_default().as_chunks().0;
+                    for (out, value) in out.iter_mut().zip(values) {
+                        *out = u16::from_le_bytes(*value);
+                    }
+                }
+            }
+            _ => {
+                let mut row_m = vec![f32::NAN; width];
+                for (row, out) in depth_mm.chunks_exact_mut(width.max(1)).enumerate() {
+                    self.read_row(row, 0, &mut row_m);
+                    for (out, depth_m) in out.iter_mut().zip(&row_m) {
+                        // What is below 0, or not a number, becomes 0.
+                        *out = (depth_m * MILLIMETRES_PER_METRE).round_ties_even() as u16;
+                    }
+                }
+            }
+        }
+        depth_mm
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +281,41 @@ mod tests {
         assert_eq!(depth(None).to_metres()[0], 1.5);
         assert_eq!(depth(Some(0.0001)).to_metres()[0], 0.15);
         assert!(depth(Some(0.0001)).to_metres()[1].is_nan());
+    }
+
+    #[test]
+    fn some_pixels_are_those_of_all() {
+        // given five by three pixels
+        let bytes: Vec<u8> = (0..15_u16).flat_map(u16::to_le_bytes).collect();
+        let sent = DepthImage::of_millimetres(5, 3, bytes.into());
+        let metres = DepthImage::new(5, 3, sent.to_metres());
+        let millimetres = |depth: &DepthImage, every| -> Vec<i32> {
+            let thinned = depth.thinned_metres(every).into_iter();
+            thinned
+                .map(|depth_m| (depth_m * 1000.0).round() as i32)
+                .collect()
+        };
+        // then every other one of every other row is theirs, the first without a measurement
+        assert_eq!(millimetres(&sent, 2), [0, 2, 4, 10, 12, 14]);
+        assert_eq!(millimetres(&metres, 2), [0, 2, 4, 10, 12, 14]);
+        assert!(sent.thinned_metres(2)[0].is_nan());
+        assert_eq!(sent.thinned_metres(1).len(), 15);
+    }
+
+    #[test]
+    fn whole_millimetres_are_what_was_sent_and_what_metres_come_to() {
+        // given every value that 16 bits have, and the same in metres
+        let bytes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        let sent = DepthImage::of_millimetres(256, 256, bytes.into());
+        let metres = DepthImage::new(256, 256, sent.to_metres());
+        // then both have them
+        let expected: Vec<u16> = (0..=u16::MAX).collect();
+        assert_eq!(sent.to_millimetres(), expected);
+        assert_eq!(metres.to_millimetres(), expected);
+        // and of other numbers the nearest; what is missing at the end is no measurement
+        let depth_m = [0.0014, 0.0025, -1.0, f32::NAN, f32::INFINITY, 70.0];
+        let odd = DepthImage::new(7, 1, depth_m.to_vec());
+        assert_eq!(odd.to_millimetres(), [1, 2, 0, 0, 65535, 65535, 0]);
     }
 
     #[test]

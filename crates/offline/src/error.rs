@@ -77,6 +77,16 @@ pub enum Error {
         stamp_nanos: i64,
     },
 
+    /// One passage through a recording does not do.
+    #[error(
+        "{path}: something was recorded too late for its image, or the clock was set back: stamps alone decide here",
+        path = path.display()
+    )]
+    RecordedLate {
+        /// The recording.
+        path: PathBuf,
+    },
+
     /// A box that is the same in every picture shows nothing of any.
     #[error(
         "the {object}'s fixed box {fixed} (left, top, right, bottom, in pixels) lies outside the picture of {width}x{height} pixels",

@@ -12,6 +12,7 @@ mod looks;
 mod message_types;
 mod ordered;
 pub mod pick;
+pub mod png;
 pub mod regions_file;
 pub mod report;
 mod role;

@@ -199,7 +199,7 @@ pub(crate) fn measure(
     })
 }
 
-fn open(py: Python<'_>, settings: &Settings) -> PyResult<Box<dyn Estimator>> {
+pub(crate) fn open(py: Python<'_>, settings: &Settings) -> PyResult<Box<dyn Estimator>> {
     let opened = py.detach(|| program::estimators().open(settings, &mut |_| {}));
     opened.map_err(raised)
 }
@@ -208,12 +208,16 @@ fn open(py: Python<'_>, settings: &Settings) -> PyResult<Box<dyn Estimator>> {
 fn need_camera(settings: &Settings, camera: Option<Intrinsics>) -> Result<(), Failure> {
     match camera.is_none() && settings.needs_depth() {
         false => Ok(()),
-        true => Err(Failure::of(
-            "camera",
-            "depth is measured in metres only by a camera that is known",
-        )
-        .remedy("camera=spatial_reward.Camera(fx, fy, cx, cy, width, height)")),
+        true => Err(no_camera()),
     }
+}
+
+pub(crate) fn no_camera() -> Failure {
+    Failure::of(
+        "camera",
+        "depth is measured in metres only by a camera that is known",
+    )
+    .remedy("camera=spatial_reward.Camera(fx, fy, cx, cy, width, height)")
 }
 
 fn frame(

@@ -221,6 +221,73 @@ pub(crate) fn of_color<'py>(py: Python<'py>, image: &ColorImage) -> PyResult<Bou
 /// Depth in metres as an array of shape (height, width); NaN where nothing was measured.
 pub(crate) fn of_depth<'py>(py: Python<'py>, depth: &DepthImage) -> PyResult<Bound<'py, PyAny>> {
     let shape = [depth.height as usize, depth.width as usize];
-    let array = PyArray1::from_vec(py, depth.to_metres());
+    let metres = py.detach(|| depth.to_metres());
+    let array = PyArray1::from_vec(py, metres);
     Ok(array.reshape(shape)?.into_any())
+}
+
+/// How often each level is there of red, green and blue, of shape (3, 256), in every `every`-th pixel of every `every`-th row.
+pub(crate) fn of_color_levels<'py>(
+    py: Python<'py>,
+    image: &ColorImage,
+    every: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let counted = py.detach(|| {
+        // By turns, because the processor waits where the same number is counted up twice in a row.
+        let mut counts = [[[0_u32; 256]; 3]; 4];
+        let pixels = image.rgb.as_chunks::<3>().0;
+        let pixels = every_nth(pixels, image.width as usize, every.max(1));
+        for (at, pixel) in pixels.enumerate() {
+            for (counts, level) in counts[at % 4].iter_mut().zip(pixel) {
+                counts[usize::from(level)] += 1;
+            }
+        }
+        let [first, others @ ..] = counts;
+        let mut counted = first.as_flattened().to_vec();
+        for other in others {
+            for (sum, count) in counted.iter_mut().zip(other.as_flattened()) {
+                *sum += count;
+            }
+        }
+        counted
+    });
+    let array = PyArray1::from_vec(py, counted);
+    Ok(array.reshape([3, 256])?.into_any())
+}
+
+/// Every `every`-th pixel of every `every`-th row, of shape (rows, columns).
+pub(crate) fn of_thinned<'py, T: Element + Copy>(
+    py: Python<'py>,
+    pixels: &[T],
+    width: usize,
+    every: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let every = every.max(1);
+    let thinned: Vec<T> = every_nth(pixels, width, every).collect();
+    of_rows(py, thinned, width.div_ceil(every))
+}
+
+/// The same of depth in metres.
+pub(crate) fn of_thinned_depth<'py>(
+    py: Python<'py>,
+    depth: &DepthImage,
+    every: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let every = every.max(1);
+    let thinned = py.detach(|| depth.thinned_metres(every));
+    of_rows(py, thinned, (depth.width as usize).div_ceil(every))
+}
+
+fn of_rows<T: Element>(
+    py: Python<'_>,
+    values: Vec<T>,
+    columns: usize,
+) -> PyResult<Bound<'_, PyAny>> {
+    let shape = [values.len() / columns.max(1), columns];
+    Ok(PyArray1::from_vec(py, values).reshape(shape)?.into_any())
+}
+
+fn every_nth<T: Copy>(pixels: &[T], width: usize, every: usize) -> impl Iterator<Item = T> {
+    let rows = pixels.chunks_exact(width.max(1)).step_by(every);
+    rows.flat_map(move |row| row.iter().step_by(every).copied())
 }

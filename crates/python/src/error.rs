@@ -138,6 +138,7 @@ impl From<OfflineError> for Failure {
                 path: match &error {
                     OfflineError::Interrupted { path }
                     | OfflineError::FinishedMeanwhile { path }
+                    | OfflineError::RecordedLate { path }
                     | OfflineError::OutputExists { path, .. }
                     | OfflineError::NotATable { path, .. }
                     | OfflineError::NotLabelled { path, .. } => Some(shown(path)),

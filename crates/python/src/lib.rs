@@ -13,6 +13,7 @@ mod json;
 mod labelled;
 mod log;
 mod measured;
+mod measured_recording;
 mod process;
 mod recording;
 mod regions;
@@ -42,6 +43,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<inspection::Inspection>()?;
     module.add_class::<labelled::Labelled>()?;
     module.add_class::<measured::Measurement>()?;
+    module.add_class::<measured_recording::MeasuredRecording>()?;
     module.add_class::<recording::Frame>()?;
     module.add_class::<recording::Frames>()?;
     module.add_class::<recording::Recording>()?;

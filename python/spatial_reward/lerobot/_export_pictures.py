@@ -1,22 +1,22 @@
 """The pictures of a dataset: encoded beside the reading, in threads, to PNG in the tables or to video files.
 
-A stream takes one array after the other and gives, at an episode's end, what belongs to it. Nothing of an episode is
-kept in memory: encoded pictures, and the pixels that statistics are taken from, lie in files of a scratch folder.
+A stream takes one frame after the other and gives, at an episode's end, what belongs to it. A bounded part of an
+episode's pictures is kept in memory; the others, and what statistics are taken from, lie in files of a scratch folder.
 """
 
 import os
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from spatial_reward.lerobot import _export_png as png, stats as statistics
+from spatial_reward import Frame
+from spatial_reward.lerobot import _export_codes as codes, stats as statistics
 from spatial_reward.lerobot.stats import Stats
 
 COLOR_CODEC, COLOR_PIX_FMT = "libsvtav1", "yuv420p"
@@ -26,7 +26,9 @@ DEPTH_CODEC, DEPTH_PIX_FMT = "hevc", "gray12le"
 DEPTH_X265 = "lossless=1:bframes=0"
 DEPTH_OPTIONS = {"g": "2", "crf": "30", "x265-params": f"{DEPTH_X265}:log-level=error"}
 IN_FLIGHT = 8
-"""Arrays that wait for their encoder, for each thread; more would be memory without use."""
+"""Frames that wait for their encoder, for each thread; more would be memory without use."""
+HELD_BYTES = 32 * 1024**2
+"""Of an episode's PNG files that stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,40 @@ class EpisodePictures:
     """Bytes for the table, or the episode's own video file."""
 
 
-@dataclass(frozen=True)
 class Encoded:
-    """PNG files of an episode, one behind the other in a file."""
+    """PNG files of an episode, one behind the other: in memory, or, where there is much of them, in a file."""
 
-    path: Path
-    offsets: npt.NDArray[np.int64]
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offsets = [0]
+        self._held: list[bytes] = []
+        self._file: BinaryIO | None = None
+
+    def add(self, png: bytes) -> None:
+        """The next one."""
+        self.offsets.append(self.offsets[-1] + len(png))
+        if self._file is None and self.offsets[-1] > HELD_BYTES:
+            self._file = self.path.open("w+b")
+            self._file.writelines(self._held)
+            self._held = []
+        if self._file is None:
+            self._held.append(png)
+        else:
+            self._file.write(png)
 
     def bytes_of(self, first: int, last: int) -> bytes:
         """Those of the pictures from the first to before the last."""
-        with self.path.open("rb") as file:
-            file.seek(int(self.offsets[first]))
-            return file.read(int(self.offsets[last] - self.offsets[first]))
+        if self._file is None:
+            return b"".join(self._held[first:last])
+        self._file.flush()
+        self._file.seek(self.offsets[first])
+        return self._file.read(self.offsets[last] - self.offsets[first])
+
+    def close(self) -> None:
+        """They are not needed any more."""
+        self._held = []
+        if self._file is not None:
+            self._file.close()
 
 
 class Stream(Protocol):
@@ -57,8 +81,8 @@ class Stream(Protocol):
 
     feature: dict[str, Any]
 
-    def add(self, picture: npt.NDArray[Any]) -> None:
-        """The next picture of the episode. The array must not change any more."""
+    def add(self, frame: Frame) -> None:
+        """The frame of the episode's next row."""
 
     def finish(self) -> EpisodePictures:
         """The episode is complete; the next picture begins another. What is returned holds until then."""
@@ -68,46 +92,36 @@ class Stream(Protocol):
 
 
 class _Samples:
-    """Thinned pixels of an episode's pictures, in a file: which of them count is known at its end."""
+    """What statistics need of each of an episode's pictures, in a file: which of them count is known at its end."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, depth: bool) -> None:
+        self.path, self.depth = path, depth
         self.file = path.open("w+b")
         self.frames = 0
         self.shape: tuple[int, ...] = ()
         self.dtype = np.dtype(np.uint8)
 
-    def add(self, pixels: npt.NDArray[Any]) -> None:
-        self.shape, self.dtype = pixels.shape, pixels.dtype
-        self.file.write(pixels.data)
+    def add(self, sample: npt.NDArray[Any]) -> None:
+        """Thinned depth, or how often each level of each colour is there."""
+        self.shape, self.dtype = sample.shape, sample.dtype
+        self.file.write(sample.data)
         self.frames += 1
 
-    def take(self) -> tuple[npt.NDArray[Any], int]:
-        """The pixels of the sample and how many pictures they are of; the next episode begins."""
+    def take(self) -> Stats:
+        """The statistics of the episode; the next one begins."""
         self.file.flush()
         every = np.memmap(self.path, self.dtype, "r", shape=(self.frames, *self.shape))
-        sample = np.array(every[statistics.sample_indices(self.frames)])
+        samples = np.array(every[statistics.sample_indices(self.frames)])
         del every
         self.file.seek(0)
         self.file.truncate()
         self.frames = 0
-        return sample, len(sample)
+        if self.depth:
+            return statistics.of_depth(samples, len(samples))
+        return statistics.of_color_levels(samples.sum(axis=0, dtype=np.int64), len(samples))
 
     def close(self) -> None:
         self.file.close()
-
-
-def _sampled(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(statistics.thinned(pixels))
-
-
-def _color_png(color: npt.NDArray[np.uint8]) -> tuple[bytes, npt.NDArray[Any]]:
-    return png.png_of_color(color), _sampled(color)
-
-
-def _depth_png(depth: npt.NDArray[np.float32]) -> tuple[bytes, npt.NDArray[Any]]:
-    whole = png.millimetres(depth)
-    return png.png_of_depth(whole), _sampled(whole)
 
 
 class PngStream:
@@ -119,44 +133,49 @@ class PngStream:
         self.feature = _feature("image", shape, depth=depth)
         if depth:
             self.feature["info"] = {"is_depth_map": True, "depth_unit": "mm"}
-        self._depth = depth
+        self._shape, self._depth = shape, depth
+        self._every = statistics.thinning(*shape)
         self._pool = pool
-        self._encode: Callable[[Any], tuple[bytes, npt.NDArray[Any]]] = _depth_png if depth else _color_png
+        self._last: Frame | None = None
         self._waiting: deque[Future[tuple[bytes, npt.NDArray[Any]]]] = deque()
         self._limit = IN_FLIGHT * (os.cpu_count() or 1)
-        self._samples = _Samples(scratch / f"{name}.samples")
-        # Two files by turns: that of the last episode is still read while the next one's grows.
-        self._paths = (scratch / f"{name}.0.png", scratch / f"{name}.1.png")
-        self._file = self._paths[0].open("wb")
-        self._offsets = [0]
+        self._samples = _Samples(scratch / f"{name}.samples", depth=depth)
+        self._path = scratch / f"{name}.png"
+        self._encoded = self._done = Encoded(self._path)
 
-    def add(self, picture: npt.NDArray[Any]) -> None:
-        self._waiting.append(self._pool.submit(self._encode, picture))
+    def add(self, frame: Frame) -> None:
+        # A row that repeats the picture of the one before has its file too.
+        again = frame is self._last and self._waiting
+        self._waiting.append(self._waiting[-1] if again else self._pool.submit(self._encode, frame))
+        self._last = frame
         while len(self._waiting) > self._limit:
             self._store()
 
+    def _encode(self, frame: Frame) -> tuple[bytes, npt.NDArray[Any]]:
+        if self._depth:
+            # Of a frame without depth nothing was measured anywhere.
+            return frame.depth_png(self._every, self._shape)
+        return frame.color_png(), frame.color_levels(self._every)
+
     def _store(self) -> None:
-        encoded, pixels = self._waiting.popleft().result()
-        self._file.write(encoded)
-        self._offsets.append(self._offsets[-1] + len(encoded))
-        self._samples.add(pixels)
+        encoded, sample = self._waiting.popleft().result()
+        if self._done is not self._encoded:
+            self._done.close()  # the last episode's, which is written
+        self._encoded.add(encoded)
+        self._samples.add(sample)
 
     def finish(self) -> EpisodePictures:
         while self._waiting:
             self._store()
-        pixels, pictures = self._samples.take()
-        stats = (statistics.of_depth if self._depth else statistics.of_pictures)(pixels, pictures)
-        done = EpisodePictures(stats, Encoded(self._paths[0], np.array(self._offsets)))
-        self._file.close()
-        self._paths = self._paths[::-1]
-        self._file = self._paths[0].open("wb")
-        self._offsets = [0]
-        return done
+        self._last = None
+        self._done, self._encoded = self._encoded, Encoded(self._path)
+        return EpisodePictures(self._samples.take(), self._done)
 
     def close(self) -> None:
         for waiting in self._waiting:
             waiting.cancel()
-        self._file.close()
+        self._done.close()
+        self._encoded.close()
         self._samples.close()
 
 
@@ -171,31 +190,44 @@ class VideoStream:
         self.feature = _feature("video", shape, depth=depth)
         self.feature["info"] = _video_info(shape, fps, depth=depth)
         self._shape, self._fps, self._depth = shape, fps, depth
+        self._every = statistics.thinning(*shape)
         self._path = scratch / f"{name}.mp4"
-        self._samples = _Samples(scratch / f"{name}.samples")
+        self._samples = _Samples(scratch / f"{name}.samples", depth=depth)
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
         self._container: Any = None
         self._video: Any = None
 
-    def add(self, picture: npt.NDArray[Any]) -> None:
-        self._waiting.append(self._thread.submit(self._encode, picture))
+    def add(self, frame: Frame) -> None:
+        self._waiting.append(self._thread.submit(self._take, frame))
         while len(self._waiting) > IN_FLIGHT:
             self._waiting.popleft().result()
 
-    def _encode(self, picture: npt.NDArray[Any]) -> None:
+    def _take(self, frame: Frame) -> None:
+        self._samples.add(self._sample(frame))
+        self._encode(frame)
+
+    def _sample(self, frame: Frame) -> npt.NDArray[Any]:
+        if not self._depth:
+            return frame.color_levels(self._every)
+        metres = frame.thinned_depth(self._every, self._shape)
+        np.fmax(metres, np.float32(0), out=metres)  # of a NaN and 0 it is 0
+        return metres
+
+    def _encode(self, frame: Frame) -> None:
         import av
 
         if self._container is None:
             self._open()
         if self._depth:
-            frame = av.VideoFrame.from_ndarray(png.depth_codes(picture), format=DEPTH_PIX_FMT)
-            pixels = np.array(statistics.thinned(picture))
-            self._samples.add(np.fmax(pixels, np.float32(0), out=pixels))  # of a NaN and 0 it is 0
+            depth = frame.depth
+            # Of a frame without depth nothing was measured anywhere.
+            metres = np.zeros(self._shape, np.float32) if depth is None else depth
+            picture = av.VideoFrame.from_ndarray(codes.depth_codes(metres), format=DEPTH_PIX_FMT)
         else:
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            self._samples.add(_sampled(picture))
-        self._container.mux(self._video.encode(frame))
+            color: Any = frame.color
+            picture = av.VideoFrame.from_ndarray(color, format="rgb24")
+        self._container.mux(self._video.encode(picture))
 
     def _open(self) -> None:
         import av
@@ -207,7 +239,7 @@ class VideoStream:
         self._video.height, self._video.width = self._shape
         self._video.pix_fmt = DEPTH_PIX_FMT if self._depth else COLOR_PIX_FMT
 
-    def _end(self) -> tuple[npt.NDArray[Any], int]:
+    def _end(self) -> Stats:
         self._container.mux(self._video.encode())
         self._container.close()
         self._container = self._video = None
@@ -216,9 +248,7 @@ class VideoStream:
     def finish(self) -> EpisodePictures:
         while self._waiting:
             self._waiting.popleft().result()
-        pixels, pictures = self._thread.submit(self._end).result()
-        stats = (statistics.of_depth if self._depth else statistics.of_pictures)(pixels, pictures)
-        return EpisodePictures(stats, self._path)
+        return EpisodePictures(self._thread.submit(self._end).result(), self._path)
 
     def close(self) -> None:
         for waiting in self._waiting:
@@ -249,9 +279,9 @@ def _video_info(shape: tuple[int, int], fps: int, *, depth: bool) -> dict[str, A
         return info | {"video.preset": 12, "video.is_depth_map": False}
     return info | {
         "video.extra_options": {"x265-params": DEPTH_X265},
-        "video.depth_min": png.DEPTH_MIN_M,
-        "video.depth_max": png.DEPTH_MAX_M,
-        "video.shift": png.DEPTH_SHIFT_M,
+        "video.depth_min": codes.DEPTH_MIN_M,
+        "video.depth_max": codes.DEPTH_MAX_M,
+        "video.shift": codes.DEPTH_SHIFT_M,
         "video.use_log": True,
         "depth_unit": "m",
     }

@@ -59,19 +59,6 @@ class Shaping:
         return Shaping(float(reward.get("kappa", 1.0)), float(reward.get("gamma", 0.99)))
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A frame's step, and what the recording says of why it has no reward."""
-
-    step: Step
-    told: str | None
-
-    @property
-    def reason(self) -> str:
-        """The recording knows better why there is no box, such as that it was too old."""
-        return self.told or self.step.reason or "invalid"
-
-
 @dataclass
 class EpisodeRewards:
     """The rewards of one episode's rows, in their order."""
@@ -87,25 +74,24 @@ class EpisodeRewards:
     _valid: Step | None = None
     """The valid step before."""
 
-    def add(self, own: Measured, following: Measured | None) -> bool:
+    def add(self, own: Step, following: Step | None) -> bool:
         """A row by the step of its frame and that of the next row's; False where the row is left out."""
         rewarded = own if self.alignment == "frame" else following
-        if rewarded is None or not rewarded.step.valid:
-            self.invalid[rewarded.reason if rewarded else NO_NEXT_FRAME] += 1
+        if rewarded is None or not rewarded.valid:
+            self.invalid[(rewarded.reason or "invalid") if rewarded else NO_NEXT_FRAME] += 1
             if self.policy == "drop":
                 return False
             for values in (self._rewards, self._bases, self._distances):
                 values.append(np.nan)
             self._successes.append(False)
             return True
-        if self._valid is None and own.step.valid and own is not rewarded:
-            self._valid = own.step
-        step = rewarded.step
-        self._rewards.append(step.reward)
-        self._bases.append(self._base(step))
-        self._distances.append(step.distance_m)
-        self._successes.append(step.success)
-        self._valid = step
+        if self._valid is None and own.valid and own is not rewarded:
+            self._valid = own
+        self._rewards.append(rewarded.reward)
+        self._bases.append(self._base(rewarded))
+        self._distances.append(rewarded.distance_m)
+        self._successes.append(rewarded.success)
+        self._valid = rewarded
         return True
 
     def _base(self, step: Step) -> float:

@@ -1,7 +1,7 @@
 """One export at work: recordings in, episodes out.
 
-A frame comes from the recording's own thread, is put on the grid, measured, and handed to the encoders' threads; its
-row is written when its episode is complete.
+A frame comes from the recording's own threads, which decode and measure it; it is put on the grid and handed to the
+encoders' threads. Its row is written when its episode is complete.
 """
 
 import os
@@ -14,35 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spatial_reward import Annotator, Camera, Frame, Recording, Step
+from spatial_reward import Frame, Recording, Step
 from spatial_reward._errors import error
+from spatial_reward._native import MeasuredRecording
 from spatial_reward.lerobot import _export_topics as topics
 from spatial_reward.lerobot._export_grid import Grid, Resampled
 from spatial_reward.lerobot._export_pictures import PngStream, Stream, VideoStream
-from spatial_reward.lerobot._export_rewards import FEATURES, EpisodeRewards, Measured, Shaping
+from spatial_reward.lerobot._export_rewards import FEATURES, EpisodeRewards, Shaping
 from spatial_reward.lerobot._export_topics import Series, Topics
 from spatial_reward.lerobot._export_writer import DatasetWriter
 
 if TYPE_CHECKING:
     from spatial_reward.lerobot.export import AnyPath, Plan
 
-_NS = 1_000_000_000
-
-
-class _Picture:
-    """A frame's arrays, made once however many rows hold it."""
-
-    def __init__(self, frame: Frame, color: npt.NDArray[np.uint8], *, deep: bool) -> None:
-        self.frame, self.color = frame, color
-        self.depth = frame.depth if deep else None
-
 
 class _Row:
     """A row on its way."""
 
-    def __init__(self, picture: _Picture, stamp_ns: int, step: Step | None) -> None:
-        self.picture, self.stamp_ns = picture, stamp_ns
-        self.measured = None if step is None else Measured(step, picture.frame.reason)
+    def __init__(self, frame: Frame, stamp_ns: int, step: Step | None) -> None:
+        self.frame, self.stamp_ns, self.step = frame, stamp_ns, step
 
 
 class _Episode:
@@ -58,7 +48,15 @@ class _Episode:
 class Run:
     """Writes a dataset into a folder, recording after recording."""
 
-    def __init__(self, plan: "Plan", folder: Path, progress: Callable[[float, float | None], object] | None) -> None:
+    def __init__(
+        self,
+        plan: "Plan",
+        folder: Path,
+        progress: Callable[[float, float | None], object] | None,
+        *,
+        as_recorded: bool,
+    ) -> None:
+        self.as_recorded = as_recorded
         self.plan, self.folder, self.progress = plan, folder, progress
         self.sources: list[dict[str, Any]] = []
         self.reward_kinds: dict[str, str] = {}
@@ -87,13 +85,33 @@ class Run:
         """All episodes of a recording."""
         read = topics.read(bag, self.plan.state, self.plan.action, self.plan.task_topic, prompts=self.plan.task is None)
         before = len(self.sources)
-        _Bag(self, str(bag), read).read()
+        _Bag(self, bag, read).read()
         if len(self.sources) == before:
             dropped = self.plan.on_invalid == "drop" and self.plan.reward is not False
             found = "no frame has a valid reward, and those without are dropped" if dropped else "there is no frame"
             raise error(
                 "no_frames", found, "give another recording, or on_invalid='nan'" if dropped else None, str(bag)
             )
+
+    def measured(self, bag: "AnyPath") -> MeasuredRecording:
+        """A recording with its rewards."""
+        plan = self.plan
+        options: dict[str, Any] = {
+            name: getattr(plan, name) for name in ("config", "fingertip", "target", "reward", "distance", "estimator")
+        }
+        recording = MeasuredRecording(bag, **options)
+        if plan.on_invalid == "zero" and recording.reward != "shaped":
+            raise error(
+                "argument",
+                f"on_invalid='zero' leaves the shaping out, and the reward is {recording.reward}, which has none",
+                "give reward='shaped', or another on_invalid",
+            )
+        self.reward_kinds = {
+            "kind": recording.reward,
+            "distance": recording.distance,
+            "estimator": recording.estimator,
+        }
+        return recording
 
     def finish(self) -> None:
         """The dataset is complete."""
@@ -107,40 +125,41 @@ class Run:
 
     def feed(self, row: _Row, bag: str) -> None:
         """The pictures of the next row, which stays."""
+        frame = row.frame
         if not self._streams:
-            self._open(row.picture, bag)
-        for key, picture in ((self.plan.image_key, row.picture.color), (self.plan.depth_key, row.picture.depth)):
+            self._open(frame, bag)
+        for key, shape in ((self.plan.image_key, frame.color_shape), (self.plan.depth_key, frame.depth_shape)):
             stream = self._streams.get(key)
             if stream is None:
                 continue
-            shape = tuple(stream.feature["shape"][:2])
-            # Of a frame without depth nothing was measured anywhere.
-            array: npt.NDArray[Any] = np.zeros(shape, np.float32) if picture is None else picture
-            if array.shape[:2] != shape:
-                height, width = array.shape[:2]
+            first = tuple(stream.feature["shape"][:2])
+            if shape is not None and shape != first:
+                height, width = shape
                 raise error(
                     "different_size",
-                    f"{key} is {width}x{height} here and {shape[1]}x{shape[0]} before, and a dataset has one size",
+                    f"{key} is {width}x{height} here and {first[1]}x{first[0]} before, and a dataset has one size",
                     "export the recordings into datasets of their own",
                     bag,
                 )
-            stream.add(array)
+            stream.add(frame)
         self._rows += 1
         if self.progress is not None:
             self.progress(self._rows, None)
 
-    def _open(self, picture: _Picture, bag: str) -> None:
+    def _open(self, frame: Frame, bag: str) -> None:
         plan = self.plan
-        self._streams[plan.image_key] = self._stream(plan.image_key, picture.color, plan.video, bag, depth=False)
+        if frame.color_shape is not None:  # as that of every row
+            color = self._stream(plan.image_key, frame.color_shape, plan.video, bag, depth=False)
+            self._streams[plan.image_key] = color
         if plan.depth is None:
             return
-        if picture.depth is None:
+        if frame.depth_shape is None:
             raise error("no_depth", "the first frame has no depth", "give depth=None to leave depth out", bag)
         in_video = plan.depth == "video"
-        self._streams[plan.depth_key] = self._stream(plan.depth_key, picture.depth, in_video, bag, depth=True)
+        self._streams[plan.depth_key] = self._stream(plan.depth_key, frame.depth_shape, in_video, bag, depth=True)
 
-    def _stream(self, key: str, picture: npt.NDArray[Any], video: bool, bag: str, *, depth: bool) -> Stream:
-        height, width = picture.shape[:2]
+    def _stream(self, key: str, shape: tuple[int, int], video: bool, bag: str, *, depth: bool) -> Stream:
+        height, width = shape
         if not video:
             return PngStream(key, (height, width), depth=depth, scratch=self._scratch, pool=self._pool)
         if (width % 2 or height % 2) and not depth:
@@ -219,33 +238,32 @@ class Run:
 class _Bag:
     """The frames of one recording on their way to rows."""
 
-    def __init__(self, run: Run, name: str, read: Topics) -> None:
-        self.run, self.name, self.topics = run, name, read
+    def __init__(self, run: Run, bag: "AnyPath", read: Topics) -> None:
+        self.run, self.bag, self.name, self.topics = run, bag, str(bag), read
         self.plan = run.plan
-        self._annotator: Annotator | None = None
-        self._camera: Camera | None = None
+        self._measured = run.measured(bag) if self.plan.reward is not False else None
         self._episode: _Episode | None = None
         self._frame_episode = -1
-        self._grid: Grid[_Picture] | None = None
+        self._grid: Grid[Frame] | None = None
         self._told = Resampled()
 
     def read(self) -> None:
         plan = self.plan
-        recording = Recording(self.name, config=plan.config, fingertip=plan.fingertip, target=plan.target)
-        deep = plan.depth is not None or plan.reward is not False
-        for frame in recording.frames():
+        recording = self._measured or Recording(
+            self.bag, config=plan.config, fingertip=plan.fingertip, target=plan.target
+        )
+        for frame in recording.frames(as_recorded=self.run.as_recorded):
             if frame.episode != self._frame_episode:
                 self._end_of_grid()
                 self._frame_episode = frame.episode
-                if self._annotator is not None:
-                    self._annotator.reset()
+                if self._measured is not None:
+                    self._measured.reset()
                 self._grid = Grid(plan.fps, plan.max_gap_s, self._too_long)
-            color = frame.color
-            if color is None or frame.reason == "wild_stamp" or self._grid is None:
+            if frame.color_shape is None or frame.reason == "wild_stamp" or self._grid is None:
                 self._told.left_out += 1
                 continue
-            for time_ns, picture in self._grid.add(frame.stamp_ns, _Picture(frame, color, deep=deep)):
-                self._row(time_ns, picture)
+            for time_ns, taken in self._grid.add(frame.stamp_ns, frame):
+                self._row(time_ns, taken)
         self._end_of_grid()
 
     def _too_long(self, gap_s: float, at_s: float) -> Exception:
@@ -258,17 +276,17 @@ class _Bag:
 
     def _end_of_grid(self) -> None:
         if self._grid is not None:
-            for time_ns, picture in self._grid.end():
-                self._row(time_ns, picture)
+            for time_ns, frame in self._grid.end():
+                self._row(time_ns, frame)
         self._end_episode()
 
-    def _row(self, time_ns: int, picture: _Picture) -> None:
+    def _row(self, time_ns: int, frame: Frame) -> None:
         last = self._episode.waiting if self._episode else None
         # A repeated picture was not taken again: it counts for the time of its row.
-        stamp_ns = picture.frame.stamp_ns if last is None or picture.frame.stamp_ns > last.stamp_ns else time_ns
-        step = self._step(picture, stamp_ns) if self.plan.reward is not False else None
-        row = _Row(picture, stamp_ns, step)
-        if last and last.measured and step and step.episode != last.measured.step.episode:
+        stamp_ns = frame.stamp_ns if last is None or frame.stamp_ns > last.stamp_ns else time_ns
+        step = None if self._measured is None else self._measured.step(frame, stamp_ns)
+        row = _Row(frame, stamp_ns, step)
+        if last and last.step and step and step.episode != last.step.episode:
             self._end_episode()  # by a success, whose frame is the last one's
         if self._episode is None:
             rewards = None
@@ -285,8 +303,7 @@ class _Bag:
         if episode is None or episode.waiting is None:
             return
         row, episode.waiting = episode.waiting, None
-        next_measured = following.measured if following else None
-        if episode.rewards and row.measured and not episode.rewards.add(row.measured, next_measured):
+        if episode.rewards and row.step and not episode.rewards.add(row.step, following.step if following else None):
             return
         episode.stamps.append(row.stamp_ns)
         self.run.feed(row, self.name)
@@ -300,41 +317,3 @@ class _Bag:
         if episode is not None and episode.stamps:
             self.run.write(episode, self.name, self.topics, self._told)
             self._told = Resampled()
-
-    def _step(self, picture: _Picture, stamp_ns: int) -> Step:
-        frame = picture.frame
-        camera = frame.camera
-        if self._annotator is None:
-            self._annotator = self._new_annotator(camera)
-            self._camera = camera
-        elif camera is not None and self._camera is not None and camera != self._camera:
-            raise error(
-                "camera",
-                f"the camera changes {(stamp_ns / _NS):.3f} s: {camera} after {self._camera}",
-                "give reward=False to write no rewards",
-                self.name,
-            )
-        return self._annotator.step(
-            picture.color, picture.depth, fingertip=frame.fingertip, target=frame.target, stamp_ns=stamp_ns
-        )
-
-    def _new_annotator(self, camera: Camera | None) -> Annotator:
-        plan = self.plan
-        options: dict[str, Any] = {
-            "reward": plan.reward or None,
-            "distance": plan.distance,
-            "estimator": plan.estimator,
-        }
-        annotator = Annotator(camera=camera, config=plan.config, **options)
-        if plan.on_invalid == "zero" and annotator.reward != "shaped":
-            raise error(
-                "argument",
-                f"on_invalid='zero' leaves the shaping out, and the reward is {annotator.reward}, which has none",
-                "give reward='shaped', or another on_invalid",
-            )
-        self.run.reward_kinds = {
-            "kind": annotator.reward,
-            "distance": annotator.distance,
-            "estimator": annotator.estimator,
-        }
-        return annotator

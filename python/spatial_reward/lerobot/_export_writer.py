@@ -64,8 +64,13 @@ class _Tables:
             path = self.folder / _path(self.chunk, self.file, ".parquet")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._sink = path.open("wb")
-            # Neither numbers that hardly repeat nor pictures gain from a dictionary.
-            self._writer = pq.ParquetWriter(self._sink, table.schema, compression="snappy", use_dictionary=False)
+            # Neither numbers that hardly repeat nor pictures gain from a dictionary, and pictures are compressed.
+            pictures = [field.name for field in table.schema if pa.types.is_struct(field.type)]
+            options: dict[str, Any] = {"compression": "snappy", "use_dictionary": False}
+            if pictures:
+                options["compression"] = dict.fromkeys(table.schema.names, "snappy")
+                options["compression"] |= {f"{name}.bytes": "none" for name in pictures}
+            self._writer = pq.ParquetWriter(self._sink, table.schema, **options)
         self._writer.write_table(table)
 
     def close(self) -> None:
@@ -200,14 +205,14 @@ class DatasetWriter:
 
 def _groups(pictures: dict[str, Encoded], frames: int) -> list[tuple[int, int]]:
     """From which to which frame each row group goes."""
-    total = sum(int(encoded.offsets[-1]) for encoded in pictures.values())
+    total = sum(encoded.offsets[-1] for encoded in pictures.values())
     groups = min(frames, total // _GROUP_BYTES + 1)
     edges = [frames * group // groups for group in range(groups + 1)]
     return list(pairwise(edges))
 
 
 def _png_array(encoded: Encoded, first: int, last: int) -> pa.Array:
-    offsets = encoded.offsets[first : last + 1] - encoded.offsets[first]
+    offsets = np.array(encoded.offsets[first : last + 1]) - encoded.offsets[first]
     buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(encoded.bytes_of(first, last))]
     pictures = pa.Array.from_buffers(pa.binary(), last - first, buffers)
     names = pa.array([f"frame-{frame:06d}.png" for frame in range(first, last)])

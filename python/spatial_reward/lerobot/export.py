@@ -12,7 +12,6 @@
 LeRobot itself is not needed. docs/lerobot_export.md has the whole of it.
 """
 
-import itertools
 import json
 import logging
 import os
@@ -22,14 +21,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from spatial_reward import Recording, __version__
+from spatial_reward import Error, Recording, __version__
 from spatial_reward._errors import error
 from spatial_reward.lerobot._export_grid import rate_of
 from spatial_reward.lerobot._export_pictures import COLOR_CODEC, DEPTH_CODEC
 from spatial_reward.lerobot._export_rewards import POLICIES, Alignment, OnInvalid
 from spatial_reward.lerobot.dataset import PROVENANCE
+
+if TYPE_CHECKING:
+    from spatial_reward.lerobot._export_run import Run
 
 AnyPath = str | os.PathLike[str]
 Region = str | Sequence[float] | None
@@ -153,7 +155,6 @@ def export(
     _check(depth=depth, image_key=image_key, on_invalid=on_invalid, alignment=alignment, fps=fps)
     wanted = ((video, COLOR_CODEC, "video=False"), (depth == "video", DEPTH_CODEC, "depth='image'"))
     _need_packages({encoder: instead for needed, encoder, instead in wanted if needed})
-    from spatial_reward.lerobot._export_run import Run
     from spatial_reward.lerobot._export_topics import Signal
 
     fps = fps or _measured_fps(paths[0], config)
@@ -183,11 +184,15 @@ def export(
     )
     partial = folder.parent / f".{folder.name}.{os.getpid()}.partial"
     try:
-        partial.mkdir(parents=True)
-        with Run(plan, partial, progress) as run:
-            for path in paths:
-                run.add(path)
-            run.finish()
+        try:
+            run = _carried(paths, plan, partial, progress, as_recorded=True)
+        except Error as late:
+            if late.kind != "recorded_late":
+                raise
+            # What was written may lack it; recordings of one recorder are late alike.
+            _log.info("%s was recorded late: all recordings are read again, by their stamps", late.path)
+            shutil.rmtree(partial)
+            run = _carried(paths, plan, partial, progress, as_recorded=False)
         exported = _exported(folder, plan.fps, run.sources)
         _write_provenance(partial, plan, exported, run.reward_kinds)
         _settle(partial, folder)
@@ -231,13 +236,31 @@ def _need_packages(encoders: dict[str, str]) -> None:
 
 
 def _measured_fps(bag: AnyPath, config: dict[str, Any] | AnyPath | None) -> int:
-    frames = itertools.islice(Recording(bag, config=config).frames(), _PROBED)
-    rate = rate_of([frame.stamp_ns for frame in frames])
+    rate = rate_of(Recording(bag, config=config).first_stamps_ns(_PROBED))
     if rate is None:
         raise error(
             "no_frames", "there are no two frames to take the rate from", "give fps, or another recording", str(bag)
         )
     return max(1, round(rate))
+
+
+def _carried(
+    paths: list[AnyPath],
+    plan: Plan,
+    partial: Path,
+    progress: Callable[[float, float | None], object] | None,
+    *,
+    as_recorded: bool,
+) -> "Run":
+    """All recordings on their way into the folder, which is made."""
+    from spatial_reward.lerobot._export_run import Run
+
+    partial.mkdir(parents=True)
+    with Run(plan, partial, progress, as_recorded=as_recorded) as run:
+        for path in paths:
+            run.add(path)
+        run.finish()
+    return run
 
 
 def _exported(folder: Path, fps: int, sources: list[dict[str, Any]]) -> Exported:

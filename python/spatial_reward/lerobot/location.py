@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from .._errors import error
-from .dataset import INFO
+from .dataset import EPISODES, INFO, STATS
 from .packages import needed
 
 _HUB = "hf://datasets/"
@@ -16,8 +16,9 @@ _ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
 def is_dataset(argument: str) -> bool:
     """Whether a command line's argument is a LeRobot dataset: a folder of one, `hf://datasets/ORG/NAME`, or the
-    ORG/NAME of one that LeRobot has on this machine."""
-    if argument.startswith(_HUB) or (Path(argument) / INFO).is_file():
+    ORG/NAME of one that LeRobot has on this machine. One whose meta/info.json is missing is one, too: no bag has the
+    rest."""
+    if argument.startswith(_HUB) or any((Path(argument) / part).exists() for part in (INFO, STATS, EPISODES)):
         return True
     return bool(_ID.fullmatch(argument)) and not Path(argument).exists() and (_home() / argument / INFO).is_file()
 

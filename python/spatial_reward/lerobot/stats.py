@@ -25,19 +25,24 @@ def sample_indices(length: int) -> list[int]:
     return [int(index) for index in np.round(np.linspace(0, length - 1, samples))]
 
 
+def thinning(height: int, width: int) -> int:
+    """Which of a picture's pixels are looked at, and of its rows: every so manieth."""
+    larger = max(height, width)
+    return 1 if larger < _LARGE_PX else int(larger / _THINNED_PX)
+
+
 def thinned(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Every n-th pixel of a large picture, (height, width, ...); a view."""
-    height, width = picture.shape[:2]
-    if max(height, width) < _LARGE_PX:
-        return picture
-    step = int(max(height, width) / _THINNED_PX)
-    return picture[::step, ::step]
+    every = thinning(*picture.shape[:2])
+    return picture[::every, ::every]
 
 
 def of_rows(rows: npt.NDArray[Any]) -> Stats:
     """Statistics of (n, k) numbers, each of shape (k,). Rows with NaN do not count; of none, everything is NaN."""
     if np.issubdtype(rows.dtype, np.floating):
-        rows = rows[~np.isnan(rows).any(axis=1)]
+        missing = np.isnan(rows)
+        if missing.any():
+            rows = rows[~missing.any(axis=1)]
     count = len(rows)
     if count == 0:
         none = np.full(rows.shape[1], np.nan)
@@ -71,7 +76,13 @@ def stored(stats: Stats, keeps_whole: bool = False) -> Stats:
 
 def of_pictures(pixels: npt.NDArray[np.uint8], pictures: int) -> Stats:
     """Statistics of a sample of colour pictures, (..., 3), as shares of 255; each of shape (3, 1, 1)."""
-    channels = [_of_levels(np.bincount(channel, minlength=256), np.uint8) for channel in pixels.reshape(-1, 3).T]
+    counts = np.array([np.bincount(channel, minlength=256) for channel in pixels.reshape(-1, 3).T])
+    return of_color_levels(counts, pictures)
+
+
+def of_color_levels(counts: npt.NDArray[Any], pictures: int) -> Stats:
+    """The same by how often each level of each colour is there, (3, 256)."""
+    channels = [_of_levels(channel, np.uint8) for channel in counts]
     joined = {name: np.array([channel[name] for channel in channels]) / 255.0 for name in channels[0]}
     return {name: value.reshape(3, 1, 1) for name, value in joined.items()} | {"count": np.array([pictures])}
 

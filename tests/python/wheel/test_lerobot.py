@@ -966,6 +966,9 @@ def test_the_command_line_labels_datasets_and_bags(recorded, tmp_path):
     assert again.returncode == 1 and "exists" in again.stderr
     assert "LeRobot dataset (v3.0)" in run("label", source, "--help").stdout
     assert run("label", source).returncode == 2
+    shutil.copytree(source / "meta", tmp_path / "half" / "meta", ignore=shutil.ignore_patterns("info.json"))
+    half = run("label", tmp_path / "half", "-o", tmp_path / "none")
+    assert half.returncode == 1 and "is no LeRobot dataset: it has no meta/info.json" in half.stderr
     bag = run("label", made.ROOT / "data" / "fetch_approach", "-o", tmp_path / "bag")
     assert bag.returncode == 0, bag.stderr
     assert (tmp_path / "bag" / "metadata.yaml").exists()

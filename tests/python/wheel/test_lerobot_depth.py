@@ -20,7 +20,7 @@ from lerobot_datasets import EPISODES, FPS, FRONT, INTRINSICS, SIZE, boxes, colu
 
 import spatial_reward as sr  # noqa: E402
 from spatial_reward.lerobot import label_dataset  # noqa: E402
-from spatial_reward.lerobot._export_png import depth_codes  # noqa: E402
+from spatial_reward.lerobot._export_codes import depth_codes  # noqa: E402
 from spatial_reward.lerobot.depth import metres_of_codes  # noqa: E402
 from spatial_reward.lerobot.export import export  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import subprocess
 import sys
 
@@ -17,8 +18,9 @@ pytest.importorskip("rosbags", reason=PEERS)
 
 import pyarrow.parquet as pq  # noqa: E402 - after the peers are there
 from bag_writer import PERIOD_S, START_NS, export_png  # noqa: E402
+from cut_bag import recorded_late  # noqa: E402
 
-from spatial_reward.lerobot import _export_video, _export_writer  # noqa: E402
+from spatial_reward.lerobot import _export_pictures, _export_video, _export_writer  # noqa: E402
 from spatial_reward.lerobot.export import export  # noqa: E402
 
 FRONT, DEPTH = "observation.images.front", "observation.images.front_depth"
@@ -121,6 +123,46 @@ def test_rewards_and_reasons_are_those_of_label(bags, tmp_path):
     reasons = [reason for reason in rows["reward.spatial.reason"] if reason]
     assert done.invalid == {reason: reasons.count(reason) for reason in reasons}
     assert len(done.invalid) > 1
+
+
+def test_the_doubt_of_a_followed_region_was_left_out_of_an_exports_rewards(sample_bag, frames, tmp_path):
+    # given a target that is drawn once and followed, and a limit that its doubt oversteps
+    options = {"config": {"reward": {"alignment": "next_frame", "max_std_m": 0.01}}, "target": frames[0].target}
+    labelled = sr.label(sample_bag, tmp_path / "labelled", **options)
+    # when
+    done = export_png(sample_bag, tmp_path / "out", on_invalid="nan", depth=None, **options)
+    # then
+    rows = pq.read_table(labelled.parquet).to_pydict()
+    assert np.array_equal(column(done.folder, "next.reward"), np.array(rows["next.reward"]), equal_nan=True)
+    assert 0 < labelled.invalid["uncertain"] == done.invalid["uncertain"] < 80
+
+
+def test_a_recording_that_was_recorded_late_is_exported_as_if_it_had_not_been(bag, tmp_path, caplog):
+    # given boxes that were recorded three seconds after their pictures, longer than anybody waits
+    late = recorded_late(bag, tmp_path / "late", "/target/detections", 3.0)
+    # when
+    with caplog.at_level(logging.INFO, "spatial_reward"):
+        done = export_png([bag, late], tmp_path / "out", on_invalid="nan")
+    # then both episodes are the same
+    assert "read again, by their stamps" in caplog.text
+    rows = table(done.folder).to_pydict()
+    assert done.invalid == {"no_image": 2} and rows["episode_index"] == [0] * 12 + [1] * 12
+    for name in (FRONT, DEPTH):
+        assert [row["bytes"] for row in rows[name][:12]] == [row["bytes"] for row in rows[name][12:]]
+    for name in ("next.reward", "reward.spatial.distance_m"):
+        assert np.array_equal(rows[name][:12], rows[name][12:], equal_nan=True)
+
+
+def test_pictures_beyond_what_is_held_in_memory_go_through_a_file(bag, tmp_path, monkeypatch):
+    # given
+    held = export_png([bag, bag], tmp_path / "held").folder
+    monkeypatch.setattr(_export_pictures, "HELD_BYTES", 50_000)
+    # when
+    filed = export_png([bag, bag], tmp_path / "filed").folder
+    # then
+    for name in (FRONT, DEPTH):
+        assert table(filed)[name].equals(table(held)[name])
+    assert not list(filed.rglob("*.png"))
 
 
 def test_a_policy_stands_in_for_what_could_not_be_measured(bags, tmp_path):

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from cut_bag import recorded_late
 from rosbags.highlevel import AnyReader
 
 import spatial_reward as sr
+from spatial_reward._native import MeasuredRecording
 
 
 def test_a_recording_is_labelled_and_evaluated_in_two_calls(labelled):
@@ -73,6 +75,68 @@ def test_frames_are_what_an_independent_reader_finds(frames, sample_bag):
         assert np.array_equal(depth_m[~none], sent[frame.stamp_ns][~none].astype(np.float32) / np.float32(1000))
         assert frame.fingertip_origin == frame.target_origin == "seen" and frame.reason is None
     assert frames[0].camera.width == 640
+
+
+def test_frames_read_as_they_were_recorded_are_the_same(sample_bag, frames):
+    assert sr.Recording(sample_bag).first_stamps_ns(5) == [frame.stamp_ns for frame in frames[:5]]
+    assert len(sr.Recording(sample_bag).first_stamps_ns(100)) == 80
+    for frame, other in zip(sr.Recording(sample_bag).frames(as_recorded=True), frames, strict=True):
+        told = (
+            "stamp_ns",
+            "episode",
+            "reason",
+            "fingertip",
+            "target",
+            "fingertip_origin",
+            "color_shape",
+            "depth_shape",
+        )
+        assert [getattr(frame, name) for name in told] == [getattr(other, name) for name in told]
+        assert np.array_equal(frame.color, other.color)
+        assert np.array_equal(frame.depth, other.depth, equal_nan=True)
+
+
+def test_what_was_recorded_late_is_found_by_its_stamp_and_not_in_one_passage(sample_bag, tmp_path):
+    # given depth that was recorded three seconds after its pictures
+    topic = "/camera/aligned_depth_to_color/image_raw"
+    late = recorded_late(sample_bag, tmp_path / "late", topic, 3.0)
+    recording = sr.Recording(late)
+    # when, then
+    with pytest.raises(sr.Error) as raised:
+        list(recording.frames(as_recorded=True))
+    assert (raised.value.kind, raised.value.path) == ("recorded_late", str(late))
+    for frame, other in zip(recording, sr.Recording(sample_bag), strict=True):
+        assert frame.stamp_ns == other.stamp_ns
+        assert np.array_equal(frame.depth, other.depth, equal_nan=True)
+    assert recording.first_stamps_ns(3) == sr.Recording(sample_bag).first_stamps_ns(3)
+
+
+def test_a_measured_recordings_steps_are_labels(labelled, sample_bag):
+    # given
+    recording = MeasuredRecording(sample_bag, reward="dense")
+    # when
+    steps = [recording.step(frame, frame.stamp_ns) for frame in recording.frames()]
+    # then
+    table = pq.read_table(labelled.parquet).to_pydict()
+    assert [np.float32(step.distance_m) for step in steps] == table["reward.spatial.distance_m"]
+    assert [step.distance_std_m for step in steps] == table["reward.spatial.distance_std_m"]
+    # and a frame of another recording has none
+    with pytest.raises(sr.Error, match="not measured"):
+        recording.step(next(iter(sr.Recording(sample_bag))), 0)
+    # and after a reset, another episode begins
+    recording.reset()
+    assert recording.step(next(recording.frames()), 0).episode == 1
+
+
+def test_some_pixels_of_a_frame_are_those_of_its_arrays(frames):
+    frame, every = frames[0], 4
+    thinned = frame.color[::every, ::every].reshape(-1, 3)
+    levels = [np.bincount(channel, minlength=256) for channel in thinned.T]
+    assert np.array_equal(frame.color_levels(every), levels)
+    depth = frame.thinned_depth(every, (1, 1))
+    assert np.array_equal(depth, frame.depth[::every, ::every], equal_nan=True)
+    _, millimetres = frame.depth_png(every, (1, 1))
+    assert np.array_equal(millimetres, np.nan_to_num(np.rint(depth * 1000)))
 
 
 def test_a_recording_is_left_in_the_middle_without_waiting_for_its_end(sample_bag):

@@ -1,5 +1,6 @@
-//! The messages of one topic of a bag, found by their place. A video is decoded again: from the keyframe before, where one
-//! is asked for that lies behind.
+//! The pictures of a bag's frames, found by their place among the messages of their topics: in one passage through the bag,
+//! as long as colour and depth lie near each other. A video is decoded again: from the keyframe before, where one is asked
+//! for that lies behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,13 +16,16 @@ use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::{MatchedFrame, Ordinal};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::video::VideoDecoders;
-use spatial_reward_rosbag2::{BagInfo, BagReader};
+use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// Pictures of a topic, as they are handed out, that are kept for frames out of order.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// The pictures of a bag's frames.
 pub(crate) struct FramePictures {
+    path: PathBuf,
+    /// Where both are read, but for one that had to go back.
+    reader: BagReader,
     images: Pictures,
     depth: Option<Pictures>,
 }
@@ -37,15 +41,16 @@ impl FramePictures {
         settings: &Settings,
         video: &VideoDecoders,
     ) -> Result<Self> {
-        let pictures = |topic| Pictures::open(&info.path, topic);
-        let images = pictures(roles.topic(Role::Image).unwrap_or_default())?;
+        let images = Pictures::of(roles.topic(Role::Image).unwrap_or_default());
         let images = match decoder_of(info, roles, Role::Image, settings)? {
             Some(decoder) if decoder.is_video() => images.of_video(decoder, video),
             _ => images,
         };
         Ok(Self {
+            path: info.path.clone(),
+            reader: BagReader::open(&info.path)?,
             images,
-            depth: roles.topic(Role::Depth).map(pictures).transpose()?,
+            depth: roles.topic(Role::Depth).map(Pictures::of),
         })
     }
 
@@ -54,12 +59,21 @@ impl FramePictures {
     /// # Errors
     /// Those of the reader; `Error::NoVideoDecoder`.
     pub(crate) fn of(&mut self, frame: MatchedFrame<Ordinal>) -> Result<MatchedFrame> {
+        let image = self.images.get(
+            frame.image,
+            &self.path,
+            &mut self.reader,
+            self.depth.as_mut(),
+        )?;
         let depth = match (frame.depth, &mut self.depth) {
-            (Some(ordinal), Some(pictures)) => Some(pictures.get(ordinal)?),
+            (Some(ordinal), Some(depth)) => {
+                let images = Some(&mut self.images);
+                Some(depth.get(ordinal, &self.path, &mut self.reader, images)?)
+            }
             _ => None,
         };
         Ok(MatchedFrame {
-            image: self.images.get(frame.image)?,
+            image,
             depth,
             info: frame.info,
             intrinsics: frame.intrinsics,
@@ -72,9 +86,9 @@ impl FramePictures {
 
 /// The messages of one topic.
 struct Pictures {
-    path: PathBuf,
     topic: usize,
-    reader: BagReader,
+    /// Its own, once it had to go back for a message that another topic's had been read past.
+    own: Option<BagReader>,
     /// Of the message that the reader would find next.
     next: Ordinal,
     /// The last ones read.
@@ -94,18 +108,15 @@ struct VideoAt {
 }
 
 impl Pictures {
-    /// # Errors
-    /// Those of the reader.
-    fn open(path: &Path, topic: usize) -> Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
+    fn of(topic: usize) -> Self {
+        Self {
             topic,
-            reader: BagReader::open(path)?,
+            own: None,
             next: 0,
             held: BTreeMap::new(),
             held_bytes: 0,
             video: None,
-        })
+        }
     }
 
     /// The same for packets of a video, of which pictures are handed out.
@@ -121,38 +132,63 @@ impl Pictures {
         }
     }
 
-    /// The message of a place; empty where the bag has none any more.
+    /// The message of a place; empty where the bag has none any more. What of the other topic is read on the way, that one
+    /// takes.
     ///
     /// # Errors
     /// Those of the reader; `Error::NoVideoDecoder`.
-    fn get(&mut self, ordinal: Ordinal) -> Result<Bytes> {
+    fn get(
+        &mut self,
+        ordinal: Ordinal,
+        path: &Path,
+        shared: &mut BagReader,
+        mut other: Option<&mut Self>,
+    ) -> Result<Bytes> {
         if let Some(held) = self.held.get(&ordinal) {
             return Ok(held.clone());
         }
         if ordinal < self.next {
-            let video = self.video.take().map(|video| video.again_before(ordinal));
             *self = Self {
-                video,
-                ..Self::open(&self.path, self.topic)?
+                own: Some(BagReader::open(path)?),
+                video: self.video.take().map(|video| video.again_before(ordinal)),
+                ..Self::of(self.topic)
             };
         }
-        while let Some(message) = self.reader.next_message()? {
-            if message.topic != self.topic {
-                continue;
-            }
-            let at = self.next;
-            self.next += 1;
-            let data = match &mut self.video {
-                None => message.data,
-                Some(video) if at < video.from => continue,
-                Some(video) => video.picture(at, &message.data)?,
+        loop {
+            let message = match &mut self.own {
+                Some(own) => own.next_message()?,
+                None => shared.next_message()?,
             };
-            self.hold(at, data.clone());
-            if at == ordinal {
-                return Ok(data);
+            let Some(message) = message else {
+                return Ok(Bytes::new());
+            };
+            if let (None, Some(other)) = (&self.own, other.as_deref_mut())
+                && other.own.is_none()
+            {
+                other.take(&message)?;
+            }
+            let is_it = message.topic == self.topic && self.next == ordinal;
+            self.take(&message)?;
+            if is_it {
+                return Ok(self.held.get(&ordinal).cloned().unwrap_or_default());
             }
         }
-        Ok(Bytes::new())
+    }
+
+    /// Hold a message, if it is of the topic.
+    fn take(&mut self, message: &BagMessage) -> Result<()> {
+        if message.topic != self.topic {
+            return Ok(());
+        }
+        let at = self.next;
+        self.next += 1;
+        let data = match &mut self.video {
+            None => message.data.clone(),
+            Some(video) if at < video.from => return Ok(()),
+            Some(video) => video.picture(at, &message.data)?,
+        };
+        self.hold(at, data);
+        Ok(())
     }
 
     fn hold(&mut self, at: Ordinal, data: Bytes) {

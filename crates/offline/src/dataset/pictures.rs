@@ -2,13 +2,12 @@
 //! and metric depth.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageFormat};
+use image::{ExtendedColorType, ImageFormat};
 
 use crate::error::{Error, Result};
+use crate::png::{FilterType, written};
 use spatial_reward_core::frame::{ColorImage, DepthImage};
 use spatial_reward_core::imaging::GrayImage;
 
@@ -110,15 +109,11 @@ fn millimetres(depth_m: f32) -> u16 {
 
 fn png(
     bytes: &[u8],
-    (width, height): (u32, u32),
+    size: (u32, u32),
     color: ExtendedColorType,
 ) -> std::result::Result<PictureFile, String> {
-    let mut file = Cursor::new(Vec::new());
-    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(bytes, width, height, color)
-        .map_err(|error| error.to_string())?;
     Ok(PictureFile {
-        bytes: file.into_inner(),
+        bytes: written(bytes, size, color, FilterType::Adaptive)?,
         ending: "png",
     })
 }
