@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use spatial_reward_core::estimator::Registration;
 use spatial_reward_core::progress::OnProgress;
-use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_models::nn::hub::HubOptions;
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
+use spatial_reward_serve::Unanswered;
 
 use elsewhere::Elsewhere;
 use profile::PROFILE;
@@ -51,7 +52,7 @@ impl Session {
     ) -> Result<Self> {
         let located = locate(settings, progress)?;
         Ok(Self(spatialrgpt::Session::open(
-            settings, &located, picture,
+            settings, &located, &picture,
         )?))
     }
 
@@ -59,6 +60,34 @@ impl Session {
     /// A question that cannot be asked; libtorch's.
     pub(crate) fn ask(&mut self, question: &str) -> Result<Reply> {
         self.0.ask(question)
+    }
+}
+
+/// The model for questions of many.
+pub(crate) struct Respondent(spatialrgpt::Respondent);
+
+impl Respondent {
+    /// # Errors
+    /// What is wrong with the model, by name.
+    pub(crate) fn load(settings: &Settings, progress: OnProgress<'_>) -> Result<Self> {
+        let located = locate(settings, progress)?;
+        Ok(Self(spatialrgpt::Respondent::load(settings, &located)?))
+    }
+
+    /// Answers questions that have nothing to do with each other, in their order.
+    pub(crate) fn answer(&self, asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
+        let answers = self.0.answer(asked).into_iter();
+        let in_words = answers.map(|answer| {
+            answer.map_err(|unanswered| match unanswered {
+                // Whoever asks cannot choose another model.
+                spatialrgpt::Unanswered::Refused(error) => Unanswered::Refused(error.to_string()),
+                spatialrgpt::Unanswered::Failed(error) => {
+                    let error = anyhow::Error::new(error);
+                    Unanswered::Failed(crate::program::remedies::in_words(&error))
+                }
+            })
+        });
+        in_words.collect()
     }
 }
 
