@@ -35,6 +35,8 @@ const PASSED_OVER: usize = 4;
 /// Nobody is told to come back later than that.
 const LONGEST_RETRY_S: f64 = 60.0;
 
+const JSON: &str = "application/json";
+
 type Answer = Response<Full<Bytes>>;
 
 /// Answers one request.
@@ -186,7 +188,7 @@ async fn chat(shared: &Arc<Shared>, headers: &HeaderMap, body: Incoming) -> Resu
         reply: &reply,
     };
     Ok(match chat.stream {
-        None => of_json(StatusCode::OK, &completion.whole()),
+        None => answer(StatusCode::OK, JSON, completion.whole()),
         Some(stream) => {
             let events = completion.events(stream);
             answer(StatusCode::OK, "text/event-stream; charset=utf-8", events)
@@ -306,7 +308,7 @@ fn refused(refusal: &Refusal) -> Answer {
 }
 
 fn of_json(status: StatusCode, body: &Value) -> Answer {
-    answer(status, "application/json", body.to_string())
+    answer(status, JSON, body.to_string())
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: String) -> Answer {

@@ -1,6 +1,7 @@
 //! An answer in OpenAI's form: whole, or as the events of a stream. What `ask --json` tells stands beside it, as
 //! `spatial_reward`.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::chat::Stream;
@@ -16,10 +17,18 @@ pub(crate) struct Completion<'a> {
     pub(crate) reply: &'a Reply,
 }
 
+/// OpenAI's object with ours in it. Written at once, for a JSON value has other digits of a number of 32 bits.
+#[derive(Serialize)]
+struct Extended<'a> {
+    #[serde(flatten)]
+    openai: Value,
+    spatial_reward: Told<'a>,
+}
+
 impl Completion<'_> {
     /// As one object.
-    pub(crate) fn whole(&self) -> Value {
-        json!({
+    pub(crate) fn whole(&self) -> String {
+        let openai = json!({
             "id": self.id,
             "object": "chat.completion",
             "created": now_s(),
@@ -31,40 +40,48 @@ impl Completion<'_> {
                 "finish_reason": self.finish_reason(),
             }],
             "usage": self.usage(),
-            "spatial_reward": Told::new(self.question, self.reply),
-        })
+        });
+        self.extended(openai)
+    }
+
+    fn extended(&self, openai: Value) -> String {
+        let extended = Extended {
+            openai,
+            spatial_reward: Told::new(self.question, self.reply),
+        };
+        // Nothing in it can fail to be written.
+        serde_json::to_string(&extended).unwrap_or_default()
     }
 
     /// As server-sent events. The answer is there already, and comes as one.
     pub(crate) fn events(&self, stream: Stream) -> String {
         let created = now_s();
-        let chunk = |choices: Value, more: Option<(&str, Value)>| {
-            let mut chunk = json!({
+        let chunk = |choices: Value| {
+            json!({
                 "id": self.id,
                 "object": "chat.completion.chunk",
                 "created": created,
                 "model": self.model,
                 "choices": choices,
-            });
-            if let Some((name, value)) = more {
-                chunk[name] = value;
-            }
-            chunk
+            })
         };
         let choice = |delta: Value, finish: Value| {
             json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}])
         };
-        let told = json!(Told::new(self.question, self.reply));
         let text = json!({"role": "assistant", "content": self.reply.text});
+        let end = json!(self.finish_reason());
         let mut chunks = vec![
-            chunk(choice(text, Value::Null), Some(("spatial_reward", told))),
-            chunk(choice(json!({}), json!(self.finish_reason())), None),
+            self.extended(chunk(choice(text, Value::Null))),
+            chunk(choice(json!({}), end)).to_string(),
         ];
         if stream.include_usage {
-            chunks.push(chunk(json!([]), Some(("usage", self.usage()))));
+            let mut last = chunk(json!([]));
+            last["usage"] = self.usage();
+            chunks.push(last.to_string());
         }
-        let chunks = chunks.iter().map(|chunk| format!("data: {chunk}\n\n"));
-        chunks.chain(["data: [DONE]\n\n".to_owned()]).collect()
+        chunks.push("[DONE]".to_owned());
+        let events = chunks.iter().map(|chunk| format!("data: {chunk}\n\n"));
+        events.collect()
     }
 
     fn finish_reason(&self) -> &'static str {
