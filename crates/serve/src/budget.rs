@@ -48,7 +48,9 @@ impl Budget {
             return Err(NoShare::Ever);
         };
         let permit = Arc::clone(&self.left).try_acquire_many_owned(units);
-        permit.map(|permit| Share(Some(permit))).map_err(|_| NoShare::Now)
+        permit
+            .map(|permit| Share(Some(permit)))
+            .map_err(|_| NoShare::Now)
     }
 
     /// Bytes that requests have.

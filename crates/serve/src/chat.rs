@@ -190,10 +190,7 @@ fn check_field(field: &str, value: &Value) -> Result<(), Refusal> {
             value.get("type") == Some(&Value::from("text")),
             "the answer is text; its number is in spatial_reward.distance_m",
         ),
-        "modalities" => (
-            value == &serde_json::json!(["text"]),
-            "the answer is text",
-        ),
+        "modalities" => (value == &serde_json::json!(["text"]), "the answer is text"),
         "stop" => (is_empty(), "the model stops by itself, or at max_tokens"),
         "audio" | "prediction" | "reasoning_effort" | "verbosity" | "web_search_options" => {
             (false, "this model has no such thing")
@@ -210,7 +207,11 @@ fn boxes(regions: &[[f64; 4]]) -> Result<Vec<BoundingBox>, Refusal> {
     let each = regions.iter().enumerate();
     each.map(|(index, &[x_min, y_min, x_max, y_max])| {
         let is_box = x_min < x_max && y_min < y_max;
-        if !is_box || [x_min, y_min, x_max, y_max].iter().any(|edge| !edge.is_finite()) {
+        if !is_box
+            || [x_min, y_min, x_max, y_max]
+                .iter()
+                .any(|edge| !edge.is_finite())
+        {
             let why = "must be [x0, y0, x1, y1] in pixels of the picture, with x0 < x1 and y0 < y1";
             return Err(Refusal::field(format!("regions[{index}]"), why));
         }
@@ -274,10 +275,14 @@ fn conversation(
         return Err(Refusal::field("messages", why));
     }
     let Some(question) = asked else {
-        return Err(Refusal::field("messages", "the last one must be the user's"));
+        return Err(Refusal::field(
+            "messages",
+            "the last one must be the user's",
+        ));
     };
     let Some(image) = image else {
-        let why = "there is no picture: the first message needs a part of type image_url with a data URL";
+        let why =
+            "there is no picture: the first message needs a part of type image_url with a data URL";
         return Err(Refusal::field("messages", why));
     };
     Ok((image, history, question))

@@ -69,7 +69,9 @@ fn answer(answerer: &mut dyn Answerer, jobs: Vec<Job>, shared: &Shared) {
         clients.push((job.reply, job.held));
     }
     let answered = catch_unwind(AssertUnwindSafe(|| answerer.answer(&asked)));
-    shared.metrics.answered_together(asked.len(), begin.elapsed());
+    shared
+        .metrics
+        .answered_together(asked.len(), begin.elapsed());
     // The pictures go before their share of the memory does.
     drop(asked);
     let mut replies = answered
@@ -83,11 +85,13 @@ fn answer(answerer: &mut dyn Answerer, jobs: Vec<Job>, shared: &Shared) {
         })
         .into_iter();
     for (client, held) in clients {
-        let reply = replies.next().unwrap_or_else(|| {
-            Err(Unanswered::Failed("the model gave no answer".to_owned()))
-        });
+        let reply = replies
+            .next()
+            .unwrap_or_else(|| Err(Unanswered::Failed("the model gave no answer".to_owned())));
         if let Ok(reply) = &reply {
-            shared.metrics.answer(reply.prompt_tokens, reply.answer_tokens);
+            shared
+                .metrics
+                .answer(reply.prompt_tokens, reply.answer_tokens);
         }
         drop(held);
         // Nobody may be waiting any more.

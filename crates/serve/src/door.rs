@@ -221,7 +221,11 @@ mod tests {
 
     #[test]
     fn a_chosen_token_can_be_sent_and_not_be_guessed() {
-        assert!(Token::chosen(" 0123456789abcdef\n").unwrap().is("0123456789abcdef"));
+        assert!(
+            Token::chosen(" 0123456789abcdef\n")
+                .unwrap()
+                .is("0123456789abcdef")
+        );
         for wrong in ["", "  \n", "short", "0123456789 abcdef", "0123456789abcdé"] {
             assert!(Token::chosen(wrong).is_err(), "{wrong}");
         }

@@ -23,8 +23,8 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-pub use self::error::{Error, Result};
 use self::door::{Names, Token};
+pub use self::error::{Error, Result};
 use self::shared::Shared;
 use spatial_reward_core::question::{Asked, Reply};
 

@@ -131,11 +131,7 @@ pub(crate) fn text(shared: &Shared) -> String {
             "Times that the model was asked, of several questions once.",
             counts.batches as f64,
         ),
-        (
-            "model_seconds",
-            "Time that the model took.",
-            counts.model_s,
-        ),
+        ("model_seconds", "Time that the model took.", counts.model_s),
         (
             "wait_seconds",
             "Time that questions waited for the model.",
@@ -195,7 +191,9 @@ pub(crate) fn text(shared: &Shared) -> String {
 /// Linux's word on this process.
 fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024.0)
 }

@@ -127,7 +127,9 @@ fn admitted(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
     }
     let told = head.headers.get(AUTHORIZATION);
     let told = told.and_then(|told| told.to_str().ok()).unwrap_or_default();
-    let told = told.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let told = told
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match told.is_some_and(|(_, told)| token.is(told.trim())) {
         true => Ok(()),
         false => {
@@ -137,7 +139,11 @@ fn admitted(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
     }
 }
 
-async fn chat(shared: &Arc<Shared>, headers: &HeaderMap, body: Incoming) -> Result<Answer, Refusal> {
+async fn chat(
+    shared: &Arc<Shared>,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Answer, Refusal> {
     let limits = &shared.options.limits;
     let begun = begin_chat(shared, headers, &body);
     let (mut share, place) = match begun {
@@ -165,7 +171,10 @@ async fn chat(shared: &Arc<Shared>, headers: &HeaderMap, body: Incoming) -> Resu
     let reading = Arc::clone(shared);
     let read = tokio::task::spawn_blocking(move || read(&reading, body, share));
     let (chat, picture, share) = read.await.map_err(|_| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug of this program: please report it")
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "a bug of this program: please report it",
+        )
     })??;
     let (reply, replied) = oneshot::channel();
     shared.hand(Job {
@@ -205,8 +214,14 @@ fn begin_chat(
     if shared.is_ending() {
         return Err(is_ending());
     }
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("application/json") {
         let why = "the body must be JSON (Content-Type: application/json)";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
@@ -218,7 +233,9 @@ fn begin_chat(
         return Err(too_long(shared));
     }
     let share = take(shared, COPIES * length)?;
-    let place = shared.place().ok_or_else(|| busy(shared, "the queue is full"))?;
+    let place = shared
+        .place()
+        .ok_or_else(|| busy(shared, "the queue is full"))?;
     Ok((share, place))
 }
 
@@ -320,7 +337,9 @@ fn answer(status: StatusCode, kind: &'static str, body: String) -> Answer {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     for (name, value) in headers {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     answer
 }

@@ -65,9 +65,7 @@ impl Completion<'_> {
                 "choices": choices,
             })
         };
-        let choice = |delta: Value, finish: Value| {
-            json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}])
-        };
+        let choice = |delta: Value, finish: Value| json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
         let text = json!({"role": "assistant", "content": self.reply.text});
         let end = json!(self.finish_reason());
         let mut chunks = vec![

@@ -57,9 +57,7 @@ fn picture(options: &Ask) -> Result<MarkedPicture> {
     let boxes: Vec<BoundingBox> = options.boxes.iter().map(|PixelBox(bbox)| *bbox).collect();
     let masks = options.masks.iter().map(read).collect::<Result<Vec<_>>>()?;
     let masks = masks.iter().zip(&options.masks);
-    let masks: Vec<Encoded> = masks
-        .map(|(bytes, file)| Encoded { bytes, file })
-        .collect();
+    let masks: Vec<Encoded> = masks.map(|(bytes, file)| Encoded { bytes, file }).collect();
     let depth = options.depth.as_ref().map(read).transpose()?;
     let depth = depth.as_deref().zip(options.depth.as_deref());
     let depth = depth.map(|(bytes, file)| Encoded { bytes, file });

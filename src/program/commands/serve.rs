@@ -107,9 +107,7 @@ fn with_way_out(error: Error) -> anyhow::Error {
         Error::NoToken { .. } => {
             "give --token-file FILE with one, or set SPATIAL_REWARD_TOKEN, or listen on 127.0.0.1"
         }
-        Error::Listen { .. } => {
-            "give another --listen ADDRESS:PORT; port 0 takes any that is free"
-        }
+        Error::Listen { .. } => "give another --listen ADDRESS:PORT; port 0 takes any that is free",
         _ => return error.into(),
     };
     anyhow::anyhow!("{error}: {way_out}")

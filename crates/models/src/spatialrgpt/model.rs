@@ -303,7 +303,11 @@ impl SpatialRgpt {
     /// How long [`splice`](Self::splice) makes a prompt, in tokens.
     pub(super) fn prompt_tokens(&self, ids: &[i64], features: &Features) -> usize {
         let pictures = ids.iter().filter(|&&id| id == IMAGE_TOKEN).count() as i64;
-        let picture = features.image_features.size().first().map_or(0, |rows| rows - 1);
+        let picture = features
+            .image_features
+            .size()
+            .first()
+            .map_or(0, |rows| rows - 1);
         let length = ids.len() as i64 + pictures * picture;
         length.clamp(0, self.config.llm.max_prompt()) as usize
     }

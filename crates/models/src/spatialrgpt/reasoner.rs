@@ -191,20 +191,27 @@ impl Reasoner {
             *expected = Expected::default();
         }
         let mut limits = self.limits.clone();
-        limits.max_new_tokens = limits.max_new_tokens.min(max_new_tokens.unwrap_or(usize::MAX));
+        limits.max_new_tokens = limits
+            .max_new_tokens
+            .min(max_new_tokens.unwrap_or(usize::MAX));
         let generated = self
             .model
             .generate(&requests, &limits, &mut expected.draft)?;
-        let read = requests.iter().map(|request| self.model.prompt_tokens(request.ids, request.features));
+        let read = requests
+            .iter()
+            .map(|request| self.model.prompt_tokens(request.ids, request.features));
         let read: Vec<usize> = read.collect();
         drop(requests);
         expected.ids = ids.into_iter().next_back().unwrap_or_default();
-        let decoded = generated.into_iter().zip(read).map(|(generated, prompt_tokens)| {
-            Ok(Decoded {
-                prompt_tokens,
-                ..self.decode(generated)?
-            })
-        });
+        let decoded = generated
+            .into_iter()
+            .zip(read)
+            .map(|(generated, prompt_tokens)| {
+                Ok(Decoded {
+                    prompt_tokens,
+                    ..self.decode(generated)?
+                })
+            });
         decoded.collect()
     }
 

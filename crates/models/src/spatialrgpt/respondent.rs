@@ -121,8 +121,15 @@ impl Respondent {
         Ok(said.into_iter().next().unwrap_or_default())
     }
 
-    /// Answers questions that have nothing to do with each other, each as if it alone had been asked.
+    /// Answers questions that have nothing to do with each other, in their order. On a processor each answer is to the bit what
+    /// it would be alone; on a GPU they run together, which may change the last bits of a number.
     pub fn answer(&self, asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
+        // A processor's sums depend on how many rows there are, and it gains next to nothing by more of them.
+        self.answer_at_once(asked, self.reasoner.device() != Device::Cpu)
+    }
+
+    /// The same, all at once or one after the other.
+    fn answer_at_once(&self, asked: &[Asked], at_once: bool) -> Vec<Result<Reply, Unanswered>> {
         let begin = Instant::now();
         let mut ready = Vec::with_capacity(asked.len());
         let can_be: Vec<Result<()>> = asked
@@ -130,10 +137,8 @@ impl Respondent {
             .map(|asked| self.ready(asked).map(|one| ready.push(one)))
             .collect();
         let mut replies = Vec::with_capacity(ready.len());
-        // A processor's sums depend on how many rows there are, and it gains next to nothing by more of them.
-        let is_gpu = self.reasoner.device() != Device::Cpu;
         let limit = |one: &Ready| one.asked.max_new_tokens;
-        for together in ready.chunk_by_mut(|one, next| is_gpu && limit(one) == limit(next)) {
+        for together in ready.chunk_by_mut(|one, next| at_once && limit(one) == limit(next)) {
             match self.say_together(together) {
                 Ok(said) => replies.extend(together.iter_mut().zip(said).map(|(one, said)| {
                     let Ready {
@@ -219,5 +224,96 @@ impl Respondent {
             prompt_tokens: said.prompt_tokens,
             answer_tokens: said.ids.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tch::Kind;
+
+    use super::*;
+    use crate::nn::weights::Placement;
+    use spatial_reward_core::frame::{BoundingBox, ColorImage};
+
+    fn respondent() -> Respondent {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/fixtures/spatialrgpt/a/checkpoint");
+        let placement = Placement {
+            kind: Kind::Float,
+            device: Device::Cpu,
+        };
+        Respondent {
+            reasoner: Reasoner::load(&folder, placement, None, 12).unwrap(),
+            depth_network: None,
+            question: String::new(),
+            calibration: None,
+        }
+    }
+
+    /// A question about one region of a picture that no other question is about.
+    fn asked(number: u8, question: &str) -> Asked {
+        let rgb: Vec<u8> = (0..60 * 40 * 3)
+            .map(|at: u32| (at.wrapping_mul(u32::from(number) * 2 + 7) >> 3) as u8)
+            .collect();
+        let color = ColorImage {
+            width: 60,
+            height: 40,
+            rgb: rgb.into(),
+        };
+        let region = BoundingBox::new(5.0, 6.0, 30.0, 30.0);
+        Asked {
+            picture: MarkedPicture::new(color, &[region], &[], None).unwrap(),
+            history: Vec::new(),
+            question: question.to_owned(),
+            max_new_tokens: None,
+        }
+    }
+
+    fn words(answers: Vec<Result<Reply, Unanswered>>) -> Vec<Result<String, String>> {
+        let answers = answers.into_iter().map(|answer| match answer {
+            Ok(reply) => Ok(format!("{} {}", reply.answer_tokens, reply.text)),
+            Err(Unanswered::Refused(error) | Unanswered::Failed(error)) => Err(error.to_string()),
+        });
+        answers.collect()
+    }
+
+    #[test]
+    fn questions_asked_together_are_answered_apart() {
+        // given questions of several clients, some of which cannot be asked
+        let respondent = respondent();
+        let first = "How wide is <region0>?";
+        let short = Asked {
+            max_new_tokens: Some(3),
+            ..asked(3, first)
+        };
+        let follows = Asked {
+            history: vec![(first.into(), "[0] is wide.".into())],
+            ..asked(4, "And how tall?")
+        };
+        let all = [
+            asked(0, first),
+            asked(1, "How wide is <region1>?"),
+            asked(2, first),
+            short,
+            follows,
+            asked(5, "Is it tall?"),
+            asked(6, "Tell me about <region0> in other words."),
+        ];
+        // when they are asked together, or one after the other
+        let together = words(respondent.answer_at_once(&all, true));
+        let after = words(respondent.answer(&all));
+        let alone = all
+            .iter()
+            .flat_map(|one| words(respondent.answer(std::slice::from_ref(one))));
+        // then each has its own answer
+        assert_eq!(after, alone.collect::<Vec<_>>());
+        assert_eq!(together, after);
+        let failed = |at: usize| after[at].as_ref().unwrap_err();
+        assert!(failed(1).contains("<region1>") && failed(5).contains("mentions none"));
+        assert_eq!(after.iter().filter(|answer| answer.is_ok()).count(), 5);
+        assert_ne!(after[0], after[2]);
+        assert!(after[3].as_ref().is_ok_and(|words| words.starts_with("3 ")));
     }
 }
