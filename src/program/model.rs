@@ -52,7 +52,7 @@ impl Session {
     ) -> Result<Self> {
         let located = locate(settings, progress)?;
         Ok(Self(spatialrgpt::Session::open(
-            settings, &located, &picture,
+            settings, &located, picture,
         )?))
     }
 
@@ -82,8 +82,10 @@ impl Respondent {
                 // Whoever asks cannot choose another model.
                 spatialrgpt::Unanswered::Refused(error) => Unanswered::Refused(error.to_string()),
                 spatialrgpt::Unanswered::Failed(error) => {
-                    let error = anyhow::Error::new(error);
-                    Unanswered::Failed(crate::program::remedies::in_words(&error))
+                    Unanswered::Failed(match remedy(&error) {
+                        Some(remedy) => format!("{error}: {remedy}"),
+                        None => error.to_string(),
+                    })
                 }
             })
         });

@@ -134,7 +134,11 @@ impl Chat {
             return Err(Refusal::field("max_tokens", "must be 1 or more"));
         }
         let limit = limits.into_iter().flatten().min();
-        let (image, history, question) = conversation(body.messages)?;
+        let Talk {
+            image,
+            history,
+            question,
+        } = conversation(body.messages)?;
         let regions = body.regions.unwrap_or_default();
         let masks = body.masks.unwrap_or_default();
         let count = regions.len() + masks.len();
@@ -220,10 +224,15 @@ fn boxes(regions: &[[f64; 4]]) -> Result<Vec<BoundingBox>, Refusal> {
     .collect()
 }
 
+/// What messages say.
+struct Talk {
+    image: String,
+    history: Vec<(String, String)>,
+    question: String,
+}
+
 /// The picture, what was said about it before, and the question.
-fn conversation(
-    messages: Vec<Message>,
-) -> Result<(String, Vec<(String, String)>, String), Refusal> {
+fn conversation(messages: Vec<Message>) -> Result<Talk, Refusal> {
     let count = messages.len();
     if count > MOST_MESSAGES {
         let why = format!("{count} messages, and {MOST_MESSAGES} are the most");
@@ -285,7 +294,11 @@ fn conversation(
             "there is no picture: the first message needs a part of type image_url with a data URL";
         return Err(Refusal::field("messages", why));
     };
-    Ok((image, history, question))
+    Ok(Talk {
+        image,
+        history,
+        question,
+    })
 }
 
 fn turn(content: Content, at: &str) -> Result<Turn, Refusal> {

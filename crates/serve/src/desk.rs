@@ -7,26 +7,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use tokio::sync::oneshot;
 
-use crate::budget::Share;
+use crate::job::Job;
 use crate::refusal::Refusal;
-use crate::shared::{Place, Shared};
+use crate::shared::Shared;
 use crate::{Answerer, Unanswered};
 use spatial_reward_core::error::panic_words;
-use spatial_reward_core::question::{Asked, Reply};
 
 /// How often the end is looked for while nothing is asked.
 const LOOK_UP: Duration = Duration::from_millis(100);
-
-/// A question that waits.
-pub(crate) struct Job {
-    pub(crate) asked: Asked,
-    pub(crate) reply: oneshot::Sender<Result<Reply, Refusal>>,
-    pub(crate) since: Instant,
-    /// Held until it is answered.
-    pub(crate) held: (Place, Share),
-}
 
 /// Answers until `stop` is set, or nobody can ask any more.
 pub(crate) fn work(

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// How long a token of somebody's choice may be, in characters.
-pub const TOKEN_LENGTH: RangeInclusive<usize> = 16..=512;
+const TOKEN_LENGTH: RangeInclusive<usize> = 16..=512;
 
 /// What has to be known to come in.
 #[derive(Clone)]
@@ -32,14 +32,15 @@ impl Token {
     /// `Error::Token` for one that is too short or cannot be sent.
     pub fn chosen(text: &str) -> Result<Self> {
         let text = text.trim();
-        let refused = |what| Err(Error::Token { what });
+        let (least, most) = (*TOKEN_LENGTH.start(), *TOKEN_LENGTH.end());
+        let refused = |what| Err(Error::Token { what, least, most });
         match text.len() {
             _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 refused("has other characters")
             }
             0 => refused("is empty"),
-            length if length < *TOKEN_LENGTH.start() => refused("is too short"),
-            length if length > *TOKEN_LENGTH.end() => refused("is too long"),
+            length if length < least => refused("is too short"),
+            length if length > most => refused("is too long"),
             _ => Ok(Self(text.to_owned())),
         }
     }

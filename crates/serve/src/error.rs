@@ -26,10 +26,16 @@ pub enum Error {
     },
 
     /// A token that nobody can send, or anybody guess.
-    #[error("the token {what}: it has to be {least} to {most} printable characters of ASCII without spaces", least = crate::door::TOKEN_LENGTH.start(), most = crate::door::TOKEN_LENGTH.end())]
+    #[error(
+        "the token {what}: it has to be {least} to {most} printable characters of ASCII without spaces"
+    )]
     Token {
         /// What is wrong with it.
         what: &'static str,
+        /// How many characters it has to have.
+        least: usize,
+        /// How many it may have.
+        most: usize,
     },
 
     /// The system has no random numbers.

@@ -5,7 +5,13 @@ use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::shared::Shared;
+/// What others know of how things stand.
+pub(crate) struct Gauges {
+    /// Questions that wait or are answered.
+    pub(crate) waiting: usize,
+    /// Memory set aside for requests.
+    pub(crate) held_bytes: u64,
+}
 
 /// What is counted.
 #[derive(Debug, Default)]
@@ -96,96 +102,96 @@ impl Metrics {
             count => counts.model_s / count as f64,
         }
     }
-}
 
-/// All of it in Prometheus's text format.
-pub(crate) fn text(shared: &Shared) -> String {
-    let counts = shared.metrics.counts().clone();
-    let mut text = String::new();
-    let mut tell = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
-        // A text takes what is written.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in values {
-            let _ = writeln!(text, "{name}{labels} {value}");
+    /// All of it in Prometheus's text format.
+    pub(crate) fn text(&self, gauges: &Gauges) -> String {
+        let counts = self.counts().clone();
+        let mut text = String::new();
+        let mut tell = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
+            // A text takes what is written.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (labels, value) in values {
+                let _ = writeln!(text, "{name}{labels} {value}");
+            }
+        };
+        let requests = counts.requests.iter();
+        let requests: Vec<(String, f64)> = requests
+            .map(|(status, count)| (format!("{{status=\"{status}\"}}"), *count as f64))
+            .collect();
+        tell(
+            "spatial_reward_requests_total",
+            "counter",
+            "Requests by the status of their answer.",
+            &requests,
+        );
+        for (name, help, value) in [
+            ("answers", "Answers of the model.", counts.answers as f64),
+            (
+                "abandoned",
+                "Questions whose client hung up before their turn.",
+                counts.abandoned as f64,
+            ),
+            (
+                "batches",
+                "Times that the model was asked, of several questions once.",
+                counts.batches as f64,
+            ),
+            ("model_seconds", "Time that the model took.", counts.model_s),
+            (
+                "wait_seconds",
+                "Time that questions waited for the model.",
+                counts.wait_s,
+            ),
+            (
+                "waits",
+                "Questions that waited for it.",
+                counts.waits as f64,
+            ),
+            (
+                "prompt_tokens",
+                "Tokens that the model read.",
+                counts.prompt_tokens as f64,
+            ),
+            (
+                "answer_tokens",
+                "Tokens that the model wrote.",
+                counts.answer_tokens as f64,
+            ),
+            (
+                "connections_refused",
+                "Connections beyond the limit.",
+                counts.turned_away as f64,
+            ),
+        ] {
+            let name = format!("spatial_reward_{name}_total");
+            tell(&name, "counter", help, &[(String::new(), value)]);
         }
-    };
-    let requests = counts.requests.iter();
-    let requests: Vec<(String, f64)> = requests
-        .map(|(status, count)| (format!("{{status=\"{status}\"}}"), *count as f64))
-        .collect();
-    tell(
-        "spatial_reward_requests_total",
-        "counter",
-        "Requests by the status of their answer.",
-        &requests,
-    );
-    for (name, help, value) in [
-        ("answers", "Answers of the model.", counts.answers as f64),
-        (
-            "abandoned",
-            "Questions whose client hung up before their turn.",
-            counts.abandoned as f64,
-        ),
-        (
-            "batches",
-            "Times that the model was asked, of several questions once.",
-            counts.batches as f64,
-        ),
-        ("model_seconds", "Time that the model took.", counts.model_s),
-        (
-            "wait_seconds",
-            "Time that questions waited for the model.",
-            counts.wait_s,
-        ),
-        (
-            "waits",
-            "Questions that waited for it.",
-            counts.waits as f64,
-        ),
-        (
-            "prompt_tokens",
-            "Tokens that the model read.",
-            counts.prompt_tokens as f64,
-        ),
-        (
-            "answer_tokens",
-            "Tokens that the model wrote.",
-            counts.answer_tokens as f64,
-        ),
-        (
-            "connections_refused",
-            "Connections beyond the limit.",
-            counts.turned_away as f64,
-        ),
-    ] {
-        let name = format!("spatial_reward_{name}_total");
-        tell(&name, "counter", help, &[(String::new(), value)]);
+        for (name, help, value) in [
+            (
+                "spatial_reward_connections",
+                "Open connections.",
+                counts.connections as f64,
+            ),
+            (
+                "spatial_reward_queue",
+                "Questions that wait or are answered.",
+                gauges.waiting as f64,
+            ),
+            (
+                "spatial_reward_held_bytes",
+                "Memory set aside for requests.",
+                gauges.held_bytes as f64,
+            ),
+            (
+                "process_resident_memory_bytes",
+                "Memory of the process.",
+                resident_bytes().unwrap_or(f64::NAN),
+            ),
+        ] {
+            tell(name, "gauge", help, &[(String::new(), value)]);
+        }
+        text
     }
-    for (name, help, value) in [
-        (
-            "spatial_reward_connections",
-            "Open connections.",
-            counts.connections as f64,
-        ),
-        (
-            "spatial_reward_queue",
-            "Questions that wait or are answered.",
-            shared.waiting() as f64,
-        ),
-        (
-            "spatial_reward_held_bytes",
-            "Memory set aside for requests.",
-            shared.budget.taken() as f64,
-        ),
-        (
-            "process_resident_memory_bytes",
-            "Memory of the process.",
-            resident_bytes().unwrap_or(f64::NAN),
-        ),
-    ] {
-        tell(name, "gauge", help, &[(String::new(), value)]);
-    }
-    text
 }
 
 /// Linux's word on this process.

@@ -19,9 +19,9 @@ use tokio::time::timeout;
 
 use crate::budget::{NoShare, Share};
 use crate::chat::Chat;
-use crate::desk::Job;
 use crate::door::{Stranger, random_hex, stranger};
-use crate::metrics;
+use crate::job::{Job, Place};
+use crate::metrics::Gauges;
 use crate::picture::Pictures;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -87,7 +87,15 @@ async fn routed(shared: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<An
         ("/v1/chat/completions", _) => chat(shared, &head.headers, body).await,
         ("/metrics", _) => {
             const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-            Ok(answer(StatusCode::OK, PROMETHEUS, metrics::text(shared)))
+            let gauges = Gauges {
+                waiting: shared.waiting(),
+                held_bytes: shared.budget.taken(),
+            };
+            Ok(answer(
+                StatusCode::OK,
+                PROMETHEUS,
+                shared.metrics.text(&gauges),
+            ))
         }
         ("/v1/models", _) => {
             let all = json!({"object": "list", "data": [told::model(shared)]});
@@ -210,7 +218,7 @@ fn begin_chat(
     shared: &Shared,
     headers: &HeaderMap,
     body: &Incoming,
-) -> Result<(Share, crate::shared::Place), Refusal> {
+) -> Result<(Share, Place), Refusal> {
     if shared.is_ending() {
         return Err(is_ending());
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::Options;
 use crate::budget::Budget;
-use crate::desk::Job;
 use crate::door::{Names, random_hex};
 use crate::error::Result;
+use crate::job::{Job, Place};
 use crate::metrics::Metrics;
 
 pub(crate) struct Shared {
@@ -27,9 +27,6 @@ pub(crate) struct Shared {
     places: Arc<Semaphore>,
     jobs: Sender<Job>,
 }
-
-/// A place in the queue, given back when it is dropped.
-pub(crate) type Place = OwnedSemaphorePermit;
 
 impl Shared {
     /// # Errors

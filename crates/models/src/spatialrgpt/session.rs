@@ -23,14 +23,14 @@ impl Session {
     ///
     /// # Errors
     /// What is wrong with the model or the picture, by name.
-    pub fn open(settings: &Settings, located: &Located, picture: &MarkedPicture) -> Result<Self> {
+    pub fn open(settings: &Settings, located: &Located, picture: MarkedPicture) -> Result<Self> {
         let located = Located {
             // Nobody asks it where the depth is given.
             depth_model: (located.depth_model.clone()).filter(|_| picture.depth.is_none()),
             ..located.clone()
         };
         let respondent = Respondent::load(settings, &located)?;
-        let view = respondent.view(picture)?;
+        let view = respondent.view(&picture)?;
         Ok(Self {
             conversation: respondent.conversation(&view),
             features: respondent.encode(view)?,
