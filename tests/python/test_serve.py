@@ -1,7 +1,7 @@
 """`spatial-reward serve` asked by the official `openai` client: answers are those of `ask`, whoever else asks.
 
-Needs a program with the model, in SPATIAL_REWARD_BIN (`scripts/test python` builds one). SERVE_REQUESTS (optional) is how many
-requests the eight clients send in all; docs/serve.md gives the figures of 1000.
+Needs a program with the model, in SPATIAL_REWARD_BIN (`scripts/test python` builds one). SERVE_REQUESTS (optional)
+is how many requests the eight clients send in all; docs/serve.md gives the figures of 1000.
 """
 
 import base64
@@ -210,7 +210,7 @@ def test_eight_clients_hear_what_ask_says(serve, cases, asked):
 
     def together():
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as clients:
-            return sum(clients.map(client, range(CLIENTS)), [])
+            return [wrong for one in clients.map(client, range(CLIENTS)) for wrong in one]
 
     begin = time.monotonic()
     assert together() == []
@@ -223,7 +223,8 @@ def test_eight_clients_hear_what_ask_says(serve, cases, asked):
     assert answers == REQUESTS // 2 * 2
     batches = server.metric("spatial_reward_batches_total")
     print(
-        f"\n{answers:.0f} requests of {CLIENTS} clients, half of them in {took:.1f} s, {answers / batches:.1f} together;"
+        f"\n{answers:.0f} requests of {CLIENTS} clients, the first half in {took:.1f} s,"
+        f" {answers / batches:.1f} together;"
         f" memory {before / 1e6:.0f} MB after the first half and {after / 1e6:.0f} MB after the second"
     )
     assert after - before < GROWTH_BYTES
