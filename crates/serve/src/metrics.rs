@@ -21,6 +21,7 @@ pub(crate) struct Metrics(Mutex<Counts>);
 struct Counts {
     /// By the answer's status.
     requests: BTreeMap<u16, u64>,
+    questions: u64,
     answers: u64,
     abandoned: u64,
     batches: u64,
@@ -42,6 +43,11 @@ impl Metrics {
     /// A request was answered, whatever with.
     pub(crate) fn request(&self, status: u16) {
         *self.counts().requests.entry(status).or_default() += 1;
+    }
+
+    /// A question was handed to the model.
+    pub(crate) fn question(&self) {
+        self.counts().questions += 1;
     }
 
     /// A question waited.
@@ -125,6 +131,11 @@ impl Metrics {
             &requests,
         );
         for (name, help, value) in [
+            (
+                "questions",
+                "Questions that were handed to the model.",
+                counts.questions as f64,
+            ),
             ("answers", "Answers of the model.", counts.answers as f64),
             (
                 "abandoned",

@@ -60,6 +60,7 @@ impl Shared {
     /// Hands a question to the model. Where that has ended, the job is dropped, which whoever waits for it learns.
     pub(crate) fn hand(&self, job: Job) {
         let _ = self.jobs.send(job);
+        self.metrics.question();
     }
 
     pub(crate) fn is_ending(&self) -> bool {
