@@ -26,6 +26,8 @@ from PIL import Image
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from conftest import ROOT
+
 REQUESTS = int(os.environ.get("SERVE_REQUESTS", "64"))
 CLIENTS = 8
 # As many different questions as are asked of `ask`, which loads the model for each.
@@ -231,6 +233,17 @@ def test_eight_clients_hear_what_ask_says(serve, cases, asked):
     assert server.metric("spatial_reward_held_bytes") == 0
     code, log = server.end()
     assert (code, "ERROR" in log) == (0, False), log
+
+
+def test_the_worker_on_the_page_measures(serve, cases, asked):
+    # given what docs/serve.md shows, with this server's address and model
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "serve.md").read_text(), re.DOTALL)
+    code = code.replace("http://127.0.0.1:8000/v1", serve().address).replace("CHECKPOINT", "nano")
+    worker = {}
+    exec(code, worker)
+    # when it is asked for a distance, then that is what `ask` states
+    jpeg = cases[0].ask[0].read_bytes()
+    assert worker["distance_m"](jpeg, *cases[0].body["regions"]) == asked[0]["distance_m"]
 
 
 def test_a_stream_brings_the_same_answer(serve, cases, asked):
