@@ -356,8 +356,8 @@ pub(crate) struct Serve {
     /// A file with the token that clients have to send (api_key of OpenAI's clients) [default: SPATIAL_REWARD_TOKEN].
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// A name by which this machine is asked for beyond itself, as the header Host has it. May be given several times; addresses
-    /// need none.
+    /// A name beside localhost by which the server is asked for, as the header Host has it. May be given several times; with a
+    /// token, addresses need none.
     #[arg(long, value_name = "NAME")]
     pub host_name: Vec<String>,
     /// What the model is called [default: the last part of --model].

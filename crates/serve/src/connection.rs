@@ -50,9 +50,9 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: &Ato
             Ok(place) => {
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    shared.metrics.connect();
-                    connected(stream, &shared).await;
-                    shared.metrics.disconnect();
+                    let counted = Counted::new(&shared);
+                    connected(stream, counted.0).await;
+                    drop(counted);
                     drop(place);
                 });
             }
@@ -72,6 +72,22 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: &Ato
     let end = Instant::now() + shared.options.limits.end;
     while shared.metrics.connections() > 0 && Instant::now() < end {
         sleep(LOOK_UP / 2).await;
+    }
+}
+
+/// A connection as long as it is there, however it ends.
+struct Counted<'a>(&'a Arc<Shared>);
+
+impl<'a> Counted<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Self {
+        shared.metrics.connect();
+        Self(shared)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.disconnect();
     }
 }
 

@@ -77,9 +77,9 @@ pub(crate) fn random_hex<const BYTES: usize>() -> Result<String> {
 /// The names by which a server may be asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// Beside this machine's own, where a token is asked for: without the port.
+    /// Beside this machine's own; without the port.
     pub others: Vec<String>,
-    /// Any address may stand in a name's place; none leads a browser to where its page does not come from.
+    /// Any address may stand in a name's place: no name server gives those to another machine.
     pub addresses: bool,
 }
 

@@ -91,7 +91,7 @@ pub struct Options {
     pub address: SocketAddr,
     /// What has to be known to ask. Beyond loopback there must be one.
     pub token: Option<Token>,
-    /// Names of this machine by which it may be asked for, beside those of loopback.
+    /// Names by which it may be asked for, beside those of loopback; where there is a token, addresses need none.
     pub names: Vec<String>,
     /// What the model is called.
     pub model: String,

@@ -63,21 +63,20 @@ async fn routed(shared: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<An
     let path = head.uri.path();
     let model = path.strip_prefix("/v1/models/");
     let expected = match path {
-        "/v1/chat/completions" => Method::POST,
-        "/health" | "/metrics" | "/v1/models" => Method::GET,
-        _ if model.is_some() => Method::GET,
-        _ => Method::OPTIONS,
+        "/v1/chat/completions" => Some(Method::POST),
+        "/health" | "/metrics" | "/v1/models" => Some(Method::GET),
+        _ => model.map(|_| Method::GET),
     };
     let allowed = admitted(shared, head).and_then(|()| match expected {
-        Method::OPTIONS => {
+        None => {
             let why = format!("there is no {path} here: /v1/chat/completions and /v1/models");
             Err(Refusal::new(StatusCode::NOT_FOUND, why))
         }
-        _ if head.method != expected => {
+        Some(expected) if head.method != expected => {
             let why = format!("{path} takes {expected}");
             Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, why))
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
     });
     if let Err(refusal) = allowed {
         pass_over(shared, body).await;

@@ -65,10 +65,7 @@ impl Server {
         };
         let names = Names {
             addresses: options.token.is_some(),
-            others: match options.token {
-                Some(_) => options.names.clone(),
-                None => Vec::new(),
-            },
+            others: options.names.clone(),
         };
         let (shared, jobs) = Shared::new(options, names)?;
         let shared = Arc::new(shared);
