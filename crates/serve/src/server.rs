@@ -40,7 +40,7 @@ impl Server {
         self.address
     }
 
-    /// Answers until `stop` is set; then what was begun is finished, as long as [`Limits::end`] lets it. How many answers were
+    /// Answers until `stop` is set; then what was begun is finished, as long as [`Limits::end`](crate::Limits::end) lets it. How many answers were
     /// given.
     ///
     /// # Errors
