@@ -93,7 +93,7 @@ mod tests {
         picture
             .write_to(&mut whole, image::ImageFormat::Png)
             .unwrap();
-        let head = &whole.get_ref()[..40];
+        let head = &whole.get_ref()[..44];
         let file = Path::new("picture");
         // then its size is known, and nothing else
         assert_eq!(encoded_size(head, file).unwrap(), (70, 30));
