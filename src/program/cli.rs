@@ -8,6 +8,7 @@
 )]
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
     Pick(Box<Pick>),
+    Serve(Box<Serve>),
     Dataset(Box<Dataset>),
     Node(Node),
     /// Measure frames that another process sends (it has no model of its own).
@@ -367,6 +369,57 @@ pub(crate) struct Ask {
     /// Settings as YAML; see config/default.yaml for all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelOptions,
+}
+
+/// Answer other programs' questions about pictures, as a chat endpoint in OpenAI's form.
+///
+/// Loads the vision-language model once and answers POST /v1/chat/completions: what `ask` would say about the same picture,
+/// regions and question. Pictures come as data URLs, regions as the field `regions` of the request; nothing is ever fetched.
+/// On this machine alone unless --listen says otherwise, which needs a token.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward serve --model CHECKPOINT                on http://127.0.0.1:8000/v1
+  spatial-reward serve --model CHECKPOINT --listen 0.0.0.0:8000 --token-file token
+  openssl rand -hex 16 > token                           makes one
+
+Also there: GET /v1/models, /health and /metrics (Prometheus). Busy, it says 429 and when to ask again.
+SIGINT and SIGTERM: what was begun is answered, then it ends. docs/serve.md has the fields of a request.
+Exit codes: 0 fine, 1 error, 2 usage.")]
+pub(crate) struct Serve {
+    /// Where it listens; port 0 takes any that is free. The address that it prints is the base_url of OpenAI's clients.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// A file with the token that clients have to send (api_key of OpenAI's clients) [default: SPATIAL_REWARD_TOKEN].
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// A name beside localhost by which the server is asked for, as the header Host has it. May be given several times; with a
+    /// token, addresses need none.
+    #[arg(long, value_name = "NAME")]
+    pub host_name: Vec<String>,
+    /// What the model is called [default: the last part of --model].
+    #[arg(long, value_name = "NAME")]
+    pub model_name: Option<String>,
+    /// Settings as YAML; see config/default.yaml for all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Questions that wait or are answered; the next one is told to come back (429).
+    #[arg(long, help_heading = "Limits", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub queue: u32,
+    /// Connections at a time.
+    #[arg(long, help_heading = "Limits", value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub connections: u32,
+    /// The longest request.
+    #[arg(long, help_heading = "Limits", value_name = "MB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub body_mb: u32,
+    /// The largest picture.
+    #[arg(long, help_heading = "Limits", value_name = "MP", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub megapixels: u32,
+    /// What all requests hold together in memory, their decoded pictures among it.
+    #[arg(long, help_heading = "Limits", value_name = "MB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
+    pub memory_mb: u32,
     #[command(flatten)]
     pub model: ModelOptions,
 }

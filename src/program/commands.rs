@@ -10,6 +10,7 @@ pub(super) mod inspect;
 pub(super) mod label;
 pub(crate) mod output;
 mod pick;
+mod serve;
 pub(crate) mod settings;
 pub(crate) mod signals;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Pick(options) => pick::run(*options, terminal),
+        Command::Serve(options) => serve::run(*options, terminal),
         Command::Dataset(options) => dataset::run(*options, terminal),
         Command::Estimate => estimate::run(),
         Command::Node(options) => live(&options, terminal),

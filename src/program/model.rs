@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use spatial_reward_core::estimator::{Estimators, Registration};
 use spatial_reward_core::progress::OnProgress;
-use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
 use spatial_reward_core::settings::{Config, Settings};
 use spatial_reward_models::nn::hub::HubOptions;
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
+use spatial_reward_serve::Unanswered;
 
 use crate::program::logging::Terminal;
 use elsewhere::Elsewhere;
@@ -77,6 +78,36 @@ fn located(model: String, terminal: &Terminal) -> anyhow::Result<PathBuf> {
     let located = locate(&settings, &mut |progress| Terminal::show(&bar, progress));
     bar.finish_and_clear();
     Ok(located?.model)
+}
+
+/// The model for questions of many.
+pub(crate) struct Respondent(spatialrgpt::Respondent);
+
+impl Respondent {
+    /// # Errors
+    /// What is wrong with the model, by name.
+    pub(crate) fn load(settings: &Settings, progress: OnProgress<'_>) -> Result<Self> {
+        let located = locate(settings, progress)?;
+        Ok(Self(spatialrgpt::Respondent::load(settings, &located)?))
+    }
+
+    /// Answers questions that have nothing to do with each other, in their order.
+    pub(crate) fn answer(&self, asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
+        let answers = self.0.answer(asked).into_iter();
+        let in_words = answers.map(|answer| {
+            answer.map_err(|unanswered| match unanswered {
+                // Whoever asks cannot choose another model.
+                spatialrgpt::Unanswered::Refused(error) => Unanswered::Refused(error.to_string()),
+                spatialrgpt::Unanswered::Failed(error) => {
+                    Unanswered::Failed(match remedy(&error) {
+                        Some(remedy) => format!("{error}: {remedy}"),
+                        None => error.to_string(),
+                    })
+                }
+            })
+        });
+        in_words.collect()
+    }
 }
 
 /// Finds the models that the settings name on this machine, or downloads them. The hub's own tools say in the

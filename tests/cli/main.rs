@@ -36,6 +36,8 @@ mod odd_bags;
 mod picking;
 mod registration;
 mod runs;
+#[cfg(feature = "torch")]
+mod serving;
 mod signals;
 mod std_calibrations;
 mod stuck;

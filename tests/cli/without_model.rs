@@ -23,6 +23,13 @@ fn asking_says_how_to_get_the_model() {
 }
 
 #[test]
+fn serving_says_how_to_get_the_model() {
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let ended = run_saying("", &serve).expect_error(&["not in this build", "--features torch"]);
+    assert!(ended.stdout.is_empty(), "nobody is told to ask: {ended}");
+}
+
+#[test]
 fn labelling_with_the_model_says_how_to_get_it_and_writes_nothing() {
     let (_guard, folder) = folder_with(&approach(3));
     let model = checkpoint();

@@ -28,10 +28,11 @@ def blocks(language):
         pytest.param(code, id=f"{page.name}-{number}")
         for page in PAGES
         for number, code in enumerate(re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL))
-        # The Python package's are run where it is installed (tests/python/wheel/test_pages.py), and what a data set of
-        # LeRobot is labelled by is no configuration of the program (tests/python/wheel/test_lerobot.py).
+        # The Python package's are run where it is installed (tests/python/wheel/test_pages.py), what asks a server
+        # there (test_serve.py), and what a data set of LeRobot is labelled by is no configuration of the program
+        # (tests/python/wheel/test_lerobot.py).
         if not re.search(r"^(import|from) spatial_reward", code, re.MULTILINE)
-        and not (language == "yaml" and page.name == "lerobot.md")
+        and (language, page.name) not in {("yaml", "lerobot.md"), ("python", "serve.md")}
     ]
 
 
@@ -83,7 +84,9 @@ def test_every_configuration_is_accepted(configuration, run, sample_bag, tmp_pat
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("command", ["label", "evaluate", "inspect", "pick", "ask", "dataset", "train", "node"])
+@pytest.mark.parametrize(
+    "command", ["label", "evaluate", "inspect", "pick", "ask", "dataset", "train", "serve", "node"]
+)
 def test_options_shown_exist(run, command):
     # What follows --ros-args is ROS's own.
     shown = [line.split("--ros-args")[0] for line in lines(f"spatial-reward {command} ")]

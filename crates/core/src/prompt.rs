@@ -106,6 +106,27 @@ impl Conversation {
         }
         answer
     }
+
+    /// A question that was answered elsewhere, and the answer as [`answered`](Self::answered) gave it: what is asked next
+    /// follows on both. Of a region that the question mentions twice the answer is taken to mean the first mention.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn go_on(&mut self, question: &str, answer: &str) -> Result<()> {
+        self.ask(question)?;
+        let mentions = self.asked.as_ref().map_or(&[][..], |asked| &asked.mentions);
+        let said = with_own_numbers(answer, mentions);
+        self.answered(&said);
+        Ok(())
+    }
+}
+
+/// Replaces each `[n]` by the first mention of region n: the way back from [`with_callers_numbers`].
+fn with_own_numbers(said: &str, mentions: &[usize]) -> String {
+    renumbered(said, |region| {
+        mentions.iter().position(|mention| *mention == region)
+    })
+    .0
 }
 
 /// Replaces each `<regionN>` by its placeholders.
@@ -140,8 +161,17 @@ fn parse(question: &str, with_depth: bool, regions: usize) -> Result<Question> {
 
 /// Replaces each `[n]` by the region that the question's n-th mention is of.
 fn with_callers_numbers(said: &str, mentions: &[usize]) -> AnswerText {
+    let (text, unknown_regions) = renumbered(said, |mention| mentions.get(mention).copied());
+    AnswerText {
+        text,
+        unknown_regions,
+    }
+}
+
+/// Replaces the number of each `[n]`, and says whether there was one that has no other.
+fn renumbered(said: &str, other: impl Fn(usize) -> Option<usize>) -> (String, bool) {
     let mut text = String::with_capacity(said.len());
-    let mut unknown_regions = false;
+    let mut has_unknown = false;
     let mut parts = said.split('[');
     text.push_str(parts.next().unwrap_or_default());
     for part in parts {
@@ -152,21 +182,18 @@ fn with_callers_numbers(said: &str, mentions: &[usize]) -> AnswerText {
         };
         // The model writes numbers without leading zeros: "[01]" is none of them.
         let plain = digits == "0" || !digits.starts_with('0');
-        let mention = digits.parse::<usize>().ok().filter(|_| plain);
-        match mention.and_then(|mention| mentions.get(mention)) {
-            Some(region) => text.push_str(&region.to_string()),
+        let number = digits.parse::<usize>().ok().filter(|_| plain);
+        match number.and_then(&other) {
+            Some(number) => text.push_str(&number.to_string()),
             None => {
-                unknown_regions = true;
+                has_unknown = true;
                 text.push_str(digits);
             }
         }
         text.push(']');
         text.push_str(rest);
     }
-    AnswerText {
-        text,
-        unknown_regions,
-    }
+    (text, has_unknown)
 }
 
 /// Splits `12>rest` into its digits and the rest, if there are digits and then `end`.

@@ -1,6 +1,7 @@
 //! What every network stands on: layers, weights read strictly by name, tokenizers, models found on a hub, and threads
 //! that leave the host its own.
 
+pub mod attention;
 pub mod hub;
 pub mod layers;
 mod outputs;

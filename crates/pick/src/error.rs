@@ -20,7 +20,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The system has no random numbers.
-    #[error("the page's address needs a random number, and the system gives none: {0}")]
-    Random(String),
+    /// The page's address cannot be made.
+    #[error(transparent)]
+    Door(#[from] spatial_reward_serve::Error),
 }

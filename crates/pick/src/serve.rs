@@ -16,8 +16,9 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::door::{CONTENT_POLICY, Token, refusal};
+use crate::door::{CONTENT_POLICY, refusal};
 use crate::shared::{Asked, Boxes, Shared, Wish};
+use spatial_reward_serve::door::Token;
 
 /// A page that asks what is new is answered after so long, new or not.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);

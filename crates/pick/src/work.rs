@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use crate::door::Token;
 use crate::error::{Error, Result};
 use crate::serve::{patience, serve};
 use crate::shared::{BagState, Boxes, OpenState, Shared, State, Wish};
@@ -18,6 +17,7 @@ use crate::told::{boxes_of, in_frames, in_seconds, told};
 use crate::{End, Outcome, Request};
 use spatial_reward_offline::pick::{OpenBag, Progress, Regions, are_drawn};
 use spatial_reward_offline::regions_file::RegionsFile;
+use spatial_reward_serve::door::Token;
 
 /// How often the end is looked for while nothing is wished.
 const LOOK_UP: Duration = Duration::from_millis(100);

@@ -1,12 +1,11 @@
 //! `ask`: questions to the model about regions of one picture.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
-use serde::Serialize;
-use spatial_reward_core::frame::{BoundingBox, ColorImage};
-use spatial_reward_core::imaging::{self, GrayImage, Mask};
-use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::imaging;
+use spatial_reward_core::question::{Encoded, MarkedPicture, Told};
 use spatial_reward_core::settings::PixelBox;
 use spatial_reward_core::{Error, Result};
 
@@ -53,55 +52,16 @@ struct Talk {
 }
 
 fn picture(options: &Ask) -> Result<MarkedPicture> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(Error::io("read", path));
     let color = imaging::open_color(&options.image)?;
-    let boxes = options
-        .boxes
-        .iter()
-        .map(|PixelBox(bbox)| box_mask(bbox, &color));
-    let masks = options.masks.iter().map(|file| mask_file(file, &color));
-    let masks = boxes.chain(masks).collect::<Result<_>>()?;
-    let depth = options.depth.as_deref();
-    let depth = depth.map(|file| depth_file(file, &color)).transpose()?;
-    Ok(MarkedPicture {
-        color,
-        depth,
-        masks,
-    })
-}
-
-fn box_mask(bbox: &BoundingBox, color: &ColorImage) -> Result<Mask> {
-    let mask = Mask::from_box(bbox, color.width, color.height);
-    if mask.is_empty() {
-        return Err(Error::EmptyBox {
-            bbox: [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max],
-            width: color.width,
-            height: color.height,
-        });
-    }
-    Ok(mask)
-}
-
-fn mask_file(file: &Path, color: &ColorImage) -> Result<Mask> {
-    let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
-    let mask = Mask::from_encoded(&bytes, (color.width, color.height), file)?;
-    if mask.is_empty() {
-        return Err(Error::EmptyMask { path: file.into() });
-    }
-    Ok(mask)
-}
-
-fn depth_file(file: &Path, color: &ColorImage) -> Result<GrayImage> {
-    let depth = imaging::open_gray(file)?;
-    if (depth.width, depth.height) != (color.width, color.height) {
-        return Err(Error::DepthSize {
-            path: file.into(),
-            width: depth.width,
-            height: depth.height,
-            image_width: color.width,
-            image_height: color.height,
-        });
-    }
-    Ok(depth)
+    let boxes: Vec<BoundingBox> = options.boxes.iter().map(|PixelBox(bbox)| *bbox).collect();
+    let masks = options.masks.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let masks = masks.iter().zip(&options.masks);
+    let masks: Vec<Encoded> = masks.map(|(bytes, file)| Encoded { bytes, file }).collect();
+    let depth = options.depth.as_ref().map(read).transpose()?;
+    let depth = depth.as_deref().zip(options.depth.as_deref());
+    let depth = depth.map(|(bytes, file)| Encoded { bytes, file });
+    MarkedPicture::new(color, &boxes, &masks, depth)
 }
 
 impl Talk {
@@ -143,46 +103,9 @@ impl Talk {
             if is_uncalibrated && !std::mem::replace(&mut self.told_uncalibrated, true) {
                 tracing::warn!("{}", advice::NOT_CALIBRATED);
             }
-            let line = serde_json::to_string(&Answered::new(question, &reply))?;
+            let line = serde_json::to_string(&Told::new(question, &reply))?;
             return print(&line);
         }
         print(&reply.text)
-    }
-}
-
-/// What `--json` prints. The keys are a public interface.
-#[derive(Debug, Serialize)]
-struct Answered<'a> {
-    question: &'a str,
-    answer: &'a str,
-    /// The distance that the answer states; null without one.
-    distance_m: Option<f64>,
-    /// One standard deviation of it; null where the model tells none.
-    distance_std_m: Option<f64>,
-    /// Whether that was fitted to truth; null without one.
-    distance_std_calibrated: Option<bool>,
-    confidence: Option<f32>,
-    /// The answer names a region that the question does not mention.
-    unknown_regions: bool,
-    /// The model ended by itself.
-    complete: bool,
-    prompt: &'a str,
-    seconds: f64,
-}
-
-impl<'a> Answered<'a> {
-    fn new(question: &'a str, reply: &'a Reply) -> Self {
-        Self {
-            question,
-            answer: &reply.text,
-            distance_m: reply.distance_m,
-            distance_std_m: reply.distance_std_m,
-            distance_std_calibrated: (reply.distance_std_m).map(|_| reply.std_is_calibrated),
-            confidence: reply.confidence,
-            unknown_regions: reply.unknown_regions,
-            complete: reply.complete,
-            prompt: &reply.prompt,
-            seconds: reply.seconds,
-        }
     }
 }

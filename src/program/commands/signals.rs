@@ -29,11 +29,20 @@ pub(crate) fn end_on_signal(
     terminal: &Terminal,
     way_out: &'static str,
 ) -> anyhow::Result<Arc<AtomicBool>> {
+    end_on_signal_within(terminal, PATIENCE, way_out)
+}
+
+/// The same with another time than a second.
+pub(crate) fn end_on_signal_within(
+    terminal: &Terminal,
+    patience: Duration,
+    way_out: &'static str,
+) -> anyhow::Result<Arc<AtomicBool>> {
     let terminal = terminal.clone();
     on_signal(move || {
         let terminal = terminal.clone();
         thread::spawn(move || {
-            thread::sleep(PATIENCE);
+            thread::sleep(patience);
             end_now(terminal, way_out);
         });
     })

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use spatial_reward_core::estimator::Registration;
 use spatial_reward_core::progress::OnProgress;
-use spatial_reward_core::question::{MarkedPicture, Reply};
+use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
+use spatial_reward_serve::Unanswered;
 
 use crate::program::cli::{Quantise, Train};
 use crate::program::logging::Terminal;
@@ -58,6 +59,22 @@ impl Session {
     /// # Errors
     /// None.
     pub(crate) fn ask(&mut self, _question: &str) -> anyhow::Result<Reply> {
+        match *self {}
+    }
+}
+
+/// The model for questions of many; there is none in this build.
+pub(crate) enum Respondent {}
+
+impl Respondent {
+    /// # Errors
+    /// That it is not there, always.
+    pub(crate) fn load(_settings: &Settings, _progress: OnProgress<'_>) -> anyhow::Result<Self> {
+        Err(not_in_this_build())
+    }
+
+    /// Never called: there is none to call it on.
+    pub(crate) fn answer(&self, _asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
         match *self {}
     }
 }

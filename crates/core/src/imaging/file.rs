@@ -1,8 +1,9 @@
-//! Pictures from files: PNG and JPEG.
+//! Pictures from files, or from bytes that are like one: PNG, JPEG and WebP.
 
+use std::io::Cursor;
 use std::path::Path;
 
-use image::DynamicImage;
+use image::{DynamicImage, ImageReader};
 
 use super::GrayImage;
 use super::fence::fenced;
@@ -15,7 +16,15 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Picture`] if it is no such picture.
 pub fn open_color(path: &Path) -> Result<ColorImage> {
-    let picture = open(path)?.to_rgb8();
+    decode_color(&read(path)?, path)
+}
+
+/// The same from a file's bytes; `file` is only named in errors.
+///
+/// # Errors
+/// [`Error::Picture`] if they are no such picture.
+pub fn decode_color(bytes: &[u8], file: &Path) -> Result<ColorImage> {
+    let picture = decode(bytes, file)?.to_rgb8();
     Ok(ColorImage {
         width: picture.width(),
         height: picture.height(),
@@ -29,7 +38,15 @@ pub fn open_color(path: &Path) -> Result<ColorImage> {
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Picture`] if it is no such picture.
 pub fn open_gray(path: &Path) -> Result<GrayImage> {
-    let picture = open(path)?.to_luma8();
+    decode_gray(&read(path)?, path)
+}
+
+/// The same from a file's bytes; `file` is only named in errors.
+///
+/// # Errors
+/// [`Error::Picture`] if they are no such picture.
+pub fn decode_gray(bytes: &[u8], file: &Path) -> Result<GrayImage> {
+    let picture = decode(bytes, file)?.to_luma8();
     Ok(GrayImage {
         width: picture.width(),
         height: picture.height(),
@@ -37,10 +54,52 @@ pub fn open_gray(path: &Path) -> Result<GrayImage> {
     })
 }
 
-fn open(path: &Path) -> Result<DynamicImage> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    fenced(|| image::load_from_memory(&bytes)).map_err(|message| Error::Picture {
-        path: path.to_path_buf(),
+/// Width and height in pixels as a file's bytes tell them, none of which is decoded for it; `file` is only named in errors.
+///
+/// # Errors
+/// [`Error::Picture`] if they are no such picture.
+pub fn encoded_size(bytes: &[u8], file: &Path) -> Result<(u32, u32)> {
+    let size = || {
+        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        reader?.into_dimensions()
+    };
+    fenced(size).map_err(refused(file))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(Error::io("read", path))
+}
+
+fn decode(bytes: &[u8], file: &Path) -> Result<DynamicImage> {
+    fenced(|| image::load_from_memory(bytes)).map_err(refused(file))
+}
+
+fn refused(file: &Path) -> impl FnOnce(String) -> Error {
+    move |message| Error::Picture {
+        path: file.to_path_buf(),
         message,
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_is_told_without_the_pixels() {
+        // given the head of a picture whose pixels are missing
+        let mut whole = Cursor::new(Vec::new());
+        let picture = DynamicImage::new_rgb8(70, 30);
+        picture
+            .write_to(&mut whole, image::ImageFormat::Png)
+            .unwrap();
+        let head = &whole.get_ref()[..44];
+        let file = Path::new("picture");
+        // then its size is known, and nothing else
+        assert_eq!(encoded_size(head, file).unwrap(), (70, 30));
+        assert!(decode_color(head, file).is_err());
+        assert_eq!(decode_color(whole.get_ref(), file).unwrap().width, 70);
+        let error = encoded_size(b"text", file).unwrap_err().to_string();
+        assert!(error.contains("picture"), "{error}");
+    }
 }

@@ -238,3 +238,21 @@ fn only_the_answers_ends_are_cleaned() {
         assert_eq!(template.clean(generated), cleaned);
     }
 }
+
+#[test]
+fn a_conversation_goes_on_from_what_was_said_elsewhere() {
+    // given a conversation, and what came out of its first turn
+    let first = "Is <region2> left of <region0>? [5]";
+    let mut whole = conversation(3);
+    whole.ask(first).unwrap();
+    let said = whole.answered("[1] is right of [0], [7] is not.").text;
+    assert_eq!(said, "[0] is right of [2], [7] is not.");
+    // when another one goes on from that
+    let mut other = conversation(3);
+    other.go_on(first, &said).unwrap();
+    // then both ask the same
+    let second = "And how far is <region1>?";
+    assert_eq!(other.ask(second).unwrap(), whole.ask(second).unwrap());
+    // and a question that cannot be asked was not
+    assert!(other.go_on("Is <region3> tall?", "Yes").is_err());
+}

@@ -208,7 +208,18 @@ impl CompactLinear {
         self.shifted(self.weight.multiply_alone(x))
     }
 
+    /// The same into `y`.
+    pub fn forward_into(&self, x: &[f32], y: &mut [f32]) {
+        self.weight.multiply_into(x, y);
+        self.shift(y);
+    }
+
     fn shifted(&self, mut y: Vec<f32>) -> Vec<f32> {
+        self.shift(&mut y);
+        y
+    }
+
+    fn shift(&self, y: &mut [f32]) {
         if !self.bias.is_empty() {
             for y in y.chunks_exact_mut(self.bias.len()) {
                 for (y, bias) in y.iter_mut().zip(&self.bias) {
@@ -216,7 +227,6 @@ impl CompactLinear {
                 }
             }
         }
-        y
     }
 }
 

@@ -1,8 +1,6 @@
 //! A product of rows with a matrix, its outputs shared out among a team.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::team::share_if;
+use super::team::in_parts;
 
 /// What one thread takes at a time: as many bytes of weights as stay near it while all rows pass, and no more than so many
 /// outputs, for there must be something to share.
@@ -26,17 +24,8 @@ pub(super) fn share_out(
     let size = (at_once * rows).max(1);
     let mut sums = vec![0.0_f32; rows * outputs]; // chunk by chunk (R, outputs of the chunk)
     let firsts = (0..outputs).step_by(at_once.max(1));
-    {
-        let chunks = Mutex::new(firsts.clone().zip(sums.chunks_mut(size)));
-        let work = || {
-            loop {
-                let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((first, sums)) = next else { break };
-                product(first, sums);
-            }
-        };
-        share_if(products, work);
-    }
+    let chunks = firsts.clone().zip(sums.chunks_mut(size));
+    in_parts(products, chunks, |(first, sums)| product(first, sums));
     if rows == 1 || at_once >= outputs {
         return sums;
     }

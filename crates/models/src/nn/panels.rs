@@ -256,20 +256,44 @@ impl Panels {
 
     /// Some of the outputs, as if the others were not there: (R, in) -> (R, count).
     pub fn multiply_part(&self, x: &[f32], first: usize, count: usize) -> Vec<f32> {
-        let range = Part { first, count };
-        self.multiply_by(Instructions::fastest(), Sharing::Team, x, range)
+        let by = Instructions::fastest();
+        self.prepared(by, x, |rows, product| {
+            self.share_out(rows, first, count, product)
+        })
     }
 
     /// The same as [`multiply`](Self::multiply) on this thread alone: for who has shared out the rows.
     pub fn multiply_alone(&self, x: &[f32]) -> Vec<f32> {
-        self.multiply_by(Instructions::fastest(), Sharing::Nobody, x, self.whole())
+        let mut y = vec![0.0; x.len() / self.inputs.max(1) * self.outputs];
+        self.multiply_into(x, &mut y);
+        y
     }
 
-    fn whole(&self) -> Part {
-        Part {
-            first: 0,
-            count: self.outputs,
-        }
+    /// The same into `y`.
+    pub fn multiply_into(&self, x: &[f32], y: &mut [f32]) {
+        self.multiply_by(Instructions::fastest(), x, y);
+    }
+
+    fn multiply_by(&self, by: Instructions, x: &[f32], y: &mut [f32]) {
+        self.prepared(by, x, |rows, product| {
+            let outputs = self.outputs.next_multiple_of(LANES);
+            let whole = |sums: &mut [f32]| {
+                product(Product {
+                    first: 0,
+                    rows,
+                    sums,
+                })
+            };
+            if outputs == self.outputs {
+                return whole(y);
+            }
+            let mut sums = vec![0.0; rows * outputs];
+            whole(&mut sums);
+            let each = y.chunks_exact_mut(self.outputs.max(1));
+            for (y, sums) in each.zip(sums.chunks_exact(outputs.max(1))) {
+                y.copy_from_slice(&sums[..self.outputs]);
+            }
+        });
     }
 
     /// (..., in) -> (..., count): some of the outputs in the type of `x`.
@@ -283,7 +307,13 @@ impl Panels {
         y.f_reshape(shape)?.f_to_kind(x.kind())
     }
 
-    fn multiply_by(&self, by: Instructions, sharing: Sharing, x: &[f32], part: Part) -> Vec<f32> {
+    /// Brings rows into the form that the weights are multiplied with; `then` is given how many they are, and what fills sums.
+    fn prepared<T>(
+        &self,
+        by: Instructions,
+        x: &[f32],
+        then: impl FnOnce(usize, &(dyn Fn(Product) + Sync)) -> T,
+    ) -> T {
         let rows = x.len() / self.inputs.max(1);
         let weights = self.memory.steps();
         match &self.weights {
@@ -292,21 +322,19 @@ impl Panels {
                 match bits {
                     Bits::Eight => {
                         let of = OfGroups::<false> { weights, shared, x };
-                        self.share_out(sharing, rows, part, |product| by.run(product, of))
+                        then(rows, &|product| by.run(product, of))
                     }
                     Bits::Four => {
                         let of = OfGroups::<true> { weights, shared, x };
-                        self.share_out(sharing, rows, part, |product| by.run(product, of))
+                        then(rows, &|product| by.run(product, of))
                     }
                 }
             }
             Weights::Floats => {
                 let columns = self.inputs;
-                let of = OfFloats {
-                    weights,
-                    x: Rows { values: x, columns },
-                };
-                self.share_out(sharing, rows, part, |product| by.run(product, of))
+                let x = Rows { values: x, columns };
+                let of = OfFloats { weights, x };
+                then(rows, &|product| by.run(product, of))
             }
             Weights::Pairs | Weights::Halves => {
                 let padded = (self.inputs % 2 != 0).then(|| rows::padded(x, self.inputs));
@@ -316,53 +344,36 @@ impl Panels {
                     let values = &rows::halves(x);
                     let x = Rows { values, columns };
                     let of = OfHalves { weights, x };
-                    return self.share_out(sharing, rows, part, |product| {
-                        by.run_halves(product, of);
-                    });
+                    return then(rows, &|product| by.run_halves(product, of));
                 }
-                let x = Rows {
-                    values: x.as_chunks().0,
-                    columns,
-                };
+                let values = x.as_chunks().0;
+                let x = Rows { values, columns };
                 let of = OfPairs { weights, x };
-                self.share_out(sharing, rows, part, |product| by.run(product, of))
+                then(rows, &|product| by.run(product, of))
             }
         }
     }
 
-    /// Whole panels are shared out.
+    /// Some of the outputs, whole panels shared out among the team.
     fn share_out(
         &self,
-        sharing: Sharing,
         rows: usize,
-        Part { first, count }: Part,
-        product: impl Fn(Product) + Sync,
+        first: usize,
+        count: usize,
+        product: &(dyn Fn(Product) + Sync),
     ) -> Vec<f32> {
         let panels = first / LANES..(first + count).div_ceil(LANES);
         let outputs = panels.len() * LANES;
-        let y = match sharing {
-            Sharing::Team => {
-                let steps = self.inputs.div_ceil(self.weights.inputs_a_step());
-                let at_once = outputs::at_once(steps * STEP / LANES).next_multiple_of(4 * LANES);
-                let products = rows * outputs * self.inputs;
-                outputs::share_out(rows, outputs, at_once, products, |first, sums| {
-                    product(Product {
-                        first: panels.start + first / LANES,
-                        rows,
-                        sums,
-                    });
-                })
-            }
-            Sharing::Nobody => {
-                let mut sums = vec![0.0; rows * outputs];
-                product(Product {
-                    first: panels.start,
-                    rows,
-                    sums: &mut sums,
-                });
-                sums
-            }
-        };
+        let steps = self.inputs.div_ceil(self.weights.inputs_a_step());
+        let at_once = outputs::at_once(steps * STEP / LANES).next_multiple_of(4 * LANES);
+        let products = rows * outputs * self.inputs;
+        let y = outputs::share_out(rows, outputs, at_once, products, |first, sums| {
+            product(Product {
+                first: panels.start + first / LANES,
+                rows,
+                sums,
+            });
+        });
         if outputs == count {
             return y;
         }
@@ -373,20 +384,6 @@ impl Panels {
         }
         cut
     }
-}
-
-/// Some outputs.
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    first: usize,
-    count: usize,
-}
-
-/// Who takes part in a product.
-#[derive(Debug, Clone, Copy)]
-enum Sharing {
-    Team,
-    Nobody,
 }
 
 /// Writes every part of `size` bytes, given its index.
@@ -482,6 +479,13 @@ mod tests {
         forms
     }
 
+    /// Products by these instructions.
+    fn by(panels: &Panels, instructions: Instructions, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len() / panels.inputs * panels.outputs];
+        panels.multiply_by(instructions, x, &mut y);
+        y
+    }
+
     fn matrix(values: &[f32], shape: [i64; 2]) -> Tensor {
         Tensor::from_slice(values).reshape(shape)
     }
@@ -554,11 +558,10 @@ mod tests {
                 let panels = Panels::joined(&[groups]).unwrap();
                 let x = random(rows * inputs, 2);
 
-                let portable =
-                    panels.multiply_by(Instructions::Portable, Sharing::Nobody, &x, panels.whole());
+                let portable = by(&panels, Instructions::Portable, &x);
 
                 for instructions in Instructions::available() {
-                    let y = panels.multiply_by(instructions, Sharing::Nobody, &x, panels.whole());
+                    let y = by(&panels, instructions, &x);
                     let are_equal = y
                         .iter()
                         .zip(&portable)
@@ -573,12 +576,11 @@ mod tests {
     fn every_processor_comes_to_the_same_products() {
         for panels in every_form() {
             let x = random(9 * 130, 2);
-            let portable =
-                panels.multiply_by(Instructions::Portable, Sharing::Nobody, &x, panels.whole());
+            let portable = by(&panels, Instructions::Portable, &x);
             let portable: Vec<f64> = portable.into_iter().map(f64::from).collect();
 
             for instructions in Instructions::available() {
-                let y = panels.multiply_by(instructions, Sharing::Nobody, &x, panels.whole());
+                let y = by(&panels, instructions, &x);
 
                 let near = cosine(&y, &portable);
                 assert!(near > 0.99999, "{instructions:?}: {near}");
@@ -592,8 +594,7 @@ mod tests {
         let panels = Panels::joined(&[Groups::of(&[-1.0; 16 * 64], 64, Bits::Eight)]).unwrap();
         for sign in [1.0, -1.0] {
             for instructions in Instructions::available() {
-                let y =
-                    panels.multiply_by(instructions, Sharing::Nobody, &[sign; 64], panels.whole());
+                let y = by(&panels, instructions, &[sign; 64]);
 
                 assert!(
                     y.iter().all(|y| (y + 64.0 * sign).abs() < 0.3),

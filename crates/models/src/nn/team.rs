@@ -5,8 +5,8 @@
 //! answer. The threads are the model's own: rayon's global pool is the host's.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -115,6 +115,22 @@ pub fn share_if(products: usize, work: impl Fn() + Sync) {
         true => work(),
         false => share(work),
     }
+}
+
+/// Does the work on every part, shared out where there are enough products of two numbers in all.
+pub fn in_parts<T: Send>(
+    products: usize,
+    parts: impl Iterator<Item = T> + Send,
+    work: impl Fn(T) + Sync,
+) {
+    let parts = Mutex::new(parts);
+    share_if(products, || {
+        loop {
+            let next = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(part) = next else { break };
+            work(part);
+        }
+    });
 }
 
 /// Runs `work` on this thread and on all others of its team at once, and comes back with the last of them. Without a

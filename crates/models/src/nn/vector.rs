@@ -195,11 +195,9 @@ fn by_erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_f32s(x, share)
 }
 
-/// exp(scale (x - the row's largest)) of rows (R, C), each divided by its sum.
-pub fn softmax(x: &mut [f32], columns: usize, scale: f32) {
-    for row in x.chunks_exact_mut(columns.max(1)) {
-        Arch::new().dispatch(Softmax { row, scale });
-    }
+/// exp(scale (x - the largest)) of a row, each divided by their sum.
+pub fn softmax(row: &mut [f32], scale: f32) {
+    Arch::new().dispatch(Softmax { row, scale });
 }
 
 struct Softmax<'a> {
@@ -316,6 +314,16 @@ impl HeadCache {
             self.keys[channel * self.room + position] = *key;
         }
         self.values[position * self.width..][..self.width].copy_from_slice(value);
+    }
+
+    /// A position's channel of its key.
+    pub fn key(&self, position: usize, channel: usize) -> f32 {
+        self.keys[channel * self.room + position]
+    }
+
+    /// The same of its value.
+    pub fn value_at(&self, position: usize, channel: usize) -> f32 {
+        self.values[position * self.width + channel]
     }
 
     /// A channel of the first keys.
@@ -628,7 +636,9 @@ mod tests {
         let normed = rows.layer_norm([columns as i64], Some(&scale), Some(&shift), 1e-6, true);
         expect_near(&layer_norm(&x, &weight, &bias, 1e-6), &normed);
         let mut shares = x.clone();
-        softmax(&mut shares, columns, 0.3);
+        for row in shares.chunks_mut(columns) {
+            softmax(row, 0.3);
+        }
         expect_near(&shares, &(&rows * 0.3).softmax(-1, Kind::Float));
         let mut by_tanh = x.clone();
         let linear = 2.0 * (2.0 / std::f32::consts::PI).sqrt();

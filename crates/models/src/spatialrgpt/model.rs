@@ -406,6 +406,18 @@ impl SpatialRgpt {
         &ids[..first.unwrap_or(0)]
     }
 
+    /// How long [`splice`](Self::splice) makes a prompt, in tokens.
+    pub(super) fn prompt_tokens(&self, ids: &[i64], features: &Features) -> usize {
+        let pictures = ids.iter().filter(|&&id| id == IMAGE_TOKEN).count() as i64;
+        let picture = features
+            .image_features
+            .size()
+            .first()
+            .map_or(0, |rows| rows - 1);
+        let length = ids.len() as i64 + pictures * picture;
+        length.clamp(0, self.config.llm.max_prompt()) as usize
+    }
+
     /// The prompt's embeddings: token ids with the frame's features put in place of `<image>`, `<mask>` and
     /// `<depth>` -> (1, T, hidden). `mentions` are the regions in the order in which the prompt names
     /// them. What is longer than the model takes is cut on the right, as in the original.

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
+use tch::Device;
+
 use super::config::{ModelConfig, Trained};
 use super::draft::Draft;
 use super::generate::{Generated, Limits, Request};
@@ -49,6 +51,8 @@ pub struct Decoded {
     pub spans: Vec<Range<usize>>,
     /// It ended by itself, rather than at the limit of tokens.
     pub stopped: bool,
+    /// Tokens of all that it read, those of the picture among them.
+    pub prompt_tokens: usize,
 }
 
 impl Reasoner {
@@ -115,6 +119,11 @@ impl Reasoner {
         &self.model.config.top.spatial_reward
     }
 
+    /// Where it runs.
+    pub(super) fn device(&self) -> Device {
+        self.model.placement.device
+    }
+
     /// The network.
     pub(super) fn model(&self) -> &SpatialRgpt {
         &self.model
@@ -167,6 +176,18 @@ impl Reasoner {
     /// # Errors
     /// libtorch's, of which memory is the one to expect, or a prompt that the tokenizer refuses.
     pub fn answer(&self, prompts: &[(&Features, &Prompt)]) -> Result<Vec<Decoded>> {
+        self.answer_within(prompts, None)
+    }
+
+    /// The same with answers of so many tokens at most, where that is fewer than the checkpoint was loaded for.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn answer_within(
+        &self,
+        prompts: &[(&Features, &Prompt)],
+        max_new_tokens: Option<usize>,
+    ) -> Result<Vec<Decoded>> {
         let ids = prompts
             .iter()
             .map(|(_, prompt)| self.model.tokenizer.encode_prompt(&prompt.text))
@@ -184,13 +205,29 @@ impl Reasoner {
         if ids.last().is_some_and(|ids| expected.ids != *ids) {
             *expected = Expected::default();
         }
-        let limits = &self.limits;
+        let mut limits = self.limits.clone();
+        limits.max_new_tokens = limits
+            .max_new_tokens
+            .min(max_new_tokens.unwrap_or(usize::MAX));
         let generated = self
             .model
-            .generate(&requests, limits, &mut expected.draft)?;
+            .generate(&requests, &limits, &mut expected.draft)?;
+        let read = requests
+            .iter()
+            .map(|request| self.model.prompt_tokens(request.ids, request.features));
+        let read: Vec<usize> = read.collect();
         drop(requests);
         expected.ids = ids.into_iter().next_back().unwrap_or_default();
-        generated.into_iter().map(|g| self.decode(g)).collect()
+        let decoded = generated
+            .into_iter()
+            .zip(read)
+            .map(|(generated, prompt_tokens)| {
+                Ok(Decoded {
+                    prompt_tokens,
+                    ..self.decode(generated)?
+                })
+            });
+        decoded.collect()
     }
 
     /// The text of generated tokens.
@@ -215,6 +252,7 @@ impl Reasoner {
             ids: generated.ids,
             probabilities: generated.probabilities,
             stopped: generated.stopped,
+            prompt_tokens: 0,
         })
     }
 

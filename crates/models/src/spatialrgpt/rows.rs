@@ -2,15 +2,14 @@
 //! have alone. So a whole guessed answer can be read in one pass, and what it confirms is what single steps would have
 //! given, to the bit. Between libtorch's prompt and this lie only the keys and values.
 
-use std::sync::{Mutex, PoisonError};
-
 use tch::{Kind, Tensor};
 
 use super::llama::{
     Attention, Cache, DecoderLayer, Llama, Mlp, RmsNorm, RotaryEmbedding, Rotation,
 };
+use crate::nn::attention::Head;
 use crate::nn::layers::CompactLinear;
-use crate::nn::team::share_if;
+use crate::nn::team::in_parts;
 use crate::nn::torch::TchResult;
 use crate::nn::vector::{HeadCache, attend, gated, rms_norm};
 
@@ -150,7 +149,7 @@ impl RowDecoder {
         });
         let places: Vec<Place> = places.collect();
         let last = places.len().saturating_sub(1);
-        let logits = self.pass(sequence, embeds, places, last, hidden)?;
+        let logits = self.pass(sequence, embeds, (places, true), last, hidden)?;
         sequence.length += t as usize;
         Ok(logits)
     }
@@ -171,7 +170,7 @@ impl RowDecoder {
             place.step(sequence.length + index);
             places.push(place);
         }
-        self.pass(sequence, &embeds, places, 0, None)
+        self.pass(sequence, &embeds, (places, false), 0, None)
     }
 
     /// Embeddings (N, C) at their places -> logits (N - first, V) of those from `first` on.
@@ -179,7 +178,7 @@ impl RowDecoder {
         &self,
         sequence: &mut Sequence,
         embeds: &Tensor,
-        places: Vec<Place>,
+        (places, is_prompt): (Vec<Place>, bool),
         first: usize,
         mut hidden: Option<&mut Vec<Tensor>>,
     ) -> TchResult<Vec<f32>> {
@@ -187,6 +186,7 @@ impl RowDecoder {
         let mut x = Vec::<f32>::try_from(embeds.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
         let pass = Pass {
             length: sequence.length,
+            is_prompt,
             turns: Turns::of(&self.rope, &places)?,
             places,
         };
@@ -229,6 +229,8 @@ impl Place {
 struct Pass {
     /// Positions that were read before.
     length: usize,
+    /// The rows are the next positions, one after the other, and many.
+    is_prompt: bool,
     places: Vec<Place>,
     turns: Turns,
 }
@@ -350,25 +352,58 @@ impl RowAttention {
                 cache.put(pass.length + node, key, value);
             }
         }
-        let places = &pass.places[first..];
-        let mut y = vec![0.0; places.len() * h * d]; // (N - first, H D)
-        {
-            let work = Mutex::new(y.chunks_exact_mut(d).enumerate());
-            let caches = &*caches;
-            let attention = || {
-                loop {
-                    let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((index, found)) = next else { break };
-                    let (row, head) = (index / h, index % h);
-                    let query = &qkv[((first + row) * (h + 2 * kv) + head) * d..][..d];
-                    let Place { before, path } = &places[row];
-                    attend(query, &caches[head * kv / h], *before, path, found);
-                }
-            };
-            let seen = places.last().map_or(0, |place| place.before);
-            share_if(2 * places.len() * h * d * seen, attention);
+        let rows = pass.places.len() - first;
+        let mut y = vec![0.0; rows * h * d]; // (N - first, H D)
+        if pass.is_prompt {
+            self.read(&qkv, caches, pass, first, &mut y);
+        } else {
+            let work = y.chunks_exact_mut(d).enumerate();
+            let seen = pass.places.last().map_or(0, |place| place.before);
+            in_parts(2 * rows * h * d * seen, work, |(index, found)| {
+                let (row, head) = (index / h, index % h);
+                let query = &qkv[((first + row) * (h + 2 * kv) + head) * d..][..d];
+                let Place { before, path } = &pass.places[first + row];
+                attend(query, &caches[head * kv / h], *before, path, found);
+            });
         }
         self.o_proj.forward(&y)
+    }
+}
+
+impl RowAttention {
+    /// Attention of a prompt, whose rows see what was read and those up to themselves: into (N - first, H D).
+    fn read(&self, qkv: &[f32], caches: &[HeadCache], pass: &Pass, first: usize, y: &mut [f32]) {
+        let (h, kv, d) = (self.heads, self.key_value_heads, self.head_dim);
+        let tokens = pass.length + pass.places.len();
+        let rows = pass.places.len() - first;
+        let mut found = vec![0.0; y.len()]; // (KV, H / KV, N - first, D)
+        let group = h / kv.max(1);
+        let parts = found.chunks_mut((group * rows * d).max(1)).zip(caches);
+        in_parts(
+            2 * rows * h * d * tokens,
+            parts.enumerate(),
+            |(index, (found, cache))| {
+                let head = Head::of(
+                    [tokens, d],
+                    false,
+                    |token, channel| cache.key(token, channel),
+                    |token, channel| cache.value_at(token, channel),
+                );
+                for (place, found) in found.chunks_mut((rows * d).max(1)).enumerate() {
+                    let own = index * group + place;
+                    let mut queries = Vec::with_capacity(rows * d);
+                    for row in first..first + rows {
+                        queries.extend_from_slice(&qkv[(row * (h + 2 * kv) + own) * d..][..d]);
+                    }
+                    head.find(&queries, |row| pass.length + first + row + 1, found);
+                }
+            },
+        );
+        for (head, found) in found.chunks((rows * d).max(1)).enumerate() {
+            for (row, found) in found.chunks(d).enumerate() {
+                y[(row * h + head) * d..][..d].copy_from_slice(found);
+            }
+        }
     }
 }
 

@@ -5,14 +5,13 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use super::vision_tower::{Activation, Attention, EncoderLayer};
+use crate::nn::attention::Head;
 use crate::nn::layers::{CompactLinear, CompactNorm};
-use crate::nn::panels::Panels;
-use crate::nn::team::share;
+use crate::nn::team::in_parts;
 use crate::nn::torch::TchResult;
-use crate::nn::vector::{gelu, gelu_by_erf, softmax};
+use crate::nn::vector::{gelu, gelu_by_erf};
 
 /// Rows that pass through a layer together.
 const CHUNK: usize = 64;
@@ -42,12 +41,24 @@ impl RowTower {
         mut after: impl FnMut(&[f32]) -> TchResult<()>,
     ) -> TchResult<Vec<f32>> {
         after(&x)?;
+        let mut between = Between {
+            qkv: vec![0.0; 3 * x.len()],
+            found: vec![0.0; x.len()],
+        };
         for layer in &self.layers {
-            layer.forward(&mut x, tokens, self.rounds);
+            layer.forward(&mut x, tokens, self.rounds, &mut between);
             after(&x)?;
         }
         Ok(x)
     }
+}
+
+/// What stands between a layer's parts.
+struct Between {
+    /// (B N, 3 C)
+    qkv: Vec<f32>,
+    /// (B, H, N, D)
+    found: Vec<f32>,
 }
 
 #[derive(Debug)]
@@ -96,29 +107,31 @@ impl RowLayer {
     }
 
     /// (B N, C), in place.
-    fn forward(&self, x: &mut [f32], tokens: usize, rounds: bool) {
+    fn forward(&self, x: &mut [f32], tokens: usize, rounds: bool, between: &mut Between) {
+        let Between { qkv, found } = between;
         let rows = x.len() / self.channels();
-        let mut qkv = vec![0.0; 3 * x.len()]; // (B N, 3 C)
+        // Of each part, or more.
+        let products = rows * self.channels() * self.channels();
         let chunk = CHUNK * self.channels();
         in_parts(
+            products,
             x.chunks(chunk).zip(qkv.chunks_mut(3 * chunk)),
             |(x, qkv)| {
                 let normed = self.layer_norm1.forward(x);
-                qkv.copy_from_slice(&self.qkv_proj.forward_alone(&normed));
+                self.qkv_proj.forward_into(&normed, qkv);
             },
         );
-        let mut found = vec![0.0; x.len()]; // (B, H, N, D)
         let width = self.channels() / self.heads;
         let heads = found.chunks_mut((tokens * width).max(1)).enumerate();
-        in_parts(heads, |(index, found)| {
+        in_parts(products, heads, |(index, found)| {
             let (picture, head) = (index / self.heads, index % self.heads);
             let qkv = &qkv[3 * picture * tokens * self.channels()..];
             self.attend(qkv, tokens, head, rounds, found);
         });
-        in_parts(x.chunks_mut(chunk).enumerate(), |(index, x)| {
+        in_parts(products, x.chunks_mut(chunk).enumerate(), |(index, x)| {
             let first = index * CHUNK;
             let rows = first..(first + CHUNK).min(rows);
-            let found = self.side_by_side(&found, rows, tokens);
+            let found = self.side_by_side(found, rows, tokens);
             add(x, &self.out_proj.forward_alone(&found));
             let mut inner = self.fc1.forward_alone(&self.layer_norm2.forward(x));
             activate(self.activation, &mut inner);
@@ -137,24 +150,17 @@ impl RowLayer {
         let of = |part: usize, token: usize, channel: usize| {
             qkv[(3 * token + part) * channels + head * width + channel]
         };
-        let keys = Panels::passing([tokens, width], rounds, |token, channel| {
-            of(1, token, channel)
-        });
-        let values = Panels::passing([width, tokens], rounds, |channel, token| {
-            of(2, token, channel)
-        });
-        let scale = (width as f32).sqrt().recip();
-        let queries = (0..tokens).step_by(CHUNK);
-        for (first, found) in queries.zip(found.chunks_mut(CHUNK * width)) {
-            let rows = first..(first + CHUNK).min(tokens);
-            let mut query = Vec::with_capacity(rows.len() * width);
-            for token in rows {
-                query.extend_from_slice(&qkv[3 * token * channels + head * width..][..width]);
-            }
-            let mut shares = keys.multiply_alone(&query); // (rows, N)
-            softmax(&mut shares, tokens, scale);
-            found.copy_from_slice(&values.multiply_alone(&shares));
+        let all = Head::of(
+            [tokens, width],
+            rounds,
+            |token, channel| of(1, token, channel),
+            |token, channel| of(2, token, channel),
+        );
+        let mut queries = Vec::with_capacity(tokens * width);
+        for token in 0..tokens {
+            queries.extend_from_slice(&qkv[3 * token * channels + head * width..][..width]);
         }
+        all.find(&queries, |_| tokens, found);
     }
 
     /// Rows of what all heads found, (B, H, N, D) -> (rows, C).
@@ -186,16 +192,4 @@ fn add(x: &mut [f32], more: &[f32]) {
     for (x, more) in x.iter_mut().zip(more) {
         *x += more;
     }
-}
-
-/// Does the work on every part, shared out among the team.
-fn in_parts<T: Send>(parts: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
-    let parts = Mutex::new(parts);
-    share(|| {
-        loop {
-            let next = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(part) = next else { break };
-            work(part);
-        }
-    });
 }
