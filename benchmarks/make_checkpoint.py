@@ -24,6 +24,8 @@ EMBEDDING_SCALE = 0.1  # small beside the blocks' outputs, or the last word alon
 SHARPNESS = 1.5  # of queries and of keys
 LAYERS_AT_FULL_SCALE = 3  # deeper networks add less in each layer
 PATCH = 14
+GROUPS = {8: 64, 4: 32}  # weights that share a scale, by their bits (docs/model.md, fewer bits)
+SPREAD = {8: 73.3, 4: 4.61}  # the standard deviation of evenly drawn numbers of so many bits
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "spatialrgpt"
 
 
@@ -72,6 +74,12 @@ def main() -> None:
     parser.add_argument("--aspect-ratio", choices=("resize", "pad"))
     parser.add_argument("--vision-resolution", type=int, help="another side than the position table's")
     parser.add_argument("--rope-factor", type=float, help="linear scaling of the positions")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=GROUPS,
+        help="the language model's linear layers as `quantise` stores them, without the exact ones that they are made of",
+    )
     parser.add_argument("--tied", action="store_true", default=None, help="the output uses the embedding table")
     arguments = parser.parse_args()
     given = {
@@ -85,6 +93,9 @@ def main() -> None:
     if words["is_llama_3"]:
         shape = replace(shape, rope_theta=500000.0)
     parts = configurations(shape, words, arguments.dtype)
+    if arguments.bits:
+        stored = {"quant_method": "spatial_reward", "bits": arguments.bits, "group_size": GROUPS[arguments.bits]}
+        parts["llm"]["quantization_config"] = stored
     write_configurations(arguments.out, shape, parts, arguments.dtype)
     tensors = {
         "llm": decoder_tensors(shape, words["count"]),
@@ -94,7 +105,8 @@ def main() -> None:
     }
     count = 0
     for part, shapes in tensors.items():
-        write_weights(arguments.out / part, shapes, getattr(torch, arguments.dtype), arguments.seed)
+        bits = arguments.bits if part == "llm" else None
+        write_weights(arguments.out / part, shapes, getattr(torch, arguments.dtype), arguments.seed, bits)
         count += sum(math.prod(size) for size, _ in shapes.values())
     print(f"{arguments.out}: {count / 1e6:.1f} M parameters, {words['count']} tokens")
 
@@ -391,7 +403,7 @@ def region_tensors(shape: Shape) -> dict:
     return tensors
 
 
-def write_weights(folder: Path, tensors: dict, dtype: torch.dtype, seed: int) -> None:
+def write_weights(folder: Path, tensors: dict, dtype: torch.dtype, seed: int, bits: int | None = None) -> None:
     """One file, or as many as keep each within the shard's size, with the index beside them."""
     shards, used = [[]], 0
     for name, (size, _) in tensors.items():
@@ -404,13 +416,34 @@ def write_weights(folder: Path, tensors: dict, dtype: torch.dtype, seed: int) ->
     names = [f"model-{i:05}-of-{len(shards):05}.safetensors" for i in range(1, len(shards) + 1)]
     if len(shards) == 1:
         names = ["model.safetensors"]
+    places, total = {}, 0
     for file, keys in zip(names, shards, strict=True):
-        content = {key: drawn(key, *tensors[key], dtype, seed) for key in keys}
+        content = {}
+        for key in keys:
+            if bits and key.endswith(".weight") and len(tensors[key][0]) == 2 and "embed" not in key:
+                content |= drawn_in_bits(key, *tensors[key], 8 if key == "lm_head.weight" else bits, seed)
+            else:
+                content[key] = drawn(key, *tensors[key], dtype, seed)
         save_file(content, folder / file, metadata={"format": "pt"})
+        places |= dict.fromkeys(content, file)
+        total += sum(tensor.numel() * tensor.itemsize for tensor in content.values())
     if len(shards) > 1:
-        total = sum(math.prod(size) for size, _ in tensors.values()) * dtype.itemsize
-        places = {key: file for file, keys in zip(names, shards, strict=True) for key in keys}
         write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
+
+
+def drawn_in_bits(name: str, size: tuple, how: tuple[float, float], bits: int, seed: int) -> dict[str, torch.Tensor]:
+    """A layer's weight as numbers of so many bits with their groups' scales and, of four bits, least weights."""
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {name}".encode()))
+    out, groups = size[0], -(-size[1] // GROUPS[bits])
+    columns = groups * GROUPS[bits] * bits // 8
+    scale = how[1] / SPREAD[bits]
+    stored = {
+        f"{name}_numbers": torch.randint(1, 256, (out, columns), dtype=torch.uint8, generator=generator),
+        f"{name}_scales": torch.full((out, groups), scale, dtype=torch.bfloat16),
+    }
+    if bits == 4:
+        stored[f"{name}_least"] = torch.full((out, groups), -7.5 * scale, dtype=torch.bfloat16)
+    return stored
 
 
 def drawn(name: str, size: tuple, how: tuple[float, float], dtype: torch.dtype, seed: int) -> torch.Tensor:

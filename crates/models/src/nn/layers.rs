@@ -38,10 +38,10 @@ impl Linear {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn load_joined(parts: &[(Scope, i64)], inputs: i64, has_bias: bool) -> Result<Self> {
+        let weight = Weight::load(parts, inputs)?;
         let biases = parts.iter().filter(|_| has_bias);
         let biases = biases.map(|(scope, outputs)| scope.get("bias", &[*outputs]));
         let bias = join(biases.collect::<Result<Vec<_>>>()?)?;
-        let weight = Weight::load(parts, inputs)?;
         Ok(Self { weight, bias })
     }
 
@@ -69,6 +69,15 @@ impl Linear {
     pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
         let weight = Weight::Tensor(weight);
         Self { weight, bias }
+    }
+
+    /// The same with weights of this form.
+    ///
+    /// # Errors
+    /// libtorch's, of which memory is the one to expect.
+    pub fn with_form(weight: Tensor, bias: Option<Tensor>, form: LinearForm) -> Result<Self> {
+        let weight = Weight::of(weight, form)?;
+        Ok(Self { weight, bias })
     }
 
     /// Whether its weights stand in panels.
@@ -169,15 +178,25 @@ impl Weight {
     }
 }
 
-/// A matrix in few bits.
+/// A matrix in few bits, some rows at a time: never all of it stands in memory in float32.
 pub fn quantised(weight: &Tensor, bits: Bits) -> Result<Groups> {
-    let flat = || {
-        let (_, inputs) = weight.size2()?;
-        let values = weight.f_to_kind(Kind::Float)?.f_reshape([-1])?;
-        TchResult::Ok((Vec::<f32>::try_from(values)?, inputs as usize))
+    const NUMBERS_AT_ONCE: i64 = 4 << 20;
+    let rows = || {
+        let (outputs, inputs) = weight.size2()?;
+        let at_once = (NUMBERS_AT_ONCE / inputs.max(1)).max(1);
+        let mut groups = Groups::empty(bits, inputs as usize);
+        for first in (0..outputs).step_by(at_once as usize) {
+            let rows = weight.f_narrow(0, first, at_once.min(outputs - first))?;
+            let values = rows.f_to_kind(Kind::Float)?.f_reshape([-1])?;
+            groups.append(Groups::of(
+                &Vec::<f32>::try_from(values)?,
+                inputs as usize,
+                bits,
+            ));
+        }
+        TchResult::Ok(groups)
     };
-    let (values, inputs) = flat().map_err(torch_error("read the weights of a layer"))?;
-    Ok(Groups::of(&values, inputs, bits))
+    rows().map_err(torch_error("read the weights of a layer"))
 }
 
 /// Tensors one after the other; `None` where there are none.

@@ -154,7 +154,7 @@ impl Panels {
             let (panel, lane) = (output / LANES, output % LANES);
             for group in 0..groups {
                 let place = (panel * groups + group) * kinds;
-                for (kind, value) in part.shared_of(row * groups + group).into_iter().enumerate() {
+                for (kind, value) in part.shared_of(row * groups + group).enumerate() {
                     if let Some(lanes) = shared.get_mut(place + kind) {
                         lanes[lane] = value;
                     }
@@ -337,7 +337,7 @@ impl Panels {
                 then(rows, &|product| by.run(product, of))
             }
             Weights::Pairs | Weights::Halves => {
-                let padded = (self.inputs % 2 != 0).then(|| rows::padded(x, self.inputs));
+                let padded = (!self.inputs.is_multiple_of(2)).then(|| rows::padded(x, self.inputs));
                 let x = padded.as_deref().unwrap_or(x);
                 let columns = self.inputs.div_ceil(2);
                 if matches!(self.weights, Weights::Halves) && by.multiply_halves() {

@@ -500,6 +500,7 @@ mod tests {
         let forms = Forms {
             llm,
             vision_tower: LinearForm::Tensor,
+            region_extractor: LinearForm::Tensor,
         };
         SpatialRgpt::load(&fixtures.join(name), placement(kind), forms).unwrap()
     }

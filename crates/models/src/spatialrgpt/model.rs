@@ -34,6 +34,7 @@ use spatial_reward_core::imaging::Mask;
 pub(super) struct Forms {
     pub llm: LinearForm,
     pub vision_tower: LinearForm,
+    pub region_extractor: LinearForm,
 }
 
 impl Forms {
@@ -52,6 +53,7 @@ impl Forms {
         Self {
             llm: form,
             vision_tower: form,
+            region_extractor: form,
         }
     }
 
@@ -153,6 +155,7 @@ impl SpatialRgpt {
             let form = match part {
                 "llm" => forms.llm,
                 "vision_tower" => forms.vision_tower,
+                "region_extractor" => forms.region_extractor,
                 _ => LinearForm::Tensor,
             };
             Weights::open_as(&folder.join(part), placement, form)
@@ -282,7 +285,10 @@ impl SpatialRgpt {
     /// The pictures' enlarged maps; `None` where the checkpoint was trained without regions.
     pub(super) fn enlarged(&self, features: &TowerFeatures) -> TchResult<Option<Refined>> {
         match &self.region_extractor {
-            Some(extractor) => extractor.refine(&features.color).map(Some),
+            Some(extractor) => {
+                let _team = extractor.is_for_rows().then(|| Team::gather(&self.crew));
+                extractor.refine(&features.color).map(Some)
+            }
             None => Ok(None),
         }
     }

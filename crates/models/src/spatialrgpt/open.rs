@@ -79,6 +79,7 @@ fn forms(settings: &Settings, placement: Placement) -> Result<Forms> {
     Ok(Forms {
         llm: of(settings.model.weights, exact.llm)?,
         vision_tower: of(settings.model.tower_weights, exact.vision_tower)?,
+        ..exact
     })
 }
 

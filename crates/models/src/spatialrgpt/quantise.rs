@@ -329,6 +329,7 @@ mod tests {
         Forms {
             llm: form,
             vision_tower: form,
+            region_extractor: LinearForm::Tensor,
         }
     }
 

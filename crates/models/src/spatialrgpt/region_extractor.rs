@@ -9,8 +9,10 @@ use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
 use crate::error::Result;
-use crate::nn::layers::{LayerNorm, Linear, grid_side};
-use crate::nn::torch::TchResult;
+use crate::nn::layers::{CompactLinear, CompactNorm, LayerNorm, Linear, grid_side};
+use crate::nn::team::in_parts;
+use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::vector::gelu_by_erf;
 use crate::nn::weights::{Scope, Weights};
 
 /// Patches along a side of the map that the language model gets, whatever the tower's own grid
@@ -60,6 +62,11 @@ impl RegionExtractor {
         drop((scope, depth));
         weights.finish()?;
         Ok(extractor)
+    }
+
+    /// Whether its enlargement runs by rows, which a team shares.
+    pub(super) fn is_for_rows(&self) -> bool {
+        self.feature_refinement_module.rows.is_some()
     }
 
     /// Tower features (B, G * G, C) -> the enlarged map.
@@ -151,22 +158,76 @@ struct FeatureRefinement {
     first: Deconvolution,
     norm: LayerNorm,
     second: Deconvolution,
+    /// The same for rows; `None` where libtorch runs it.
+    rows: Option<RowRefinement>,
 }
 
 impl FeatureRefinement {
     fn load(scope: &Scope, channels: i64) -> Result<Self> {
-        Ok(Self {
+        let mut refinement = Self {
             first: Deconvolution::load(&scope.sub("0"), channels)?,
             norm: LayerNorm::load(&scope.sub("1"), channels, 1e-6)?,
             second: Deconvolution::load(&scope.sub("3"), channels)?,
-        })
+            rows: None,
+        };
+        let rows = RowRefinement::of(&refinement);
+        refinement.rows = rows.map_err(torch_error("lay out the enlargement"))?;
+        Ok(refinement)
     }
 
     /// (B, N, C) -> (B, 16 N, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        if let Some(rows) = &self.rows {
+            let (b, n, c) = x.size3()?;
+            let flat = Vec::<f32>::try_from(x.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+            let cells = Tensor::f_from_slice(&rows.forward(&flat))?;
+            return cells.f_reshape([b, 16 * n, c])?.f_to_kind(x.kind());
+        }
         let x = self.first.forward(x)?; // (B, 4N, C)
         let x = self.norm.forward(&x)?.f_gelu("none")?;
         self.second.forward(&x)?.f_gelu_("none") // (B, 16N, C)
+    }
+}
+
+/// The enlargement on a processor, some patches at a time: all of their cells stay near a core until they are done.
+#[derive(Debug)]
+struct RowRefinement {
+    first: CompactLinear,
+    norm: CompactNorm,
+    second: CompactLinear,
+}
+
+impl RowRefinement {
+    /// `None` where the weights do not stand in panels.
+    fn of(refinement: &FeatureRefinement) -> TchResult<Option<Self>> {
+        let layers = [&refinement.first.linear, &refinement.second.linear];
+        if !layers.iter().all(|layer| layer.is_in_panels()) {
+            return Ok(None);
+        }
+        let [first, second] = layers.map(Linear::compact);
+        let (Some(first), Some(second)) = (first?, second?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            first,
+            norm: refinement.norm.compact()?,
+            second,
+        }))
+    }
+
+    /// Patches (N, C) -> cells (16 N, C).
+    fn forward(&self, x: &[f32]) -> Vec<f32> {
+        const PATCHES: usize = 16;
+        let mut cells = vec![0.0; 16 * x.len()];
+        let chunk = PATCHES * self.norm.channels();
+        let parts = x.chunks(chunk).zip(cells.chunks_mut(16 * chunk));
+        in_parts(16 * x.len() * self.norm.channels(), parts, |(x, cells)| {
+            let mut between = self.norm.forward(&self.first.forward_alone(x)); // (4 N, C)
+            gelu_by_erf(&mut between);
+            self.second.forward_into(&between, cells);
+            gelu_by_erf(cells);
+        });
+        cells
     }
 }
 
@@ -183,7 +244,11 @@ impl Deconvolution {
         let weight = kernel.permute([2, 3, 1, 0]); // (2, 2, out, in)
         let bias = scope.get("bias", &[channels])?.repeat([4]);
         Ok(Self {
-            linear: Linear::from_parts(weight.reshape([4 * channels, channels]), Some(bias)),
+            linear: Linear::with_form(
+                weight.reshape([4 * channels, channels]),
+                Some(bias),
+                scope.form(),
+            )?,
         })
     }
 

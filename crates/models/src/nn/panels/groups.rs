@@ -160,7 +160,8 @@ impl Groups {
         of(&self.scales).into_iter().chain(of(&self.least))
     }
 
-    fn empty(bits: Bits, inputs: usize) -> Self {
+    /// A matrix without a row yet.
+    pub fn empty(bits: Bits, inputs: usize) -> Self {
         Self {
             bits,
             outputs: 0,
@@ -171,7 +172,8 @@ impl Groups {
         }
     }
 
-    fn append(&mut self, rows: Self) {
+    /// Adds the rows of another of the same bits and inputs.
+    pub fn append(&mut self, rows: Self) {
         self.outputs += rows.outputs;
         self.numbers.extend(rows.numbers);
         self.scales.extend(rows.scales);

@@ -1,5 +1,10 @@
 //! Products of rows with panels, by the widest instructions that a processor has.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "rows and panels are numbers of registers here, and all loops over them are alike"
+)]
+
 use std::ops::Range;
 use std::slice;
 use std::sync::LazyLock;
