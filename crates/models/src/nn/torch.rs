@@ -1,6 +1,8 @@
 //! What libtorch answers, and its errors as ours.
 
-use tch::TchError;
+use std::slice;
+
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::Error;
 
@@ -29,6 +31,15 @@ pub fn torch_error(action: impl Into<String>) -> impl FnOnce(TchError) -> Error 
                 .any(|words| first_line.contains(words)),
         }
     }
+}
+
+/// A tensor of float32 on the processor, whose numbers `fill` writes, row by row; zeros are there before.
+pub fn filled(shape: &[i64], fill: impl FnOnce(&mut [f32])) -> TchResult<Tensor> {
+    let tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+    // SAFETY: the tensor is new, so nobody else sees it; it is contiguous, of `numel` numbers of float32 that are initialised, and
+    // outlives the slice.
+    fill(unsafe { slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) });
+    Ok(tensor)
 }
 
 #[cfg(test)]

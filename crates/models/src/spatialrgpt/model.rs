@@ -53,7 +53,11 @@ impl Forms {
         Self {
             llm: form,
             vision_tower: form,
-            region_extractor: form,
+            // Of bfloat16, its many cells cost more to convert than their products gain.
+            region_extractor: match placement.kind {
+                Kind::Float => form,
+                _ => LinearForm::Tensor,
+            },
         }
     }
 

@@ -11,7 +11,7 @@ use super::config::ModelConfig;
 use crate::error::Result;
 use crate::nn::layers::{CompactLinear, CompactNorm, LayerNorm, Linear, grid_side};
 use crate::nn::team::in_parts;
-use crate::nn::torch::{TchResult, torch_error};
+use crate::nn::torch::{TchResult, filled, torch_error};
 use crate::nn::vector::gelu_by_erf;
 use crate::nn::weights::{Scope, Weights};
 
@@ -180,8 +180,8 @@ impl FeatureRefinement {
         if let Some(rows) = &self.rows {
             let (b, n, c) = x.size3()?;
             let flat = Vec::<f32>::try_from(x.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
-            let cells = Tensor::f_from_slice(&rows.forward(&flat))?;
-            return cells.f_reshape([b, 16 * n, c])?.f_to_kind(x.kind());
+            let cells = filled(&[b, 16 * n, c], |cells| rows.forward(&flat, cells))?;
+            return cells.f_to_kind(x.kind());
         }
         let x = self.first.forward(x)?; // (B, 4N, C)
         let x = self.norm.forward(&x)?.f_gelu("none")?;
@@ -216,9 +216,8 @@ impl RowRefinement {
     }
 
     /// Patches (N, C) -> cells (16 N, C).
-    fn forward(&self, x: &[f32]) -> Vec<f32> {
+    fn forward(&self, x: &[f32], cells: &mut [f32]) {
         const PATCHES: usize = 16;
-        let mut cells = vec![0.0; 16 * x.len()];
         let chunk = PATCHES * self.norm.channels();
         let parts = x.chunks(chunk).zip(cells.chunks_mut(16 * chunk));
         in_parts(16 * x.len() * self.norm.channels(), parts, |(x, cells)| {
@@ -227,7 +226,6 @@ impl RowRefinement {
             self.second.forward_into(&between, cells);
             gelu_by_erf(cells);
         });
-        cells
     }
 }
 
