@@ -271,24 +271,20 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
             values: &self.x.words,
             columns: groups * words,
         };
+        let low = Rows {
+            values: &self.x.low,
+            columns: groups * words,
+        };
         for group in parts {
             let inputs = rows.part::<R>(row, &(group * words..(group + 1) * words));
             let mut whole = [[sixteen.zero(); R]; P];
-            if !FOUR {
-                for whole in &mut whole {
-                    for r in 0..R {
-                        let at = (row + r) * groups + group;
-                        whole[r] = sixteen.zero_eight(self.x.shared[at].sum);
-                    }
-                }
-            }
             let mut weights: [&[[u8; STEP]]; P] = [&[]; P];
             for p in 0..P {
                 weights[p] = &self.weights[((panel + p) * groups + group) * steps..][..steps];
             }
-            for step in 0..steps {
-                // An input is spread over all lanes once, not for each panel anew.
-                if FOUR {
+            if FOUR {
+                for step in 0..steps {
+                    // An input is spread over all lanes once, not for each panel anew.
                     let first = every(sixteen, at(&inputs, 2 * step));
                     let next = every(sixteen, at(&inputs, 2 * step + 1));
                     for p in 0..P {
@@ -298,15 +294,23 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
                             whole[p][r] = sixteen.dot_four(sum, high, next[r]);
                         }
                     }
-                } else {
-                    let inputs = every(sixteen, at(&inputs, step));
-                    for p in 0..P {
-                        let loaded = sixteen.load(&weights[p][step]);
-                        for r in 0..R {
-                            whole[p][r] = sixteen.dot_eight(whole[p][r], loaded, inputs[r]);
-                        }
+                }
+            } else {
+                for whole in &mut whole {
+                    for r in 0..R {
+                        let sums = self.x.shared[(row + r) * groups + group].sums;
+                        whole[r] = sixteen.zero_eight(sums[0]);
                     }
                 }
+                add_eight(sixteen, &mut whole, &weights, &inputs);
+                for whole in &mut whole {
+                    for r in 0..R {
+                        let sums = self.x.shared[(row + r) * groups + group].sums;
+                        whole[r] = sixteen.upper_to_lower(whole[r], sums[1]);
+                    }
+                }
+                let inputs = low.part::<R>(row, &(group * words..(group + 1) * words));
+                add_eight(sixteen, &mut whole, &weights, &inputs);
             }
             for p in 0..P {
                 let shared = &self.shared[((panel + p) * groups + group) * kinds..][..kinds];
@@ -322,6 +326,25 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
                         sums[p][r] = sixteen.add(sums[p][r], found);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Adds a group's products of weights of eight bits with one part of the inputs.
+#[inline(always)]
+fn add_eight<S: Sixteen, const P: usize, const R: usize>(
+    sixteen: S,
+    whole: &mut [[S::Whole; R]; P],
+    weights: &[&[[u8; STEP]]; P],
+    inputs: &[&[u32]; R],
+) {
+    for step in 0..weights[0].len() {
+        let inputs = every(sixteen, at(inputs, step));
+        for p in 0..P {
+            let loaded = sixteen.load(&weights[p][step]);
+            for r in 0..R {
+                whole[p][r] = sixteen.dot_eight(whole[p][r], loaded, inputs[r]);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::groups::{bfloat16, nearest};
+use super::groups::{Bits, bfloat16, nearest};
 
 /// Rows that are multiplied together.
 pub(super) const MOST_ROWS: usize = 4;
@@ -84,46 +84,60 @@ pub(super) fn pair_of_halves([even, odd]: [f32; 2]) -> u32 {
     u32::from(bfloat16(even)) | u32::from(bfloat16(odd)) << 16
 }
 
-/// Rows (R, in) brought to eight bits: a group's numbers share a scale, as a matrix's do.
+/// Rows (R, in) as whole numbers, which in a group share a scale, as a matrix's do: of eight bits where weights of four are rounded
+/// more than that, and of two parts, that is of fifteen bits, where weights of eight are not.
 #[derive(Debug)]
 pub(super) struct QuantisedRows {
     pub groups: usize,
     /// Words of a group.
     pub group_words: usize,
-    /// Whole numbers (R, groups, group / 4), four in a word, the first in its lowest byte.
+    /// (R, groups, group / 4), four numbers in a word, the first in its lowest byte: all that there is of eight bits, else the part
+    /// that counts [`PART`] times.
     pub words: Vec<u32>,
+    /// The other part; empty of eight bits.
+    pub low: Vec<u32>,
     /// What they share (R, groups).
     pub shared: Vec<Shared>,
 }
+
+/// How often the upper part counts. Neither part is beyond 127, so both have a negative.
+pub(super) const PART: i32 = 255;
 
 /// What a group's numbers share.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Shared {
     pub scale: f32,
-    /// Of the whole numbers.
-    pub sum: i32,
+    /// Of each part's numbers.
+    pub sums: [i32; 2],
     /// Of what they stand for.
     pub total: f32,
 }
 
 impl QuantisedRows {
     /// `group` is a multiple of four. A last group that is not whole is filled up with zeros.
-    pub(super) fn of(x: &[f32], inputs: usize, group: usize) -> Self {
+    pub(super) fn of(x: &[f32], inputs: usize, bits: Bits) -> Self {
+        let group = bits.group();
         let groups = inputs.div_ceil(group);
         let count = x.len() / inputs.max(1);
         let mut words = vec![0_u32; count * groups * group / 4];
+        let mut low = match bits {
+            Bits::Eight => words.clone(),
+            Bits::Four => Vec::new(),
+        };
         let mut shared = vec![Shared::default(); count * groups];
         Arch::new().dispatch(Round {
             x,
             inputs,
             group,
             numbers: bytemuck::cast_slice_mut(&mut words),
+            low: bytemuck::cast_slice_mut(&mut low),
             shared: &mut shared,
         });
         Self {
             groups,
             group_words: group / 4,
             words,
+            low,
             shared,
         }
     }
@@ -134,6 +148,7 @@ struct Round<'a> {
     inputs: usize,
     group: usize,
     numbers: &'a mut [i8],
+    low: &'a mut [i8],
     shared: &'a mut [Shared],
 }
 
@@ -143,41 +158,54 @@ impl WithSimd for Round<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let groups = self.inputs.div_ceil(self.group);
+        let row = (groups * self.group).max(1);
+        let mut low = self.low.chunks_exact_mut(row);
         let rows = self.x.chunks_exact(self.inputs.max(1));
-        let numbers = self.numbers.chunks_exact_mut((groups * self.group).max(1));
-        let shared = self.shared.chunks_exact_mut(groups.max(1));
-        for ((x, numbers), shared) in rows.zip(numbers).zip(shared) {
+        let rows = rows.zip(self.numbers.chunks_exact_mut(row));
+        for ((x, numbers), shared) in rows.zip(self.shared.chunks_exact_mut(groups.max(1))) {
+            let mut low = low.next().map(|low| low.chunks_exact_mut(self.group));
             let groups = x
                 .chunks(self.group)
                 .zip(numbers.chunks_exact_mut(self.group));
             for ((x, numbers), shared) in groups.zip(shared) {
-                *shared = round(x, numbers);
+                *shared = match low.as_mut().and_then(Iterator::next) {
+                    Some(low) => round_in_parts(x, numbers, low),
+                    None => round(x, numbers),
+                };
             }
         }
     }
 }
 
-/// Rounds a group; what is not finite makes its scale no number, and with it all that it is multiplied with.
+/// The largest of a group and a scale on which it is so much; `None` where something is not finite.
 #[inline(always)]
-fn round(values: &[f32], numbers: &mut [i8]) -> Shared {
+fn scaled(values: &[f32], most: f32) -> Option<(f32, f32)> {
     // Without a sign a float's bits are in its order, infinity and what is no number the last.
     let mut largest = 0_u32;
     for value in values {
         largest = largest.max(value.to_bits() & 0x7fff_ffff);
     }
     let largest = f32::from_bits(largest);
-    if !largest.is_finite() {
-        return Shared {
-            scale: f32::NAN,
-            sum: 0,
-            total: f32::NAN,
-        };
-    }
-    let scale = largest / 127.0;
+    let scale = largest / most;
     // A group of zeros, or of what is too small to be divided by.
     let inverse = match scale.recip() {
         inverse if inverse.is_finite() => inverse,
         _ => 0.0,
+    };
+    largest.is_finite().then_some((scale, inverse))
+}
+
+/// What is not finite makes a group's scale no number, and with it all that it is multiplied with.
+const NO_NUMBER: Shared = Shared {
+    scale: f32::NAN,
+    sums: [0; 2],
+    total: f32::NAN,
+};
+
+#[inline(always)]
+fn round(values: &[f32], numbers: &mut [i8]) -> Shared {
+    let Some((scale, inverse)) = scaled(values, 127.0) else {
+        return NO_NUMBER;
     };
     let mut sum = 0;
     for (value, number) in values.iter().zip(numbers) {
@@ -188,7 +216,27 @@ fn round(values: &[f32], numbers: &mut [i8]) -> Shared {
     }
     Shared {
         scale,
-        sum,
+        sums: [sum, 0],
         total: scale * sum as f32,
+    }
+}
+
+#[inline(always)]
+fn round_in_parts(values: &[f32], upper: &mut [i8], lower: &mut [i8]) -> Shared {
+    let Some((scale, inverse)) = scaled(values, (127 * PART + 127) as f32) else {
+        return NO_NUMBER;
+    };
+    let mut sums = [0; 2];
+    for ((value, upper), lower) in values.iter().zip(upper).zip(lower) {
+        let scaled = value * inverse;
+        let high = nearest(scaled * (1.0 / PART as f32)) as i32;
+        let low = nearest(scaled - (PART * high) as f32) as i32;
+        sums = [sums[0] + high, sums[1] + low];
+        (*upper, *lower) = (high as i8, low as i8);
+    }
+    Shared {
+        scale,
+        sums,
+        total: scale * (PART * sums[0] + sums[1]) as f32,
     }
 }

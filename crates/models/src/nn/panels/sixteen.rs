@@ -3,6 +3,7 @@
 //! apart, so all three give the same bits. Of bfloat16 and float32, what is rounded together differs.
 
 use super::groups::ZERO;
+use super::rows::PART;
 
 /// Sixteen numbers at once.
 pub(super) trait Sixteen: Copy {
@@ -33,6 +34,8 @@ pub(super) trait Sixteen: Copy {
     fn zero(self) -> Self::Whole;
     /// What [`dot_eight`](Self::dot_eight) begins with, where the four inputs of all its calls have this sum.
     fn zero_eight(self, sum: i32) -> Self::Whole;
+    /// Sums of the inputs' upper part -> what [`dot_eight`](Self::dot_eight) of the lower part, of this sum, begins with.
+    fn upper_to_lower(self, sums: Self::Whole, sum: i32) -> Self::Whole;
     /// Adds products of weights, stored with [`ZERO`] added, with four inputs.
     fn dot_eight(
         self,
@@ -153,6 +156,11 @@ impl Sixteen for Portable {
     }
 
     #[inline(always)]
+    fn upper_to_lower(self, sums: [i32; 16], _: i32) -> [i32; 16] {
+        sums.map(|sum| PART * sum)
+    }
+
+    #[inline(always)]
     fn dot_eight(self, sums: [i32; 16], weights: [u8; 64], inputs: [u8; 64]) -> [i32; 16] {
         Self::dot(sums, weights.map(|w| w.wrapping_sub(ZERO) as i8), inputs)
     }
@@ -190,7 +198,7 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::mem::transmute;
 
-    use super::{MultipliesHalves, Sixteen, UPPER, ZERO};
+    use super::{MultipliesHalves, PART, Sixteen, UPPER, ZERO};
 
     // SAFETY, of every block in this module: an `Avx512` or an `Avx2` is made where the processor has the instructions alone
     // (`new` is unsafe and asks for it). Loads and stores go to arrays of the size that they touch, and need no alignment.
@@ -276,6 +284,14 @@ mod x86 {
         #[inline(always)]
         fn zero_eight(self, sum: i32) -> __m512i {
             unsafe { _mm512_set1_epi32(-i32::from(ZERO) * sum) }
+        }
+
+        #[inline(always)]
+        fn upper_to_lower(self, sums: __m512i, sum: i32) -> __m512i {
+            unsafe {
+                let upper = _mm512_mullo_epi32(sums, _mm512_set1_epi32(PART));
+                _mm512_add_epi32(upper, self.zero_eight(sum))
+            }
         }
 
         #[inline(always)]
@@ -429,6 +445,11 @@ mod x86 {
         #[inline(always)]
         fn zero_eight(self, _: i32) -> [__m256i; 2] {
             self.zero()
+        }
+
+        #[inline(always)]
+        fn upper_to_lower(self, sums: [__m256i; 2], _: i32) -> [__m256i; 2] {
+            sums.map(|sums| unsafe { _mm256_mullo_epi32(sums, _mm256_set1_epi32(PART)) })
         }
 
         #[inline(always)]
