@@ -19,6 +19,7 @@ mod rows;
 mod seen;
 mod session;
 mod timing;
+mod tower_layers;
 mod tower_rows;
 mod trace;
 pub mod train;

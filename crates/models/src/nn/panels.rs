@@ -26,13 +26,9 @@ use super::torch::TchResult;
 use memory::Memory;
 use product::{Instructions, OfFloats, OfGroups, OfHalves, OfPairs, Product};
 use rows::{QuantisedRows, Rows, pair_of_halves};
+use sixteen::{LANES, STEP};
 
 pub use groups::{Bits, Groups};
-
-/// Outputs of a panel.
-const LANES: usize = 16;
-/// Bytes of a panel that are multiplied together.
-const STEP: usize = 4 * LANES;
 
 /// Whether many rows of float32 are multiplied faster here than by libtorch: on processors with wide registers that are not
 /// Intel's, whose own library libtorch multiplies with.

@@ -6,7 +6,7 @@
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::ops::Range;
 
-use super::vision_tower::{Activation, Attention, EncoderLayer};
+use super::tower_layers::{Activation, Attention, EncoderLayer};
 use crate::nn::attention::Head;
 use crate::nn::layers::{CompactLinear, CompactNorm};
 use crate::nn::team::in_parts;

@@ -3,7 +3,7 @@
 use bytemuck::{cast_slice, cast_slice_mut};
 use memmap2::MmapMut;
 
-use super::STEP;
+use super::sixteen::STEP;
 
 /// Bytes in large pages where the system has them, which read a fifth faster.
 #[derive(Debug)]

@@ -14,8 +14,7 @@ use bytemuck::cast_ref;
 use super::rows::{MOST_ROWS, QuantisedRows, Rows, rows_together};
 #[cfg(target_arch = "x86_64")]
 use super::sixteen::{Avx2, Avx512};
-use super::sixteen::{MultipliesHalves, Portable, Sixteen};
-use super::{LANES, STEP};
+use super::sixteen::{LANES, MultipliesHalves, Portable, STEP, Sixteen};
 
 /// What a processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,11 @@
 use super::groups::ZERO;
 use super::rows::PART;
 
+/// Outputs of a panel.
+pub(super) const LANES: usize = 16;
+/// Bytes of a panel that are multiplied together.
+pub(super) const STEP: usize = 4 * LANES;
+
 /// Sixteen numbers at once.
 pub(super) trait Sixteen: Copy {
     /// Sums of whole numbers.
@@ -205,13 +210,13 @@ mod x86 {
 
     /// AVX-512 with VNNI, and where `HALVES` with BF16.
     #[derive(Debug, Clone, Copy)]
-    pub(in super::super) struct Avx512<const HALVES: bool>(());
+    pub(crate) struct Avx512<const HALVES: bool>(());
 
     impl<const HALVES: bool> Avx512<HALVES> {
         /// # Safety
         /// The processor has AVX-512 F and BW, VNNI, and BF16 where `HALVES`.
         #[inline(always)]
-        pub(in super::super) unsafe fn new() -> Self {
+        pub(crate) unsafe fn new() -> Self {
             Self(())
         }
     }
@@ -340,13 +345,13 @@ mod x86 {
 
     /// AVX2 and FMA: two registers of eight.
     #[derive(Debug, Clone, Copy)]
-    pub(in super::super) struct Avx2(());
+    pub(crate) struct Avx2(());
 
     impl Avx2 {
         /// # Safety
         /// The processor has AVX2 and FMA.
         #[inline(always)]
-        pub(in super::super) unsafe fn new() -> Self {
+        pub(crate) unsafe fn new() -> Self {
             Self(())
         }
 
