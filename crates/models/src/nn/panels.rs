@@ -15,6 +15,8 @@ mod memory;
 mod product;
 mod rows;
 mod sixteen;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::sync::LazyLock;
 use std::{slice, thread};

@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 use bytemuck::cast_ref;
 
 use super::rows::{MOST_ROWS, QuantisedRows, Rows, rows_together};
-#[cfg(target_arch = "x86_64")]
-use super::sixteen::{Avx2, Avx512};
 use super::sixteen::{LANES, MultipliesHalves, Portable, STEP, Sixteen};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Avx2, Avx512};
 
 /// What a processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
