@@ -78,7 +78,7 @@ def main() -> None:
         "--bits",
         type=int,
         choices=GROUPS,
-        help="the language model's linear layers as `quantise` stores them, without the exact ones that they are made of",
+        help="the language model's linear layers as `quantise` stores them, the exact ones never made",
     )
     parser.add_argument("--tied", action="store_true", default=None, help="the output uses the embedding table")
     arguments = parser.parse_args()
