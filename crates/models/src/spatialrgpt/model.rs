@@ -226,12 +226,24 @@ impl SpatialRgpt {
             return Ok(Vec::new());
         }
         threads::settle();
-        let encode = || {
+        let encode_together = |views: &[View]| {
             let features = self.features_of(views, |pictures| {
                 let look = |new: &[&[f32]]| self.look(new, None);
                 self.seen.borrow_mut().look(pictures, look)
             });
             self.describe(&features?, views)
+        };
+        // By rows, frames gain nothing from each other, and one alone takes the least memory.
+        let together = match self.vision_tower.is_for_rows() {
+            true => 1,
+            false => views.len(),
+        };
+        let encode = || {
+            let mut all = Vec::with_capacity(views.len());
+            for views in views.chunks(together) {
+                all.extend(encode_together(views)?);
+            }
+            Ok(all)
         };
         tch::no_grad(encode).map_err(torch_error("encode the frame"))
     }
