@@ -90,7 +90,7 @@ pub(crate) struct Logging {
     pub quiet: bool,
 }
 
-/// Write a model once more with fewer bits a weight: half or a third of the memory, and faster on a processor.
+/// Write a model once more with fewer bits a weight: half or a third of the memory on a processor.
 ///
 /// The linear layers of its language model, and on request of its vision tower, are rounded to 8 or 4 bits. What takes such a
 /// checkpoint is everything that takes a model, on a processor. `--weights int8` of the other commands does the same while it loads.
@@ -120,10 +120,10 @@ pub(crate) struct Quantise {
 /// How few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum FewBits {
-    /// Half of bfloat16's memory; answers hardly change.
+    /// Half of bfloat16's memory; the last digits of some answers change.
     #[default]
     Int8,
-    /// A third of bfloat16's memory; answers change by little.
+    /// A third of bfloat16's memory; answers change, those of a small network most.
     Int4,
 }
 

@@ -87,9 +87,9 @@ pub enum Weights {
     /// As the checkpoint has them.
     #[default]
     Stored,
-    /// Half of bfloat16's memory; answers hardly change.
+    /// Half of bfloat16's memory; the last digits of some answers change.
     Int8,
-    /// A third of bfloat16's memory; answers change by little.
+    /// A third of bfloat16's memory; answers change, those of a small network most.
     Int4,
 }
 
