@@ -68,6 +68,8 @@ impl Draft {
 pub(super) struct Following<'a> {
     draft: Option<&'a Draft>,
     at: usize,
+    /// Tokens since the last one that was expected.
+    missed: usize,
 }
 
 impl<'a> Following<'a> {
@@ -75,6 +77,7 @@ impl<'a> Following<'a> {
         Self {
             draft: Some(draft),
             at: 0,
+            missed: 0,
         }
     }
 
@@ -86,16 +89,25 @@ impl<'a> Following<'a> {
         let Some(next) = rest.first() else { return };
         let same = || rest.iter().take(AHEAD + 1).position(|it| it.id == token);
         let is_other = || next.others.contains(&token) || (is_digit(token) && is_digit(next.id));
+        self.missed = match next.id == token || next.others.contains(&token) {
+            true => 0,
+            false => self.missed + 1,
+        };
         self.at += match next.id == token || is_other() {
             true => 1,
             false => same().map_or(0, |ahead| ahead + 1),
         };
     }
 
-    /// What is expected after the last token: see [`Draft::nodes`].
+    /// What is expected after the last token: see [`Draft::nodes`]. A draft that failed several times in a row is believed ever
+    /// less: what is read in vain of a large network takes longer than a token.
     pub(super) fn nodes(&self, most: usize) -> Vec<Node> {
+        let believed = match self.missed {
+            0 | 1 => most,
+            missed => 16_usize.checked_shr(missed as u32 - 1).unwrap_or(0).max(1),
+        };
         self.draft
-            .map_or_else(Vec::new, |draft| draft.nodes(self.at, most))
+            .map_or_else(Vec::new, |draft| draft.nodes(self.at, most.min(believed)))
     }
 }
 
@@ -165,6 +177,27 @@ mod tests {
             let text = texts(&nodes);
             assert_eq!(text.last().map_or("", String::as_str), rest, "{written}");
         }
+    }
+
+    #[test]
+    fn a_draft_that_goes_on_failing_is_believed_ever_less() {
+        // given a draft of forty tokens that are no digits
+        let expected: Vec<i64> = (100..140).collect();
+        let draft = Draft::new(&expected, |_| Vec::new());
+        let mut following = Following::new(&draft);
+        let lengths = |following: &Following| following.nodes(64).len();
+        assert_eq!(lengths(&following), 40);
+        // when nothing of it comes
+        let mut after = Vec::new();
+        for token in 0..6 {
+            following.wrote(token, |_| false);
+            after.push(lengths(&following));
+        }
+        // then
+        assert_eq!(after, [40, 8, 4, 2, 1, 1]);
+        // and what was expected comes after all
+        following.wrote(100, |_| false);
+        assert_eq!(lengths(&following), 39);
     }
 
     #[test]
