@@ -50,16 +50,11 @@ impl Linear {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn load_first(scope: &Scope, inputs: i64, all: i64, outputs: i64) -> Result<Self> {
-        // What it says of every token is told apart by little.
-        let form = match scope.form() {
-            LinearForm::Quantised(_) => LinearForm::Quantised(Bits::Eight),
-            form => form,
-        };
         let weight = match scope.quantised([all, inputs])? {
             Some(groups) => Weight::of_groups(&[groups.first(outputs as usize)])?,
             None => {
                 let weight = scope.get("weight", &[all, inputs])?;
-                Weight::of(weight.narrow(0, 0, outputs), form)?
+                Weight::of(weight.narrow(0, 0, outputs), scope.form().of_head())?
             }
         };
         Ok(Self { weight, bias: None })

@@ -26,7 +26,7 @@ use tch::{Device, Kind, Tensor};
 use super::outputs;
 use super::torch::TchResult;
 use memory::Memory;
-use product::{Instructions, OfFloats, OfGroups, OfHalves, OfPairs, Product};
+use product::{Instructions, OfColumns, OfGroups, Product};
 use rows::{QuantisedRows, Rows, pair_of_halves};
 use sixteen::{LANES, STEP};
 
@@ -144,7 +144,7 @@ impl Panels {
             .iter()
             .flat_map(|part| (0..part.shape()[0]).map(move |row| (part, row)));
         let rows: Vec<(&Groups, usize)> = rows.collect();
-        let (groups, kinds) = (first.groups(), rows_of_shared(bits));
+        let (groups, kinds) = (first.groups(), bits.shared());
         let group_bytes = bits.bytes_of(bits.group());
         let panels = rows.len().div_ceil(LANES);
         let mut shared = vec![[0; LANES]; panels * groups * kinds];
@@ -194,35 +194,25 @@ impl Panels {
             false => Weights::Floats,
         };
         let steps = inputs.div_ceil(weights.inputs_a_step());
+        let word = |output, step| match rounds {
+            false => value(output, step).to_bits(),
+            true => {
+                let odd = 2 * step + 1;
+                let odd = if odd < inputs {
+                    value(output, odd)
+                } else {
+                    0.0
+                };
+                pair_of_halves([value(output, 2 * step), odd])
+            }
+        };
         let mut memory = Memory::for_a_while(outputs.div_ceil(LANES) * steps * STEP);
-        for (panel, place) in memory
-            .bytes_mut()
-            .chunks_exact_mut((steps * STEP).max(1))
-            .enumerate()
-        {
-            let lanes = LANES.min(outputs - panel * LANES);
-            for (step, place) in place.as_chunks_mut::<STEP>().0.iter_mut().enumerate() {
-                for (lane, place) in place
-                    .as_chunks_mut::<4>()
-                    .0
-                    .iter_mut()
-                    .take(lanes)
-                    .enumerate()
-                {
-                    let output = panel * LANES + lane;
-                    *place = match rounds {
-                        false => value(output, step).to_ne_bytes(),
-                        true => {
-                            let odd = 2 * step + 1;
-                            let odd = if odd < inputs {
-                                value(output, odd)
-                            } else {
-                                0.0
-                            };
-                            pair_of_halves([value(output, 2 * step), odd]).to_ne_bytes()
-                        }
-                    };
-                }
+        let places = memory.bytes_mut().as_chunks_mut::<STEP>().0;
+        for (index, place) in places.iter_mut().enumerate() {
+            let (panel, step) = (index / steps, index % steps);
+            let outputs = panel * LANES..outputs.min((panel + 1) * LANES);
+            for (output, lane) in outputs.zip(place.as_chunks_mut::<4>().0) {
+                *lane = word(output, step).to_ne_bytes();
             }
         }
         Self {
@@ -236,15 +226,6 @@ impl Panels {
     /// How many numbers a row of products has.
     pub fn outputs(&self) -> usize {
         self.outputs
-    }
-
-    /// What it takes in memory.
-    pub fn bytes(&self) -> usize {
-        let shared = match &self.weights {
-            Weights::Groups { shared, .. } => size_of_val(shared.as_slice()),
-            _ => 0,
-        };
-        self.memory.bytes().len() + shared
     }
 
     /// (R, in) -> (R, out), each with its rows one after the other.
@@ -331,7 +312,7 @@ impl Panels {
             Weights::Floats => {
                 let columns = self.inputs;
                 let x = Rows { values: x, columns };
-                let of = OfFloats { weights, x };
+                let of = OfColumns { weights, x };
                 then(rows, &|product| by.run(product, of))
             }
             Weights::Pairs | Weights::Halves => {
@@ -341,12 +322,12 @@ impl Panels {
                 if matches!(self.weights, Weights::Halves) && by.multiply_halves() {
                     let values = &rows::halves(x);
                     let x = Rows { values, columns };
-                    let of = OfHalves { weights, x };
+                    let of = OfColumns { weights, x };
                     return then(rows, &|product| by.run_halves(product, of));
                 }
-                let values = x.as_chunks().0;
+                let values = x.as_chunks::<2>().0;
                 let x = Rows { values, columns };
-                let of = OfPairs { weights, x };
+                let of = OfColumns { weights, x };
                 then(rows, &|product| by.run(product, of))
             }
         }
@@ -399,14 +380,6 @@ fn on_all_cores(bytes: &mut [u8], size: usize, write: impl Fn(usize, &mut [u8]) 
             });
         }
     });
-}
-
-/// Rows of what a group shares.
-const fn rows_of_shared(bits: Bits) -> usize {
-    match bits {
-        Bits::Eight => 1,
-        Bits::Four => 2,
-    }
 }
 
 /// Four bytes of two weights each, the even one in the lower half -> the first four weights in the lower halves.

@@ -3,6 +3,13 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// x + more, in place.
+pub fn add(x: &mut [f32], more: &[f32]) {
+    for (x, more) in x.iter_mut().zip(more) {
+        *x += more;
+    }
+}
+
 /// x / rms(x) * weight of each row of x (R, C), the mean square taken in float32.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     let arch = Arch::new();

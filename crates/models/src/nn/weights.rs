@@ -55,6 +55,16 @@ pub enum LinearForm {
     Quantised(Bits),
 }
 
+impl LinearForm {
+    /// That of a language model's head: what it says of every token is told apart by little.
+    pub fn of_head(self) -> Self {
+        match self {
+            Self::Quantised(_) => Self::Quantised(Bits::Eight),
+            form => form,
+        }
+    }
+}
+
 /// A tensor of this name and shape, for a network that begins.
 pub type Begin = Box<dyn Fn(&str, &[i64]) -> Tensor>;
 

@@ -14,5 +14,5 @@ pub use files::{
 pub use network::ModelConfig;
 pub use trained::Trained;
 
-pub(super) use files::{QuantizationConfig, read_json};
+pub(super) use files::{QuantizationConfig, read_json, write_json};
 pub(super) use trained::is_same_question;

@@ -11,7 +11,7 @@ use super::config::LlamaConfig;
 use crate::error::Result;
 use crate::nn::layers::Linear;
 use crate::nn::torch::TchResult;
-use crate::nn::weights::{LinearForm, NUMBERS, Scope, Weights};
+use crate::nn::weights::{NUMBERS, Scope, Weights};
 
 /// The decoder with its embedding table and its head.
 #[derive(Debug)]
@@ -35,10 +35,10 @@ impl Llama {
         let embed_tokens = cut(model.sub("embed_tokens").get("weight", &[rows, c])?);
         let head = scope.sub("lm_head");
         let is_tied = config.tie_word_embeddings && !head.has(NUMBERS);
-        let lm_head = match (is_tied, scope.form()) {
-            (true, LinearForm::Tensor) => Linear::from_parts(embed_tokens.shallow_clone(), None),
-            (true, _) => Linear::load_first(&model.sub("embed_tokens"), c, rows, tokens.min(rows))?,
-            (false, _) => Linear::load_first(&head, c, rows, tokens.min(rows))?,
+        let form = scope.form().of_head();
+        let lm_head = match is_tied {
+            true => Linear::with_form(embed_tokens.shallow_clone(), None, form)?,
+            false => Linear::load_first(&head, c, rows, tokens.min(rows))?,
         };
         let llama = Self {
             lm_head,

@@ -66,16 +66,11 @@ impl Forms {
     /// # Errors
     /// Of few bits a weight, others cannot be made, nor can a GPU multiply them.
     fn check(self, config: &ModelConfig, placement: Placement) -> Result<()> {
-        let parts = [
-            ("llm", self.llm, &config.llm.quantization_config),
-            (
-                "vision_tower",
-                self.vision_tower,
-                &config.vision_tower.quantization_config,
-            ),
-        ];
-        for (part, form, stored) in parts {
-            let Some(stored) = stored else { continue };
+        for (part, stored) in config.stored_in_bits() {
+            let form = match part {
+                "llm" => self.llm,
+                _ => self.vision_tower,
+            };
             if placement.device != Device::Cpu {
                 return Err(Error::FewBitsOnGpu);
             }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::config::{ModelConfig, QuantizationConfig, read_json};
+use super::config::{ModelConfig, QuantizationConfig, read_json, write_json};
 use crate::error::{Error, Result};
 use crate::nn::layers::quantised;
 use crate::nn::panels::{Bits, Groups};
@@ -237,10 +237,6 @@ fn add_config(path: &Path, bits: Bits) -> Result<()> {
     write_json(path, &Value::Object(config))
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    fs::write(path, format!("{value:#}\n")).map_err(Error::io("write", path))
-}
-
 fn is_weights(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")
@@ -292,18 +288,12 @@ fn copy_within(
 /// # Errors
 /// `Error::Checkpoint` that names what is not.
 pub(super) fn check_is_exact(config: &ModelConfig) -> Result<()> {
-    let parts = [
-        ("llm", &config.llm.quantization_config),
-        ("vision_tower", &config.vision_tower.quantization_config),
-    ];
-    for (part, stored) in parts {
-        if let Some(stored) = stored {
-            return Err(Error::checkpoint(
-                config.folder.join(part),
-                format!("its weights are stored in {} bits", stored.bits),
-                "Take the checkpoint that it was made from",
-            ));
-        }
+    if let Some((part, stored)) = config.stored_in_bits().next() {
+        return Err(Error::checkpoint(
+            config.folder.join(part),
+            format!("its weights are stored in {} bits", stored.bits),
+            "Take the checkpoint that it was made from",
+        ));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::nn::attention::Head;
 use crate::nn::layers::CompactLinear;
 use crate::nn::team::in_parts;
 use crate::nn::torch::TchResult;
-use crate::nn::vector::{HeadCache, attend, gated, rms_norm};
+use crate::nn::vector::{HeadCache, add, attend, gated, rms_norm};
 
 /// The decoder's layers for rows.
 #[derive(Debug)]
@@ -305,12 +305,6 @@ impl RowLayer {
         let normed = self.post_attention_layernorm.forward(&x);
         add(&mut x, &self.mlp.forward(&normed));
         x
-    }
-}
-
-fn add(x: &mut [f32], more: &[f32]) {
-    for (x, more) in x.iter_mut().zip(more) {
-        *x += more;
     }
 }
 

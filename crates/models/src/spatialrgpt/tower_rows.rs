@@ -11,7 +11,7 @@ use crate::nn::attention::Head;
 use crate::nn::layers::{CompactLinear, CompactNorm};
 use crate::nn::team::in_parts;
 use crate::nn::torch::TchResult;
-use crate::nn::vector::{gelu, gelu_by_erf};
+use crate::nn::vector::{add, gelu, gelu_by_erf};
 
 /// Rows that pass through a layer together.
 const CHUNK: usize = 64;
@@ -185,11 +185,5 @@ fn activate(activation: Activation, x: &mut [f32]) {
         Activation::QuickGelu => gelu(x, 1.702, 0.0),
         Activation::GeluTanh => gelu(x, LINEAR, 0.044715 * LINEAR),
         Activation::Gelu => gelu_by_erf(x),
-    }
-}
-
-fn add(x: &mut [f32], more: &[f32]) {
-    for (x, more) in x.iter_mut().zip(more) {
-        *x += more;
     }
 }

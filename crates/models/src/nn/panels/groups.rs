@@ -31,12 +31,19 @@ impl Bits {
         }
     }
 
+    /// Numbers of bfloat16 that a group's weights share: a scale, and of four bits their least.
+    pub const fn shared(self) -> usize {
+        match self {
+            Self::Eight => 1,
+            Self::Four => 2,
+        }
+    }
+
     /// Bytes of so many weights with what they share.
     pub const fn bytes_with_shared(self, weights: u64) -> u64 {
-        match self {
-            Self::Eight => weights.saturating_mul(33) / 32,
-            Self::Four => weights.saturating_mul(5) / 8,
-        }
+        let group = self.group();
+        let bytes = self.bytes_of(group) + 2 * self.shared();
+        weights.saturating_mul(bytes as u64) / group as u64
     }
 
     /// Weights in so many bytes.
@@ -109,13 +116,9 @@ impl Groups {
             least,
         };
         let groups = outputs * own.groups();
-        let least = match bits {
-            Bits::Eight => 0,
-            Bits::Four => groups,
-        };
         let fits = own.numbers.len() == bits.bytes_of(groups * bits.group())
             && own.scales.len() == groups
-            && own.least.len() == least;
+            && own.scales.len() + own.least.len() == groups * bits.shared();
         fits.then_some(own)
     }
 

@@ -83,7 +83,7 @@ impl Instructions {
     }
 
     /// Fills the sums where the processor [multiplies bfloat16](Self::multiply_halves), and leaves them elsewhere.
-    pub(super) fn run_halves(self, product: Product, of: OfHalves) {
+    pub(super) fn run_halves(self, product: Product, of: OfColumns<u32>) {
         #[cfg(target_arch = "x86_64")]
         if self.multiply_halves() {
             // SAFETY: as above.
@@ -108,7 +108,7 @@ fn with_avx512(product: Product, of: impl Blocks) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx512bf16")]
-fn with_halves(product: Product, of: OfHalves) {
+fn with_halves(product: Product, of: OfColumns<u32>) {
     // SAFETY: as above.
     product.run(unsafe { Avx512::<true>::new() }, of);
 }
@@ -284,8 +284,8 @@ impl<S: Sixteen, const FOUR: bool> BlocksBy<S> for OfGroups<'_, FOUR> {
             if FOUR {
                 for step in 0..steps {
                     // An input is spread over all lanes once, not for each panel anew.
-                    let first = every(sixteen, at(&inputs, 2 * step));
-                    let next = every(sixteen, at(&inputs, 2 * step + 1));
+                    let first = every(sixteen, &inputs, 2 * step);
+                    let next = every(sixteen, &inputs, 2 * step + 1);
                     for p in 0..P {
                         let [low, high] = sixteen.halves(sixteen.load(&weights[p][step]));
                         for r in 0..R {
@@ -339,7 +339,7 @@ fn add_eight<S: Sixteen, const P: usize, const R: usize>(
     inputs: &[&[u32]; R],
 ) {
     for step in 0..weights[0].len() {
-        let inputs = every(sixteen, at(inputs, step));
+        let inputs = every(sixteen, inputs, step);
         for p in 0..P {
             let loaded = sixteen.load(&weights[p][step]);
             for r in 0..R {
@@ -349,15 +349,92 @@ fn add_eight<S: Sixteen, const P: usize, const R: usize>(
     }
 }
 
-/// Of weights of float32.
-#[derive(Clone, Copy)]
-pub(super) struct OfFloats<'a> {
-    /// (panels, columns)
-    pub weights: &'a [[u8; STEP]],
-    pub x: Rows<'a, f32>,
+/// What a row has in a column: as much as a step of weights is multiplied with.
+pub(super) trait Column<S: Sixteen>: Copy + Default {
+    /// It for all lanes.
+    type Spread: Copy;
+    /// A step's weights.
+    type Weights: Copy;
+
+    fn spread(self, sixteen: S) -> Self::Spread;
+    fn weights(sixteen: S, loaded: S::Weights) -> Self::Weights;
+    /// Adds the products of both.
+    fn add(sixteen: S, sums: S::Float, weights: Self::Weights, input: Self::Spread) -> S::Float;
 }
 
-impl<S: Sixteen> BlocksBy<S> for OfFloats<'_> {
+/// Float32 for weights of it.
+impl<S: Sixteen> Column<S> for f32 {
+    type Spread = S::Float;
+    type Weights = S::Float;
+
+    #[inline(always)]
+    fn spread(self, sixteen: S) -> S::Float {
+        sixteen.splat(self)
+    }
+
+    #[inline(always)]
+    fn weights(sixteen: S, loaded: S::Weights) -> S::Float {
+        sixteen.floats(loaded)
+    }
+
+    #[inline(always)]
+    fn add(sixteen: S, sums: S::Float, weights: S::Float, input: S::Float) -> S::Float {
+        sixteen.mul_add(weights, input, sums)
+    }
+}
+
+/// Two of float32 for weights of bfloat16.
+impl<S: Sixteen> Column<S> for [f32; 2] {
+    type Spread = [S::Float; 2];
+    type Weights = [S::Float; 2];
+
+    #[inline(always)]
+    fn spread(self, sixteen: S) -> [S::Float; 2] {
+        [sixteen.splat(self[0]), sixteen.splat(self[1])]
+    }
+
+    #[inline(always)]
+    fn weights(sixteen: S, loaded: S::Weights) -> [S::Float; 2] {
+        sixteen.pairs(loaded)
+    }
+
+    #[inline(always)]
+    fn add(sixteen: S, sums: S::Float, weights: [S::Float; 2], inputs: [S::Float; 2]) -> S::Float {
+        let sums = sixteen.mul_add(weights[0], inputs[0], sums);
+        sixteen.mul_add(weights[1], inputs[1], sums)
+    }
+}
+
+/// Two of bfloat16, the even one in the lower half, for weights of it.
+impl<S: MultipliesHalves> Column<S> for u32 {
+    type Spread = S::Weights;
+    type Weights = S::Weights;
+
+    #[inline(always)]
+    fn spread(self, sixteen: S) -> S::Weights {
+        sixteen.every(self)
+    }
+
+    #[inline(always)]
+    fn weights(_: S, loaded: S::Weights) -> S::Weights {
+        loaded
+    }
+
+    #[inline(always)]
+    fn add(sixteen: S, sums: S::Float, weights: S::Weights, inputs: S::Weights) -> S::Float {
+        sixteen.dot_pair(sums, weights, inputs)
+    }
+}
+
+/// Of weights that are multiplied as they are.
+#[derive(Clone, Copy)]
+pub(super) struct OfColumns<'a, T> {
+    /// (panels, columns)
+    pub weights: &'a [[u8; STEP]],
+    pub x: Rows<'a, T>,
+}
+
+impl<S: Sixteen, T: Column<S>> BlocksBy<S> for OfColumns<'_, T> {
     #[inline(always)]
     fn parts(&self) -> (usize, usize) {
         (self.x.columns, STEP)
@@ -375,121 +452,33 @@ impl<S: Sixteen> BlocksBy<S> for OfFloats<'_> {
         let mut weights = of_panels::<P>(self.weights, panel, self.x.columns, &parts);
         let rows = self.x.part::<R>(row, &parts);
         for step in 0..parts.len() {
-            let inputs = every(sixteen, at(&rows, step).map(f32::to_bits));
+            let mut inputs = [T::default().spread(sixteen); R];
+            for r in 0..R {
+                inputs[r] = rows[r][step].spread(sixteen);
+            }
             for p in 0..P {
                 let Some(bytes) = weights[p].next() else {
                     return;
                 };
-                let weight = sixteen.floats(sixteen.load(bytes));
+                let weights = T::weights(sixteen, sixteen.load(bytes));
                 for r in 0..R {
-                    sums[p][r] = sixteen.mul_add(weight, sixteen.floats(inputs[r]), sums[p][r]);
+                    sums[p][r] = T::add(sixteen, sums[p][r], weights, inputs[r]);
                 }
             }
         }
     }
 }
 
-/// Of weights of bfloat16 with rows of float32.
-#[derive(Clone, Copy)]
-pub(super) struct OfPairs<'a> {
-    /// (panels, columns)
-    pub weights: &'a [[u8; STEP]],
-    /// Two numbers a column.
-    pub x: Rows<'a, [f32; 2]>,
-}
-
-impl<S: Sixteen> BlocksBy<S> for OfPairs<'_> {
-    #[inline(always)]
-    fn parts(&self) -> (usize, usize) {
-        (self.x.columns, STEP)
-    }
-
-    #[inline(always)]
-    fn add<const P: usize, const R: usize>(
-        &self,
-        sixteen: S,
-        panel: usize,
-        row: usize,
-        parts: Range<usize>,
-        sums: &mut [[S::Float; R]; P],
-    ) {
-        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns, &parts);
-        let rows = self.x.part::<R>(row, &parts);
-        for step in 0..parts.len() {
-            let inputs = at(&rows, step);
-            let first = every(sixteen, inputs.map(|[input, _]| input.to_bits()));
-            let next = every(sixteen, inputs.map(|[_, input]| input.to_bits()));
-            for p in 0..P {
-                let Some(bytes) = weights[p].next() else {
-                    return;
-                };
-                let [even, odd] = sixteen.pairs(sixteen.load(bytes));
-                for r in 0..R {
-                    sums[p][r] = sixteen.mul_add(even, sixteen.floats(first[r]), sums[p][r]);
-                    sums[p][r] = sixteen.mul_add(odd, sixteen.floats(next[r]), sums[p][r]);
-                }
-            }
-        }
-    }
-}
-
-/// Of weights of bfloat16 with rows of it.
-#[derive(Clone, Copy)]
-pub(super) struct OfHalves<'a> {
-    /// (panels, columns)
-    pub weights: &'a [[u8; STEP]],
-    /// Two numbers of bfloat16 a column, the even one in the lower half.
-    pub x: Rows<'a, u32>,
-}
-
-impl<S: MultipliesHalves> BlocksBy<S> for OfHalves<'_> {
-    #[inline(always)]
-    fn parts(&self) -> (usize, usize) {
-        (self.x.columns, STEP)
-    }
-
-    #[inline(always)]
-    fn add<const P: usize, const R: usize>(
-        &self,
-        sixteen: S,
-        panel: usize,
-        row: usize,
-        parts: Range<usize>,
-        sums: &mut [[S::Float; R]; P],
-    ) {
-        let mut weights = of_panels::<P>(self.weights, panel, self.x.columns, &parts);
-        let rows = self.x.part::<R>(row, &parts);
-        for step in 0..parts.len() {
-            let inputs = every(sixteen, at(&rows, step));
-            for p in 0..P {
-                let Some(bytes) = weights[p].next() else {
-                    return;
-                };
-                let loaded = sixteen.load(bytes);
-                for r in 0..R {
-                    sums[p][r] = sixteen.dot_pair(sums[p][r], loaded, inputs[r]);
-                }
-            }
-        }
-    }
-}
-
-/// What stands in a column of each row.
+/// What stands in a column of each row, for all lanes.
 #[inline(always)]
-fn at<T: Copy + Default, const R: usize>(rows: &[&[T]; R], column: usize) -> [T; R] {
-    let mut values = [T::default(); R];
-    for r in 0..R {
-        values[r] = rows[r][column];
-    }
-    values
-}
-
-/// Each row's input for all lanes.
-#[inline(always)]
-fn every<S: Sixteen, const R: usize>(sixteen: S, inputs: [u32; R]) -> [S::Weights; R] {
+fn every<S: Sixteen, const R: usize>(
+    sixteen: S,
+    rows: &[&[u32]; R],
+    column: usize,
+) -> [S::Weights; R] {
     let mut all = [sixteen.every(0); R];
     for r in 0..R {
-        all[r] = sixteen.every(inputs[r]);
+        all[r] = sixteen.every(rows[r][column]);
     }
     all
 }

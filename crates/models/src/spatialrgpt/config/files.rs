@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::trained::Trained;
 use crate::error::{Error, Result};
@@ -71,13 +72,10 @@ pub struct QuantizationConfig {
 }
 
 impl QuantizationConfig {
-    /// This program's own format.
-    pub const METHOD: &'static str = "spatial_reward";
-
     /// What this program writes.
     pub fn of(bits: Bits) -> Self {
         Self {
-            quant_method: Self::METHOD.into(),
+            quant_method: "spatial_reward".into(),
             bits: bits.count(),
             group_size: bits.group(),
         }
@@ -375,4 +373,12 @@ pub(in crate::spatialrgpt) fn read_json<T: DeserializeOwned>(path: &Path) -> Res
             "The file is damaged, or belongs to a model that this program does not know",
         )
     })
+}
+
+/// Writes JSON as this program's checkpoints have it.
+///
+/// # Errors
+/// What the operating system refuses.
+pub(in crate::spatialrgpt) fn write_json(path: &Path, value: &Value) -> Result<()> {
+    std::fs::write(path, format!("{value:#}\n")).map_err(Error::io("write", path))
 }

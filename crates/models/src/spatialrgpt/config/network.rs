@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::files::{
-    LlamaConfig, ProjectorKind, TopConfig, VisionConfig, VisionFamily, unsupported,
+    LlamaConfig, ProjectorKind, QuantizationConfig, TopConfig, VisionConfig, VisionFamily,
+    unsupported,
 };
 use crate::error::Error;
 
@@ -36,6 +37,16 @@ impl ModelConfig {
         supported: &str,
     ) -> Error {
         unsupported(&self.folder, file, field, found, supported)
+    }
+
+    /// The parts whose weights are stored in few bits.
+    pub fn stored_in_bits(&self) -> impl Iterator<Item = (&'static str, &QuantizationConfig)> {
+        let parts = [
+            ("llm", &self.llm.quantization_config),
+            ("vision_tower", &self.vision_tower.quantization_config),
+        ];
+        let stored = parts.map(|(part, stored)| Some((part, stored.as_ref()?)));
+        stored.into_iter().flatten()
     }
 
     /// Whether regions of a depth picture are looked at beside those of the colour picture.

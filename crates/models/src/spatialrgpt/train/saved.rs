@@ -12,7 +12,7 @@ use super::optimizer::AdamW;
 use super::parameters::{PARTS, Parameters};
 use crate::error::{Error, Result};
 use crate::nn::torch::torch_error;
-use crate::spatialrgpt::config::{Trained, read_json};
+use crate::spatialrgpt::config::{Trained, read_json, write_json};
 use spatial_reward_core::whole_folder::WholeFolder;
 
 const NUMBERS: &str = "state.safetensors";
@@ -181,8 +181,7 @@ fn say_trained(path: &Path, trained: &Trained) -> Result<()> {
         Some(said) => config.insert(KEY.to_owned(), said),
         None => config.remove(KEY),
     };
-    let text = format!("{:#}\n", Value::Object(config));
-    fs::write(path, text).map_err(Error::io("write", path))
+    write_json(path, &Value::Object(config))
 }
 
 /// Everything in a folder that holds no weights.
