@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
 use spatial_reward::dataset::{DatasetRequest, ExtraTopics, Options, build};
-use spatial_reward::estimator::Estimators;
+use spatial_reward::estimator::{Estimators, RegionNetworks};
 use spatial_reward::messages::StepReward;
 use spatial_reward::settings::Config;
 use spatial_reward::video::VideoDecoders;
@@ -482,6 +482,7 @@ fn a_data_set_that_was_interrupted_while_it_followed_made_the_bag_one_that_is_le
         settings: &Estimators::default().settings(config).unwrap(),
         topics: &ExtraTopics::default(),
         video: &VideoDecoders::none(),
+        networks: &RegionNetworks::default(),
         options: Options {
             every: 1,
             questions: 1,

@@ -15,7 +15,7 @@ use mcap::records::MessageHeader;
 use serde::Serialize;
 use serde_json::Value;
 use spatial_reward::bag::{BagMessage, BagReader};
-use spatial_reward::estimator::Estimator;
+use spatial_reward::estimator::{Estimator, RegionNetworks};
 use spatial_reward::label::output::IfExists;
 use spatial_reward::label::roles::TruthTopics;
 use spatial_reward::label::{LabelRequest, Labelled, label};
@@ -666,6 +666,7 @@ pub(crate) fn labelled_by(
         settings: &Settings::from_yaml(settings).unwrap(),
         truth: &TruthTopics::default(),
         video: &VideoDecoders::none(),
+        networks: &RegionNetworks::default(),
         jobs: 1,
         command: "",
         stop: &AtomicBool::new(false),

@@ -39,6 +39,7 @@ mod runs;
 #[cfg(feature = "torch")]
 mod serving;
 mod signals;
+mod sought;
 mod std_calibrations;
 mod stuck;
 mod topics;

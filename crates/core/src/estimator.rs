@@ -8,5 +8,5 @@ mod scripted;
 
 pub use interface::{Estimator, Order, Origin};
 pub use profile::Profile;
-pub use registry::{Estimators, Open, Registration};
+pub use registry::{Estimators, Open, OpenDetector, OpenSegmenter, RegionNetworks, Registration};
 pub use scripted::Scripted;

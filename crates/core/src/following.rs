@@ -28,6 +28,17 @@ pub struct Drawing {
     pub on: Option<BoundingBox>,
 }
 
+impl Drawing {
+    /// Of the boxes that were drawn in one picture.
+    pub fn of([fingertip, target]: Both<BoundingBox>) -> Both<Self> {
+        let on = |bbox| target.filter(|target| lies_on(&bbox, target));
+        [
+            fingertip.map(|bbox| Self { bbox, on: on(bbox) }),
+            target.map(|bbox| Self { bbox, on: None }),
+        ]
+    }
+}
+
 /// What is known of a region in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sight {
@@ -149,6 +160,14 @@ impl InTurn {
         }
     }
 
+    /// The same of boxes that were found in one picture: a fingertip on the target is the first.
+    pub fn with(self, found: &Both<Drawing>) -> Self {
+        match found {
+            [Some(Drawing { on: Some(_), .. }), _] => Self::FingertipFirst,
+            _ => self,
+        }
+    }
+
     /// What is the fingertip's and what the target's, as the first one's and the other's; and the other way round.
     pub fn sorted<T>(self, [fingertip, target]: [T; 2]) -> [T; 2] {
         match self {
@@ -209,11 +228,7 @@ impl Schedule {
             }
             due
         });
-        let on = |bbox| target.filter(|target| lies_on(&bbox, target));
-        [
-            fingertip.map(|bbox| Drawing { bbox, on: on(bbox) }),
-            target.map(|bbox| Drawing { bbox, on: None }),
-        ]
+        Drawing::of([fingertip, target])
     }
 
     /// The boxes that no picture was late enough for.

@@ -12,6 +12,7 @@
 //! - [`estimator`]: the trait, and a script for tests. [`geometry`]: distances from depth, without a model.
 //! - [`video`]: pictures out of packets, in order; who decodes registers.
 //! - [`registration`]: depth of a camera of its own, as the colour camera would have measured it.
+//! - [`finding`]: regions named by words or by an example, found by a detector that registers itself.
 //! - [`tracking`]: a region that was drawn once, followed through the pictures by colour and depth.
 //! - [`reward`]: filter, reward, shaping, success and episodes, folded over the distances so far.
 //! - [`settings`]: all that can be set, read from YAML and checked.
@@ -56,12 +57,14 @@ mod depth_image;
 pub mod digest;
 pub mod error;
 pub mod estimator;
+pub mod finding;
 pub mod following;
 pub mod frame;
 pub mod geometry;
 pub mod imaging;
 pub mod kalman;
 mod mask;
+pub mod mask_following;
 pub mod messages;
 mod no_video_picture;
 pub mod pipeline;

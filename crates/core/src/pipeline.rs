@@ -36,7 +36,7 @@ mod tests;
 mod tracker;
 
 pub use detector_picture::in_image;
-pub use live_follower::LiveFollower;
+pub use live_follower::{LiveFollower, NotPlaced};
 pub use look::Look;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;

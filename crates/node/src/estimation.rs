@@ -22,7 +22,7 @@ use spatial_reward_core::frame::Reason;
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::messages::step_reward::StepMeta;
 use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Task};
-use spatial_reward_core::pipeline::{LiveFollower, MatchedFrame, Rewarder};
+use spatial_reward_core::pipeline::{LiveFollower, MatchedFrame, NotPlaced, Rewarder};
 use spatial_reward_core::progress::{BoxedProgress, OnProgress};
 use spatial_reward_core::settings::{ImageTransport, Regions, Settings};
 use spatial_reward_core::stamp::seconds_between;
@@ -306,12 +306,13 @@ impl Worker {
         let settings = self.shared.settings()?;
         tracing::info!("loading the estimator {}", settings.estimator().name);
         let estimator = self.shared.estimators.open(&settings, progress)?;
+        let networks = self.shared.estimators.open_networks(&settings, progress)?;
         warn_if_not_calibrated(estimator.as_ref());
         tracing::info!("ready to measure with {}", estimator.name());
         warn_if_out_of_reach(&settings, estimator.as_ref());
         let mut state = State {
             measurer: measurer(estimator.as_ref(), &settings)?,
-            follower: LiveFollower::new(&settings.regions),
+            follower: LiveFollower::new(&settings.regions, &networks),
             rewarder: Rewarder::new(&settings),
             series: Series::default(),
             settings: Arc::clone(&settings),
@@ -365,7 +366,10 @@ impl Worker {
         });
         if let Some(why) = refused {
             measured.broken.get_or_insert(Broken {
-                what: "drawn box",
+                what: match why {
+                    NotPlaced::Drawn(_) => "drawn box",
+                    NotPlaced::Unfound(_) | NotPlaced::Network(_) => "picture",
+                },
                 why: why.to_string(),
             });
         }

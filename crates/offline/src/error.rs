@@ -107,6 +107,19 @@ pub enum Error {
     #[error(transparent)]
     NotFollowed(#[from] spatial_reward_core::tracking::StartError),
 
+    /// A region that is named by words or by an example is not to be seen, or not to be told from another thing.
+    #[error("the {object} is not found in the first {pictures} pictures: {unfound}", object = .role.key())]
+    Unfound {
+        /// Whose region.
+        role: Role,
+        /// What is sought, and what there is in its place.
+        unfound: spatial_reward_core::finding::Unfound,
+        /// How many pictures were looked at.
+        pictures: usize,
+        /// The one that shows the question, if one decodes.
+        picture: Option<spatial_reward_core::frame::ColorImage>,
+    },
+
     /// A region's boxes are in space, in a coordinate frame that nothing joins to the image's.
     #[error(
         "the {role} on {topic} are in space, in the coordinate frame '{frame}', and the image is of '{image_frame}': {why}",

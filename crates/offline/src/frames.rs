@@ -16,7 +16,7 @@ use crate::label::request::Work;
 use crate::label::roles::{Roles, TruthTopics};
 use crate::label::{measurer_of, registration, transforms};
 use crate::ordered::{Ordered, Sink};
-use spatial_reward_core::estimator::{Estimator, Order};
+use spatial_reward_core::estimator::{Estimator, Order, RegionNetworks};
 use spatial_reward_core::geometry::GeometryEstimator;
 use spatial_reward_core::pipeline::measure::{Measured, Measurer, Task, Viewed};
 use spatial_reward_core::pipeline::{Look, MatchedFrame, Matcher};
@@ -35,6 +35,8 @@ pub struct FramesRequest<'a> {
     pub estimator: Option<&'a dyn Estimator>,
     /// Who decodes video.
     pub video: &'a VideoDecoders,
+    /// Who finds and follows regions, where the settings ask for it.
+    pub networks: &'a RegionNetworks,
     /// Threads that decode and measure; at least one.
     pub jobs: usize,
     /// Read it in one passage, as it was recorded: half the work, unless something was recorded late.
@@ -48,6 +50,7 @@ impl<'a> FramesRequest<'a> {
         Work {
             settings: self.settings,
             video: self.video,
+            networks: self.networks,
             stop: self.stop,
             target: self.source,
         }

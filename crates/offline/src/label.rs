@@ -29,6 +29,7 @@ mod workers;
 
 pub use self::advice::{Advice, Cause};
 pub use self::delay::BoxDelay;
+pub use self::follow::FoundRegion;
 pub use self::intake::Unreadable;
 pub use self::labelled::Labelled;
 pub(crate) use self::progress::progress_of;

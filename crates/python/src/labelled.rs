@@ -260,6 +260,7 @@ pub(crate) fn label(
     }
     let labelled = interruptible(py, progress, |stop, progress| {
         let estimator = program::estimators().open(&settings, &mut |_| {})?;
+        let networks = program::estimators().open_networks(&settings, &mut |_| {})?;
         let request = LabelRequest {
             source: &bag,
             target: &out,
@@ -267,6 +268,7 @@ pub(crate) fn label(
             settings: &settings,
             truth: &truth,
             video: &program::video_decoders(),
+            networks: &networks,
             jobs,
             command: "spatial_reward.label",
             stop,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use spatial_reward::program;
-use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::estimator::{Estimator, RegionNetworks};
 use spatial_reward_core::frame::{ColorImage, DepthImage};
 use spatial_reward_core::pipeline::measure::Measured;
 use spatial_reward_core::settings::Settings;
@@ -73,8 +73,8 @@ impl Recording {
     /// The stamps of the first frames.
     fn first_stamps_ns(&self, py: Python<'_>, count: usize) -> PyResult<Vec<i64>> {
         let stamps = interruptible(py, None, |stop, _| {
-            let video = program::video_decoders();
-            let request = request(&self.path, &self.settings, &video, stop);
+            let (video, networks) = (program::video_decoders(), RegionNetworks::default());
+            let request = request(&self.path, &self.settings, (&video, &networks), stop);
             first_stamps(request, count)
         })?;
         stamps.map_err(raised)
@@ -101,7 +101,7 @@ pub(crate) struct Frames {
 fn request<'a>(
     path: &'a Path,
     settings: &'a Settings,
-    video: &'a VideoDecoders,
+    (video, networks): (&'a VideoDecoders, &'a RegionNetworks),
     stop: &'a AtomicBool,
 ) -> FramesRequest<'a> {
     FramesRequest {
@@ -109,6 +109,7 @@ fn request<'a>(
         settings,
         estimator: None,
         video,
+        networks,
         jobs: available_parallelism().map_or(1, |jobs| jobs.get().min(MOST_THREADS)),
         as_recorded: false,
         stop,
@@ -130,12 +131,17 @@ impl Frames {
         let stopped = Arc::clone(&stop);
         thread::spawn(move || {
             let video = program::video_decoders();
-            let request = FramesRequest {
-                estimator: estimator.as_deref(),
-                as_recorded,
-                ..request(&path, &settings, &video, &stopped)
-            };
-            let read = each_frame(request, &mut |frame| send.send(Ok(frame)).is_ok());
+            let read = program::estimators()
+                .open_networks(&settings, &mut |_| {})
+                .map_err(OfflineError::from)
+                .and_then(|networks| {
+                    let request = FramesRequest {
+                        estimator: estimator.as_deref(),
+                        as_recorded,
+                        ..request(&path, &settings, (&video, &networks), &stopped)
+                    };
+                    each_frame(request, &mut |frame| send.send(Ok(frame)).is_ok())
+                });
             if let Err(error) = read {
                 // Nobody waits any more where this fails.
                 let _ = send.send(Err(error));

@@ -12,7 +12,7 @@ use spatial_reward_offline::dataset::{
 
 use super::discover;
 use super::output::{check_free, command_line, print, print_json};
-use super::settings::{config_file, processors, ready};
+use super::settings::{config_file, estimators, processors, ready};
 use super::signals::end_on_signal;
 use crate::program::cli::Dataset;
 use crate::program::logging::Terminal;
@@ -28,6 +28,11 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
     }
     let sources = discover::sources(&options.bags)?;
     let settings = settings(&options)?;
+    let bar = terminal.download_bar();
+    let networks =
+        estimators().open_networks(&settings, &mut |progress| Terminal::show(&bar, progress));
+    bar.finish_and_clear();
+    let networks = networks?;
     let stop = end_on_signal(terminal, "")?;
     let request = DatasetRequest {
         sources: &sources,
@@ -40,6 +45,7 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
             imu: options.imu_topic,
         },
         video: &video::decoders(),
+        networks: &networks,
         options: Options {
             every: options.every,
             questions: options.questions.into(),

@@ -7,13 +7,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
-use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::estimator::{Estimator, RegionNetworks};
+use spatial_reward_core::frame::BoundingBox;
+use spatial_reward_core::progress::Progress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_offline::Error as OfflineError;
 use spatial_reward_offline::label::output::{IfExists, check_target};
 use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::label::{
-    self, Advice, BoxDelay, Cause, LabelRequest, Labelled, Note, OutOfReach,
+    self, Advice, BoxDelay, Cause, FoundRegion, LabelRequest, Labelled, Note, OutOfReach,
 };
 use spatial_reward_offline::regions_file::{BagRegions, RegionsFile};
 
@@ -32,6 +34,7 @@ use crate::program::video;
 struct Run<'a> {
     truth: &'a TruthTopics,
     estimator: &'a dyn Estimator,
+    networks: &'a RegionNetworks,
     jobs: usize,
     command: &'a str,
     stop: &'a AtomicBool,
@@ -62,9 +65,11 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
         check_targets(&jobs)?;
     }
     let bar = terminal.download_bar();
-    let estimator = estimators().open(&settings, &mut |progress| Terminal::show(&bar, progress));
+    let progress = &mut |progress: Progress<'_>| Terminal::show(&bar, progress);
+    let estimator = estimators().open(&settings, progress);
+    let networks = estimators().open_networks(&settings, progress);
     bar.finish_and_clear();
-    let estimator = estimator?;
+    let (estimator, networks) = (estimator?, networks?);
     if !estimator.is_calibrated() {
         tracing::warn!("{}", advice::NOT_CALIBRATED);
     }
@@ -72,6 +77,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     let run = Run {
         truth: &options.truth.clone().into(),
         estimator: estimator.as_ref(),
+        networks: &networks,
         jobs: options.jobs.map_or_else(processors, usize::from),
         command: &command_line(),
         stop: &stop,
@@ -179,6 +185,7 @@ impl Run<'_> {
             settings,
             truth: self.truth,
             video: &video::decoders(),
+            networks: self.networks,
             jobs: self.jobs,
             command: self.command,
             stop: self.stop,
@@ -270,6 +277,8 @@ struct BagReport {
 pub(crate) struct Done {
     files: Files,
     topics: BTreeMap<String, String>,
+    /// Where regions were found that are named by words or by an example.
+    found: Vec<FoundReport>,
     distance_kind: &'static str,
     reward_kind: &'static str,
     steps: u64,
@@ -296,6 +305,37 @@ struct Files {
     parquet: PathBuf,
     png: PathBuf,
     html: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundReport {
+    region: &'static str,
+    /// The words, or the example.
+    sought: String,
+    /// Left, top, right, bottom in pixels.
+    #[serde(rename = "box")]
+    bbox: [f64; 4],
+    /// After the first picture.
+    at_s: f64,
+    score: f64,
+}
+
+impl FoundReport {
+    fn new(found: &FoundRegion) -> Self {
+        let BoundingBox {
+            x_min,
+            y_min,
+            x_max,
+            y_max,
+        } = found.drawn.bbox;
+        Self {
+            region: found.role.key(),
+            sought: found.sought.clone(),
+            bbox: [x_min, y_min, x_max, y_max],
+            at_s: found.drawn.at_s,
+            score: found.score,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -453,6 +493,7 @@ impl Done {
                 html: labelled.files.html.clone(),
             },
             topics: labelled.topics.clone(),
+            found: labelled.found.iter().map(FoundReport::new).collect(),
             distance_kind: labelled.distance_kind.name(),
             reward_kind: settings.reward.kind.name(),
             steps: labelled.steps,

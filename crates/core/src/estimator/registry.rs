@@ -1,4 +1,5 @@
-//! The estimators that there are. A crate that has one gives its registration; the core knows geometry's alone.
+//! The estimators that there are, and the networks that find and follow regions. A crate that has one gives its registration;
+//! the core knows geometry's alone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +7,11 @@ use std::sync::Arc;
 use super::interface::Estimator;
 use super::profile::Profile;
 use crate::error::{Error, Result};
+use crate::finding::{Detector, Finder};
 use crate::geometry::GeometryEstimator;
+use crate::mask_following::Segmenter;
 use crate::progress::OnProgress;
-use crate::settings::{Config, Settings};
+use crate::settings::{Config, Region, Settings};
 
 /// An estimator that settings can name.
 #[derive(Clone)]
@@ -32,6 +35,23 @@ impl Registration {
     }
 }
 
+/// Loads what finds regions by words or by an example, and is told which ones.
+pub type OpenDetector =
+    Arc<dyn Fn(&Settings, OnProgress<'_>) -> Result<Arc<dyn Detector>> + Send + Sync>;
+
+/// Loads what follows regions by masks.
+pub type OpenSegmenter =
+    Arc<dyn Fn(&Settings, OnProgress<'_>) -> Result<Arc<dyn Segmenter>> + Send + Sync>;
+
+/// The networks that find and follow regions, of those that settings ask for.
+#[derive(Debug, Clone, Default)]
+pub struct RegionNetworks {
+    /// Finds them by words or by an example.
+    pub finder: Option<Finder>,
+    /// Follows them by masks.
+    pub segmenter: Option<Arc<dyn Segmenter>>,
+}
+
 impl fmt::Debug for Registration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Registration");
@@ -42,15 +62,28 @@ impl fmt::Debug for Registration {
 }
 
 /// The estimators that there are, geometry among them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Estimators {
     registered: Vec<Registration>,
+    detector: Option<OpenDetector>,
+    segmenter: Option<OpenSegmenter>,
+}
+
+impl fmt::Debug for Estimators {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Estimators");
+        shown
+            .field("registered", &self.registered)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Estimators {
     fn default() -> Self {
         Self {
             registered: vec![Registration::geometry()],
+            detector: None,
+            segmenter: None,
         }
     }
 }
@@ -60,6 +93,20 @@ impl Estimators {
     #[must_use]
     pub fn with(mut self, registration: Registration) -> Self {
         self.registered.push(registration);
+        self
+    }
+
+    /// With what finds regions by words or by an example.
+    #[must_use]
+    pub fn with_detector(mut self, open: OpenDetector) -> Self {
+        self.detector = Some(open);
+        self
+    }
+
+    /// With what follows regions by masks.
+    #[must_use]
+    pub fn with_segmenter(mut self, open: OpenSegmenter) -> Self {
+        self.segmenter = Some(open);
         self
     }
 
@@ -87,6 +134,36 @@ impl Estimators {
         progress: OnProgress<'_>,
     ) -> Result<Box<dyn Estimator>> {
         (self.named(settings.estimator().name)?.open)(settings, progress)
+    }
+
+    /// Loads the networks that find and follow the regions of these settings; none where none is needed.
+    ///
+    /// # Errors
+    /// `Error::ConfigValue` where there is none in this program; the network's own.
+    pub fn open_networks(
+        &self,
+        settings: &Settings,
+        progress: OnProgress<'_>,
+    ) -> Result<RegionNetworks> {
+        let missing = |key: &str, value: &Option<String>| Error::ConfigValue {
+            key: key.to_owned(),
+            value: value.clone().unwrap_or_default(),
+            expected: "left out: this program has no such network".to_owned(),
+        };
+        let both = [&settings.regions.fingertip, &settings.regions.target];
+        let mut networks = RegionNetworks::default();
+        if both.iter().any(|region| region.is_sought()) {
+            let missing = || missing("detector.path", &settings.detector.path);
+            let open = self.detector.as_ref().ok_or_else(missing)?;
+            networks.finder = Some(Finder::new(open(settings, progress)?, settings));
+        }
+        let by_masks = |region: &&Region| region.is_followed_by_masks();
+        if both.iter().any(by_masks) {
+            let missing = || missing("segmenter.path", &settings.segmenter.path);
+            let open = self.segmenter.as_ref().ok_or_else(missing)?;
+            networks.segmenter = Some(open(settings, progress)?);
+        }
+        Ok(networks)
     }
 
     fn named(&self, name: &str) -> Result<&Registration> {

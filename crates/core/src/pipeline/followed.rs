@@ -1,10 +1,24 @@
 //! Boxes that were drawn and followed, in a frame that is to be measured.
 
-use super::FrameInfo;
+use super::{FrameInfo, MatchedFrame};
 use crate::following::{Both, Sight};
 use crate::frame::{BoundingBox, BoxOrigin, BoxSource, DepthImage, Frame, Measurement, Reason};
+use crate::mask_following::Runs;
 use crate::settings::Regions;
 use crate::statistics::median;
+
+impl MatchedFrame {
+    /// Take over the masks of the regions that are followed by masks.
+    pub fn place_masks(&mut self, [fingertip, target]: &Both<Runs>) {
+        let placed = |own: &mut Option<_>, mask: &Option<Runs>| {
+            if let Some(mask) = mask {
+                *own = mask.mask();
+            }
+        };
+        placed(&mut self.masks.fingertip, fingertip);
+        placed(&mut self.masks.target, target);
+    }
+}
 
 impl FrameInfo {
     /// Take over where the regions that are followed are. A frame in which one is lost, or that comes before it was drawn,

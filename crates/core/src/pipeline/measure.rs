@@ -471,11 +471,12 @@ pub(super) fn fit(frame: Frame) -> Result<Frame, Broken> {
     })
 }
 
-/// The masks of the regions whose boxes are their detector's: of another's box, as of one that was drawn, they tell nothing.
+/// The masks of the regions whose boxes are their detector's, or their follower's: of another's box they tell nothing.
 fn masks_of_boxes(masks: &Masks, info: &FrameInfo) -> Masks {
     let of = |mask: &Option<Mask>, source: Option<BoxSource>| {
-        let is_seen = source.is_some_and(|source| source.origin == BoxOrigin::Seen);
-        mask.clone().filter(|_| is_seen)
+        let is_around = |origin| matches!(origin, BoxOrigin::Seen | BoxOrigin::Followed);
+        let has_own = source.is_some_and(|source| is_around(source.origin));
+        mask.clone().filter(|_| has_own)
     };
     Masks {
         fingertip: of(&masks.fingertip, info.fingertip_source),

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::depth::Depth;
+use super::detector::{Detector, Segmenter};
 use super::estimating::{Estimator, Geometry};
 use super::inputs::{Episodes, Matching, Topics, Tracker};
 use super::live::Live;
@@ -20,6 +21,10 @@ pub struct Config {
     pub topics: Topics,
     /// What their boxes mean.
     pub regions: Regions,
+    /// Who finds those that are named by words or by an example.
+    pub detector: Detector,
+    /// Who follows them by masks.
+    pub segmenter: Segmenter,
     /// How the depth image lies to the colour image.
     pub depth: Depth,
     /// How messages become steps.

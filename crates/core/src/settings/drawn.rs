@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -29,6 +30,17 @@ pub enum Follow {
     /// A correlation tracker, by colour and, where there is some, by depth.
     #[default]
     Correlation,
+    /// SAM 2.1, by masks, which the measurement takes too. Needs segmenter.path.
+    Sam2,
+}
+
+/// A picture of a thing and the box around it there, written `FILE:X0,Y0,X1,Y1`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExampleBox {
+    /// A PNG or JPEG file.
+    pub file: PathBuf,
+    /// In its pixels.
+    pub bbox: BoundingBox,
 }
 
 const FORM: &str = "four numbers X0,Y0,X1,Y1 in pixels (left, top, right, bottom)";
@@ -67,6 +79,33 @@ impl FromStr for DrawnBox {
     }
 }
 
+impl FromStr for ExampleBox {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || {
+            format!(
+                "'{text}' is no example: a picture's file and the box in it are asked for, FILE:X0,Y0,X1,Y1"
+            )
+        };
+        let (file, corners) = text.rsplit_once(':').ok_or_else(form)?;
+        if file.trim().is_empty() {
+            return Err(form());
+        }
+        let PixelBox(bbox) = corners.parse()?;
+        Ok(Self {
+            file: file.into(),
+            bbox,
+        })
+    }
+}
+
+impl fmt::Display for ExampleBox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file.display(), PixelBox(self.bbox))
+    }
+}
+
 impl fmt::Display for PixelBox {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BoundingBox {
@@ -97,6 +136,19 @@ impl Serialize for DrawnBox {
     }
 }
 
+impl Serialize for ExampleBox {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExampleBox {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for PixelBox {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
@@ -118,6 +170,20 @@ impl JsonSchema for PixelBox {
 
     fn schema_name() -> Cow<'static, str> {
         "PixelBox".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string"})
+    }
+}
+
+impl JsonSchema for ExampleBox {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ExampleBox".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -156,6 +222,20 @@ mod tests {
             assert_eq!(drawn, DrawnBox { bbox, at_s }, "{text}");
             // and it is typed as it is written
             assert_eq!(drawn.to_string().parse(), Ok(drawn));
+        }
+    }
+
+    #[test]
+    fn an_example_is_a_picture_and_the_box_in_it() {
+        // given a file whose own name has a colon
+        let example: ExampleBox = "demo:1.png:10,20,30,40".parse().unwrap();
+        assert_eq!(example.file, PathBuf::from("demo:1.png"));
+        assert_eq!(example.bbox, BoundingBox::new(10.0, 20.0, 30.0, 40.0));
+        // then it is typed as it is written
+        assert_eq!(example.to_string().parse(), Ok(example));
+        for wrong in ["demo.png", ":1,2,3,4", "demo.png:1,2,3", "demo.png:3,2,1,4"] {
+            let error = wrong.parse::<ExampleBox>().unwrap_err();
+            assert!(error.contains("X0"), "{error}");
         }
     }
 

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smart_default::SmartDefault;
 
-use super::drawn::{DrawnBox, Follow, PixelBox};
+use super::drawn::{DrawnBox, ExampleBox, Follow, PixelBox};
 use super::text_or_list::text_or_list;
 
 /// What each region's boxes mean; detectors differ, so each has its own.
@@ -32,7 +32,7 @@ impl Regions {
         both.filter_map(|region| region.frame.as_deref())
     }
 
-    /// Whether one of them was drawn, and is to be followed.
+    /// Whether one of them was drawn, or is to be found, and is followed from there.
     pub fn are_followed(&self) -> bool {
         self.fingertip.is_followed() || self.target.is_followed()
     }
@@ -58,7 +58,14 @@ pub struct Region {
     /// in both directions of time.
     #[serde(rename = "box")]
     pub drawn: Vec<DrawnBox>,
-    /// With drawn boxes: who follows it.
+    /// What a detector looks for, in the place of somebody's boxes: phrases such as `green cube`, any of which may be it. It is
+    /// found in one of the first pictures and followed from there; where it is lost, it is looked for again. Needs
+    /// detector.path.
+    pub words: Vec<String>,
+    /// The same by an example in the place of words: a picture's file and the box around the thing in it, as
+    /// FILE:X0,Y0,X1,Y1.
+    pub example: Option<ExampleBox>,
+    /// With boxes that were drawn or found: who follows it.
     #[default(Follow::Correlation)]
     pub follow: Follow,
     /// One box for every picture, in the place of a detector's: X0,Y0,X1,Y1 in pixels of the colour image.
@@ -76,19 +83,39 @@ pub struct Region {
 impl Region {
     /// Whether a detector's messages say where it is.
     pub fn is_detected(&self) -> bool {
-        self.frame.is_none() && self.drawn.is_empty() && self.fixed.is_none()
+        self.frame.is_none() && !self.is_followed() && self.fixed.is_none()
+    }
+
+    /// Whether it is followed by masks.
+    pub fn is_followed_by_masks(&self) -> bool {
+        self.is_followed() && self.follow == Follow::Sam2
+    }
+
+    /// Whether words or an example say what it is.
+    pub fn is_sought(&self) -> bool {
+        !self.words.is_empty() || self.example.is_some()
+    }
+
+    /// What a detector looks for, in words; `None` where the region comes from elsewhere.
+    pub fn sought(&self) -> Option<String> {
+        match &self.example {
+            Some(example) => Some(example.to_string()),
+            None => (!self.words.is_empty()).then(|| self.words.join(", ")),
+        }
     }
 
     /// As if nobody had said where it is.
     pub fn forget_source(&mut self) {
         self.frame = None;
         self.drawn.clear();
+        self.words.clear();
+        self.example = None;
         self.fixed = None;
     }
 
-    /// Whether it was drawn, and is to be followed.
+    /// Whether it was drawn, or is to be found, and is followed from there.
     pub fn is_followed(&self) -> bool {
-        !self.drawn.is_empty()
+        !self.drawn.is_empty() || self.is_sought()
     }
 }
 
@@ -294,6 +321,27 @@ mod tests {
             (
                 "regions: {fingertip: {fixed: '1,2,3,4', offset_m: '0,0,0'}}",
                 "regions.fingertip.offset_m",
+            ),
+            (
+                "detector: {path: d}\nregions: {target: {words: [cube], box: ['1,2,3,4']}}",
+                "target.words",
+            ),
+            (
+                "detector: {path: d}\nregions: {target: {words: [cube], example: 'a.png:1,2,3,4'}}",
+                "target.example",
+            ),
+            (
+                "detector: {path: d}\nregions: {target: {words: [cube], delay_s: 1}}",
+                "target.delay_s",
+            ),
+            (
+                "detector: {path: d}\nregions: {target: {words: [' ']}}",
+                "target.words",
+            ),
+            ("regions: {target: {words: [cube]}}", "detector.path"),
+            (
+                "regions: {target: {box: ['1,2,3,4'], follow: sam2}}",
+                "segmenter.path",
             ),
         ] {
             let text = Config::from_yaml(yaml).unwrap_err().to_string();

@@ -1,5 +1,5 @@
-//! A region has one source: a detector's topic, a TF frame, drawn boxes or a fixed one. What is said of a detector's
-//! boxes says nothing of the others.
+//! A region has one source: a detector's topic, a TF frame, drawn boxes, a fixed one, words or an example. What is said of a
+//! detector's boxes says nothing of the others.
 
 use super::config::Config;
 use super::drawn::DrawnBox;
@@ -16,6 +16,7 @@ impl Config {
         let Regions { fingertip, target } = &self.regions;
         check("fingertip", fingertip, self.topics.fingertip.as_deref())?;
         check("target", target, self.topics.target.as_deref())?;
+        self.check_networks()?;
         let at_once = |own: &DrawnBox, other: &DrawnBox| {
             own.at_s == other.at_s && own.bbox.overlap(&other.bbox) > ONE_THING
         };
@@ -39,6 +40,47 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Who is to find a region or to follow it by masks has to be there.
+    fn check_networks(&self) -> Result<()> {
+        let regions = [
+            ("fingertip", &self.regions.fingertip),
+            ("target", &self.regions.target),
+        ];
+        let lacking = |key: &str, expected: String| {
+            Err(Error::ConfigValue {
+                key: key.to_owned(),
+                value: "not given".to_owned(),
+                expected,
+            })
+        };
+        for (name, region) in regions {
+            if let Some(blank) = region.words.iter().find(|words| words.trim().is_empty()) {
+                return Err(Error::ConfigValue {
+                    key: format!("regions.{name}.words"),
+                    value: format!("'{blank}'"),
+                    expected: "words for what is looked for, such as 'green cube'".to_owned(),
+                });
+            }
+            if region.is_sought() && self.detector.path.is_none() {
+                return lacking(
+                    "detector.path",
+                    format!(
+                        "an OWLv2 checkpoint, which finds the {name} by words or by an example"
+                    ),
+                );
+            }
+            if region.is_followed_by_masks() && self.segmenter.path.is_none() {
+                return lacking(
+                    "segmenter.path",
+                    format!("a SAM 2.1 checkpoint, which follows the {name}"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
 fn check(name: &str, region: &Region, topic: Option<&str>) -> Result<()> {
     let own = |key: &str| format!("regions.{name}.{key}");
     let refuse = |key: String, value: String, expected: String| {
@@ -54,6 +96,14 @@ fn check(name: &str, region: &Region, topic: Option<&str>) -> Result<()> {
         (own("frame"), region.frame.clone()),
         (own("box"), listed.reduce(|all, next| all + " " + &next)),
         (own("fixed"), region.fixed.map(|fixed| fixed.to_string())),
+        (
+            own("words"),
+            (!region.words.is_empty()).then(|| region.words.join(", ")),
+        ),
+        (
+            own("example"),
+            region.example.as_ref().map(ToString::to_string),
+        ),
     ];
     let mut named = (sources.into_iter()).filter_map(|(key, value)| Some((key, value?)));
     let (first, second) = (named.next(), named.next());

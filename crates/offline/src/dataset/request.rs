@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::extras::ExtraTopics;
 use super::options::Options;
 use crate::label::request::Work;
+use spatial_reward_core::estimator::RegionNetworks;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::video::VideoDecoders;
 
@@ -24,6 +25,8 @@ pub struct DatasetRequest<'a> {
     pub topics: &'a ExtraTopics,
     /// Who decodes video.
     pub video: &'a VideoDecoders,
+    /// Who finds and follows regions, where the settings ask for it.
+    pub networks: &'a RegionNetworks,
     /// How much is asked.
     pub options: Options,
     /// Threads; at least one.
@@ -40,6 +43,7 @@ impl DatasetRequest<'_> {
         Work {
             settings: self.settings,
             video: self.video,
+            networks: self.networks,
             stop: self.stop,
             target: self.target,
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::advice::Advice;
 use super::delay::BoxDelay;
+use super::follow::FoundRegion;
 use super::intake::Unreadable;
 use super::reach::OutOfReach;
 use crate::report;
@@ -34,6 +35,8 @@ pub struct Labelled {
     pub limit_without_effect: bool,
     /// What its distances are.
     pub distance_kind: DistanceKind,
+    /// The boxes that regions were begun from, of those that are named by words or by an example.
+    pub found: Vec<FoundRegion>,
     /// Role to topic.
     pub topics: BTreeMap<String, String>,
     /// Messages that could not be read though the bag's container could, by role.

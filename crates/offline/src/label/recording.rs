@@ -175,6 +175,7 @@ impl<'a> Recording<'a> {
             out_of_reach: OutOfReach::of(&self.steps, request.settings, job.estimator),
             limit_without_effect: is_without_effect(&self.steps, request.settings),
             distance_kind: request.settings.distance(),
+            found: Vec::new(),
             topics,
             unreadable: intake.unreadable().clone(),
             loss: None,

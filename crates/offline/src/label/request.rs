@@ -7,6 +7,7 @@ use super::output::IfExists;
 use super::roles::TruthTopics;
 use crate::error::{Error, Result};
 use crate::role::Role;
+use spatial_reward_core::estimator::RegionNetworks;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::video::VideoDecoders;
 
@@ -25,6 +26,8 @@ pub struct LabelRequest<'a> {
     pub truth: &'a TruthTopics,
     /// Who decodes video.
     pub video: &'a VideoDecoders,
+    /// Who finds and follows regions, where the settings ask for it.
+    pub networks: &'a RegionNetworks,
     /// Threads that decode and measure; at least one.
     pub jobs: usize,
     /// The command line, for the report.
@@ -41,6 +44,7 @@ impl LabelRequest<'_> {
         Work {
             settings: self.settings,
             video: self.video,
+            networks: self.networks,
             stop: self.stop,
             target: self.target,
         }
@@ -60,6 +64,8 @@ pub(crate) struct Work<'a> {
     pub settings: &'a Settings,
     /// Who decodes video.
     pub video: &'a VideoDecoders,
+    /// Who finds and follows regions.
+    pub networks: &'a RegionNetworks,
     /// Set from elsewhere to stop.
     pub stop: &'a AtomicBool,
     /// What would be made, for who stops it.

@@ -103,6 +103,7 @@ pub fn label(
     request.stop_if_asked()?;
     folder.finish()?;
     labelled.loss = loss;
+    labelled.found = placed.found().to_vec();
     labelled.seconds = begin.elapsed().as_secs_f64();
     Ok(labelled)
 }

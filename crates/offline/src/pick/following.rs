@@ -377,6 +377,7 @@ impl Ride<'_> {
         let due = (along == 0).then_some(self.leg.drawn);
         let sight = (course.follower).see(due, at_nanos, picture, other.as_deref())?;
         course.seen.push(sight.map(|sight| Seen {
+            mask: None,
             sight,
             cover: course.follower.cover().cloned().map(Arc::new),
         }));
