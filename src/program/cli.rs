@@ -17,8 +17,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use spatial_reward_core::frame::DistanceKind;
 use spatial_reward_core::settings::{
-    self, Alignment, DepthScale, DrawnBox, Dtype, PixelBox, RelativeDepth, RewardKind, Storage,
-    Weights,
+    self, Alignment, DepthScale, DrawnBox, Dtype, ExampleBox, Follow, PixelBox, RelativeDepth,
+    RewardKind, Storage, Weights,
 };
 
 #[derive(Debug, Parser)]
@@ -729,6 +729,15 @@ pub(crate) struct RegionOptions {
     #[arg(long, value_name = "X0,Y0,X1,Y1", allow_hyphen_values = true,
         conflicts_with_all = ["fingertip_topic", "fingertip_class", "fingertip_frame", "fingertip_box"])]
     pub fingertip_fixed: Option<PixelBox>,
+    /// What the fingertip is in words, such as 'robot gripper': --detector finds it in the first pictures, and it is followed
+    /// from there. May be given several times: any of them may be it.
+    #[arg(long, value_name = "WORDS",
+        conflicts_with_all = ["fingertip_topic", "fingertip_class", "fingertip_frame", "fingertip_box", "fingertip_fixed"])]
+    pub fingertip_words: Vec<String>,
+    /// The same by an example: a picture, and the box around the fingertip in it.
+    #[arg(long, value_name = "FILE:X0,Y0,X1,Y1",
+        conflicts_with_all = ["fingertip_topic", "fingertip_class", "fingertip_frame", "fingertip_box", "fingertip_fixed", "fingertip_words"])]
+    pub fingertip_example: Option<ExampleBox>,
     /// The frame of /tf and /tf_static that the target is at.
     #[arg(long, value_name = "FRAME", conflicts_with_all = ["target_topic", "target_class"])]
     pub target_frame: Option<String>,
@@ -743,6 +752,27 @@ pub(crate) struct RegionOptions {
     #[arg(long, value_name = "X0,Y0,X1,Y1", allow_hyphen_values = true,
         conflicts_with_all = ["target_topic", "target_class", "target_frame", "target_box"])]
     pub target_fixed: Option<PixelBox>,
+    /// As --fingertip-words, what the target is, such as 'green cube'.
+    #[arg(long, value_name = "WORDS",
+        conflicts_with_all = ["target_topic", "target_class", "target_frame", "target_box", "target_fixed"])]
+    pub target_words: Vec<String>,
+    /// As --fingertip-example, of the target.
+    #[arg(long, value_name = "FILE:X0,Y0,X1,Y1",
+        conflicts_with_all = ["target_topic", "target_class", "target_frame", "target_box", "target_fixed", "target_words"])]
+    pub target_example: Option<ExampleBox>,
+    /// Who finds words and examples: an OWLv2 checkpoint, a folder or ORG/NAME on a hub, such as
+    /// google/owlv2-base-patch16-ensemble.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub detector: Option<String>,
+    /// Of two things that look like the words nearly as much, take the likelier one, in the place of asking.
+    #[arg(long)]
+    pub take_best: bool,
+    /// Who follows both, from boxes that were drawn or found [default: correlation].
+    #[arg(long, value_name = "NAME", value_parser = choice::<Follow>())]
+    pub follow: Option<Follow>,
+    /// With --follow sam2: a SAM 2.1 checkpoint, a folder or ORG/NAME on a hub, such as facebook/sam2.1-hiera-tiny.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub segmenter: Option<String>,
 }
 
 /// The topics of a recording. Options win over the config file.

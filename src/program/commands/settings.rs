@@ -112,8 +112,11 @@ impl TopicOptions {
 impl RegionOptions {
     /// What was typed, in the place of the file's settings, its topics and what it says of their boxes.
     pub(crate) fn set(self, config: &mut Config) {
+        name(&mut config.detector.path, self.detector);
+        config.detector.take_best |= self.take_best;
+        name(&mut config.segmenter.path, self.segmenter);
         let (regions, topics) = (&mut config.regions, &mut config.topics);
-        for (region, topic, frame, size_m, drawn, fixed) in [
+        for (region, topic, frame, size_m, drawn, fixed, words, example) in [
             (
                 &mut regions.fingertip,
                 &mut topics.fingertip,
@@ -121,6 +124,8 @@ impl RegionOptions {
                 self.fingertip_size,
                 self.fingertip_box,
                 self.fingertip_fixed,
+                self.fingertip_words,
+                self.fingertip_example,
             ),
             (
                 &mut regions.target,
@@ -129,15 +134,20 @@ impl RegionOptions {
                 self.target_size,
                 self.target_box,
                 self.target_fixed,
+                self.target_words,
+                self.target_example,
             ),
         ] {
-            if frame.is_some() || !drawn.is_empty() || fixed.is_some() {
+            let is_sought = !words.is_empty() || example.is_some();
+            if frame.is_some() || !drawn.is_empty() || fixed.is_some() || is_sought {
                 *topic = None;
                 region.forget_source();
                 region.picture_size = None;
                 region.delay_s = 0.0;
                 (region.frame, region.drawn, region.fixed) = (frame, drawn, fixed);
+                (region.words, region.example) = (words, example);
             }
+            set(&mut region.follow, self.follow);
             set(&mut region.size_m, size_m);
         }
     }
