@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// Measure frames that another process sends (it has no model of its own).
     #[command(hide = true)]
     Estimate,
+    /// Find and follow regions in pictures that another process sends (it has no networks of its own).
+    #[command(hide = true)]
+    Regions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -10,6 +10,7 @@ pub(super) mod inspect;
 pub(super) mod label;
 pub(crate) mod output;
 mod pick;
+mod regions;
 mod serve;
 pub(crate) mod settings;
 pub(crate) mod signals;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Serve(options) => serve::run(*options, terminal),
         Command::Dataset(options) => dataset::run(*options, terminal),
         Command::Estimate => estimate::run(),
+        Command::Regions => regions::run(),
         Command::Node(options) => live(&options, terminal),
     }
 }

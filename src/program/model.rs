@@ -3,8 +3,10 @@
 
 mod elsewhere;
 mod nano;
+mod process;
 mod profile;
 mod quantise;
+mod regions_elsewhere;
 mod train;
 pub(crate) mod wire;
 
@@ -34,7 +36,7 @@ pub(crate) fn registration() -> Registration {
     Registration {
         profile: PROFILE,
         open: Arc::new(|settings, progress| {
-            if let Some(program) = elsewhere::named() {
+            if let Some(program) = process::named() {
                 return Elsewhere::estimator(&program, settings);
             }
             let located = locate(settings, progress)?;

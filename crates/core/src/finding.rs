@@ -142,12 +142,20 @@ impl Finder {
         self.again_after_s
     }
 
+    /// What the detector says of a picture.
+    ///
+    /// # Errors
+    /// The network's.
+    pub fn candidates(&self, picture: &ColorImage) -> Result<Both<Vec<Candidate>>> {
+        self.detector.detect(picture)
+    }
+
     /// What a picture shows of both regions; `None` of one that is not sought.
     ///
     /// # Errors
     /// The network's.
     pub fn find(&self, picture: &ColorImage) -> Result<Both<Finding>> {
-        let [fingertip, target] = self.detector.detect(picture)?;
+        let [fingertip, target] = self.candidates(picture)?;
         let find = |candidates: Option<Vec<Candidate>>| candidates.map(|seen| self.judged(seen));
         Ok([find(fingertip), find(target)])
     }

@@ -2,9 +2,9 @@
 //! each picture.
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::following::{Both, Sight};
@@ -42,11 +42,11 @@ pub struct Seen {
 }
 
 /// The pixels of a region in a picture, as lengths of runs: row by row, of other pixels and of its own in turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runs {
     width: u32,
     height: u32,
-    lengths: Arc<[u32]>,
+    lengths: Box<[u32]>,
     bbox: [u32; 4],
 }
 

@@ -15,7 +15,10 @@ use crate::program::model;
 
 /// The estimators of this build.
 pub(crate) fn estimators() -> Estimators {
-    Estimators::default().with(model::registration())
+    Estimators::default()
+        .with(model::registration())
+        .with_detector(model::detector())
+        .with_segmenter(model::segmenter())
 }
 
 pub(crate) fn config_file(path: Option<&Path>) -> spatial_reward_core::Result<Config> {

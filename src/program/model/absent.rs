@@ -2,7 +2,9 @@
 //! is none, whoever asks for the model learns how to get it.
 
 mod elsewhere;
+mod process;
 mod profile;
+mod regions_elsewhere;
 pub(crate) mod wire;
 
 use std::env;
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use spatial_reward_core::estimator::Registration;
+use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter, Registration};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
 use spatial_reward_core::settings::Settings;
@@ -23,6 +25,7 @@ use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
 use elsewhere::Elsewhere;
 use profile::PROFILE;
+use regions_elsewhere::RegionsElsewhere;
 
 /// The model is not in this build.
 pub(crate) const IS_HERE: bool = false;
@@ -31,13 +34,33 @@ pub(crate) const IS_HERE: bool = false;
 pub(crate) fn registration() -> Registration {
     Registration {
         profile: PROFILE,
-        open: Arc::new(|settings, _| match elsewhere::named().or_else(on_path) {
+        open: Arc::new(|settings, _| match process::named().or_else(on_path) {
             Some(program) => Elsewhere::estimator(&program, settings),
             None => Err(spatial_reward_core::Error::Estimator(
                 not_in_this_build().into(),
             )),
         }),
     }
+}
+
+/// Finds regions by words or by an example: another build of this program does.
+pub(crate) fn detector() -> OpenDetector {
+    Arc::new(|settings, _| match process::named().or_else(on_path) {
+        Some(program) => RegionsElsewhere::detector(&program, settings),
+        None => Err(spatial_reward_core::Error::Estimator(
+            no_networks_in_this_build().into(),
+        )),
+    })
+}
+
+/// Follows regions by masks: another build of this program does.
+pub(crate) fn segmenter() -> OpenSegmenter {
+    Arc::new(|settings, _| match process::named().or_else(on_path) {
+        Some(program) => RegionsElsewhere::segmenter(&program, settings),
+        None => Err(spatial_reward_core::Error::Estimator(
+            no_networks_in_this_build().into(),
+        )),
+    })
 }
 
 /// A conversation with the model about one picture; there are none in this build.
@@ -106,6 +129,14 @@ fn not_in_this_build() -> anyhow::Error {
          `. scripts/env.sh && cargo build --release --features torch`; or name a program that has it in \
          SPATIAL_REWARD_PROGRAM. Labelling with --estimator geometry needs a \
          bag with depth and no model"
+    )
+}
+
+fn no_networks_in_this_build() -> anyhow::Error {
+    anyhow!(
+        "the networks that find and follow regions are not in this build: they need libtorch. Run scripts/setup --model, \
+         then build with `. scripts/env.sh && cargo build --release --features torch`; or name a program that has them in \
+         SPATIAL_REWARD_PROGRAM. Boxes can be drawn without them: spatial-reward pick"
     )
 }
 

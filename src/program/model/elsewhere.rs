@@ -1,28 +1,18 @@
 //! The model in a process of its own: a build of this program that has it measures. It is how Python has the model,
 //! whatever libtorch is loaded there already: two in one process would share their names.
 
-use std::env;
-use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
-use anyhow::{Context, anyhow, bail};
 use spatial_reward_core::Result as CoreResult;
 use spatial_reward_core::estimator::{Estimator, Order, Origin};
 use spatial_reward_core::frame::{Frame, Measurement, Reason, Regions};
 use spatial_reward_core::settings::Settings;
 
+use super::process::Process;
 use super::profile::PROFILE;
-use super::wire::{
-    Answered, Asked, AskedFrame, Greeting, Hello, Properties, receive, send, send_pixels,
-};
-
-/// Names the program that has the model.
-const VARIABLE: &str = "SPATIAL_REWARD_PROGRAM";
+use super::wire::{Answered, Asked, AskedFrame, Hello, Properties, receive, send, send_pixels};
 
 /// A process that measures.
 pub(super) struct Elsewhere {
@@ -32,17 +22,9 @@ pub(super) struct Elsewhere {
 
 /// What goes to it and what comes back.
 struct Line {
-    child: Child,
-    out: BufWriter<ChildStdin>,
-    input: BufReader<ChildStdout>,
+    process: Process,
     /// It failed, which is told once.
     is_dead: bool,
-}
-
-/// The program that is to measure, where somebody named one.
-pub(super) fn named() -> Option<PathBuf> {
-    let named = env::var_os(VARIABLE).filter(|named| !named.is_empty());
-    named.map(PathBuf::from)
 }
 
 impl Elsewhere {
@@ -61,47 +43,15 @@ impl Elsewhere {
     /// # Errors
     /// If the program cannot be started or is not what it should be; what it says against the settings.
     fn open(program: &Path, settings: &Settings) -> anyhow::Result<Self> {
-        let shown = program.display();
-        let mut child = Command::new(program)
-            .args(["--quiet", "estimate"].map(OsString::from))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C is for this process, which ends the other by going.
-            .process_group(0)
-            // It measures itself.
-            .env_remove(VARIABLE)
-            .spawn()
-            .with_context(|| format!("cannot start {shown} ({VARIABLE}), which is to measure"))?;
-        let (Some(out), Some(input), Some(errors)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            bail!("{shown} has no streams");
-        };
-        let said = thread::spawn(move || pass_on(errors));
-        let mut line = Line {
-            child,
-            out: BufWriter::new(out),
-            input: BufReader::new(input),
-            is_dead: false,
-        };
         let config = settings.changed_yaml()?;
-        let greeting =
-            send(&mut line.out, &Hello { config }).and_then(|()| receive(&mut line.input));
-        match greeting {
-            Ok(Some(Greeting::Ready(properties))) => Ok(Self {
-                properties,
-                line: Mutex::new(line),
+        let (process, properties) = Process::start(program, "estimate", &Hello { config })?;
+        Ok(Self {
+            properties,
+            line: Mutex::new(Line {
+                process,
+                is_dead: false,
             }),
-            Ok(Some(Greeting::Refused(why))) => Err(anyhow!("{shown}: {why}")),
-            Ok(None) | Err(_) => {
-                drop(line);
-                let said = said.join().unwrap_or_default();
-                Err(anyhow!(
-                    "{shown} does not answer as a program of this version would: {said}"
-                ))
-            }
-        }
+        })
     }
 
     fn ask(&self, frames: &[(&Frame, &Regions)]) -> Vec<Result<Measurement, Reason>> {
@@ -155,37 +105,19 @@ impl Line {
             .iter()
             .map(|(frame, regions)| AskedFrame::new(frame, regions));
         send(
-            &mut self.out,
+            &mut self.process.out,
             &Asked {
                 frames: asked.collect(),
             },
         )?;
         for (frame, _) in frames {
             if let Ok(color) = frame.color.pixels() {
-                send_pixels(&mut self.out, color, frame.depth.as_ref())?;
+                send_pixels(&mut self.process.out, color, frame.depth.as_ref())?;
             }
         }
-        self.out.flush()?;
-        receive(&mut self.input)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        self.process.out.flush()?;
+        receive(&mut self.process.input)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        // It ends by itself once nobody asks any more; whoever ends this process does not wait for it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What the other process says goes into this one's log; its last words come back.
-fn pass_on(errors: ChildStderr) -> String {
-    let mut last = String::new();
-    for line in BufReader::new(errors).lines().map_while(Result::ok) {
-        tracing::info!("{line}");
-        last = line;
-    }
-    last
 }
 
 impl Estimator for Elsewhere {

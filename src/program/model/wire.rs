@@ -3,13 +3,17 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use anyhow::anyhow;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spatial_reward_core::calibration::Calibration;
+use spatial_reward_core::finding::Candidate;
+use spatial_reward_core::following::Both;
 use spatial_reward_core::frame::{
     Answer, BoundingBox, ColorImage, DepthImage, Distortion, Frame, Intrinsics, Masks, Measurement,
     Reason, Regions,
 };
+use spatial_reward_core::mask_following::{Runs, Seen};
 
 /// What is asked for first.
 #[derive(Serialize, Deserialize)]
@@ -20,7 +24,7 @@ pub(crate) struct Hello {
 
 /// What comes of it.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Greeting {
+pub(crate) enum Greeting<Properties> {
     Ready(Properties),
     Refused(String),
 }
@@ -83,6 +87,115 @@ pub(crate) struct Told {
     answer: Option<(String, Option<u64>, Option<u64>)>,
 }
 
+/// What is asked for first of a process that finds or follows regions.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct HelloOfRegions {
+    /// The settings, as YAML.
+    pub config: String,
+    pub work: WorkOnRegions,
+}
+
+/// Which network it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WorkOnRegions {
+    Find,
+    Follow,
+}
+
+/// What is asked about a picture; but for an end, its colours follow.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum AskedOfRegions {
+    /// Find both regions in it.
+    Find { size: (u32, u32) },
+    /// It is the next one of a video.
+    See {
+        video: u64,
+        size: (u32, u32),
+        drawn: [Option<[u64; 4]>; 2],
+    },
+    /// That video is over.
+    End { video: u64 },
+}
+
+/// What comes of it; nothing of an end.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum AnsweredOfRegions {
+    Found([Option<Vec<([u64; 4], u64)>>; 2]),
+    Seen([Option<(Option<Runs>, u64)>; 2]),
+    Failed(String),
+}
+
+impl AnsweredOfRegions {
+    pub(crate) fn of_found(found: Both<Vec<Candidate>>) -> Self {
+        let told = |seen: &Candidate| (edges(&seen.bbox), seen.score.to_bits());
+        Self::Found(found.map(|seen| seen.map(|seen| seen.iter().map(told).collect())))
+    }
+
+    pub(crate) fn of_seen(seen: Both<Seen>) -> Self {
+        Self::Seen(seen.map(|seen| seen.map(|seen| (seen.mask, seen.score.to_bits()))))
+    }
+
+    /// What was found.
+    ///
+    /// # Errors
+    /// What failed there.
+    pub(crate) fn found(self) -> anyhow::Result<Both<Vec<Candidate>>> {
+        let candidate = |(bbox, score)| Candidate {
+            bbox: bounding_box(bbox),
+            score: f64::from_bits(score),
+        };
+        match self {
+            Self::Found(found) => Ok(found.map(|seen| {
+                let candidates = seen?.into_iter().map(candidate);
+                Some(candidates.collect())
+            })),
+            other => Err(other.failure()),
+        }
+    }
+
+    /// What was seen.
+    ///
+    /// # Errors
+    /// What failed there.
+    pub(crate) fn seen(self) -> anyhow::Result<Both<Seen>> {
+        match self {
+            Self::Seen(seen) => Ok(seen.map(|seen| {
+                let (mask, score) = seen?;
+                let score = f64::from_bits(score);
+                Some(Seen { mask, score })
+            })),
+            other => Err(other.failure()),
+        }
+    }
+
+    fn failure(self) -> anyhow::Error {
+        match self {
+            Self::Failed(why) => anyhow!(why),
+            Self::Found(_) | Self::Seen(_) => anyhow!("the answer is to another question"),
+        }
+    }
+}
+
+/// The boxes that are drawn in a picture, and back.
+pub(crate) fn drawn_edges(drawn: &Both<BoundingBox>) -> [Option<[u64; 4]>; 2] {
+    drawn.each_ref().map(|bbox| bbox.as_ref().map(edges))
+}
+
+pub(crate) fn drawn_boxes(edges: [Option<[u64; 4]>; 2]) -> Both<BoundingBox> {
+    edges.map(|edges| edges.map(bounding_box))
+}
+
+/// A picture's colours, which follow a line.
+pub(crate) fn read_color(
+    input: &mut impl Read,
+    (width, height): (u32, u32),
+) -> io::Result<ColorImage> {
+    let mut rgb = vec![0; width as usize * height as usize * 3];
+    input.read_exact(&mut rgb)?;
+    let rgb = rgb.into();
+    Ok(ColorImage { width, height, rgb })
+}
+
 /// A line of JSON.
 pub(crate) fn send(out: &mut impl Write, what: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, what)?;
@@ -123,24 +236,19 @@ impl AskedFrame {
 
     /// The frame, with the pixels that follow.
     pub(crate) fn read(self, input: &mut impl Read) -> io::Result<(Frame, Regions)> {
-        let mut bytes = |(width, height): (u32, u32), each: usize| {
-            let mut bytes = vec![0; width as usize * height as usize * each];
-            input.read_exact(&mut bytes).map(|()| bytes)
-        };
-        let (width, height) = self.color;
-        let rgb = bytes(self.color, 3)?.into();
+        let color = read_color(input, self.color)?;
         let depth = match self.depth {
-            Some(size) => Some(DepthImage::of_metres(
-                size.0,
-                size.1,
-                bytes(size, 4)?.into(),
-            )),
+            Some((width, height)) => {
+                let mut bytes = vec![0; width as usize * height as usize * 4];
+                input.read_exact(&mut bytes)?;
+                Some(DepthImage::of_metres(width, height, bytes.into()))
+            }
             None => None,
         };
         let frame = Frame {
             episode: self.episode,
             stamp_nanos: self.stamp_nanos,
-            color: ColorImage { width, height, rgb }.into(),
+            color: color.into(),
             depth,
             intrinsics: self.camera.map(Intrinsics::from),
         };

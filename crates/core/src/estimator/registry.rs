@@ -145,25 +145,47 @@ impl Estimators {
         settings: &Settings,
         progress: OnProgress<'_>,
     ) -> Result<RegionNetworks> {
-        let missing = |key: &str, value: &Option<String>| Error::ConfigValue {
-            key: key.to_owned(),
-            value: value.clone().unwrap_or_default(),
-            expected: "left out: this program has no such network".to_owned(),
-        };
-        let both = [&settings.regions.fingertip, &settings.regions.target];
-        let mut networks = RegionNetworks::default();
-        if both.iter().any(|region| region.is_sought()) {
-            let missing = || missing("detector.path", &settings.detector.path);
-            let open = self.detector.as_ref().ok_or_else(missing)?;
-            networks.finder = Some(Finder::new(open(settings, progress)?, settings));
+        Ok(RegionNetworks {
+            finder: self.open_finder(settings, progress)?,
+            segmenter: self.open_segmenter(settings, progress)?,
+        })
+    }
+
+    /// Loads what finds the regions that these settings name by words or by an example; `None` where they name none so.
+    ///
+    /// # Errors
+    /// As [`open_networks`](Self::open_networks).
+    pub fn open_finder(
+        &self,
+        settings: &Settings,
+        progress: OnProgress<'_>,
+    ) -> Result<Option<Finder>> {
+        if !both(settings).iter().any(|region| region.is_sought()) {
+            return Ok(None);
         }
-        let by_masks = |region: &&Region| region.is_followed_by_masks();
-        if both.iter().any(by_masks) {
-            let missing = || missing("segmenter.path", &settings.segmenter.path);
-            let open = self.segmenter.as_ref().ok_or_else(missing)?;
-            networks.segmenter = Some(open(settings, progress)?);
+        let missing = || no_network("detector.path", settings.detector.path.as_ref());
+        let open = self.detector.as_ref().ok_or_else(missing)?;
+        Ok(Some(Finder::new(open(settings, progress)?, settings)))
+    }
+
+    /// Loads what follows the regions of these settings by masks; `None` where none is followed so.
+    ///
+    /// # Errors
+    /// As [`open_networks`](Self::open_networks).
+    pub fn open_segmenter(
+        &self,
+        settings: &Settings,
+        progress: OnProgress<'_>,
+    ) -> Result<Option<Arc<dyn Segmenter>>> {
+        if !both(settings)
+            .iter()
+            .any(|region| region.is_followed_by_masks())
+        {
+            return Ok(None);
         }
-        Ok(networks)
+        let missing = || no_network("segmenter.path", settings.segmenter.path.as_ref());
+        let open = self.segmenter.as_ref().ok_or_else(missing)?;
+        open(settings, progress).map(Some)
     }
 
     fn named(&self, name: &str) -> Result<&Registration> {
@@ -173,5 +195,17 @@ impl Estimators {
             value: format!("'{name}'"),
             expected: format!("one of {}", self.names().collect::<Vec<_>>().join(", ")),
         })
+    }
+}
+
+fn both(settings: &Settings) -> [&Region; 2] {
+    [&settings.regions.fingertip, &settings.regions.target]
+}
+
+fn no_network(key: &str, path: Option<&String>) -> Error {
+    Error::ConfigValue {
+        key: key.to_owned(),
+        value: path.cloned().unwrap_or_default(),
+        expected: "left out: this program has no such network".to_owned(),
     }
 }
