@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub use crate::mask::{Mask, Masks};
 
 /// A rectangle in pixels of the full-resolution colour image, `[x_min, x_max) x [y_min, y_max)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BoundingBox {
     /// The left edge, in pixels; inside.
     pub x_min: f64,
@@ -178,7 +178,7 @@ impl BoxOrigin {
 }
 
 /// Where a frame's box comes from, and how old it is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BoxSource {
     /// How it came about.
     pub origin: BoxOrigin,
@@ -192,7 +192,7 @@ pub struct BoxSource {
 
 /// What makes a box doubtful that was followed, in pixels: a share of its smaller side for each reason. How far the distance may
 /// be off for it is told by weights that were fitted.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
     /// Little of the region is seen as it was drawn: the square of the share that is not.
     pub unseen_px: f64,
@@ -414,7 +414,7 @@ impl DistanceKind {
 const HALF_CONFIDENT_STD_M: f64 = 0.01;
 
 /// What an estimator says about one frame. Distances that it did not measure are `None`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Measurement {
     /// [`DistanceKind::Center`], in metres.
     pub center_m: Option<f64>,
@@ -439,7 +439,7 @@ pub struct Measurement {
 }
 
 /// What a language model said about one frame.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Answer {
     /// Its words, as they came.
     pub text: String,

@@ -1,11 +1,13 @@
 //! One labelled step: what a camera frame was worth. Plain data, made by the pipeline and read by
 //! the bag writer, the report and the live node.
 
+use serde::{Deserialize, Serialize};
+
 use crate::frame::{BoundingBox, BoxSource, DistanceKind, Reason};
 use crate::statistics::interval_90;
 
 /// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Latency {
     /// Decoding the pictures.
     pub decode_s: f64,
@@ -16,7 +18,7 @@ pub struct Latency {
 }
 
 /// The reward of one frame and everything it was computed from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// Position in the whole stream, counted from 0 over all episodes.
     pub index: u64,

@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spatial_reward::program;
 use spatial_reward_core::settings::Settings;
@@ -21,6 +22,7 @@ use spatial_reward_offline::report::table::{self, Column};
 use crate::calls::interruptible;
 use crate::error::{Failure, raised};
 use crate::json::to_python;
+use crate::pickle::{Reduced, reduced, restored};
 use crate::regions::sources;
 use crate::settings::{Chosen, ready};
 use crate::step::embedded;
@@ -28,6 +30,7 @@ use crate::words::all_in_python;
 
 /// What came of a labelling.
 #[pyclass(frozen, module = "spatial_reward")]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Labelled {
     folder: PathBuf,
     parquet: PathBuf,
@@ -41,6 +44,15 @@ pub(crate) struct Labelled {
 
 #[pymethods]
 impl Labelled {
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<Reduced> {
+        reduced::<Self>(py, self)
+    }
+
+    #[staticmethod]
+    fn _restored(text: &str) -> PyResult<Self> {
+        restored(text)
+    }
+
     #[getter]
     fn folder(&self) -> &PathBuf {
         &self.folder

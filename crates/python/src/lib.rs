@@ -14,6 +14,7 @@ mod labelled;
 mod log;
 mod measured;
 mod measured_recording;
+mod pickle;
 mod process;
 mod recording;
 mod regions;

@@ -3,6 +3,8 @@
 use pyo3::prelude::*;
 use spatial_reward_core::frame::{DistanceKind, Measurement as CoreMeasurement, Reason};
 
+use crate::pickle::{Reduced, reduced, restored};
+
 /// The distances of one frame, or why there are none.
 #[pyclass(frozen, module = "spatial_reward")]
 pub(crate) struct Measurement {
@@ -78,6 +80,16 @@ impl Measurement {
     fn confidence(&self) -> f32 {
         let measured = self.measured.as_ref().ok();
         measured.map_or(0.0, |measured| measured.confidence(self.kind))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<Reduced> {
+        reduced::<Self>(py, &(self.kind, &self.measured))
+    }
+
+    #[staticmethod]
+    fn _restored(text: &str) -> PyResult<Self> {
+        let (kind, measured) = restored(text)?;
+        Ok(Self { kind, measured })
     }
 
     fn __repr__(&self) -> String {

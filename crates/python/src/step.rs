@@ -12,6 +12,7 @@ use spatial_reward_core::step::Step as CoreStep;
 use crate::arrays;
 use crate::boxes::{Edges, edges};
 use crate::error::Failure;
+use crate::pickle::{Reduced, reduced, restored};
 
 /// The reward of one frame and what it was computed from.
 #[pyclass(frozen, module = "spatial_reward")]
@@ -160,6 +161,15 @@ impl Step {
         let drawn =
             drawn.map_err(|error| PyErr::from(Failure::of("picture", error.to_string())))?;
         Ok(PyBytes::new(py, &drawn))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<Reduced> {
+        reduced::<Self>(py, &self.step)
+    }
+
+    #[staticmethod]
+    fn _restored(text: &str) -> PyResult<Self> {
+        restored::<CoreStep>(text).map(Self::from)
     }
 
     fn __repr__(&self) -> String {

@@ -31,7 +31,12 @@ fn serve(input: &mut impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
             send(out, &Greeting::Ready(properties))?;
             estimator
         }
-        Err(error) => return Ok(send(out, &Greeting::<Properties>::Refused(in_words(&error)))?),
+        Err(error) => {
+            return Ok(send(
+                out,
+                &Greeting::<Properties>::Refused(in_words(&error)),
+            )?);
+        }
     };
     while let Some(asked) = receive::<Asked>(input)? {
         let frames = asked.frames.into_iter().map(|frame| frame.read(input));

@@ -245,6 +245,28 @@ def test_a_camera_is_the_same_after_it_was_pickled():
     assert (wide.fx, wide.cx, wide.cy) == (pytest.approx(50), 100, 50)
 
 
+def test_steps_and_measurements_are_the_same_after_they_were_pickled(scene):
+    # given a step with numbers, one without, and measurements of both kinds
+    annotator = sr.Annotator(camera=scene.camera)
+    where = {"fingertip": scene.fingertip, "target": scene.target}
+    steps = [annotator.step(scene.color, scene.depth, **where), annotator.step(scene.color, scene.depth)]
+    measured = [
+        sr.measure(scene.color, scene.depth, scene.camera, **where),
+        sr.measure(scene.color, np.zeros_like(scene.depth), scene.camera, **where),
+    ]
+    assert [step.valid for step in steps] == [True, False]
+    assert [one.valid for one in measured] == [True, False]
+    # when they go through pickle, as they do to another process
+    again = pickle.loads(pickle.dumps(steps + measured))
+    # then each says the same, to the last bit
+    for one, other in zip(steps + measured, again, strict=True):
+        assert type(one) is type(other) and repr(one) == repr(other)
+        for name in ("distance_m", "distance_std_m", "confidence", "center_m", "cloud_std_m"):
+            np.testing.assert_equal(getattr(other, name), getattr(one, name))
+        assert other.reason == one.reason and other.distance_kind == one.distance_kind
+    np.testing.assert_equal(again[0].to_dict(), steps[0].to_dict())
+
+
 def test_arrays_live_as_long_as_they_are_read(scene):
     # given arrays that nobody else holds
     annotator = sr.Annotator(camera=scene.camera)
