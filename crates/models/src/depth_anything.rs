@@ -9,9 +9,7 @@
 //!    [`DepthAnything::depth_estimation_type`] says so, and scale to 8 bits.
 
 mod config;
-mod dinov2;
 mod dpt;
-mod layers;
 mod network;
 
 pub use config::DepthEstimationType;

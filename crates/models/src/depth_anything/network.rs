@@ -8,9 +8,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::config::{DepthAnythingConfig, DepthEstimationType};
-use super::dinov2::Dinov2Backbone;
 use super::dpt::{Head, Neck};
 use crate::error::{Error, Result};
+use crate::nn::dinov2::Dinov2Backbone;
 use crate::nn::threads;
 use crate::nn::torch::torch_error;
 use crate::nn::weights::{Placement, Weights};
