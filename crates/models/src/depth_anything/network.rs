@@ -64,6 +64,14 @@ impl DepthAnything {
         Ok(model)
     }
 
+    /// What the numbers of `folder`'s model mean, of which its weights are not read.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a configuration of another or an unsupported model, by key.
+    pub fn read_depth_estimation_type(folder: &Path) -> Result<DepthEstimationType> {
+        Ok(DepthAnythingConfig::read(folder)?.dpt.depth_estimation_type)
+    }
+
     /// Whether larger values are nearer (relative) or farther (metric).
     pub fn depth_estimation_type(&self) -> DepthEstimationType {
         self.depth_estimation_type
