@@ -3,6 +3,7 @@
 //! Bytes and floats only: no tensors, so all of it builds and tests without libtorch.
 
 pub mod depth_anything;
+mod depth_file;
 pub mod depth_image;
 pub mod depth_pro;
 pub(crate) mod fence;
@@ -15,6 +16,7 @@ mod processor_config;
 pub mod resize;
 
 pub use depth_anything::{Backend, DepthAnythingProcessor, NetworkInput};
+pub use depth_file::{MillimetrePng, to_millimetre_png, to_npy};
 pub use depth_image::{Disparity, DisparityRange};
 pub use depth_pro::DepthProProcessor;
 pub use file::{decode_color, decode_gray, encoded_size, open_color, open_gray};

@@ -75,7 +75,8 @@ impl MetricDepthNetwork {
     /// Metres of every pixel of a picture, at its size.
     ///
     /// # Errors
-    /// A picture that is empty or whose bytes do not match its size; libtorch's, of which memory is the one to expect.
+    /// A picture that is empty or whose bytes do not match its size; numbers that overflowed in the network's type;
+    /// libtorch's, of which memory is the one to expect.
     pub fn estimate(&self, picture: &ColorImage) -> Result<EstimatedDepth> {
         let (metres, focal_px) = match self {
             Self::DepthPro(network) => {
@@ -84,6 +85,12 @@ impl MetricDepthNetwork {
             }
             Self::DepthAnything(network) => (network.estimate(picture)?.values, None),
         };
+        let broken = metres.iter().position(|metres| !metres.is_finite());
+        if let Some((index, &value)) = broken.and_then(|index| Some((index, metres.get(index)?))) {
+            let width = picture.width.max(1) as usize;
+            let (column, row) = (index % width, index / width);
+            return Err(spatial_reward_core::Error::DepthNotFinite { column, row, value }.into());
+        }
         Ok(EstimatedDepth {
             width: picture.width,
             height: picture.height,
