@@ -50,6 +50,7 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Quantise(Quantise),
     Ask(Box<Ask>),
+    Depth(Depth),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
     Pick(Box<Pick>),
@@ -374,6 +375,69 @@ pub(crate) struct Ask {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub model: ModelOptions,
+}
+
+/// Estimate metres of every pixel from one picture.
+///
+/// Depth Pro tells the camera's focal length too; Depth Anything V2's metric models are trained for one kind of camera, as their
+/// cards say, and tell none. A model whose depth is relative has no metres and is refused. Depth is along the optical axis, at
+/// the picture's size. A grey picture is taken as a coloured one, and transparency is dropped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward depth desk.png --model apple/DepthPro-hf -o desk_depth.npy --json
+  spatial-reward depth desk.png --model depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf -o desk_depth.png
+
+OUT.npy has float32 metres of shape (height, width). OUT.png has 16-bit millimetres, as ROS has them (16UC1); 0 where a distance
+does not fit (beyond 65.535 m), and how many pixels that are is said.
+A file that is there is replaced only with --overwrite.
+Exit codes: 0 fine, 1 error, 2 usage.")]
+pub(crate) struct Depth {
+    /// A PNG or JPEG picture.
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    #[arg(long, value_name = "MODEL")]
+    pub model: String,
+    /// Where to write: a name that ends in .npy or .png.
+    #[arg(short, long, value_name = "OUT", value_parser = parse_depth_file)]
+    pub output: DepthFile,
+    /// Replace a file that exists.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Print a summary as JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub device: String,
+    /// The type of its numbers [default: auto, bfloat16 on a GPU, float32 on a processor].
+    #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>(), default_value = "auto", hide_default_value = true)]
+    pub dtype: Dtype,
+}
+
+/// A file for metres, by its name's ending.
+#[derive(Debug, Clone)]
+pub(crate) enum DepthFile {
+    /// float32 metres.
+    Npy(PathBuf),
+    /// 16-bit millimetres.
+    Png(PathBuf),
+}
+
+fn parse_depth_file(name: &str) -> Result<DepthFile, String> {
+    let path = PathBuf::from(name);
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    match ending.to_str() {
+        Some("npy") => Ok(DepthFile::Npy(path)),
+        Some("png") => Ok(DepthFile::Png(path)),
+        _ => Err("its name must end in .npy (float32 metres) or .png (16-bit millimetres)".into()),
+    }
 }
 
 /// Answer other programs' questions about pictures, as a chat endpoint in OpenAI's form.

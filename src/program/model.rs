@@ -2,6 +2,7 @@
 //! words of the command line.
 
 mod elsewhere;
+mod metric_depth;
 mod nano;
 mod process;
 mod profile;
@@ -24,6 +25,7 @@ use spatial_reward_serve::Unanswered;
 
 use crate::program::logging::Terminal;
 use elsewhere::Elsewhere;
+pub(crate) use metric_depth::{DepthEstimate, MetricDepth};
 use profile::PROFILE;
 pub(crate) use quantise::quantise;
 pub(crate) use train::train;
@@ -128,8 +130,8 @@ pub(crate) fn remedy(cause: &(dyn std::error::Error + 'static)) -> Option<String
 fn in_words(remedy: Remedy) -> &'static str {
     match remedy {
         Remedy::LessMemory => {
-            "close other programs, take --dtype bfloat16 (half of float32), --weights int8 or int4, a device with more \
-             memory or a smaller model"
+            "close other programs, take --dtype bfloat16 (half of float32), a device with more memory or a smaller model, or \
+             --weights int8 or int4 of a vision-language model"
         }
         Remedy::NameModel => {
             "give --model FOLDER, or --model ORG/NAME for one on a hub, or set XDG_CACHE_HOME to a folder that can be \

@@ -23,6 +23,23 @@ fn asking_says_how_to_get_the_model() {
 }
 
 #[test]
+fn depth_says_how_to_get_its_networks_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = picture(0);
+    let arguments = [
+        "depth",
+        text(&picture),
+        "--model",
+        "apple/DepthPro-hf",
+        "-o",
+        "out.npy",
+    ];
+    let ended = run(folder.path(), &arguments);
+    ended.expect_error(&["not in this build", "--features torch"]);
+    assert!(names_in(folder.path()).is_empty());
+}
+
+#[test]
 fn serving_says_how_to_get_the_model() {
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     let ended = run_saying("", &serve).expect_error(&["not in this build", "--features torch"]);

@@ -3,7 +3,9 @@
 //! Bytes and floats only: no tensors, so all of it builds and tests without libtorch.
 
 pub mod depth_anything;
+mod depth_file;
 pub mod depth_image;
+pub mod depth_pro;
 pub(crate) mod fence;
 mod file;
 pub mod mask;
@@ -13,12 +15,14 @@ pub mod processor;
 mod processor_config;
 pub mod resize;
 
-pub use depth_anything::{DepthAnythingProcessor, NetworkInput};
+pub use depth_anything::{Backend, DepthAnythingProcessor, NetworkInput};
+pub use depth_file::{MillimetrePng, to_millimetre_png, to_npy};
 pub use depth_image::{Disparity, DisparityRange};
+pub use depth_pro::DepthProProcessor;
 pub use file::{decode_color, decode_gray, encoded_size, open_color, open_gray};
 pub use mask::Mask;
 pub use processor::{AspectMode, ImageProcessor};
-pub use resize::{Kernel, Resizer};
+pub use resize::{FixedPoint, Kernel, Resizer};
 
 /// Row-major bytes of one channel, `values.len() == width * height`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,12 +7,14 @@
 //! 2. [`DepthAnything::estimate`],
 //! 3. resize [`DepthMap`] back to the photo, turn metres into disparity if
 //!    [`DepthAnything::depth_estimation_type`] says so, and scale to 8 bits.
+//!
+//! [`MetricDepthAnything`] goes from a picture to metres at its size.
 
 mod config;
-mod dinov2;
 mod dpt;
-mod layers;
+mod metric;
 mod network;
 
 pub use config::DepthEstimationType;
+pub use metric::MetricDepthAnything;
 pub use network::{DepthAnything, DepthMap, Trace};

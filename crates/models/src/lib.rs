@@ -1,5 +1,6 @@
 //! The networks of spatial_reward, through libtorch: SpatialRGPT (arXiv 2406.01584), which answers questions about
-//! regions of a picture, and Depth Anything, which estimates relative depth for it.
+//! regions of a picture; Depth Anything, which estimates relative depth for it, or metres; and Depth Pro, which estimates
+//! metres and the field of view.
 //!
 //! Networks stand beside each other on one foundation, [`nn`]; none knows another. What they take and give is the core's
 //! plain data: no tensor leaves this crate.
@@ -10,7 +11,9 @@
 #![warn(missing_docs)]
 
 pub mod depth_anything;
+pub mod depth_pro;
 mod error;
+pub mod metric_depth;
 pub mod nn;
 pub mod spatialrgpt;
 

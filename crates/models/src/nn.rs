@@ -2,7 +2,9 @@
 //! that leave the host its own.
 
 pub mod attention;
+pub mod dinov2;
 pub mod hub;
+pub mod images;
 pub mod layers;
 mod outputs;
 pub mod panels;

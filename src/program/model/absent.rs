@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter, Registration};
+use spatial_reward_core::frame::ColorImage;
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
-use spatial_reward_core::settings::Settings;
+use spatial_reward_core::settings::{DeviceChoice, Dtype, Settings};
 use spatial_reward_serve::Unanswered;
 
 use crate::program::cli::{Quantise, Train};
@@ -98,6 +99,39 @@ impl Respondent {
 
     /// Never called: there is none to call it on.
     pub(crate) fn answer(&self, _asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
+        match *self {}
+    }
+}
+
+/// A network that gives metres; there is none in this build.
+pub(crate) enum MetricDepth {}
+
+/// What it would give.
+pub(crate) struct DepthEstimate {
+    pub metres: Vec<f32>,
+    pub focal_px: Option<f64>,
+}
+
+impl MetricDepth {
+    /// # Errors
+    /// That it is not there, always.
+    pub(crate) fn open(
+        _model: &str,
+        _device: DeviceChoice,
+        _dtype: Dtype,
+        _terminal: &Terminal,
+    ) -> anyhow::Result<Self> {
+        Err(anyhow!(
+            "networks for depth are not in this build: they need libtorch. Run scripts/setup --model, then build with \
+             `. scripts/env.sh && cargo build --release --features torch`"
+        ))
+    }
+
+    /// Never called: there is none to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn estimate(&self, _picture: &ColorImage) -> anyhow::Result<DepthEstimate> {
         match *self {}
     }
 }

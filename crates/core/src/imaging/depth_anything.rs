@@ -1,16 +1,26 @@
 //! A picture as Depth Anything takes it: the rule of its `preprocessor_config.json` (the class
 //! DPTImageProcessor) for the size, Pillow's resize, then the network's numbers.
-//! Of the class's two backends this is the one on Pillow, whose pixels do not depend on what else
-//! is installed; the one on torchvision differs by one or two levels of 255 in 0.5 % of the values.
+//! Of the class's two backends relative depth is made by the one on Pillow, and metric depth by the one on torchvision
+//! ([`Backend`]), which differs by one or two levels of 255 in 0.5 % of the values.
 
 use std::path::Path;
 
 use super::normalize::Normalizer;
 use super::pixels::Pixels;
 use super::processor_config::Fields;
-use super::resize::Kernel;
+use super::resize::{FixedPoint, Kernel};
 use crate::frame::ColorImage;
 use crate::{Error, Result};
+
+/// By which of the original's two backends pixels are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The one that needs nothing but Pillow.
+    #[default]
+    Pillow,
+    /// The one that transformers takes where torchvision is installed.
+    Torchvision,
+}
 
 /// The image processor of Depth Anything V1 and V2.
 #[derive(Debug, Clone)]
@@ -21,6 +31,7 @@ pub struct DepthAnythingProcessor {
     /// Both sides become multiples of the network's patch.
     multiple: u32,
     kernel: Kernel,
+    fixed_point: FixedPoint,
     normalizer: Normalizer,
 }
 
@@ -41,16 +52,16 @@ impl DepthAnythingProcessor {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Preprocessor`] naming a field whose value is
     /// not supported.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub fn load(path: &Path, backend: Backend) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::from_json(&text, path)
+        Self::from_json(&text, path, backend)
     }
 
     /// From the file's text; `path` is only named in errors.
     ///
     /// # Errors
     /// [`Error::Preprocessor`] naming a field whose value is not supported.
-    pub fn from_json(text: &str, path: &Path) -> Result<Self> {
+    pub fn from_json(text: &str, path: &Path, backend: Backend) -> Result<Self> {
         let fields = Fields::parse(text, path)?;
         if let Some((field, name)) = fields.processor_name()
             && name != "DPT"
@@ -65,15 +76,23 @@ impl DepthAnythingProcessor {
                 return Err(fields.refused(field, "false"));
             }
         }
-        let normalizes = fields.flag("do_normalize", true)?;
-        let mean = fields.channels("image_mean", [0.5; 3], normalizes, 0.0)?;
-        let std = fields.channels("image_std", [0.5; 3], normalizes, 1.0)?;
+        let (fixed_point, normalizer) = match backend {
+            Backend::Pillow => {
+                let normalizes = fields.flag("do_normalize", true)?;
+                let mean = fields.channels("image_mean", [0.5; 3], normalizes, 0.0)?;
+                let std = fields.channels("image_std", [0.5; 3], normalizes, 1.0)?;
+                let normalizer = Normalizer::new(fields.rescale_factor()?, mean, std);
+                (FixedPoint::Pillow, normalizer)
+            }
+            Backend::Torchvision => (FixedPoint::Torchvision, fields.torchvision_normalizer()?),
+        };
         Ok(Self {
             target: fields.pair("size")?.unwrap_or((384, 384)),
             keeps_aspect_ratio: fields.flag("keep_aspect_ratio", false)?,
             multiple: fields.length("ensure_multiple_of")?.unwrap_or(1),
             kernel: fields.kernel()?,
-            normalizer: Normalizer::new(fields.rescale_factor()?, mean, std),
+            fixed_point,
+            normalizer,
         })
     }
 
@@ -111,7 +130,7 @@ impl DepthAnythingProcessor {
     pub fn process(&self, picture: &ColorImage) -> Result<NetworkInput> {
         let (width, height) = self.network_size(picture.width, picture.height)?;
         let pixels = Pixels::<3>::new(&picture.rgb, picture.width, picture.height)?;
-        let resized = pixels.resized((width, height), self.kernel)?;
+        let resized = pixels.resized_with((width, height), self.kernel, self.fixed_point)?;
         Ok(NetworkInput {
             width,
             height,
@@ -132,7 +151,11 @@ mod tests {
         "size": {"height": 518, "width": 518}, "size_divisor": null}"#;
 
     fn processor(text: &str) -> Result<DepthAnythingProcessor> {
-        DepthAnythingProcessor::from_json(text, Path::new("preprocessor_config.json"))
+        DepthAnythingProcessor::from_json(
+            text,
+            Path::new("preprocessor_config.json"),
+            Backend::Pillow,
+        )
     }
 
     #[test]

@@ -20,6 +20,27 @@ impl Normalizer {
         Self { tables }
     }
 
+    /// What torchvision's processors compute, all in single precision: mean and deviation are brought to the bytes' range,
+    /// not the bytes to theirs. `factor` is `None` where bytes are taken as they are, `mean_and_std` where nothing is
+    /// normalised.
+    pub(super) fn torchvision(
+        factor: Option<f64>,
+        mean_and_std: Option<([f64; 3], [f64; 3])>,
+    ) -> Self {
+        let mut tables = [[0.0; 256]; 3];
+        let widened = factor.map_or(1.0, |factor| (1.0 / factor) as f32);
+        for (channel, table) in tables.iter_mut().enumerate() {
+            let of = |numbers: [f64; 3]| numbers[channel] as f32 * widened;
+            for (byte, value) in table.iter_mut().enumerate() {
+                *value = match mean_and_std {
+                    Some((mean, std)) => (byte as f32 - of(mean)) / of(std),
+                    None => byte as f32 * factor.unwrap_or(1.0) as f32,
+                };
+            }
+        }
+        Self { tables }
+    }
+
     /// [height, width, 3] bytes to [3, height, width].
     pub(super) fn planes(&self, rgb: &[u8]) -> Vec<f32> {
         let mut planes = Vec::with_capacity(rgb.len());

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::resize::{Kernel, Resizer};
+use super::resize::{FixedPoint, Kernel, Resizer};
 use crate::{Error, Result};
 
 /// Row-major bytes, `bytes.len() == width * height * CHANNELS`, no side zero.
@@ -48,10 +48,20 @@ impl<'a, const CHANNELS: usize> Pixels<'a, CHANNELS> {
 
     /// Pillow's resize to `size` (width, height).
     pub(super) fn resized(self, size: (u32, u32), kernel: Kernel) -> Result<Self> {
+        self.resized_with(size, kernel, FixedPoint::Pillow)
+    }
+
+    /// The resize to `size` (width, height) with weights of this kind.
+    pub(super) fn resized_with(
+        self,
+        size: (u32, u32),
+        kernel: Kernel,
+        fixed_point: FixedPoint,
+    ) -> Result<Self> {
         if size == (self.width, self.height) {
             return Ok(self);
         }
-        let resizer = Resizer::new((self.width, self.height), size, kernel)?;
+        let resizer = Resizer::with_weights((self.width, self.height), size, kernel, fixed_point)?;
         let bytes = resizer.resize::<CHANNELS>(&self.bytes)?;
         Ok(Self::owned(bytes, size.0, size.1))
     }

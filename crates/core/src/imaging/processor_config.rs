@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::normalize::Normalizer;
 use super::resize::Kernel;
 use crate::{Error, Result};
 
@@ -243,6 +244,32 @@ impl<'a> Fields<'a> {
                 .as_f64()
                 .ok_or_else(|| self.refused("rescale_factor", "a number")),
         }
+    }
+
+    /// What torchvision's processors make of bytes.
+    pub(super) fn torchvision_normalizer(&self) -> Result<Normalizer> {
+        let factor = match self.flag("do_rescale", true)? {
+            true => Some(self.rescale_factor()?),
+            false => None,
+        };
+        if factor.is_some_and(|factor| !(factor.is_finite() && factor > 0.0)) {
+            return Err(self.refused("rescale_factor", "a number above zero"));
+        }
+        let mean_and_std = match self.flag("do_normalize", true)? {
+            true => {
+                let mean = self.channels("image_mean", [0.5; 3], true, 0.0)?;
+                let std = self.channels("image_std", [0.5; 3], true, 1.0)?;
+                if std.contains(&0.0) {
+                    return Err(self.refused("image_std", "three numbers other than zero"));
+                }
+                Some((mean, std))
+            }
+            false => None,
+        };
+        if factor.is_none() && mean_and_std.is_none() {
+            return Err(self.refused("do_rescale", "true where do_normalize is false"));
+        }
+        Ok(Normalizer::torchvision(factor, mean_and_std))
     }
 
     /// The three numbers of the channels; `neutral` ones if the processor does not normalise.

@@ -1,6 +1,7 @@
 //! Pillow's `Image.resize`, bit for bit: separable, antialiased when it shrinks, horizontal pass
 //! before the vertical one, weights in fixed point with 22 bits, rounded to bytes in between.
 //! Models are trained on pictures made this way, and other bicubics differ by up to a tenth of the range.
+//! torchvision's resize of bytes is the same but for the weights, which have 16 bits ([`FixedPoint`]).
 //! Up to version 12.1 Pillow is the same for all pictures; 12.2 takes the vertical pass first for
 //! pictures over a hundred times as high as wide, 13 for more of them, which this does not follow.
 
@@ -8,8 +9,30 @@ use std::ops::Range;
 
 use crate::{Error, Result};
 
-/// Bits behind the point of a weight: a sum of byte times weight then just fits 32 bits.
+/// Bits behind the point of a weight at most: a sum of byte times weight then just fits 32 bits.
 const WEIGHT_BITS: u32 = 32 - 8 - 2;
+
+/// How exact weights are, which decides about a level of 255 here and there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FixedPoint {
+    /// Pillow's: 22 bits behind the point.
+    #[default]
+    Pillow,
+    /// torchvision's for bytes on a processor, which libtorch computes: as many bits as leave the largest weight of an
+    /// axis in 16.
+    Torchvision,
+}
+
+impl FixedPoint {
+    /// Bits behind the point, for an axis with this largest weight.
+    fn bits(self, largest: f64) -> u32 {
+        let fits = |bits: &u32| 0.5 + largest * f64::from(1_u32 << (bits + 1)) < f64::from(1 << 15);
+        match self {
+            Self::Pillow => WEIGHT_BITS,
+            Self::Torchvision => (0..WEIGHT_BITS).take_while(fits).count() as u32,
+        }
+    }
+}
 
 /// How neighbouring pixels are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,22 +93,20 @@ fn sinc(x: f64) -> f64 {
 struct Taps {
     /// First input pixel and number of them, one pair an output pixel.
     runs: Vec<(usize, usize)>,
-    /// Fixed point with [`WEIGHT_BITS`]; those of output pixel i start at i * `stride`.
+    /// Fixed point with `bits`; those of output pixel i start at i * `stride`.
     weights: Vec<i32>,
+    bits: u32,
     stride: usize,
 }
 
 impl Taps {
-    fn new(input: u32, output: u32, kernel: Kernel) -> Self {
+    fn new(input: u32, output: u32, kernel: Kernel, fixed_point: FixedPoint) -> Self {
         let scale = f64::from(input) / f64::from(output);
         let stretch = scale.max(1.0);
         let support = kernel.support() * stretch;
         let stride = support.ceil() as usize * 2 + 1;
-        let mut taps = Self {
-            runs: Vec::with_capacity(output as usize),
-            weights: Vec::with_capacity(output as usize * stride),
-            stride,
-        };
+        let mut runs = Vec::with_capacity(output as usize);
+        let mut shares = Vec::with_capacity(output as usize * stride);
         for i in 0..output {
             let center = (f64::from(i) + 0.5) * scale;
             // Casts towards zero, as C's: what lies left of the picture becomes its first pixel.
@@ -94,21 +115,22 @@ impl Taps {
             let weights: Vec<f64> = (first..end)
                 .map(|x| kernel.weight((x as f64 - center + 0.5) * (1.0 / stretch)))
                 .collect();
-            taps.push(first, &weights);
+            let sum: f64 = weights.iter().sum();
+            let start = shares.len();
+            let share = |weight: &f64| if sum == 0.0 { *weight } else { weight / sum };
+            shares.extend(weights.iter().map(share));
+            shares.resize(start + stride, 0.0);
+            runs.push((first, weights.len()));
         }
-        taps
-    }
-
-    fn push(&mut self, first: usize, weights: &[f64]) {
-        let sum: f64 = weights.iter().sum();
-        let one = f64::from(1 << WEIGHT_BITS);
-        let start = self.weights.len();
-        self.weights.extend(weights.iter().map(|&weight| {
-            let share = if sum == 0.0 { weight } else { weight / sum };
-            (share * one + 0.5_f64.copysign(share)) as i32
-        }));
-        self.weights.resize(start + self.stride, 0);
-        self.runs.push((first, weights.len()));
+        let bits = fixed_point.bits(shares.iter().copied().fold(0.0, f64::max));
+        let one = f64::from(1 << bits);
+        let fixed = |share: &f64| (share * one + 0.5_f64.copysign(*share)) as i32;
+        Self {
+            runs,
+            weights: shares.iter().map(fixed).collect(),
+            bits,
+            stride,
+        }
     }
 
     /// The runs and weights of all output pixels in turn.
@@ -144,12 +166,25 @@ impl Resizer {
     /// # Errors
     /// [`Error::EmptyPicture`] if a side is zero.
     pub fn new(input: (u32, u32), output: (u32, u32), kernel: Kernel) -> Result<Self> {
+        Self::with_weights(input, output, kernel, FixedPoint::Pillow)
+    }
+
+    /// The same with weights of this kind.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_weights(
+        input: (u32, u32),
+        output: (u32, u32),
+        kernel: Kernel,
+        fixed_point: FixedPoint,
+    ) -> Result<Self> {
         for (width, height) in [input, output] {
             if width == 0 || height == 0 {
                 return Err(Error::EmptyPicture { width, height });
             }
         }
-        let taps = |from, to| (from != to).then(|| Taps::new(from, to, kernel));
+        let taps = |from, to| (from != to).then(|| Taps::new(from, to, kernel, fixed_point));
         Ok(Self {
             input,
             output,
@@ -226,15 +261,15 @@ fn resize_rows<const CHANNELS: usize>(pixels: &[u8], row_bytes: usize, taps: &Ta
             *pair = i64::from(upper) | i64::from(lower) << 32;
         }
         for (sums, (run, weights)) in sums.iter_mut().zip(taps.iter()) {
-            *sums = weighed_pairs(&pairs[run], weights);
+            *sums = weighed_pairs(&pairs[run], weights, taps.bits);
         }
         let (upper, lower) = resized.split_at_mut(resized_bytes);
         for (byte, &sum) in upper.iter_mut().zip(sums.as_flattened()) {
-            *byte = byte_of(sum as i32);
+            *byte = byte_of(sum as i32, taps.bits);
         }
         for (byte, &sum) in lower.iter_mut().zip(sums.as_flattened()) {
             // What a negative lower half borrowed goes back before the upper one is read.
-            *byte = byte_of(((sum - i64::from(sum as i32)) >> 32) as i32);
+            *byte = byte_of(((sum - i64::from(sum as i32)) >> 32) as i32, taps.bits);
         }
     }
     resized
@@ -244,8 +279,9 @@ fn resize_rows<const CHANNELS: usize>(pixels: &[u8], row_bytes: usize, taps: &Ta
 fn weighed_pairs<const CHANNELS: usize>(
     pairs: &[[i64; CHANNELS]],
     weights: &[i32],
+    bits: u32,
 ) -> [i64; CHANNELS] {
-    let half = 1_i64 << (WEIGHT_BITS - 1);
+    let half = (1_i64 << bits) / 2;
     let mut sums = [half | half << 32; CHANNELS];
     for (pixel, &weight) in pairs.iter().zip(weights) {
         for (sum, &pair) in sums.iter_mut().zip(pixel) {
@@ -269,11 +305,11 @@ fn resize_columns(pixels: &[u8], row_bytes: usize, taps: &Taps, first_row: usize
         let rows = &pixels[(run.start - first_row) * row_bytes..(run.end - first_row) * row_bytes];
         let whole = row_bytes / LANES * LANES;
         for start in (0..whole).step_by(LANES) {
-            let lanes = weighed_lanes::<LANES>(&rows[start..], row_bytes, weights);
+            let lanes = weighed_lanes::<LANES>(&rows[start..], row_bytes, weights, taps.bits);
             resized.extend_from_slice(&lanes);
         }
         for start in whole..row_bytes {
-            let lane = weighed_lanes::<1>(&rows[start..], row_bytes, weights);
+            let lane = weighed_lanes::<1>(&rows[start..], row_bytes, weights, taps.bits);
             resized.extend_from_slice(&lane);
         }
     }
@@ -287,9 +323,10 @@ fn weighed_lanes<const COUNT: usize>(
     rows: &[u8],
     row_bytes: usize,
     weights: &[i32],
+    bits: u32,
 ) -> [u8; COUNT] {
     let mut high = [0_i32; COUNT];
-    let mut low = [1_i32 << (WEIGHT_BITS - 1); COUNT];
+    let mut low = [(1_i32 << bits) / 2; COUNT];
     for (row, &weight) in rows.chunks(row_bytes).zip(weights) {
         let weight_high = i32::from((weight >> LOW_BITS) as i16);
         let weight_low = i32::from((weight & ((1 << LOW_BITS) - 1)) as i16);
@@ -304,11 +341,11 @@ fn weighed_lanes<const COUNT: usize>(
     }
     let mut bytes = [0; COUNT];
     for ((byte, high), low) in bytes.iter_mut().zip(high).zip(low) {
-        *byte = byte_of((high << LOW_BITS).wrapping_add(low));
+        *byte = byte_of((high << LOW_BITS).wrapping_add(low), bits);
     }
     bytes
 }
 
-fn byte_of(sum: i32) -> u8 {
-    (sum >> WEIGHT_BITS).clamp(0, 255) as u8
+fn byte_of(sum: i32, bits: u32) -> u8 {
+    (sum >> bits).clamp(0, 255) as u8
 }

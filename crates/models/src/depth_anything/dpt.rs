@@ -7,8 +7,8 @@
 use tch::Tensor;
 
 use super::config::{DepthEstimationType, DptConfig, Resize};
-use super::layers::{BlockUpsample, Conv2d, Window, resize_between_corners};
 use crate::error::Result;
+use crate::nn::images::{BlockUpsample, Conv2d, Window, resize_between_corners};
 use crate::nn::torch::TchResult;
 use crate::nn::weights::Scope;
 
@@ -31,9 +31,9 @@ impl ReassembleLayer {
     fn new(scope: &Scope<'_>, inputs: i64, channels: i64, resize: Resize) -> Result<Self> {
         let below = scope.sub("resize");
         let resize = match resize {
-            Resize::Enlarge(factor) => {
-                Resizer::Enlarge(BlockUpsample::new(&below, channels, factor)?)
-            }
+            Resize::Enlarge(factor) => Resizer::Enlarge(BlockUpsample::new(
+                &below, channels, channels, factor, true,
+            )?),
             Resize::Keep => Resizer::Keep,
             Resize::Reduce { stride } => {
                 let window = Window::padded(3, stride, 1);

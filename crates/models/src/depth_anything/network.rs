@@ -8,9 +8,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::config::{DepthAnythingConfig, DepthEstimationType};
-use super::dinov2::Dinov2Backbone;
 use super::dpt::{Head, Neck};
 use crate::error::{Error, Result};
+use crate::nn::dinov2::Dinov2Backbone;
 use crate::nn::threads;
 use crate::nn::torch::torch_error;
 use crate::nn::weights::{Placement, Weights};
@@ -62,6 +62,14 @@ impl DepthAnything {
         };
         weights.finish()?;
         Ok(model)
+    }
+
+    /// What the numbers of `folder`'s model mean, of which its weights are not read.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a configuration of another or an unsupported model, by key.
+    pub fn read_depth_estimation_type(folder: &Path) -> Result<DepthEstimationType> {
+        Ok(DepthAnythingConfig::read(folder)?.dpt.depth_estimation_type)
     }
 
     /// Whether larger values are nearer (relative) or farther (metric).

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::nn::weights::Placement;
 use spatial_reward_core::Error;
 use spatial_reward_core::frame::{ColorImage, DepthImage};
-use spatial_reward_core::imaging::{DepthAnythingProcessor, Disparity};
+use spatial_reward_core::imaging::{Backend, DepthAnythingProcessor, Disparity};
 
 /// Depth Anything with its image processor.
 pub(super) struct DepthNetwork {
@@ -21,9 +21,10 @@ impl DepthNetwork {
     /// # Errors
     /// What is wrong with it, by name.
     pub(super) fn load(folder: &Path, placement: Placement) -> Result<Self> {
+        let settings = folder.join("preprocessor_config.json");
         Ok(Self {
             network: DepthAnything::load(folder, placement)?,
-            processor: DepthAnythingProcessor::load(&folder.join("preprocessor_config.json"))?,
+            processor: DepthAnythingProcessor::load(&settings, Backend::Pillow)?,
         })
     }
 

@@ -1,15 +1,15 @@
-//! The layers over images that Depth Anything has beside those it shares with the vision-language model.
+//! Layers over images: convolutions, their transposes, resizes.
 //! Every call into libtorch is a fallible one, so a failure is a value and not an abort.
 
 use tch::Tensor;
 
+use super::torch::{TchResult, torch_error};
+use super::weights::Scope;
 use crate::error::Result;
-use crate::nn::torch::{TchResult, torch_error};
-use crate::nn::weights::Scope;
 
 /// The side of a square kernel, its stride and the zeros around the image.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
+pub struct Window {
     /// Side of the kernel.
     pub kernel: i64,
     /// How far the kernel moves at a time.
@@ -20,12 +20,12 @@ pub(super) struct Window {
 
 impl Window {
     /// A pixel alone.
-    pub(super) const POINT: Self = Self::padded(1, 1, 0);
+    pub const POINT: Self = Self::padded(1, 1, 0);
     /// Three by three, which keeps the image's size.
-    pub(super) const NEIGHBOURS: Self = Self::padded(3, 1, 1);
+    pub const NEIGHBOURS: Self = Self::padded(3, 1, 1);
 
     /// Any of these.
-    pub(super) const fn padded(kernel: i64, stride: i64, padding: i64) -> Self {
+    pub const fn padded(kernel: i64, stride: i64, padding: i64) -> Self {
         Self {
             kernel,
             stride,
@@ -34,14 +34,14 @@ impl Window {
     }
 
     /// Blocks that touch and do not overlap.
-    pub(super) const fn blocks(side: i64) -> Self {
+    pub const fn blocks(side: i64) -> Self {
         Self::padded(side, side, 0)
     }
 }
 
 /// A convolution over an image.
 #[derive(Debug)]
-pub(super) struct Conv2d {
+pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     window: Window,
@@ -49,12 +49,10 @@ pub(super) struct Conv2d {
 
 impl Conv2d {
     /// Reads `weight` (outputs, inputs, kernel, kernel) and `bias` (outputs).
-    pub(super) fn new(
-        scope: &Scope<'_>,
-        inputs: i64,
-        outputs: i64,
-        window: Window,
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn new(scope: &Scope<'_>, inputs: i64, outputs: i64, window: Window) -> Result<Self> {
         Ok(Self {
             bias: Some(scope.get("bias", &[outputs])?),
             ..Self::without_bias(scope, inputs, outputs, window)?
@@ -62,7 +60,10 @@ impl Conv2d {
     }
 
     /// Reads `weight` only.
-    pub(super) fn without_bias(
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn without_bias(
         scope: &Scope<'_>,
         inputs: i64,
         outputs: i64,
@@ -77,7 +78,7 @@ impl Conv2d {
     }
 
     /// (B, inputs, H, W) -> (B, outputs, H', W')
-    pub(super) fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let Window {
             stride, padding, ..
         } = self.window;
@@ -95,29 +96,39 @@ impl Conv2d {
 
 /// A convolution's transpose whose kernel is its stride: every pixel becomes a block of its own.
 #[derive(Debug)]
-pub(super) struct BlockUpsample {
+pub struct BlockUpsample {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     factor: i64,
 }
 
 impl BlockUpsample {
-    /// Reads `weight` (inputs, outputs, factor, factor) and `bias`, inputs = outputs = `channels`.
-    pub(super) fn new(scope: &Scope<'_>, channels: i64, factor: i64) -> Result<Self> {
-        let shape = [channels, channels, factor, factor];
+    /// Reads `weight` (inputs, outputs, factor, factor) and, if it has one, `bias` (outputs).
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn new(
+        scope: &Scope<'_>,
+        inputs: i64,
+        outputs: i64,
+        factor: i64,
+        has_bias: bool,
+    ) -> Result<Self> {
+        let shape = [inputs, outputs, factor, factor];
+        let bias = has_bias.then(|| scope.get("bias", &[outputs]));
         Ok(Self {
             weight: channels_last(scope.get("weight", &shape)?)?,
-            bias: scope.get("bias", &[channels])?,
+            bias: bias.transpose()?,
             factor,
         })
     }
 
-    /// (B, C, H, W) -> (B, C, factor H, factor W)
-    pub(super) fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+    /// (B, inputs, H, W) -> (B, outputs, factor H, factor W)
+    pub fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
         let stride = [self.factor, self.factor];
         x.f_conv_transpose2d(
             &self.weight,
-            Some(&self.bias),
+            self.bias.as_ref(),
             stride,
             [0, 0],
             [0, 0],
@@ -141,6 +152,6 @@ fn channels_last(weight: Tensor) -> Result<Tensor> {
 }
 
 /// Bilinear resize whose corner pixels stay in the corners: (B, C, H, W) -> (B, C, size.0, size.1).
-pub(super) fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> TchResult<Tensor> {
+pub fn resize_between_corners(x: &Tensor, size: (i64, i64)) -> TchResult<Tensor> {
     x.f_upsample_bilinear2d([size.0, size.1], true, None, None)
 }

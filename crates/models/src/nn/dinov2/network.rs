@@ -1,19 +1,19 @@
-//! DINOv2 (arXiv 2304.07193) as a backbone: an image in, the tokens after chosen layers out.
-//! Fields carry the names of the Hugging Face layout (`backbone.*`); the giant's SwiGLU is left out.
+//! DINOv2 (arXiv 2304.07193): an image in, the tokens after chosen layers out.
+//! Fields carry the names of the Hugging Face layout; the giant's SwiGLU is left out.
 //!
 //! In transformers 5.23.0: models/dinov2/modeling_dinov2.py, 40-148 (embeddings), 151-251 and 294-326 (a layer), 366-382
-//! and 479-551 (the backbone).
+//! and 390-551 (the network and the backbone).
 
 use tch::{Kind, Tensor};
 
 use super::config::Dinov2Config;
-use super::layers::{Conv2d, Window};
 use crate::error::Result;
+use crate::nn::images::{Conv2d, Window};
 use crate::nn::layers::{LayerNorm, Linear};
 use crate::nn::torch::{TchResult, torch_error};
 use crate::nn::weights::Scope;
 
-/// `backbone.embeddings`
+/// `embeddings`
 #[derive(Debug)]
 struct Embeddings {
     cls_token: Tensor,
@@ -167,7 +167,7 @@ impl Mlp {
     }
 }
 
-/// `backbone.encoder.layer.*`
+/// `encoder.layer.*`
 #[derive(Debug)]
 struct Layer {
     norm1: LayerNorm,
@@ -200,22 +200,20 @@ impl Layer {
     }
 }
 
-/// `backbone`
+/// The whole network.
 #[derive(Debug)]
-pub(super) struct Dinov2Backbone {
+pub struct Dinov2 {
     embeddings: Embeddings,
     layers: Vec<Layer>,
     layernorm: LayerNorm,
-    apply_layernorm: bool,
-    stages: Vec<i64>,
 }
 
-impl Dinov2Backbone {
-    /// Reads the backbone below `scope`; `config` has no [`Dinov2Config::problem`].
+impl Dinov2 {
+    /// Reads the network below `scope`; `config` has no [`Dinov2Config::problem`].
     ///
     /// # Errors
     /// A tensor that is missing or has another shape.
-    pub(super) fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+    pub fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let encoder = scope.sub("encoder").sub("layer");
         let layers = (0..config.num_hidden_layers)
             .map(|index| Layer::new(&encoder.sub(index), config))
@@ -225,6 +223,55 @@ impl Dinov2Backbone {
             embeddings: Embeddings::new(&scope.sub("embeddings"), config)?,
             layers,
             layernorm: LayerNorm::load(&layernorm, config.hidden_size, config.layer_norm_eps)?,
+        })
+    }
+
+    /// (B, 3, H, W) -> (B, 1 + N, C) after so many layers, one an entry of `after`, the class token first. `after` ascends.
+    ///
+    /// # Errors
+    /// libtorch's, for an image smaller than a patch or for want of memory.
+    pub fn hidden_states(&self, pixel_values: &Tensor, after: &[i64]) -> TchResult<Vec<Tensor>> {
+        let mut hidden_state = self.embeddings.forward(pixel_values)?;
+        let mut hidden_states = Vec::new();
+        let mut layers = self.layers.iter();
+        let mut done = 0;
+        for &wanted in after {
+            // Layers after the last one that is wanted would not change the output, so they are never run.
+            let more = usize::try_from(wanted - done).unwrap_or(0);
+            for layer in layers.by_ref().take(more) {
+                hidden_state = layer.forward(&hidden_state)?;
+            }
+            done = wanted;
+            hidden_states.push(hidden_state.shallow_clone());
+        }
+        Ok(hidden_states)
+    }
+
+    /// `layernorm`, which makes the last layer's tokens `last_hidden_state`: (B, 1 + N, C) -> (B, 1 + N, C)
+    ///
+    /// # Errors
+    /// libtorch's, for want of memory.
+    pub fn normalised(&self, hidden_state: &Tensor) -> TchResult<Tensor> {
+        self.layernorm.forward(hidden_state)
+    }
+}
+
+/// The network as a backbone: tokens of several stages.
+#[derive(Debug)]
+pub struct Dinov2Backbone {
+    network: Dinov2,
+    apply_layernorm: bool,
+    stages: Vec<i64>,
+}
+
+impl Dinov2Backbone {
+    /// Reads the backbone below `scope`; `config` has no [`Dinov2Config::problem_as_backbone`].
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape.
+    pub fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
+        Ok(Self {
+            network: Dinov2::new(scope, config)?,
             apply_layernorm: config.apply_layernorm,
             stages: config.stages().unwrap_or_default(),
         })
@@ -234,25 +281,13 @@ impl Dinov2Backbone {
     ///
     /// # Errors
     /// libtorch's, for an image smaller than a patch or for want of memory.
-    pub(super) fn forward(&self, pixel_values: &Tensor) -> TchResult<Vec<Tensor>> {
-        let mut hidden_state = self.embeddings.forward(pixel_values)?;
-        let mut feature_maps = Vec::new();
-        let mut layers = self.layers.iter();
-        let mut done = 0;
-        for &stage in &self.stages {
-            // Layers after the last stage would not change the output, so they are never run.
-            for layer in layers
-                .by_ref()
-                .take(usize::try_from(stage - done).unwrap_or(0))
-            {
-                hidden_state = layer.forward(&hidden_state)?;
-            }
-            done = stage;
-            feature_maps.push(match self.apply_layernorm {
-                true => self.layernorm.forward(&hidden_state)?,
-                false => hidden_state.shallow_clone(),
-            });
-        }
-        Ok(feature_maps)
+    pub fn forward(&self, pixel_values: &Tensor) -> TchResult<Vec<Tensor>> {
+        let hidden_states = self.network.hidden_states(pixel_values, &self.stages)?;
+        let stages = hidden_states.iter();
+        let stages = stages.map(|hidden_state| match self.apply_layernorm {
+            true => self.network.normalised(hidden_state),
+            false => Ok(hidden_state.shallow_clone()),
+        });
+        stages.collect()
     }
 }
