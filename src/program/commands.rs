@@ -3,6 +3,7 @@
 mod ask;
 mod calibrate;
 mod dataset;
+mod detect;
 mod discover;
 mod estimate;
 mod evaluate;
@@ -22,6 +23,7 @@ use crate::program::{model, node, remedies};
 pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
         Command::Ask(options) => ask::run(*options, terminal),
+        Command::Detect(options) => detect::run(&options, terminal),
         Command::Label(options) => label::run(*options, terminal),
         Command::Train(options) => model::train(*options, terminal),
         Command::Quantise(options) => model::quantise(&options, terminal),

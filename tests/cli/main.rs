@@ -14,6 +14,8 @@ mod calibrations;
 mod cameras;
 mod dataset;
 mod dataset_sources;
+#[cfg(feature = "torch")]
+mod detecting;
 mod drawn;
 mod evaluating;
 #[cfg(feature = "torch")]

@@ -23,6 +23,15 @@ fn asking_says_how_to_get_the_model() {
 }
 
 #[test]
+fn detecting_says_how_to_get_the_networks() {
+    let picture = picture(0);
+    let detect = ["detect", text(&picture), "--model", ".", "--words", "a mug"];
+    let ended = run_saying("", &detect).expect_error(&["not in this build", "--features torch"]);
+    expect_no_trace(&ended);
+    assert!(ended.stdout.is_empty(), "{ended}");
+}
+
+#[test]
 fn serving_says_how_to_get_the_model() {
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     let ended = run_saying("", &serve).expect_error(&["not in this build", "--features torch"]);

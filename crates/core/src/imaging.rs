@@ -15,7 +15,10 @@ pub mod resize;
 
 pub use depth_anything::{DepthAnythingProcessor, NetworkInput};
 pub use depth_image::{Disparity, DisparityRange};
-pub use file::{decode_color, decode_gray, encoded_size, open_color, open_gray};
+pub use file::{
+    decode_color, decode_color_on_white, decode_gray, encoded_size, open_color,
+    open_color_on_white, open_gray,
+};
 pub use mask::Mask;
 pub use processor::{AspectMode, ImageProcessor};
 pub use resize::{Kernel, Resizer};

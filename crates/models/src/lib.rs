@@ -1,5 +1,5 @@
 //! The networks of spatial_reward, through libtorch: SpatialRGPT (arXiv 2406.01584), which answers questions about
-//! regions of a picture, and Depth Anything, which estimates relative depth for it.
+//! regions of a picture, Depth Anything, which estimates relative depth for it, and OWLv2, which finds what is named or shown.
 //!
 //! Networks stand beside each other on one foundation, [`nn`]; none knows another. What they take and give is the core's
 //! plain data: no tensor leaves this crate.
@@ -12,6 +12,7 @@
 pub mod depth_anything;
 mod error;
 pub mod nn;
+pub mod owlv2;
 pub mod spatialrgpt;
 
 pub use error::{Error, Remedy, Result};
