@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Quantise(Quantise),
     Ask(Box<Ask>),
     Depth(Depth),
+    Detect(Detect),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
     Pick(Box<Pick>),
@@ -375,6 +376,76 @@ pub(crate) struct Ask {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub model: ModelOptions,
+}
+
+/// Find what is named, or what an example shows, in a picture.
+///
+/// OWLv2 finds things by any words, or by a box around one of their kind in another picture. Words are read as a caption is:
+/// "a photo of a mug" may find more than "mug". Boxes are in pixels of the picture and may reach beyond its edges.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward detect desk.png --model google/owlv2-base-patch16-ensemble --words 'a red mug' --words 'a robot gripper'
+  spatial-reward detect desk.png --model CHECKPOINT --example mug.png --example-box 120,30,330,250 -o found.png
+  spatial-reward detect desk.png --model CHECKPOINT --words 'a red mug' --threshold 0.3 --nms 0.5 --json
+
+Scores by words are the model's own. Scores by an example are shares of the best one's in the picture, so something is always
+found: --threshold is about the model's own there too.
+Exit codes: 0 fine (nothing found is fine), 1 error, 2 usage.")]
+pub(crate) struct Detect {
+    /// A PNG or JPEG picture.
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
+    /// What to look for. May be given several times.
+    #[arg(
+        long,
+        value_name = "WORDS",
+        required_unless_present = "example",
+        conflicts_with = "example"
+    )]
+    pub words: Vec<String>,
+    /// A picture that shows what to look for.
+    #[arg(long, value_name = "PICTURE")]
+    pub example: Option<PathBuf>,
+    /// Where in the example it is, in its pixels: X_MIN,Y_MIN,X_MAX,Y_MAX [default: what is most of a thing there].
+    #[arg(
+        long,
+        value_name = "BOX",
+        allow_hyphen_values = true,
+        requires = "example",
+        conflicts_with = "words"
+    )]
+    pub example_box: Option<PixelBox>,
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    #[arg(long, value_name = "MODEL")]
+    pub model: String,
+    /// The least score, 0 to 1 [default: 0.1 by words, 0 by an example].
+    #[arg(long, value_name = "SCORE", value_parser = parse_share)]
+    pub threshold: Option<f64>,
+    /// The most that a box may share with a better one, whatever the two were found by: intersection over union, 0 to 1
+    /// [default: 1 by words, which keeps all; 0.3 by an example].
+    #[arg(long, value_name = "IOU", value_parser = parse_share)]
+    pub nms: Option<f64>,
+    /// Where to draw what was found: a PNG of the picture's size.
+    #[arg(short, long, value_name = "PICTURE.png")]
+    pub output: Option<PathBuf>,
+    /// Replace a file that exists.
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub device: String,
+    /// The type of its numbers [default: auto, float32].
+    #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>(), default_value = "auto", hide_default_value = true)]
+    pub dtype: Dtype,
 }
 
 /// Estimate metres of every pixel from one picture.

@@ -4,6 +4,7 @@ mod ask;
 mod calibrate;
 mod dataset;
 mod depth;
+mod detect;
 mod discover;
 mod estimate;
 mod evaluate;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
     match command {
         Command::Ask(options) => ask::run(*options, terminal),
         Command::Depth(options) => depth::run(&options, terminal),
+        Command::Detect(options) => detect::run(&options, terminal),
         Command::Label(options) => label::run(*options, terminal),
         Command::Train(options) => model::train(*options, terminal),
         Command::Quantise(options) => model::quantise(&options, terminal),

@@ -1,6 +1,7 @@
 //! The door to the vision-language model (feature `torch`): where its files are on this machine, and its errors in the
 //! words of the command line.
 
+mod detector;
 mod elsewhere;
 mod metric_depth;
 mod nano;
@@ -24,6 +25,7 @@ use spatial_reward_models::{Error, Remedy, Result};
 use spatial_reward_serve::Unanswered;
 
 use crate::program::logging::Terminal;
+pub(crate) use detector::Detector;
 use elsewhere::Elsewhere;
 pub(crate) use metric_depth::{DepthEstimate, MetricDepth};
 use profile::PROFILE;

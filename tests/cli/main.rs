@@ -16,6 +16,7 @@ mod dataset;
 mod dataset_sources;
 #[cfg(feature = "torch")]
 mod depth;
+mod detecting;
 mod drawn;
 mod evaluating;
 #[cfg(feature = "torch")]

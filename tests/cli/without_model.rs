@@ -23,6 +23,15 @@ fn asking_says_how_to_get_the_model() {
 }
 
 #[test]
+fn detecting_says_how_to_get_the_networks() {
+    let picture = picture(0);
+    let detect = ["detect", text(&picture), "--model", ".", "--words", "a mug"];
+    let ended = run_saying("", &detect).expect_error(&["not in this build", "--features torch"]);
+    expect_no_trace(&ended);
+    assert!(ended.stdout.is_empty(), "{ended}");
+}
+
+#[test]
 fn depth_says_how_to_get_its_networks_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let picture = picture(0);

@@ -19,7 +19,10 @@ pub use depth_anything::{Backend, DepthAnythingProcessor, NetworkInput};
 pub use depth_file::{MillimetrePng, to_millimetre_png, to_npy};
 pub use depth_image::{Disparity, DisparityRange};
 pub use depth_pro::DepthProProcessor;
-pub use file::{decode_color, decode_gray, encoded_size, open_color, open_gray};
+pub use file::{
+    decode_color, decode_color_on_white, decode_gray, encoded_size, open_color,
+    open_color_on_white, open_gray,
+};
 pub use mask::Mask;
 pub use processor::{AspectMode, ImageProcessor};
 pub use resize::{FixedPoint, Kernel, Resizer};

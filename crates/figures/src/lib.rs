@@ -1,8 +1,9 @@
 //! Pictures drawn as SVG, the same on every machine: axes, legends and text in an embedded font, curves of a training,
-//! and one frame with what was made of it.
+//! one frame with what was made of it, and what was found in a picture.
 
 pub mod axis;
 pub mod curves;
+pub mod detections;
 mod error;
 pub mod legend;
 pub mod overlay;

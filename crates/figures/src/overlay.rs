@@ -25,6 +25,26 @@ const TARGET: &str = "#38d9a9";
 /// without pixels.
 pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
     let (width, height) = (color.width, color.height);
+    let mut pixmap = canvas(color)?;
+    let tree =
+        Tree::from_str(&drawing(width, height, step), raster::options()).map_err(raster::render)?;
+    resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
+    let rgb: Vec<u8> = (pixmap.pixels().iter())
+        .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
+        .collect();
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
+        .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
+        .map_err(raster::render)?;
+    Ok(bytes)
+}
+
+/// A picture to draw on.
+///
+/// # Errors
+/// As for [`jpeg`].
+pub(crate) fn canvas(color: &ColorImage) -> Result<Pixmap> {
+    let (width, height) = (color.width, color.height);
     let expected = width as usize * height as usize * 3;
     if color.rgb.len() != expected {
         return Err(Error::PixelCount {
@@ -48,17 +68,7 @@ pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
             *pixel = opaque.unwrap_or(*pixel);
         }
     }
-    let tree =
-        Tree::from_str(&drawing(width, height, step), raster::options()).map_err(raster::render)?;
-    resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
-    let rgb: Vec<u8> = (pixmap.pixels().iter())
-        .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
-        .collect();
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
-        .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
-        .map_err(raster::render)?;
-    Ok(bytes)
+    Ok(pixmap)
 }
 
 /// The boxes and, on a dark bar along the lower edge, the words.

@@ -62,7 +62,7 @@ pub(crate) fn options() -> &'static Options<'static> {
 }
 
 /// The background is opaque, so alpha can go.
-fn encode(pixmap: &Pixmap) -> Result<Vec<u8>> {
+pub(crate) fn encode(pixmap: &Pixmap) -> Result<Vec<u8>> {
     let rgb: Vec<u8> = pixmap
         .pixels()
         .iter()

@@ -96,6 +96,32 @@ pub enum Error {
         known: Vec<String>,
     },
 
+    /// What to look for has more words than the network reads.
+    #[error(
+        "'{phrase}' has {tokens} tokens, but this model reads phrases of at most {most}: say it in fewer words"
+    )]
+    LongPhrase {
+        /// As it was asked for.
+        phrase: String,
+        /// Those that begin and end it among them.
+        tokens: usize,
+        /// The network's context.
+        most: usize,
+    },
+
+    /// Nothing is asked for.
+    #[error("there is nothing to look for: a phrase is empty")]
+    EmptyPhrase,
+
+    /// The example's box lies where the network sees nothing.
+    #[error(
+        "nothing that the model proposes in the example overlaps the box {bbox:?} at all: draw it around the thing in the picture"
+    )]
+    NothingThere {
+        /// In pixels: left, top, right, bottom.
+        bbox: [f64; 4],
+    },
+
     /// The device asked for is not there.
     #[error("there is no device cuda:{index}: this libtorch sees {gpus} GPUs. Take auto, cpu or one of cuda:0 to cuda:{last}, or set LIBTORCH to a build with CUDA", last = (gpus - 1).max(0))]
     NoDevice {

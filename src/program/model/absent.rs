@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter, Registration};
-use spatial_reward_core::frame::ColorImage;
+use spatial_reward_core::detection::{DetectOptions, Detection};
+use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
 use spatial_reward_core::settings::{DeviceChoice, Dtype, Settings};
@@ -99,6 +100,68 @@ impl Respondent {
 
     /// Never called: there is none to call it on.
     pub(crate) fn answer(&self, _asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
+        match *self {}
+    }
+}
+
+/// A network that finds what is named or shown; there is none in this build.
+pub(crate) enum Detector {}
+
+/// What it would look for.
+pub(crate) enum Queries {}
+
+impl Queries {
+    /// Never called: there are none to call it on.
+    pub(crate) fn usual_options(&self) -> DetectOptions {
+        match *self {}
+    }
+}
+
+impl Detector {
+    /// # Errors
+    /// That it is not there, always.
+    pub(crate) fn open(
+        _model: &str,
+        _device: DeviceChoice,
+        _dtype: Dtype,
+        _terminal: &Terminal,
+    ) -> anyhow::Result<Self> {
+        Err(anyhow!(
+            "networks that find things are not in this build: they need libtorch. Run scripts/setup --model, then build with \
+             `. scripts/env.sh && cargo build --release --features torch`"
+        ))
+    }
+
+    /// Never called: there is none to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn queries_of_words(&self, _words: &[String]) -> anyhow::Result<Queries> {
+        match *self {}
+    }
+
+    /// As [`queries_of_words`](Self::queries_of_words).
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn query_of_example(
+        &self,
+        _picture: &ColorImage,
+        _bbox: Option<&BoundingBox>,
+    ) -> anyhow::Result<Queries> {
+        match *self {}
+    }
+
+    /// As [`queries_of_words`](Self::queries_of_words).
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn detect(
+        &self,
+        _picture: &ColorImage,
+        _queries: &Queries,
+        _options: &DetectOptions,
+    ) -> anyhow::Result<Vec<Detection>> {
         match *self {}
     }
 }

@@ -32,6 +32,41 @@ pub fn decode_color(bytes: &[u8], file: &Path) -> Result<ColorImage> {
     })
 }
 
+/// A colour picture from a PNG or JPEG file, as transformers takes one: what is transparent lies on white.
+///
+/// # Errors
+/// As [`open_color`].
+pub fn open_color_on_white(path: &Path) -> Result<ColorImage> {
+    decode_color_on_white(&read(path)?, path)
+}
+
+/// The same from a file's bytes; `file` is only named in errors.
+///
+/// # Errors
+/// [`Error::Picture`] if they are no such picture.
+pub fn decode_color_on_white(bytes: &[u8], file: &Path) -> Result<ColorImage> {
+    let picture = decode(bytes, file)?;
+    if !picture.color().has_alpha() {
+        return decode_color(bytes, file);
+    }
+    let picture = picture.to_rgba8();
+    let mut rgb = Vec::with_capacity(picture.width() as usize * picture.height() as usize * 3);
+    for &image::Rgba([red, green, blue, alpha]) in picture.pixels() {
+        rgb.extend([red, green, blue].map(|value| on_white(value, alpha)));
+    }
+    Ok(ColorImage {
+        width: picture.width(),
+        height: picture.height(),
+        rgb: rgb.into(),
+    })
+}
+
+/// What is seen of a value on white, rounded as Pillow's `alpha_composite` has it.
+fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
 /// A picture of one channel from a PNG or JPEG file, such as an 8-bit map of relative depth. Of
 /// colours the luminance is taken.
 ///

@@ -1,6 +1,8 @@
 //! Text to token ids and back, as the checkpoint's own tokenizer does it: a fast `tokenizer.json`, or
-//! the sentencepiece `tokenizer.model` of the LLaMA-2 variants with the tokens added beside it.
+//! the sentencepiece `tokenizer.model` of the LLaMA-2 variants with the tokens added beside it; and, of phrases to token ids,
+//! CLIP's.
 
+mod clip;
 mod files;
 mod protobuf;
 mod sentencepiece;
@@ -14,6 +16,8 @@ use std::path::{Path, PathBuf};
 use files::{AddedToken, Settings};
 use sentencepiece::SentencePiece;
 use slow::SlowTokenizer;
+
+pub use clip::{ClipTokenizer, Phrase};
 
 use crate::error::{Error, Result};
 use spatial_reward_core::prompt::format::{DEPTH, IMAGE, MASK};
@@ -279,8 +283,7 @@ fn load_fast(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer> 
     fast.with_padding(None);
     for (id, token) in &settings.added {
         if fast.token_to_id(&token.content).is_none() {
-            let token = fast_token(token);
-            fast.add_tokens([token])
+            fast.add_tokens([token.to_fast()])
                 .map_err(|error| broken(error.to_string()))?;
         }
         let found = fast.token_to_id(&token.content).map(i64::from);
@@ -296,7 +299,7 @@ fn load_fast(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer> 
         .special
         .iter()
         .filter(|s| fast.token_to_id(&s.content).is_some());
-    let special: Vec<_> = special.map(fast_token).collect();
+    let special: Vec<_> = special.map(AddedToken::to_fast).collect();
     let known = fast.get_added_tokens_decoder();
     let new = special
         .into_iter()
@@ -305,11 +308,4 @@ fn load_fast(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer> 
     fast.add_special_tokens(new)
         .map_err(|error| broken(error.to_string()))?;
     Ok(fast)
-}
-
-fn fast_token(token: &AddedToken) -> tokenizers::AddedToken {
-    tokenizers::AddedToken::from(token.content.clone(), token.special)
-        .lstrip(token.lstrip)
-        .rstrip(token.rstrip)
-        .normalized(token.normalized)
 }

@@ -15,8 +15,20 @@ const PARTS: [(&str, &str); 4] = [
     ("region_extractor", "region_extractor_cfg"),
 ];
 
+/// What a single model may have beside its weights: how pictures are prepared, and its tokenizer.
+const BESIDE: [&str; 8] = [
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+];
+
 /// The files to download out of those a repository has. A repository with a folder `llm` is a composite
-/// model; any other is a single one (Depth Anything), whose files lie at the top.
+/// model; any other is a single one (Depth Anything, OWLv2), whose files lie at the top.
 ///
 /// # Errors
 /// `Error::Hub` if there is no `config.json`, or no safetensors file where weights belong.
@@ -27,7 +39,7 @@ pub(super) fn needed<'a>(model: &str, files: &'a [String]) -> Result<Vec<&'a str
         .map(String::as_str)
         .filter(|file| match file.split_once('/') {
             None => {
-                let of_a_single_model = *file == "preprocessor_config.json"
+                let of_a_single_model = BESIDE.contains(file)
                     || file.ends_with(".safetensors")
                     || file.ends_with(".safetensors.index.json");
                 *file == "config.json" || (!composite && of_a_single_model)

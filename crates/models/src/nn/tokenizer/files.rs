@@ -31,6 +31,16 @@ pub(super) struct AddedToken {
     pub special: bool,
 }
 
+impl AddedToken {
+    /// The same for the crate `tokenizers`.
+    pub(super) fn to_fast(&self) -> tokenizers::AddedToken {
+        tokenizers::AddedToken::from(self.content.clone(), self.special)
+            .lstrip(self.lstrip)
+            .rstrip(self.rstrip)
+            .normalized(self.normalized)
+    }
+}
+
 /// A token in a file that may have only its text.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
@@ -72,6 +82,8 @@ struct ConfigFile {
     clean_up_tokenization_spaces: Option<bool>,
     add_bos_token: Option<bool>,
     add_eos_token: Option<bool>,
+    /// Written as 1e30 where there is no such length.
+    model_max_length: Option<f64>,
     #[serde(default)]
     added_tokens_decoder: BTreeMap<String, AddedToken>,
     #[serde(flatten)]
@@ -93,6 +105,10 @@ pub(super) struct Settings {
     pub bos: Option<String>,
     /// The token that ends a text.
     pub eos: Option<String>,
+    /// The token that fills a text up.
+    pub pad: Option<String>,
+    /// To how many tokens it is filled up.
+    pub longest: Option<usize>,
     /// The token for what no piece covers.
     pub unknown: Option<String>,
     /// By id, and each content once.
@@ -120,11 +136,15 @@ impl Settings {
             clean_up_spaces: config.clean_up_tokenization_spaces,
             add_bos: config.add_bos_token,
             add_eos: config.add_eos_token,
+            longest: (config.model_max_length)
+                .filter(|length| (1.0..1e9).contains(length))
+                .map(|length| length as usize),
             ..Self::default()
         };
         let content = |token: &Option<Token>| token.clone().map(|token| token.into_added().content);
         settings.bos = content(&named.bos_token);
         settings.eos = content(&named.eos_token);
+        settings.pad = content(&named.pad_token);
         settings.unknown = content(&named.unk_token);
         settings.special = named.into_tokens();
 
