@@ -8,6 +8,7 @@ mod nano;
 mod process;
 mod profile;
 mod quantise;
+mod regions;
 mod regions_elsewhere;
 mod train;
 pub(crate) mod wire;
@@ -30,6 +31,7 @@ use elsewhere::Elsewhere;
 pub(crate) use metric_depth::{DepthEstimate, MetricDepth};
 use profile::PROFILE;
 pub(crate) use quantise::quantise;
+pub(crate) use regions::{detector, segmenter};
 pub(crate) use train::train;
 
 /// The model is in this build.

@@ -62,6 +62,17 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
             }
         },
         Remedy::NameFrame(role) => format!("name one of these with {}", frame_option(*role)),
+        Remedy::SayOtherwise { role, is_question } => {
+            let (words, example) = sought_options(*role);
+            let or = match is_question {
+                true => "take the likelier one with --take-best",
+                false => "ask for less with detector.threshold in the config file",
+            };
+            format!(
+                "say more in {words}, show it with {example} FILE:X0,Y0,X1,Y1, {or}, or draw it with {} X0,Y0,X1,Y1[@SECONDS]",
+                box_option(*role)
+            )
+        }
         Remedy::ReplaceOutput { resume: true } => {
             "give --overwrite to replace it, --resume to skip what is finished, or another -o"
                 .into()
@@ -98,6 +109,14 @@ pub(crate) fn frame_option(role: Role) -> &'static str {
     match role {
         Role::Target => "--target-frame",
         _ => "--fingertip-frame",
+    }
+}
+
+/// What seeks a region: by words and by an example.
+fn sought_options(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Target => ("--target-words", "--target-example"),
+        _ => ("--fingertip-words", "--fingertip-example"),
     }
 }
 

@@ -341,6 +341,13 @@ pub enum Remedy {
     NameTopics(Vec<Role>),
     /// Name another TF frame for a region.
     NameFrame(Role),
+    /// Say in other words what is looked for, or show it.
+    SayOtherwise {
+        /// Whose region.
+        role: Role,
+        /// Two things are alike: the likelier one may be taken.
+        is_question: bool,
+    },
     /// Replace the output, or write another one; `resume` where what is finished could be kept as well.
     ReplaceOutput {
         /// What is finished could be kept.
@@ -381,6 +388,10 @@ impl Error {
                 Some(Remedy::NameTopics(vec![Role::Depth, Role::DepthCameraInfo]))
             }
             Self::NoFrame { role, .. } => Some(Remedy::NameFrame(*role)),
+            Self::Unfound { role, unfound, .. } => Some(Remedy::SayOtherwise {
+                role: *role,
+                is_question: matches!(unfound.finding, Finding::Ambiguous(_)),
+            }),
             Self::NoRows { remedy, .. } => remedy.clone(),
             Self::NotRegistered { .. } => Some(Remedy::Registration),
             Self::NotInCamera { .. } => Some(Remedy::Transforms),

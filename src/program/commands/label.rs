@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use spatial_reward_core::detection::Detection;
 use spatial_reward_core::estimator::{Estimator, RegionNetworks};
+use spatial_reward_core::finding::Finding;
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::progress::Progress;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_offline::Error as OfflineError;
-use spatial_reward_offline::label::output::{IfExists, check_target};
+use spatial_reward_figures::detections;
+use spatial_reward_offline::label::output::{IfExists, check_target, name_of};
 use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::label::{
     self, Advice, BoxDelay, Cause, FoundRegion, LabelRequest, Labelled, Note, OutOfReach,
@@ -20,7 +23,7 @@ use spatial_reward_offline::label::{
 use spatial_reward_offline::regions_file::{BagRegions, RegionsFile};
 
 use super::discover::{self, Job};
-use super::output::{check_free, command_line, print, print_json};
+use super::output::{check_free, command_line, print, print_json, write_whole};
 use super::settings::{estimators, processors, ready, set};
 use super::signals::end_on_signal;
 use crate::program::advice;
@@ -167,7 +170,12 @@ impl Run<'_> {
             Err(OfflineError::FinishedMeanwhile { .. }) => skipped(),
             Err(error) => {
                 let what = format!("{} is not labelled", job.source.display());
-                BagOutcome::Failed(anyhow::Error::new(error).context(what))
+                let shown = show_question(&error, &job.target);
+                let error = anyhow::Error::new(error).context(what);
+                BagOutcome::Failed(match shown {
+                    Some(picture) => error.context(format!("{} shows both", picture.display())),
+                    None => error,
+                })
             }
         }
     }
@@ -198,6 +206,37 @@ impl Run<'_> {
         });
         bar.finish_and_clear();
         labelled
+    }
+}
+
+/// Draw the two things between which words do not decide, beside the output that is not made.
+fn show_question(error: &OfflineError, target: &Path) -> Option<PathBuf> {
+    let OfflineError::Unfound {
+        role,
+        unfound,
+        picture: Some(picture),
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let Finding::Ambiguous(both) = unfound.finding else {
+        return None;
+    };
+    let drawn = both.map(|candidate| Detection {
+        query: 0,
+        bbox: candidate.bbox,
+        score: candidate.score,
+    });
+    let name = format!("{}_which_{}.png", name_of(target), role.key());
+    let file = target.with_file_name(name);
+    let png = detections::png(picture, &drawn, std::slice::from_ref(&unfound.sought)).ok()?;
+    match write_whole(&file, &png, true) {
+        Ok(()) => Some(file),
+        Err(error) => {
+            tracing::warn!("cannot write {}: {error}", file.display());
+            None
+        }
     }
 }
 

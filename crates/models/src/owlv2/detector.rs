@@ -174,26 +174,45 @@ impl Detector {
         queries: &Queries,
         options: &DetectOptions,
     ) -> Result<Vec<Detection>> {
-        if queries.is_empty() {
-            return Ok(Vec::new());
+        let mut found = self.detect_each(picture, &[(queries, *options)])?;
+        Ok(found.pop().unwrap_or_default())
+    }
+
+    /// The same of several queries that have nothing to do with each other, in a picture that is looked at once.
+    ///
+    /// # Errors
+    /// As for [`detect`](Self::detect).
+    pub fn detect_each(
+        &self,
+        picture: &ColorImage,
+        asked: &[(&Queries, DetectOptions)],
+    ) -> Result<Vec<Vec<Detection>>> {
+        if asked.iter().all(|(queries, _)| queries.is_empty()) {
+            return Ok(asked.iter().map(|_| Vec::new()).collect());
         }
         let features = self
             .network
             .features(&self.processor.pixel_values(picture)?)?;
-        let scores = self
-            .network
-            .scores(&features, &queries.embeds, &queries.asked)?;
         let boxes = in_pixels(&self.network.boxes(&features)?, picture);
-        let proposals = boxes.into_iter().zip(scores);
-        let proposals = proposals.map(|(bbox, (query, score))| Detection {
-            query,
-            bbox,
-            score: f64::from(score),
+        let found = asked.iter().map(|(queries, options)| {
+            if queries.is_empty() {
+                return Ok(Vec::new());
+            }
+            let scores = self
+                .network
+                .scores(&features, &queries.embeds, &queries.asked)?;
+            let proposals = boxes.iter().zip(scores);
+            let proposals = proposals.map(|(bbox, (query, score))| Detection {
+                query,
+                bbox: *bbox,
+                score: f64::from(score),
+            });
+            Ok(match queries.is_example {
+                true => detection::by_example(proposals.collect(), options),
+                false => detection::by_words(proposals.collect(), options),
+            })
         });
-        Ok(match queries.is_example {
-            true => detection::by_example(proposals.collect(), options),
-            false => detection::by_words(proposals.collect(), options),
-        })
+        found.collect()
     }
 }
 
