@@ -12,6 +12,7 @@
 pub mod depth_anything;
 mod error;
 pub mod nn;
+pub mod sam2;
 pub mod spatialrgpt;
 
 pub use error::{Error, Remedy, Result};

@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod hub;
+pub mod images;
 pub mod layers;
 mod outputs;
 pub mod panels;
