@@ -10,6 +10,7 @@ pub(super) mod inspect;
 pub(super) mod label;
 pub(crate) mod output;
 mod pick;
+mod segment;
 mod serve;
 pub(crate) mod settings;
 pub(crate) mod signals;
@@ -22,6 +23,7 @@ use crate::program::{model, node, remedies};
 pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outcome> {
     match command {
         Command::Ask(options) => ask::run(*options, terminal),
+        Command::Segment(options) => segment::run(&options, terminal),
         Command::Label(options) => label::run(*options, terminal),
         Command::Train(options) => model::train(*options, terminal),
         Command::Quantise(options) => model::quantise(&options, terminal),

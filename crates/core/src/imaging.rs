@@ -12,6 +12,7 @@ mod pixels;
 pub mod processor;
 mod processor_config;
 pub mod resize;
+pub mod rle;
 
 pub use depth_anything::{DepthAnythingProcessor, NetworkInput};
 pub use depth_image::{Disparity, DisparityRange};
