@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Ask(Box<Ask>),
     Depth(Depth),
     Detect(Detect),
+    Segment(Segment),
     Evaluate(Evaluate),
     Inspect(Box<Inspect>),
     Pick(Box<Pick>),
@@ -433,6 +434,59 @@ pub(crate) struct Detect {
     #[arg(long, requires = "output")]
     pub overwrite: bool,
     /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub device: String,
+    /// The type of its numbers [default: auto, float32].
+    #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>(), default_value = "auto", hide_default_value = true)]
+    pub dtype: Dtype,
+}
+
+/// Tell which pixels are an object's, in a picture or through a video.
+///
+/// SAM 2.1 takes a box around each object. One picture: of the masks that it finds in a box the one that it expects to fit best.
+/// Several pictures are the frames of a video, in their order, with the boxes in the first: each object is followed by what is
+/// remembered of the frames before, and where it is not seen its mask is empty.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward segment desk.png --model facebook/sam2.1-hiera-tiny --box 120,30,330,250 -o mask.png
+  spatial-reward segment frames/*.png --model CHECKPOINT --box 120,30,330,250 --box 10,200,200,299 --json
+  spatial-reward segment frames/*.png --model CHECKPOINT --box 120,30,330,250 -o followed
+
+--json prints {\"frames\": [{\"masks\": [{\"rle\": {\"size\": [HEIGHT, WIDTH], \"counts\": ...}, \"score\": ...}]}]}: masks in the
+order of the boxes, in COCO's compressed run-length form, and how well each is expected to fit (0 to 1). Those of a video have
+\"object_score\" as well: above 0 the object is seen.
+Exit codes: 0 fine, 1 error, 2 usage.")]
+pub(crate) struct Segment {
+    /// PNG or JPEG pictures: one, or the frames of a video.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// An object's box in pixels of the first picture: X_MIN,Y_MIN,X_MAX,Y_MAX. May be given several times.
+    #[arg(
+        long = "box",
+        required = true,
+        value_name = "BOX",
+        allow_hyphen_values = true
+    )]
+    pub boxes: Vec<PixelBox>,
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    #[arg(long, value_name = "MODEL")]
+    pub model: String,
+    /// Where to draw the masks: a PNG file for one picture, a folder with one for each of several.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace pictures that exist.
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
+    /// Print masks and scores as JSON instead of a summary as text.
     #[arg(long)]
     pub json: bool,
     /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].

@@ -13,6 +13,7 @@ pub(super) mod label;
 pub(crate) mod output;
 mod pick;
 mod regions;
+mod segment;
 mod serve;
 pub(crate) mod settings;
 pub(crate) mod signals;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Ask(options) => ask::run(*options, terminal),
         Command::Depth(options) => depth::run(&options, terminal),
         Command::Detect(options) => detect::run(&options, terminal),
+        Command::Segment(options) => segment::run(&options, terminal),
         Command::Label(options) => label::run(*options, terminal),
         Command::Train(options) => model::train(*options, terminal),
         Command::Quantise(options) => model::quantise(&options, terminal),

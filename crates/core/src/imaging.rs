@@ -14,6 +14,7 @@ mod pixels;
 pub mod processor;
 mod processor_config;
 pub mod resize;
+pub mod rle;
 
 pub use depth_anything::{Backend, DepthAnythingProcessor, NetworkInput};
 pub use depth_file::{MillimetrePng, to_millimetre_png, to_npy};

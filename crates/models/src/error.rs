@@ -131,6 +131,28 @@ pub enum Error {
         gpus: i64,
     },
 
+    /// A video is to be followed by a network without a memory.
+    #[error(
+        "this checkpoint segments pictures, and not videos: it has no memory (model_type in its config.json is 'sam2', not \
+         'sam2_video')"
+    )]
+    PicturesOnly,
+
+    /// A video whose pictures differ in size.
+    #[error(
+        "the picture has {width}x{height} pixels, but those before have {first_width}x{first_height}: a video's pictures have one size"
+    )]
+    OtherFrameSize {
+        /// Pixels a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Of the first picture.
+        first_width: u32,
+        /// Of the first picture.
+        first_height: u32,
+    },
+
     /// Few bits a weight are multiplied by processors alone.
     #[error(
         "weights of 8 and 4 bits are for a processor, and this network runs on a GPU: take the processor, or the weights as they are stored"

@@ -1,6 +1,6 @@
 //! The networks of spatial_reward, through libtorch: SpatialRGPT (arXiv 2406.01584), which answers questions about
 //! regions of a picture; Depth Anything, which estimates relative depth for it, or metres; Depth Pro, which estimates
-//! metres and the field of view; and OWLv2, which finds what is named or shown.
+//! metres and the field of view; OWLv2, which finds what is named or shown; and SAM 2.1, which tells an object's pixels and follows them.
 //!
 //! Networks stand beside each other on one foundation, [`nn`]; none knows another. What they take and give is the core's
 //! plain data: no tensor leaves this crate.
@@ -16,6 +16,7 @@ mod error;
 pub mod metric_depth;
 pub mod nn;
 pub mod owlv2;
+pub mod sam2;
 pub mod spatialrgpt;
 
 pub use error::{Error, Remedy, Result};

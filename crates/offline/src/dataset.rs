@@ -2,7 +2,7 @@
 //! the idea of the Open Spatial Dataset (arXiv 2406.01584) for frames whose depth is measured or known.
 //!
 //! A bag is read and matched as the labeller does (`source`, `extras`, `gravity`). Each frame is worked on by any
-//! thread (`frame_work`): boxes (`parts`) become regions with clouds (`regions`, `rle`), clouds level
+//! thread (`frame_work`): boxes (`parts`) become regions with clouds (`regions`), clouds level
 //! boxes (`shape`) and a scene graph (`scene`), that questions and answers (`questions`, `templates`,
 //! `wording`), which are written as a line (`row`) beside its pictures (`pictures`).
 
@@ -17,7 +17,6 @@ mod questions;
 mod regions;
 mod report;
 mod request;
-mod rle;
 mod row;
 mod run;
 mod scene;

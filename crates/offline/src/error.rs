@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::role::Role;
+use spatial_reward_core::finding::Finding;
 
 /// What a fallible function of this crate gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -192,6 +192,17 @@ fn words(remedy: &Remedy) -> Option<String> {
             }
         }
         Remedy::NameFrame(role) => format!("name one of these: {}", setting(*role)),
+        Remedy::SayOtherwise { role, is_question } => {
+            let name = role.key();
+            let or = match is_question {
+                true => "'detector': {'take_best': True} takes the likelier one",
+                false => "'detector': {'threshold': ...} asks for less",
+            };
+            format!(
+                "say more in config={{'regions': {{'{name}': {{'words': [...]}}}}}}, {or}, or draw its box in the first picture \
+                 ({name}=(x0, y0, x1, y1))"
+            )
+        }
         Remedy::ReplaceOutput { resume: true } => {
             "if_exists='overwrite' replaces it, if_exists='resume' keeps what is finished".to_owned()
         }

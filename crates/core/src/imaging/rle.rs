@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// One region's mask, as pycocotools reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Rle {
+pub struct Rle {
     /// Height and width in pixels.
     pub size: [u32; 2],
     /// The runs' lengths, coded.
@@ -14,7 +14,7 @@ pub(crate) struct Rle {
 
 impl Rle {
     /// `inside` tells of a pixel, by its row-major index, whether it belongs to the mask.
-    pub(crate) fn encode(width: u32, height: u32, inside: impl Fn(usize) -> bool) -> Self {
+    pub fn encode(width: u32, height: u32, inside: impl Fn(usize) -> bool) -> Self {
         let runs = runs(width as usize, height as usize, inside);
         let mut counts = String::new();
         for (index, &run) in runs.iter().enumerate() {

@@ -1,0 +1,176 @@
+//! The whole file: which model it is, and what its parts must agree about.
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+
+use super::heads::{MaskDecoderConfig, PromptEncoderConfig};
+use super::memory::MemoryConfig;
+use super::vision::VisionConfig;
+use crate::error::{Error, Result};
+
+/// The way out of every problem with a configuration.
+const SUPPORTED: &str = "Give a folder with SAM 2.1, tiny to large, in the Hugging Face layout";
+
+/// More than any size in a published checkpoint, little enough that products of them stay far from overflow.
+const LARGEST_SIZE: i64 = 1 << 16;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::sam2) struct Sam2Config {
+    model_type: String,
+    #[serde(default)]
+    pub vision_config: VisionConfig,
+    #[serde(default)]
+    pub prompt_encoder_config: PromptEncoderConfig,
+    #[serde(default)]
+    pub mask_decoder_config: MaskDecoderConfig,
+    /// Keys of the same level, of a model for videos.
+    #[serde(skip)]
+    pub memory: Option<MemoryConfig>,
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> std::result::Result<T, String> {
+    serde_json::from_slice(text).map_err(|error| error.to_string())
+}
+
+impl Sam2Config {
+    /// Reads and checks `folder`'s configuration.
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed; a key whose value this program does not support.
+    pub(in crate::sam2) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let problem = |what: String| Error::checkpoint(&path, what, SUPPORTED);
+        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let mut config: Self = parse(&text).map_err(problem)?;
+        match config.model_type.as_str() {
+            "sam2_video" => config.memory = Some(parse(&text).map_err(problem)?),
+            "sam2" => {}
+            other => {
+                let what = format!("model_type is '{other}', but must be 'sam2_video' or 'sam2'");
+                return Err(problem(what));
+            }
+        }
+        match config.problem() {
+            Some(what) => Err(problem(what)),
+            None => Ok(config),
+        }
+    }
+
+    /// Channels of all that is decoded and remembered.
+    pub(in crate::sam2) fn hidden_size(&self) -> i64 {
+        self.vision_config.fpn_hidden_size
+    }
+
+    /// Side of the pictures that the network takes, pixels.
+    pub(in crate::sam2) fn image_size(&self) -> i64 {
+        self.prompt_encoder_config.image_size
+    }
+
+    /// Side of the coarsest map, which is decoded.
+    pub(in crate::sam2) fn grid(&self) -> i64 {
+        self.prompt_encoder_config.grid()
+    }
+
+    /// What keeps this program from running such a model, if anything.
+    fn problem(&self) -> Option<String> {
+        let within =
+            |part: &str, problem: Option<String>| problem.map(|what| format!("{part}: {what}"));
+        let (vision, prompts, decoder) = (
+            &self.vision_config,
+            &self.prompt_encoder_config,
+            &self.mask_decoder_config,
+        );
+        within("prompt_encoder_config", prompts.problem())
+            .or_else(|| {
+                within(
+                    "vision_config",
+                    vision.problem(self.image_size(), self.grid()),
+                )
+            })
+            .or_else(|| within("mask_decoder_config", decoder.problem()))
+            .or_else(|| {
+                let hidden = self.hidden_size();
+                same(
+                    "vision_config.fpn_hidden_size",
+                    hidden,
+                    &[
+                        ("prompt_encoder_config.hidden_size", prompts.hidden_size),
+                        ("mask_decoder_config.hidden_size", decoder.hidden_size),
+                    ],
+                )
+            })
+            .or_else(|| {
+                let memory = self.memory.as_ref()?;
+                memory.problem(self.hidden_size(), self.image_size(), self.grid())
+            })
+    }
+}
+
+/// The first of some numbers that is no size.
+pub(super) fn no_size(sizes: &[(&str, i64)]) -> Option<String> {
+    let (key, value) = sizes
+        .iter()
+        .find(|(_, value)| !(1..=LARGEST_SIZE).contains(value))?;
+    Some(format!("{key} is {value}, but must be 1 to {LARGEST_SIZE}"))
+}
+
+/// The first of some numbers that is not `expected`, which `key` has.
+pub(super) fn same(key: &str, expected: i64, others: &[(&str, i64)]) -> Option<String> {
+    let (other, value) = others.iter().find(|(_, value)| *value != expected)?;
+    Some(format!(
+        "{other} is {value}, but {key} is {expected}: they must be the same"
+    ))
+}
+
+/// Heads that do not share out the channels evenly.
+pub(super) fn uneven(key: &str, heads: i64, channels: i64) -> Option<String> {
+    (channels % heads != 0)
+        .then(|| format!("{key} is {heads}, which {channels} channels are no multiple of"))
+}
+
+/// What stands between two layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sam2) enum Activation {
+    Gelu,
+    Relu,
+}
+
+impl Activation {
+    /// By its name in transformers.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "gelu" => Some(Self::Gelu),
+            "relu" => Some(Self::Relu),
+            _ => None,
+        }
+    }
+}
+
+/// The first of some activations that is not known.
+pub(super) fn unknown_activation(names: &[(&str, &str)]) -> Option<String> {
+    let (key, name) = names
+        .iter()
+        .find(|(_, name)| Activation::named(name).is_none())?;
+    Some(format!("{key} is '{name}', but must be 'gelu' or 'relu'"))
+}
+
+/// A side, written as one number or as two equal ones.
+pub(super) fn square_side<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<i64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Side {
+        Square(i64),
+        HeightAndWidth(i64, i64),
+    }
+    match Side::deserialize(deserializer)? {
+        Side::Square(side) => Ok(side),
+        Side::HeightAndWidth(height, width) if height == width => Ok(height),
+        Side::HeightAndWidth(height, width) => Err(serde::de::Error::custom(format!(
+            "{height} by {width} is no square, as all pictures, patches and steps of SAM 2 are"
+        ))),
+    }
+}

@@ -1,0 +1,167 @@
+//! A video, frame by frame: objects begin in a box, are found again in every later frame, and are corrected by another box at
+//! any time. What is remembered is bounded.
+
+use std::fmt;
+use std::sync::Arc;
+
+use spatial_reward_core::frame::{BoundingBox, ColorImage};
+use spatial_reward_core::imaging::Mask;
+
+use super::memory_bank::{MemoryBank, Reach, Remembered};
+use super::network::Sam2;
+use super::processor::{Processor, Processors};
+use super::tracker::FrameTrace;
+use crate::error::{Error, Result};
+
+/// What an object of a video is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId(pub u32);
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// An object in a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Followed {
+    /// Which one.
+    pub object: ObjectId,
+    /// Its pixels; none where it is not seen.
+    pub mask: Mask,
+    /// How well the mask is expected to fit, 0 to 1.
+    pub score: f64,
+    /// Above 0 the object is seen; a logit.
+    pub occlusion: f64,
+}
+
+/// A network and how it is given pictures.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) network: Sam2,
+    pub(super) processors: Processors,
+}
+
+/// A video that is looked at, with what is remembered of it.
+#[derive(Debug)]
+pub struct Video {
+    loaded: Arc<Loaded>,
+    objects: Vec<Object>,
+    /// The next frame's number.
+    next: i64,
+    /// Height and width of the frames, once there was one.
+    size: Option<[u32; 2]>,
+    reach: Reach,
+}
+
+#[derive(Debug)]
+struct Object {
+    id: ObjectId,
+    bank: MemoryBank,
+}
+
+impl Video {
+    pub(super) fn new(loaded: Arc<Loaded>, frames: Option<usize>) -> Result<Self> {
+        let reach = loaded.network.reach(frames)?;
+        Ok(Self {
+            loaded,
+            objects: Vec::new(),
+            next: 0,
+            size: None,
+            reach,
+        })
+    }
+
+    /// The next picture; boxes that are given here begin objects or correct them. One result for each object that is known,
+    /// in the order in which they began; none, and nothing is computed, as long as there is none.
+    ///
+    /// # Errors
+    /// A picture of another size than the ones before; a box that holds no pixel; `Error::Torch` for want of memory.
+    pub fn frame(
+        &mut self,
+        picture: &ColorImage,
+        prompts: &[(ObjectId, BoundingBox)],
+    ) -> Result<Vec<Followed>> {
+        let found = self.trace(picture, prompts)?;
+        let size = [picture.height, picture.width];
+        let mut followed = Vec::with_capacity(found.len());
+        for (object, found) in found {
+            let masks = Processor::masks(&found.logits, size)?;
+            followed.extend(masks.into_iter().map(|mask| Followed {
+                object,
+                mask,
+                score: found.score,
+                occlusion: found.object_score,
+            }));
+        }
+        Ok(followed)
+    }
+
+    /// As [`frame`](Self::frame), with the tensors instead of what is made of them.
+    ///
+    /// # Errors
+    /// As for `frame`.
+    pub fn trace(
+        &mut self,
+        picture: &ColorImage,
+        prompts: &[(ObjectId, BoundingBox)],
+    ) -> Result<Vec<(ObjectId, FrameTrace)>> {
+        let loaded = Arc::clone(&self.loaded);
+        let size = [picture.height, picture.width];
+        self.check_size(size)?;
+        let boxes: Vec<BoundingBox> = prompts.iter().map(|(_, bbox)| *bbox).collect();
+        let processor = &loaded.processors.frame;
+        let boxes = processor.boxes(&boxes, size)?;
+        for (id, _) in prompts {
+            if self.objects.iter().all(|object| object.id != *id) {
+                self.objects.push(Object {
+                    id: *id,
+                    bank: MemoryBank::default(),
+                });
+            }
+        }
+        let number = self.next;
+        self.next += 1;
+        self.size = Some(size);
+        if self.objects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let frame = loaded.network.frame(&processor.pixels(picture)?)?;
+        let mut found = Vec::with_capacity(self.objects.len());
+        for object in &mut self.objects {
+            // The last of several boxes of one object counts.
+            let prompt = prompts.iter().rposition(|(id, _)| *id == object.id);
+            let mut trace = match prompt {
+                Some(row) => frame.begin(&boxes.narrow(0, row as i64, 1))?,
+                None => frame.track(&object.bank, number, self.reach)?,
+            };
+            let memory = frame.remember(&trace, !prompts.is_empty())?;
+            let remembered = Remembered {
+                map: memory.shallow_clone(),
+                pointer: trace.pointer.shallow_clone(),
+            };
+            match prompt {
+                Some(_) => object.bank.remember_prompted(number, remembered),
+                None => object.bank.remember_tracked(number, remembered, self.reach),
+            }
+            trace.memory = Some(memory);
+            found.push((object.id, trace));
+        }
+        Ok(found)
+    }
+
+    fn check_size(&self, [height, width]: [u32; 2]) -> Result<()> {
+        match self.size {
+            Some([first_height, first_width]) if [first_height, first_width] != [height, width] => {
+                Err(Error::OtherFrameSize {
+                    width,
+                    height,
+                    first_width,
+                    first_height,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
