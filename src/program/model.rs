@@ -5,6 +5,7 @@ mod elsewhere;
 mod nano;
 mod profile;
 mod quantise;
+mod segmenter;
 mod train;
 pub(crate) mod wire;
 
@@ -24,6 +25,7 @@ use crate::program::logging::Terminal;
 use elsewhere::Elsewhere;
 use profile::PROFILE;
 pub(crate) use quantise::quantise;
+pub(crate) use segmenter::Segmenter;
 pub(crate) use train::train;
 
 /// The model is in this build.

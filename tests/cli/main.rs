@@ -37,6 +37,8 @@ mod picking;
 mod registration;
 mod runs;
 #[cfg(feature = "torch")]
+mod segmenting;
+#[cfg(feature = "torch")]
 mod serving;
 mod signals;
 mod std_calibrations;

@@ -5,6 +5,7 @@ pub mod axis;
 pub mod curves;
 mod error;
 pub mod legend;
+pub mod masks;
 pub mod overlay;
 pub mod raster;
 pub mod style;

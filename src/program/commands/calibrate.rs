@@ -1,7 +1,7 @@
 //! `evaluate --calibrate`: labelled bags with truth to two numbers in a file of settings.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use spatial_reward_core::settings::Config;
 use spatial_reward_offline::calibrate::{Figures, Fitted, Recording, fit, recording};
 
 use super::discover;
-use super::output::{print, print_json};
+use super::output::{print, print_json, write_whole};
 use crate::program::cli::Evaluate;
 use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
@@ -135,31 +135,9 @@ fn check_target(file: &Path, overwrite: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The whole file, or none: it is made under a hidden name beside its own.
 fn write(file: &Path, text: &str, overwrite: bool) -> anyhow::Result<()> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = filled(&unfinished, text).and_then(|()| {
-        // Unlike a rename, it fails where somebody made the file meanwhile; but not every file system has it.
-        match fs::hard_link(&unfinished, file) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && !overwrite => Err(error),
-            Err(_) => fs::rename(&unfinished, file),
-            Ok(()) => Ok(()),
-        }
-    });
-    // Renamed away, it is not there any more.
-    let _ = fs::remove_file(&unfinished);
-    match written {
+    match write_whole(file, text.as_bytes(), overwrite) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check_target(file, overwrite),
         written => written.with_context(|| format!("cannot write {}", file.display())),
     }
-}
-
-fn filled(unfinished: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = unfinished.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut file = File::create(unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -1,6 +1,8 @@
-//! Results go to stdout, and nothing else does; and whether another process makes the same now.
+//! Results go to stdout, and nothing else does; files that are whole or not there; and whether another process makes the
+//! same now.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -34,6 +36,35 @@ pub(crate) fn check_free(target: &Path) -> Result<(), Error> {
             holder,
         }),
     }
+}
+
+/// The whole file, or none: it is made under a hidden name beside its own.
+///
+/// # Errors
+/// `ErrorKind::AlreadyExists` where it is there and is not to be replaced; what else the operating system refuses.
+pub(crate) fn write_whole(file: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = file.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = filled(&unfinished, bytes).and_then(|()| {
+        // Unlike a rename, it fails where somebody made the file meanwhile; but not every file system has it.
+        match fs::hard_link(&unfinished, file) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !overwrite => Err(error),
+            Err(_) => fs::rename(&unfinished, file),
+            Ok(()) => Ok(()),
+        }
+    });
+    // Renamed away, it is not there any more.
+    let _ = fs::remove_file(&unfinished);
+    written
+}
+
+fn filled(unfinished: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = unfinished.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = File::create(unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// The arguments as they can be typed again.

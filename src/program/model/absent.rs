@@ -13,12 +13,14 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use spatial_reward_core::estimator::Registration;
+use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
-use spatial_reward_core::settings::Settings;
+use spatial_reward_core::settings::{DeviceChoice, Dtype, Settings};
 use spatial_reward_serve::Unanswered;
 
 use crate::program::cli::{Quantise, Train};
+use crate::program::found_mask::FoundMask;
 use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
 use elsewhere::Elsewhere;
@@ -75,6 +77,62 @@ impl Respondent {
 
     /// Never called: there is none to call it on.
     pub(crate) fn answer(&self, _asked: &[Asked]) -> Vec<Result<Reply, Unanswered>> {
+        match *self {}
+    }
+}
+
+/// A network that segments; there is none in this build.
+pub(crate) enum Segmenter {}
+
+/// A video that it follows; there is none in this build.
+pub(crate) enum Video {}
+
+impl Segmenter {
+    /// # Errors
+    /// That it is not there, always.
+    pub(crate) fn open(
+        _model: &str,
+        _device: DeviceChoice,
+        _dtype: Dtype,
+        _terminal: &Terminal,
+    ) -> anyhow::Result<Self> {
+        Err(anyhow!(
+            "networks that segment are not in this build: they need libtorch. Run scripts/setup --model, then build with \
+             `. scripts/env.sh && cargo build --release --features torch`"
+        ))
+    }
+
+    /// Never called: there is none to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn segment(
+        &self,
+        _picture: &ColorImage,
+        _boxes: &[BoundingBox],
+    ) -> anyhow::Result<Vec<FoundMask>> {
+        match *self {}
+    }
+
+    /// Never called: there is none to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn video(&self, _pictures: usize) -> anyhow::Result<Video> {
+        match *self {}
+    }
+}
+
+impl Video {
+    /// Never called: there is none to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn frame(
+        &mut self,
+        _picture: &ColorImage,
+        _boxes: &[BoundingBox],
+    ) -> anyhow::Result<Vec<FoundMask>> {
         match *self {}
     }
 }

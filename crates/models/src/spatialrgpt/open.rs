@@ -98,17 +98,15 @@ pub(super) fn placement_of(settings: &Settings) -> Result<Placement> {
 /// # Errors
 /// A device that this machine or this libtorch does not have.
 pub(super) fn placement(device: DeviceChoice, dtype: Dtype, is_bundled: bool) -> Result<Placement> {
-    let device = device_of(device)?;
+    let placement = Placement::chosen(device, dtype)?;
     let kind = match dtype {
         // The model that comes with this program was trained in bfloat16, and takes half the time in it.
-        Dtype::Auto if device == Device::Cpu && is_bundled && has_bfloat16() => Kind::BFloat16,
-        // A processor gets the exact type; a GPU the one it is made for.
-        Dtype::Auto if device == Device::Cpu => Kind::Float,
-        Dtype::Auto | Dtype::Bfloat16 => Kind::BFloat16,
-        Dtype::Float32 => Kind::Float,
-        Dtype::Float16 => Kind::Half,
+        Dtype::Auto if placement.device == Device::Cpu && is_bundled && has_bfloat16() => {
+            Kind::BFloat16
+        }
+        _ => placement.kind,
     };
-    Ok(Placement { kind, device })
+    Ok(Placement { kind, ..placement })
 }
 
 /// Whether this processor multiplies bfloat16 itself.
@@ -117,15 +115,4 @@ fn has_bfloat16() -> bool {
     return std::arch::is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
     false
-}
-
-/// The device of a choice, if it is there.
-fn device_of(choice: DeviceChoice) -> Result<Device> {
-    let gpus = tch::Cuda::device_count();
-    match choice {
-        DeviceChoice::Auto => Ok(Device::cuda_if_available()),
-        DeviceChoice::Cpu => Ok(Device::Cpu),
-        DeviceChoice::Cuda(index) if (index as i64) < gpus => Ok(Device::Cuda(index)),
-        DeviceChoice::Cuda(index) => Err(Error::NoDevice { index, gpus }),
-    }
 }

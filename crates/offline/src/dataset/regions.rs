@@ -1,12 +1,12 @@
 //! From boxes to regions with their clouds: by exact masks where the bag has them, else the two regions
 //! that geometry can tell from what is around them. What gives no cloud is left out, with a reason.
 
-use spatial_reward_core::imaging::rle::Rle;
 use super::scene::Cloud;
 use spatial_reward_core::frame::{
     BoundingBox, DepthImage, Intrinsics, LazyColorImage, Reason, Regions,
 };
 use spatial_reward_core::geometry::{GeometryEstimator, Point, camera};
+use spatial_reward_core::imaging::rle::Rle;
 
 /// A region of fewer points says little of its size.
 const MIN_POINTS: usize = 10;

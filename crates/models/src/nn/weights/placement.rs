@@ -3,6 +3,7 @@
 use tch::{Device, Kind};
 
 use crate::error::{Error, Result};
+use spatial_reward_core::settings::{DeviceChoice, Dtype};
 
 /// As what and where tensors are wanted, whatever they are stored as.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +15,22 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// Where and as what the numbers of a network live that somebody chose. On a processor `auto` is the exact type, on a GPU
+    /// the one it is made for.
+    ///
+    /// # Errors
+    /// A device that this machine or this libtorch does not have.
+    pub fn chosen(device: DeviceChoice, dtype: Dtype) -> Result<Self> {
+        let device = device_of(device)?;
+        let kind = match dtype {
+            Dtype::Auto if device == Device::Cpu => Kind::Float,
+            Dtype::Auto | Dtype::Bfloat16 => Kind::BFloat16,
+            Dtype::Float32 => Kind::Float,
+            Dtype::Float16 => Kind::Half,
+        };
+        Ok(Self { kind, device })
+    }
+
     /// Whether the device is there. libtorch's own words on one that is not are a list of everything it was built with.
     ///
     /// # Errors
@@ -33,5 +50,16 @@ impl Placement {
                  check the driver with nvidia-smi"
             ),
         ))
+    }
+}
+
+/// The device of a choice, if it is there.
+fn device_of(choice: DeviceChoice) -> Result<Device> {
+    let gpus = tch::Cuda::device_count();
+    match choice {
+        DeviceChoice::Auto => Ok(Device::cuda_if_available()),
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(index) if (index as i64) < gpus => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(index) => Err(Error::NoDevice { index, gpus }),
     }
 }
