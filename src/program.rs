@@ -4,6 +4,7 @@ mod advice;
 mod arguments;
 mod cli;
 mod commands;
+mod found_mask;
 mod logging;
 #[cfg(feature = "torch")]
 mod model;

@@ -10,6 +10,7 @@ mod profile;
 mod quantise;
 mod regions;
 mod regions_elsewhere;
+mod segmenter;
 mod train;
 pub(crate) mod wire;
 
@@ -32,6 +33,7 @@ pub(crate) use metric_depth::{DepthEstimate, MetricDepth};
 use profile::PROFILE;
 pub(crate) use quantise::quantise;
 pub(crate) use regions::{detector, segmenter};
+pub(crate) use segmenter::Segmenter;
 pub(crate) use train::train;
 
 /// The model is in this build.

@@ -40,6 +40,8 @@ mod picking;
 mod registration;
 mod runs;
 #[cfg(feature = "torch")]
+mod segmenting;
+#[cfg(feature = "torch")]
 mod serving;
 mod signals;
 mod sought;

@@ -5,8 +5,8 @@ use resvg::usvg::Tree;
 use spatial_reward_core::detection::Detection;
 use spatial_reward_core::frame::ColorImage;
 
+use super::raster;
 use super::svg::{escaped, fitted, text_width};
-use super::{overlay, raster};
 use crate::error::Result;
 
 /// Told apart by those who see red and green alike (Okabe and Ito's), and seen on most pictures.
@@ -20,7 +20,7 @@ const COLORS: [&str; 6] = [
 /// # Errors
 /// `Error::PixelCount` for a picture whose pixels do not make up its size, `Error::EmptyPicture` for one without pixels.
 pub fn png(picture: &ColorImage, found: &[Detection], words: &[String]) -> Result<Vec<u8>> {
-    let mut pixmap = overlay::canvas(picture)?;
+    let mut pixmap = raster::canvas(picture)?;
     let (width, height) = (picture.width, picture.height);
     let text_px = (f64::from(width.max(height)) / 45.0).clamp(9.0, 28.0);
     let shown = found.iter().rev().filter_map(|detection| {

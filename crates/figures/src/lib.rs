@@ -6,6 +6,7 @@ pub mod curves;
 pub mod detections;
 mod error;
 pub mod legend;
+pub mod masks;
 pub mod overlay;
 pub mod raster;
 pub mod style;

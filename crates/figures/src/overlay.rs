@@ -3,12 +3,11 @@
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
+use resvg::tiny_skia::Transform;
 use resvg::usvg::Tree;
 
 use super::raster;
 use crate::error::Result;
-use spatial_reward_core::Error;
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::step::Step;
 
@@ -25,7 +24,7 @@ const TARGET: &str = "#38d9a9";
 /// without pixels.
 pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
     let (width, height) = (color.width, color.height);
-    let mut pixmap = canvas(color)?;
+    let mut pixmap = raster::canvas(color)?;
     let tree =
         Tree::from_str(&drawing(width, height, step), raster::options()).map_err(raster::render)?;
     resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
@@ -37,38 +36,6 @@ pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(raster::render)?;
     Ok(bytes)
-}
-
-/// A picture to draw on.
-///
-/// # Errors
-/// As for [`jpeg`].
-pub(crate) fn canvas(color: &ColorImage) -> Result<Pixmap> {
-    let (width, height) = (color.width, color.height);
-    let expected = width as usize * height as usize * 3;
-    if color.rgb.len() != expected {
-        return Err(Error::PixelCount {
-            width,
-            height,
-            channels: 3,
-            expected,
-            found: color.rgb.len(),
-        }
-        .into());
-    }
-    let empty = Error::EmptyPicture { width, height };
-    let mut pixmap = Pixmap::new(width, height).ok_or(empty)?;
-    for (pixel, rgb) in pixmap
-        .pixels_mut()
-        .iter_mut()
-        .zip(color.rgb.chunks_exact(3))
-    {
-        if let &[red, green, blue] = rgb {
-            let opaque = PremultipliedColorU8::from_rgba(red, green, blue, u8::MAX);
-            *pixel = opaque.unwrap_or(*pixel);
-        }
-    }
-    Ok(pixmap)
 }
 
 /// The boxes and, on a dark bar along the lower edge, the words.

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use resvg::tiny_skia::{Color, Pixmap, Transform};
+use resvg::tiny_skia::{Color, Pixmap, PremultipliedColorU8, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::style;
 use crate::error::{Error, Result};
+use spatial_reward_core::frame::ColorImage;
 
 /// Pixels of a PNG for one of the picture's own units: 1600 for the 1200 of a report.
 pub const SCALE: f64 = 4.0 / 3.0;
@@ -34,6 +35,35 @@ pub fn png(
     let scale = Transform::from_scale(SCALE as f32, SCALE as f32);
     resvg::render(&tree, scale, &mut pixmap.as_mut());
     encode(&pixmap)
+}
+
+/// A picture's pixels, to be drawn on.
+///
+/// # Errors
+/// `Error::PixelCount` for an image whose pixels do not make up its size, `Error::EmptyPicture` for one without pixels.
+pub(crate) fn canvas(color: &ColorImage) -> Result<Pixmap> {
+    let (width, height) = (color.width, color.height);
+    let expected = width as usize * height as usize * 3;
+    if color.rgb.len() != expected {
+        return Err(spatial_reward_core::Error::PixelCount {
+            width,
+            height,
+            channels: 3,
+            expected,
+            found: color.rgb.len(),
+        }
+        .into());
+    }
+    let empty = spatial_reward_core::Error::EmptyPicture { width, height };
+    let mut pixmap = Pixmap::new(width, height).ok_or(empty)?;
+    let pixels = pixmap.pixels_mut().iter_mut();
+    for (pixel, rgb) in pixels.zip(color.rgb.chunks_exact(3)) {
+        if let &[red, green, blue] = rgb {
+            let opaque = PremultipliedColorU8::from_rgba(red, green, blue, u8::MAX);
+            *pixel = opaque.unwrap_or(*pixel);
+        }
+    }
+    Ok(pixmap)
 }
 
 fn standalone_svg(body: &str, (width, height): (f64, f64)) -> String {

@@ -13,8 +13,8 @@ use spatial_reward_core::finding::Finding;
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::progress::Progress;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_offline::Error as OfflineError;
 use spatial_reward_figures::detections;
+use spatial_reward_offline::Error as OfflineError;
 use spatial_reward_offline::label::output::{IfExists, check_target, name_of};
 use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::label::{

@@ -1,6 +1,7 @@
 //! Stands in for the vision-language model in a build without the feature `torch`: another build measures, and where there
 //! is none, whoever asks for the model learns how to get it.
 
+mod absent_networks;
 mod elsewhere;
 mod process;
 mod profile;
@@ -15,16 +16,16 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter, Registration};
-use spatial_reward_core::detection::{DetectOptions, Detection};
-use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
-use spatial_reward_core::settings::{DeviceChoice, Dtype, Settings};
+use spatial_reward_core::settings::Settings;
 use spatial_reward_serve::Unanswered;
 
 use crate::program::cli::{Quantise, Train};
 use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
+use absent_networks::not_here;
+pub(crate) use absent_networks::{Detector, MetricDepth, Segmenter};
 use elsewhere::Elsewhere;
 use profile::PROFILE;
 use regions_elsewhere::RegionsElsewhere;
@@ -49,9 +50,7 @@ pub(crate) fn registration() -> Registration {
 pub(crate) fn detector() -> OpenDetector {
     Arc::new(|settings, _| match process::named().or_else(on_path) {
         Some(program) => RegionsElsewhere::detector(&program, settings),
-        None => Err(spatial_reward_core::Error::Estimator(
-            no_networks_in_this_build().into(),
-        )),
+        None => Err(spatial_reward_core::Error::Estimator(not_here().into())),
     })
 }
 
@@ -59,9 +58,7 @@ pub(crate) fn detector() -> OpenDetector {
 pub(crate) fn segmenter() -> OpenSegmenter {
     Arc::new(|settings, _| match process::named().or_else(on_path) {
         Some(program) => RegionsElsewhere::segmenter(&program, settings),
-        None => Err(spatial_reward_core::Error::Estimator(
-            no_networks_in_this_build().into(),
-        )),
+        None => Err(spatial_reward_core::Error::Estimator(not_here().into())),
     })
 }
 
@@ -104,101 +101,6 @@ impl Respondent {
     }
 }
 
-/// A network that finds what is named or shown; there is none in this build.
-pub(crate) enum Detector {}
-
-/// What it would look for.
-pub(crate) enum Queries {}
-
-impl Queries {
-    /// Never called: there are none to call it on.
-    pub(crate) fn usual_options(&self) -> DetectOptions {
-        match *self {}
-    }
-}
-
-impl Detector {
-    /// # Errors
-    /// That it is not there, always.
-    pub(crate) fn open(
-        _model: &str,
-        _device: DeviceChoice,
-        _dtype: Dtype,
-        _terminal: &Terminal,
-    ) -> anyhow::Result<Self> {
-        Err(anyhow!(
-            "networks that find things are not in this build: they need libtorch. Run scripts/setup --model, then build with \
-             `. scripts/env.sh && cargo build --release --features torch`"
-        ))
-    }
-
-    /// Never called: there is none to call it on.
-    ///
-    /// # Errors
-    /// None.
-    pub(crate) fn queries_of_words(&self, _words: &[String]) -> anyhow::Result<Queries> {
-        match *self {}
-    }
-
-    /// As [`queries_of_words`](Self::queries_of_words).
-    ///
-    /// # Errors
-    /// None.
-    pub(crate) fn query_of_example(
-        &self,
-        _picture: &ColorImage,
-        _bbox: Option<&BoundingBox>,
-    ) -> anyhow::Result<Queries> {
-        match *self {}
-    }
-
-    /// As [`queries_of_words`](Self::queries_of_words).
-    ///
-    /// # Errors
-    /// None.
-    pub(crate) fn detect(
-        &self,
-        _picture: &ColorImage,
-        _queries: &Queries,
-        _options: &DetectOptions,
-    ) -> anyhow::Result<Vec<Detection>> {
-        match *self {}
-    }
-}
-
-/// A network that gives metres; there is none in this build.
-pub(crate) enum MetricDepth {}
-
-/// What it would give.
-pub(crate) struct DepthEstimate {
-    pub metres: Vec<f32>,
-    pub focal_px: Option<f64>,
-}
-
-impl MetricDepth {
-    /// # Errors
-    /// That it is not there, always.
-    pub(crate) fn open(
-        _model: &str,
-        _device: DeviceChoice,
-        _dtype: Dtype,
-        _terminal: &Terminal,
-    ) -> anyhow::Result<Self> {
-        Err(anyhow!(
-            "networks for depth are not in this build: they need libtorch. Run scripts/setup --model, then build with \
-             `. scripts/env.sh && cargo build --release --features torch`"
-        ))
-    }
-
-    /// Never called: there is none to call it on.
-    ///
-    /// # Errors
-    /// None.
-    pub(crate) fn estimate(&self, _picture: &ColorImage) -> anyhow::Result<DepthEstimate> {
-        match *self {}
-    }
-}
-
 /// Trains a model.
 ///
 /// # Errors
@@ -226,14 +128,6 @@ fn not_in_this_build() -> anyhow::Error {
          `. scripts/env.sh && cargo build --release --features torch`; or name a program that has it in \
          SPATIAL_REWARD_PROGRAM. Labelling with --estimator geometry needs a \
          bag with depth and no model"
-    )
-}
-
-fn no_networks_in_this_build() -> anyhow::Error {
-    anyhow!(
-        "the networks that find and follow regions are not in this build: they need libtorch. Run scripts/setup --model, \
-         then build with `. scripts/env.sh && cargo build --release --features torch`; or name a program that has them in \
-         SPATIAL_REWARD_PROGRAM. Boxes can be drawn without them: spatial-reward pick"
     )
 }
 

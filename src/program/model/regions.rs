@@ -1,7 +1,14 @@
 //! The door to the networks that find regions by words or by an example, and that follow them by masks.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
+use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::detection::{DetectOptions, Detection};
 use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter};
 use spatial_reward_core::finding::{Candidate, Detector};
@@ -40,24 +47,22 @@ pub(crate) fn segmenter() -> OpenSegmenter {
         }
         let folder = located(settings.segmenter.path.as_ref(), progress)?;
         let placement = Placement::chosen(settings.model().device, Dtype::Float32)?;
-        let segmenter = sam2::Segmenter::load(&folder, placement)?;
-        // One that has no memory says so before a recording is read.
-        segmenter.video()?;
-        Ok(Arc::new(Sam2(segmenter)))
+        Ok(Arc::new(Sam2::open(folder, placement)?))
     })
 }
 
 fn located(
     path: Option<&String>,
     progress: OnProgress<'_>,
-) -> spatial_reward_models::Result<std::path::PathBuf> {
+) -> spatial_reward_models::Result<PathBuf> {
     let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
     hub::resolve(path.map_or("", String::as_str), &hub, progress)
 }
 
 /// A detector that was told what to look for.
 struct Owlv2 {
-    detector: owlv2::Detector,
+    /// One picture at a time: a network has the processor, or the GPU, for itself.
+    detector: Mutex<owlv2::Detector>,
     /// Each region's, of those that are sought.
     queries: Both<Queries>,
     threshold: f64,
@@ -80,7 +85,7 @@ impl Owlv2 {
         let regions = &settings.regions;
         Ok(Self {
             queries: [queries(&regions.fingertip)?, queries(&regions.target)?],
-            detector,
+            detector: Mutex::new(detector),
             threshold: settings.detector.threshold,
         })
     }
@@ -103,7 +108,8 @@ impl Detector for Owlv2 {
         let asked: Vec<(&Queries, DetectOptions)> = (self.queries.iter().flatten())
             .map(|queries| (queries, self.options(queries)))
             .collect();
-        let mut found = self.detector.detect_each(picture, &asked)?.into_iter();
+        let detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = detector.detect_each(picture, &asked)?.into_iter();
         let candidate = |found: Detection| Candidate {
             bbox: found.bbox,
             score: found.score,
@@ -112,7 +118,8 @@ impl Detector for Owlv2 {
             queries.as_ref()?;
             let found = found.next().unwrap_or_default();
             // A box that reaches beyond the picture is followed by what is in it.
-            let inside = |candidate: &Candidate| candidate.bbox.clipped(picture.width, picture.height);
+            let inside =
+                |candidate: &Candidate| candidate.bbox.clipped(picture.width, picture.height);
             let candidates = found.into_iter().map(candidate).filter_map(|candidate| {
                 let bbox = inside(&candidate)?;
                 Some(Candidate { bbox, ..candidate })
@@ -124,24 +131,116 @@ impl Detector for Owlv2 {
     }
 }
 
-struct Sam2(sam2::Segmenter);
+/// A network on a thread of its own: it is not to be handed to another, and its videos are.
+struct Sam2 {
+    asked: Sender<Asked>,
+    videos: AtomicU64,
+}
+
+/// What the thread is asked.
+enum Asked {
+    See {
+        video: u64,
+        picture: ColorImage,
+        drawn: Both<BoundingBox>,
+        answer: Sender<spatial_reward_models::Result<Both<Seen>>>,
+    },
+    End {
+        video: u64,
+    },
+}
+
+impl Sam2 {
+    /// Load the network of a folder on its thread.
+    fn open(folder: PathBuf, placement: Placement) -> spatial_reward_core::Result<Self> {
+        let (asked, to_do) = mpsc::channel();
+        let (loaded, is_loaded) = mpsc::channel();
+        let work = move || {
+            let opened = sam2::Segmenter::load(&folder, placement).and_then(|segmenter| {
+                // One that has no memory says so before a recording is read.
+                segmenter.video()?;
+                Ok(segmenter)
+            });
+            match opened {
+                Err(error) => drop(loaded.send(Err(error))),
+                Ok(segmenter) => {
+                    drop(loaded.send(Ok(())));
+                    follow(&segmenter, &to_do);
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("segmenter".to_owned())
+            .spawn(work)
+            .map_err(|error| gone(&error))?;
+        is_loaded.recv().map_err(|error| gone(&error))??;
+        Ok(Self {
+            asked,
+            videos: AtomicU64::new(0),
+        })
+    }
+}
+
+/// Follow regions through any number of videos, until nobody asks any more.
+fn follow(segmenter: &sam2::Segmenter, to_do: &Receiver<Asked>) {
+    let mut videos = BTreeMap::new();
+    while let Ok(asked) = to_do.recv() {
+        match asked {
+            Asked::End { video } => drop(videos.remove(&video)),
+            Asked::See {
+                video,
+                picture,
+                drawn,
+                answer,
+            } => {
+                let seen = match videos.entry(video) {
+                    Entry::Occupied(known) => see(known.into_mut(), &picture, drawn),
+                    Entry::Vacant(new) => segmenter
+                        .video()
+                        .and_then(|video| see(new.insert(video), &picture, drawn)),
+                };
+                // Whoever asked may have gone.
+                drop(answer.send(seen));
+            }
+        }
+    }
+}
+
+const OBJECTS: [ObjectId; 2] = [ObjectId(0), ObjectId(1)];
+
+fn see(
+    video: &mut sam2::Video,
+    picture: &ColorImage,
+    drawn: Both<BoundingBox>,
+) -> spatial_reward_models::Result<Both<Seen>> {
+    let prompts = OBJECTS.into_iter().zip(drawn);
+    let prompts: Vec<(ObjectId, BoundingBox)> = prompts
+        .filter_map(|(object, bbox)| Some((object, bbox?)))
+        .collect();
+    let followed = video.frame(picture, &prompts)?;
+    Ok(OBJECTS.map(|object| {
+        let own = followed.iter().find(|followed| followed.object == object)?;
+        let mask = Runs::of(own.mask.width, own.mask.height, &own.mask.data);
+        Some(Seen {
+            mask: mask.filter(|_| own.occlusion > 0.0),
+            score: own.score,
+        })
+    }))
+}
 
 impl Segmenter for Sam2 {
     fn video(&self) -> Box<dyn MaskVideo> {
         Box::new(Sam2Video {
-            segmenter: self.0.clone(),
-            video: None,
+            asked: self.asked.clone(),
+            video: self.videos.fetch_add(1, Ordering::Relaxed),
         })
     }
 }
 
 struct Sam2Video {
-    segmenter: sam2::Segmenter,
-    /// Begun with its first picture.
-    video: Option<sam2::Video>,
+    asked: Sender<Asked>,
+    video: u64,
 }
-
-const OBJECTS: [ObjectId; 2] = [ObjectId(0), ObjectId(1)];
 
 impl MaskVideo for Sam2Video {
     fn see(
@@ -149,22 +248,25 @@ impl MaskVideo for Sam2Video {
         picture: &ColorImage,
         drawn: Both<BoundingBox>,
     ) -> spatial_reward_core::Result<Both<Seen>> {
-        let video = match &mut self.video {
-            Some(video) => video,
-            none => none.insert(self.segmenter.video()?),
+        let (answer, seen) = mpsc::channel();
+        let asked = Asked::See {
+            video: self.video,
+            picture: picture.clone(),
+            drawn,
+            answer,
         };
-        let prompts = OBJECTS.into_iter().zip(drawn);
-        let prompts: Vec<(ObjectId, BoundingBox)> = prompts
-            .filter_map(|(object, bbox)| Some((object, bbox?)))
-            .collect();
-        let followed = video.frame(picture, &prompts)?;
-        Ok(OBJECTS.map(|object| {
-            let own = followed.iter().find(|followed| followed.object == object)?;
-            let mask = Runs::of(own.mask.width, own.mask.height, &own.mask.data);
-            Some(Seen {
-                mask: mask.filter(|_| own.occlusion > 0.0),
-                score: own.score,
-            })
-        }))
+        self.asked.send(asked).map_err(|error| gone(&error))?;
+        Ok(seen.recv().map_err(|error| gone(&error))??)
     }
+}
+
+impl Drop for Sam2Video {
+    fn drop(&mut self) {
+        // A thread that is gone has no videos any more.
+        drop(self.asked.send(Asked::End { video: self.video }));
+    }
+}
+
+fn gone(error: &dyn std::fmt::Display) -> CoreError {
+    CoreError::Estimator(format!("the thread of the segmenter is gone: {error}").into())
 }

@@ -1,0 +1,190 @@
+//! `segment`: which pixels are an object's, in a picture or through a video.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use spatial_reward_core::frame::{BoundingBox, ColorImage};
+use spatial_reward_core::imaging;
+use spatial_reward_core::imaging::rle::Rle;
+use spatial_reward_core::settings::{DeviceChoice, PixelBox};
+use spatial_reward_figures::masks::{self, Marked};
+
+use super::output::{print, write_whole};
+use crate::program::cli::Segment;
+use crate::program::found_mask::FoundMask;
+use crate::program::logging::Terminal;
+use crate::program::model::Segmenter;
+use crate::program::outcome::Outcome;
+
+/// What `--json` prints. The keys are a public interface.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// One a picture.
+    frames: Vec<ReportedFrame>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportedFrame {
+    /// In the order of the boxes.
+    masks: Vec<ReportedMask>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportedMask {
+    rle: Rle,
+    /// How well it is expected to fit, 0 to 1.
+    score: f64,
+    /// Above 0 the object is seen; of videos only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_score: Option<f64>,
+}
+
+pub(super) fn run(options: &Segment, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    // Nothing is begun that could not be finished, and the model is what takes long.
+    check_target(options)?;
+    let device = DeviceChoice::parse(&options.device)?;
+    let boxes: Vec<BoundingBox> = options.boxes.iter().map(|PixelBox(bbox)| *bbox).collect();
+    let [first, later @ ..] = options.images.as_slice() else {
+        bail!("there is no picture");
+    };
+    let picture = imaging::open_color(first)?;
+    let segmenter = Segmenter::open(&options.model, device, options.dtype, terminal)?;
+    let mut frames = Vec::with_capacity(options.images.len());
+    let mut told = |index: usize, picture: &ColorImage, found: &[FoundMask]| {
+        let drawn = if index == 0 { boxes.as_slice() } else { &[] };
+        draw(options, index, picture, found, drawn)?;
+        frames.push(ReportedFrame {
+            masks: found.iter().map(reported).collect(),
+        });
+        match options.json {
+            true => Ok(()),
+            false => print(&in_words(options.images.get(index), found)),
+        }
+    };
+    if later.is_empty() {
+        told(0, &picture, &segmenter.segment(&picture, &boxes)?)?;
+    } else {
+        let mut video = segmenter.video(options.images.len())?;
+        told(0, &picture, &video.frame(&picture, &boxes)?)?;
+        for (index, image) in (1..).zip(later) {
+            let picture = imaging::open_color(image)?;
+            let found = video.frame(&picture, &[]);
+            let found = found.with_context(|| format!("{} is not segmented", image.display()))?;
+            told(index, &picture, &found)?;
+        }
+    }
+    if options.json {
+        print(&serde_json::to_string(&Report { frames })?)?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn reported(found: &FoundMask) -> ReportedMask {
+    let mask = &found.mask;
+    let inside = |pixel: usize| mask.data.get(pixel).is_some_and(|inside| *inside != 0);
+    ReportedMask {
+        rle: Rle::encode(mask.width, mask.height, inside),
+        score: found.score,
+        object_score: found.object_score,
+    }
+}
+
+fn in_words(image: Option<&PathBuf>, found: &[FoundMask]) -> String {
+    let name = image.map_or_else(String::new, |image| image.display().to_string());
+    let lines = found.iter().enumerate().map(|(index, found)| {
+        let pixels = found
+            .mask
+            .data
+            .iter()
+            .filter(|inside| **inside != 0)
+            .count();
+        let score = found.score;
+        match found.object_score {
+            Some(seen) if seen <= 0.0 => format!("{name}: box {index}: not seen"),
+            _ => format!("{name}: box {index}: {pixels} pixels, score {score:.3}"),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where the picture of that number is drawn.
+fn target(options: &Segment, index: usize) -> Option<PathBuf> {
+    let output = options.output.as_ref()?;
+    if options.images.len() == 1 {
+        return Some(output.clone());
+    }
+    // Frames of several folders may have the same names.
+    let stem = options
+        .images
+        .get(index)?
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
+    Some(output.join(format!("{index:05}_{stem}.png")))
+}
+
+fn draw(
+    options: &Segment,
+    index: usize,
+    picture: &ColorImage,
+    found: &[FoundMask],
+    boxes: &[BoundingBox],
+) -> anyhow::Result<()> {
+    let Some(file) = target(options, index) else {
+        return Ok(());
+    };
+    let marked = found.iter().enumerate().map(|(index, found)| Marked {
+        mask: &found.mask,
+        bbox: boxes.get(index).copied(),
+        name: format!("{index}: {:.2}", found.score),
+    });
+    let png = masks::png(picture, &marked.collect::<Vec<_>>())?;
+    match write_whole(&file, &png, options.overwrite) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_file(&file, options),
+        written => written.with_context(|| format!("cannot write {}", file.display())),
+    }
+}
+
+/// Files that are there are replaced where that is asked for, and the pictures never.
+fn check_target(options: &Segment) -> anyhow::Result<()> {
+    let Some(output) = &options.output else {
+        return Ok(());
+    };
+    if options.images.len() > 1 && output.exists() && !output.is_dir() {
+        bail!(
+            "{} is a file, but the pictures of a video go into a folder: give another -o",
+            output.display()
+        );
+    }
+    let targets = (0..options.images.len()).filter_map(|index| target(options, index));
+    targets
+        .into_iter()
+        .try_for_each(|file| check_file(&file, options))
+}
+
+fn check_file(file: &Path, options: &Segment) -> anyhow::Result<()> {
+    let Ok(found) = fs::symlink_metadata(file) else {
+        return Ok(());
+    };
+    let canonical = file.canonicalize().ok();
+    let is_image = |image: &PathBuf| canonical.is_some() && image.canonicalize().ok() == canonical;
+    if options.images.iter().any(is_image) {
+        bail!(
+            "{} is one of the pictures, which are never replaced: give another -o",
+            file.display()
+        );
+    }
+    if found.is_dir() {
+        bail!("{} is a folder: give another -o", file.display());
+    }
+    if !options.overwrite {
+        bail!(
+            "{} exists already: give --overwrite to replace it, or another -o",
+            file.display()
+        );
+    }
+    Ok(())
+}
