@@ -16,6 +16,7 @@ mod dataset;
 mod dataset_sources;
 #[cfg(feature = "torch")]
 mod depth;
+#[cfg(feature = "torch")]
 mod detecting;
 mod drawn;
 mod evaluating;
@@ -23,6 +24,8 @@ mod evaluating;
 mod few_bits;
 mod fixtures;
 mod forms;
+#[cfg(feature = "torch")]
+mod found_by_networks;
 mod frames;
 mod held;
 mod hints;

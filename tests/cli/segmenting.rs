@@ -47,7 +47,11 @@ fn golden(case: &str, name: &str) -> Vec<u8> {
 
 /// A mask in COCO's form, row by row.
 fn decoded(mask: &Value) -> Vec<u8> {
-    let (width, height) = SIZE;
+    pixels_of(mask, SIZE)
+}
+
+/// The same of a picture of that size.
+pub(crate) fn pixels_of(mask: &Value, (width, height): (usize, usize)) -> Vec<u8> {
     assert_eq!(mask["rle"]["size"], serde_json::json!([height, width]));
     let mut characters = mask["rle"]["counts"]
         .as_str()
