@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::fixtures::*;
 use crate::model_fixtures::*;
+use crate::picking::{Page, wait_for};
 
 const FRAMES: i64 = 4;
 
@@ -212,4 +213,39 @@ fn around(mask: &Value) -> Option<[f64; 4]> {
             bottom.max(y + 1.0),
         ])
     })
+}
+
+#[test]
+fn pick_proposes_what_the_detector_finds() {
+    // given a detector that takes whatever it finds likeliest in the first picture
+    let (_guard, folder) = recording();
+    let model = in_repository("tests/fixtures/owlv2/a");
+    let config = "detector: {threshold: 0.0, first_pictures: 1, take_best: true}";
+    fs::write(folder.join("config.yaml"), config).unwrap();
+    let words = ["a dark bar", "the red block"];
+    let expected = words.map(|words| detected(&folder, &model, &["--words", words]).remove(0));
+    // when the page shows the bag
+    let page = Page::of(
+        &folder,
+        &[
+            "--config",
+            "config.yaml",
+            "--detector",
+            text(&model),
+            "--fingertip-words",
+            words[0],
+            "--target-words",
+            words[1],
+        ],
+    );
+    page.post("open/0", "null");
+    let state = wait_for(&page, |state| state["open"].is_object());
+    // then both boxes are proposed in their picture, and nothing is drawn before somebody takes them
+    for (region, (bbox, _)) in ["fingertip", "target"].iter().zip(&expected) {
+        let proposed = &state["open"]["proposed"][region][0];
+        assert_eq!(proposed["frame"], 0);
+        assert_eq!(&numbers(&proposed["corners"]), bbox);
+        assert_eq!(state["open"]["boxes"][region].as_array().unwrap().len(), 0);
+    }
+    assert!(!folder.join("regions.yaml").exists());
 }

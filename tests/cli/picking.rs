@@ -287,14 +287,14 @@ fn boxes_of_another_bag_are_refused_with_the_way_out() {
 }
 
 /// The program with its page.
-struct Page {
+pub(crate) struct Page {
     process: Child,
     port: u16,
     token: String,
 }
 
 impl Page {
-    fn of(folder: &Path, options: &[&str]) -> Self {
+    pub(crate) fn of(folder: &Path, options: &[&str]) -> Self {
         let command = ["pick", "pick.mcap", "--no-browser"];
         let mut command = program(folder)
             .args(command)
@@ -326,11 +326,11 @@ impl Page {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.ask(&format!("GET /{}/{path}", self.token), &["Host: localhost"])
     }
 
-    fn post(&self, path: &str, body: &str) -> String {
+    pub(crate) fn post(&self, path: &str, body: &str) -> String {
         let length = format!("Content-Length: {}", body.len());
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let head = format!(
@@ -521,7 +521,7 @@ fn what_is_drawn_last_is_in_the_file_when_the_page_ends() {
 }
 
 /// How things stand, once they are so.
-fn wait_for(page: &Page, so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+pub(crate) fn wait_for(page: &Page, so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
     let begin = Clock::now();
     loop {
         let answer = page.get("state/0/-1");

@@ -18,6 +18,7 @@ use std::time::Duration;
 pub use self::error::{Error, Result};
 pub use self::work::pick;
 use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::finding::Finder;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_offline::Error as OfflineError;
@@ -32,6 +33,8 @@ pub struct Request<'a> {
     pub estimator: &'a dyn Estimator,
     /// Who decodes video.
     pub video: &'a VideoDecoders,
+    /// Proposes boxes of regions that are named by words or by an example.
+    pub finder: Option<&'a Finder>,
     /// The file of the boxes. What it has of the bags is gone on with.
     pub regions: PathBuf,
     /// On loopback; 0 for any that is free.

@@ -86,6 +86,8 @@ pub(crate) struct OpenState {
     /// When each picture was taken, in seconds.
     pub times_s: Vec<f64>,
     pub boxes: Boxes,
+    /// Those that a detector proposes.
+    pub proposed: Boxes,
     /// Grows with each curve.
     pub curve: u64,
     /// A curve is being made.

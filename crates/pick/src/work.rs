@@ -335,6 +335,7 @@ impl Desk<'_> {
             }
             Ok(((width, height), open)) => {
                 let regions = self.boxes.get(bag).cloned().unwrap_or_default();
+                let proposed = self.proposed(&open, &regions);
                 self.due = !(regions.fingertip.is_empty() && regions.target.is_empty());
                 self.prepared = 0;
                 let times_s = open.times_s();
@@ -342,6 +343,7 @@ impl Desk<'_> {
                     width,
                     height,
                     boxes: in_frames(&regions, &times_s),
+                    proposed: in_frames(&proposed, &times_s),
                     times_s,
                     curve: 0,
                     works: self.due,
@@ -354,6 +356,18 @@ impl Desk<'_> {
                 self.open = Some((bag, open));
             }
         }
+    }
+
+    /// What a detector proposes for a bag in which nothing is drawn.
+    fn proposed(&self, open: &OpenBag<'_>, regions: &Regions) -> Regions {
+        let is_drawn = !(regions.fingertip.is_empty() && regions.target.is_empty());
+        let Some(finder) = self.request.finder.filter(|_| !is_drawn) else {
+            return Regions::default();
+        };
+        open.propose(finder).unwrap_or_else(|error| {
+            tracing::warn!("nothing is proposed: {}", (self.request.explain)(&error));
+            Regions::default()
+        })
     }
 
     fn follow(&mut self) {

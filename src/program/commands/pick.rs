@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use spatial_reward_core::progress::Progress;
 use spatial_reward_offline::Error as OfflineError;
 use spatial_reward_pick::{End, Error, Outcome as Picked, Request};
 
@@ -26,9 +27,11 @@ pub(super) fn run(options: Pick, terminal: &Terminal) -> anyhow::Result<Outcome>
     };
     let settings = ready(options.settings.into_config()?)?;
     let bar = terminal.download_bar();
-    let estimator = estimators().open(&settings, &mut |progress| Terminal::show(&bar, progress));
+    let progress = &mut |progress: Progress<'_>| Terminal::show(&bar, progress);
+    let estimator = estimators().open(&settings, progress);
+    let finder = estimators().open_finder(&settings, progress);
     bar.finish_and_clear();
-    let estimator = estimator?;
+    let (estimator, finder) = (estimator?, finder?);
     let stop = end_on_signal(terminal, "what was drawn is in the file of the boxes")?;
     let command = label_command(&options.bags, &regions);
     let picked = spatial_reward_pick::pick(&Request {
@@ -36,6 +39,7 @@ pub(super) fn run(options: Pick, terminal: &Terminal) -> anyhow::Result<Outcome>
         settings: &settings,
         estimator: estimator.as_ref(),
         video: &video::decoders(),
+        finder: finder.as_ref(),
         regions: regions.clone(),
         port: options.port,
         idle: Duration::from_secs(options.idle),

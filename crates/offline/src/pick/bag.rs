@@ -23,6 +23,7 @@ use crate::looks::half_of_free;
 use crate::regions_file::{BagRegions, Identity, draw};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::finding::{Finder, Finding, clearest};
 use spatial_reward_core::following::{Elapsed, InTurn};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
@@ -192,6 +193,44 @@ impl<'a> OpenBag<'a> {
         looks
             .next()
             .map(|look| (look.color().width, look.color().height))
+    }
+
+    /// Where the regions may be that are named by words or by an example, each in the picture in which it is clearest; none of one
+    /// that is not clear. To be shown to somebody who knows.
+    ///
+    /// # Errors
+    /// The network's.
+    pub fn propose(&self, finder: &Finder) -> Result<Regions> {
+        let measurer = self.measurer();
+        let times_s = self.times_s();
+        let looks = (0..self.pictures.len())
+            .filter_map(|index| Some((index, self.pictures.look(&measurer, index)?)));
+        let mut seen = Vec::new();
+        for (index, look) in looks.take(finder.first_pictures()) {
+            seen.push((index, finder.find(look.color())?));
+        }
+        let propose = |region: usize| {
+            let Some(sought) = finder.sought()[region] else {
+                return Vec::new();
+            };
+            let findings = seen.iter().filter_map(|(_, findings)| findings[region]);
+            let (at, finding) = clearest(findings).unwrap_or((0, Finding::Nothing(None)));
+            match (finder.clear(sought, finding), seen.get(at)) {
+                (Ok(found), Some((index, _))) => vec![DrawnBox {
+                    bbox: found.bbox,
+                    at_s: times_s.get(*index).copied().unwrap_or_default(),
+                }],
+                (Err(unfound), _) => {
+                    tracing::warn!("nothing is proposed: {unfound}");
+                    Vec::new()
+                }
+                (Ok(_), None) => Vec::new(),
+            }
+        };
+        Ok(Regions {
+            fingertip: propose(0),
+            target: propose(1),
+        })
     }
 
     /// Decode a picture that will be looked at, as long as there is room to keep it.

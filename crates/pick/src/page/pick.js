@@ -16,7 +16,7 @@ const seconds = (time) => `${time.toFixed(2)} s`;
 let state = null;
 /// Of the bag that is shown.
 let bag = null;
-/// The boxes of the bag before, to be proposed.
+/// The boxes of the bag before, to be proposed where the program found none.
 let last = null;
 let region = "fingertip";
 
@@ -67,7 +67,8 @@ function accept() {
   if (!isProposed()) return;
   for (const of of draws()) {
     const proposed = bag.proposed[of][0];
-    if (proposed) bag.boxes[of] = [{ frame: bag.frame, corners: proposed.corners }];
+    // What was found is in the picture that it was found in.
+    if (proposed) bag.boxes[of] = [{ frame: bag.isFound ? proposed.frame : bag.frame, corners: proposed.corners }];
   }
   changed(false);
 }
@@ -129,10 +130,11 @@ function enter() {
   bag?.pictures.close();
   bag = null;
   if (!state.open) return;
-  const { width, height, times_s: times, boxes } = state.open;
+  const { width, height, times_s: times, boxes, proposed } = state.open;
   bag = { index: state.current, times, boxes, frame: 0, curve: null, known: 0, version: 0, sent: 0, answered: 0, works: false, resting: null };
   bag.pictures = new Pictures(bag.index, times.length);
-  bag.proposed = last && structuredClone(last.boxes);
+  bag.isFound = draws().some((of) => proposed[of].length > 0);
+  bag.proposed = bag.isFound ? proposed : last && structuredClone(last.boxes);
   stage.resize(width, height);
   document.querySelector("aside").scrollTop = 0;
   element("time").max = times.length - 1;
@@ -215,6 +217,7 @@ function paint() {
   element("where").textContent = at + measured;
   element("regions").hidden = draws().length < 2;
   element("proposal").hidden = !isProposed();
+  element("proposed-by").textContent = bag?.isFound ? "The dashed boxes are the detector's." : "The dashed boxes are the last bag's.";
   const corners = boxAt(region)?.corners;
   document.querySelectorAll("[data-corner]").forEach((input) => {
     if (document.activeElement !== input) input.value = corners ? Math.round(corners[input.dataset.corner] * 10) / 10 : "";
