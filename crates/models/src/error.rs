@@ -78,6 +78,15 @@ pub enum Error {
         why: String,
     },
 
+    /// No lens sees nothing, or a half space.
+    #[error(
+        "the network tells a field of view of {degrees} degrees for this picture, which no camera has, so its depth has no metres"
+    )]
+    NoSuchCamera {
+        /// What it tells.
+        degrees: f32,
+    },
+
     /// Regions are asked about, but the model was trained without.
     #[error(
         "this checkpoint knows no regions (enable_region in its config.json is false): it can be asked about whole pictures only"

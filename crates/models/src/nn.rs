@@ -8,6 +8,7 @@ pub mod images;
 pub mod layers;
 mod outputs;
 pub mod panels;
+pub mod row_encoder;
 pub mod team;
 pub mod threads;
 pub mod tokenizer;

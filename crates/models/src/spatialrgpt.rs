@@ -20,7 +20,6 @@ mod seen;
 mod session;
 mod timing;
 mod tower_layers;
-mod tower_rows;
 mod trace;
 pub mod train;
 mod vision_tower;

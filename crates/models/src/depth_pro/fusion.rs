@@ -77,15 +77,18 @@ impl ResidualLayer {
     }
 
     /// (B, C, H, W) -> (B, C, H, W)
-    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+    fn forward(&self, x: Tensor) -> TchResult<Tensor> {
         let [first, second] = &self.convolutions;
-        let norm = |index: usize, x: Tensor| match &self.norms {
-            Some(norms) => norms[index].forward(&x),
-            None => Ok(x),
-        };
-        let mut changed = norm(0, first.forward(&x.f_relu()?)?)?;
-        let changed = changed.f_relu_()?;
-        norm(1, second.forward(&changed)?)?.f_add_(x)
+        let norms = self.norms.as_ref();
+        let mut changed = first.forward(&x.f_relu()?)?;
+        if let Some([norm, _]) = norms {
+            changed = norm.forward(&changed)?;
+        }
+        changed = second.forward(&changed.f_relu_()?)?;
+        if let Some([_, norm]) = norms {
+            changed = norm.forward(&changed)?;
+        }
+        changed.f_add_(&x)
     }
 }
 
@@ -113,12 +116,12 @@ impl FusionLayer {
     }
 
     /// `map` (1, F, H, W), and what coarser layers gave in the same shape -> (1, F, 2 H, 2 W), in the last layer (1, F, H, W)
-    fn forward(&self, coarser: Option<&Tensor>, map: &Tensor) -> TchResult<Tensor> {
+    fn forward(&self, coarser: Option<Tensor>, map: Tensor) -> TchResult<Tensor> {
         let fused = match coarser {
-            Some(coarser) => self.residual_layer1.forward(map)?.f_add_(coarser)?,
-            None => map.shallow_clone(),
+            Some(coarser) => self.residual_layer1.forward(map)?.f_add_(&coarser)?,
+            None => map,
         };
-        let mut fused = self.residual_layer2.forward(&fused)?;
+        let mut fused = self.residual_layer2.forward(fused)?;
         if let Some(deconv) = &self.deconv {
             fused = deconv.forward(&fused)?;
         }
@@ -148,16 +151,23 @@ impl FusionStage {
         Ok(Self { layers })
     }
 
-    /// The neck's maps, coarse to fine -> what is fused after each of them.
+    /// The neck's maps, coarse to fine -> what is fused of all; `after` sees what is fused after each of them.
     ///
     /// # Errors
     /// libtorch's, for want of memory.
-    pub(super) fn forward(&self, maps: &[Tensor]) -> TchResult<Vec<Tensor>> {
-        let mut fused: Vec<Tensor> = Vec::new();
+    pub(super) fn forward(
+        &self,
+        maps: Vec<Tensor>,
+        mut after: impl FnMut(&Tensor),
+    ) -> TchResult<Tensor> {
+        let mut fused = None;
+        // A map that is fused is given back: the last ones are half a gigabyte each.
         for (layer, map) in self.layers.iter().zip(maps) {
-            fused.push(layer.forward(fused.last(), map)?);
+            let next = layer.forward(fused.take(), map)?;
+            after(&next);
+            fused = Some(next);
         }
-        Ok(fused)
+        fused.ok_or_else(|| tch::TchError::Shape("no maps".into()))
     }
 }
 
@@ -190,9 +200,12 @@ impl Head {
     ///
     /// # Errors
     /// libtorch's, for want of memory.
-    pub(super) fn forward(&self, fused: &Tensor) -> TchResult<Tensor> {
-        let narrow = self.enlarge.forward(&self.narrow.forward(fused)?)?; // (1, F / 2, 2 H, 2 W)
+    pub(super) fn forward(&self, fused: Tensor) -> TchResult<Tensor> {
+        let narrow = self.narrow.forward(&fused)?; // (1, F / 2, H, W)
+        drop(fused);
+        let narrow = self.enlarge.forward(&narrow)?; // (1, F / 2, 2 H, 2 W)
         let hidden = self.hidden.forward(&narrow)?.f_relu_()?; // (1, 32, 2 H, 2 W)
+        drop(narrow);
         self.last.forward(&hidden)?.f_relu_()?.f_squeeze_dim(1)
     }
 }

@@ -91,13 +91,14 @@ impl Neck {
     ///
     /// # Errors
     /// libtorch's, for want of memory.
-    pub(super) fn forward(&self, maps: &[Tensor]) -> TchResult<Vec<Tensor>> {
+    pub(super) fn forward(&self, maps: Vec<Tensor>) -> TchResult<Vec<Tensor>> {
+        let count = maps.len();
         let mut enlarged = Vec::new();
         for (map, block) in maps.iter().zip(&self.feature_upsample) {
-            enlarged.push(block.forward(map)?);
+            enlarged.push(block.forward(&map)?);
         }
         let [whole, coarsest, finer @ ..] = enlarged.as_slice() else {
-            return Err(tch::TchError::Shape(format!("{} maps", maps.len())));
+            return Err(tch::TchError::Shape(format!("{count} maps")));
         };
         let both = Tensor::f_cat(&[coarsest, whole], 1)?; // (1, 2 C, H, W)
         let global = self.fuse_image_with_low_res.forward(&both)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use spatial_reward_core::frame::ColorImage;
 use spatial_reward_core::imaging::{DepthProProcessor, Kernel, NetworkInput};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::config::DepthProConfig;
 use super::encoder::Encoder;
@@ -15,9 +15,11 @@ use super::field_of_view::FieldOfView;
 use super::fusion::{FusionStage, Head};
 use super::neck::Neck;
 use crate::error::{Error, Result};
+use crate::nn::panels;
+use crate::nn::team::{Crew, Team};
 use crate::nn::threads;
 use crate::nn::torch::{TchResult, torch_error};
-use crate::nn::weights::{Placement, Weights};
+use crate::nn::weights::{LinearForm, Placement, Weights};
 
 /// What a failing computation was for.
 const ACTION: &str = "estimate depth";
@@ -48,6 +50,8 @@ pub struct DepthPro {
     fov_model: FieldOfView,
     processor: DepthProProcessor,
     placement: Placement,
+    /// Who multiplies by rows.
+    crew: Crew,
 }
 
 impl DepthPro {
@@ -65,7 +69,7 @@ impl DepthPro {
             let remedy = "Take config.json and preprocessor_config.json from one checkpoint";
             return Err(Error::checkpoint(settings, format!("size: {what}"), remedy));
         }
-        let weights = Weights::open(folder, placement)?;
+        let weights = Weights::open_as(folder, placement, form(placement))?;
         let scope = weights.scope();
         let depth_pro = scope.sub("depth_pro");
         let model = Self {
@@ -76,6 +80,7 @@ impl DepthPro {
             fov_model: FieldOfView::new(&scope.sub("fov_model"), &config)?,
             processor,
             placement,
+            crew: Crew::default(),
         };
         // How many pictures a norm has seen in training.
         weights.finish_ignoring(&["num_batches_tracked"])?;
@@ -90,20 +95,12 @@ impl DepthPro {
     pub fn estimate(&self, picture: &ColorImage) -> Result<MetricDepth> {
         let input = self.processor.process(picture)?;
         let pixel_values = self.pixel_values(&input)?;
-        let (inverse_depth, degrees) = {
-            let (trace, inverse_depth) = self.trace(&pixel_values)?;
-            (inverse_depth, trace.field_of_view)
-        };
+        drop(input);
+        let (inverse_depth, degrees) = self.forward(&pixel_values)?;
         let degrees = f32::try_from(degrees.to_kind(Kind::Float)).map_err(torch_error(ACTION))?;
         let (width, height) = (picture.width, picture.height);
-        // No lens sees nothing, or a half space.
         if !(degrees > 0.0 && degrees < 180.0) {
-            return Err(Error::torch(
-                ACTION,
-                format!(
-                    "the network tells a field of view of {degrees} degrees, which no camera has"
-                ),
-            ));
+            return Err(Error::NoSuchCamera { degrees });
         }
         let focal_px = 0.5 * width as f32 / (0.5 * degrees.to_radians()).tan();
         let metres = self.metres(&inverse_depth, (width, height), focal_px);
@@ -138,32 +135,65 @@ impl DepthPro {
         &self.processor
     }
 
-    /// Normalised pixels (1, 3, S, S) -> inverse depth (1, H, W) of a camera whose focal length is the picture's width, and
-    /// the tensors on the way.
+    /// Normalised pixels (1, 3, S, S) -> inverse depth (1, H, W) of a camera whose focal length is the picture's width, and the
+    /// field of view (1) in degrees.
     ///
     /// # Errors
     /// `Error::Torch` for another shape or want of memory.
+    pub fn forward(&self, pixel_values: &Tensor) -> Result<(Tensor, Tensor)> {
+        self.compute(pixel_values, None)
+    }
+
+    /// As [`forward`](Self::forward), with the tensors on the way, which take more memory than the network itself.
+    ///
+    /// # Errors
+    /// As for `forward`.
     pub fn trace(&self, pixel_values: &Tensor) -> Result<(Trace, Tensor)> {
+        let mut trace = Trace::default();
+        let (inverse_depth, field_of_view) = self.compute(pixel_values, Some(&mut trace))?;
+        trace.field_of_view = Some(field_of_view);
+        Ok((trace, inverse_depth))
+    }
+
+    fn compute(
+        &self,
+        pixel_values: &Tensor,
+        mut trace: Option<&mut Trace>,
+    ) -> Result<(Tensor, Tensor)> {
         threads::settle();
         let _no_grad = tch::no_grad_guard();
-        let compute = || {
-            let encoded = self.encoder.forward(pixel_values)?;
-            let maps = self.neck.forward(&encoded)?;
-            let fused = self.fusion_stage.forward(&maps)?;
-            let finest = fused.last().or(maps.last());
-            let finest = finest.ok_or_else(|| tch::TchError::Shape("no maps".into()))?;
-            let inverse_depth = self.head.forward(finest)?;
-            let coarsest = maps.first().unwrap_or(finest);
-            let field_of_view = self.fov_model.forward(pixel_values, coarsest)?;
-            let trace = Trace {
-                encoded,
-                maps,
-                fused,
-                field_of_view,
-            };
-            Ok((trace, inverse_depth))
+        let mut keep = |which: fn(&mut Trace) -> &mut Vec<Tensor>, tensor: &Tensor| {
+            if let Some(trace) = trace.as_deref_mut() {
+                which(trace).push(tensor.shallow_clone());
+            }
+        };
+        let mut compute = || {
+            let encoded = self.by_rows(|| self.encoder.forward(pixel_values))?;
+            encoded
+                .iter()
+                .for_each(|map| keep(|trace| &mut trace.encoded, map));
+            let maps = self.neck.forward(encoded)?;
+            maps.iter()
+                .for_each(|map| keep(|trace| &mut trace.maps, map));
+            let coarsest = maps.first().map(Tensor::shallow_clone);
+            let coarsest = coarsest.ok_or_else(|| tch::TchError::Shape("no maps".into()))?;
+            let field_of_view = self.by_rows(|| self.fov_model.forward(pixel_values, &coarsest))?;
+            drop(coarsest);
+            let fused = self
+                .fusion_stage
+                .forward(maps, |map| keep(|trace| &mut trace.fused, map))?;
+            Ok((self.head.forward(fused)?, field_of_view))
         };
         compute().map_err(torch_error(ACTION))
+    }
+
+    /// Work of the encoders: where they run by rows, libtorch's threads are ours meanwhile.
+    fn by_rows<T>(&self, work: impl FnOnce() -> TchResult<T>) -> TchResult<T> {
+        let _team = match form(self.placement) {
+            LinearForm::Panels => Some(Team::gather(&self.crew)),
+            _ => None,
+        };
+        work()
     }
 
     /// Inverse depth (1, h, w) of a camera of focal length `width` -> metres at a picture's size.
@@ -188,6 +218,15 @@ impl DepthPro {
     }
 }
 
+/// What becomes of the encoders' matrices: by rows where that is faster than libtorch without a loss.
+fn form(placement: Placement) -> LinearForm {
+    let is_exact = placement.device == Device::Cpu && placement.kind == Kind::Float;
+    match is_exact && panels::is_faster() {
+        true => LinearForm::Panels,
+        false => LinearForm::Tensor,
+    }
+}
+
 /// (1, C, h, w) -> (1, C, size), without antialiasing, pixels seen as areas
 fn resized(image: &Tensor, (height, width): (i64, i64), kernel: Kernel) -> TchResult<Tensor> {
     let size = [height, width];
@@ -198,7 +237,7 @@ fn resized(image: &Tensor, (height, width): (i64, i64), kernel: Kernel) -> TchRe
 }
 
 /// Tensors on the way to the depth, for comparison with another implementation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Trace {
     /// The encoders' maps: the whole picture's, those of the scales, coarse to fine, those of the hooks.
     pub encoded: Vec<Tensor>,
@@ -207,5 +246,5 @@ pub struct Trace {
     /// (1, F, H, W) after each of them.
     pub fused: Vec<Tensor>,
     /// (1), in degrees.
-    pub field_of_view: Tensor,
+    pub field_of_view: Option<Tensor>,
 }

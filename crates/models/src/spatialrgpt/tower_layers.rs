@@ -6,6 +6,7 @@ use tch::Tensor;
 use super::config::{ModelConfig, VisionFamily};
 use crate::error::Result;
 use crate::nn::layers::{LayerNorm, Linear};
+use crate::nn::row_encoder::{Activation, LayerParts};
 use crate::nn::torch::TchResult;
 use crate::nn::weights::Scope;
 
@@ -26,6 +27,20 @@ pub(super) struct EncoderLayer {
 }
 
 impl EncoderLayer {
+    /// What it is made of.
+    pub(super) fn parts(&self) -> LayerParts<'_> {
+        LayerParts {
+            layer_norm1: &self.layer_norm1,
+            qkv_proj: &self.self_attn.qkv_proj,
+            out_proj: &self.self_attn.out_proj,
+            layer_norm2: &self.layer_norm2,
+            fc1: &self.mlp.fc1,
+            fc2: &self.mlp.fc2,
+            heads: self.self_attn.heads,
+            activation: self.mlp.activation,
+        }
+    }
+
     pub(super) fn load(scope: &Scope, config: &ModelConfig) -> Result<Self> {
         let (c, eps) = (config.vision_tower.hidden_size, layer_norm_eps(config));
         Ok(Self {
@@ -105,7 +120,7 @@ impl Mlp {
         Ok(Self {
             fc1: Linear::load(&scope.sub("fc1"), c, inner, true)?,
             fc2: Linear::load(&scope.sub("fc2"), inner, c, true)?,
-            activation: Activation::of(config)?,
+            activation: Activation::of_tower(config)?,
         })
     }
 
@@ -116,17 +131,8 @@ impl Mlp {
     }
 }
 
-/// Three shapes of GELU.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Activation {
-    /// x sigmoid(1.702 x)
-    QuickGelu,
-    Gelu,
-    GeluTanh,
-}
-
 impl Activation {
-    fn of(config: &ModelConfig) -> Result<Self> {
+    fn of_tower(config: &ModelConfig) -> Result<Self> {
         let default = match config.vision_family {
             VisionFamily::Siglip => "gelu_pytorch_tanh",
             VisionFamily::Clip => "quick_gelu",

@@ -9,9 +9,9 @@ use tch::{Kind, Tensor};
 
 use super::config::{ModelConfig, VisionFamily};
 use super::tower_layers::{EncoderLayer, layer_norm_eps};
-use super::tower_rows::RowTower;
 use crate::error::Result;
 use crate::nn::layers::{LayerNorm, Linear};
+use crate::nn::row_encoder::RowEncoder;
 use crate::nn::torch::{TchResult, torch_error};
 use crate::nn::weights::{Scope, Weights};
 
@@ -31,7 +31,7 @@ pub(super) struct VisionTower {
     pre_layrnorm: Option<LayerNorm>,
     layers: Vec<EncoderLayer>,
     /// The same layers for rows; `None` where libtorch runs them.
-    rows: Option<RowTower>,
+    rows: Option<RowEncoder>,
 }
 
 impl VisionTower {
@@ -55,7 +55,8 @@ impl VisionTower {
                     layer_norm_eps(config),
                 )?),
             },
-            rows: RowTower::of(&layers, rounds).map_err(torch_error("lay out the tower"))?,
+            rows: RowEncoder::of(layers.iter().map(EncoderLayer::parts), rounds)
+                .map_err(torch_error("lay out the tower"))?,
             layers,
         };
         drop((scope, encoder));
@@ -106,7 +107,7 @@ impl VisionTower {
 }
 
 /// All layers on (B, N, C).
-fn in_rows(rows: &RowTower, x: &Tensor, hidden: Option<&mut Vec<Tensor>>) -> TchResult<Tensor> {
+fn in_rows(rows: &RowEncoder, x: &Tensor, hidden: Option<&mut Vec<Tensor>>) -> TchResult<Tensor> {
     let (shape, kind) = (x.size(), x.kind());
     let tokens = x.size3()?.1 as usize;
     let tensor = |values: &[f32]| {

@@ -10,8 +10,9 @@ use super::config::Dinov2Config;
 use crate::error::Result;
 use crate::nn::images::{Conv2d, Window};
 use crate::nn::layers::{LayerNorm, Linear};
+use crate::nn::row_encoder::{Activation, LayerParts, RowEncoder};
 use crate::nn::torch::{TchResult, torch_error};
-use crate::nn::weights::Scope;
+use crate::nn::weights::{LinearForm, Scope};
 
 /// `embeddings`
 #[derive(Debug)]
@@ -98,23 +99,25 @@ fn split_positions(positions: &Tensor, grid_side: i64, hidden: i64) -> TchResult
     Ok((cls, patches))
 }
 
-/// `attention`: `attention.{query,key,value}` and `output.dense`.
+/// `attention`: `attention.{query,key,value}` and `output.dense`, with `layer_scale1`.
 #[derive(Debug)]
 struct Attention {
     /// The three as one product: (B, N, C) -> (B, N, 3 C).
     query_key_value: Linear,
-    output: Linear,
+    output: Scaled,
     num_heads: i64,
 }
 
 impl Attention {
     fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let hidden = config.hidden_size;
+        let (attention, scale) = (scope.sub("attention"), scope.sub("layer_scale1"));
         let parts =
-            ["query", "key", "value"].map(|name| (scope.sub("attention").sub(name), hidden));
+            ["query", "key", "value"].map(|name| (attention.sub("attention").sub(name), hidden));
+        let output = attention.sub("output").sub("dense");
         Ok(Self {
             query_key_value: Linear::load_joined(&parts, hidden, config.qkv_bias)?,
-            output: Linear::load(&scope.sub("output").sub("dense"), hidden, hidden, true)?,
+            output: Scaled::new(&output, &scale, hidden, hidden)?,
             num_heads: config.num_attention_heads,
         })
     }
@@ -145,19 +148,20 @@ impl Attention {
     }
 }
 
-/// `mlp`
+/// `mlp`, with `layer_scale2`.
 #[derive(Debug)]
 struct Mlp {
     fc1: Linear,
-    fc2: Linear,
+    fc2: Scaled,
 }
 
 impl Mlp {
     fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
-        let inner = config.hidden_size * config.mlp_ratio;
+        let (hidden, inner) = (config.hidden_size, config.hidden_size * config.mlp_ratio);
+        let (mlp, scale) = (scope.sub("mlp"), scope.sub("layer_scale2"));
         Ok(Self {
-            fc1: Linear::load(&scope.sub("fc1"), config.hidden_size, inner, true)?,
-            fc2: Linear::load(&scope.sub("fc2"), inner, config.hidden_size, true)?,
+            fc1: Linear::load(&mlp.sub("fc1"), hidden, inner, true)?,
+            fc2: Scaled::new(&mlp.sub("fc2"), &scale, inner, hidden)?,
         })
     }
 
@@ -167,15 +171,52 @@ impl Mlp {
     }
 }
 
+/// A linear layer and the scale of each of its outputs, in one where its weights stand in panels.
+#[derive(Debug)]
+struct Scaled {
+    linear: Linear,
+    lambda1: Option<Tensor>,
+}
+
+impl Scaled {
+    fn new(linear: &Scope<'_>, scale: &Scope<'_>, inputs: i64, outputs: i64) -> Result<Self> {
+        let lambda1 = scale.get("lambda1", &[outputs])?;
+        if linear.form() == LinearForm::Tensor {
+            return Ok(Self {
+                linear: Linear::load(linear, inputs, outputs, true)?,
+                lambda1: Some(lambda1),
+            });
+        }
+        let weight = linear.get("weight", &[outputs, inputs])?;
+        let bias = linear.get("bias", &[outputs])?;
+        let scaled = || {
+            let weight = weight.f_mul(&lambda1.f_unsqueeze(1)?)?;
+            TchResult::Ok((weight, bias.f_mul(&lambda1)?))
+        };
+        let (weight, bias) = scaled().map_err(torch_error("scale the weights of a layer"))?;
+        Ok(Self {
+            linear: Linear::with_form(weight, Some(bias), linear.form())?,
+            lambda1: None,
+        })
+    }
+
+    /// (..., in) -> (..., out)
+    fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
+        let y = self.linear.forward(x)?;
+        match &self.lambda1 {
+            Some(lambda1) => y.f_mul(lambda1),
+            None => Ok(y),
+        }
+    }
+}
+
 /// `encoder.layer.*`
 #[derive(Debug)]
 struct Layer {
     norm1: LayerNorm,
     attention: Attention,
-    layer_scale1: Tensor,
     norm2: LayerNorm,
     mlp: Mlp,
-    layer_scale2: Tensor,
 }
 
 impl Layer {
@@ -183,20 +224,29 @@ impl Layer {
         let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
         Ok(Self {
             norm1: LayerNorm::load(&scope.sub("norm1"), hidden, eps)?,
-            attention: Attention::new(&scope.sub("attention"), config)?,
-            layer_scale1: scope.sub("layer_scale1").get("lambda1", &[hidden])?,
+            attention: Attention::new(scope, config)?,
             norm2: LayerNorm::load(&scope.sub("norm2"), hidden, eps)?,
-            mlp: Mlp::new(&scope.sub("mlp"), config)?,
-            layer_scale2: scope.sub("layer_scale2").get("lambda1", &[hidden])?,
+            mlp: Mlp::new(scope, config)?,
         })
     }
 
     /// (B, N, C) -> (B, N, C)
     fn forward(&self, x: &Tensor) -> TchResult<Tensor> {
-        let attended = self.attention.forward(&self.norm1.forward(x)?)?;
-        let x = attended.f_mul(&self.layer_scale1)?.f_add(x)?;
-        let transformed = self.mlp.forward(&self.norm2.forward(&x)?)?;
-        transformed.f_mul(&self.layer_scale2)?.f_add(&x)
+        let x = self.attention.forward(&self.norm1.forward(x)?)?.f_add(x)?;
+        self.mlp.forward(&self.norm2.forward(&x)?)?.f_add(&x)
+    }
+
+    fn parts(&self) -> LayerParts<'_> {
+        LayerParts {
+            layer_norm1: &self.norm1,
+            qkv_proj: &self.attention.query_key_value,
+            out_proj: &self.attention.output.linear,
+            layer_norm2: &self.norm2,
+            fc1: &self.mlp.fc1,
+            fc2: &self.mlp.fc2.linear,
+            heads: self.attention.num_heads,
+            activation: Activation::Gelu,
+        }
     }
 }
 
@@ -205,6 +255,8 @@ impl Layer {
 pub struct Dinov2 {
     embeddings: Embeddings,
     layers: Vec<Layer>,
+    /// The same layers, where they are faster so.
+    rows: Option<RowEncoder>,
     layernorm: LayerNorm,
 }
 
@@ -215,12 +267,14 @@ impl Dinov2 {
     /// A tensor that is missing or has another shape.
     pub fn new(scope: &Scope<'_>, config: &Dinov2Config) -> Result<Self> {
         let encoder = scope.sub("encoder").sub("layer");
-        let layers = (0..config.num_hidden_layers)
+        let layers: Vec<Layer> = (0..config.num_hidden_layers)
             .map(|index| Layer::new(&encoder.sub(index), config))
             .collect::<Result<_>>()?;
         let layernorm = scope.sub("layernorm");
+        let rows = RowEncoder::of(layers.iter().map(Layer::parts), false);
         Ok(Self {
             embeddings: Embeddings::new(&scope.sub("embeddings"), config)?,
+            rows: rows.map_err(torch_error("lay out the encoder's layers"))?,
             layers,
             layernorm: LayerNorm::load(&layernorm, config.hidden_size, config.layer_norm_eps)?,
         })
@@ -232,6 +286,9 @@ impl Dinov2 {
     /// libtorch's, for an image smaller than a patch or for want of memory.
     pub fn hidden_states(&self, pixel_values: &Tensor, after: &[i64]) -> TchResult<Vec<Tensor>> {
         let mut hidden_state = self.embeddings.forward(pixel_values)?;
+        if let Some(rows) = &self.rows {
+            return in_rows(rows, &hidden_state, after);
+        }
         let mut hidden_states = Vec::new();
         let mut layers = self.layers.iter();
         let mut done = 0;
@@ -254,6 +311,24 @@ impl Dinov2 {
     pub fn normalised(&self, hidden_state: &Tensor) -> TchResult<Tensor> {
         self.layernorm.forward(hidden_state)
     }
+}
+
+/// All layers on (B, N, C); what is wanted is kept.
+fn in_rows(rows: &RowEncoder, x: &Tensor, after: &[i64]) -> TchResult<Vec<Tensor>> {
+    let (shape, kind) = (x.size(), x.kind());
+    let tokens = x.size3()?.1 as usize;
+    let values = Vec::<f32>::try_from(x.f_to_kind(Kind::Float)?.f_reshape([-1])?)?;
+    let (mut done, mut kept) = (0, Vec::new());
+    rows.forward(values, tokens, |values| {
+        // Twice where it is wanted twice.
+        for _ in after.iter().filter(|wanted| **wanted == done) {
+            let tensor = Tensor::f_from_slice(values)?.f_reshape(&shape)?;
+            kept.push(tensor.f_to_kind(kind)?);
+        }
+        done += 1;
+        Ok(())
+    })?;
+    Ok(kept)
 }
 
 /// The network as a backbone: tokens of several stages.

@@ -1,4 +1,4 @@
-//! The vision tower's layers on a processor, rows of patches at a time: where the products of `nn::panels` are faster than
+//! A vision transformer's layers on a processor, rows of patches at a time: where the products of `nn::panels` are faster than
 //! libtorch's, or its weights have few bits. A chunk of rows passes through everything between two attentions while it is
 //! near its core; attention is one head of one picture at a time, its keys and values being matrices that queries and their shares
 //! are multiplied with.
@@ -6,35 +6,76 @@
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::ops::Range;
 
-use super::tower_layers::{Activation, Attention, EncoderLayer};
-use crate::nn::attention::Head;
-use crate::nn::layers::{CompactLinear, CompactNorm};
-use crate::nn::team::in_parts;
-use crate::nn::torch::TchResult;
-use crate::nn::vector::{add, gelu, gelu_by_erf};
+use super::attention::Head;
+use super::layers::{CompactLinear, CompactNorm, LayerNorm, Linear};
+use super::team::in_parts;
+use super::torch::TchResult;
+use super::vector::{add, gelu, gelu_by_erf};
 
 /// Rows that pass through a layer together.
 const CHUNK: usize = 64;
 
+/// Three shapes of GELU.
+#[derive(Debug, Clone, Copy)]
+pub enum Activation {
+    /// x sigmoid(1.702 x)
+    QuickGelu,
+    /// By the error function.
+    Gelu,
+    /// By the hyperbolic tangent.
+    GeluTanh,
+}
+
+/// What a layer is made of: attention that sees all patches, and an MLP, each behind a norm.
+#[derive(Debug)]
+pub struct LayerParts<'a> {
+    /// Before the attention.
+    pub layer_norm1: &'a LayerNorm,
+    /// Queries, keys and values in one.
+    pub qkv_proj: &'a Linear,
+    /// Behind the attention.
+    pub out_proj: &'a Linear,
+    /// Before the MLP.
+    pub layer_norm2: &'a LayerNorm,
+    /// Into the MLP.
+    pub fc1: &'a Linear,
+    /// Out of it.
+    pub fc2: &'a Linear,
+    /// Attention heads.
+    pub heads: i64,
+    /// Inside the MLP.
+    pub activation: Activation,
+}
+
 /// The layers for rows.
 #[derive(Debug)]
-pub(super) struct RowTower {
+pub struct RowEncoder {
     layers: Vec<RowLayer>,
     /// Whether what is multiplied is rounded to bfloat16.
     rounds: bool,
 }
 
-impl RowTower {
-    /// These layers; `None` where their weights do not stand in panels.
-    pub(super) fn of(layers: &[EncoderLayer], rounds: bool) -> TchResult<Option<Self>> {
-        let layers = layers.iter().map(RowLayer::of);
+impl RowEncoder {
+    /// These layers; `None` where their weights do not stand in panels. `rounds` for what is rounded to bfloat16 before it is
+    /// multiplied.
+    ///
+    /// # Errors
+    /// libtorch's, for want of memory.
+    pub fn of<'a>(
+        layers: impl Iterator<Item = LayerParts<'a>>,
+        rounds: bool,
+    ) -> TchResult<Option<Self>> {
+        let layers = layers.map(|parts| RowLayer::of(&parts));
         let layers: Option<Vec<RowLayer>> = layers.collect::<TchResult<_>>()?;
         Ok(layers.map(|layers| Self { layers, rounds }))
     }
 
     /// Patches (B N, C) of pictures of `tokens` patches each -> what the last layer makes of them. `after` sees the numbers before
     /// the first layer and after each.
-    pub(super) fn forward(
+    ///
+    /// # Errors
+    /// Those of `after`.
+    pub fn forward(
         &self,
         mut x: Vec<f32>,
         tokens: usize,
@@ -74,35 +115,29 @@ struct RowLayer {
 }
 
 impl RowLayer {
-    fn of(layer: &EncoderLayer) -> TchResult<Option<Self>> {
-        let Attention {
-            qkv_proj,
-            out_proj,
-            heads,
-        } = &layer.self_attn;
-        let mlp = &layer.mlp;
-        let linears = [qkv_proj, out_proj, &mlp.fc1, &mlp.fc2];
+    fn of(parts: &LayerParts<'_>) -> TchResult<Option<Self>> {
+        let linears = [parts.qkv_proj, parts.out_proj, parts.fc1, parts.fc2];
         if !linears.iter().all(|linear| linear.is_in_panels()) {
             return Ok(None);
         }
         let compact = (
-            qkv_proj.compact()?,
-            out_proj.compact()?,
-            mlp.fc1.compact()?,
-            mlp.fc2.compact()?,
+            parts.qkv_proj.compact()?,
+            parts.out_proj.compact()?,
+            parts.fc1.compact()?,
+            parts.fc2.compact()?,
         );
         let (Some(qkv_proj), Some(out_proj), Some(fc1), Some(fc2)) = compact else {
             return Ok(None);
         };
         Ok(Some(Self {
-            layer_norm1: layer.layer_norm1.compact()?,
+            layer_norm1: parts.layer_norm1.compact()?,
             qkv_proj,
             out_proj,
-            layer_norm2: layer.layer_norm2.compact()?,
+            layer_norm2: parts.layer_norm2.compact()?,
             fc1,
             fc2,
-            heads: *heads as usize,
-            activation: mlp.activation,
+            heads: parts.heads as usize,
+            activation: parts.activation,
         }))
     }
 
