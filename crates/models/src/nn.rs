@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod hub;
 pub mod layers;
+pub mod many_rows;
 mod outputs;
 pub mod panels;
 pub mod team;
