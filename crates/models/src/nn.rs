@@ -6,6 +6,7 @@ pub mod dinov2;
 pub mod hub;
 pub mod images;
 pub mod layers;
+pub mod many_rows;
 mod outputs;
 pub mod panels;
 pub mod row_encoder;

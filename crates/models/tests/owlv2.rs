@@ -211,6 +211,43 @@ fn every_tensor_is_that_of_transformers() {
 }
 
 #[test]
+fn many_patches_are_those_of_transformers_too() {
+    // Given so many that they are multiplied by other means, and some at a time
+    let model = Owlv2::load(&fixtures().join("d"), SINGLE).unwrap();
+    let golden = golden("d");
+    let expected = |name: &str| &golden[&format!("wide.{name}")];
+    // When
+    let trace = model
+        .trace(
+            &golden["input_ids"],
+            &golden["attention_mask"],
+            expected("pixel_values"),
+        )
+        .unwrap();
+    // Then
+    assert_eq!(trace.vision[0].size(), [1, 626, 16]);
+    assert_same(
+        "vision_layer_0",
+        &trace.vision[2],
+        expected("vision_layer_0"),
+    );
+    assert_same(
+        "image_embeds",
+        &trace.image_embeds,
+        expected("image_embeds"),
+    );
+    assert_same(
+        "class_embeds",
+        &trace.class_embeds,
+        expected("class_embeds"),
+    );
+    assert_same("logits", &trace.logits, expected("logits"));
+    let objectness = expected("objectness_logits");
+    assert_same("objectness_logits", &trace.objectness_logits, objectness);
+    assert_same("pred_boxes", &trace.pred_boxes, expected("pred_boxes"));
+}
+
+#[test]
 fn pixels_are_those_of_transformers() {
     for shape in SHAPES {
         let processor = Owlv2Processor::load(&fixtures().join(shape)).unwrap();
@@ -238,7 +275,9 @@ fn tokens_are_those_of_transformers() {
         let cases = found(shape).tokens;
         assert!(cases.len() > 10);
         for (phrase, ids, tokens) in cases {
-            let encoded = tokenizer.encode(&[phrase.clone()], context).unwrap();
+            let encoded = tokenizer
+                .encode(std::slice::from_ref(&phrase), context)
+                .unwrap();
             assert_eq!(
                 (&encoded[0].ids, encoded[0].tokens),
                 (&ids, tokens),

@@ -9,24 +9,25 @@ use super::config::Owlv2Config;
 use super::text::length_of;
 use crate::error::Result;
 use crate::nn::layers::Linear;
+use crate::nn::many_rows::ManyRows;
 use crate::nn::torch::{TchResult, torch_error};
 use crate::nn::weights::Scope;
 
 /// `box_head` and `objectness_head`
 #[derive(Debug)]
 struct Perceptron {
-    dense0: Linear,
-    dense1: Linear,
+    dense0: ManyRows,
+    dense1: ManyRows,
     dense2: Linear,
 }
 
 impl Perceptron {
     fn new(scope: &Scope<'_>, hidden: i64, outputs: i64) -> Result<Self> {
-        let dense = |name, outputs| Linear::load(&scope.sub(name), hidden, outputs, true);
+        let dense = |name| ManyRows::load(&scope.sub(name), hidden, hidden);
         Ok(Self {
-            dense0: dense("dense0", hidden)?,
-            dense1: dense("dense1", hidden)?,
-            dense2: dense("dense2", outputs)?,
+            dense0: dense("dense0")?,
+            dense1: dense("dense1")?,
+            dense2: Linear::load(&scope.sub("dense2"), hidden, outputs, true)?,
         })
     }
 
@@ -41,7 +42,7 @@ impl Perceptron {
 /// `class_head`
 #[derive(Debug)]
 struct ClassHead {
-    dense0: Linear,
+    dense0: ManyRows,
     logit_shift: Linear,
     logit_scale: Linear,
 }
@@ -64,7 +65,7 @@ impl Heads {
     pub(super) fn new(scope: &Scope<'_>, config: &Owlv2Config) -> Result<Self> {
         let hidden = config.vision_config.encoder().hidden_size;
         let class = scope.sub("class_head");
-        let dense = |name, outputs| Linear::load(&class.sub(name), hidden, outputs, true);
+        let dense = |name| Linear::load(&class.sub(name), hidden, 1, true);
         let bias = box_bias(config.vision_config.grid_side());
         let device = scope.placement().device;
         let bias = bias.and_then(|bias| bias.f_to_device(device));
@@ -72,9 +73,9 @@ impl Heads {
             box_head: Perceptron::new(&scope.sub("box_head"), hidden, 4)?,
             objectness_head: Perceptron::new(&scope.sub("objectness_head"), hidden, 1)?,
             class_head: ClassHead {
-                dense0: dense("dense0", config.projection_dim)?,
-                logit_shift: dense("logit_shift", 1)?,
-                logit_scale: dense("logit_scale", 1)?,
+                dense0: ManyRows::load(&class.sub("dense0"), hidden, config.projection_dim)?,
+                logit_shift: dense("logit_shift")?,
+                logit_scale: dense("logit_scale")?,
             },
             box_bias: bias.map_err(torch_error("lay out the patches' boxes"))?,
         })

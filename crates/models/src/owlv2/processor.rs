@@ -70,7 +70,7 @@ impl Channels {
 /// What the class assumes where the file is silent.
 const SIDE: i64 = 960;
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// More than any side in a published checkpoint.
 const LARGEST_SIDE: i64 = 1 << 14;
