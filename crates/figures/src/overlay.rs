@@ -3,12 +3,10 @@
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
-use resvg::usvg::Tree;
 
+use super::painted::painted;
 use super::raster;
 use crate::error::Result;
-use spatial_reward_core::Error;
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::step::Step;
 
@@ -25,35 +23,7 @@ const TARGET: &str = "#38d9a9";
 /// without pixels.
 pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
     let (width, height) = (color.width, color.height);
-    let expected = width as usize * height as usize * 3;
-    if color.rgb.len() != expected {
-        return Err(Error::PixelCount {
-            width,
-            height,
-            channels: 3,
-            expected,
-            found: color.rgb.len(),
-        }
-        .into());
-    }
-    let empty = Error::EmptyPicture { width, height };
-    let mut pixmap = Pixmap::new(width, height).ok_or(empty)?;
-    for (pixel, rgb) in pixmap
-        .pixels_mut()
-        .iter_mut()
-        .zip(color.rgb.chunks_exact(3))
-    {
-        if let &[red, green, blue] = rgb {
-            let opaque = PremultipliedColorU8::from_rgba(red, green, blue, u8::MAX);
-            *pixel = opaque.unwrap_or(*pixel);
-        }
-    }
-    let tree =
-        Tree::from_str(&drawing(width, height, step), raster::options()).map_err(raster::render)?;
-    resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
-    let rgb: Vec<u8> = (pixmap.pixels().iter())
-        .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
-        .collect();
+    let rgb = painted(color, &drawing(width, height, step))?;
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)

@@ -17,7 +17,6 @@ mod questions;
 mod regions;
 mod report;
 mod request;
-mod rle;
 mod row;
 mod run;
 mod scene;

@@ -1,5 +1,6 @@
 //! spatial_reward on recordings: bags in, labelled bags, reports, figures and training sets out.
 
+pub mod bench;
 mod by_stamp;
 pub mod calibrate;
 pub mod dataset;
@@ -15,6 +16,7 @@ pub mod pick;
 pub mod png;
 pub mod regions_file;
 pub mod report;
+mod rle;
 mod role;
 pub mod truth;
 mod video;

@@ -1,8 +1,8 @@
 //! From boxes to regions with their clouds: by exact masks where the bag has them, else the two regions
 //! that geometry can tell from what is around them. What gives no cloud is left out, with a reason.
 
-use super::rle::Rle;
 use super::scene::Cloud;
+use crate::rle::Rle;
 use spatial_reward_core::frame::{
     BoundingBox, DepthImage, Intrinsics, LazyColorImage, Reason, Regions,
 };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use spatial_reward_core::prompt::format;
 
 use super::questions::Turn;
-use super::rle::Rle;
+use crate::rle::Rle;
 
 /// The keys are a public interface.
 #[derive(Debug, Serialize)]
