@@ -132,6 +132,20 @@ fn candidates(reader: &Reader) -> Vec<Candidate> {
             at = next;
             continue;
         }
+        // "0.8 x 2 m": a width and a height.
+        if let Some([width, height]) = reader.two_sides(at) {
+            let (start, next) = (at, height.next);
+            (at, last_end) = (next, clause_end(reader, next));
+            for (measure, quantity) in [(width, Quantity::Width), (height, Quantity::Height)] {
+                candidates.push(Candidate {
+                    measure,
+                    start,
+                    quantity: Some(quantity),
+                    axis: None,
+                });
+            }
+            continue;
+        }
         let measure = (!reader.is_in_list_of_regions(at)).then(|| reader.range(at));
         let Some(measure) = measure.flatten() else {
             at += reader.length_of_bare_number(at);
@@ -231,7 +245,7 @@ fn clause_end(reader: &Reader, next: usize) -> usize {
 fn ends_clause(reader: &Reader, at: usize) -> bool {
     matches!(
         reader.mark(at),
-        Some('.' | ',' | ';' | ':' | '(' | ')' | '!' | '?')
+        Some('.' | ',' | ';' | ':' | '(' | ')' | '!' | '?' | '/' | '|')
     ) || matches!(
         reader.word(at),
         Some("and" | "while" | "but" | "whereas" | "so")

@@ -99,6 +99,25 @@ impl Reader<'_> {
         }
     }
 
+    /// Two sides of a thing: "0.8 x 2 m", "2 m by 3 m".
+    pub(super) fn two_sides(&self, at: usize) -> Option<[Measure; 2]> {
+        let first = self.simple(at);
+        let number = self.number(at).filter(|number| !number.by_article)?;
+        let next = first.as_ref().map_or(number.next, |first| first.next);
+        let times = matches!(self.word(next), Some("x" | "by")) || self.mark(next) == Some('×');
+        let second = self.simple(next + 1).filter(|_| times)?;
+        let first = first.unwrap_or_else(|| Measure {
+            metres: number.value * second.unit.metres(),
+            negative: false,
+            by_article: false,
+            numbers: number.numbers,
+            next,
+            unit: second.unit,
+            value: number.value,
+        });
+        Some([first, second])
+    }
+
     fn joiner(&self, start: usize, at: usize) -> Option<(Joiner, usize)> {
         match (self.mark(at), self.word(at)) {
             (Some('-' | '–' | '—' | '−' | '~'), _) | (_, Some("to")) => {

@@ -198,7 +198,7 @@ impl Reader<'_> {
     }
 
     /// Whether a region is what another is compared to: "than [1]", "to the left of [1]", "exceeds [1]".
-    fn is_object(&self, at: usize) -> bool {
+    pub(super) fn is_object(&self, at: usize) -> bool {
         let articles = (0..at).rev().take_while(|at| {
             matches!(
                 self.word(*at),

@@ -121,7 +121,7 @@ fn lead(reader: &Reader, at: usize) -> Option<bool> {
             return (!unsure).then_some(false);
         }
         "of" if next == Some("course") => return Some(reader.word(at + 2) != Some("not")),
-        "it" | "they" | "this" | "that" | "he" | "she"
+        "it" | "they" | "this" | "that" | "he" | "she" | "you"
             if matches!(next, Some("is" | "does" | "are" | "has" | "do" | "s")) =>
         {
             return verb(reader, at + 2);
@@ -293,9 +293,17 @@ fn chosen(reader: &Reader, relation: Relation, from: usize, others: &[u32]) -> R
             return Ok(region);
         }
     }
+    let subjects: Vec<u32> = (named.iter())
+        .filter(|region| !reader.is_object(region.1))
+        .map(|region| region.0)
+        .collect();
     let mut distinct: Vec<u32> = named.iter().map(|(region, _)| *region).collect();
     distinct.sort_unstable();
     distinct.dedup();
+    if let ([_, _], [subject]) = (distinct.as_slice(), subjects.as_slice()) {
+        // "[1] towers over [0]"
+        return Ok(*subject);
+    }
     match (distinct.as_slice(), named.last()) {
         ([region], _) => Ok(*region),
         // "Between [0] and [1], [0]."

@@ -193,6 +193,75 @@ fn value(field: &Field) -> Value {
 mod tests {
     use super::*;
 
+    /// A table of texts, as the hub's copy is.
+    fn write_parquet(path: &Path, columns: &[(&str, &str)]) {
+        use parquet::data_type::{ByteArray, ByteArrayType};
+        use parquet::file::writer::SerializedFileWriter;
+        let fields: Vec<String> = columns
+            .iter()
+            .map(|(name, _)| format!("required binary {name} (UTF8);"))
+            .collect();
+        let schema = format!("message rows {{ {} }}", fields.concat());
+        let schema = parquet::schema::parser::parse_message_type(&schema).unwrap();
+        let file = File::create(path).unwrap();
+        let mut writer =
+            SerializedFileWriter::new(file, schema.into(), Default::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for (_, text) in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            let values = [ByteArray::from(*text)];
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&values, None, None)
+                .unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn the_hubs_copy_with_fields_in_pythons_words_is_the_same_benchmark() {
+        // Given one row as it is published, and as the hub's copy has it
+        let guard = tempfile::tempdir().unwrap();
+        let json = r#"[{"id": "quantitative_1", "image_info": {"file_path": "a.jpg", "height": 30, "width": 40},
+            "text_q": "How wide is Region [0]?", "qa_info": {"type": "quantitative", "category": "width_data"},
+            "conversations": [{"from": "human", "value": "<image>\nHow wide is <mask>?"}, {"from": "gpt", "value": "It's 2 m."}],
+            "bbox": [[1, 2.5, 3, 4]], "rle": [{"size": [30, 40], "counts": "0`1"}]}]"#;
+        let published = guard.path().join("bench.json");
+        fs::write(&published, json).unwrap();
+        let folder = guard.path().join("hub/data");
+        fs::create_dir_all(&folder).unwrap();
+        write_parquet(
+            &folder.join("val-00000-of-00001.parquet"),
+            &[
+                ("id", "quantitative_1"),
+                (
+                    "image_info",
+                    "{'file_path': 'a.jpg', 'height': 30, 'width': 40}",
+                ),
+                ("text_q", "How wide is Region [0]?"),
+                (
+                    "qa_info",
+                    "{'type': 'quantitative', 'category': 'width_data'}",
+                ),
+                (
+                    "conversations",
+                    "[{'from': 'human', 'value': '<image>\\nHow wide is <mask>?'}, {'from': 'gpt', 'value': \"It's 2 m.\"}]",
+                ),
+                ("bbox", "[[1, 2.5, 3, 4]]"),
+                ("rle", "[{'size': [30, 40], 'counts': '0`1'}]"),
+                ("picture", "of no concern"),
+            ],
+        );
+        // Then both are the same rows
+        let published = read(&published).unwrap();
+        let copy = read(&guard.path().join("hub")).unwrap();
+        assert_eq!(published.rows, copy.rows);
+        assert_eq!(copy.rows[0].question, "How wide is <region0>?");
+        assert_ne!(published.digest, copy.digest);
+    }
+
     #[test]
     fn what_is_no_benchmark_is_refused_by_name() {
         let guard = tempfile::tempdir().unwrap();
