@@ -56,9 +56,13 @@ fn hours(reader: &Reader, with_clock: bool) -> Result<Vec<Hour>, Unread> {
             _ => continue,
         };
         let hour = Hour { value, start, next };
-        if !is_denied(reader, start) && !is_reference(reader, &hour) {
+        if !is_denied(reader, start) {
             hours.push(hour);
         }
+    }
+    // What others are told from is the answer only where nothing else is said.
+    if hours.iter().any(|hour| !is_reference(reader, hour)) {
+        hours.retain(|hour| !is_reference(reader, hour));
     }
     Ok(hours)
 }

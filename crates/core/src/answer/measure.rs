@@ -201,8 +201,10 @@ impl Reader<'_> {
         let abbreviated = matches!(self.word_before(at), Some("ft" | "m" | "cm"));
         next += usize::from(abbreviated && self.mark(next) == Some('.'));
         next += usize::from(self.mark(next) == Some(','));
-        // 3'-8"
-        next += usize::from(self.mark(next) == Some('-') && self.is_adjoining(next));
+        // 3'-8", "6-foot-3"
+        let hyphen = usize::from(self.mark(next) == Some('-') && self.is_adjoining(next));
+        let is_bare = next == at;
+        next += hyphen + usize::from(self.mark(next) == Some('+'));
         next += usize::from(self.mark(next) == Some('&') || self.word(next) == Some("and"));
         let follows = |smaller: &Measure| {
             smaller.unit.is_metric() == unit.is_metric()
@@ -210,7 +212,7 @@ impl Reader<'_> {
                 && smaller.metres < unit.metres()
                 && value.fract() == 0.0
         };
-        let bare = || self.bare_part(unit, at).filter(|_| next == at);
+        let bare = || self.bare_part(unit, at + hyphen).filter(|_| is_bare);
         self.simple(next)
             .filter(|part| !part.by_article)
             .or_else(bare)

@@ -80,6 +80,9 @@ impl Reader<'_> {
             "half" => 0.5,
             "third" | "thirds" => 1.0 / 3.0,
             "quarter" | "quarters" | "fourth" | "fourths" => 0.25,
+            "fifth" | "fifths" => 0.2,
+            "eighth" | "eighths" => 0.125,
+            "tenth" | "tenths" => 0.1,
             _ => return None,
         };
         let value = count * part;

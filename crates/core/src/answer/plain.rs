@@ -17,6 +17,8 @@ pub(super) fn plain(text: &str) -> String {
                 behind.trim_start_matches('{')
             }
             '*' | '`' => behind,
+            // `_emphasis_`, but not `distance_m`.
+            '_' if !is_within_word(&plain, behind) => behind,
             '{' | '}' | '$' => {
                 plain.push(' ');
                 behind
@@ -36,6 +38,12 @@ pub(super) fn plain(text: &str) -> String {
         let plain = plain.replace(&format!("{word}'s "), &format!("{word} is "));
         plain.replace(&format!("{word}’s "), &format!("{word} is "))
     })
+}
+
+fn is_within_word(before: &str, behind: &str) -> bool {
+    let before = before.chars().next_back();
+    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    is_part(before) && is_part(behind.chars().next())
 }
 
 /// What a LaTeX command says goes into the text; the rest behind it comes back.
@@ -112,6 +120,7 @@ mod tests {
             (r"$\approx 2$ m", "  about  2  m"),
             (r"\frac{1}{2} m", " 1/2  m"),
             (r"\boxed{2 m}", " final answer:  2 m "),
+            ("_2 m_, distance_m", "2 m, distance_m"),
             ("<b>Yes</b> <region1>", " Yes  <region1>"),
             ("< 2 m", "< 2 m"),
             ("It isn't, it isn’t", "It is not, it is not"),

@@ -12,7 +12,7 @@ pub(super) enum Unit {
 impl Unit {
     pub(super) fn of(word: &str) -> Option<Self> {
         Some(match word {
-            "m" | "meter" | "meters" | "metre" | "metres" => Self::Metre,
+            "m" | "meter" | "meters" | "metre" | "metres" | "mtr" | "mtrs" => Self::Metre,
             "cm" | "cms" | "centimeter" | "centimeters" | "centimetre" | "centimetres" => {
                 Self::Centimetre
             }

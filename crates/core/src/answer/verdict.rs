@@ -103,7 +103,7 @@ fn lead(reader: &Reader, at: usize) -> Option<bool> {
         "yes" if next == Some("and") && reader.word(at + 2) == Some("no") => return None,
         "yes" | "yeah" | "yep" | "yup" | "indeed" | "correct" | "true" | "certainly"
         | "definitely" | "absolutely" | "affirmative" | "sure" | "exactly" | "precisely"
-        | "surely" | "undoubtedly" | "agreed" => {
+        | "surely" | "undoubtedly" | "agreed" | "positive" => {
             return Some(next != Some("not"));
         }
         "right" | "y" if ends(at + 1) => return Some(true),
@@ -129,7 +129,10 @@ fn lead(reader: &Reader, at: usize) -> Option<bool> {
         _ => {}
     }
     match (word, next, reader.word(at + 2)) {
-        ("i", Some("disagree"), _) => return Some(false),
+        ("without", _, _) if [next, reader.word(at + 2)].contains(&Some("doubt")) => {
+            return Some(true);
+        }
+        ("i", Some("disagree" | "doubt"), _) => return Some(false),
         ("i", Some("agree"), _) => return Some(true),
         ("i", Some("do" | "would"), Some("not")) if reader.word(at + 4) == Some("so") => {
             return Some(false);
