@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Detect(Detect),
     Segment(Segment),
     Evaluate(Evaluate),
+    Bench(Box<Bench>),
     Inspect(Box<Inspect>),
     Pick(Box<Pick>),
     Serve(Box<Serve>),
@@ -689,6 +690,60 @@ pub(crate) struct Evaluate {
     pub overwrite: bool,
     #[command(flatten)]
     pub truth: TruthOptions,
+}
+
+/// Ask a model the questions of SpatialRGPT-Bench, and score its answers without a judge.
+///
+/// Reads the published file (JSON, or the hub's Parquet copy), asks as the original does, and keeps every answer as it comes:
+/// run again, it asks only what has none. Answers are read by rule: numbers with their units, hours of the clock, yes and no,
+/// regions. Writes into OUT: answers.jsonl, scores.jsonl (a row each), bench.json and bench.html (the paper's table, with
+/// the published figures, and the worst answers with their pictures).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spatial-reward bench SpatialRGPT-Bench_v1.json --images omni3d --model CHECKPOINT --depth-model DEPTH -o out
+  spatial-reward bench SpatialRGPT-Bench_v1.json --answers other.jsonl --model-name other
+  spatial-reward bench --read answers.jsonl              what is read from each answer
+  spatial-reward bench SpatialRGPT-Bench_v1.json --images omni3d --draw marked
+                                                         for models that take no regions
+
+Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but some rows have no picture or no readable truth.")]
+pub(crate) struct Bench {
+    /// The published file, or a folder that holds it.
+    #[arg(value_name = "BENCH", required_unless_present = "read")]
+    pub bench: Option<PathBuf>,
+    /// The folder of the pictures (Omni3D's images).
+    #[arg(long, value_name = "DIR")]
+    pub images: Option<PathBuf>,
+    /// Where to write [default: <BENCH>_<MODEL> here; with --answers nothing is written].
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Score the answers of another model instead of asking: a JSON object a line, with id and answer.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["read", "draw"])]
+    pub answers: Option<PathBuf>,
+    /// Print what is read from answers: a JSON object a line, with id, category and answer.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bench", "draw", "images", "output"])]
+    pub read: Option<PathBuf>,
+    /// Draw the pictures with numbered regions into a folder, with the questions, and ask nothing.
+    #[arg(long, value_name = "DIR", requires = "images")]
+    pub draw: Option<PathBuf>,
+    /// What the model is called in the table [default: the last part of --model, or of --answers].
+    #[arg(long, value_name = "NAME")]
+    pub model_name: Option<String>,
+    /// Begin anew where OUT has answers of another model, file or settings.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// So many of the worst answers are shown.
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub worst: usize,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Settings as YAML; see config/default.yaml for all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelOptions,
 }
 
 /// Show what a bag holds, and what `label` would make of it.

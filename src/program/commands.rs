@@ -1,6 +1,7 @@
 //! One file a command; here only the dispatch.
 
 mod ask;
+mod bench;
 mod calibrate;
 mod dataset;
 mod depth;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Label(options) => label::run(*options, terminal),
         Command::Train(options) => model::train(*options, terminal),
         Command::Quantise(options) => model::quantise(&options, terminal),
+        Command::Bench(options) => bench::run(&options, terminal),
         Command::Evaluate(options) => evaluate::run(&options, terminal),
         Command::Inspect(options) => inspect::run(*options, terminal),
         Command::Pick(options) => pick::run(*options, terminal),

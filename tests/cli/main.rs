@@ -10,6 +10,7 @@
 mod asking;
 mod bad_bags;
 mod bad_outputs;
+mod bench;
 mod calibrations;
 mod cameras;
 mod dataset;

@@ -1,15 +1,26 @@
 //! From what a model says to a distance: `[0] and [1] are 12.3 inches apart` is 0.31242 m. A number
 //! without a unit is no distance, and what cannot be one is not made into one.
 
+mod conclusion;
+mod hours;
+mod lengths;
 mod lexer;
 mod measure;
 mod number;
+mod plain;
 mod reader;
+mod relation;
 mod spread;
 #[cfg(test)]
 mod spread_tests;
+mod stated;
+pub mod statement;
+#[cfg(test)]
+mod statement_tests;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod verdict;
 
 use std::ops::Range;
 
@@ -17,6 +28,7 @@ use measure::Measure;
 use reader::Reader;
 
 pub use spread::{Alternative, WrittenToken};
+pub use stated::read;
 
 /// No camera that sees a robot's fingertip sees farther; beyond it an answer is nonsense.
 const MAX_DISTANCE_M: f64 = 1000.0;

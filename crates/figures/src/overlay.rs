@@ -3,9 +3,8 @@
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use resvg::tiny_skia::Transform;
-use resvg::usvg::Tree;
 
+use super::painted::painted;
 use super::raster;
 use crate::error::Result;
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
@@ -24,13 +23,7 @@ const TARGET: &str = "#38d9a9";
 /// without pixels.
 pub fn jpeg(color: &ColorImage, step: &Step) -> Result<Vec<u8>> {
     let (width, height) = (color.width, color.height);
-    let mut pixmap = raster::canvas(color)?;
-    let tree =
-        Tree::from_str(&drawing(width, height, step), raster::options()).map_err(raster::render)?;
-    resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
-    let rgb: Vec<u8> = (pixmap.pixels().iter())
-        .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
-        .collect();
+    let rgb = painted(color, &drawing(width, height, step))?;
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)

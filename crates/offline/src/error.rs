@@ -34,6 +34,17 @@ pub enum Error {
         message: String,
     },
 
+    /// A file that is no benchmark, or no answers to one.
+    #[error("{path} is not {what}: {message}", path = path.display())]
+    NotABench {
+        /// The file.
+        path: PathBuf,
+        /// What it was to be, with its article.
+        what: &'static str,
+        /// What of it does not read.
+        message: String,
+    },
+
     /// No topic of the bag fits a role that the work needs.
     #[error("no topic for the {role}: {why}. The bag has:\n{available}", role = .role.name())]
     NoTopic {

@@ -1,5 +1,6 @@
 //! spatial_reward on recordings: bags in, labelled bags, reports, figures and training sets out.
 
+pub mod bench;
 mod by_stamp;
 pub mod calibrate;
 pub mod dataset;

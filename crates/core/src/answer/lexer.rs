@@ -63,7 +63,8 @@ pub(super) fn lex(text: &str) -> Vec<Token> {
             (Some(Kind::Number(number)), first.len_utf8())
         } else if is_number {
             let (mut number, length) = number(rest);
-            number.is_name = previous.is_alphabetic() || previous == '_';
+            number.is_name =
+                (previous.is_alphabetic() || previous == '_') && !continues(&tokens, rest);
             (Some(Kind::Number(number)), length)
         } else if first.is_alphabetic() {
             let length = rest
@@ -86,6 +87,23 @@ pub(super) fn lex(text: &str) -> Vec<Token> {
         tokens.extend(kind.map(|kind| Token { kind, range }));
     }
     tokens
+}
+
+/// "5ft3in", "1m20cm": what follows feet or metres right away are their smaller units.
+fn continues(tokens: &[Token], rest: &str) -> bool {
+    let [.., number, unit] = tokens else {
+        return false;
+    };
+    let Kind::Word(word) = &unit.kind else {
+        return false;
+    };
+    let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let goes_on = match word.as_str() {
+        "ft" | "feet" | "foot" => true,
+        "m" => behind.starts_with("cm"),
+        _ => false,
+    };
+    goes_on && matches!(number.kind, Kind::Number(_)) && number.range.end == unit.range.start
 }
 
 fn starts_with_digit(text: Option<&str>) -> bool {

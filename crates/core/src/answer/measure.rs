@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::number::Read;
 use super::reader::Reader;
+use super::unit::{Unit, is_unit};
 
 /// A length from one token to before another.
 #[derive(Clone, Debug)]
@@ -20,45 +21,34 @@ pub(super) struct Measure {
     value: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Unit {
-    Metre,
-    Centimetre,
-    Millimetre,
-    Foot,
-    Inch,
-}
+/// Words that only say how sure a number is.
+const HEDGES: [&str; 9] = [
+    "about",
+    "approximately",
+    "around",
+    "roughly",
+    "maybe",
+    "perhaps",
+    "possibly",
+    "nearly",
+    "almost",
+];
 
-impl Unit {
-    fn of(word: &str) -> Option<Self> {
-        Some(match word {
-            "m" | "meter" | "meters" | "metre" | "metres" => Self::Metre,
-            "cm" | "cms" | "centimeter" | "centimeters" | "centimetre" | "centimetres" => {
-                Self::Centimetre
-            }
-            "mm" | "mms" | "millimeter" | "millimeters" | "millimetre" | "millimetres" => {
-                Self::Millimetre
-            }
-            "ft" | "foot" | "feet" => Self::Foot,
-            "in" | "inch" | "inches" => Self::Inch,
-            _ => return None,
-        })
-    }
-
-    fn metres(self) -> f64 {
-        match self {
-            Self::Metre => 1.0,
-            Self::Centimetre => 0.01,
-            Self::Millimetre => 0.001,
-            Self::Foot => 0.3048,
-            Self::Inch => 0.0254,
-        }
-    }
-
-    fn is_metric(self) -> bool {
-        !matches!(self, Self::Foot | Self::Inch)
-    }
-}
+/// What may stand behind "5 feet 3", where the inches have no unit.
+const AFTER_BARE_PART: [&str; 12] = [
+    "tall",
+    "wide",
+    "high",
+    "long",
+    "deep",
+    "apart",
+    "away",
+    "from",
+    "in",
+    "across",
+    "horizontally",
+    "vertically",
+];
 
 /// After "in" these make it the preposition: "2 in front", "3 in total".
 const AFTER_PREPOSITION: [&str; 14] = [
@@ -74,7 +64,7 @@ impl Reader<'_> {
             None => return self.range_with_one_unit(at),
         };
         let joiner = self.joiner(at, first.next);
-        let second = joiner.and_then(|(_, next)| self.measure(next));
+        let second = joiner.and_then(|(_, next)| self.measure(self.after_hedges(next)));
         let (Some((joiner, _)), Some(second)) = (joiner, second) else {
             return Some(first);
         };
@@ -93,7 +83,7 @@ impl Reader<'_> {
     fn range_with_one_unit(&self, at: usize) -> Option<Measure> {
         let number = self.number(at).filter(|number| !number.by_article)?;
         let (joiner, next) = self.joiner(at, number.next)?;
-        let second = self.measure(next)?;
+        let second = self.measure(self.after_hedges(next))?;
         let first = Measure {
             metres: number.value * second.unit.metres(),
             negative: self.is_negative(at),
@@ -109,17 +99,72 @@ impl Reader<'_> {
         }
     }
 
+    /// Two sides of a thing: "0.8 x 2 m", "2 m by 3 m".
+    pub(super) fn two_sides(&self, at: usize) -> Option<[Measure; 2]> {
+        let first = self.simple(at);
+        let number = self.number(at).filter(|number| !number.by_article)?;
+        let next = first.as_ref().map_or(number.next, |first| first.next);
+        let times = matches!(self.word(next), Some("x" | "by")) || self.mark(next) == Some('×');
+        let second = self.simple(next + 1).filter(|_| times)?;
+        let first = first.unwrap_or_else(|| Measure {
+            metres: number.value * second.unit.metres(),
+            negative: false,
+            by_article: false,
+            numbers: number.numbers,
+            next,
+            unit: second.unit,
+            value: number.value,
+        });
+        Some([first, second])
+    }
+
     fn joiner(&self, start: usize, at: usize) -> Option<(Joiner, usize)> {
         match (self.mark(at), self.word(at)) {
-            (Some('-' | '–' | '~'), _) | (_, Some("to")) => Some((Joiner::To, at + 1)),
+            (Some('-' | '–' | '—' | '−' | '~'), _) | (_, Some("to")) => {
+                Some((Joiner::To, at + 1))
+            }
             (Some('±'), _) => Some((Joiner::PlusMinus, at + 1)),
             (Some('+'), _) if self.mark(at + 1) == Some('/') && self.mark(at + 2) == Some('-') => {
                 Some((Joiner::PlusMinus, at + 3))
             }
             (_, Some("or")) => Some((Joiner::Or, at + 1)),
-            (_, Some("and")) if self.is_after_between(start) => Some((Joiner::To, at + 1)),
+            (_, Some("and")) | (Some('&'), _) if self.is_after_between(start) => {
+                Some((Joiner::To, at + 1))
+            }
+            // "more than 1 but less than 2 meters"
+            (_, Some("and" | "but")) if self.is_after_bound(start) => {
+                Some((Joiner::To, self.bound(at + 1)?))
+            }
             _ => None,
         }
+    }
+
+    /// The token behind words that only say how sure a number is.
+    fn after_hedges(&self, at: usize) -> usize {
+        let hedges = (at..).take_while(|at| {
+            let word = self.word(*at);
+            word.is_some_and(|word| HEDGES.contains(&word)) || self.mark(*at) == Some('~')
+        });
+        at + hedges.count()
+    }
+
+    /// The token behind "less than", "at least" and their like.
+    fn bound(&self, at: usize) -> Option<usize> {
+        let at = at + usize::from(matches!(self.word(at), Some("no" | "not")));
+        match (self.word(at)?, self.word(at + 1)) {
+            ("less" | "more" | "greater" | "fewer" | "shorter" | "longer", Some("than"))
+            | ("at", Some("least" | "most"))
+            | ("up", Some("to")) => Some(at + 2),
+            ("under" | "below" | "over" | "above", _) => Some(at + 1),
+            _ => None,
+        }
+    }
+
+    fn is_after_bound(&self, start: usize) -> bool {
+        (1..=3).any(|back| {
+            let at = start.checked_sub(back);
+            at.is_some_and(|at| self.bound(at) == Some(start))
+        })
     }
 
     /// "between", perhaps with "about" behind it.
@@ -127,16 +172,16 @@ impl Reader<'_> {
         let before = (0..at)
             .rev()
             .map(|at| self.word(at))
-            .find(|word| !matches!(word, Some("about" | "approximately" | "roughly" | "around")));
+            .find(|word| !word.is_some_and(|word| HEDGES.contains(&word)));
         before.flatten() == Some("between")
     }
 
     /// A length of one unit, or of a unit and smaller ones: "5 feet 3 inches", "a foot and a half".
     fn measure(&self, at: usize) -> Option<Measure> {
         let mut measure = self.simple(at)?;
-        if self.is_and_a_half(measure.next) {
-            measure.metres += 0.5 * measure.unit.metres();
-            measure.next += 3;
+        if let Some((part, next)) = self.and_a_part(measure.next) {
+            measure.metres += part * measure.unit.metres();
+            measure.next = next;
             return Some(measure);
         }
         let mut larger = (measure.unit, measure.value);
@@ -156,6 +201,10 @@ impl Reader<'_> {
         let abbreviated = matches!(self.word_before(at), Some("ft" | "m" | "cm"));
         next += usize::from(abbreviated && self.mark(next) == Some('.'));
         next += usize::from(self.mark(next) == Some(','));
+        // 3'-8", "6-foot-3"
+        let hyphen = usize::from(self.mark(next) == Some('-') && self.is_adjoining(next));
+        let is_bare = next == at;
+        next += hyphen + usize::from(self.mark(next) == Some('+'));
         next += usize::from(self.mark(next) == Some('&') || self.word(next) == Some("and"));
         let follows = |smaller: &Measure| {
             smaller.unit.is_metric() == unit.is_metric()
@@ -163,28 +212,44 @@ impl Reader<'_> {
                 && smaller.metres < unit.metres()
                 && value.fract() == 0.0
         };
-        // 5'3 leaves the mark of the inches away.
-        let marked = next == at && self.is_adjoining(at) && unit == Unit::Foot;
-        let after_mark = at
-            .checked_sub(1)
-            .is_some_and(|before| self.mark(before).is_some());
-        let bare = || {
-            let number = self.figure(at).filter(|_| marked && after_mark)?;
-            let value = number.value.filter(|value| *value < 12.0)?;
-            Some(Measure {
-                metres: value * Unit::Inch.metres(),
-                negative: false,
-                by_article: false,
-                numbers: vec![self.tokens.get(at)?.range.clone()],
-                next: at + 1,
-                unit: Unit::Inch,
-                value,
-            })
-        };
+        let bare = || self.bare_part(unit, at + hyphen).filter(|_| is_bare);
         self.simple(next)
             .filter(|part| !part.by_article)
             .or_else(bare)
             .filter(follows)
+    }
+
+    /// The smaller part of which the unit is left away: 5'3, "5 feet 3", "1 meter 20".
+    fn bare_part(&self, unit: Unit, at: usize) -> Option<Measure> {
+        let after_mark = at
+            .checked_sub(1)
+            .is_some_and(|before| self.mark(before).is_some());
+        let figure = self.figure(at).filter(|figure| !figure.is_fraction);
+        let value = figure.and_then(|figure| figure.value);
+        let value = value.or_else(|| self.small(at).map(f64::from))?;
+        let ends = match self.word(at + 1) {
+            Some(word) => AFTER_BARE_PART.contains(&word) && !is_unit(word),
+            None => self.figure(at + 1).is_none() && self.mark(at + 1) != Some('-'),
+        };
+        let (smaller, fits) = match unit {
+            Unit::Foot if after_mark => (Unit::Inch, self.is_adjoining(at) && value < 12.0),
+            Unit::Foot => (Unit::Inch, ends && value < 12.0),
+            Unit::Metre => (
+                Unit::Centimetre,
+                ends && (10.0..100.0).contains(&value) && value.fract() == 0.0,
+            ),
+            _ => return None,
+        };
+        let range = self.tokens.get(at)?.range.clone();
+        fits.then(|| Measure {
+            metres: value * smaller.metres(),
+            negative: false,
+            by_article: false,
+            numbers: vec![range],
+            next: at + 1,
+            unit: smaller,
+            value,
+        })
     }
 
     /// A number with its unit.
@@ -207,6 +272,9 @@ impl Reader<'_> {
         let Some(sign) = at.checked_sub(1) else {
             return false;
         };
+        if matches!(self.word(sign), Some("minus" | "negative")) {
+            return true;
+        }
         let is_minus = matches!(self.mark(sign), Some('-' | '−')) && self.is_adjoining(at);
         let start = self.tokens.get(sign).map_or(0, |token| token.range.start);
         let before = self
@@ -221,6 +289,22 @@ impl Reader<'_> {
         let hyphen =
             self.mark(at) == Some('-') && self.is_adjoining(at) && self.is_adjoining(at + 1);
         let at = at + usize::from(hyphen);
+        // "2 (two) meters"
+        let repeated = (self.mark(at) == Some('('))
+            .then(|| self.number(at + 1))
+            .flatten()
+            .filter(|number| self.mark(number.next) == Some(')'));
+        let at = repeated.map_or(at, |number| number.next + 1);
+        // "2+ meters", "2 (meters)", "2 or so meters"
+        let between = match (self.mark(at), self.word(at), self.word(at + 1)) {
+            (Some('+'), _, _) => 1,
+            (Some('('), _, Some(unit)) if is_unit(unit) && self.mark(at + 2) == Some(')') => 1,
+            (_, Some("or"), Some("so")) => 2,
+            (_, Some("full" | "ish"), _) => 1,
+            (_, Some("of"), Some("a" | "an")) if !number.by_article => 2,
+            _ => 0,
+        };
+        let at = at + between;
         let Some(word) = self.word(at) else {
             return self.marked_unit(at, number);
         };
@@ -228,9 +312,11 @@ impl Reader<'_> {
         let next = self.word(at + 1);
         let preposition = word == "in" && next.is_some_and(|w| AFTER_PREPOSITION.contains(&w));
         // Neither areas nor speeds are lengths.
-        let derived = self.is_adjoining(at + 1)
-            && matches!(self.mark(at + 1), Some('²' | '³' | '^' | '/'))
-            || self.is_adjoining(at + 1) && self.figure(at + 1).is_some();
+        let per =
+            self.mark(at + 1) == Some('/') && self.word(at + 2).is_some_and(|word| !is_unit(word));
+        let power = matches!(self.mark(at + 1), Some('²' | '³' | '^'));
+        let numbered = (self.figure(at + 1)).is_some_and(|number| number.is_name);
+        let derived = self.is_adjoining(at + 1) && (per || power || numbered);
         // "A m" is no English, and "an in" is none either.
         let short = number.by_article && word.len() < 4;
         (!preposition && !derived && !short).then_some((unit, at + 1))

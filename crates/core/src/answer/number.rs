@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::reader::Reader;
+use super::unit::is_unit;
 
 const SMALL_NUMBERS: [&str; 20] = [
     "zero",
@@ -42,16 +43,50 @@ impl Reader<'_> {
     /// A number in digits or in words.
     pub(super) fn number(&self, at: usize) -> Option<Read> {
         let mut number = self.figures(at).or_else(|| self.number_words(at))?;
-        if !number.by_article && self.is_and_a_half(number.next) {
-            number.value += 0.5;
-            number.next += 3;
+        if !number.by_article
+            && let Some((part, next)) = self.and_a_part(number.next)
+        {
+            number.value += part;
+            number.next = next;
         }
         Some(number)
     }
 
-    pub(super) fn is_and_a_half(&self, at: usize) -> bool {
-        let words = [self.word(at), self.word(at + 1), self.word(at + 2)];
-        words == [Some("and"), Some("a"), Some("half")]
+    /// "and a half", "and three quarters", "and 1/2": what it adds, and the token behind it.
+    pub(super) fn and_a_part(&self, at: usize) -> Option<(f64, usize)> {
+        let hyphen = |at: usize| at + usize::from(self.mark(at) == Some('-'));
+        let and = hyphen(at);
+        if self.word(and) != Some("and") {
+            return None;
+        }
+        let at = hyphen(and + 1) - 1;
+        let figure = || {
+            let figure = self.figure(at + 1).filter(|figure| figure.is_fraction)?;
+            Some((figure.value.filter(|value| *value < 1.0)?, at + 2))
+        };
+        self.part(at + 1).or_else(figure)
+    }
+
+    /// "a half", "one quarter", "three-quarters", "two thirds", and the token behind it.
+    fn part(&self, at: usize) -> Option<(f64, usize)> {
+        let count = match self.word(at)? {
+            "a" | "an" | "one" => 1.0,
+            "two" => 2.0,
+            "three" => 3.0,
+            _ => return None,
+        };
+        let next = at + 1 + usize::from(self.mark(at + 1) == Some('-'));
+        let part = match self.word(next)? {
+            "half" => 0.5,
+            "third" | "thirds" => 1.0 / 3.0,
+            "quarter" | "quarters" | "fourth" | "fourths" => 0.25,
+            "fifth" | "fifths" => 0.2,
+            "eighth" | "eighths" => 0.125,
+            "tenth" | "tenths" => 0.1,
+            _ => return None,
+        };
+        let value = count * part;
+        (value < 1.0).then_some((value, next + 1))
     }
 
     /// Digits, with a fraction behind a whole number.
@@ -77,29 +112,16 @@ impl Reader<'_> {
         })
     }
 
-    /// "two", "twenty-five", "one hundred twenty", "half a", "a".
+    /// "two", "twenty-five", "one hundred twenty", "two point five", "half a", "three quarters of a", "a".
     fn number_words(&self, at: usize) -> Option<Read> {
-        let (mut value, mut next) = (0.0, at);
-        let mut by_article = false;
-        match self.word(at)? {
-            "a" | "an" if self.word(at + 1) != Some("half") => {
-                (value, next, by_article) = (1.0, at + 1, true);
-            }
-            "half" if matches!(self.word(at + 1), Some("a" | "an")) => {
-                (value, next) = (0.5, at + 2)
-            }
-            _ => {
-                if let Some((count, after)) = self.below_hundred(at) {
-                    (value, next) = (count, after);
-                }
-                if next > at && self.word(next) == Some("hundred") {
-                    (value, next) = (value * 100.0, next + 1);
-                    if let Some((count, after)) = self.below_hundred(next) {
-                        (value, next) = (value + count, after);
-                    }
-                }
-            }
-        }
+        let (value, next) = match self.word(at)? {
+            "half" => (0.5, self.of_a(at + 1)?),
+            _ => match self.part(at) {
+                Some((value, next)) => (value, self.of_a(next)?),
+                None => self.count(at)?,
+            },
+        };
+        let by_article = matches!(self.word(at), Some("a" | "an")) && next == at + 1;
         let last = next.checked_sub(1).filter(|last| *last >= at)?;
         let range = self.tokens.get(at)?.range.start..self.tokens.get(last)?.range.end;
         Some(Read {
@@ -110,22 +132,80 @@ impl Reader<'_> {
         })
     }
 
-    fn below_hundred(&self, at: usize) -> Option<(f64, usize)> {
-        let small = |at: usize| {
-            let word = self.word(at)?;
-            SMALL_NUMBERS
-                .iter()
-                .zip(0u8..)
-                .find(|(name, _)| **name == word)
-                .map(|(_, n)| n)
+    /// What stands between a part and its unit: "a", "of a", a hyphen or nothing.
+    fn of_a(&self, at: usize) -> Option<usize> {
+        let next = at + usize::from(self.word(at) == Some("of"));
+        let next = next + usize::from(matches!(self.word(next), Some("a" | "an")));
+        let hyphen = usize::from(next == at && self.mark(at) == Some('-'));
+        // Half of anything else is no length.
+        is_unit(self.word(next + hyphen)?).then_some(next)
+    }
+
+    /// A whole number or a decimal one in words, "a hundred", "a couple of", or "a" alone.
+    fn count(&self, at: usize) -> Option<(f64, usize)> {
+        if self.word(at) == Some("point") {
+            return self.decimals(0.0, at);
+        }
+        if matches!(self.word(at), Some("a" | "an")) {
+            let of = |at: usize| at + usize::from(self.word(at) == Some("of"));
+            return Some(match self.word(at + 1) {
+                Some("couple") => (2.0, of(at + 2)),
+                Some("dozen") => (12.0, at + 2),
+                Some("hundred" | "thousand") => self.scaled((1.0, at + 1)),
+                _ => (1.0, at + 1),
+            });
+        }
+        let (value, next) = self.scaled(self.below_hundred(at)?);
+        Some(self.decimals(value, next).unwrap_or((value, next)))
+    }
+
+    /// "hundred" and "thousand" behind a number, with what follows them.
+    fn scaled(&self, (value, at): (f64, usize)) -> (f64, usize) {
+        let scale = match self.word(at) {
+            Some("hundred") => 100.0,
+            Some("thousand") => 1000.0,
+            _ => return (value, at),
         };
-        if let Some(count) = small(at) {
+        let (value, next) = (value * scale, at + 1);
+        let more = next + usize::from(self.word(next) == Some("and"));
+        match self.below_hundred(more) {
+            Some(rest) => {
+                let (rest, next) = self.scaled(rest);
+                (value + rest, next)
+            }
+            None => (value, next),
+        }
+    }
+
+    /// "point two five" behind a whole number.
+    fn decimals(&self, whole: f64, at: usize) -> Option<(f64, usize)> {
+        if self.word(at) != Some("point") {
+            return None;
+        }
+        let (mut value, mut next, mut place) = (whole, at + 1, 0.1);
+        while let Some(digit) = self.small(next).filter(|digit| *digit < 10) {
+            value += f64::from(digit) * place;
+            place /= 10.0;
+            next += 1;
+        }
+        (next > at + 1).then_some((value, next))
+    }
+
+    /// A number below twenty in one word.
+    pub(super) fn small(&self, at: usize) -> Option<u8> {
+        let word = self.word(at)?;
+        let mut names = SMALL_NUMBERS.iter().zip(0u8..);
+        names.find(|(name, _)| **name == word).map(|(_, n)| n)
+    }
+
+    fn below_hundred(&self, at: usize) -> Option<(f64, usize)> {
+        if let Some(count) = self.small(at) {
             return Some((f64::from(count), at + 1));
         }
         let word = self.word(at)?;
         let (_, tens) = TENS.iter().zip(2u8..).find(|(name, _)| **name == word)?;
         let ones = at + 1 + usize::from(self.mark(at + 1) == Some('-'));
-        match small(ones).filter(|ones| (1..10).contains(ones)) {
+        match self.small(ones).filter(|ones| (1..10).contains(ones)) {
             Some(count) => Some((f64::from(10 * tens + count), ones + 1)),
             None => Some((f64::from(10 * tens), at + 1)),
         }
