@@ -7,7 +7,6 @@ use spatial_reward_core::frame::{
 };
 use spatial_reward_core::geometry::{GeometryEstimator, Point, camera};
 use spatial_reward_core::imaging::rle::Rle;
-use spatial_reward_core::imaging::rle::Rle;
 
 /// A region of fewer points says little of its size.
 const MIN_POINTS: usize = 10;
