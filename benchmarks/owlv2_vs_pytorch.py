@@ -103,8 +103,6 @@ def main():
             ours_s, theirs_s = of(taken["spatial_reward"]), of(taken["pytorch"])
             print(f"{what} {kind}: {ours_s:.2f} and {theirs_s:.2f}, ratio {ours_s / theirs_s:.3f}")
     peak = {n: max(run["peak_mb"] for run in runs) for n, runs in measured.items()}
-    print(f"median seconds {median}, ratio {median['spatial_reward'] / median['pytorch']:.3f}")
-    print(f"best seconds {best}, ratio {best['spatial_reward'] / best['pytorch']:.3f}")
     print(f"peak MB {peak}, ratio {peak['spatial_reward'] / peak['pytorch']:.3f}")
 
 
