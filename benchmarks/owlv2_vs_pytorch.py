@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""OWLv2 of the published base shape at 960 pixels, with random weights: this program against eager PyTorch (transformers).
+"""OWLv2 of the published base shape at 960 pixels, with random weights: this program against eager PyTorch.
 
-Both take the same picture through image processor, vision tower and heads, and compare it with phrases that were read before:
-what a recording's second picture costs. Processes take turns, because a machine's speed changes over time.
-Usage: owlv2_vs_pytorch.py PROGRAM [--rounds 3] [--repeats 2] [--threads 2], PROGRAM being the built example time_detector;
+Both take the same picture through image processor, vision tower and heads, and compare it with phrases that were
+read before: what a recording's second picture costs. Processes take turns, because a machine's speed changes.
+Usage: owlv2_vs_pytorch.py PROGRAM [--rounds 3] [--repeats 2] [--threads 2], PROGRAM being the example time_detector;
 torch, torchvision, transformers, safetensors and Pillow as in tests/fixtures/owlv2/README.md.
 """
 
