@@ -37,15 +37,16 @@ fn main() -> anyhow::Result<()> {
     let begun = Instant::now();
     let queries = detector.queries_of_words(&options.words)?;
     let words_s = begun.elapsed().as_secs_f64();
-    let mut seconds = Vec::new();
+    let (mut seconds, mut processor_seconds) = (Vec::new(), Vec::new());
     let mut found = 0;
     // The first is no measurement: memory is touched then.
     for _ in 0..=options.repeats {
-        let begun = Instant::now();
+        let (begun, used) = (Instant::now(), processor_s()?);
         found = detector
             .detect(&picture, &queries, &queries.usual_options())?
             .len();
         seconds.push(begun.elapsed().as_secs_f64());
+        processor_seconds.push(processor_s()? - used);
     }
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -53,9 +54,20 @@ fn main() -> anyhow::Result<()> {
     let report = serde_json::json!({
         "words_s": words_s,
         "seconds": seconds.get(1..),
+        "processor_seconds": processor_seconds.get(1..),
         "found": found,
         "peak_mb": peak.map(|kilobytes| kilobytes / 1024),
     });
     println!("{report}");
     Ok(())
+}
+
+/// What all threads have used so far, in the kernel's hundredths of a second.
+fn processor_s() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The program's name may hold spaces; it stands in parentheses.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(ticks / 100.0)
 }
