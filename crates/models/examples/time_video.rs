@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<()> {
     };
     let segmenter = Segmenter::load(&options.model, placement)?;
     let mut video = segmenter.video()?;
-    let side = u32::try_from(segmenter.network().image_size())?;
+    let side = u32::try_from(segmenter.side())?;
     let edge = f64::from(side);
     let prompts = [(
         ObjectId(0),
