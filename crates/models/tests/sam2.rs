@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::imaging;
 use spatial_reward_models::nn::weights::Placement;
-use spatial_reward_models::sam2::{FrameTrace, ObjectId, Prompt, Segmenter, Video};
+use spatial_reward_models::sam2::{FrameTrace, ObjectId, Prompt, Sam2, Segmenter, Video};
 use tch::{Device, Kind, Tensor};
 
 const SINGLE: Placement = Placement {
@@ -115,8 +115,7 @@ fn pixels_are_those_of_transformers_to_the_bit() {
 fn every_tensor_of_a_picture_is_that_of_transformers() {
     for case in CASES {
         // Given a checkpoint and what transformers computed with it
-        let segmenter = segmenter(case);
-        let network = segmenter.network();
+        let network = Sam2::load(&fixtures().join(case), SINGLE).unwrap();
         let golden = golden(case);
         let expected = |name: &str| &golden[name];
 

@@ -15,6 +15,10 @@ use crate::nn::weights::{Placement, Scope};
 /// What libtorch's own norms add to the variance.
 const EPS: f64 = 1e-5;
 
+/// Shares of queries in keys that are worked out together: 64 MB. Fewer, and the keys would be read once more for each few
+/// queries; more, and nothing would be gained.
+const SHARES_AT_ONCE: i64 = 16 << 20;
+
 /// What is remembered, token by token.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -192,20 +196,27 @@ impl RotaryAttention {
     /// As attention to `v_proj(tokens)`, but what is found is projected instead of what is sought in: shares add up to one,
     /// and memories are narrower than values.
     fn find_in_memory(&self, query: &Tensor, key: &Tensor, tokens: &Tensor) -> TchResult<Tensor> {
-        /// Queries that are looked at together: their shares stay near the core.
-        const CHUNK: i64 = 64;
         let (_, heads, length, width) = query.size4()?;
         let query = query.f_mul_scalar((width as f64).sqrt().recip())?;
         let tokens = tokens.f_squeeze_dim(0)?; // (K, WIDTH)
+        let (count, _) = tokens.size2()?;
+        let rows = (SHARES_AT_ONCE / count).clamp(1, length);
+        let options = (query.kind(), query.device());
+        let [scores, shares] = [(); 2].map(|()| Tensor::f_empty([rows, count], options));
+        let (scores, shares) = (scores?, shares?);
         let mut found = Vec::new();
         for head in 0..heads {
             let queries = query.f_select(1, head)?.f_squeeze_dim(0)?; // (L, D)
-            let keys = key.f_select(1, head)?.f_squeeze_dim(0)?.f_transpose(0, 1)?; // (D, K)
+            let keys = key.f_select(1, head)?.f_squeeze_dim(0)?; // (K, D)
+            let keys = keys.f_transpose(0, 1)?;
             let mut chunks = Vec::new();
-            for first in (0..length).step_by(CHUNK as usize) {
-                let queries = queries.f_narrow(0, first, CHUNK.min(length - first))?;
-                let shares = queries.f_matmul(&keys)?.f_softmax(-1, None)?; // (chunk, K)
-                chunks.push(shares.f_matmul(&tokens)?);
+            for first in (0..length).step_by(rows as usize) {
+                let rows = rows.min(length - first);
+                let (scores, shares) = (scores.f_narrow(0, 0, rows)?, shares.f_narrow(0, 0, rows)?);
+                let queries = queries.f_narrow(0, first, rows)?;
+                let scores = queries.f_mm_out(&scores, &keys)?; // (rows, K)
+                let shares = scores.f_internal_softmax_out(&shares, -1, false)?;
+                chunks.push(shares.f_mm(&tokens)?);
             }
             let found_in_head = Tensor::f_cat(&chunks, 0)?; // (L, WIDTH)
             found.push(

@@ -38,16 +38,13 @@ impl Segmenter {
         let network = Sam2::load(folder, placement)?;
         let processors = Processors::read(folder, network.image_size())?;
         Ok(Self {
-            loaded: Arc::new(Loaded {
-                network,
-                processors,
-            }),
+            loaded: Arc::new(Loaded::new(network, processors)),
         })
     }
 
-    /// The network alone, for comparison with another implementation.
-    pub fn network(&self) -> &Sam2 {
-        &self.loaded.network
+    /// Side of the pictures that the network sees, pixels.
+    pub fn side(&self) -> i64 {
+        self.loaded.network().image_size()
     }
 
     /// A picture's pixels as the network takes them: (1, 3, S, S), float32.
@@ -71,7 +68,7 @@ impl Segmenter {
         let boxes = processor.boxes(boxes, size)?;
         let best = self
             .loaded
-            .network
+            .network()
             .best_masks(&processor.pixels(picture)?, &boxes)?;
         let scores = best
             .scores

@@ -2,7 +2,7 @@
 //! any time. What is remembered is bounded.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::imaging::Mask;
@@ -39,8 +39,25 @@ pub struct Followed {
 /// A network and how it is given pictures.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) network: Sam2,
+    /// Tensors go from thread to thread, but are no two threads' at a time.
+    network: Mutex<Sam2>,
     pub(super) processors: Processors,
+}
+
+impl Loaded {
+    pub(super) fn new(network: Sam2, processors: Processors) -> Self {
+        let network = Mutex::new(network);
+        Self {
+            network,
+            processors,
+        }
+    }
+
+    /// The network, once nobody else computes with it.
+    pub(super) fn network(&self) -> MutexGuard<'_, Sam2> {
+        // It is not written to, so what a panic left behind is whole.
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A video that is looked at, with what is remembered of it.
@@ -63,7 +80,7 @@ struct Object {
 
 impl Video {
     pub(super) fn new(loaded: Arc<Loaded>, frames: Option<usize>) -> Result<Self> {
-        let reach = loaded.network.reach(frames)?;
+        let reach = loaded.network().reach(frames)?;
         Ok(Self {
             loaded,
             objects: Vec::new(),
@@ -127,7 +144,8 @@ impl Video {
         if self.objects.is_empty() {
             return Ok(Vec::new());
         }
-        let frame = loaded.network.frame(&processor.pixels(picture)?)?;
+        let network = loaded.network();
+        let frame = network.frame(&processor.pixels(picture)?)?;
         let mut found = Vec::with_capacity(self.objects.len());
         for object in &mut self.objects {
             // The last of several boxes of one object counts.

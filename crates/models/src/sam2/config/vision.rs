@@ -286,7 +286,7 @@ impl HieraConfig {
             return Some(format!("num_channels is {channels}, but must be 3"));
         }
         for (key, list) in lists {
-            if list.len() <= LEVELS - 1 || list.len() != self.blocks_per_stage.len() {
+            if list.len() < LEVELS || list.len() != self.blocks_per_stage.len() {
                 return Some(format!(
                     "{key} has {} entries, but all lists of stages must have as many, {LEVELS} or more",
                     list.len()
