@@ -94,7 +94,7 @@ impl Neck {
     pub(super) fn forward(&self, maps: Vec<Tensor>) -> TchResult<Vec<Tensor>> {
         let count = maps.len();
         let mut enlarged = Vec::new();
-        for (map, block) in maps.iter().zip(&self.feature_upsample) {
+        for (map, block) in maps.into_iter().zip(&self.feature_upsample) {
             enlarged.push(block.forward(&map)?);
         }
         let [whole, coarsest, finer @ ..] = enlarged.as_slice() else {
