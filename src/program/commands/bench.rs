@@ -11,13 +11,14 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use spatial_reward_core::question::Asked;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::whole_folder::Claim;
 use spatial_reward_offline::bench::answers::{self, Answer, Answers, Kept};
 use spatial_reward_offline::bench::score::{Scores, Told, score};
 use spatial_reward_offline::bench::table::Table;
 use spatial_reward_offline::bench::{self, Row, draw, html, reading};
 use spatial_reward_serve::Unanswered;
 
-use super::output::{check_free, print, print_json};
+use super::output::{print, print_json};
 use super::settings::{config_file, ready};
 use super::signals::stop_on_signal;
 use crate::program::cli::{Bench, Cli};
@@ -140,6 +141,8 @@ fn ask_and_score(
         .output
         .clone()
         .unwrap_or_else(|| default_output(path, &name));
+    // Two runs at once would ask everything twice.
+    let _claim = Claim::take(&output)?;
     let (kept, answers) = begin(options, &output, &run_of(&settings, read)?)?;
     let answers = ask(&settings, read, images, kept, answers, terminal)?;
     let Some(answers) = answers else {
@@ -187,7 +190,6 @@ fn run_of(settings: &Settings, read: &bench::Bench) -> anyhow::Result<Value> {
 
 /// The answers that are there, and the file that the others go into.
 fn begin(options: &Bench, output: &Path, run: &Value) -> anyhow::Result<(Kept, Answers)> {
-    check_free(output)?;
     fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
     let (about, file) = (output.join("run.json"), output.join("answers.jsonl"));
     let known: Option<Value> = fs::read(&about)

@@ -210,7 +210,7 @@ fn is_denied(reader: &Reader, start: usize) -> bool {
         .is_some_and(|before| reader.word(before) == Some("not"))
 }
 
-/// "12 o'clock is straight ahead", "facing 12 o'clock", "with 12 o'clock as the front", "[0]'s 12 o'clock".
+/// "12 o'clock is straight ahead", "facing 12 o'clock", "with 12 o'clock as the front", `[0]'s 12 o'clock`.
 fn is_reference(reader: &Reader, hour: &Hour) -> bool {
     let ahead = |word: &str| {
         matches!(

@@ -197,7 +197,7 @@ impl Reader<'_> {
         found
     }
 
-    /// Whether a region is what another is compared to: "than [1]", "to the left of [1]", "exceeds [1]".
+    /// Whether a region is what another is compared to: `than [1]`, `to the left of [1]`, `exceeds [1]`.
     pub(super) fn is_object(&self, at: usize) -> bool {
         let articles = (0..at).rev().take_while(|at| {
             matches!(
@@ -242,7 +242,7 @@ impl Reader<'_> {
         compares || side && self.word_before(at) != Some("between")
     }
 
-    /// "... is [0]", "...: [0]"
+    /// `... is [0]`, `...: [0]`
     fn is_named_by(&self, at: usize) -> bool {
         let before = at.checked_sub(1);
         let article = usize::from(self.word_before(at) == Some("the"));

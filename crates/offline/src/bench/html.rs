@@ -57,11 +57,11 @@ fn page(table: &Table, scores: &Scores, images: Option<&Path>, worst: usize) -> 
         count => format!(" {count} rows count nowhere, because their true answer cannot be read."),
     };
     let rows = table.rows;
-    let _ = write!(
+    let _ = writeln!(
         sections,
         "<p>Answers were read by rule, without a judge, and one that does not read is wrong. Intervals hold 95 of 100 \
          bootstrap resamples. A length is right from 0.75 to 1.25 of the true one, a direction within one hour; errors are \
-         over the answers that read.{left_out} Published figures: {SOURCE}, whose answers GPT-4 judged.</p>\n"
+         over the answers that read.{left_out} Published figures: {SOURCE}, whose answers GPT-4 judged.</p>"
     );
     sections += &worst_rows(scores, images, worst);
     format!(

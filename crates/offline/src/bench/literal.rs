@@ -145,11 +145,18 @@ impl<'a> Parser<'a> {
     fn escape(&mut self, text: &mut String) -> Result<(), String> {
         let escaped = self.rest().chars().next().ok_or("a text that is cut off")?;
         self.at += escaped.len_utf8();
+        let plain = match escaped {
+            'n' => Some('\n'),
+            't' => Some('\t'),
+            'r' => Some('\r'),
+            '\\' | '\'' | '"' | '/' => Some(escaped),
+            _ => None,
+        };
+        if let Some(plain) = plain {
+            text.push(plain);
+            return Ok(());
+        }
         let digits = match escaped {
-            'n' => return Ok(text.push('\n')),
-            't' => return Ok(text.push('\t')),
-            'r' => return Ok(text.push('\r')),
-            '\\' | '\'' | '"' | '/' => return Ok(text.push(escaped)),
             '\n' => return Ok(()),
             'x' => 2,
             'u' => 4,
