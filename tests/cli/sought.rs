@@ -243,15 +243,11 @@ fn what_is_not_clear_is_a_question_and_not_a_guess() {
         &by_words(seen(two.clone()), 0, &asked),
     );
     // then the question comes back with both places and the picture, and no bag is written
-    let Err(Error::Unfound {
-        unfound,
-        picture: Some(picture),
-        ..
-    }) = failed
-    else {
+    let Err(Error::Unfound(region)) = failed else {
         panic!("it is a question: {failed:?}");
     };
-    assert_eq!(unfound.finding, Finding::Ambiguous([two[0], two[1]]));
+    assert_eq!(region.unfound.finding, Finding::Ambiguous([two[0], two[1]]));
+    let picture = region.picture.unwrap();
     assert_eq!((picture.width, picture.height), (640, 480));
     assert!(!folder.join("asked").exists());
     // and who wants the best one gets it

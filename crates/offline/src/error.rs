@@ -4,10 +4,24 @@
 use std::path::PathBuf;
 
 use crate::role::Role;
-use spatial_reward_core::finding::Finding;
+use spatial_reward_core::finding::{Finding, Unfound};
+use spatial_reward_core::frame::ColorImage;
 
 /// What a fallible function of this crate gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A region that is named by words or by an example, and is not found.
+#[derive(Debug)]
+pub struct UnfoundRegion {
+    /// Whose region.
+    pub role: Role,
+    /// What is sought, and what there is in its place.
+    pub unfound: Unfound,
+    /// How many pictures were looked at.
+    pub pictures: usize,
+    /// The one that shows the question, if one decodes.
+    pub picture: Option<ColorImage>,
+}
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -120,17 +134,8 @@ pub enum Error {
     NotFollowed(#[from] spatial_reward_core::tracking::StartError),
 
     /// A region that is named by words or by an example is not to be seen, or not to be told from another thing.
-    #[error("the {object} is not found in the first {pictures} pictures: {unfound}", object = .role.key())]
-    Unfound {
-        /// Whose region.
-        role: Role,
-        /// What is sought, and what there is in its place.
-        unfound: spatial_reward_core::finding::Unfound,
-        /// How many pictures were looked at.
-        pictures: usize,
-        /// The one that shows the question, if one decodes.
-        picture: Option<spatial_reward_core::frame::ColorImage>,
-    },
+    #[error("the {} is not found in the first {} pictures: {}", .0.role.key(), .0.pictures, .0.unfound)]
+    Unfound(Box<UnfoundRegion>),
 
     /// A region's boxes are in space, in a coordinate frame that nothing joins to the image's.
     #[error(
@@ -400,9 +405,9 @@ impl Error {
                 Some(Remedy::NameTopics(vec![Role::Depth, Role::DepthCameraInfo]))
             }
             Self::NoFrame { role, .. } => Some(Remedy::NameFrame(*role)),
-            Self::Unfound { role, unfound, .. } => Some(Remedy::SayOtherwise {
-                role: *role,
-                is_question: matches!(unfound.finding, Finding::Ambiguous(_)),
+            Self::Unfound(region) => Some(Remedy::SayOtherwise {
+                role: region.role,
+                is_question: matches!(region.unfound.finding, Finding::Ambiguous(_)),
             }),
             Self::NoRows { remedy, .. } => remedy.clone(),
             Self::NotRegistered { .. } => Some(Remedy::Registration),

@@ -211,15 +211,10 @@ impl Run<'_> {
 
 /// Draw the two things between which words do not decide, beside the output that is not made.
 fn show_question(error: &OfflineError, target: &Path) -> Option<PathBuf> {
-    let OfflineError::Unfound {
-        role,
-        unfound,
-        picture: Some(picture),
-        ..
-    } = error
-    else {
+    let OfflineError::Unfound(region) = error else {
         return None;
     };
+    let (picture, unfound) = (region.picture.as_ref()?, &region.unfound);
     let Finding::Ambiguous(both) = unfound.finding else {
         return None;
     };
@@ -228,7 +223,7 @@ fn show_question(error: &OfflineError, target: &Path) -> Option<PathBuf> {
         bbox: candidate.bbox,
         score: candidate.score,
     });
-    let name = format!("{}_which_{}.png", name_of(target), role.key());
+    let name = format!("{}_which_{}.png", name_of(target), region.role.key());
     let file = target.with_file_name(name);
     let png = detections::png(picture, &drawn, std::slice::from_ref(&unfound.sought)).ok()?;
     match write_whole(&file, &png, true) {

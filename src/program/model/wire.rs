@@ -117,11 +117,16 @@ pub(crate) enum AskedOfRegions {
     End { video: u64 },
 }
 
+/// A box and a score.
+type CandidateBits = ([u64; 4], u64);
+/// A mask and a score.
+type SeenBits = (Option<Runs>, u64);
+
 /// What comes of it; nothing of an end.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum AnsweredOfRegions {
-    Found([Option<Vec<([u64; 4], u64)>>; 2]),
-    Seen([Option<(Option<Runs>, u64)>; 2]),
+    Found([Option<Vec<CandidateBits>>; 2]),
+    Seen([Option<SeenBits>; 2]),
     Failed(String),
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::bag::{Bag, Walk};
 use super::way::Way;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UnfoundRegion};
 use crate::role::Role;
 use spatial_reward_core::finding::{Candidate, Finder, Finding, clearest};
 use spatial_reward_core::following::{Both, Sight};
@@ -69,11 +69,13 @@ impl<'a> Seeker<'a> {
             // Without a picture that decodes there is nothing to see.
             let (at, finding) = clearest(findings).unwrap_or((0, Finding::Nothing(None)));
             let clear = self.finder.clear(sought, finding);
-            let found = clear.map_err(|unfound| Error::Unfound {
-                role: ROLES[region],
-                unfound,
-                pictures: seen.len(),
-                picture: seen.get(at).map(|seen| seen.picture.clone()),
+            let found = clear.map_err(|unfound| {
+                Error::Unfound(Box::new(UnfoundRegion {
+                    role: ROLES[region],
+                    unfound,
+                    pictures: seen.len(),
+                    picture: seen.get(at).map(|seen| seen.picture.clone()),
+                }))
             })?;
             let index = seen.get(at).map_or(0, |seen| seen.index);
             self.take(regions, region, index, found);
