@@ -285,9 +285,20 @@ fn every_tensor_of_a_video_is_that_of_transformers() {
                     &memory,
                     &of("video.maskmem_features"),
                 );
+                if frame == 0 {
+                    // Nothing but the rounding of memories is between the two.
+                    let expected = of("video.maskmem_features");
+                    let differ = memory.to_kind(Kind::Float).ne_tensor(&expected);
+                    let share = differ
+                        .to_kind(Kind::Float)
+                        .mean(Kind::Float)
+                        .double_value(&[]);
+                    println!("{}: {share:.1e} of the numbers differ", named("memory"));
+                    assert!(share < 1e-2, "{}: {share}", named("memory"));
+                }
                 let score = golden["video.object_scores"].double_value(&index);
                 assert!(
-                    (trace.object_score - score).abs() < THROUGH_MEMORY * 3.0,
+                    (trace.object_score - score).abs() < THROUGH_MEMORY,
                     "{}",
                     named("object score")
                 );
@@ -365,7 +376,7 @@ fn a_stream_is_corrected_and_joined_as_in_transformers() {
                 );
                 let score = scores.double_value(&[index as i64]);
                 assert!(
-                    (trace.object_score - score).abs() < THROUGH_MEMORY * 3.0,
+                    (trace.object_score - score).abs() < THROUGH_MEMORY,
                     "{name}"
                 );
             }

@@ -3,12 +3,14 @@
 //!
 //! In transformers 5.24.0: models/sam2/configuration_sam2.py and models/sam2_video/configuration_sam2_video.py.
 
+mod check;
 mod file;
 mod heads;
 mod memory;
 mod vision;
 
-pub(super) use file::{Activation, Sam2Config};
+pub(super) use check::Activation;
+pub(super) use file::Sam2Config;
 pub(super) use heads::{MaskDecoderConfig, PromptEncoderConfig};
 pub(super) use memory::MemoryConfig;
 pub(super) use vision::{BlockConfig, HieraConfig, VisionConfig};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::file::{Activation, no_size, square_side, uneven, unknown_activation};
+use super::check::{Activation, no_size, square_side, uneven, unknown_activation};
 
 /// `prompt_encoder_config`
 #[derive(Debug, Clone, Deserialize)]

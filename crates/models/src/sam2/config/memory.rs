@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::file::{Activation, no_size, same, square_side, uneven, unknown_activation};
+use super::check::{Activation, no_size, same, square_side, uneven, unknown_activation};
 
 /// Those keys.
 #[derive(Debug, Clone, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::file::{Activation, no_size, square_side, uneven, unknown_activation};
+use super::check::{Activation, no_size, square_side, uneven, unknown_activation};
 
 /// Levels that the decoder reads: the coarsest is decoded, two finer ones sharpen its masks.
 const LEVELS: usize = 3;
