@@ -3,6 +3,7 @@
 mod ask;
 mod calibrate;
 mod dataset;
+mod dataset_photos;
 mod discover;
 mod estimate;
 mod evaluate;

@@ -29,6 +29,80 @@ impl Rle {
     }
 }
 
+impl Rle {
+    /// The mask: row by row, 1 inside.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn decode(&self) -> Result<Vec<u8>, String> {
+        decoded(self.size, &numbers(&self.counts)?)
+    }
+}
+
+/// The mask of runs that are not coded: row by row, 1 inside.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn decoded([height, width]: [u32; 2], runs: &[i64]) -> Result<Vec<u8>, String> {
+    let (width, height) = (width as usize, height as usize);
+    let pixels = width.checked_mul(height).ok_or("the mask is too large")?;
+    let mut total = 0_usize;
+    for run in runs {
+        let run = usize::try_from(*run).map_err(|_| "a run of the mask is negative")?;
+        total = total.checked_add(run).ok_or("the mask's runs are too long")?;
+    }
+    if total != pixels {
+        return Err(format!(
+            "the mask's runs are {total} pixels long, and its size is {width}x{height}"
+        ));
+    }
+    let mut mask = vec![0; pixels];
+    let mut at = 0;
+    for (index, run) in runs.iter().enumerate() {
+        let end = at + *run as usize;
+        if index % 2 == 1 {
+            for pixel in at..end {
+                let (column, row) = (pixel / height, pixel % height);
+                if let Some(inside) = mask.get_mut(row * width + column) {
+                    *inside = 1;
+                }
+            }
+        }
+        at = end;
+    }
+    Ok(mask)
+}
+
+/// The runs' lengths of coded ones.
+fn numbers(counts: &str) -> Result<Vec<i64>, String> {
+    let wrong = || "the mask's counts are no run lengths of COCO's form".to_owned();
+    let mut runs: Vec<i64> = Vec::new();
+    let (mut number, mut shift) = (0_i64, 0_u32);
+    for byte in counts.bytes() {
+        let bits = byte.checked_sub(48).filter(|bits| *bits < 64).ok_or_else(wrong)?;
+        if shift > 50 {
+            return Err(wrong());
+        }
+        number |= i64::from(bits & 0x1f) << shift;
+        shift += 5;
+        if bits & 0x20 == 0 {
+            if bits & 0x10 != 0 {
+                number -= 1 << shift;
+            }
+            let before = match runs.len() > 2 {
+                true => runs.get(runs.len() - 2).copied().unwrap_or(0),
+                false => 0,
+            };
+            runs.push(number + before);
+            (number, shift) = (0, 0);
+        }
+    }
+    match shift {
+        0 => Ok(runs),
+        _ => Err(wrong()),
+    }
+}
+
 /// Lengths of the runs outside and inside, in turn, down the columns from the left.
 fn runs(width: usize, height: usize, inside: impl Fn(usize) -> bool) -> Vec<i64> {
     let mut runs = Vec::new();
@@ -93,6 +167,23 @@ mod tests {
             "Sk4?V36J6L2M4M2M4M2N2N2N2O0O2N2O0O2N2O000O2O000O2O0000000000000000000000000001N10001N\
              10001N2N101N2N101N2N2N2N3L3N3L3N4J6Jho6"
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nonsense_is_refused() {
+        let mut random = spatial_reward_core::random::Random(3);
+        for density in [0, 5, 50, 95, 100] {
+            // Given masks of all densities
+            let mask: Vec<u8> = (0..37 * 23).map(|_| u8::from(random.below(100) < density)).collect();
+            // When they are written and read
+            let rle = Rle::encode(37, 23, |index| mask[index] == 1);
+            // Then they are the same
+            assert_eq!(rle.decode().unwrap(), mask);
+        }
+        for wrong in ["", "73", "7330:", "\u{1}", "oooooooooooooooo0"] {
+            let (size, counts) = ([6, 5], wrong.to_owned());
+            assert!(Rle { size, counts }.decode().is_err(), "{wrong}");
+        }
     }
 
     #[test]
