@@ -107,6 +107,8 @@ mod tests {
             let optical = canonical.optical(point);
             assert!((optical - Point::new(-point.x as f32, -point.y as f32, 2.0)).norm() < 1e-6);
         }
-        assert_eq!(canonical.ground_m(), -1.0);
+        // And the ground is the lowest of what is near
+        let depth = DepthImage::new(2, 2, vec![2.0, f32::NAN, 1.0, f32::NAN]);
+        assert_eq!(Canonical::new(&depth, &intrinsics, &axes).ground_m(), -0.5);
     }
 }

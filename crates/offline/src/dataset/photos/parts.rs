@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::dataset::tally::Tally;
 use crate::error::{Error, Result};
@@ -22,13 +21,13 @@ const RUN: &str = "run.json";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Done {
     /// A line of `dataset.jsonl`.
-    pub row: Option<Value>,
+    pub row: Option<String>,
     /// A row of `published.json`.
-    pub published: Option<Value>,
+    pub published: Option<String>,
     /// A line of `scenes.jsonl`.
-    pub scene: Option<Value>,
+    pub scene: Option<String>,
     /// A line of `errors.jsonl`.
-    pub error: Option<Value>,
+    pub error: Option<String>,
     /// Its counts.
     pub tally: Tally,
 }

@@ -15,6 +15,8 @@ const MAX_BEND: f32 = 0.02;
 const TRIES: usize = 240;
 /// Normals within this angle of a direction lie along it, or square to it.
 const NEAR_DEGREES: f32 = 5.0;
+/// Directions nearer to each other are tried once.
+const SAME_DEGREES: f32 = 3.0;
 /// Up is at most so far from the picture's own.
 const MAX_TILT_DEGREES: f32 = 65.0;
 /// How fast belief falls with the angle between up and the picture's own.
@@ -59,7 +61,13 @@ pub(super) fn estimated(depth: &DepthImage, intrinsics: &Intrinsics) -> Option<U
         return None;
     }
     let mut tried: Vec<(Point, Score)> = Vec::new();
+    let mut begun: Vec<Point> = Vec::new();
+    let same = SAME_DEGREES.to_radians().cos();
     for direction in directions(&places) {
+        if begun.iter().any(|known| known.dot(&direction) > same) {
+            continue;
+        }
+        begun.push(direction);
         let direction = refined(direction, &places);
         if tilt_cos(&direction) > MAX_TILT_DEGREES.to_radians().cos() {
             tried.push((direction, score(&direction, &places)));

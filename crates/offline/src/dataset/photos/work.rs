@@ -7,7 +7,8 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage, imageops};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::geometry::Point;
@@ -88,7 +89,7 @@ impl Workshop<'_> {
                     "reason": problem.reason,
                     "file": problem.file.to_string_lossy(),
                     "why": problem.why,
-                }));
+                }).to_string());
             }
         }
         Ok(done)
@@ -141,7 +142,7 @@ impl Workshop<'_> {
         let mut random = Random(self.seed_of(&listed.name));
         let mut regions = Vec::new();
         for object in objects {
-            match self.region(object, &canonical, &axes, &mut random) {
+            match self.region(object, &canonical, &mut random) {
                 Ok(region) => regions.push(region),
                 Err(reason) => done.tally.skip_region(reason),
             }
@@ -182,7 +183,6 @@ impl Workshop<'_> {
         &self,
         object: Object,
         canonical: &Canonical<'_>,
-        axes: &Axes,
         random: &mut Random,
     ) -> std::result::Result<Region, &'static str> {
         let photos = self.photos;
@@ -207,7 +207,6 @@ impl Workshop<'_> {
         let mask = &object.found.mask;
         let is_inside = |index: usize| mask.data.get(index).is_some_and(|pixel| *pixel != 0);
         let optical = points.iter().map(|point| canonical.optical(point));
-        debug_assert!((axes.up.norm() - 1.0).abs() < 1e-3);
         Ok(Region {
             rle: Rle::encode(mask.width, mask.height, is_inside),
             cloud: Cloud::of(optical.collect()),
@@ -260,7 +259,9 @@ impl Workshop<'_> {
         tally.regions = regions.len() as u64;
         tally.rows_without_depth = u64::from(depth.is_none());
         turns.iter().for_each(|turn| tally.ask(turn.category.name()));
-        done.published = Some(published(name, regions, turns, depth.is_some()));
+        let worded = |error: serde_json::Error| cannot(error.to_string());
+        let published = Published::new(name, regions, turns, depth.is_some());
+        done.published = Some(serde_json::to_string(&published).map_err(worded)?);
         let intrinsics = &photo.intrinsics;
         let row = Row {
             conversations: conversations(turns, depth.is_some()),
@@ -280,8 +281,7 @@ impl Workshop<'_> {
             mentions: turns.iter().map(|turn| turn.mentions.clone()).collect(),
             categories: turns.iter().map(|turn| turn.category.name()).collect(),
         };
-        let row = serde_json::to_value(&row).map_err(|error| cannot(error.to_string()))?;
-        done.row = Some(row);
+        done.row = Some(serde_json::to_string(&row).map_err(worded)?);
         Ok(())
     }
 }
@@ -300,19 +300,30 @@ fn resized_file(original: &[u8], color: &ColorImage) -> Vec<u8> {
 }
 
 /// The row in the form of the published file: boxes and masks once for each mention, in order.
-fn published(name: &str, regions: &[Region], turns: &[Turn], has_depth: bool) -> Value {
-    let mentioned = || turns.iter().flat_map(|turn| &turn.mentions).filter_map(|at| regions.get(*at));
-    let said: Vec<Message> = conversations(turns, has_depth);
-    json!({
-        "filename": name,
-        "conversations": said,
-        "bbox": mentioned().map(corners).collect::<Vec<_>>(),
-        "rle": mentioned().map(|region| &region.rle).collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+struct Published<'a> {
+    /// Without an ending.
+    filename: &'a str,
+    conversations: Vec<Message>,
+    bbox: Vec<[f64; 4]>,
+    rle: Vec<&'a Rle>,
+}
+
+impl<'a> Published<'a> {
+    fn new(name: &'a str, regions: &'a [Region], turns: &[Turn], has_depth: bool) -> Self {
+        let mentions = turns.iter().flat_map(|turn| &turn.mentions);
+        let mentioned: Vec<&Region> = mentions.filter_map(|at| regions.get(*at)).collect();
+        Self {
+            filename: name,
+            conversations: conversations(turns, has_depth),
+            bbox: mentioned.iter().map(|region| corners(region)).collect(),
+            rle: mentioned.iter().map(|region| &region.rle).collect(),
+        }
+    }
 }
 
 /// What the original's pipeline says of a picture, before anything is asked.
-fn scene_line(listed: &Listed, regions: &[Region], up: Option<KnownUp>, ground_m: f64) -> Value {
+fn scene_line(listed: &Listed, regions: &[Region], up: Option<KnownUp>, ground_m: f64) -> String {
     let ground = Point3::new(0.0, ground_m, 0.0);
     let placed = |point: Point3| <[f64; 3]>::from(point - ground);
     let of = |(number, region): (usize, &Region)| {
@@ -343,6 +354,7 @@ fn scene_line(listed: &Listed, regions: &[Region], up: Option<KnownUp>, ground_m
         "up_confidence": up.map(|up| up.confidence),
         "detections": regions.iter().enumerate().map(of).collect::<Vec<_>>(),
     })
+    .to_string()
 }
 
 fn corners(region: &Region) -> [f64; 4] {
