@@ -398,7 +398,9 @@ impl Error {
             }
             Self::RegionsSyntax { .. } => Some(Remedy::OtherRegionsFile),
             Self::TooLong { .. } => Some(Remedy::TypeBoxes),
-            Self::OtherSettings { .. } | Self::OtherRun { .. } => Some(Remedy::ReplaceOutput { resume: false }),
+            Self::OtherSettings { .. } | Self::OtherRun { .. } => {
+                Some(Remedy::ReplaceOutput { resume: false })
+            }
             Self::OutputExists { can_resume, .. } => Some(Remedy::ReplaceOutput {
                 resume: *can_resume,
             }),

@@ -71,8 +71,13 @@ fn in_words(report: &PhotosReport, request: &PhotosRequest<'_>) -> String {
         ("regions left out", &counts.skipped_regions),
     ] {
         if !counts.is_empty() {
-            let items = counts.iter().map(|(reason, count)| format!("{reason} {count}"));
-            lines.push(format!("  {what}: {}", items.collect::<Vec<_>>().join(", ")));
+            let items = counts
+                .iter()
+                .map(|(reason, count)| format!("{reason} {count}"));
+            lines.push(format!(
+                "  {what}: {}",
+                items.collect::<Vec<_>>().join(", ")
+            ));
         }
     }
     if counts.rows_without_gravity > 0 {
@@ -82,7 +87,10 @@ fn in_words(report: &PhotosReport, request: &PhotosRequest<'_>) -> String {
         ));
     }
     if report.errors > 0 {
-        lines.push(format!("  {} photos could not be used: errors.jsonl says why", report.errors));
+        lines.push(format!(
+            "  {} photos could not be used: errors.jsonl says why",
+            report.errors
+        ));
     }
     lines.join("\n")
 }

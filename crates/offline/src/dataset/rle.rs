@@ -49,7 +49,9 @@ pub(crate) fn decoded([height, width]: [u32; 2], runs: &[i64]) -> Result<Vec<u8>
     let mut total = 0_usize;
     for run in runs {
         let run = usize::try_from(*run).map_err(|_| "a run of the mask is negative")?;
-        total = total.checked_add(run).ok_or("the mask's runs are too long")?;
+        total = total
+            .checked_add(run)
+            .ok_or("the mask's runs are too long")?;
     }
     if total != pixels {
         return Err(format!(
@@ -79,7 +81,10 @@ fn numbers(counts: &str) -> Result<Vec<i64>, String> {
     let mut runs: Vec<i64> = Vec::new();
     let (mut number, mut shift) = (0_i64, 0_u32);
     for byte in counts.bytes() {
-        let bits = byte.checked_sub(48).filter(|bits| *bits < 64).ok_or_else(wrong)?;
+        let bits = byte
+            .checked_sub(48)
+            .filter(|bits| *bits < 64)
+            .ok_or_else(wrong)?;
         if shift > 50 {
             return Err(wrong());
         }
@@ -174,7 +179,9 @@ mod tests {
         let mut random = spatial_reward_core::random::Random(3);
         for density in [0, 5, 50, 95, 100] {
             // Given masks of all densities
-            let mask: Vec<u8> = (0..37 * 23).map(|_| u8::from(random.below(100) < density)).collect();
+            let mask: Vec<u8> = (0..37 * 23)
+                .map(|_| u8::from(random.below(100) < density))
+                .collect();
             // When they are written and read
             let rle = Rle::encode(37, 23, |index| mask[index] == 1);
             // Then they are the same

@@ -126,7 +126,10 @@ fn finished(target: &Path) -> Option<PhotosReport> {
 fn of_shard(request: &PhotosRequest<'_>) -> Result<Vec<Listed>> {
     let (part, of) = request.shard.unwrap_or((1, 1));
     let every = request.every.max(1) as usize;
-    let taken = listed(request.sources)?.into_iter().step_by(every).enumerate();
+    let taken = listed(request.sources)?
+        .into_iter()
+        .step_by(every)
+        .enumerate();
     let taken = taken.filter(|(at, _)| at % of.max(1) == part - 1);
     Ok(taken.map(|(_, photo)| photo).collect())
 }
@@ -202,9 +205,10 @@ fn work(
         Ok(())
     };
     thread::scope(|scope| {
-        let mut ordered = Ordered::start(scope, request.jobs, |(number, photo): (usize, &Listed)| {
-            Ok((number, workshop.work(photo)?))
-        });
+        let mut ordered =
+            Ordered::start(scope, request.jobs, |(number, photo): (usize, &Listed)| {
+                Ok((number, workshop.work(photo)?))
+            });
         for (number, photo) in photos.iter().enumerate() {
             if request.stop.load(Ordering::Relaxed) {
                 return Err(Error::Paused {
@@ -220,7 +224,12 @@ fn work(
 }
 
 /// The files of the data set, from all parts in order.
-fn join(request: &PhotosRequest<'_>, folder: &Path, parts: &Parts, photos: usize) -> Result<PhotosReport> {
+fn join(
+    request: &PhotosRequest<'_>,
+    folder: &Path,
+    parts: &Parts,
+    photos: usize,
+) -> Result<PhotosReport> {
     let mut lines = Lines::create(folder)?;
     let (mut counts, mut errors) = (Tally::default(), 0);
     for part in 0..photos.div_ceil(PHOTOS) {
@@ -232,10 +241,17 @@ fn join(request: &PhotosRequest<'_>, folder: &Path, parts: &Parts, photos: usize
     }
     lines.finish()?;
     if counts.rows == 0 {
-        let reasons = counts.skipped_frames.iter().map(|(reason, count)| format!("{reason} {count}"));
+        let reasons = counts
+            .skipped_frames
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"));
         let reasons = reasons.collect::<Vec<_>>().join(", ");
         let first = fs::read_to_string(folder.join(ERRORS)).unwrap_or_default();
-        let first = first.lines().next().map(|line| format!(". The first error: {line}")).unwrap_or_default();
+        let first = first
+            .lines()
+            .next()
+            .map(|line| format!(". The first error: {line}"))
+            .unwrap_or_default();
         // Nothing of it is worth going on from.
         fs::remove_dir_all(folder).map_err(|error| Error::output(folder, error))?;
         return Err(Error::NoRows {
@@ -244,7 +260,8 @@ fn join(request: &PhotosRequest<'_>, folder: &Path, parts: &Parts, photos: usize
             remedy: None,
         });
     }
-    let photos = serde_json::to_value(&request.settings.photos).map_err(|e| Error::output(folder, e))?;
+    let photos =
+        serde_json::to_value(&request.settings.photos).map_err(|e| Error::output(folder, e))?;
     let report = PhotosReport {
         crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         command: request.command.to_owned(),
@@ -257,7 +274,8 @@ fn join(request: &PhotosRequest<'_>, folder: &Path, parts: &Parts, photos: usize
         errors,
     };
     let path = folder.join(PROVENANCE);
-    let text = serde_json::to_string_pretty(&report).map_err(|error| Error::output(&path, error))?;
+    let text =
+        serde_json::to_string_pretty(&report).map_err(|error| Error::output(&path, error))?;
     fs::write(&path, text + "\n").map_err(|error| Error::output(&path, error))?;
     Ok(report)
 }
@@ -301,7 +319,11 @@ impl Lines {
             }
         }
         if let Some(row) = &done.published {
-            let before = if self.published_rows == 0 { "[\n" } else { ",\n" };
+            let before = if self.published_rows == 0 {
+                "[\n"
+            } else {
+                ",\n"
+            };
             write!(self.published, "{before}{row}").map_err(cannot)?;
             self.published_rows += 1;
         }
@@ -309,11 +331,22 @@ impl Lines {
     }
 
     fn finish(mut self) -> Result<()> {
-        let end = if self.published_rows == 0 { "[]\n" } else { "\n]\n" };
+        let end = if self.published_rows == 0 {
+            "[]\n"
+        } else {
+            "\n]\n"
+        };
         let ended = self.published.write_all(end.as_bytes());
-        let files = [&mut self.rows, &mut self.scenes, &mut self.errors, &mut self.published];
+        let files = [
+            &mut self.rows,
+            &mut self.scenes,
+            &mut self.errors,
+            &mut self.published,
+        ];
         let flushed = files.into_iter().try_for_each(Write::flush);
-        ended.and(flushed).map_err(|error| Error::output(&self.folder, error))
+        ended
+            .and(flushed)
+            .map_err(|error| Error::output(&self.folder, error))
     }
 }
 

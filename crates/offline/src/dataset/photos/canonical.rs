@@ -34,7 +34,9 @@ impl<'a> Canonical<'a> {
     pub(super) fn of_mask(&self, mask: &Mask) -> Vec<Point3> {
         let width = mask.width as usize;
         let inside = (0..).zip(&mask.data).filter(|(_, pixel)| **pixel != 0);
-        inside.filter_map(|(index, _)| self.point(index % width, index / width)).collect()
+        inside
+            .filter_map(|(index, _)| self.point(index % width, index / width))
+            .collect()
     }
 
     /// The point behind a pixel of the photo.
@@ -51,10 +53,15 @@ impl<'a> Canonical<'a> {
 
     /// How high the ground is: the lowest point of the nearer half of all; 0 where there is no depth.
     pub(super) fn ground_m(&self) -> f64 {
-        let (columns, rows) = (self.intrinsics.width as usize, self.intrinsics.height as usize);
+        let (columns, rows) = (
+            self.intrinsics.width as usize,
+            self.intrinsics.height as usize,
+        );
         let pixels = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
-        let mut points: Vec<[f64; 2]> =
-            pixels.filter_map(|(column, row)| self.point(column, row)).map(|p| [p.z, p.y]).collect();
+        let mut points: Vec<[f64; 2]> = pixels
+            .filter_map(|(column, row)| self.point(column, row))
+            .map(|p| [p.z, p.y])
+            .collect();
         let half = points.len() / 2;
         if half > 0 {
             points.select_nth_unstable_by(half, |a, b| a[0].total_cmp(&b[0]));

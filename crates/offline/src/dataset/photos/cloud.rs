@@ -49,9 +49,15 @@ impl Steps {
     pub(super) fn cleaned(&self, points: &[Point3]) -> Vec<Point3> {
         let voxel_m = self.voxel_m(points);
         let kept = without_strays(points, self.neighbours, self.ratio);
-        let kept: Vec<Point3> = kept.into_iter().filter_map(|at| points.get(at).copied()).collect();
+        let kept: Vec<Point3> = kept
+            .into_iter()
+            .filter_map(|at| points.get(at).copied())
+            .collect();
         let sampled = voxels(&kept, voxel_m);
-        largest_cluster(&sampled, &clusters(&sampled, self.cluster_m, self.cluster_points))
+        largest_cluster(
+            &sampled,
+            &clusters(&sampled, self.cluster_m, self.cluster_points),
+        )
     }
 
     /// The side of a voxel for a cloud.
@@ -64,7 +70,10 @@ impl Steps {
 fn size_m(points: &[Point3]) -> f64 {
     let count = points.len().max(1) as f64;
     let mean = points.iter().sum::<Point3>() / count;
-    let squared: f64 = points.iter().map(|point| (point - mean).norm_squared()).sum();
+    let squared: f64 = points
+        .iter()
+        .map(|point| (point - mean).norm_squared())
+        .sum();
     (squared / count).sqrt() * 3.0 + 1e-6
 }
 
@@ -82,7 +91,11 @@ pub(super) fn without_strays(points: &[Point3], neighbours: usize, ratio: f64) -
     let squared: f64 = valid.map(|of_one| (of_one - mean).powi(2)).sum();
     let deviation = (squared / means.len().saturating_sub(1).max(1) as f64).sqrt();
     let most = mean + ratio * deviation;
-    let is_kept = |at: &usize| means.get(*at).is_some_and(|mean| *mean > 0.0 && *mean < most);
+    let is_kept = |at: &usize| {
+        means
+            .get(*at)
+            .is_some_and(|mean| *mean > 0.0 && *mean < most)
+    };
     (0..points.len()).filter(is_kept).collect()
 }
 
@@ -138,10 +151,15 @@ pub(super) fn largest_cluster(points: &[Point3], labels: &[Option<usize>]) -> Ve
             counts.entry(*label).or_insert((0, at)).0 += 1;
         }
     }
-    let most = counts.into_iter().min_by_key(|(_, (count, first))| (usize::MAX - count, *first));
+    let most = counts
+        .into_iter()
+        .min_by_key(|(_, (count, first))| (usize::MAX - count, *first));
     match most {
         Some((label, (count, _))) if count >= LEAST_CLUSTER => {
-            let of_it = points.iter().zip(labels).filter(|(_, own)| **own == Some(label));
+            let of_it = points
+                .iter()
+                .zip(labels)
+                .filter(|(_, own)| **own == Some(label));
             of_it.map(|(point, _)| *point).collect()
         }
         _ => points.to_vec(),
@@ -198,10 +216,15 @@ impl TurnedBox {
     /// `None` where all points lie in a plane.
     pub(super) fn around(points: &[Point3]) -> Option<Self> {
         let corners = hull_corners(points)?;
-        let corners: Vec<Point3> = corners.into_iter().filter_map(|at| points.get(at).copied()).collect();
+        let corners: Vec<Point3> = corners
+            .into_iter()
+            .filter_map(|at| points.get(at).copied())
+            .collect();
         let count = corners.len() as f64;
         let mean = corners.iter().sum::<Point3>() / count;
-        let products = corners.iter().map(|point| (point - mean) * (point - mean).transpose());
+        let products = corners
+            .iter()
+            .map(|point| (point - mean) * (point - mean).transpose());
         let covariance = products.sum::<Matrix3<f64>>() / count;
         let eigen = SymmetricEigen::new(covariance);
         let mut order = [0, 1, 2];
@@ -272,7 +295,10 @@ mod tests {
         for golden in goldens {
             // Given a cloud
             let (name, cloud, steps) = (&golden.name, points(&golden.points), steps());
-            assert!((steps.voxel_m(&cloud) - golden.voxel_m).abs() < 1e-12, "{name}");
+            assert!(
+                (steps.voxel_m(&cloud) - golden.voxel_m).abs() < 1e-12,
+                "{name}"
+            );
             // When its strays are taken away, then the same points stay
             let kept = without_strays(&cloud, steps.neighbours, steps.ratio);
             assert_eq!(kept, golden.kept, "{name}");
@@ -287,14 +313,23 @@ mod tests {
             }
             // When clusters are looked for, then each point has the same
             let labels = clusters(&expected, steps.cluster_m, steps.cluster_points);
-            let known = golden.labels.iter().map(|label| usize::try_from(*label).ok());
+            let known = golden
+                .labels
+                .iter()
+                .map(|label| usize::try_from(*label).ok());
             assert_eq!(labels, known.collect::<Vec<_>>(), "{name}");
             let largest = largest_cluster(&expected, &labels);
             assert_eq!(largest.len(), golden.largest, "{name}");
             // When all steps are taken one after the other, then the box is the same
             let bounds = LevelBounds::around(&steps.cleaned(&cloud)).unwrap();
-            let (min, max) = (Point3::from(golden.level.min), Point3::from(golden.level.max));
-            assert!((bounds.min - min).norm() + (bounds.max - max).norm() < 1e-12, "{name}");
+            let (min, max) = (
+                Point3::from(golden.level.min),
+                Point3::from(golden.level.max),
+            );
+            assert!(
+                (bounds.min - min).norm() + (bounds.max - max).norm() < 1e-12,
+                "{name}"
+            );
         }
     }
 
@@ -316,7 +351,11 @@ mod tests {
             // An axis may point either way.
             for (column, axis) in found.rotation.column_iter().enumerate() {
                 let theirs = Point3::from_fn(|row, _| expected.rotation[row][column]);
-                assert!((axis.dot(&theirs).abs() - 1.0).abs() < 1e-9, "{}", golden.name);
+                assert!(
+                    (axis.dot(&theirs).abs() - 1.0).abs() < 1e-9,
+                    "{}",
+                    golden.name
+                );
             }
         }
         assert!(compared > 3);

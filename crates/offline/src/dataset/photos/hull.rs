@@ -38,7 +38,10 @@ impl Face {
 /// The numbers of the points that are corners of the hull, ascending; `None` where all lie in a plane.
 pub(super) fn hull_corners(points: &[Vector3<f64>]) -> Option<Vec<usize>> {
     let first = points.first()?;
-    let size = points.iter().map(|p| (p - first).norm()).fold(0.0, f64::max);
+    let size = points
+        .iter()
+        .map(|p| (p - first).norm())
+        .fold(0.0, f64::max);
     let least = FLAT * size;
     let mut faces = tetrahedron(points, least)?;
     for (number, point) in points.iter().enumerate() {
@@ -67,7 +70,10 @@ fn corners_of(faces: &[Face]) -> Vec<usize> {
     for face in faces.iter().filter(|face| face.normal != Vector3::zeros()) {
         for corner in face.corners {
             let known = planes.entry(corner).or_default();
-            if !known.iter().any(|normal| (normal - face.normal).norm() < SAME_PLANE) {
+            if !known
+                .iter()
+                .any(|normal| (normal - face.normal).norm() < SAME_PLANE)
+            {
                 known.push(face.normal);
             }
         }
@@ -95,7 +101,10 @@ fn tetrahedron(points: &[Vector3<f64>], least: f64) -> Option<Vec<Face>> {
         false => [a, b, c],
     };
     let corners = [[a, b, c], [a, d, b], [b, d, c], [c, d, a]];
-    corners.map(|corners| Face::new(points, corners)).into_iter().collect()
+    corners
+        .map(|corners| Face::new(points, corners))
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl KdTree {
             return;
         }
         let middle = low.midpoint(high);
-        let (Some((point, _)), Some(axis)) = (self.points.get(middle), self.axes.get(middle)) else {
+        let (Some((point, _)), Some(axis)) = (self.points.get(middle), self.axes.get(middle))
+        else {
             return;
         };
         let axis = usize::from(*axis);

@@ -23,14 +23,18 @@ pub fn has_photos(path: &Path) -> bool {
         false => is_photo(path),
         true => {
             let mut found = Vec::new();
-            walk(path, &mut found).is_ok() && !found.is_empty() && !path.join("metadata.yaml").is_file()
+            walk(path, &mut found).is_ok()
+                && !found.is_empty()
+                && !path.join("metadata.yaml").is_file()
         }
     }
 }
 
 /// A picture by its ending, and not one that lies beside a photo.
 fn is_photo(path: &Path) -> bool {
-    let ending = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+    let ending = path
+        .extension()
+        .map(|it| it.to_string_lossy().to_lowercase());
     let stem = path.file_stem().map(|it| it.to_string_lossy().into_owned());
     let is_picture = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()));
     is_picture && stem.is_some_and(|stem| !stem.ends_with(".depth") && !stem.starts_with('.'))
@@ -51,7 +55,11 @@ pub(super) fn listed(sources: &[PathBuf]) -> Result<Vec<Listed>> {
         }
         paths.sort();
         for path in paths {
-            let base = if source.is_dir() { source.as_path() } else { path.parent().unwrap_or(&path) };
+            let base = if source.is_dir() {
+                source.as_path()
+            } else {
+                path.parent().unwrap_or(&path)
+            };
             let relative = path.strip_prefix(base).unwrap_or(&path).with_extension("");
             let parts = relative.iter().map(|part| part.to_string_lossy());
             let name = parts.collect::<Vec<_>>().join("_");
@@ -91,7 +99,14 @@ mod tests {
         // Given photos in folders, two of one stem, and what lies beside them
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("day")).unwrap();
-        for name in ["b.JPG", "a.png", "a.jpg", "a.depth.png", "a.regions.json", "day/a.jpeg"] {
+        for name in [
+            "b.JPG",
+            "a.png",
+            "a.jpg",
+            "a.depth.png",
+            "a.regions.json",
+            "day/a.jpeg",
+        ] {
             fs::write(folder.path().join(name), b"").unwrap();
         }
         // When they are listed

@@ -25,7 +25,9 @@ impl Floats {
         let kind = kind.trim_matches(['\'', '"', ' ']);
         let by_columns = value(header, "fortran_order").is_some_and(|it| it.trim() == "True");
         let (height, width) = shape(header)?;
-        let count = (width as usize).checked_mul(height as usize).ok_or("it is too large")?;
+        let count = (width as usize)
+            .checked_mul(height as usize)
+            .ok_or("it is too large")?;
         let values = numbers(kind, data)?;
         if values.len() != count {
             let found = values.len();
@@ -86,20 +88,31 @@ fn shape(header: &str) -> Result<(u32, u32), String> {
         {
             Ok((*height, *width))
         }
-        _ => Err(format!("its shape is {}, and not (height, width)", text.trim())),
+        _ => Err(format!(
+            "its shape is {}, and not (height, width)",
+            text.trim()
+        )),
     }
 }
 
 fn numbers(kind: &str, data: &[u8]) -> Result<Vec<f32>, String> {
-    let four = |read: fn([u8; 4]) -> f32| data.as_chunks::<4>().0.iter().map(|it| read(*it)).collect();
-    let eight =
-        |read: fn([u8; 8]) -> f64| data.as_chunks::<8>().0.iter().map(|it| read(*it) as f32).collect();
+    let four =
+        |read: fn([u8; 4]) -> f32| data.as_chunks::<4>().0.iter().map(|it| read(*it)).collect();
+    let eight = |read: fn([u8; 8]) -> f64| {
+        data.as_chunks::<8>()
+            .0
+            .iter()
+            .map(|it| read(*it) as f32)
+            .collect()
+    };
     match kind {
         "<f4" => Ok(four(f32::from_le_bytes)),
         ">f4" => Ok(four(f32::from_be_bytes)),
         "<f8" => Ok(eight(f64::from_le_bytes)),
         ">f8" => Ok(eight(f64::from_be_bytes)),
-        kind => Err(format!("its numbers are '{kind}', and not float32 or float64 (metres)")),
+        kind => Err(format!(
+            "its numbers are '{kind}', and not float32 or float64 (metres)"
+        )),
     }
 }
 
@@ -115,9 +128,14 @@ mod tests {
     #[test]
     fn pictures_of_floats_are_read_in_either_order() {
         // Given the same picture by rows in float32 and by columns in float64
-        let rows: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
-        let columns: Vec<u8> =
-            [1.0_f64, 4.0, 2.0, 5.0, 3.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let rows: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        let columns: Vec<u8> = [1.0_f64, 4.0, 2.0, 5.0, 3.0, 6.0]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         let by_rows = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n";
         let by_columns = "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3, 1), }\n";
         for file in [file(by_rows, &rows), file(by_columns, &columns)] {
@@ -136,7 +154,10 @@ mod tests {
             (b"hello".to_vec(), "no .npy"),
             (file(sound, &[0; 20]), "5 values for 3x2"),
             (file(&sound.replace("<f4", "<i8"), &[0; 48]), "'<i8'"),
-            (file(&sound.replace("(2, 3)", "(2, 3, 4)"), &[]), "its shape"),
+            (
+                file(&sound.replace("(2, 3)", "(2, 3, 4)"), &[]),
+                "its shape",
+            ),
             (file(sound, &[0; 24])[..20].to_vec(), "ends within"),
         ];
         for (bytes, expected) in cases {

@@ -67,7 +67,10 @@ fn without_overlaps(
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Candidate> = Vec::new();
     for candidate in candidates {
-        match kept.iter().any(|known| known.bbox.overlap(&candidate.bbox) > most) {
+        match kept
+            .iter()
+            .any(|known| known.bbox.overlap(&candidate.bbox) > most)
+        {
             true => left_out.push("overlaps_another"),
             false => kept.push(candidate),
         }
@@ -126,7 +129,10 @@ mod tests {
     }
 
     fn names(objects: &[Object]) -> Vec<&str> {
-        objects.iter().map(|object| object.found.name.as_str()).collect()
+        objects
+            .iter()
+            .map(|object| object.found.name.as_str())
+            .collect()
     }
 
     #[test]
@@ -142,7 +148,12 @@ mod tests {
         let (objects, mut left_out) = chosen(found, PHOTO, &settings::Photos::default());
         assert_eq!(names(&objects), ["table", "cup"]);
         left_out.sort_unstable();
-        let expected = ["box_too_large", "mask_too_small", "overlaps_another", "score_too_small"];
+        let expected = [
+            "box_too_large",
+            "mask_too_small",
+            "overlaps_another",
+            "score_too_small",
+        ];
         assert_eq!(left_out, expected);
     }
 
@@ -168,6 +179,10 @@ mod tests {
             candidate("other", 0.9, [40.0, 20.0, 80.0, 60.0]),
         ];
         let (objects, _) = chosen(found, PHOTO, &settings::Photos::default());
-        assert!(objects.iter().all(|it| pixels(&it.found.mask) == it.area_px));
+        assert!(
+            objects
+                .iter()
+                .all(|it| pixels(&it.found.mask) == it.area_px)
+        );
     }
 }

@@ -164,7 +164,8 @@ impl Reader<'_> {
                 centered(size, focal_px)
             }
             _ => {
-                let why = "beside it is no NAME.camera.json, and no depth network tells the focal length";
+                let why =
+                    "beside it is no NAME.camera.json, and no depth network tells the focal length";
                 return Err(Problem::new("no_camera", path, why));
             }
         };
@@ -186,16 +187,20 @@ impl Reader<'_> {
             self.vocabulary.is_none_or(|words| words.contains(&name))
         };
         let found: Vec<Unmasked> = found.into_iter().filter(is_asked).collect();
-        let boxes: Vec<BoundingBox> =
-            (found.iter().filter(|it| it.mask.is_none())).map(|it| it.bbox).collect();
+        let boxes: Vec<BoundingBox> = (found.iter().filter(|it| it.mask.is_none()))
+            .map(|it| it.bbox)
+            .collect();
         let mut masks = match (boxes.is_empty(), self.networks.segmenter) {
             (true, _) => Vec::new().into_iter(),
             (false, Some(network)) => {
                 let masks = network.segment(color, &boxes);
-                masks.map_err(|why| Problem::new("mask_network", path, why))?.into_iter()
+                masks
+                    .map_err(|why| Problem::new("mask_network", path, why))?
+                    .into_iter()
             }
             (false, None) => {
-                let why = "a region of NAME.regions.json has no mask, and no network for masks is named";
+                let why =
+                    "a region of NAME.regions.json has no mask, and no network for masks is named";
                 return Err(Problem::new("no_mask", &beside(path, "regions.json"), why));
             }
         };
@@ -203,7 +208,11 @@ impl Reader<'_> {
             let mask = region.mask.or_else(|| masks.next());
             let is_whole = |mask: &Mask| (mask.width, mask.height) == (color.width, color.height);
             let mask = mask.filter(is_whole).ok_or_else(|| {
-                Problem::new("mask_network", path, "the network for masks gave too few, or of another size")
+                Problem::new(
+                    "mask_network",
+                    path,
+                    "the network for masks gave too few, or of another size",
+                )
             })?;
             Ok(Candidate {
                 name: region.name,
@@ -277,16 +286,22 @@ fn centered((width, height): (u32, u32), focal_px: f64) -> Intrinsics {
     }
 }
 
-fn camera(photo: &Path, color: &ColorImage) -> Result<Option<(Intrinsics, Option<Point>)>, Problem> {
+fn camera(
+    photo: &Path,
+    color: &ColorImage,
+) -> Result<Option<(Intrinsics, Option<Point>)>, Problem> {
     let path = beside(photo, "camera.json");
     let wrong = |why: String| Problem::new("camera_broken", &path, why);
     let Some(bytes) = existing(&path, "camera_broken")? else {
         return Ok(None);
     };
-    let camera: Camera = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let camera: Camera =
+        serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let Camera { fx, fy, cx, cy, .. } = camera;
     if ![fx, fy, cx, cy].iter().all(|it| it.is_finite()) || fx <= 0.0 || fy <= 0.0 {
-        return Err(wrong("fx and fy are to be positive, and cx and cy numbers".into()));
+        return Err(wrong(
+            "fx and fy are to be positive, and cx and cy numbers".into(),
+        ));
     }
     let intrinsics = Intrinsics {
         width: camera.width.unwrap_or(color.width),
@@ -300,7 +315,10 @@ fn camera(photo: &Path, color: &ColorImage) -> Result<Option<(Intrinsics, Option
     let size = (intrinsics.width, intrinsics.height);
     if size.0 == 0 || size.1 == 0 || !is_scaling(size, (color.width, color.height)) {
         let photo = format!("{}x{}", color.width, color.height);
-        let why = format!("it is of {}x{} pixels, and the photo of {photo}", size.0, size.1);
+        let why = format!(
+            "it is of {}x{} pixels, and the photo of {photo}",
+            size.0, size.1
+        );
         return Err(Problem::new("camera_of_another_size", &path, why));
     }
     let up = match camera.gravity {
@@ -319,13 +337,17 @@ fn depth_file(photo: &Path) -> Result<Option<(DepthImage, PathBuf)>, Problem> {
     let path = beside(photo, "depth.npy");
     if let Some(bytes) = existing(&path, BROKEN)? {
         let read = Floats::parse(&bytes).map_err(|why| Problem::new(BROKEN, &path, why))?;
-        return Ok(Some((DepthImage::new(read.width, read.height, read.values), path)));
+        return Ok(Some((
+            DepthImage::new(read.width, read.height, read.values),
+            path,
+        )));
     }
     let path = beside(photo, "depth.png");
     let Some(bytes) = existing(&path, BROKEN)? else {
         return Ok(None);
     };
-    let picture = image::load_from_memory(&bytes).map_err(|error| Problem::new(BROKEN, &path, error))?;
+    let picture =
+        image::load_from_memory(&bytes).map_err(|error| Problem::new(BROKEN, &path, error))?;
     let DynamicImage::ImageLuma16(picture) = picture else {
         let why = "it is no grey picture of 16 bits (whole millimetres, 0 for none)";
         return Err(Problem::new(BROKEN, &path, why));
@@ -344,7 +366,8 @@ fn regions_file(photo: &Path, size: (u32, u32)) -> Result<Option<Vec<Unmasked>>,
     let Some(bytes) = existing(&path, "regions_broken")? else {
         return Ok(None);
     };
-    let written: Regions = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let written: Regions =
+        serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let mut regions = Vec::new();
     for (number, region) in written.regions.into_iter().enumerate() {
         let place = |why: &str| wrong(format!("region {number} ('{}'): {why}", region.name));
@@ -353,12 +376,17 @@ fn regions_file(photo: &Path, size: (u32, u32)) -> Result<Option<Vec<Unmasked>>,
         if !(bbox.is_proper() && region.score.is_finite()) {
             return Err(place("its box or its score is none"));
         }
-        let bbox = bbox.clipped(size.0, size.1).ok_or_else(|| place("its box is outside the photo"))?;
+        let bbox = bbox
+            .clipped(size.0, size.1)
+            .ok_or_else(|| place("its box is outside the photo"))?;
         let mask = match &region.mask {
             None => None,
             Some(mask) if mask.size != [size.1, size.0] => {
                 let [height, width] = mask.size;
-                let why = format!("its mask is of {width}x{height} pixels, and the photo of {}x{}", size.0, size.1);
+                let why = format!(
+                    "its mask is of {width}x{height} pixels, and the photo of {}x{}",
+                    size.0, size.1
+                );
                 return Err(Problem::new("mask_of_another_size", &path, why));
             }
             Some(mask) => Some(Mask {

@@ -76,7 +76,9 @@ pub(super) fn estimated(depth: &DepthImage, intrinsics: &Intrinsics) -> Option<U
     let better = |a: &&(Point, Score), b: &&(Point, Score)| a.1.total.total_cmp(&b.1.total);
     let (direction, best) = *tried.iter().max_by(better)?;
     let distinct = DISTINCT_DEGREES.to_radians().cos();
-    let others = tried.iter().filter(|(other, _)| other.dot(&direction) < distinct);
+    let others = tried
+        .iter()
+        .filter(|(other, _)| other.dot(&direction) < distinct);
     let second = others.map(|(_, score)| score.total).fold(0.0, f32::max);
     if best.total <= 0.0 {
         return None;
@@ -138,8 +140,18 @@ fn places(depth: &DepthImage, intrinsics: &Intrinsics) -> Vec<Place> {
 fn directions(places: &[Place]) -> Vec<Point> {
     // The same for the same picture.
     let mut random = Random(0);
-    let mut drawn = || places.get(random.below(places.len() as u64) as usize).map(|it| it.normal);
-    let upwards = |direction: Point| if direction.y > 0.0 { -direction } else { direction };
+    let mut drawn = || {
+        places
+            .get(random.below(places.len() as u64) as usize)
+            .map(|it| it.normal)
+    };
+    let upwards = |direction: Point| {
+        if direction.y > 0.0 {
+            -direction
+        } else {
+            direction
+        }
+    };
     let mut all = Vec::new();
     for attempt in 0..TRIES {
         let (Some(one), Some(other)) = (drawn(), drawn()) else {
@@ -174,7 +186,11 @@ fn refined(mut direction: Point, places: &[Place]) -> Point {
         let eigen = SymmetricEigen::new(sum);
         let least = eigen.eigenvalues.imin();
         let best = Point::from(eigen.eigenvectors.column(least));
-        direction = if best.dot(&direction) < 0.0 { -best } else { best };
+        direction = if best.dot(&direction) < 0.0 {
+            -best
+        } else {
+            best
+        };
     }
     direction
 }
@@ -227,10 +243,18 @@ mod tests {
         let (pitch, roll) = (pitch.to_radians(), roll.to_radians());
         // World directions in the camera's frame.
         let tilted = |p: Point| {
-            Point::new(p.x, p.y * pitch.cos() - p.z * pitch.sin(), p.y * pitch.sin() + p.z * pitch.cos())
+            Point::new(
+                p.x,
+                p.y * pitch.cos() - p.z * pitch.sin(),
+                p.y * pitch.sin() + p.z * pitch.cos(),
+            )
         };
         let rolled = |p: Point| {
-            Point::new(p.x * roll.cos() - p.y * roll.sin(), p.x * roll.sin() + p.y * roll.cos(), p.z)
+            Point::new(
+                p.x * roll.cos() - p.y * roll.sin(),
+                p.x * roll.sin() + p.y * roll.cos(),
+                p.z,
+            )
         };
         let (up, ahead) = (rolled(tilted(-Point::y())), rolled(tilted(Point::z())));
         let depth = (0..160 * 120).map(|index| {
@@ -249,15 +273,29 @@ mod tests {
 
     #[test]
     fn a_floor_says_where_up_is_however_the_camera_is_held() {
-        for (pitch, roll) in [(0.0, 0.0), (20.0, 0.0), (35.0, 8.0), (10.0, -15.0), (50.0, 3.0)] {
+        for (pitch, roll) in [
+            (0.0, 0.0),
+            (20.0, 0.0),
+            (35.0, 8.0),
+            (10.0, -15.0),
+            (50.0, 3.0),
+        ] {
             // Given a room
             let (depth, intrinsics, up) = room(pitch, roll, true);
             // When up is estimated
             let found = estimated(&depth, &intrinsics).unwrap();
             // Then it is up, surely
-            let off = found.direction.dot(&up).clamp(-1.0, 1.0).acos().to_degrees();
+            let off = found
+                .direction
+                .dot(&up)
+                .clamp(-1.0, 1.0)
+                .acos()
+                .to_degrees();
             assert!(off < 0.5, "pitch {pitch}, roll {roll}: {off} degrees off");
-            assert!(found.confidence > 0.5, "pitch {pitch}, roll {roll}: {found:?}");
+            assert!(
+                found.confidence > 0.5,
+                "pitch {pitch}, roll {roll}: {found:?}"
+            );
         }
     }
 
@@ -265,7 +303,10 @@ mod tests {
     fn of_a_bare_wall_nobody_can_tell() {
         let (depth, intrinsics, _) = room(0.0, 0.0, false);
         let found = estimated(&depth, &intrinsics);
-        assert!(found.is_none_or(|found| found.confidence < 0.1), "{found:?}");
+        assert!(
+            found.is_none_or(|found| found.confidence < 0.1),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -4,11 +4,57 @@ use std::collections::BTreeSet;
 
 /// A word with one of these in it names no thing: places, weather, colours, what somebody does; and what is around things.
 const STOP_WORDS: [&str; 51] = [
-    "room", "kitchen", "office", "house", "home", "building", "corner", "shadow", "carpet", "photo",
-    "sea", "shade", "stall", "space", "aquarium", "apartment", "image", "city", "blue", "skylight",
-    "hallway", "bureau", "modern", "salon", "doorway", "wall lamp", "scene", "sun", "sky", "smile",
-    "cloudy", "comfort", "white", "black", "red", "green", "yellow", "purple", "pink", "stand",
-    "wear", "area", "shine", "lay", "walk", "lead", "bite", "sing", "wall", "floor", "ceiling",
+    "room",
+    "kitchen",
+    "office",
+    "house",
+    "home",
+    "building",
+    "corner",
+    "shadow",
+    "carpet",
+    "photo",
+    "sea",
+    "shade",
+    "stall",
+    "space",
+    "aquarium",
+    "apartment",
+    "image",
+    "city",
+    "blue",
+    "skylight",
+    "hallway",
+    "bureau",
+    "modern",
+    "salon",
+    "doorway",
+    "wall lamp",
+    "scene",
+    "sun",
+    "sky",
+    "smile",
+    "cloudy",
+    "comfort",
+    "white",
+    "black",
+    "red",
+    "green",
+    "yellow",
+    "purple",
+    "pink",
+    "stand",
+    "wear",
+    "area",
+    "shine",
+    "lay",
+    "walk",
+    "lead",
+    "bite",
+    "sing",
+    "wall",
+    "floor",
+    "ceiling",
 ];
 
 /// Asked for where nobody says what is in a photo.
@@ -21,7 +67,9 @@ const COMMON: &str = "person,man,woman,child,dog,cat,bird,horse,cow,sheep,bicycl
 
 /// One word or phrase a line, or several with commas between; `#` begins a remark.
 pub(super) fn parse(text: &str) -> Vec<String> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
     let words = lines.flat_map(|line| line.split([',', '|']));
     distinct(words)
 }
@@ -40,7 +88,9 @@ pub(super) fn of_things(words: Vec<String>) -> Vec<String> {
 fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut known = BTreeSet::new();
     let words = words.map(|word| word.trim().to_lowercase());
-    words.filter(|word| !word.is_empty() && known.insert(word.clone())).collect()
+    words
+        .filter(|word| !word.is_empty() && known.insert(word.clone()))
+        .collect()
 }
 
 #[cfg(test)]

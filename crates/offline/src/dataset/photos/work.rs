@@ -74,7 +74,11 @@ impl Workshop<'_> {
     pub(super) fn work(&self, listed: &Listed) -> Result<Done> {
         let mut done = Done::default();
         done.tally.frames = 1;
-        let read = || self.reader.read(&listed.path).map(|photo| self.sized(photo));
+        let read = || {
+            self.reader
+                .read(&listed.path)
+                .map(|photo| self.sized(photo))
+        };
         // Foreign bytes make decoders panic: that is one photo's trouble.
         let read = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
             let why = "a decoder gave up in the middle of it";
@@ -84,12 +88,15 @@ impl Workshop<'_> {
             Ok(photo) => self.rows(listed, photo, &mut done)?,
             Err(problem) => {
                 done.tally.skip_frame(problem.reason);
-                done.error = Some(json!({
-                    "photo": listed.path.to_string_lossy(),
-                    "reason": problem.reason,
-                    "file": problem.file.to_string_lossy(),
-                    "why": problem.why,
-                }).to_string());
+                done.error = Some(
+                    json!({
+                        "photo": listed.path.to_string_lossy(),
+                        "reason": problem.reason,
+                        "file": problem.file.to_string_lossy(),
+                        "why": problem.why,
+                    })
+                    .to_string(),
+                );
             }
         }
         Ok(done)
@@ -102,7 +109,8 @@ impl Workshop<'_> {
         if wanted == 0 || wanted == height {
             return photo;
         }
-        let target = ((u64::from(wanted) * u64::from(width) / u64::from(height.max(1))).max(1)) as u32;
+        let target =
+            ((u64::from(wanted) * u64::from(width) / u64::from(height.max(1))).max(1)) as u32;
         let Some(pixels) = RgbImage::from_raw(width, height, photo.color.rgb.to_vec()) else {
             return photo;
         };
@@ -138,7 +146,9 @@ impl Workshop<'_> {
         let axes = Axes::new(up.map(|up| up.direction));
         let canonical = Canonical::new(&photo.depth, &photo.intrinsics, &axes);
         let (objects, left_out) = chosen(photo.candidates.clone(), size, self.photos);
-        left_out.iter().for_each(|reason| done.tally.skip_region(reason));
+        left_out
+            .iter()
+            .for_each(|reason| done.tally.skip_region(reason));
         let mut random = Random(self.seed_of(&listed.name));
         let mut regions = Vec::new();
         for object in objects {
@@ -151,7 +161,9 @@ impl Workshop<'_> {
             done.tally.skip_frame("fewer_than_two_regions");
             return Ok(());
         }
-        let clouds = regions.iter().map(|region| (region.cloud.clone(), region.level));
+        let clouds = regions
+            .iter()
+            .map(|region| (region.cloud.clone(), region.level));
         let scene = Scene::of_paper(clouds.collect(), axes, self.photos.certain_only);
         let (pairs, each) = (self.photos.pairs as usize, self.photos.questions as usize);
         let turns = ask_paper(&scene, pairs, each, &mut random);
@@ -203,7 +215,10 @@ impl Workshop<'_> {
         if bounds.volume() < photos.min_volume_m3 {
             return Err("too_small_a_volume");
         }
-        let (extent, center) = (bounds.extent().cast::<f32>(), canonical.optical(&bounds.center()));
+        let (extent, center) = (
+            bounds.extent().cast::<f32>(),
+            canonical.optical(&bounds.center()),
+        );
         let mask = &object.found.mask;
         let is_inside = |index: usize| mask.data.get(index).is_some_and(|pixel| *pixel != 0);
         let optical = points.iter().map(|point| canonical.optical(point));
@@ -224,8 +239,14 @@ impl Workshop<'_> {
 
     /// The same for a photo whatever else is in the run.
     fn seed_of(&self, name: &str) -> u64 {
-        let digest = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
-        digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+        let digest = Sha256::new()
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update(name)
+            .finalize();
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
     fn write(
@@ -237,7 +258,10 @@ impl Workshop<'_> {
         up: Option<KnownUp>,
         done: &mut Done,
     ) -> Result<()> {
-        let (name, size) = (listed.name.as_str(), (photo.color.width, photo.color.height));
+        let (name, size) = (
+            listed.name.as_str(),
+            (photo.color.width, photo.color.height),
+        );
         let cannot = |what: String| Error::output(self.folder.join(name), what);
         let write = |file: PictureFile, folder: &str| file.write(self.folder, folder, name);
         let file = match PictureFile::as_it_is(&photo.file) {
@@ -258,7 +282,9 @@ impl Workshop<'_> {
         tally.rows = 1;
         tally.regions = regions.len() as u64;
         tally.rows_without_depth = u64::from(depth.is_none());
-        turns.iter().for_each(|turn| tally.ask(turn.category.name()));
+        turns
+            .iter()
+            .for_each(|turn| tally.ask(turn.category.name()));
         let worded = |error: serde_json::Error| cannot(error.to_string());
         let published = Published::new(name, regions, turns, depth.is_some());
         done.published = Some(serde_json::to_string(&published).map_err(worded)?);
@@ -274,7 +300,10 @@ impl Workshop<'_> {
             photo: Some(&listed.name),
             up: up.map(|up| up.direction.cast::<f64>().into()),
             up_confidence: up.map(|up| up.confidence),
-            regions: regions.iter().map(|it| it.object.found.name.as_str()).collect(),
+            regions: regions
+                .iter()
+                .map(|it| it.object.found.name.as_str())
+                .collect(),
             bbox: regions.iter().map(corners).collect(),
             rle: regions.iter().map(|region| Some(&region.rle)).collect(),
             points: regions.iter().map(centroid).collect(),
@@ -292,7 +321,11 @@ fn resized_file(original: &[u8], color: &ColorImage) -> Vec<u8> {
     let is_jpeg = image::guess_format(original).is_ok_and(|it| it == image::ImageFormat::Jpeg);
     let mut encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
     let (width, height) = (color.width, color.height);
-    match is_jpeg && encoder.encode(&color.rgb, width, height, ExtendedColorType::Rgb8).is_ok() {
+    match is_jpeg
+        && encoder
+            .encode(&color.rgb, width, height, ExtendedColorType::Rgb8)
+            .is_ok()
+    {
         true => file.into_inner(),
         // It is written as PNG then.
         false => Vec::new(),
@@ -329,7 +362,11 @@ fn scene_line(listed: &Listed, regions: &[Region], up: Option<KnownUp>, ground_m
     let of = |(number, region): (usize, &Region)| {
         let found = &region.object.found;
         let turned = TurnedBox::around(&region.points).map(|it| {
-            let rows: Vec<Vec<f64>> = it.rotation.row_iter().map(|row| row.iter().copied().collect()).collect();
+            let rows: Vec<Vec<f64>> = it
+                .rotation
+                .row_iter()
+                .map(|row| row.iter().copied().collect())
+                .collect();
             json!({"center": placed(it.center), "extent": <[f64; 3]>::from(it.extent), "R": rows})
         });
         json!({

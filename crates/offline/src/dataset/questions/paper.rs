@@ -63,7 +63,12 @@ impl Kind {
 
 /// The turns about a scene: `pairs` pairs of its regions, `each` questions of different kinds about each. Where a kind has no
 /// certain answer another takes its place.
-pub(crate) fn ask_paper(scene: &Scene, pairs: usize, each: usize, random: &mut Random) -> Vec<Turn> {
+pub(crate) fn ask_paper(
+    scene: &Scene,
+    pairs: usize,
+    each: usize,
+    random: &mut Random,
+) -> Vec<Turn> {
     let mut all = super::pairs(scene.regions());
     random.shuffle(&mut all);
     let known = |kind: &Kind| scene.has_gravity() || !kind.category().needs_gravity();
@@ -72,7 +77,9 @@ pub(crate) fn ask_paper(scene: &Scene, pairs: usize, each: usize, random: &mut R
     for pair in all.into_iter().take(pairs) {
         let mut kinds = kinds.clone();
         random.shuffle(&mut kinds);
-        let asked = kinds.into_iter().filter_map(|kind| turn(scene, kind, pair, random));
+        let asked = kinds
+            .into_iter()
+            .filter_map(|kind| turn(scene, kind, pair, random));
         turns.extend(asked.take(each));
     }
     turns
@@ -107,7 +114,9 @@ mod tests {
         assert_eq!(kinds.len(), 24);
         kinds.dedup();
         assert_eq!(kinds.len(), 24);
-        let predicates = kinds.iter().filter(|kind| matches!(kind, Kind::Predicate(..)));
+        let predicates = kinds
+            .iter()
+            .filter(|kind| matches!(kind, Kind::Predicate(..)));
         assert_eq!(predicates.count(), 12);
     }
 }
