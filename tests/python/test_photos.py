@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from photo_scenes import make
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 SCENES = 60
@@ -144,15 +145,34 @@ def test_directions_are_within_an_hour(made):
     assert np.mean(near) >= 0.95
 
 
+def degrees_off(rooms, rows):
+    """How far up is from the truth in the rows that say where it is."""
+    truths = ((row["up"], rooms[row["photo"]][0].world.T @ [0, 1, 0]) for row in rows if "up" in row)
+    return [math.degrees(math.acos(min(1.0, float(np.dot(up, true))))) for up, true in truths]
+
+
 def test_gravity_is_right_where_it_is_claimed(made):
     rooms, rows, _ = made
-    off = []
-    for row in rows:
-        if "up" in row:
-            true = rooms[row["photo"]][0].world.T @ [0, 1, 0]
-            off.append(math.degrees(math.acos(min(1.0, float(np.dot(row["up"], true))))))
+    off = degrees_off(rooms, rows)
     print(f"up: {len(off)} of {len(rows)} claimed, median {np.median(off):.3f}, most {max(off):.2f} degrees off")
     assert len(off) > SCENES / 2
+    assert np.median(off) < 3
+
+
+def test_gravity_withstands_depth_that_is_bent(run, tmp_path):
+    """Depth that is wrong by 2 % (standard deviation) and smoothly so, as a network's is."""
+    rooms = make(tmp_path / "rooms", 16, gravity=False)
+    random = np.random.default_rng(0)
+    for name in rooms:
+        path = tmp_path / "rooms" / f"{name}.depth.npy"
+        depth = np.load(path)
+        bent = gaussian_filter(random.normal(size=depth.shape), 40)
+        np.save(path, (depth * (1 + 0.02 * bent / bent.std())).astype(np.float32))
+    assert run("dataset", tmp_path / "rooms", "-o", tmp_path / "out").returncode == 0
+    rows = [json.loads(line) for line in (tmp_path / "out" / "dataset.jsonl").read_text().splitlines()]
+    off = degrees_off(rooms, rows)
+    print(f"bent depth: {len(off)} of {len(rows)} claimed, median {np.median(off):.2f}, most {max(off):.2f} degrees off")
+    assert len(off) > 8
     assert np.median(off) < 3
 
 
