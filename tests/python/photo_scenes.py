@@ -1,5 +1,5 @@
-"""Rendered photos whose truth is known: boxes on a floor before two walls, ray-cast, with depth, masks and the camera in the
-files that `dataset` reads beside a photo. Needs numpy and Pillow.
+"""Rendered photos whose truth is known: boxes on a floor before two walls, ray-cast, with depth, masks and the camera
+in the files that `dataset` reads beside a photo. Needs numpy and Pillow.
 
     python tests/python/photo_scenes.py FOLDER [SCENES]
 """
@@ -82,12 +82,14 @@ class Scene:
             floor = np.where(rays[..., 1] < 0, -self.origin[1] / rays[..., 1], np.inf)
             back = np.where(rays[..., 2] > 0, self.walls[0] / rays[..., 2], np.inf)
             side = np.where(rays[..., 0] > 0, self.walls[1] / rays[..., 0], np.inf)
-        depths = np.stack([np.minimum(np.minimum(floor, back), side), *(box.hits(self.origin, rays) for box in self.boxes)])
+        depths = np.stack(
+            [np.minimum(np.minimum(floor, back), side), *(box.hits(self.origin, rays) for box in self.boxes)]
+        )
         return depths.min(0), depths.argmin(0) - 1
 
     def canonical(self, points):
-        """World points as x right, y up, z level ahead of the camera, which stands at the origin: the world itself, for the
-        camera's heading is its z."""
+        """World points as x right, y up, z level ahead of the camera: the world from the camera, which heads along
+        its z."""
         return points - self.origin
 
     def truth(self, depth, seen):

@@ -75,9 +75,9 @@ pub struct Photos {
     #[schemars(extend("minimum" = 4, "x-node" = false))]
     pub min_cloud_points: u32,
     /// A cloud whose level box is smaller is left out.
-    #[default = 1e-6]
-    #[schemars(extend("x-unit" = "m^3", "minimum" = 0.0, "x-node" = false))]
-    pub min_volume_m3: f64,
+    #[default = 1.0]
+    #[schemars(extend("x-unit" = "cm^3", "minimum" = 0.0, "x-node" = false))]
+    pub min_volume_cm3: f64,
     /// Pairs of regions that are asked about.
     #[default = 3]
     #[schemars(extend("minimum" = 1, "maximum" = 1000, "x-node" = false))]

@@ -212,7 +212,7 @@ impl Workshop<'_> {
             return Err("too_few_points_left");
         }
         let bounds = LevelBounds::around(&points).ok_or("too_few_points_left")?;
-        if bounds.volume() < photos.min_volume_m3 {
+        if bounds.volume() < photos.min_volume_cm3 * 1e-6 {
             return Err("too_small_a_volume");
         }
         let (extent, center) = (
