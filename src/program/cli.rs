@@ -811,11 +811,14 @@ pub(crate) struct Pick {
     pub settings: SettingsOptions,
 }
 
-/// Make a training set of questions and answers from RGB-D bags.
+/// Make a training set of questions and answers from RGB-D bags, or from photos.
 ///
 /// Takes every frame with two or more regions: the fingertip and the target, whatever says where they are, and everything
 /// else that a detector saw. Their depth, exact masks where the bag has them (a simulator's), and gravity where it has
 /// an accelerometer give distances, sizes, directions and comparisons, asked and answered in words.
+///
+/// Of photos (JPEG, PNG) it takes what stands in files beside each: NAME.regions.json, NAME.depth.npy or NAME.depth.png and
+/// NAME.camera.json, and goes the steps of the Open Spatial Dataset's own pipeline (docs/photos.md).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -825,22 +828,27 @@ Examples:
                                                           nothing but distances, for a small model
   spatial-reward dataset pick -o data --fingertip-box 310,200,352,260@1.5 --target-frame cup --target-size 0.08
                                                           no detector: drawn and followed, and where TF says
+  spatial-reward dataset photos/ -o data --shard 2/4      photos with files beside them: the second quarter
 
 The new folder has dataset.jsonl (a line a frame), images/, depth/ (relative, as the model sees it),
 metric/ (millimetres) and dataset.json (where it comes from, and what was left out and why).
 Without an accelerometer's topic nothing is asked that needs to know which way is up.
-Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but a bag was damaged: it is used as far as it goes.")]
+Of photos it also has published.json (the rows in the published file's form), scenes.jsonl (what is asked about)
+and errors.jsonl (what is wrong with which photo).
+Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but a bag was damaged (it is used as far as it goes), or errors.jsonl
+has rows.")]
 pub(crate) struct Dataset {
-    /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags, two levels deep.
-    #[arg(required = true, value_name = "BAG")]
+    /// Bag folders, bag files (.mcap, .db3, also .zstd), or folders that hold bags, two levels deep; or photos (.jpg, .png)
+    /// and folders that hold photos.
+    #[arg(required = true, value_name = "BAG|PHOTOS")]
     pub bags: Vec<PathBuf>,
     /// The folder to make.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Take every n-th frame of each bag.
+    /// Take every n-th frame of each bag, or every n-th photo.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub every: u64,
-    /// Questions a frame, at most.
+    /// Questions a frame of a bag, at most; of photos the settings photos.pairs and photos.questions say.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub questions: u16,
     /// The share of questions for direct distances, where a frame has enough regions.
@@ -860,6 +868,15 @@ pub(crate) struct Dataset {
     /// Replace a data set that exists, once the new one is complete.
     #[arg(long, help_heading = "Runs", visible_alias = "force")]
     pub overwrite: bool,
+    /// Of photos: go on where a run was ended; one that is finished stays.
+    #[arg(long, help_heading = "Runs", conflicts_with = "overwrite")]
+    pub resume: bool,
+    /// Of photos: take only the i-th of n parts (1/n to n/n), e.g. one part a machine.
+    #[arg(long, help_heading = "Runs", value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
+    /// Of photos: the words to look for, one a line or with commas between; regions of other names are left out.
+    #[arg(long, value_name = "FILE")]
+    pub vocabulary: Option<PathBuf>,
     /// Threads [default: one a processor].
     #[arg(long, help_heading = "Runs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

@@ -4,6 +4,7 @@ mod ask;
 mod bench;
 mod calibrate;
 mod dataset;
+mod dataset_photos;
 mod depth;
 mod detect;
 mod discover;

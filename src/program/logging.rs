@@ -92,7 +92,7 @@ impl Terminal {
         const STEPS_PER_BAG: f64 = 1000.0;
         let scale = match progress.unit {
             Unit::Bags => STEPS_PER_BAG,
-            Unit::Messages | Unit::Steps | Unit::Bytes => 1.0,
+            Unit::Messages | Unit::Photos | Unit::Steps | Unit::Bytes => 1.0,
         };
         if let Some(total) = progress.total {
             bar.set_length((total * scale) as u64);

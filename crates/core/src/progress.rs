@@ -23,6 +23,8 @@ pub enum Unit {
     Messages,
     /// Bags, of which a part counts as a fraction.
     Bags,
+    /// Photos.
+    Photos,
     /// Steps of a training.
     Steps,
     /// Bytes of a file.

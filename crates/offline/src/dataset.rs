@@ -5,6 +5,7 @@
 //! thread (`frame_work`): boxes (`parts`) become regions with clouds (`regions`), clouds level
 //! boxes (`shape`) and a scene graph (`scene`), that questions and answers (`questions`, `templates`,
 //! `wording`), which are written as a line (`row`) beside its pictures (`pictures`).
+//! Photos are another source of such rows (`photos`).
 
 mod build;
 mod extras;
@@ -12,6 +13,7 @@ mod frame_work;
 mod gravity;
 mod options;
 mod parts;
+pub mod photos;
 mod pictures;
 mod questions;
 mod regions;

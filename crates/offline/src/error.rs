@@ -342,6 +342,23 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// An unfinished output was begun of something else.
+    #[error(
+        "{path} was begun with other settings, another seed or other photos",
+        path = path.display()
+    )]
+    OtherRun {
+        /// The unfinished output.
+        path: PathBuf,
+    },
+
+    /// Someone asked the work to stop, and what is done of it is kept.
+    #[error("interrupted; what is done of {path} is kept", path = path.display())]
+    Paused {
+        /// What would have been made.
+        path: PathBuf,
+    },
+
     /// Someone asked the work to stop.
     #[error("interrupted; the unfinished {path} was removed", path = path.display())]
     Interrupted {
@@ -422,7 +439,9 @@ impl Error {
             }
             Self::RegionsSyntax { .. } => Some(Remedy::OtherRegionsFile),
             Self::TooLong { .. } => Some(Remedy::TypeBoxes),
-            Self::OtherSettings { .. } => Some(Remedy::ReplaceOutput { resume: false }),
+            Self::OtherSettings { .. } | Self::OtherRun { .. } => {
+                Some(Remedy::ReplaceOutput { resume: false })
+            }
             Self::OutputExists { can_resume, .. } => Some(Remedy::ReplaceOutput {
                 resume: *can_resume,
             }),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use spatial_reward_core::Error;
@@ -10,6 +11,7 @@ use spatial_reward_offline::dataset::{
     self, BagStatus, DatasetRequest, ExtraTopics, Options, Report,
 };
 
+use super::dataset_photos;
 use super::discover;
 use super::output::{check_free, command_line, print, print_json};
 use super::settings::{config_file, estimators, processors, ready};
@@ -21,11 +23,23 @@ use crate::program::video;
 
 pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
     check_free(&options.output)?;
-    dataset::check_target(&options.output, options.overwrite)?;
     for bag in &options.bags {
         // A typing error is no damaged recording.
         fs::metadata(bag).map_err(Error::io("find", bag))?;
     }
+    let photos = options.bags.iter().filter(|path| is_photos(path)).count();
+    if photos == options.bags.len() {
+        return dataset_photos::run(&options, terminal);
+    }
+    anyhow::ensure!(
+        photos == 0,
+        "bags and photos do not go into one data set: make two, and give both to train"
+    );
+    anyhow::ensure!(
+        !options.resume && options.shard.is_none() && options.vocabulary.is_none(),
+        "--resume, --shard and --vocabulary are for photos, and these are bags"
+    );
+    dataset::check_target(&options.output, options.overwrite)?;
     let sources = discover::sources(&options.bags)?;
     let settings = settings(&options)?;
     let bar = terminal.download_bar();
@@ -71,6 +85,12 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
     } else {
         Outcome::Fine
     })
+}
+
+/// A photo, or a folder that holds photos and no bag.
+fn is_photos(path: &Path) -> bool {
+    let is_bag = path.is_dir() && discover::sources(&[path.to_owned()]).is_ok();
+    !is_bag && dataset::photos::has_photos(path)
 }
 
 fn settings(options: &Dataset) -> spatial_reward_core::Result<Settings> {

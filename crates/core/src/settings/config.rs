@@ -10,6 +10,7 @@ use super::inputs::{Episodes, Matching, Topics, Tracker};
 use super::live::Live;
 use super::model::Model;
 use super::output::Output;
+use super::photos::Photos;
 use super::regions::Regions;
 use super::reward::{Filter, Reward, Success};
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub success: Success,
     /// What `label` writes.
     pub output: Output,
+    /// Questions and answers from photos.
+    pub photos: Photos,
     /// The live node.
     pub live: Live,
 }

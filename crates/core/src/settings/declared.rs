@@ -252,8 +252,8 @@ fn inlined<T: JsonSchema>() -> Value {
 /// What a section's type says of itself; the field that holds it is only its place.
 fn type_description(section: &str) -> String {
     use super::{
-        Depth, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Regions,
-        Reward, Success, Topics, Tracker,
+        Depth, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Photos,
+        Regions, Reward, Success, Topics, Tracker,
     };
     let schema = match section {
         "topics" => inlined::<Topics>(),
@@ -269,6 +269,7 @@ fn type_description(section: &str) -> String {
         "filter" => inlined::<Filter>(),
         "success" => inlined::<Success>(),
         "output" => inlined::<Output>(),
+        "photos" => inlined::<Photos>(),
         "live" => inlined::<Live>(),
         _ => Value::Null,
     };

@@ -1,10 +1,13 @@
 //! From a scene to the turns of a conversation about it: which facts are asked for, in which words, and
 //! what the answer is. What is asked follows from the scene and a seed alone.
 
+mod paper;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
+
+pub(crate) use paper::ask_paper;
 
 use super::scene::{Comparison, Scene};
 use super::templates::{self, Poles, Template};
@@ -240,7 +243,10 @@ fn turn(
             length(scene.direct_m(a, b), random),
         ),
         Category::HorizontalDistance => (
-            templates::HORIZONTAL_DISTANCE,
+            match scene.is_of_paper() {
+                true => templates::SIDEWAYS_DISTANCE,
+                false => templates::HORIZONTAL_DISTANCE,
+            },
             length(scene.horizontal_m(a, b), random),
         ),
         Category::VerticalDistance => (
@@ -306,28 +312,50 @@ fn compared(
     mentions: &[usize],
     random: &mut Random,
 ) -> Turn {
-    let asks_for_more = random.below(2) == 0;
-    let (question, answer) = if random.below(100) < YES_OR_NO_PERCENT {
-        let asked = if asks_for_more {
-            poles.more
-        } else {
-            poles.less
+    let for_more = random.below(2) == 0;
+    let asked = Asked {
+        for_more,
+        as_predicate: random.below(100) < YES_OR_NO_PERCENT,
+    };
+    said(category, poles, more, mentions, asked, random)
+}
+
+/// How a comparison is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// By the pole that is more, or that is less.
+    for_more: bool,
+    /// Whether one is so, or which one is.
+    as_predicate: bool,
+}
+
+fn said(
+    category: Category,
+    poles: &Poles,
+    more: bool,
+    mentions: &[usize],
+    asked: Asked,
+    random: &mut Random,
+) -> Turn {
+    let (question, answer) = if asked.as_predicate {
+        let pole = match asked.for_more {
+            true => poles.more,
+            false => poles.less,
         };
         let (yes, is) = (
-            if more == asks_for_more { "Yes" } else { "No" },
+            if more == asked.for_more { "Yes" } else { "No" },
             if more { poles.more } else { poles.less },
         );
-        let question = pick(templates::YES_OR_NO, random).replace("{p}", asked);
+        let question = pick(templates::YES_OR_NO, random).replace("{p}", pole);
         (question, format!("{yes}, Region [0] is {is} Region [1]."))
     } else {
-        let asked = if asks_for_more {
-            poles.most
-        } else {
-            poles.least
+        let pole = match asked.for_more {
+            true => poles.most,
+            false => poles.least,
         };
-        let which = usize::from(more != asks_for_more);
-        let question = pick(templates::WHICH_ONE, random).replace("{p}", asked);
-        (question, format!("Region [{which}] is {asked}."))
+        let which = usize::from(more != asked.for_more);
+        let question = pick(templates::WHICH_ONE, random).replace("{p}", pole);
+        (question, format!("Region [{which}] is {pole}."))
     };
     Turn {
         category,

@@ -19,9 +19,20 @@ pub(crate) struct Row<'a> {
     /// fx, fy, cx, cy in pixels of the colour image.
     pub intrinsics: [f64; 4],
     /// The bag's name in the data set.
-    pub bag: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bag: Option<&'a str>,
     /// When the colour image was taken.
-    pub stamp_nanos: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp_nanos: Option<i64>,
+    /// The photo's name in the data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<&'a str>,
+    /// Of a photo: against gravity in the camera's optical frame, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<[f64; 3]>,
+    /// How sure that is, from 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_confidence: Option<f64>,
     /// Names; the index is the region's number.
     pub regions: Vec<&'a str>,
     /// Pixels of the colour image, ends exclusive.

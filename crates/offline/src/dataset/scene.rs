@@ -51,6 +51,17 @@ pub(crate) struct Scene {
     clouds: Vec<Cloud>,
     boxes: Vec<LevelBox>,
     axes: Axes,
+    sense: Sense,
+}
+
+/// What is meant by the words of places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sense {
+    /// Places are the boxes' centres; left and right are the picture's, and in front is nearer along the optical axis.
+    Own,
+    /// As the Open Spatial Dataset's pipeline has it: places are the clouds' means, along level axes; in front is what
+    /// begins nearer; a horizontal distance is to the side alone. `certain`: two are compared only where they clearly differ.
+    Paper { certain: bool },
 }
 
 /// Something that either of two regions can be more than the other.
@@ -81,7 +92,24 @@ impl Scene {
             clouds,
             boxes,
             axes,
+            sense: Sense::Own,
         }
+    }
+
+    /// Of the regions' clouds and their boxes along the axes, in the sense of the paper's pipeline.
+    pub(crate) fn of_paper(regions: Vec<(Cloud, LevelBox)>, axes: Axes, certain: bool) -> Self {
+        let (clouds, boxes) = regions.into_iter().unzip();
+        Self {
+            clouds,
+            boxes,
+            axes,
+            sense: Sense::Paper { certain },
+        }
+    }
+
+    /// Whether places are meant as in the paper's pipeline.
+    pub(crate) fn is_of_paper(&self) -> bool {
+        matches!(self.sense, Sense::Paper { .. })
     }
 
     /// How many there are.
@@ -108,9 +136,16 @@ impl Scene {
         gap_m(&self.clouds[a].points, &self.clouds[b].points)
     }
 
-    /// Between the boxes' centres as seen from above, metres.
+    /// Between the boxes' centres as seen from above, metres; in the paper's sense to the side alone.
     pub(crate) fn horizontal_m(&self, a: usize, b: usize) -> f32 {
-        let offset = self.offset(a, b);
+        match self.sense {
+            Sense::Own => self.level_m(self.offset(a, b)),
+            Sense::Paper { .. } => self.offset(a, b).dot(&self.axes.right).abs(),
+        }
+    }
+
+    /// How long an offset is as seen from above.
+    fn level_m(&self, offset: Point) -> f32 {
         offset
             .dot(&self.axes.right)
             .hypot(offset.dot(&self.axes.ahead))
@@ -134,10 +169,10 @@ impl Scene {
     /// Where `to` is, seen from above by somebody at `from` who faces the camera's way: 12 is ahead, 3 to
     /// the right. `None` if one is nearly above the other.
     pub(crate) fn clock_hour(&self, from: usize, to: usize) -> Option<u8> {
-        if self.horizontal_m(from, to) < MIN_DIRECTION_M {
+        let offset = self.moved(from, to);
+        if self.level_m(offset) < MIN_DIRECTION_M {
             return None;
         }
-        let offset = self.offset(from, to);
         let angle = offset
             .dot(&self.axes.right)
             .atan2(offset.dot(&self.axes.ahead));
@@ -151,28 +186,60 @@ impl Scene {
     /// Whether `a` is more so than `b`; `None` if the margin is too small to say.
     pub(crate) fn compare(&self, comparison: Comparison, a: usize, b: usize) -> Option<bool> {
         let (of_a, of_b) = (&self.boxes[a], &self.boxes[b]);
-        match comparison {
-            Comparison::LeftRight => self.beyond(a, b, Point::x()),
-            Comparison::AboveBelow => self.beyond(a, b, -self.axes.up),
-            Comparison::FrontBehind => self.beyond(a, b, Point::z()),
-            Comparison::BigSmall => bigger(of_a, of_b),
-            Comparison::TallShort => longer(of_a.height, of_b.height),
-            Comparison::WideThin => longer(of_a.width, of_b.width),
+        if self.sense == (Sense::Paper { certain: false }) {
+            return Some(match comparison {
+                Comparison::LeftRight => self.moved(a, b).dot(&self.axes.right) > 0.0,
+                Comparison::AboveBelow => self.moved(a, b).dot(&self.axes.up) < 0.0,
+                Comparison::FrontBehind => self.begins_m(a) < self.begins_m(b),
+                Comparison::BigSmall => of_a.volume() > of_b.volume(),
+                Comparison::TallShort => of_a.height > of_b.height,
+                Comparison::WideThin => of_a.width > of_b.width,
+            });
         }
+        match (comparison, self.sense) {
+            (Comparison::LeftRight, Sense::Own) => self.beyond(a, b, Point::x()),
+            (Comparison::LeftRight, Sense::Paper { .. }) => self.beyond(a, b, self.axes.right),
+            (Comparison::AboveBelow, _) => self.beyond(a, b, -self.axes.up),
+            (Comparison::FrontBehind, Sense::Own) => self.beyond(a, b, Point::z()),
+            (Comparison::FrontBehind, Sense::Paper { .. }) => {
+                clearly(self.begins_m(b) - self.begins_m(a), self.moved(a, b))
+            }
+            (Comparison::BigSmall, _) => bigger(of_a, of_b),
+            (Comparison::TallShort, _) => longer(of_a.height, of_b.height),
+            (Comparison::WideThin, _) => longer(of_a.width, of_b.width),
+        }
+    }
+
+    /// How far ahead the box begins, metres.
+    fn begins_m(&self, region: usize) -> f32 {
+        let of_it = &self.boxes[region];
+        of_it.center.dot(&self.axes.ahead) - of_it.depth / 2.0
     }
 
     /// Whether `b` lies farther along a direction than `a`.
     fn beyond(&self, a: usize, b: usize, direction: Point) -> Option<bool> {
-        let offset = self.offset(a, b);
-        let along = offset.dot(&direction);
-        let least = MIN_OFFSET_M.max(MIN_OFFSET_SHARE * offset.norm());
-        (along.abs() >= least).then_some(along > 0.0)
+        let offset = self.moved(a, b);
+        clearly(offset.dot(&direction), offset)
+    }
+
+    /// From the place of one to that of the other.
+    fn moved(&self, from: usize, to: usize) -> Point {
+        match self.sense {
+            Sense::Own => self.offset(from, to),
+            Sense::Paper { .. } => self.clouds[to].centroid() - self.clouds[from].centroid(),
+        }
     }
 
     /// From the centre of one box to that of the other.
     fn offset(&self, from: usize, to: usize) -> Point {
         self.boxes[to].center - self.boxes[from].center
     }
+}
+
+/// Whether something is along a direction, of an offset of which that is a good part.
+fn clearly(along: f32, offset: Point) -> Option<bool> {
+    let least = MIN_OFFSET_M.max(MIN_OFFSET_SHARE * offset.norm());
+    (along.abs() >= least).then_some(along > 0.0)
 }
 
 /// Of a thing that shows one flat side nobody can tell the volume.

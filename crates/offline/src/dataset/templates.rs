@@ -56,6 +56,22 @@ pub(crate) const HORIZONTAL_DISTANCE: &[Template] = &[
     ),
 ];
 
+/// Between two regions, to the side alone.
+pub(crate) const SIDEWAYS_DISTANCE: &[Template] = &[
+    template(
+        "How far apart are {0} and {1} horizontally?",
+        &["{m}", "{m} apart horizontally."],
+    ),
+    template(
+        "What is the horizontal distance between {0} and {1}?",
+        &["{m}", "The horizontal distance is {m}."],
+    ),
+    template(
+        "How far to the side of {0} is {1}?",
+        &["{m}", "Region [1] is {m} to the side of Region [0]."],
+    ),
+];
+
 /// Between the heights of two regions.
 pub(crate) const VERTICAL_DISTANCE: &[Template] = &[
     template(

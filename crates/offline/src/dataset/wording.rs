@@ -9,7 +9,7 @@ const FOOT_M: f64 = 0.3048;
 const CENTIMETRES_PERCENT: u64 = 20;
 /// In so many of a hundred answers the unit is metres, from one metre on and from three.
 const METRES_PERCENT: u64 = 50;
-const FAR_METRES_PERCENT: u64 = 80;
+const FAR_METRES_PERCENT: u64 = 70;
 const NEAR_M: f64 = 1.0;
 const FAR_M: f64 = 3.0;
 
@@ -111,7 +111,7 @@ mod tests {
         // centimetres, inches, feet, metres
         assert_eq!(shares(0.3), [0.2, 0.8, 0.0, 0.0]);
         assert_eq!(shares(1.5), [0.0, 0.0, 0.5, 0.5]);
-        assert_eq!(shares(4.0), [0.0, 0.0, 0.2, 0.8]);
+        assert_eq!(shares(4.0), [0.0, 0.0, 0.3, 0.7]);
     }
 
     #[test]

@@ -1,0 +1,96 @@
+//! `dataset` of photos: what stands beside them in, one training set out. Networks are named here, once they are at hand.
+
+use std::fs;
+
+use anyhow::Context;
+use spatial_reward_core::Error;
+use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::dataset::photos::{self, Networks, PhotosReport, PhotosRequest};
+
+use super::output::{command_line, print, print_json};
+use super::settings::{config_file, processors, ready};
+use super::signals::end_on_signal;
+use crate::program::cli::Dataset;
+use crate::program::logging::Terminal;
+use crate::program::outcome::Outcome;
+
+/// What is done after a signal.
+const GO_ON: &str = "--resume goes on from what is done";
+
+pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    let settings: Settings = ready(config_file(options.config.as_deref())?)?;
+    let vocabulary = match &options.vocabulary {
+        None => None,
+        Some(path) => Some(fs::read_to_string(path).map_err(Error::io("read", path))?),
+    };
+    let stop = end_on_signal(terminal, GO_ON)?;
+    let request = PhotosRequest {
+        sources: &options.bags,
+        target: &options.output,
+        overwrite: options.overwrite,
+        resume: options.resume,
+        shard: options.shard.map(|shard| (shard.part, shard.of)),
+        settings: &settings,
+        vocabulary: vocabulary.as_deref(),
+        networks: Networks::default(),
+        every: options.every,
+        seed: options.seed,
+        jobs: options.jobs.map_or_else(processors, usize::from),
+        command: &command_line(),
+        stop: &stop,
+    };
+    let bar = terminal.bar("dataset");
+    let built = photos::build(&request, &mut |progress| Terminal::show(&bar, progress));
+    bar.finish_and_clear();
+    let report = built.context("no data set is made")?;
+    if options.json {
+        print_json(&report)?;
+    } else {
+        print(&in_words(&report, &request))?;
+    }
+    Ok(match report.errors {
+        0 => Outcome::Fine,
+        _ => Outcome::DataLoss,
+    })
+}
+
+/// The summary for people.
+fn in_words(report: &PhotosReport, request: &PhotosRequest<'_>) -> String {
+    let counts = &report.counts;
+    let questions: u64 = counts.questions.values().sum();
+    let mut lines = vec![
+        format!("{}", request.target.display()),
+        format!(
+            "  {} rows of {} photos, {} regions, {questions} questions",
+            counts.rows, counts.frames, counts.regions
+        ),
+    ];
+    for (what, counts) in [
+        ("questions", &counts.questions),
+        ("photos left out", &counts.skipped_frames),
+        ("regions left out", &counts.skipped_regions),
+    ] {
+        if !counts.is_empty() {
+            let items = counts
+                .iter()
+                .map(|(reason, count)| format!("{reason} {count}"));
+            lines.push(format!(
+                "  {what}: {}",
+                items.collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+    if counts.rows_without_gravity > 0 {
+        lines.push(format!(
+            "  {} rows ask nothing that needs to know which way is up: it could not be told",
+            counts.rows_without_gravity
+        ));
+    }
+    if report.errors > 0 {
+        lines.push(format!(
+            "  {} photos could not be used: errors.jsonl says why",
+            report.errors
+        ));
+    }
+    lines.join("\n")
+}
