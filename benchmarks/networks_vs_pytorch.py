@@ -1,13 +1,13 @@
-"""Times networks against eager PyTorch (transformers): the same checkpoint, the same picture, as many threads, each in a
-process of its own, in turn on the same machine. Prints a table in Markdown.
+"""Times networks against eager PyTorch (transformers): the same checkpoint, the same picture, as many threads, each in
+a process of its own, in turn on the same machine. Prints a table in Markdown.
 
 usage: networks_vs_pytorch.py [--network depth_pro] [--model DIR] [--repeats N] [--pictures N] [--threads N]
                               [--dtype float32|bfloat16] [--python FILE] [--program FILE]
        networks_vs_pytorch.py checkpoint NETWORK DIR     a random checkpoint of the published shape
        networks_vs_pytorch.py peer NETWORK --model DIR --pictures N --threads N --dtype DTYPE
 
-Needs nothing but the standard library itself; `--python` is one with benchmarks/requirements-networks.txt installed. A network
-is a row of NETWORKS: what its checkpoint is made by, and what one picture costs in transformers. The example
+Needs nothing but the standard library itself; `--python` is one with benchmarks/requirements-networks.txt installed. A
+network is a row of NETWORKS: what its checkpoint is made by, and what one picture costs in transformers. The example
 crates/models/examples/time_networks.rs has a row of the same name.
 """
 
@@ -34,8 +34,8 @@ FIGURES = [
 
 def picture():
     """Red, green and blue of each pixel, the same numbers as the example draws."""
-    values = ((x * 7 + y * 13 + channel * 50) % 256 for y in range(HEIGHT) for x in range(WIDTH) for channel in range(3))
-    return bytes(values)
+    places = ((x, y, channel) for y in range(HEIGHT) for x in range(WIDTH) for channel in range(3))
+    return bytes((x * 7 + y * 13 + channel * 50) % 256 for x, y, channel in places)
 
 
 class DepthPro:
@@ -149,9 +149,9 @@ def compare(arguments):
         sys.exit(f"the results differ, so this compares nothing: their means are {means}")
     first = runs["peer"][0]
     print(
-        f"{processor()}, {arguments.threads} threads, {arguments.network}, {arguments.dtype}: the best of {arguments.pictures} "
-        f"pictures of {WIDTH} x {HEIGHT}, median of {arguments.repeats}; PyTorch {first['torch']}, transformers "
-        f"{first['transformers']}\n"
+        f"{processor()}, {arguments.threads} threads, {arguments.network}, {arguments.dtype}: the best of "
+        f"{arguments.pictures} pictures of {WIDTH} x {HEIGHT}, median of {arguments.repeats}; "
+        f"PyTorch {first['torch']}, transformers {first['transformers']}\n"
     )
     print("| | spatial-reward | PyTorch | ours / PyTorch's |\n| --- | --- | --- | --- |")
     for key, name, unit in FIGURES:
@@ -161,15 +161,16 @@ def compare(arguments):
 
 def timed(command, threads):
     """One run of a program: what its last line says."""
-    done = subprocess.run(list(map(str, command)), env=environment(threads), capture_output=True, text=True, check=False)
+    command = [str(word) for word in command]
+    done = subprocess.run(command, env=environment(threads), capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{Path(command[0]).name} failed with code {done.returncode}:\n{done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def environment(threads):
-    """The caller's, with pools of as many threads as are timed, and without our libtorch on the library path: PyTorch brings
-    its own, and the example knows where its is."""
+    """The caller's, with pools of as many threads as are timed, and without our libtorch on the library path: PyTorch
+    brings its own, and the example knows where its is."""
     ours = str(Path(os.environ.get("LIBTORCH", "")) / "lib")
     paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if path and path != ours]
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -192,7 +193,7 @@ def parse():
         parser.add_argument("--network", choices=NETWORKS, default="depth_pro")
         parser.add_argument("--repeats", type=int, default=3, help="runs of each program (3)")
         parser.add_argument("--python", default=sys.executable, help="Python with the peer's packages (this one)")
-        parser.add_argument("--program", type=Path, help="the example time_networks (built in release mode if not given)")
+        parser.add_argument("--program", type=Path, help="the example time_networks (built if not given)")
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint of the network")
     parser.add_argument("--pictures", type=int, default=2, help="pictures a run (2)")
     parser.add_argument("--threads", type=int, default=2, help="of each program (2)")

@@ -877,6 +877,10 @@ pub(crate) struct Dataset {
     /// Of photos: the words to look for, one a line or with commas between; regions of other names are left out.
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
+    /// Of photos without a depth file: who tells metres, Depth Pro or a metric Depth Anything, a folder or ORG/NAME on a hub.
+    /// --detector finds what the words name, --segmenter its pixels, where no file of regions says so.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub depth_model: Option<String>,
     /// Threads [default: one a processor].
     #[arg(long, help_heading = "Runs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

@@ -13,6 +13,7 @@ mod evaluate;
 pub(super) mod inspect;
 pub(super) mod label;
 pub(crate) mod output;
+mod photo_networks;
 mod pick;
 mod regions;
 mod segment;

@@ -27,7 +27,7 @@ use spatial_reward_models::{Error, Remedy, Result};
 use spatial_reward_serve::Unanswered;
 
 use crate::program::logging::Terminal;
-pub(crate) use detector::Detector;
+pub(crate) use detector::{Detector, Queries};
 use elsewhere::Elsewhere;
 pub(crate) use metric_depth::{DepthEstimate, MetricDepth};
 use profile::PROFILE;

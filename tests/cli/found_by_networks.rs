@@ -249,3 +249,63 @@ fn pick_proposes_what_the_detector_finds() {
     }
     assert!(!folder.join("regions.yaml").exists());
 }
+
+#[test]
+fn photos_become_rows_by_networks_alone() {
+    // given photos with nothing beside them
+    let (_guard, folder) = recording();
+    fs::create_dir(folder.join("photos")).unwrap();
+    for name in ["0.png", "3.png"] {
+        fs::copy(folder.join(name), folder.join("photos").join(name)).unwrap();
+    }
+    fs::write(folder.join("words.txt"), "red block\ndark bar\n").unwrap();
+    // random networks are sure of nothing
+    let config = "photos: {min_score: 0.0, certain_only: false}\ndetector: {threshold: 0.3}";
+    fs::write(folder.join("config.yaml"), config).unwrap();
+    let [detector, segmenter, depth] = [
+        "tests/fixtures/owlv2/a",
+        "tests/fixtures/sam2/plain",
+        "tests/fixtures/metric_depth/depth_pro_published",
+    ]
+    .map(in_repository);
+    let asked = |more: &[&str]| {
+        let fixed = ["dataset", "photos", "--config", "config.yaml", "--json"];
+        run(&folder, &[&fixed, more].concat())
+    };
+    // when they are made a data set of, with networks for what is not there
+    let networks = [
+        "--vocabulary",
+        "words.txt",
+        "--detector",
+        text(&detector),
+        "--segmenter",
+        text(&segmenter),
+        "--depth-model",
+        text(&depth),
+    ];
+    let ended = asked(&[&["-o", "rows"], &networks[..]].concat()).expect_code(0);
+    // then each is a row with regions of those words, their masks, depth, and the focal length of the network
+    assert_eq!(ended.json()["counts"]["rows"], 2, "{ended}");
+    let rows = fs::read_to_string(folder.join("rows/dataset.jsonl")).unwrap();
+    for row in rows.lines() {
+        let row: Value = serde_json::from_str(row).unwrap();
+        let regions = row["regions"].as_array().unwrap();
+        assert!(regions.len() >= 2);
+        assert!(
+            regions
+                .iter()
+                .all(|name| name == "red block" || name == "dark bar")
+        );
+        assert!(row["intrinsics"][0].as_f64().unwrap() > 0.0);
+        assert!(
+            folder
+                .join("rows")
+                .join(row["metric"].as_str().unwrap())
+                .is_file()
+        );
+    }
+    // and without one of them each photo says what it lacks
+    asked(&["-o", "none"]).expect_code(3);
+    let errors = fs::read_to_string(folder.join("none/errors.jsonl")).unwrap();
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+}

@@ -1,13 +1,14 @@
-//! `dataset` of photos: what stands beside them in, one training set out. Networks are named here, once they are at hand.
+//! `dataset` of photos: what stands beside them in, or what networks say of them, one training set out.
 
 use std::fs;
 
 use anyhow::Context;
 use spatial_reward_core::Error;
 use spatial_reward_core::settings::Settings;
-use spatial_reward_offline::dataset::photos::{self, Networks, PhotosReport, PhotosRequest};
+use spatial_reward_offline::dataset::photos::{self, PhotosReport, PhotosRequest};
 
 use super::output::{command_line, print, print_json};
+use super::photo_networks::PhotoNetworks;
 use super::settings::{config_file, processors, ready};
 use super::signals::end_on_signal;
 use crate::program::cli::Dataset;
@@ -18,11 +19,16 @@ use crate::program::outcome::Outcome;
 const GO_ON: &str = "--resume goes on from what is done";
 
 pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
-    let settings: Settings = ready(config_file(options.config.as_deref())?)?;
+    let mut config = config_file(options.config.as_deref())?;
+    let regions = &options.regions;
+    config.detector.path = regions.detector.clone().or(config.detector.path);
+    config.segmenter.path = regions.segmenter.clone().or(config.segmenter.path);
+    let settings: Settings = ready(config)?;
     let vocabulary = match &options.vocabulary {
         None => None,
         Some(path) => Some(fs::read_to_string(path).map_err(Error::io("read", path))?),
     };
+    let networks = PhotoNetworks::open(options, &settings, terminal)?;
     let stop = end_on_signal(terminal, GO_ON)?;
     let request = PhotosRequest {
         sources: &options.bags,
@@ -32,7 +38,7 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
         shard: options.shard.map(|shard| (shard.part, shard.of)),
         settings: &settings,
         vocabulary: vocabulary.as_deref(),
-        networks: Networks::default(),
+        networks: networks.of_photos(),
         every: options.every,
         seed: options.seed,
         jobs: options.jobs.map_or_else(processors, usize::from),

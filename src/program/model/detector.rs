@@ -4,7 +4,8 @@ use spatial_reward_core::detection::{DetectOptions, Detection};
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::settings::{DeviceChoice, Dtype};
 use spatial_reward_models::nn::hub::{self, HubOptions};
-use spatial_reward_models::owlv2::{self, Queries};
+use spatial_reward_models::owlv2;
+pub(crate) use spatial_reward_models::owlv2::Queries;
 
 use crate::program::logging::Terminal;
 
