@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::following::Both;
 use crate::frame::{BoundingBox, ColorImage};
-use crate::settings::Settings;
+use crate::settings::{Regions, Settings};
 
 /// Boxes that overlap by so much (intersection over union), or of which one holds so much of the other, are around one thing.
 const ONE_THING: f64 = 0.3;
@@ -127,6 +127,21 @@ impl Finder {
         }
     }
 
+    /// The same for the regions of one recording, of which some may be drawn instead; `None` where nothing is sought.
+    pub fn of(&self, regions: &Regions) -> Option<Self> {
+        let mut own = self.clone();
+        for (sought, region) in own
+            .sought
+            .iter_mut()
+            .zip([&regions.fingertip, &regions.target])
+        {
+            if !region.is_sought() {
+                *sought = None;
+            }
+        }
+        own.sought.iter().any(Option::is_some).then_some(own)
+    }
+
     /// What is sought, in words; `None` of a region that comes from elsewhere.
     pub fn sought(&self) -> Both<&str> {
         self.sought.each_ref().map(Option::as_deref)
@@ -156,8 +171,12 @@ impl Finder {
     /// The network's.
     pub fn find(&self, picture: &ColorImage) -> Result<Both<Finding>> {
         let [fingertip, target] = self.candidates(picture)?;
-        let find = |candidates: Option<Vec<Candidate>>| candidates.map(|seen| self.judged(seen));
-        Ok([find(fingertip), find(target)])
+        let find = |candidates: Option<Vec<Candidate>>, sought: &Option<String>| {
+            let wanted = candidates.filter(|_| sought.is_some());
+            wanted.map(|seen| self.judged(seen))
+        };
+        let [of_fingertip, of_target] = &self.sought;
+        Ok([find(fingertip, of_fingertip), find(target, of_target)])
     }
 
     /// The box to begin a region from, and its score.

@@ -269,6 +269,12 @@ fn warn_if_out_of_reach(settings: &Settings, estimator: &dyn Estimator) {
     }
 }
 
+fn warn_once(told: &mut bool, why: &str) {
+    if !std::mem::replace(told, true) {
+        tracing::warn!("{why}: until it is clear, steps have no reward");
+    }
+}
+
 /// That nobody knows how far standard deviations hold is told before anybody relies on one.
 fn warn_if_not_calibrated(estimator: &dyn Estimator) {
     if !estimator.is_calibrated() {
@@ -299,6 +305,8 @@ struct State<'a> {
     settings: Arc<Settings>,
     /// It was said that `reward.max_std_m` has no effect.
     told_without_std: bool,
+    /// Why a region is not begun was told: each frame would say it again, with other scores.
+    told_unfound: bool,
 }
 
 impl Worker {
@@ -317,6 +325,7 @@ impl Worker {
             series: Series::default(),
             settings: Arc::clone(&settings),
             told_without_std: false,
+            told_unfound: false,
         };
         self.loaded.store(true, Ordering::Release);
         loop {
@@ -357,7 +366,13 @@ impl Worker {
         });
         let (look, refused) = match followed {
             Ok(look) => (look, None),
-            Err(why) => (None, Some(why)),
+            Err(NotPlaced::Drawn(why)) => (None, Some(why)),
+            Err(NotPlaced::Unfound(why)) => {
+                warn_once(&mut state.told_unfound, &why.to_string());
+                (None, None)
+            }
+            // A node that goes on without what it was asked for would be silent about it.
+            Err(NotPlaced::Network(why)) => return Err(why.into()),
         };
         let mut measured = state.measurer.measure_one(Task {
             frame,
@@ -366,10 +381,7 @@ impl Worker {
         });
         if let Some(why) = refused {
             measured.broken.get_or_insert(Broken {
-                what: match why {
-                    NotPlaced::Drawn(_) => "drawn box",
-                    NotPlaced::Unfound(_) | NotPlaced::Network(_) => "picture",
-                },
+                what: "drawn box",
                 why: why.to_string(),
             });
         }

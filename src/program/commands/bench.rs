@@ -248,8 +248,14 @@ fn ask(
         }
         let replies = ask_together(&respondent, together, images);
         for (row, answer) in together.iter().zip(replies) {
-            let answer = answer?;
-            kept.keep(&row.id, &answer)?;
+            let answer = match answer? {
+                // The picture may be there the next time: nothing is kept of it.
+                Asking::NoPicture(why) => Answer::Unanswered(why),
+                Asking::Answered(answer) => {
+                    kept.keep(&row.id, &answer)?;
+                    answer
+                }
+            };
             answers.insert(row.id.clone(), answer);
             bar.inc(1);
         }
@@ -258,12 +264,18 @@ fn ask(
     Ok(Some(answers))
 }
 
+/// What came of a row.
+enum Asking {
+    Answered(Answer),
+    NoPicture(String),
+}
+
 /// An answer a row. What the model cannot be asked is unanswered; its own failure is an error, so that the row is asked again.
 fn ask_together(
     respondent: &Respondent,
     rows: &[&Row],
     images: &Path,
-) -> Vec<anyhow::Result<Answer>> {
+) -> Vec<anyhow::Result<Asking>> {
     let pictures = rows.iter().map(|row| draw::marked_picture(row, images));
     let pictures: Vec<_> = pictures.collect();
     let asked = rows.iter().zip(&pictures).filter_map(|(row, picture)| {
@@ -276,10 +288,10 @@ fn ask_together(
     });
     let mut replies = respondent.answer(&asked.collect::<Vec<_>>()).into_iter();
     let each = pictures.into_iter().map(|picture| match picture {
-        Err(why) => Ok(Answer::Unanswered(why)),
+        Err(why) => Ok(Asking::NoPicture(why)),
         Ok(_) => match replies.next() {
-            Some(Ok(reply)) => Ok(Answer::Said(reply.text)),
-            Some(Err(Unanswered::Refused(why))) => Ok(Answer::Unanswered(why)),
+            Some(Ok(reply)) => Ok(Asking::Answered(Answer::Said(reply.text))),
+            Some(Err(Unanswered::Refused(why))) => Ok(Asking::Answered(Answer::Unanswered(why))),
             Some(Err(Unanswered::Failed(why))) => Err(anyhow::anyhow!(why)),
             None => Err(anyhow::anyhow!("the model gave no answer")),
         },

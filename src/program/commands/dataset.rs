@@ -36,8 +36,11 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
         "bags and photos do not go into one data set: make two, and give both to train"
     );
     anyhow::ensure!(
-        !options.resume && options.shard.is_none() && options.vocabulary.is_none(),
-        "--resume, --shard and --vocabulary are for photos, and these are bags"
+        !options.resume
+            && options.shard.is_none()
+            && options.vocabulary.is_none()
+            && options.depth_model.is_none(),
+        "--resume, --shard, --vocabulary and --depth-model are for photos, and these are bags"
     );
     dataset::check_target(&options.output, options.overwrite)?;
     let sources = discover::sources(&options.bags)?;

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::Context;
 use spatial_reward_core::Error;
 use spatial_reward_core::settings::Settings;
+use spatial_reward_offline::dataset;
 use spatial_reward_offline::dataset::photos::{self, PhotosReport, PhotosRequest};
 
 use super::output::{command_line, print, print_json};
@@ -28,6 +29,10 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
         None => None,
         Some(path) => Some(fs::read_to_string(path).map_err(Error::io("read", path))?),
     };
+    // Nothing is loaded for what could not be written.
+    if !options.resume {
+        dataset::check_target(&options.output, options.overwrite)?;
+    }
     let networks = PhotoNetworks::open(options, &settings, terminal)?;
     let stop = end_on_signal(terminal, GO_ON)?;
     let request = PhotosRequest {
@@ -39,6 +44,7 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
         settings: &settings,
         vocabulary: vocabulary.as_deref(),
         networks: networks.of_photos(),
+        depth_model: options.depth_model.as_deref(),
         every: options.every,
         seed: options.seed,
         jobs: options.jobs.map_or_else(processors, usize::from),

@@ -42,7 +42,8 @@ impl PhotoNetworks {
         if let Some(model) = &settings.detector.path {
             networks.detector = Some(Held::new(Words {
                 detector: Detector::open(model, device, Dtype::Auto, terminal)?,
-                threshold: settings.detector.threshold,
+                // What would be left out is not segmented first.
+                threshold: settings.detector.threshold.max(settings.photos.min_score),
                 asked: None,
             }));
         }
@@ -135,9 +136,16 @@ impl photos::DepthModel for Held<MetricDepth> {
     fn depth(
         &self,
         photo: &ColorImage,
-        _focal_px: Option<f64>,
+        focal_px: Option<f64>,
     ) -> Result<photos::MetricDepth, String> {
-        let estimate = self.own().estimate(photo).map_err(|error| told(&error))?;
+        let mut estimate = self.own().estimate(photo).map_err(|error| told(&error))?;
+        // Depth Pro's metres are made with the focal length that it estimates, and are in proportion to it.
+        if let (Some(known), Some(estimated)) = (focal_px, estimate.focal_px) {
+            let scale = (known / estimated) as f32;
+            for metres in &mut estimate.metres {
+                *metres *= scale;
+            }
+        }
         Ok(photos::MetricDepth {
             depth: DepthImage::new(photo.width, photo.height, estimate.metres),
             focal_px: estimate.focal_px,

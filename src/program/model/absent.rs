@@ -25,7 +25,7 @@ use crate::program::cli::{Quantise, Train};
 use crate::program::logging::Terminal;
 use crate::program::outcome::Outcome;
 use absent_networks::not_here;
-pub(crate) use absent_networks::{Detector, MetricDepth, Queries, Segmenter};
+pub(crate) use absent_networks::{DepthEstimate, Detector, MetricDepth, Queries, Segmenter};
 use elsewhere::Elsewhere;
 use profile::PROFILE;
 use regions_elsewhere::RegionsElsewhere;

@@ -14,7 +14,7 @@ use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter};
 use spatial_reward_core::finding::{Candidate, Detector};
 use spatial_reward_core::following::Both;
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
-use spatial_reward_core::imaging::open_color;
+use spatial_reward_core::imaging::open_color_on_white;
 use spatial_reward_core::mask_following::{MaskVideo, Runs, Seen, Segmenter};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::{Dtype, ExampleBox, Region, Settings};
@@ -76,7 +76,7 @@ impl Owlv2 {
         let queries = |region: &Region| -> spatial_reward_core::Result<Option<Queries>> {
             Ok(match &region.example {
                 Some(ExampleBox { file, bbox }) => {
-                    Some(detector.query_of_example(&open_color(file)?, Some(bbox))?)
+                    Some(detector.query_of_example(&open_color_on_white(file)?, Some(bbox))?)
                 }
                 None if region.words.is_empty() => None,
                 None => Some(detector.queries_of_words(&region.words)?),
@@ -89,24 +89,17 @@ impl Owlv2 {
             threshold: settings.detector.threshold,
         })
     }
-
-    /// By words what is hardly like them is told too; by an example scores are shares of the best one's, so the threshold is about
-    /// the network's own.
-    fn options(&self, queries: &Queries) -> DetectOptions {
-        DetectOptions {
-            threshold: match queries.is_example() {
-                true => self.threshold,
-                false => self.threshold.min(LEAST_TOLD),
-            },
-            most_overlap: queries.usual_options().most_overlap,
-        }
-    }
 }
 
 impl Detector for Owlv2 {
     fn detect(&self, picture: &ColorImage) -> spatial_reward_core::Result<Both<Vec<Candidate>>> {
+        // What is hardly like them is told too.
+        let options = DetectOptions {
+            threshold: self.threshold.min(LEAST_TOLD),
+            most_overlap: DetectOptions::EXAMPLE.most_overlap,
+        };
         let asked: Vec<(&Queries, DetectOptions)> = (self.queries.iter().flatten())
-            .map(|queries| (queries, self.options(queries)))
+            .map(|queries| (queries, options))
             .collect();
         let detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = detector.detect_each(picture, &asked)?.into_iter();

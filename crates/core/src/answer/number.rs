@@ -160,20 +160,26 @@ impl Reader<'_> {
     }
 
     /// "hundred" and "thousand" behind a number, with what follows them.
-    fn scaled(&self, (value, at): (f64, usize)) -> (f64, usize) {
-        let scale = match self.word(at) {
-            Some("hundred") => 100.0,
-            Some("thousand") => 1000.0,
-            _ => return (value, at),
-        };
-        let (value, next) = (value * scale, at + 1);
-        let more = next + usize::from(self.word(next) == Some("and"));
-        match self.below_hundred(more) {
-            Some(rest) => {
-                let (rest, next) = self.scaled(rest);
-                (value + rest, next)
+    fn scaled(&self, first: (f64, usize)) -> (f64, usize) {
+        let ((mut part, mut at), mut value, mut before) = (first, 0.0, f64::INFINITY);
+        loop {
+            let scale = match self.word(at) {
+                Some("hundred") => 100.0,
+                Some("thousand") => 1000.0,
+                _ => return (value + part, at),
+            };
+            // "one thousand two hundred", and not the other way round: what follows is another number.
+            if scale >= before {
+                return (value + part, at);
             }
-            None => (value, next),
+            before = scale;
+            value += part * scale;
+            let next = at + 1;
+            let more = next + usize::from(self.word(next) == Some("and"));
+            match self.below_hundred(more) {
+                Some(rest) => (part, at) = rest,
+                None => return (value, next),
+            }
         }
     }
 

@@ -48,7 +48,9 @@ impl LiveFollower {
             in_turn: InTurn::of(regions),
             schedule: Schedule::new(regions),
             elapsed: Elapsed::default(),
-            hunt: networks.finder.clone().map(Hunt::new),
+            hunt: (networks.finder.as_ref())
+                .and_then(|finder| finder.of(regions))
+                .map(Hunt::new),
             masks: video.map(|segmenter| MaskFollower {
                 video: segmenter.video(),
                 by_masks,
@@ -82,7 +84,9 @@ impl LiveFollower {
         if let (Some(hunt), Some(look)) = (&mut self.hunt, &look) {
             let found = hunt.look(look.color(), at_nanos)?;
             if found.boxes != [None; 2] {
-                due = Drawing::of(found.boxes);
+                let [fingertip, target] = due.map(|drawing| drawing.map(|drawing| drawing.bbox));
+                let [found_fingertip, found_target] = found.boxes;
+                due = Drawing::of([found_fingertip.or(fingertip), found_target.or(target)]);
                 self.in_turn = self.in_turn.with(&due);
             }
             unfound = found.unfound;

@@ -252,12 +252,14 @@ fn inlined<T: JsonSchema>() -> Value {
 /// What a section's type says of itself; the field that holds it is only its place.
 fn type_description(section: &str) -> String {
     use super::{
-        Depth, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output, Photos,
-        Regions, Reward, Success, Topics, Tracker,
+        Depth, Detector, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output,
+        Photos, Regions, Reward, Segmenter, Success, Topics, Tracker,
     };
     let schema = match section {
         "topics" => inlined::<Topics>(),
         "regions" => inlined::<Regions>(),
+        "detector" => inlined::<Detector>(),
+        "segmenter" => inlined::<Segmenter>(),
         "depth" => inlined::<Depth>(),
         "matching" => inlined::<Matching>(),
         "episodes" => inlined::<Episodes>(),

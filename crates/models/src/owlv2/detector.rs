@@ -164,7 +164,7 @@ impl Detector {
         })
     }
 
-    /// What of the queries is in a picture, best first.
+    /// What of the queries is in a picture, best first, as transformers tells it: by an example scores are shares of the best one's.
     ///
     /// # Errors
     /// A picture without pixels; want of memory.
@@ -174,11 +174,16 @@ impl Detector {
         queries: &Queries,
         options: &DetectOptions,
     ) -> Result<Vec<Detection>> {
-        let mut found = self.detect_each(picture, &[(queries, *options)])?;
-        Ok(found.pop().unwrap_or_default())
+        let proposals = self.proposals(picture, &[queries])?.pop();
+        let proposals = proposals.unwrap_or_default();
+        Ok(match queries.is_example {
+            true => detection::by_example(proposals, options),
+            false => detection::by_words(proposals, options),
+        })
     }
 
-    /// The same of several queries that have nothing to do with each other, in a picture that is looked at once.
+    /// What of several queries is in a picture, which is looked at once for all. They have nothing to do with each other, and
+    /// scores are the network's own, by examples too.
     ///
     /// # Errors
     /// As for [`detect`](Self::detect).
@@ -187,14 +192,23 @@ impl Detector {
         picture: &ColorImage,
         asked: &[(&Queries, DetectOptions)],
     ) -> Result<Vec<Vec<Detection>>> {
-        if asked.iter().all(|(queries, _)| queries.is_empty()) {
+        let queries: Vec<&Queries> = asked.iter().map(|(queries, _)| *queries).collect();
+        let proposals = self.proposals(picture, &queries)?.into_iter();
+        let told = proposals.zip(asked);
+        let told = told.map(|(proposals, (_, options))| detection::by_words(proposals, options));
+        Ok(told.collect())
+    }
+
+    /// A proposal a patch, for each of the queries.
+    fn proposals(&self, picture: &ColorImage, asked: &[&Queries]) -> Result<Vec<Vec<Detection>>> {
+        if asked.iter().all(|queries| queries.is_empty()) {
             return Ok(asked.iter().map(|_| Vec::new()).collect());
         }
         let features = self
             .network
             .features(&self.processor.pixel_values(picture)?)?;
         let boxes = in_pixels(&self.network.boxes(&features)?, picture);
-        let found = asked.iter().map(|(queries, options)| {
+        let proposals = asked.iter().map(|queries| {
             if queries.is_empty() {
                 return Ok(Vec::new());
             }
@@ -207,12 +221,9 @@ impl Detector {
                 bbox: *bbox,
                 score: f64::from(score),
             });
-            Ok(match queries.is_example {
-                true => detection::by_example(proposals.collect(), options),
-                false => detection::by_words(proposals.collect(), options),
-            })
+            Ok(proposals.collect())
         });
-        found.collect()
+        proposals.collect()
     }
 }
 

@@ -135,11 +135,6 @@ impl Sam2 {
         self.image_size
     }
 
-    /// Whether it follows objects through videos.
-    pub fn has_memory(&self) -> bool {
-        self.tracker.is_some()
-    }
-
     /// Normalised pixels (1, 3, S, S) -> what masks of the picture are decoded from, with what was on the way.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ struct Given {
     id: serde_json::Value,
     category: String,
     #[serde(default)]
-    answer: String,
+    answer: Option<String>,
     /// The question, where it is known.
     #[serde(default)]
     question: Option<String>,
@@ -67,7 +67,11 @@ fn read_line(line: &str) -> std::result::Result<Reading, String> {
     let given: Given = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let category = Category::named(&given.category);
     let category = category.ok_or_else(|| format!("no category '{}'", given.category))?;
-    let read = answer::read(&given.answer, category.wanted, given.question.as_deref());
+    let read = answer::read(
+        given.answer.as_deref().unwrap_or_default(),
+        category.wanted,
+        given.question.as_deref(),
+    );
     let mut reading = Reading {
         id: given.id,
         metres: None,

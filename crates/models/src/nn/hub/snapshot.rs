@@ -16,9 +16,10 @@ const PARTS: [(&str, &str); 4] = [
 ];
 
 /// What a single model may have beside its weights: how pictures are prepared, and its tokenizer.
-const BESIDE: [&str; 8] = [
+const BESIDE: [&str; 9] = [
     "preprocessor_config.json",
     "processor_config.json",
+    "video_preprocessor_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",

@@ -52,6 +52,8 @@ pub struct PhotosRequest<'a> {
     pub vocabulary: Option<&'a str>,
     /// Asked where a file is not there.
     pub networks: Networks<'a>,
+    /// What its depth is of, beside the settings: rows of two networks are not mixed.
+    pub depth_model: Option<&'a str>,
     /// Every so manieth photo; at least 1.
     pub every: u64,
     /// What chance begins with: the same seed gives the same data set.
@@ -99,7 +101,12 @@ pub fn build(request: &PhotosRequest<'_>, progress: OnProgress<'_>) -> Result<Ph
     if request.resume
         && let Some(report) = finished(request.target)
     {
-        return Ok(report);
+        let digest = request.settings.digest()?;
+        let own = (report.config_digest.as_str(), report.seed, report.shard);
+        let is_same = own == (digest.as_str(), request.seed, request.shard);
+        return is_same.then_some(report).ok_or_else(|| Error::OtherRun {
+            path: request.target.into(),
+        });
     }
     check_target(request.target, request.overwrite)?;
     let photos = of_shard(request)?;
@@ -130,7 +137,7 @@ fn of_shard(request: &PhotosRequest<'_>) -> Result<Vec<Listed>> {
         .into_iter()
         .step_by(every)
         .enumerate();
-    let taken = taken.filter(|(at, _)| at % of.max(1) == part - 1);
+    let taken = taken.filter(|(at, _)| at % of.max(1) + 1 == part);
     Ok(taken.map(|(_, photo)| photo).collect())
 }
 
@@ -157,6 +164,7 @@ fn begin(request: &PhotosRequest<'_>, folder: &Path, photos: &[Listed]) -> Resul
     let identity = json!({
         "config_digest": request.settings.digest()?,
         "vocabulary": request.vocabulary,
+        "depth_model": request.depth_model,
         "seed": request.seed,
         "photos": photos.len(),
         "names": names.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),

@@ -18,6 +18,9 @@ use super::problem::Problem;
 use super::words;
 use spatial_reward_core::imaging::rle::{self, Rle};
 
+/// Masks of one photo that a network works out together: they are of its size.
+const MASKS_AT_ONCE: usize = 16;
+
 /// A photo with all that is known of it.
 pub(super) struct Photo {
     /// The file as it is.
@@ -193,10 +196,12 @@ impl Reader<'_> {
         let mut masks = match (boxes.is_empty(), self.networks.segmenter) {
             (true, _) => Vec::new().into_iter(),
             (false, Some(network)) => {
-                let masks = network.segment(color, &boxes);
-                masks
-                    .map_err(|why| Problem::new("mask_network", path, why))?
-                    .into_iter()
+                let mut masks = Vec::with_capacity(boxes.len());
+                for boxes in boxes.chunks(MASKS_AT_ONCE) {
+                    let some = network.segment(color, boxes);
+                    masks.extend(some.map_err(|why| Problem::new("mask_network", path, why))?);
+                }
+                masks.into_iter()
             }
             (false, None) => {
                 let why =

@@ -32,6 +32,8 @@ use crate::dataset::shape::{Axes, LevelBox};
 use crate::error::{Error, Result};
 use spatial_reward_core::imaging::rle::Rle;
 
+/// Pixels a row of a photo that is brought to another height.
+const MOST_WIDE: u32 = 16_384;
 /// Of a photo that was brought to another size and was a JPEG.
 const JPEG_QUALITY: u8 = 95;
 
@@ -109,8 +111,14 @@ impl Workshop<'_> {
         if wanted == 0 || wanted == height {
             return photo;
         }
-        let target =
-            ((u64::from(wanted) * u64::from(width) / u64::from(height.max(1))).max(1)) as u32;
+        let target = (u64::from(wanted) * u64::from(width) / u64::from(height.max(1))).max(1);
+        // A sliver stays as it is.
+        let Some(target) = u32::try_from(target)
+            .ok()
+            .filter(|target| *target <= MOST_WIDE)
+        else {
+            return photo;
+        };
         let Some(pixels) = RgbImage::from_raw(width, height, photo.color.rgb.to_vec()) else {
             return photo;
         };

@@ -61,6 +61,16 @@ impl Seen {
         let (Some(earlier), Some(later)) = (&earlier, &later) else {
             return earlier.or(later);
         };
+        // Masks are not mixed: where both see the region, the nearer one counts.
+        match (&earlier.mask, &later.mask) {
+            (Some(_), None) => return Some(earlier.clone()),
+            (None, Some(_)) => return Some(later.clone()),
+            (Some(_), Some(_)) => {
+                let is_later = later.sight.away_nanos() < earlier.sight.away_nanos();
+                return Some(if is_later { later } else { earlier }.clone());
+            }
+            (None, None) => {}
+        }
         let sight = Sight::joined(earlier.sight, later.sight);
         // Of which drawing was nearer.
         let is_later = sight.away_nanos() == later.sight.away_nanos();
@@ -71,7 +81,7 @@ impl Seen {
         Some(Self {
             sight,
             cover: nearer.cover.clone(),
-            mask: nearer.mask.clone(),
+            mask: None,
         })
     }
 }

@@ -64,11 +64,12 @@ pub(crate) fn follow(
     let networks = request.networks;
     let mut regions = request.settings.regions.clone();
     let segmenter = networks.segmenter.as_deref();
-    let Some(finder) = &networks.finder else {
+    let finder = networks.finder.as_ref();
+    let Some(finder) = finder.and_then(|finder| finder.of(&regions)) else {
         let ways = both_ways(&bag, &regions, segmenter)?;
         return Ok(followed(&bag, ways, Vec::new()));
     };
-    let mut seeker = Seeker::new(&bag, finder);
+    let mut seeker = Seeker::new(&bag, &finder);
     seeker.begin(&mut regions)?;
     let ways = loop {
         let ways = both_ways(&bag, &regions, segmenter)?;
