@@ -17,6 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use mcap::WriteOptions;
 use mcap::records::MessageHeader;
 use spatial_reward::dataset::{DatasetRequest, ExtraTopics, Options, build};
+use spatial_reward::estimator::RegionNetworks;
 use spatial_reward::settings::Settings;
 use spatial_reward::training_row::TrainingRow;
 use spatial_reward::video::VideoDecoders;
@@ -56,6 +57,7 @@ fuzz_target!(init: let_decoders_panic(), |input: &[u8]| {
             target: &target,
             settings: &Settings::geometry(),
             topics: &ExtraTopics::default(),
+            networks: &RegionNetworks::default(),
             video: &VideoDecoders::none(),
             options: Options {
                 every: 1,
