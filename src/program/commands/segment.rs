@@ -50,7 +50,7 @@ pub(super) fn run(options: &Segment, terminal: &Terminal) -> anyhow::Result<Outc
     let [first, later @ ..] = options.images.as_slice() else {
         bail!("there is no picture");
     };
-    let picture = imaging::open_color(first)?;
+    let picture = imaging::open_color_on_white(first)?;
     let segmenter = Segmenter::open(&options.model, device, options.dtype, terminal)?;
     let mut frames = Vec::with_capacity(options.images.len());
     let mut told = |index: usize, picture: &ColorImage, found: &[FoundMask]| {
@@ -70,7 +70,7 @@ pub(super) fn run(options: &Segment, terminal: &Terminal) -> anyhow::Result<Outc
         let mut video = segmenter.video(options.images.len())?;
         told(0, &picture, &video.frame(&picture, &boxes)?)?;
         for (index, image) in (1..).zip(later) {
-            let picture = imaging::open_color(image)?;
+            let picture = imaging::open_color_on_white(image)?;
             let found = video.frame(&picture, &[]);
             let found = found.with_context(|| format!("{} is not segmented", image.display()))?;
             told(index, &picture, &found)?;

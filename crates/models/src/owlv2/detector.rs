@@ -215,6 +215,13 @@ impl Detector {
             let scores = self
                 .network
                 .scores(&features, &queries.embeds, &queries.asked)?;
+            // A number that overflowed would be a score below every threshold.
+            if scores.iter().any(|(_, score)| score.is_nan()) {
+                return Err(Error::torch(
+                    "find things",
+                    "its numbers overflowed. Try it in float32",
+                ));
+            }
             let proposals = boxes.iter().zip(scores);
             let proposals = proposals.map(|(bbox, (query, score))| Detection {
                 query,

@@ -176,7 +176,16 @@ mod tests {
             ..REACH
         };
         assert_eq!(told(bank.maps(9, one)), [(0, 8), (2, 7)]);
-        assert_eq!(told(bank.maps(6, one)), [(0, 8), (2, 4), (1, 5)]);
+    }
+
+    #[test]
+    fn a_prompted_frame_beyond_the_bound_is_attended_to_as_long_as_it_is_near() {
+        let bank = bank(&[0, 4, 5], 6);
+        let one = Reach {
+            prompted: Some(1),
+            ..REACH
+        };
+        assert_eq!(told(bank.maps(6, one)), [(0, 5), (2, 4)]);
     }
 
     #[test]

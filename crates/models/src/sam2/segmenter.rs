@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use super::network::Sam2;
 use super::processor::{Processor, Processors};
-use super::video::{Loaded, Video};
+use super::video::{Loaded, Video, check_number};
 use crate::error::Result;
 use crate::nn::torch::torch_error;
 use crate::nn::weights::Placement;
@@ -75,6 +75,9 @@ impl Segmenter {
             .f_to_kind(Kind::Double)
             .and_then(|scores| Vec::<f64>::try_from(scores.f_view([-1])?));
         let scores = scores.map_err(torch_error("read scores"))?;
+        for score in &scores {
+            check_number(*score)?;
+        }
         let masks = Processor::masks(&best.logits, size)?;
         let segmented = masks.into_iter().zip(scores);
         Ok(segmented

@@ -78,6 +78,18 @@ struct Object {
     bank: MemoryBank,
 }
 
+/// # Errors
+/// Numbers that overflowed in the network's type: masks would look as if nothing was there.
+pub(super) fn check_number(score: f64) -> Result<()> {
+    match score.is_nan() {
+        true => Err(Error::torch(
+            "segment",
+            "its numbers overflowed. Try it in float32",
+        )),
+        false => Ok(()),
+    }
+}
+
 impl Video {
     pub(super) fn new(loaded: Arc<Loaded>, frames: Option<usize>) -> Result<Self> {
         let reach = loaded.network().reach(frames)?;
@@ -104,6 +116,7 @@ impl Video {
         let size = [picture.height, picture.width];
         let mut followed = Vec::with_capacity(found.len());
         for (object, found) in found {
+            check_number(found.score)?;
             let masks = Processor::masks(&found.logits, size)?;
             followed.extend(masks.into_iter().map(|mask| Followed {
                 object,

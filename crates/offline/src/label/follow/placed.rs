@@ -55,7 +55,7 @@ impl Placed {
         match self {
             Self::Nothing => Placing::Nothing,
             Self::AsLive(networks) => match LiveFollower::new(&measurer.regions, networks) {
-                Some(follower) => Placing::AsLive(Box::new(follower), measurer),
+                Some(follower) => Placing::AsLive(Box::new(follower), measurer, false),
                 None => Placing::Nothing,
             },
             Self::Followed(followed) => Placing::Followed(followed, &measurer.regions),
@@ -66,7 +66,8 @@ impl Placed {
 /// Gives one frame after the other its boxes.
 pub(crate) enum Placing<'a> {
     Nothing,
-    AsLive(Box<LiveFollower>, &'a Measurer<'a>),
+    /// With whether it was told that a region is not to be seen so far.
+    AsLive(Box<LiveFollower>, &'a Measurer<'a>, bool),
     Followed(&'a Followed, &'a Regions),
 }
 
@@ -78,13 +79,15 @@ impl Placing<'_> {
     pub(crate) fn place(&mut self, frame: &mut MatchedFrame) -> Result<Option<Look>> {
         match self {
             Self::Nothing => Ok(None),
-            Self::AsLive(follower, measurer) => match follower.place(measurer, frame) {
+            Self::AsLive(follower, measurer, told) => match follower.place(measurer, frame) {
                 Ok(look) => Ok(look),
                 Err(NotPlaced::Drawn(refused)) => Err(refused.into()),
                 Err(NotPlaced::Network(failed)) => Err(failed.into()),
                 // It may be seen later.
                 Err(NotPlaced::Unfound(unfound)) => {
-                    tracing::debug!(stamp_nanos = frame.info.stamp_nanos, "{unfound}");
+                    if !std::mem::replace(told, true) {
+                        tracing::warn!("{unfound}: until it is clear, steps have no reward");
+                    }
                     Ok(None)
                 }
             },

@@ -17,6 +17,9 @@ use spatial_reward_core::stamp::{nanos_from_seconds, seconds_between};
 /// Regions are looked for again in what was lost at most so many times; each time the bag is followed anew.
 const MOST_ROUNDS: usize = 4;
 
+/// Boxes that overlap by so much (intersection over union) are of one thing.
+const ONE_PLACE: f64 = 0.8;
+
 /// Where a region was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundRegion {
@@ -79,6 +82,16 @@ impl<'a> Seeker<'a> {
             })?;
             let index = seen.get(at).map_or(0, |seen| seen.index);
             self.take(regions, region, index, found);
+        }
+        if let [fingertip, target] = self.found.as_slice()
+            && fingertip.drawn.bbox.overlap(&target.drawn.bbox) > ONE_PLACE
+        {
+            tracing::warn!(
+                "'{}' and '{}' are found in one place, {}: the distance would be that of a thing to itself",
+                fingertip.sought,
+                target.sought,
+                target.drawn
+            );
         }
         Ok(())
     }
