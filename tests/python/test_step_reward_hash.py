@@ -1,5 +1,5 @@
-"""The type hash compiled into the crate is the one that the independent library rosbags computes
-from msg/StepReward.msg, so that a live ROS 2 graph and the labelled bag agree on the type."""
+"""The type hashes compiled into the crate are those that the independent library rosbags computes from msg/, so that a live
+ROS 2 graph and the labelled bag agree on the types."""
 
 import re
 from pathlib import Path
@@ -7,21 +7,23 @@ from pathlib import Path
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 ROOT = Path(__file__).resolve().parents[2]
-TYPE_NAME = "spatial_reward/msg/StepReward"
+MESSAGES = {"StepReward": "step_reward", "TaskReward": "task_reward"}
 
 
-def compiled_in(name):
-    source = (ROOT / "crates/core/src/messages/step_reward.rs").read_text()
+def compiled_in(module, name):
+    source = (ROOT / f"crates/core/src/messages/{module}.rs").read_text()
     return re.search(rf'pub const {name}: &str =\s*"([^"]*)"', source).group(1)
 
 
 def test_the_type_hash_is_that_of_the_message_definition():
-    store = get_typestore(Stores.ROS2_JAZZY)
-    definition = (ROOT / "msg/StepReward.msg").read_text()
-    store.register(get_types_from_msg(definition, TYPE_NAME))
+    for message, module in MESSAGES.items():
+        type_name = f"spatial_reward/msg/{message}"
+        store = get_typestore(Stores.ROS2_JAZZY)
+        definition = (ROOT / f"msg/{message}.msg").read_text()
+        store.register(get_types_from_msg(definition, type_name))
 
-    assert compiled_in("TYPE_NAME") == TYPE_NAME
-    assert compiled_in("TYPE_HASH") == store.hash_rihs01(TYPE_NAME)
+        assert compiled_in(module, "TYPE_NAME") == type_name
+        assert compiled_in(module, "TYPE_HASH") == store.hash_rihs01(type_name)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use nalgebra::Vector3;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -387,7 +388,20 @@ impl Regions {
 }
 
 /// Which of the three definitions of distance a number is; never compare across kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DistanceKind {
     /// Between the 3-D centres of the two objects.
@@ -436,6 +450,58 @@ pub struct Measurement {
     /// What a language model answered, whose distance then counts; the distances above were measured
     /// beside it. `None` for geometry.
     pub answer: Option<Answer>,
+    /// Where both regions are in space; `None` where nobody asked for it or the estimator does not know.
+    pub in_space: Option<Box<RegionsInSpace>>,
+}
+
+/// Where the two regions of a measurement are in space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegionsInSpace {
+    /// The fingertip's, or what stands in its place.
+    pub fingertip: RegionInSpace,
+    /// The target's, or what stands in its place.
+    pub target: RegionInSpace,
+}
+
+/// Where a region is, in metres, in the camera's optical frame (x right, y down, z forward).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegionInSpace {
+    /// Its centre, the hidden half included.
+    pub center: [f32; 3],
+    /// Some of the points that are seen of it.
+    pub points: Vec<[f32; 3]>,
+    /// The plane around it that its lowest part is nearest to; `None` where none is seen.
+    pub stands_on: Option<StandingPlane>,
+}
+
+/// A plane that things stand on, above which the camera is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StandingPlane {
+    /// Of length 1, away from the plane on the camera's side.
+    pub up: [f32; 3],
+    /// How high the camera is above it, in metres.
+    pub camera_m: f32,
+}
+
+impl StandingPlane {
+    /// How high a point is above the plane, in metres.
+    pub fn height_m(&self, point: &Vector3<f32>) -> f32 {
+        Vector3::from(self.up).dot(point) + self.camera_m
+    }
+
+    /// How high the lowest of some points is, in metres, but for one in twenty, which may be the sensor's; NaN of none.
+    pub fn lowest_m(&self, points: &[Vector3<f32>]) -> f32 {
+        self.height_of_share_m(points, 0.05)
+    }
+
+    /// The height below which so much of some points lies, in metres; NaN of none.
+    pub fn height_of_share_m(&self, points: &[Vector3<f32>], share: f32) -> f32 {
+        let mut heights: Vec<f32> = points.iter().map(|point| self.height_m(point)).collect();
+        heights.sort_by(f32::total_cmp);
+        let last = heights.len().saturating_sub(1) as f32;
+        let at = (last * share).round() as usize;
+        heights.get(at).copied().unwrap_or(f32::NAN)
+    }
 }
 
 /// What a language model said about one frame.

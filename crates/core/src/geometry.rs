@@ -16,6 +16,7 @@ pub mod camera;
 mod cloud;
 mod finger;
 pub(crate) mod hull;
+mod in_space;
 mod inflate;
 mod outline;
 mod outlined;
@@ -54,6 +55,7 @@ const CROOKED_EMPTY: [f64; 2] = [0.3, 0.6];
 pub struct GeometryEstimator {
     range: DepthRange,
     min_pixels: usize,
+    tells_space: bool,
 }
 
 impl GeometryEstimator {
@@ -68,6 +70,16 @@ impl GeometryEstimator {
                 max_m: settings.max_depth_m as f32,
             },
             min_pixels: settings.min_pixels as usize,
+            tells_space: false,
+        }
+    }
+
+    /// The same, which also tells where both regions are in space ([`Measurement::in_space`]) where that is asked for.
+    #[must_use]
+    pub fn telling_space(self, tells_space: bool) -> Self {
+        Self {
+            tells_space,
+            ..self
         }
     }
 
@@ -118,6 +130,9 @@ impl GeometryEstimator {
         let std = evidence.deviations();
         // What `benchmarks/fit_uncertainty.py` reads.
         tracing::trace!(terms_m = ?evidence.terms(), "evidence");
+        let in_space = self
+            .tells_space
+            .then(|| in_space::in_space(&window, &segments, [center, target_center]));
         Ok(Measurement {
             center_m: Some(center_m.into()),
             surface_m: Some(surface_m.into()),
@@ -127,6 +142,7 @@ impl GeometryEstimator {
             cloud_std_m: Some(std.cloud_m.into()),
             own_confidence: None,
             answer: None,
+            in_space: in_space.map(Box::new),
         })
     }
 

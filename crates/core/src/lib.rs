@@ -80,6 +80,7 @@ pub mod settings;
 pub mod stamp;
 pub mod statistics;
 pub mod step;
+pub mod task;
 pub mod tracking;
 pub mod training_row;
 pub mod transforms;

@@ -15,11 +15,14 @@ mod inputs;
 mod live;
 mod model;
 mod output;
+mod pairing;
 mod photos;
 mod ready;
 mod regions;
 mod reward;
 mod sources;
+mod task;
+mod task_checks;
 #[cfg(test)]
 mod tests;
 mod text_or_list;
@@ -35,8 +38,12 @@ pub use inputs::{Episodes, Matching, Rectification, Topics, Tracker};
 pub use live::{BoxType, ImageTransport, Live, Reliability};
 pub use model::{DepthScale, Dtype, Model, RelativeDepth, Weights};
 pub use output::{Output, Storage};
+pub use pairing::Planned;
 pub use photos::Photos;
 pub use ready::{DeviceChoice, ModelSettings, Settings};
 pub use regions::{Offset, PictureFit, PictureSize, Region, Regions};
 pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};
+pub use task::{
+    Camera, Condition, Gripper, NamedRegion, Pair, Phase, Potential, Quantity, Task, Transition,
+};
 pub use thresholds::Thresholds;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::{BoundingBox, BoxSource, DistanceKind, Reason};
 use crate::statistics::interval_90;
+use crate::task::TaskStep;
 
 /// Wall time that the stages of one step took, in seconds. Never part of a reproducible output.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -82,6 +83,8 @@ pub struct Step {
     pub answer: String,
     /// Wall time that the step took.
     pub latency: Latency,
+    /// What it says of a whole task, where one is given.
+    pub task: Option<Box<TaskStep>>,
 }
 
 impl Step {

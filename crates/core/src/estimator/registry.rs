@@ -30,7 +30,12 @@ impl Registration {
     pub fn geometry() -> Self {
         Self {
             profile: Profile::GEOMETRY,
-            open: Arc::new(|settings, _| Ok(Box::new(GeometryEstimator::new(&settings.geometry)))),
+            open: Arc::new(|settings, _| {
+                let geometry = GeometryEstimator::new(&settings.geometry);
+                Ok(Box::new(
+                    geometry.telling_space(settings.task.needs_space()),
+                ))
+            }),
         }
     }
 }

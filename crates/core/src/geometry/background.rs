@@ -32,6 +32,11 @@ pub(super) struct Plane {
 }
 
 impl Plane {
+    /// a, b and c of a x/z + b y/z + c = 1/z, in 1/m.
+    pub(super) fn coefficients(&self) -> [f32; 3] {
+        self.coefficients
+    }
+
     /// A measured depth over the plane's depth on that ray: 1 on the plane, more behind it; 0 or less
     /// where the ray never meets the plane. No division, for this runs for every pixel and trial.
     #[inline(always)]

@@ -287,7 +287,11 @@ mod tests {
     #[test]
     fn the_distance_of_two_frames_is_that_of_their_points() {
         let [fingertip, target] = [at("tip", [0.0, 0.3, 0.0]), at("cup", [0.05, 0.0, 0.0])];
-        let both = Regions { fingertip, target };
+        let both = Regions {
+            fingertip,
+            target,
+            ..Regions::default()
+        };
         let between = tf_m(&both, &transforms(), 7).unwrap().unwrap();
         assert!((between - 0.3_f64.hypot(0.3)).abs() < 1e-12, "{between}");
         let one = Regions {
@@ -303,6 +307,7 @@ mod tests {
         let regions = Regions {
             fingertip: at("tip", [0.0; 3]),
             target: at("mug", [0.0; 3]),
+            ..Regions::default()
         };
         // when the places are looked up
         let places = Places::of(&regions, &transforms(), "camera", 7);
@@ -326,7 +331,11 @@ mod tests {
         // given two regions of 10 and 6 cm whose points are 25 cm apart
         let [mut fingertip, mut target] = [at("tip", [0.0; 3]), at("cup", [0.0; 3])];
         (fingertip.size_m, target.size_m) = (0.10, 0.06);
-        let regions = Regions { fingertip, target };
+        let regions = Regions {
+            fingertip,
+            target,
+            ..Regions::default()
+        };
         let measured = |surface_m| Measurement {
             surface_m: Some(surface_m),
             ..Measurement::default()

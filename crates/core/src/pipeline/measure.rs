@@ -232,7 +232,9 @@ impl Measurer<'_> {
 
     /// Whether a box is in the pixels of a detector's own picture.
     fn has_foreign_pixels(&self, info: &FrameInfo) -> bool {
-        let settings::Regions { fingertip, target } = &self.regions;
+        let settings::Regions {
+            fingertip, target, ..
+        } = &self.regions;
         info.fingertip.is_some() && fingertip.picture_size.is_some()
             || info.target.is_some() && target.picture_size.is_some()
     }
@@ -254,7 +256,9 @@ impl Measurer<'_> {
     }
 
     fn place_boxes(&self, info: &mut FrameInfo, width: u32, height: u32) {
-        let settings::Regions { fingertip, target } = &self.regions;
+        let settings::Regions {
+            fingertip, target, ..
+        } = &self.regions;
         info.fingertip = info
             .fingertip
             .map(|bbox| in_image(&bbox, fingertip, width, height));
@@ -295,7 +299,9 @@ impl Measurer<'_> {
         places: Places,
         camera: Option<Intrinsics>,
     ) -> Vec<Ball> {
-        let settings::Regions { fingertip, target } = &self.regions;
+        let settings::Regions {
+            fingertip, target, ..
+        } = &self.regions;
         let mut balls = Vec::new();
         for (region, place, missing, is_target) in [
             (fingertip, places.fingertip, Reason::NoFingertipBox, false),

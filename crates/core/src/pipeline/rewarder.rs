@@ -101,6 +101,7 @@ impl Rewarder {
                 .map(|answer| answer.text)
                 .unwrap_or_default(),
             latency,
+            task: None,
         };
         self.terminated = step.terminated;
         self.index += 1;

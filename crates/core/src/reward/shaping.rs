@@ -57,6 +57,8 @@ pub fn base_reward(config: &Reward, sparse_m: f64, distance_m: f64, first_distan
         RewardKind::Tanh => tanh(distance_m, config.k_per_m),
         RewardKind::Exp => exp(distance_m, config.sigma_m),
         RewardKind::Progress => progress(distance_m, first_distance_m),
+        // The task's machine says it, which looks at more than a distance.
+        RewardKind::Task => f64::NAN,
     }
 }
 

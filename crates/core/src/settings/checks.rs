@@ -89,6 +89,7 @@ impl Config {
             return refuse("model.std_floor_m", floor_m.to_string(), expected);
         }
         self.check_sources()?;
+        self.check_task()?;
         self.check_frames()?;
         let question = &self.model.question;
         if !question.contains("<region0>") || !question.contains("<region1>") {
@@ -146,10 +147,19 @@ impl Config {
             let default = of(&defaults, name).unwrap_or_default();
             (mine != default).then_some((name.to_owned(), mine))
         };
-        declared()
-            .iter()
-            .filter(|setting| !setting.name.starts_with("live."))
-            .filter_map(|setting| differs(&setting.name))
+        // What has names of the user's choice is declared by none of them.
+        let named = self
+            .regions
+            .named
+            .keys()
+            .map(|name| format!("regions.{name}"));
+        let cameras = self.cameras.keys().map(|name| format!("cameras.{name}"));
+        let named: Vec<String> = named.chain(cameras).collect();
+        let names = declared().iter().map(|setting| &setting.name);
+        names
+            .filter(|name| !name.starts_with("live."))
+            .chain(&named)
+            .filter_map(|name| differs(name))
             .collect()
     }
 

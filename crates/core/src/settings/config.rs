@@ -1,5 +1,7 @@
 //! What was typed: plain data, one field a section.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,7 @@ use super::output::Output;
 use super::photos::Photos;
 use super::regions::Regions;
 use super::reward::{Filter, Reward, Success};
+use super::task::{Camera, Task};
 
 /// The whole configuration, as it was typed. Every section may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +25,8 @@ pub struct Config {
     pub topics: Topics,
     /// What their boxes mean.
     pub regions: Regions,
+    /// Several cameras, each with its topics.
+    pub cameras: BTreeMap<String, Camera>,
     /// Who finds those that are named by words or by an example.
     pub detector: Detector,
     /// Who follows them by masks.
@@ -46,6 +51,8 @@ pub struct Config {
     pub filter: Filter,
     /// When the task is solved.
     pub success: Success,
+    /// What the whole task is.
+    pub task: Task,
     /// What `label` writes.
     pub output: Output,
     /// Questions and answers from photos.

@@ -66,6 +66,8 @@ pub enum Kind {
     Text,
     /// a list of texts
     Texts,
+    /// a list of groups, which only a file of settings has
+    Groups,
     /// a number, or none
     OptionalReal,
     /// a text, or none
@@ -253,7 +255,7 @@ fn inlined<T: JsonSchema>() -> Value {
 fn type_description(section: &str) -> String {
     use super::{
         Depth, Detector, Episodes, Estimator, Filter, Geometry, Live, Matching, Model, Output,
-        Photos, Regions, Reward, Segmenter, Success, Topics, Tracker,
+        Photos, Regions, Reward, Segmenter, Success, Task, Topics, Tracker,
     };
     let schema = match section {
         "topics" => inlined::<Topics>(),
@@ -272,6 +274,7 @@ fn type_description(section: &str) -> String {
         "success" => inlined::<Success>(),
         "output" => inlined::<Output>(),
         "photos" => inlined::<Photos>(),
+        "task" => inlined::<Task>(),
         "live" => inlined::<Live>(),
         _ => Value::Null,
     };
@@ -362,7 +365,10 @@ fn kind_of(schema: &Value, has_choices: bool, in_optional_group: bool) -> Kind {
         Some(&"integer") => Kind::Integer,
         Some(&"number") if optional => Kind::OptionalReal,
         Some(&"number") => Kind::Real,
-        Some(&"array") => Kind::Texts,
+        Some(&"array") => match schema.pointer("/items/properties") {
+            Some(_) => Kind::Groups,
+            None => Kind::Texts,
+        },
         _ if optional => Kind::OptionalText,
         _ => {
             debug_assert!(has_choices || types == ["string"], "{schema}");

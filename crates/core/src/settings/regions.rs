@@ -1,6 +1,7 @@
 //! Where the boxes of each region come from: what a detector's pixels are, and how late its stamps.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -8,16 +9,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smart_default::SmartDefault;
 
 use super::drawn::{DrawnBox, ExampleBox, Follow, PixelBox};
+use super::task::NamedRegion;
 use super::text_or_list::text_or_list;
 
-/// What each region's boxes mean; detectors differ, so each has its own.
+/// What each region's boxes mean; detectors differ, so each has its own. Beside fingertip and target a task may have others, each
+/// under its name, with its topic and class too.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Regions {
     /// What the robot reaches with.
     pub fingertip: Region,
     /// What it reaches for.
     pub target: Region,
+    /// Those of a task that have other names.
+    #[serde(flatten)]
+    pub named: BTreeMap<String, NamedRegion>,
 }
 
 impl Regions {

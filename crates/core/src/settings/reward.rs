@@ -21,6 +21,8 @@ pub enum RewardKind {
     Progress,
     /// base + kappa (gamma Phi' - Phi), Phi = -d (Ng et al. 1999)
     Shaped,
+    /// that of the section task: its phases' potential and what success and failure are worth
+    Task,
 }
 
 impl RewardKind {
@@ -33,6 +35,7 @@ impl RewardKind {
             Self::Exp => "exp",
             Self::Progress => "progress",
             Self::Shaped => "shaped",
+            Self::Task => "task",
         }
     }
 }

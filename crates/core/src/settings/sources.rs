@@ -13,7 +13,9 @@ impl Config {
     /// # Errors
     /// `Error::ConfigValue` for a second source, and for what is not said of the first.
     pub(super) fn check_sources(&self) -> Result<()> {
-        let Regions { fingertip, target } = &self.regions;
+        let Regions {
+            fingertip, target, ..
+        } = &self.regions;
         check("fingertip", fingertip, self.topics.fingertip.as_deref())?;
         check("target", target, self.topics.target.as_deref())?;
         self.check_networks()?;

@@ -333,6 +333,7 @@ fn a_step_is_encoded_as_rosbags_encodes_it() {
             estimate_s: 0.002,
             total_s: 0.004,
         },
+        task: None,
     };
     let meta = StepMeta {
         reward_kind: "dense",

@@ -127,7 +127,8 @@ impl ModelEstimator {
                 count: copies,
                 loaded: OnceLock::new(),
             },
-            geometry: GeometryEstimator::new(&settings.geometry),
+            geometry: GeometryEstimator::new(&settings.geometry)
+                .telling_space(settings.task.needs_space()),
             prompt,
             least_m,
             calibration,

@@ -280,7 +280,9 @@ impl<'a> Source<'a> {
 
 /// A data set needs pictures, intrinsics, some depth and some regions.
 fn require(info: &BagInfo, roles: &Roles, extras: &Extras, settings: &Settings) -> Result<()> {
-    let Regions { fingertip, target } = &settings.regions;
+    let Regions {
+        fingertip, target, ..
+    } = &settings.regions;
     let has_regions = roles.get(Role::Fingertip).is_some()
         || roles.get(Role::Target).is_some()
         || !(fingertip.is_detected() && target.is_detected())

@@ -19,7 +19,9 @@ pub(super) fn tell(intake: &Intake<'_>, settings: &Settings) {
         // Boxes in space have no pixels but the image's.
         return;
     }
-    let settings::Regions { fingertip, target } = &settings.regions;
+    let settings::Regions {
+        fingertip, target, ..
+    } = &settings.regions;
     if fingertip.picture_size.is_some() || target.picture_size.is_some() {
         return;
     }

@@ -59,7 +59,9 @@ impl FirstMessages {
             size: None,
             frame_id: None,
         };
-        let settings::Regions { fingertip, target } = &settings.regions;
+        let settings::Regions {
+            fingertip, target, ..
+        } = &settings.regions;
         let fixed = [
             (Role::Fingertip, fingertip.fixed),
             (Role::Target, target.fixed),

@@ -71,7 +71,9 @@ impl Sight {
         let stamp_nanos = reading::stamp_or(log_time_nanos, detections.stamp_nanos);
         let is_shared = boxes_of == BoxRole::Both;
         let [of_fingertip, of_target] = self.any_class;
-        let settings::Regions { fingertip, target } = &self.regions;
+        let settings::Regions {
+            fingertip, target, ..
+        } = &self.regions;
         let (mut inputs, mut why) = (Vec::new(), None);
         for (role, region, any_class, shared_class) in [
             (

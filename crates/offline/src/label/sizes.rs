@@ -56,7 +56,9 @@ fn detected<'a>(
     roles: &Roles,
     settings: &'a Settings,
 ) -> impl Iterator<Item = (Role, &'a Region, &'a TopicInfo)> {
-    let settings::Regions { fingertip, target } = &settings.regions;
+    let settings::Regions {
+        fingertip, target, ..
+    } = &settings.regions;
     [(Role::Fingertip, fingertip), (Role::Target, target)]
         .into_iter()
         .filter(|(_, region)| region.is_detected())

@@ -77,7 +77,9 @@ pub struct Curve {
 
 /// Which regions somebody has to draw: those of which the settings do not say where they are.
 pub fn are_drawn(settings: &Settings) -> [bool; 2] {
-    let settings::Regions { fingertip, target } = &settings.regions;
+    let settings::Regions {
+        fingertip, target, ..
+    } = &settings.regions;
     [
         fingertip.is_followed() || fingertip.is_detected() && settings.topics.fingertip.is_none(),
         target.is_followed() || target.is_detected() && settings.topics.target.is_none(),
@@ -270,6 +272,7 @@ impl<'a> OpenBag<'a> {
                 drawn: regions.target.clone(),
                 ..self.settings.regions.target.clone()
             },
+            ..settings::Regions::default()
         };
         let due = due(self.pictures.frames(), &of_boxes)?;
         let measurer = measurer(

@@ -44,6 +44,7 @@ pub(crate) fn step(index: u64, distance_m: f64) -> Step {
         terminated: false,
         answer: String::new(),
         latency: Latency::default(),
+        task: None,
     }
 }
 

@@ -1,0 +1,23 @@
+//! A whole task: what several regions have to do with each other, as far as several cameras see it, and the phases that
+//! follow from it, with a reward that keeps the best policy the best one.
+//!
+//! In four steps: each pair's measurements by several cameras become one (`fused`); quantities follow from them, some of them
+//! against how things stood when the episode began (`observed`); conditions hold or not, with uncertainty, hysteresis and hold
+//! times (`condition`); and the machine goes from phase to phase, with a potential for where it is (`machine`).
+
+mod condition;
+mod fused;
+mod machine;
+#[cfg(test)]
+mod mdp_tests;
+mod observed;
+mod reading;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use fused::fused;
+pub use machine::{Machine, Outcome};
+pub use observed::{Observed, Observer, Value};
+pub use reading::{PairReading, Seen};
+pub use step::{PairStep, QuantityStep, TaskStep};
