@@ -31,10 +31,14 @@ fn keys(text: &str) -> Vec<String> {
 #[test]
 fn every_scenario_is_valid_and_differs_from_the_default() {
     let mut scenarios = 0;
-    for entry in std::fs::read_dir(folder()).unwrap() {
+    let folders = [folder(), folder().join("tasks")];
+    let entries = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    for entry in entries {
         let path = entry.unwrap().path();
         // Beside them lie the middleware's own file and the schema.
-        if path.extension().unwrap() != "yaml" {
+        if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
         let config = Config::from_file(&path).unwrap_or_else(|error| panic!("{error}"));
@@ -42,7 +46,7 @@ fn every_scenario_is_valid_and_differs_from_the_default() {
         assert_eq!(config == Config::default(), is_default, "{path:?}");
         scenarios += usize::from(!is_default);
     }
-    assert!(scenarios >= 3);
+    assert!(scenarios >= 9);
 }
 
 #[test]

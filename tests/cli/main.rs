@@ -51,6 +51,7 @@ mod signals;
 mod sought;
 mod std_calibrations;
 mod stuck;
+mod tasks;
 mod topics;
 #[cfg(feature = "torch")]
 mod training;

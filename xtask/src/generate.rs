@@ -73,7 +73,13 @@ fn default_file() -> String {
     for section in sections() {
         lines.push(String::new());
         comment(&mut lines, "", &section.description);
-        lines.push(format!("{}:", section.name));
+        // A section of names of the user's choice has none by default.
+        let none = if section.settings.is_empty() {
+            " {}"
+        } else {
+            ""
+        };
+        lines.push(format!("{}:{none}", section.name));
         members(&mut lines, section);
         groups(&mut lines, section);
     }
@@ -183,6 +189,9 @@ fn settings_table() -> String {
             "### `{}`\n\n{}\n",
             section.name, section.description
         ));
+        if section.settings.is_empty() {
+            continue;
+        }
         lines.push("| setting | type | default | bounds | meaning |".to_owned());
         lines.push("| --- | --- | --- | --- | --- |".to_owned());
         for setting in &section.settings {
@@ -250,6 +259,7 @@ fn type_name(setting: &Declared) -> &'static str {
         Kind::Text if setting.choices.is_empty() => "text",
         Kind::Text => "word",
         Kind::Texts => "list of texts",
+        Kind::Groups => "list of groups",
         Kind::OptionalReal => "number or null",
         Kind::OptionalText if setting.choices.is_empty() => "text or null",
         Kind::OptionalText => "word or null",
@@ -264,6 +274,8 @@ fn ros_type(kind: Kind) -> &'static str {
         Kind::Real | Kind::OptionalReal => "double",
         Kind::Text | Kind::OptionalText => "string",
         Kind::Texts => "string array",
+        // No node has one.
+        Kind::Groups => "",
     }
 }
 

@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let turns = InTurn::of(&Regions {
             fingertip: drawn_at_first(fingertip.1),
             target: drawn_at_first(target.1),
+            ..Regions::default()
         });
         on = (turns == InTurn::FingertipFirst).then_some(target.1);
         in_turn = turns.sorted([fingertip, target]).into();

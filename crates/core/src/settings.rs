@@ -41,9 +41,7 @@ pub use output::{Output, Storage};
 pub use pairing::Planned;
 pub use photos::Photos;
 pub use ready::{DeviceChoice, ModelSettings, Settings};
-pub use regions::{Offset, PictureFit, PictureSize, Region, Regions};
+pub use regions::{NamedRegion, Offset, PictureFit, PictureSize, Region, Regions};
 pub use reward::{Alignment, Filter, FilterKind, Reward, RewardKind, Success, Votes};
-pub use task::{
-    Camera, Condition, Gripper, NamedRegion, Pair, Phase, Potential, Quantity, Task, Transition,
-};
+pub use task::{Camera, Condition, Gripper, Pair, Phase, Potential, Quantity, Task, Transition};
 pub use thresholds::Thresholds;

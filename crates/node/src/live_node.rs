@@ -95,6 +95,9 @@ pub fn run(
     progress: BoxedProgress,
     explain: Explain,
 ) -> Result<()> {
+    estimators
+        .settings(config.clone())?
+        .without_task("a live node")?;
     let mut node = create()?;
     let mut live = LiveNode::start(&mut node, config, estimators, progress, explain)?;
     // ROS's library runs on this thread, too: should it panic, that is told like any other error.

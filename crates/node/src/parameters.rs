@@ -213,6 +213,8 @@ fn parameter(kind: Kind, setting: &Value) -> Option<ParameterValue> {
             let texts = setting.as_array()?.iter().filter_map(Value::as_str);
             ParameterValue::StringArray(texts.map(str::to_owned).collect())
         }
+        // Only a file of settings has groups.
+        Kind::Groups => return None,
     })
 }
 
@@ -253,6 +255,7 @@ fn setting(kind: Kind, name: &str, value: &ParameterValue) -> Result<Value, Stri
         (Kind::Real | Kind::OptionalReal, _) => return wrong("a number"),
         (Kind::Text | Kind::OptionalText, _) => return wrong("a string"),
         (Kind::Texts, _) => return wrong("an array of strings"),
+        (Kind::Groups, _) => return wrong("in a file of settings"),
     })
 }
 

@@ -335,6 +335,15 @@ pub enum Error {
         can_resume: bool,
     },
 
+    /// The topic of the gripper's joints is not in a recording, or of another type.
+    #[error("{path} has no topic {topic} with sensor_msgs/msg/JointState", path = path.display())]
+    NoGripper {
+        /// The recording.
+        path: PathBuf,
+        /// As the settings name it.
+        topic: String,
+    },
+
     /// Another process finished the same output while this one began; nothing is left to do.
     #[error("{path} was finished by another process meanwhile", path = path.display())]
     FinishedMeanwhile {

@@ -62,6 +62,9 @@ impl Annotator {
             distance,
         };
         let settings = ready(crate::settings::config(config, chosen)?)?;
+        settings
+            .without_task("an Annotator")
+            .map_err(Failure::from)?;
         let camera = camera.map(|camera| camera.get().intrinsics);
         need_camera(&settings, camera)?;
         let names = (

@@ -56,6 +56,7 @@ impl MeasuredRecording {
         let mut config = crate::settings::config(config, chosen)?;
         sources(&mut config, fingertip, target)?;
         let settings = ready(config)?;
+        settings.without_task("this").map_err(Failure::from)?;
         let estimator = open(py, &settings)?.into();
         let rewarder = Rewarder::new(&settings);
         Ok(Self {

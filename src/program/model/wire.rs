@@ -327,6 +327,8 @@ impl From<Told> for Measurement {
                 distance_m: number(distance),
                 distance_std_m: number(std),
             }),
+            // The model's process tells distances.
+            in_space: None,
         }
     }
 }

@@ -48,7 +48,7 @@ impl Episode {
         Self {
             reward: settings.reward.clone(),
             sparse_m: thresholds.sparse_m,
-            end_on_success: settings.episodes.end_on_success,
+            end_on_success: ends_on_success(settings),
             filter: DistanceFilter::new(&settings.filter),
             success: SuccessDetector::new(&settings.success, &thresholds),
             first_distance_m: None,
@@ -76,7 +76,7 @@ impl Episode {
         }
         self.reward = settings.reward.clone();
         self.sparse_m = thresholds.sparse_m;
-        self.end_on_success = settings.episodes.end_on_success;
+        self.end_on_success = ends_on_success(settings);
     }
 
     /// Take in the next valid distance in metres.
@@ -107,6 +107,11 @@ impl Episode {
             terminated,
         }
     }
+}
+
+/// Where a whole task ends is told by its phases, and by no distance.
+fn ends_on_success(settings: &Settings) -> bool {
+    settings.episodes.end_on_success && settings.reward.kind != RewardKind::Task
 }
 
 #[cfg(test)]

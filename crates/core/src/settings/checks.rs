@@ -79,10 +79,16 @@ impl Config {
             let expected = "another kind than shaped: it is what the shaping is added to";
             return refuse("reward.base", "shaped".into(), expected);
         }
-        let topic = &self.output.reward_topic;
-        if !topic.starts_with('/') || topic.ends_with('/') {
-            let expected = "an absolute topic name such as /spatial_reward/step_reward";
-            return refuse("output.reward_topic", topic.clone(), expected);
+        let (steps, tasks) = (&self.output.reward_topic, &self.output.task_topic);
+        for (key, topic) in [("output.reward_topic", steps), ("output.task_topic", tasks)] {
+            if !topic.starts_with('/') || topic.ends_with('/') {
+                let expected = "an absolute topic name such as /spatial_reward/step_reward";
+                return refuse(key, topic.clone(), expected);
+            }
+        }
+        if steps == tasks {
+            let expected = "another topic than output.reward_topic: its messages have another type";
+            return refuse("output.task_topic", tasks.clone(), expected);
         }
         if let (None, Some(floor_m)) = (self.model.std_scale, self.model.std_floor_m) {
             let expected = "left out where model.std_scale is: the two are fitted together";

@@ -26,6 +26,10 @@ pub struct Output {
     #[default(String::from("/spatial_reward/step_reward"))]
     #[schemars(extend("x-node" = false))]
     pub reward_topic: String,
+    /// Topic of the messages about the whole task, where one is given.
+    #[default(String::from("/spatial_reward/task_reward"))]
+    #[schemars(extend("x-node" = false))]
+    pub task_topic: String,
     /// Annotated frames in the report's film strip.
     #[default = 8]
     #[schemars(extend("x-unit" = "frames", "minimum" = 2, "maximum" = 60, "x-node" = false))]

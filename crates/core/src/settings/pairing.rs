@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::config::Config;
-use super::regions::{Region, Regions};
-use super::reward::RewardKind;
-use super::task::{Camera, NamedRegion, Pair, Quantity, Task};
+use super::regions::{NamedRegion, Region, Regions};
+use super::task::{Camera, Pair, Quantity, Task};
 
 /// A pair as one camera sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,10 +148,6 @@ impl Config {
             target: second.region,
             named: self.regions.named.clone(),
         };
-        // Where the task ends is told by its phases, not by a pair's distance.
-        if self.reward.kind == RewardKind::Task {
-            config.episodes.end_on_success = false;
-        }
         Some(config)
     }
 

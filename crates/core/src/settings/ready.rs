@@ -15,6 +15,8 @@ use crate::prompt::Template;
 #[derive(Debug, Clone)]
 pub struct Settings {
     config: Config,
+    /// As somebody typed it, where `config` is that of one pair of a task.
+    typed: Option<Box<Config>>,
     profile: Profile,
     resolved: ModelSettings,
     thresholds: Thresholds,
@@ -114,6 +116,7 @@ impl Settings {
         };
         Ok(Self {
             config,
+            typed: None,
             profile,
             resolved,
             thresholds,
@@ -132,6 +135,7 @@ impl Settings {
     pub fn geometry() -> Self {
         Self {
             config: Config::default(),
+            typed: None,
             profile: Profile::GEOMETRY,
             resolved: ModelSettings {
                 device: DeviceChoice::Auto,
@@ -142,9 +146,37 @@ impl Settings {
         }
     }
 
+    /// Those of one pair of the task, as [`Config::planned`] has them. Outputs still tell what was typed.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_pair(&self, config: Config) -> Result<Self> {
+        Ok(Self {
+            typed: Some(Box::new(self.config.clone())),
+            ..Self::new(config, self.profile)?
+        })
+    }
+
     /// As it was typed.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// For who follows one distance, and no whole task.
+    ///
+    /// # Errors
+    /// `Error::ConfigValue` where a task is given: its pairs would not be measured, and its rewards be missing.
+    pub fn without_task(&self, who: &str) -> Result<()> {
+        match self.config.task.is_given() {
+            false => Ok(()),
+            true => Err(Error::ConfigValue {
+                key: "task".into(),
+                value: "given".into(),
+                expected: format!(
+                    "left out: {who} follows one distance. `label` follows whole tasks"
+                ),
+            }),
+        }
     }
 
     /// Which distance the reward is computed from.
@@ -193,7 +225,8 @@ impl Settings {
     }
 
     fn as_plain_as_can_be(&self) -> Config {
-        Thresholds::left_out(self.config.clone(), self.distance())
+        let typed = self.typed.as_deref().unwrap_or(&self.config);
+        Thresholds::left_out(typed.clone(), self.distance())
     }
 
     /// Who measures.

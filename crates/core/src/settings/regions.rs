@@ -9,7 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smart_default::SmartDefault;
 
 use super::drawn::{DrawnBox, ExampleBox, Follow, PixelBox};
-use super::task::NamedRegion;
 use super::text_or_list::text_or_list;
 
 /// What each region's boxes mean; detectors differ, so each has its own. Beside fingertip and target a task may have others, each
@@ -42,6 +41,21 @@ impl Regions {
     pub fn are_followed(&self) -> bool {
         self.fingertip.is_followed() || self.target.is_followed()
     }
+}
+
+/// A region beside fingertip and target: where it comes from is said here, its topic too.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NamedRegion {
+    /// The topic of its boxes, of the same types as topics.fingertip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Class ids that count as it. Empty: its name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class: Vec<String>,
+    /// Every other source, as of fingertip and target.
+    #[serde(flatten)]
+    pub region: Region,
 }
 
 /// What one region's boxes mean.

@@ -10,23 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smart_default::SmartDefault;
 
-use super::regions::Region;
+use super::regions::NamedRegion;
 use crate::frame::DistanceKind;
-
-/// A region beside fingertip and target: where it comes from is said here, its topic too.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct NamedRegion {
-    /// The topic of its boxes, of the same types as topics.fingertip.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub topic: Option<String>,
-    /// Class ids that count as it. Empty: its name.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub class: Vec<String>,
-    /// Every other source, as of fingertip and target.
-    #[serde(flatten)]
-    pub region: Region,
-}
 
 /// One camera of several: its topics, and where it sees the regions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

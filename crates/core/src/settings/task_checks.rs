@@ -111,8 +111,8 @@ impl Config {
                 return refuse("task.gripper_topic", "not given", expected);
             }
         }
-        let named = self.regions.named.keys().map(String::as_str);
-        if let Some(unused) = named.filter(|name| !measured.contains(name)).next() {
+        let mut named = self.regions.named.keys().map(String::as_str);
+        if let Some(unused) = named.find(|name| !measured.contains(name)) {
             let expected =
                 "a region of a pair in task.pairs or in a phase; fingertip and target need no pair";
             return refuse(format!("regions.{unused}"), "given", expected);

@@ -229,6 +229,6 @@ impl Leading {
             holding.push(stamp_nanos, value)
         });
         // No short cut: a condition that is not asked would not know since when it holds.
-        held.fold(true, |all, holds| all && holds)
+        held.filter(|holds| !holds).count() == 0
     }
 }

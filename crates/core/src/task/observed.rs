@@ -292,73 +292,59 @@ fn points(place: &RegionInSpace) -> Vec<Vector3<f32>> {
         .collect()
 }
 
-/// Whether one region touches the other and lies above it: over its middle half, and with its lowest part not below that
-/// one's middle.
+/// Whether one region touches the other and lies above it: over it, and with its centre above that one's top. Its lowest part
+/// would tell less: where two surfaces touch, some of the lower one's is taken for the upper one's.
 fn rests_on(
     own: &RegionInSpace,
     other: &RegionInSpace,
     plane: &StandingPlane,
     surface_m: f64,
 ) -> bool {
-    let (own_points, other_points) = (points(own), points(other));
-    let lowest = plane.lowest_m(&own_points);
-    let middle = plane.height_of_share_m(&other_points, 0.5);
-    let top = plane.height_of_share_m(&other_points, 0.95);
+    let points = points(other);
     surface_m <= RESTING_M
-        && lowest >= middle - PLACE_STD_M as f32
-        && lowest <= top + RESTING_M as f32
-        && is_over(own, &other_points, plane)
+        && above_top_m(own, &points, plane) >= -PLACE_STD_M as f32
+        && is_over(own, other, plane)
 }
 
-/// Whether one region is over the other or in it, and lower than its top.
+/// Whether one region is over the other or in it, with its centre lower than that one's top.
 fn is_inside(
     own: &RegionInSpace,
     other: &RegionInSpace,
     plane: &StandingPlane,
     surface_m: f64,
 ) -> bool {
-    let (own_points, other_points) = (points(own), points(other));
-    let top = plane.height_of_share_m(&other_points, 0.95);
+    let points = points(other);
     surface_m <= RESTING_M
-        && plane.lowest_m(&own_points) < top - PLACE_STD_M as f32
-        && is_over(own, &other_points, plane)
+        && above_top_m(own, &points, plane) < -PLACE_STD_M as f32
+        && is_over(own, other, plane)
 }
 
-/// Whether a region's centre, seen from above, lies within the extent of some points: no further from their middle than they
-/// are on that side.
-fn is_over(own: &RegionInSpace, other: &[Vector3<f32>], plane: &StandingPlane) -> bool {
+/// How far a region's centre is above the top of some points.
+fn above_top_m(own: &RegionInSpace, other: &[Vector3<f32>], plane: &StandingPlane) -> f32 {
+    plane.height_m(&Vector3::from(own.center)) - plane.height_of_share_m(other, 0.95)
+}
+
+/// Whether a region's centre, seen from above, is no further from the other's than that one reaches. The other is taken to reach as
+/// far on its hidden side as on the one that is seen.
+fn is_over(own: &RegionInSpace, other: &RegionInSpace, plane: &StandingPlane) -> bool {
     let up = Vector3::from(plane.up);
-    let flat = |point: &Vector3<f32>| point - up * up.dot(point);
-    let flattened: Vec<Vector3<f32>> = other.iter().map(flat).collect();
-    let Some(middle) = middle_of(&flattened) else {
-        return false;
+    let middle = Vector3::from(other.center);
+    let flat = |point: Vector3<f32>| {
+        let away = point - middle;
+        away - up * up.dot(&away)
     };
-    let away = flat(&Vector3::from(own.center)) - middle;
+    let away = flat(own.center.into());
     let distance = away.norm();
     if distance < PLACE_STD_M as f32 {
         return true;
     }
     let direction = away / distance;
-    let mut reach: Vec<f32> = flattened
-        .iter()
-        .map(|point| (point - middle).dot(&direction))
-        .collect();
+    let reach = points(other)
+        .into_iter()
+        .map(|point| flat(point).dot(&direction).abs());
+    let mut reach: Vec<f32> = reach.collect();
     reach.sort_by(f32::total_cmp);
     let last = reach.len().saturating_sub(1) as f32;
-    let edge = reach
-        .get((0.95 * last).round() as usize)
-        .copied()
-        .unwrap_or(0.0);
-    distance <= edge
-}
-
-/// The middle between the extremes along each axis: of a thing that shows one side more than the other, the mean is not its middle.
-fn middle_of(points: &[Vector3<f32>]) -> Option<Vector3<f32>> {
-    let first = points.first()?;
-    let (mut low, mut high) = (*first, *first);
-    for point in points {
-        low = low.inf(point);
-        high = high.sup(point);
-    }
-    Some((low + high) / 2.0)
+    let edge = reach.get((0.95 * last).round() as usize);
+    edge.is_some_and(|edge| distance <= *edge)
 }

@@ -42,6 +42,7 @@ impl Sources<'_> {
         let Regions {
             fingertip: tip,
             target: object,
+            ..
         } = self.regions;
         for (part, name, region, place) in [
             (Part::Fingertip, "fingertip", tip, fingertip),

@@ -2,9 +2,8 @@
 
 use super::request::LabelRequest;
 use super::roles::Roles;
-use crate::error::Error;
+use super::task::Readings;
 use crate::report::film_strip::StripPlan;
-use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::registration::Registration;
 use spatial_reward_rosbag2::BagInfo;
@@ -21,15 +20,8 @@ pub(super) struct Job<'a> {
     pub estimator: &'a dyn Estimator,
     /// What the depth of all frames is registered with.
     pub registration: Option<&'a Registration>,
+    /// What was measured beside each step's own distance; `None` without a task.
+    pub task: Option<&'a Readings>,
     /// Which frames the film strip may show.
     pub strip: StripPlan,
-}
-
-/// The error about a bag without images.
-pub(super) fn no_steps(info: &BagInfo, roles: &Roles) -> Error {
-    let topic = roles.name(info, Role::Image).unwrap_or("the image topic");
-    Error::NothingToDo {
-        path: info.path.clone(),
-        message: format!("there is not one image on {topic}, so there is nothing to label"),
-    }
 }

@@ -10,9 +10,11 @@ use super::corner;
 use super::delay::BoxDelay;
 use super::diagnosis::Case;
 use super::intake::{Intake, Unreadable};
-use super::job::{Job, no_steps};
+use super::job::Job;
 use super::labelled::Labelled;
+use super::measurer::no_steps;
 use super::reach::OutOfReach;
+use super::task::Fold;
 use super::workers::Finished;
 use crate::error::Result;
 use crate::report::film_strip::FilmStrip;
@@ -22,6 +24,7 @@ use crate::report::{self, Report};
 use crate::truth::StepTime;
 use spatial_reward_core::frame::{DistanceKind, Reason};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
+use spatial_reward_core::messages::task_reward;
 use spatial_reward_core::pipeline::Rewarder;
 use spatial_reward_core::settings::{self, Settings};
 use spatial_reward_core::stamp::nanos_from_seconds;
@@ -36,6 +39,8 @@ pub(super) struct Recording<'a> {
     reward_topic: usize,
     meta: StepMeta<'a>,
     rewarder: Rewarder,
+    /// With the topic of its messages, where there is a task.
+    task: Option<(usize, Fold<'a>)>,
     /// The steps so far.
     pub steps: Vec<Step>,
     strip: FilmStrip,
@@ -53,18 +58,28 @@ impl<'a> Recording<'a> {
             step_reward::DEFINITION,
             step_reward::TYPE_HASH,
         );
+        let mut topics = vec![reward];
+        if job.task.is_some() {
+            topics.push(TopicInfo::cdr(
+                &settings.output.task_topic,
+                task_reward::TYPE_NAME,
+                task_reward::DEFINITION,
+                task_reward::TYPE_HASH,
+            ));
+        }
         let storage = match settings.output.storage {
             settings::Storage::Mcap => Storage::Mcap,
             settings::Storage::Sqlite3 => Storage::Sqlite3,
         };
         Ok(Self {
-            writer: BagWriter::create(folder.path(), name, storage, job.info, &[reward])?,
+            writer: BagWriter::create(folder.path(), name, storage, job.info, &topics)?,
             reward_topic: job.info.topics.len(),
             meta: StepMeta {
                 reward_kind: settings.reward.kind.name(),
                 estimator: job.estimator.name(),
             },
             rewarder: Rewarder::new(settings),
+            task: (job.task).map(|task| (job.info.topics.len() + 1, Fold::new(task))),
             steps: Vec::new(),
             strip: FilmStrip::of_plan(settings.output.film_strip_frames, job.strip),
             broken: BTreeMap::new(),
@@ -90,9 +105,21 @@ impl<'a> Recording<'a> {
             });
             noted.count += 1;
         }
-        let step = self
+        let own = self.task.is_some().then(|| match measured.info.reason {
+            Some(reason) => Err(reason),
+            None => measured.measurement.clone(),
+        });
+        let mut step = self
             .rewarder
             .push(measured.info, measured.measurement, measured.latency);
+        if let (Some((topic, task)), Some(own)) = (&mut self.task, own) {
+            task.fold(&mut step, own);
+            if let Some(task) = &step.task {
+                let (data, time) = (task_reward::encode(&step, task)?, step.log_time_nanos);
+                let sequence = u32::try_from(step.index).unwrap_or(u32::MAX);
+                self.writer.write(*topic, time, time, sequence, &data)?;
+            }
+        }
         let data = step_reward::encode(&step, &self.meta)?;
         let sequence = u32::try_from(step.index).unwrap_or(u32::MAX);
         let time = step.log_time_nanos;

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Instant;
 
 use super::calibration::leave_out_if_uncalibrated;
-use super::decoders::picture_decoder_of;
 use super::follow::{Placed, Placing};
 use super::intake::{Intake, matcher};
-use super::job::{Job, no_steps};
+use super::job::Job;
 use super::labelled::Labelled;
+use super::measurer::measurer;
 use super::output::{check_apart, check_target, name_of};
 use super::progress::progress_of;
 use super::recording::Recording;
@@ -17,6 +17,7 @@ use super::registration;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
 use super::sizes;
+use super::task::{self, Readings};
 use super::transforms;
 use super::workers::Workers;
 use crate::by_stamp::ByStamp;
@@ -47,6 +48,14 @@ pub fn label(
     progress: OnProgress<'_>,
 ) -> Result<Labelled> {
     let begin = Instant::now();
+    // The first pair of a task is the one of the steps' own distance.
+    let plans = task::plans(request.settings)?;
+    let own = plans.first().cloned();
+    let of_own = own.as_ref().map(|own| LabelRequest {
+        settings: &own.settings,
+        ..*request
+    });
+    let request = of_own.as_ref().unwrap_or(request);
     let reader = BagReader::open(request.source)?;
     let info = reader.info().clone();
     let mut roles = Roles::find(&reader, request.settings, request.truth)?;
@@ -71,6 +80,7 @@ pub fn label(
     check_apart(request.target, &info.path)?;
     let placed = Placed::new(&info, &roles, request.work(), &measurer)?;
 
+    let task = Readings::read(request, plans, estimator)?;
     let folder = WholeFolder::create(request.target)?;
     check_still_wanted(request)?;
     let name = name_of(request.target);
@@ -80,6 +90,7 @@ pub fn label(
         roles: &roles,
         estimator,
         registration: measurer.registration.as_ref(),
+        task: task.as_ref(),
         strip: strip(&info, &roles, request.settings),
     };
     let bag = Bag {
@@ -260,27 +271,6 @@ fn check_still_wanted(request: &LabelRequest<'_>) -> Result<()> {
             path: request.target.into(),
         }),
     }
-}
-
-/// What measures a bag's frames, but for what joins its cameras.
-///
-/// # Errors
-/// `Error::NothingToDo` for a bag without pictures; `Error::UnknownLayout`.
-pub(crate) fn measurer<'a>(
-    info: &BagInfo,
-    roles: &Roles,
-    settings: &Settings,
-    estimator: &'a dyn Estimator,
-) -> Result<Measurer<'a>> {
-    let decoder_of = |role| picture_decoder_of(info, roles, role, settings);
-    Ok(Measurer {
-        estimator,
-        image: decoder_of(Role::Image)?.ok_or_else(|| no_steps(info, roles))?,
-        depth: decoder_of(Role::Depth)?,
-        registration: None,
-        regions: settings.regions.clone(),
-        transforms: None,
-    })
 }
 
 fn strip(info: &BagInfo, roles: &Roles, settings: &Settings) -> StripPlan {

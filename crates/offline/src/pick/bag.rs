@@ -98,6 +98,7 @@ impl<'a> OpenBag<'a> {
         video: &VideoDecoders,
         stop: &AtomicBool,
     ) -> Result<Self> {
+        settings.without_task("pick")?;
         let reader = BagReader::open(source)?;
         let info = reader.info().clone();
         let truth = TruthTopics::default();

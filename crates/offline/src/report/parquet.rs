@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use spatial_reward_core::frame::{BoxSource, Reason};
 use spatial_reward_core::settings::Alignment;
 use spatial_reward_core::step::Step;
+use spatial_reward_core::task::{PairStep, QuantityStep, TaskStep};
 
 /// Rows in one row group; a reader holds one group's columns at a time.
 const ROWS_PER_GROUP: usize = 64 * 1024;
@@ -63,7 +64,7 @@ fn write_to<W: Write + Send>(
     provenance: &Provenance,
     options: TableOptions,
 ) -> ParquetResult<()> {
-    let columns = columns(options);
+    let columns = columns(options, steps);
     let fields: String = columns
         .iter()
         .map(|column| format!("required {};\n", column.declaration))
@@ -144,6 +145,19 @@ impl Row<'_> {
         source.map_or(f32::NAN, |source| source.age_s as f32)
     }
 
+    /// What the rewarded frame says of the task.
+    fn task(&self) -> Option<&TaskStep> {
+        self.rewarded?.task.as_deref()
+    }
+
+    fn pair(&self, at: usize) -> Option<&PairStep> {
+        self.task()?.pairs.get(at)
+    }
+
+    fn quantity(&self, at: usize) -> Option<&QuantityStep> {
+        self.task()?.quantities.get(at)
+    }
+
     /// A number of the rewarded frame, NaN where it has none or is not valid.
     fn if_valid(&self, value: impl Fn(&Step) -> f64) -> f64 {
         let valid = self.rewarded.filter(|step| step.is_valid());
@@ -153,7 +167,7 @@ impl Row<'_> {
 
 /// A column's declaration in Parquet's message syntax, and where its values come from.
 struct Column {
-    declaration: &'static str,
+    declaration: String,
     values: Values,
 }
 
@@ -163,10 +177,25 @@ enum Values {
     Float(fn(&Row) -> f32),
     Bool(fn(&Row) -> bool),
     Text(for<'a> fn(&'a Row) -> &'a str),
+    /// Of the pair at this place among a task's.
+    OfPair(usize, OfPair),
+    /// Of the quantity at this place among those that a task's phases speak of.
+    OfQuantity(usize),
 }
 
-/// The contract's columns in its order.
-fn columns(options: TableOptions) -> Vec<Column> {
+/// What a column says of a pair.
+#[derive(Clone, Copy)]
+enum OfPair {
+    Distance,
+    Std,
+    Kind,
+    Valid,
+    Reason,
+    Cameras,
+}
+
+/// The contract's columns in its order; those of a task last.
+fn columns(options: TableOptions, steps: &[Step]) -> Vec<Column> {
     let mut columns = frame_columns();
     columns.extend(reward_columns());
     let bridged = Values::Bool(|row| row.rewarded.is_some_and(Step::is_bridged));
@@ -177,14 +206,60 @@ fn columns(options: TableOptions) -> Vec<Column> {
     ];
     let optional = optional.into_iter().filter(|(wanted, ..)| *wanted);
     columns.extend(optional.map(|(_, declaration, values)| column(declaration, values)));
+    if let Some(task) = steps.iter().find_map(|step| step.task.as_deref()) {
+        columns.extend(task_columns(task));
+    }
     columns
 }
 
-fn column(declaration: &'static str, values: Values) -> Column {
+fn column(declaration: &str, values: Values) -> Column {
     Column {
-        declaration,
+        declaration: declaration.to_owned(),
         values,
     }
+}
+
+/// Phase and progress where there are phases, and every pair and quantity. A pair that is measured in several kinds has its
+/// other kinds in its name.
+fn task_columns(task: &TaskStep) -> Vec<Column> {
+    let mut columns = Vec::new();
+    if !task.phase.is_empty() {
+        columns.push(column(
+            "binary reward.spatial.phase (STRING)",
+            Values::Text(|row| row.task().map_or("", |task| &task.phase)),
+        ));
+        columns.push(column(
+            "float reward.spatial.progress",
+            Values::Float(|row| row.task().map_or(f32::NAN, |task| task.progress as f32)),
+        ));
+    }
+    for (at, pair) in task.pairs.iter().enumerate() {
+        let is_first = !(task.pairs.iter().take(at)).any(|earlier| earlier.name == pair.name);
+        let name = match is_first {
+            true => pair.name.clone(),
+            false => format!("{}.{}", pair.name, pair.kind.name()),
+        };
+        for (physical, what, of, note) in [
+            ("float", "distance_m", OfPair::Distance, ""),
+            ("double", "std_m", OfPair::Std, ""),
+            ("binary", "kind", OfPair::Kind, " (STRING)"),
+            ("boolean", "valid", OfPair::Valid, ""),
+            ("binary", "reason", OfPair::Reason, " (STRING)"),
+            ("binary", "cameras", OfPair::Cameras, " (STRING)"),
+        ] {
+            let declaration = format!("{physical} reward.spatial.pair.{name}.{what}{note}");
+            columns.push(column(&declaration, Values::OfPair(at, of)));
+        }
+    }
+    for (at, quantity) in task.quantities.iter().enumerate() {
+        // Distances stand among the pairs.
+        if !quantity.name.starts_with("distance ") {
+            let name = quantity.name.replace(' ', ".");
+            let declaration = format!("float reward.spatial.quantity.{name}");
+            columns.push(column(&declaration, Values::OfQuantity(at)));
+        }
+    }
+    columns
 }
 
 /// Which frame a row stands for.
@@ -279,6 +354,11 @@ impl Values {
             (Self::Bool(value), ColumnWriter::BoolColumnWriter(writer)) => {
                 writer.write_batch(&all(rows, value), None, None)?
             }
+            (Self::OfPair(at, of), writer) => of.write(*at, rows, writer)?,
+            (Self::OfQuantity(at), ColumnWriter::FloatColumnWriter(writer)) => {
+                let value = |row: &Row| row.quantity(*at).map_or(f32::NAN, |one| one.value as f32);
+                writer.write_batch(&all(rows, value), None, None)?
+            }
             (Self::Text(value), ColumnWriter::ByteArrayColumnWriter(writer)) => {
                 let texts = all(rows, |row| ByteArray::from(value(row)));
                 writer.write_batch(&texts, None, None)?
@@ -290,6 +370,49 @@ impl Values {
             }
         };
         Ok(())
+    }
+}
+
+impl OfPair {
+    fn write(self, at: usize, rows: &[Row], writer: &mut ColumnWriter) -> ParquetResult<usize> {
+        let pairs = rows.iter().map(|row| row.pair(at));
+        let known = |value: fn(&PairStep) -> f64| {
+            move |pair: Option<&PairStep>| pair.map_or(f64::NAN, value)
+        };
+        let text = |value: fn(&PairStep) -> String| {
+            move |pair: Option<&PairStep>| {
+                ByteArray::from(pair.map(value).unwrap_or_default().as_str())
+            }
+        };
+        match (self, writer) {
+            (Self::Distance, ColumnWriter::FloatColumnWriter(writer)) => {
+                let value = known(|pair| pair.distance_m);
+                let values: Vec<f32> = pairs.map(|pair| value(pair) as f32).collect();
+                writer.write_batch(&values, None, None)
+            }
+            (Self::Std, ColumnWriter::DoubleColumnWriter(writer)) => {
+                let values: Vec<f64> = pairs.map(known(|pair| pair.std_m)).collect();
+                writer.write_batch(&values, None, None)
+            }
+            (Self::Valid, ColumnWriter::BoolColumnWriter(writer)) => {
+                let is_valid =
+                    |pair: Option<&PairStep>| pair.is_some_and(|pair| pair.reason.is_none());
+                let values: Vec<bool> = pairs.map(is_valid).collect();
+                writer.write_batch(&values, None, None)
+            }
+            (of, ColumnWriter::ByteArrayColumnWriter(writer)) => {
+                let value = match of {
+                    Self::Kind => text(|pair| pair.kind.name().to_owned()),
+                    Self::Reason => text(|pair| pair.reason.map_or("", Reason::name).to_owned()),
+                    _ => text(|pair| pair.cameras.join(",")),
+                };
+                let values: Vec<ByteArray> = pairs.map(value).collect();
+                writer.write_batch(&values, None, None)
+            }
+            _ => Err(ParquetError::General(
+                "a pair's declared type is not its values'".into(),
+            )),
+        }
     }
 }
 

@@ -191,9 +191,12 @@ fn reward_parameters(settings: &Settings) -> BTreeMap<String, f64> {
         RewardKind::Sparse => vec![("threshold_m", settings.thresholds().sparse_m)],
         RewardKind::Tanh => vec![("k_per_m", reward.k_per_m)],
         RewardKind::Exp => vec![("sigma_m", reward.sigma_m)],
-        RewardKind::Dense | RewardKind::Progress | RewardKind::Shaped => vec![],
+        RewardKind::Dense | RewardKind::Progress | RewardKind::Shaped | RewardKind::Task => vec![],
     };
     let mut parameters = of_kind(reward.kind);
+    if reward.kind == RewardKind::Task {
+        parameters.extend([("kappa", reward.kappa), ("gamma", reward.gamma)]);
+    }
     if reward.kind == RewardKind::Shaped {
         parameters.extend([("kappa", reward.kappa), ("gamma", reward.gamma)]);
         parameters.extend(of_kind(reward.base));

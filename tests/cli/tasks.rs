@@ -1,0 +1,356 @@
+//! `label` with a whole task: named regions, several cameras, phases and their reward.
+
+use std::fs;
+use std::path::Path;
+
+use parquet::file::reader::SerializedFileReader;
+use parquet::record::Field;
+use spatial_reward::messages::{StepReward, task_reward};
+
+use crate::fixtures::*;
+
+const TASK: &str = "/spatial_reward/task_reward";
+/// The block again, under a name of its own; and the bar as its goal, which no sensor tells from the bar.
+const CUBE: &str = "
+topics: {fingertip: /fingertip/detections}
+regions:
+  cube: {topic: /target/detections, class: [target]}
+";
+const REACH: &str = "
+reward: {kind: task, gamma: 1.0}
+task:
+  gripper_topic: /joints
+  gripper_joints: [finger]
+  phases:
+    - name: reach
+      potential: {distance: fingertip-cube, from: 0.32}
+      next: [{to: close, when: [{distance: fingertip-cube, below: 0.2, hold_s: 0}]}]
+    - name: close
+      next:
+        - {to: success, when: [{opening: gripper, below: 0.02, hold_s: 0}]}
+        - {to: failure, when: [{distance: fingertip-cube, above: 0.5, hold_s: 0}]}
+";
+
+/// A column of the table, by name.
+fn column(labelled: &Path, name: &str) -> Vec<Field> {
+    let stem = labelled.file_name().unwrap().to_str().unwrap();
+    let file = fs::File::open(labelled.join(format!("{stem}_reward.parquet"))).unwrap();
+    let rows = SerializedFileReader::new(file).unwrap().into_iter();
+    let of = |row: parquet::record::Row| {
+        let mut columns = row.get_column_iter();
+        let found = columns.find(|(column, _)| *column == name);
+        found
+            .unwrap_or_else(|| panic!("no column {name}"))
+            .1
+            .clone()
+    };
+    rows.map(|row| of(row.unwrap())).collect()
+}
+
+fn numbers(labelled: &Path, name: &str) -> Vec<f64> {
+    let of = |field| match field {
+        Field::Double(value) => value,
+        Field::Float(value) => f64::from(value),
+        other => panic!("{name}: {other}"),
+    };
+    column(labelled, name).into_iter().map(of).collect()
+}
+
+fn texts(labelled: &Path, name: &str) -> Vec<String> {
+    let of = |field: Field| field.to_string().trim_matches('"').to_owned();
+    column(labelled, name).into_iter().map(of).collect()
+}
+
+#[derive(serde::Serialize)]
+struct Joints {
+    header: spatial_reward::messages::Header,
+    name: Vec<String>,
+    position: Vec<f64>,
+    velocity: Vec<f64>,
+    effort: Vec<f64>,
+}
+
+/// An approach whose gripper is closed from a frame on.
+fn approach_that_closes(count: i64, closes_at: i64) -> Recording {
+    let mut recording = approach(count);
+    for index in 0..count {
+        let stamp = START + index * PERIOD;
+        let joints = Joints {
+            header: header(stamp),
+            name: vec!["elbow".to_owned(), "finger".to_owned()],
+            position: vec![1.0, if index < closes_at { 0.08 } else { 0.01 }],
+            velocity: Vec::new(),
+            effort: Vec::new(),
+        };
+        recording.push("/joints", "sensor_msgs/msg/JointState", stamp, cdr(&joints));
+    }
+    recording
+}
+
+#[test]
+fn a_named_pair_is_the_distance_that_a_fingertip_and_a_target_have() {
+    // Given a recording, and settings that call its target by another name
+    let (_guard, folder) = folder_with(&approach(8));
+    fs::write(
+        folder.join("pairs.yaml"),
+        CUBE.to_owned() + "task: {pairs: [fingertip-cube, 'cube-fingertip:center']}",
+    )
+    .unwrap();
+    // When it is labelled with them and without
+    run(&folder, &["label", "pick.mcap", "-o", "plain"]).expect_code(0);
+    run(
+        &folder,
+        &[
+            "label",
+            "pick.mcap",
+            "-o",
+            "named",
+            "--config",
+            "pairs.yaml",
+        ],
+    )
+    .expect_code(0);
+    // Then the pair has the same numbers, and so has the step
+    let (plain, named) = (folder.join("plain"), folder.join("named"));
+    let distances = numbers(&plain, "reward.spatial.distance_m");
+    assert_eq!(
+        numbers(&named, "reward.spatial.pair.fingertip-cube.distance_m"),
+        distances
+    );
+    assert_eq!(numbers(&named, "reward.spatial.distance_m"), distances);
+    assert_eq!(
+        numbers(&named, "next.reward"),
+        numbers(&plain, "next.reward")
+    );
+    assert_eq!(
+        numbers(&named, "reward.spatial.pair.fingertip-cube.std_m"),
+        numbers(&plain, "reward.spatial.distance_std_m")
+    );
+    // and a pair of another kind is of that kind
+    assert_eq!(
+        texts(&named, "reward.spatial.pair.cube-fingertip.kind"),
+        ["center"; 8]
+    );
+    let centers = numbers(&named, "reward.spatial.pair.cube-fingertip.distance_m");
+    assert!(
+        centers
+            .iter()
+            .zip(&distances)
+            .all(|(center, surface)| center > surface),
+        "{centers:?}"
+    );
+    // and messages of the task lie beside those of the steps, one each, at their log times
+    let beside = |topic: &str| -> Vec<i64> {
+        let all = messages(&named)
+            .into_iter()
+            .filter(|(name, _)| name == topic);
+        all.map(|(_, message)| message.log_time_nanos).collect()
+    };
+    assert_eq!(beside(TASK), beside(REWARDS));
+    assert!(messages(&plain).iter().all(|(topic, _)| topic != TASK));
+}
+
+#[test]
+fn phases_give_reward_and_success() {
+    // Given a task that is solved once the gripper closes near the block
+    let (_guard, folder) = folder_with(&approach_that_closes(8, 6));
+    fs::write(folder.join("task.yaml"), CUBE.to_owned() + REACH).unwrap();
+    // When
+    run(
+        &folder,
+        &["label", "pick.mcap", "-o", "out", "--config", "task.yaml"],
+    )
+    .expect_code(0);
+    // Then phases follow the gap and the gripper
+    let out = folder.join("out");
+    let near = (0..8).position(|index| gap_m(index, 8) < 0.19).unwrap();
+    let phases = texts(&out, "reward.spatial.phase");
+    let expected: Vec<&str> = (0..8)
+        .map(|index| match index {
+            index if index >= 6 => "success",
+            index if index >= near => "close",
+            _ => "reach",
+        })
+        .collect();
+    assert_eq!(phases, expected);
+    let success = texts(&out, "next.success");
+    assert_eq!(
+        success,
+        phases
+            .iter()
+            .map(|phase| (phase == "success").to_string())
+            .collect::<Vec<_>>()
+    );
+    // and what shaping adds telescopes: with no discount success and minus the first potential are all there is
+    let rewards = numbers(&out, "next.reward");
+    let progress = numbers(&out, "reward.spatial.progress");
+    let sum: f64 = rewards.iter().sum();
+    assert!(
+        (sum - (1.0 - (progress[0] - 1.0))).abs() < 1e-6,
+        "{sum}, {progress:?}"
+    );
+    // and the bag says the same
+    let told: Vec<(f64, String)> = (messages(&out).into_iter())
+        .filter(|(topic, _)| topic == TASK)
+        .map(|(_, message)| task_reward::decode(&message.data).unwrap())
+        .map(|task| (task.reward, task.phase))
+        .collect();
+    let steps: Vec<StepReward> = super::fixtures::rewards(&out)
+        .into_iter()
+        .map(|(_, step)| step)
+        .collect();
+    assert_eq!(
+        told.iter()
+            .map(|(_, phase)| phase.clone())
+            .collect::<Vec<_>>(),
+        phases
+    );
+    assert!(
+        told.iter()
+            .zip(&steps)
+            .all(|((reward, _), step)| *reward == step.reward && step.reward_kind == "task")
+    );
+}
+
+#[test]
+fn a_solved_task_ends_its_episode_where_that_is_asked_for() {
+    // Given the same, cut at a success
+    let (_guard, folder) = folder_with(&approach_that_closes(8, 4));
+    let settings = CUBE.to_owned() + REACH + "episodes: {end_on_success: true}\n";
+    fs::write(folder.join("task.yaml"), settings).unwrap();
+    run(
+        &folder,
+        &["label", "pick.mcap", "-o", "out", "--config", "task.yaml"],
+    )
+    .expect_code(0);
+    // Then the frame after it begins another one, in the first phase or what that leads to
+    let out = folder.join("out");
+    let done = texts(&out, "next.done");
+    let success = texts(&out, "next.success");
+    let at = success
+        .iter()
+        .position(|success| success == "true")
+        .unwrap();
+    assert_eq!(done[at], "true");
+    assert_eq!(texts(&out, "episode_index")[at + 1], "1");
+    assert_eq!(texts(&out, "frame_index")[at + 1], "0");
+}
+
+#[test]
+fn two_cameras_are_surer_than_one_and_carry_what_the_other_lost() {
+    // Given a second camera that sees what the first sees, and detections of the first that stop half-way
+    let recording = approach_with(8, |index, instant| {
+        if index >= 4 {
+            instant.target = None;
+        }
+    });
+    let mut recording = recording.with_second_camera("/side", b"side00");
+    for index in 0..8 {
+        let boxes = [
+            ("fingertip", instant(index, 8).fingertip.unwrap()),
+            ("target", instant(index, 8).target.unwrap()),
+        ];
+        let stamp = START + index * PERIOD;
+        let data = detections(stamp, &boxes);
+        recording.push("/side/detections", DETECTION_TYPE, stamp + 3_000_000, data);
+    }
+    let (_guard, folder) = folder_with(&recording);
+    let cameras = format!(
+        "
+cameras:
+  front: {{image: {IMAGE}, depth: {DEPTH}, camera_info: {CAMERA_INFO}}}
+  side:
+    image: /side/color/image_raw
+    depth: /side/aligned_depth_to_color/image_raw
+    camera_info: /side/color/camera_info
+    regions:
+      fingertip: {{topic: /side/detections, class: [fingertip]}}
+      cube: {{topic: /side/detections, class: [target]}}
+"
+    );
+    let pairs = "task: {pairs: [fingertip-cube]}\n";
+    fs::write(
+        folder.join("one.yaml"),
+        format!("{CUBE}topics: {{}}\n{pairs}").replace("topics: {}\n", ""),
+    )
+    .unwrap();
+    fs::write(folder.join("two.yaml"), CUBE.to_owned() + &cameras + pairs).unwrap();
+    // When pairs are measured by one camera and by both
+    run(
+        &folder,
+        &[
+            "label",
+            "pick.mcap",
+            "-o",
+            "one",
+            "--config",
+            "one.yaml",
+            "--image-topic",
+            IMAGE,
+            "--depth-topic",
+            DEPTH,
+        ],
+    );
+    run(
+        &folder,
+        &["label", "pick.mcap", "-o", "two", "--config", "two.yaml"],
+    );
+    // Then both together say the same, and are surer
+    let [one, two] = ["one", "two"].map(|name| folder.join(name));
+    let of = |labelled: &Path, what: &str| {
+        numbers(
+            labelled,
+            &format!("reward.spatial.pair.fingertip-cube.{what}"),
+        )
+    };
+    let (alone, both) = (of(&one, "distance_m"), of(&two, "distance_m"));
+    let (alone_std, both_std) = (of(&one, "std_m"), of(&two, "std_m"));
+    for index in 0..4 {
+        assert!(
+            (alone[index] - both[index]).abs() < 1e-6,
+            "{alone:?} {both:?}"
+        );
+        assert!(
+            (both_std[index] - alone_std[index] / 2_f64.sqrt()).abs() < 1e-9,
+            "{alone_std:?} {both_std:?}"
+        );
+    }
+    // and where the first has lost it, the second carries it
+    let cameras = texts(&two, "reward.spatial.pair.fingertip-cube.cameras");
+    let valid = texts(&two, "reward.spatial.pair.fingertip-cube.valid");
+    assert_eq!(cameras[3], "front,side");
+    for index in 6..8 {
+        assert_eq!(
+            (cameras[index].as_str(), valid[index].as_str()),
+            ("side", "true"),
+            "{index}"
+        );
+        assert!(
+            (both[index] - gap_m(index as i64, 8)).abs() < 0.03,
+            "{both:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_task_lacks_is_said_by_name() {
+    let (_guard, folder) = folder_with(&approach(4));
+    let refused = |settings: &str, words: &[&str]| {
+        fs::write(folder.join("task.yaml"), settings).unwrap();
+        run(
+            &folder,
+            &["label", "pick.mcap", "-o", "out", "--config", "task.yaml"],
+        )
+        .expect_error(words);
+        assert!(!folder.join("out").exists());
+    };
+    refused(
+        &(CUBE.to_owned() + REACH),
+        &["/joints", "sensor_msgs/msg/JointState"],
+    );
+    refused("reward: {kind: task}", &["task.phases"]);
+    refused(
+        &(CUBE.replace("/target/detections", "/nowhere") + "task: {pairs: [fingertip-cube]}"),
+        &["/nowhere"],
+    );
+}
