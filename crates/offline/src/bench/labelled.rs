@@ -13,27 +13,37 @@ use spatial_reward_core::answer::statement::Wanted;
 /// Of a hundred answers so many are to be read as their labels say.
 const AGREEMENT_PERCENT: usize = 99;
 
+/// The hand-written files.
+const BY_HAND: [&str; 2] = ["by_hand.txt", "batch_5.txt"];
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/fixtures/bench")
         .join(name)
 }
 
-/// The rows that the hand-written file states, as JSON objects.
-fn by_hand() -> Vec<Value> {
-    let text = fs::read_to_string(fixture("by_hand.txt")).unwrap();
+/// The rows that a hand-written file states, as JSON objects.
+fn by_hand(name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(fixture(name)).unwrap();
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let rows = lines.enumerate().map(|(number, line)| {
+        let (line, question) = match line.split_once(" ||| ") {
+            Some((line, question)) => (line, Some(question)),
+            None => (line, None),
+        };
         let parts: Vec<&str> = line.splitn(3, " | ").collect();
         let [category, label, answer] = parts[..] else {
             panic!("{line}");
         };
         let wanted = Category::named(category).unwrap().wanted;
-        let mut row = json!({
-            "id": number, "category": category, "answer": answer.replace("\\n\\n", "\n\n"),
-        });
+        let answer = answer.replace("\\n\\n", "\n\n").replace('⏎', "\n");
+        let id = format!("{name} {number}");
+        let mut row = json!({"id": id, "category": category, "answer": answer});
+        if let Some(question) = question {
+            row["question"] = json!(question);
+        }
         let (key, value) = match (label, wanted) {
             ("-", _) => return row,
             ("yes" | "no", _) => ("yes", json!(label == "yes")),
@@ -82,7 +92,7 @@ fn answers_are_read_as_they_are_labelled() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
     let mut rows: Vec<Value> = by_rule.collect();
-    rows.extend(by_hand());
+    rows.extend(BY_HAND.into_iter().flat_map(by_hand));
     assert!(rows.len() > 600, "{}", rows.len());
     // When they are read
     let disagreements = disagreements(&rows);
