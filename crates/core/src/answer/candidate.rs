@@ -8,6 +8,9 @@ use super::statement::Length;
 /// So many words behind a length tell what it is of.
 const WORDS_BEHIND: usize = 6;
 
+/// So many tokens before a relative clause may name what it is said of.
+const RELATIVE_REACH: usize = 4;
+
 /// Words behind "a foot" that do not make it a part of somebody.
 const BEFORE_ARTICLE: [&str; 12] = [
     "is", "be", "are", "as", "say", "only", "just", "maybe", "perhaps", "probably", "than", "or",
@@ -40,8 +43,8 @@ pub(super) struct Standing {
     is_open: bool,
     /// Of all there is: "total height".
     is_total: bool,
-    /// Of a region that is named before it, in its sentence and behind other lengths.
-    is_of_region: bool,
+    /// Of so many regions that are named before it, in its sentence and behind other lengths.
+    regions: usize,
 }
 
 /// A length of the answer, with what is said of it.
@@ -261,8 +264,8 @@ fn quantity(word: &str) -> Option<Quantity> {
         | "space" | "spacing" | "difference" | "offset" => Quantity::Distance,
         "wide" | "width" | "across" | "breadth" | "broad" | "wideness" | "w" => Quantity::Width,
         "tall" | "height" | "high" | "tallness" | "h" => Quantity::Height,
-        "long" | "length" | "deep" | "depth" | "thick" | "thickness" | "diameter" | "size"
-        | "radius" | "l" => Quantity::OtherSize,
+        "long" | "length" | "lengths" | "deep" | "depth" | "thick" | "thickness" | "diameter"
+        | "size" | "radius" | "l" => Quantity::OtherSize,
         _ => return None,
     })
 }
@@ -316,17 +319,31 @@ impl Reader<'_> {
             is_no_bound: !is_bound,
             is_open: !in_parentheses,
             is_total: (self.sentence_start(start).max(last_end)..start).any(total),
-            is_of_region: self.names_asked(last_end, start),
+            regions: self.regions_asked(last_end, start),
         }
     }
 
-    /// Whether a region, or the one that the question names first, is named in the sentence between two tokens.
-    fn names_asked(&self, from: usize, to: usize) -> bool {
-        let regions = self.regions(self.sentence_start(to).max(from), to);
-        let asked = self.asked.first();
-        regions
-            .iter()
-            .any(|(region, _)| asked.is_none_or(|asked| asked == region))
+    /// How many regions, of those that the question names if it is known, the sentence names between two tokens.
+    fn regions_asked(&self, from: usize, to: usize) -> usize {
+        // ", which is 3.6 m wide" is said of what stands right before it.
+        let relates = |at: &usize| {
+            self.mark(*at) == Some(',')
+                && matches!(self.word(at + 1), Some("which" | "who" | "whose"))
+        };
+        let start = self.sentence_start(to).max(from);
+        let relative = (start..to).rev().find(relates);
+        let start = relative.map_or(start, |comma| {
+            start.max(comma.saturating_sub(RELATIVE_REACH))
+        });
+        let regions = self.regions(start, to);
+        let regions = regions.into_iter().map(|(region, _)| region);
+        let mut regions: Vec<u32> = regions
+            .filter(|region| self.asked.is_empty() || self.asked.contains(region))
+            .collect();
+        regions.sort_unstable();
+        regions.dedup();
+        let is_its = || (start..to).any(|at| self.word(at) == Some("its"));
+        regions.len().max(usize::from(is_its()))
     }
 
     /// Whether a word stands here that is not written as the first of a sentence is.

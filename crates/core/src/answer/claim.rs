@@ -48,6 +48,12 @@ impl Reader<'_> {
         behind.ok_or(Unread::Neither)
     }
 
+    /// "Neither is taller": what is asked for is neither's.
+    pub(super) fn denies_both(&self, relation: Relation) -> bool {
+        let neither = (0..self.len()).find(|at| self.word(*at) == Some("neither"));
+        neither.is_some_and(|at| self.assertion(relation, at, self.len()).is_some())
+    }
+
     /// Whether a word says that two regions are alike, and not only that they may be ("shorter or the same height") or that both
     /// were looked at ("comparing both").
     fn is_equality(&self, at: usize) -> bool {

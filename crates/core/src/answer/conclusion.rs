@@ -11,7 +11,10 @@ const THINGS: [&str; 8] = [
 impl Reader<'_> {
     /// The token behind the last words that announce a result, if anything stands behind them.
     pub(super) fn conclusion(&self) -> Option<usize> {
-        let ends = (0..self.len()).rev().filter_map(|at| self.announcement(at));
+        // What a number equals is for numbers alone: "(x = 480)".
+        let announces = |at: &usize| self.mark(*at) != Some('=');
+        let announced = (0..self.len()).rev().filter(announces);
+        let ends = announced.filter_map(|at| self.announcement(at));
         ends.max().filter(|end| *end < self.len())
     }
 

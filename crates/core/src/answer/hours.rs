@@ -79,9 +79,6 @@ fn hours(reader: &Reader, with_clock: bool) -> Result<Vec<Hour>, Unread> {
             hours.push(hour);
         }
     }
-    if hours.iter().any(|hour| !is_aside(reader, hour)) {
-        hours.retain(|hour| !is_aside(reader, hour));
-    }
     // Twelve is where one looks wherever another hour is said too.
     let corrected = reader
         .turns_of_number()
@@ -95,6 +92,9 @@ fn hours(reader: &Reader, with_clock: bool) -> Result<Vec<Hour>, Unread> {
     // What others are told from is the answer only where nothing else is said.
     if hours.iter().any(|hour| !is_reference(reader, hour)) {
         hours.retain(|hour| !is_reference(reader, hour));
+    }
+    if hours.iter().any(|hour| !is_aside(reader, hour)) {
+        hours.retain(|hour| !is_aside(reader, hour));
     }
     Ok(hours)
 }
@@ -153,7 +153,9 @@ fn hour(reader: &Reader, at: usize) -> Option<(f64, usize)> {
     if figure.is_fraction && o_clock(reader, at + 1).is_some() {
         let text = reader.text.get(reader.tokens.get(at)?.range.clone())?;
         let (first, second) = text.split_once('/')?;
-        return Some((middle(first.parse().ok()?, second.parse().ok()?), at + 1));
+        let on_the_clock =
+            |hour: &str| hour.parse().ok().filter(|hour| (1.0..=12.0).contains(hour));
+        return Some((middle(on_the_clock(first)?, on_the_clock(second)?), at + 1));
     }
     let minutes = (reader.mark(at + 1) == Some(':'))
         .then(|| reader.figure(at + 2)?.value)
@@ -277,7 +279,7 @@ fn is_aside(reader: &Reader, hour: &Hour) -> bool {
     let is_possible = clause.any(|at| {
         matches!(
             reader.word(at),
-            Some("may" | "might" | "could" | "possibly")
+            Some("may" | "might" | "could" | "possibly" | "maybe" | "perhaps")
         )
     });
     is_possible || before.any(|at| matches!(reader.word(at), Some("since" | "because")))

@@ -129,6 +129,7 @@ mod tests {
             ("<b>Yes</b> <region1>", " Yes  <region1>"),
             ("< 2 m", "< 2 m"),
             ("It isn't, it isn’t", "It is not, it is not"),
+            (r"2~\text{m}, 2\mathrm{~m}, ~2 m", "2   m , 2   m , ~2 m"),
             (r"5^\circ", "5°"),
             ("\\", " "),
             ("<", "<"),

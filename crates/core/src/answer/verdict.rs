@@ -49,15 +49,32 @@ pub(super) fn yes(reader: &Reader, relation: Relation) -> Result<bool, Unread> {
     if let Some(yes) = said_anywhere(reader)? {
         return Ok(yes);
     }
-    let from = reader.behind_equality(relation, corrects.unwrap_or(0))?;
+    let from = match reader.behind_equality(relation, corrects.unwrap_or(0)) {
+        // "Neither is behind the other."
+        Err(_) if reader.denies_both(relation) => return Ok(false),
+        from => from?,
+    };
     if let Some(yes) = judged(reader, relation, from) {
         return Ok(yes);
     }
     match corrects {
         Some(at) if at < reader.len() => Ok(false),
+        _ if reverses(reader) => Ok(false),
         _ if reader.refuses() => Err(Unread::Refusal),
         _ => Err(Unread::NoYesOrNo),
     }
+}
+
+/// "It is the other way round."
+fn reverses(reader: &Reader) -> bool {
+    (0..reader.len()).any(|at| match reader.word(at) {
+        Some("opposite" | "reverse") => true,
+        Some("way") => {
+            reader.word_before(at) == Some("other")
+                && matches!(reader.word(at + 1), Some("round" | "around"))
+        }
+        _ => false,
+    })
 }
 
 /// A yes or a no that does not begin the answer.
@@ -174,6 +191,7 @@ fn verb(reader: &Reader, at: usize) -> Option<bool> {
     match reader.word(at) {
         None if ends(at) => Some(true),
         Some("indeed") => Some(true),
+        Some("the") if reader.word(at + 1) == Some("case") => Some(true),
         Some("correct" | "true" | "right" | "so") if ends(at + 1) => Some(true),
         Some("incorrect" | "false" | "wrong") => Some(false),
         Some("not")
