@@ -269,7 +269,9 @@ fn clause_start(reader: &Reader, at: usize) -> usize {
             )
             || reader.word(*before) == Some("but")
     };
-    (0..at).rev().find(ends).map_or(0, |before| before + 1)
+    let start = reader.sentence_start(at);
+    let clause = (start..at).rev().find(ends);
+    clause.map_or(start, |before| before + 1)
 }
 
 /// What an answer only holds possible beside the hour that it names, and the hours of which it makes that one out.

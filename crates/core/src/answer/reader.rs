@@ -2,6 +2,9 @@
 
 use super::lexer::{Kind, Number, TAG, Token, lex};
 
+/// No sentence is looked at farther back than so many tokens, so that long texts are read in time.
+const SENTENCE_REACH: usize = 100;
+
 pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
     pub(super) tokens: Vec<Token>,
@@ -90,7 +93,9 @@ impl<'a> Reader<'a> {
     pub(super) fn sentence_start(&self, at: usize) -> usize {
         let ended =
             |before: &usize| self.begins_line(before + 1) || self.ends_sentence_by_mark(*before);
-        (0..at).rev().find(ended).map_or(0, |before| before + 1)
+        let reach = at.saturating_sub(SENTENCE_REACH);
+        let start = (reach..at).rev().find(ended);
+        start.map_or(reach, |before| before + 1)
     }
 
     /// How many tokens to pass where no length begins. Of two bare numbers in a row nobody knows

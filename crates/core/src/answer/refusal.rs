@@ -93,7 +93,8 @@ impl Reader<'_> {
                 Some("but" | "however" | "though" | "although" | "yet")
             )
         };
-        let mut clause = (0..at).rev().take_while(|at| !parts(*at));
+        let sentence = (self.sentence_start(at)..at).rev();
+        let mut clause = sentence.take_while(|at| !parts(*at));
         clause.any(|at| self.refuses_at(at))
     }
 }

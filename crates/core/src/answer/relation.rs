@@ -179,7 +179,8 @@ impl Reader<'_> {
     fn is_conceded(&self, at: usize) -> bool {
         let parts =
             |at: usize| matches!(self.mark(at), Some('.' | ',' | ';' | '!' | '?' | '(' | ':'));
-        let clause: Vec<usize> = (0..at).rev().take_while(|at| !parts(*at)).collect();
+        let sentence = (self.sentence_start(at)..at).rev();
+        let clause: Vec<usize> = sentence.take_while(|at| !parts(*at)).collect();
         let says = |words: &[&str]| {
             clause
                 .iter()
