@@ -708,6 +708,7 @@ Examples:
                                                          for models that take no regions
 
 Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but some rows have no picture or no readable truth.")]
+#[command(mut_arg("max_new_tokens", |argument| argument.help("The longest answer in tokens [default: 128]")))]
 pub(crate) struct Bench {
     /// The published file, or a folder that holds it.
     #[arg(value_name = "BENCH", required_unless_present = "read")]
@@ -730,7 +731,7 @@ pub(crate) struct Bench {
     /// What the model is called in the table [default: the last part of --model, or of --answers].
     #[arg(long, value_name = "NAME")]
     pub model_name: Option<String>,
-    /// Begin anew where OUT has answers of another model, file or settings.
+    /// Begin anew where OUT has answers of another model, file or settings, and replace drawings.
     #[arg(long)]
     pub overwrite: bool,
     /// So many of the worst answers are shown.

@@ -322,6 +322,102 @@ fn what_is_missing_is_said_with_the_way_out() {
     ended.expect_error(&["answers.jsonl", "no answer to a row"]);
 }
 
+#[test]
+fn missing_and_doubled_answers_are_told() {
+    // Given answers of which five are missing, one is doubled, and one is to no row
+    let guard = tempfile::tempdir().unwrap();
+    let rows = miniature(guard.path(), 1);
+    answer(guard.path(), &rows, |category| {
+        (!category.ends_with("_data")).then_some("Yes.")
+    });
+    let file = guard.path().join("answers.jsonl");
+    let mut text = fs::read_to_string(&file).unwrap();
+    text +=
+        "\n{\"id\": \"row_7\", \"answer\": \"No.\"}\n{\"id\": \"row_99\", \"answer\": \"No.\"}\n";
+    fs::write(&file, text).unwrap();
+    // When they are scored
+    let arguments = ["bench", "bench.json", "--answers", "answers.jsonl"];
+    let ended = run(guard.path(), &arguments).expect_code(0);
+    // Then each kind is told with its number and first ids
+    for words in [
+        "5 rows have no answer, and count as wrong: row_0, row_1, row_2, ...",
+        "1 rows have several answers, of which the last counts: row_7",
+        "1 answers are to no row of the benchmark: row_99",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {ended}");
+    }
+    // and answers that are whole are told nothing of
+    answer(guard.path(), &rows, |_| Some("Yes."));
+    let ended = run(guard.path(), &arguments).expect_code(0);
+    assert!(!ended.stderr.contains("answer"), "{ended}");
+}
+
+#[test]
+fn a_box_outside_its_picture_is_told_by_its_row() {
+    // Given boxes of which one lies beside the picture, and one is turned inside out
+    let guard = tempfile::tempdir().unwrap();
+    let mut rows = miniature(guard.path(), 1);
+    for (row, region, corners) in [
+        (3, 1, json!([500, 10, 600, 20])),
+        (4, 0, json!([20, 30, 10, 60])),
+    ] {
+        rows[row]["rle"] = json!([]);
+        rows[row]["bbox"][region] = corners;
+    }
+    fs::write(guard.path().join("bench.json"), rows.to_string()).unwrap();
+    // When its pictures are drawn
+    let arguments = ["bench", "bench.json", "--images", "images", "--draw", "out"];
+    let ended = run(guard.path(), &arguments).expect_code(0);
+    // Then both are told, and no box that only sticks out
+    let told: Vec<&str> = (ended.stderr.lines())
+        .filter(|line| line.contains("covers no pixel"))
+        .collect();
+    assert_eq!(told.len(), 2, "{ended}");
+    assert!(told[0].contains("row_3: the box of region 1") && told[0].contains("451 x 300"));
+    assert!(told[1].contains("row_4: the box of region 0"));
+}
+
+#[test]
+fn drawing_replaces_no_files_of_others() {
+    let guard = tempfile::tempdir().unwrap();
+    miniature(guard.path(), 1);
+    let arguments = ["bench", "bench.json", "--images", "images", "--draw", "out"];
+    let overwrite = [&arguments[..], &["--overwrite"]].concat();
+    let out = guard.path().join("out");
+    // Given a folder with a file of somebody
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("0000.jpg"), "mine").unwrap();
+    // Then it is refused, whatever is said
+    for arguments in [&arguments[..], &overwrite] {
+        run(guard.path(), arguments).expect_error(&["out", "0000.jpg", "another folder"]);
+        assert_eq!(fs::read(out.join("0000.jpg")).unwrap(), b"mine");
+    }
+    // and once it is empty it is drawn into, and replaced only where that is said
+    fs::remove_file(out.join("0000.jpg")).unwrap();
+    run(guard.path(), &arguments).expect_code(0);
+    assert_eq!(names_in(&out).len(), 25);
+    run(guard.path(), &arguments).expect_error(&["out", "exists already", "--overwrite"]);
+    fs::write(out.join("0099.jpg"), "of a longer file").unwrap();
+    run(guard.path(), &overwrite).expect_code(0);
+    assert_eq!(names_in(&out).len(), 25);
+    fs::write(out.join("notes.txt"), "mine").unwrap();
+    run(guard.path(), &overwrite).expect_error(&["notes.txt"]);
+}
+
+#[test]
+fn the_help_says_how_long_an_answer_may_be() {
+    let guard = tempfile::tempdir().unwrap();
+    for (command, tokens) in [("bench", 128), ("label", 64)] {
+        let help = run(guard.path(), &[command, "--help"])
+            .expect_code(0)
+            .stdout;
+        let (_, option) = help.split_once("--max-new-tokens").unwrap();
+        let default = format!("[default: {tokens}]");
+        let (before, _) = option.split_once(&default).unwrap();
+        assert!(!before.contains("--"), "{command}: {option}");
+    }
+}
+
 #[cfg(feature = "torch")]
 #[test]
 fn nano_is_asked_and_what_it_does_not_know_is_unanswered() {

@@ -1,6 +1,11 @@
 //! From what a model says to a distance: `[0] and [1] are 12.3 inches apart` is 0.31242 m. A number
 //! without a unit is no distance, and what cannot be one is not made into one.
 
+mod aside;
+mod candidate;
+mod choice;
+mod claim;
+mod compared;
 mod conclusion;
 mod hours;
 mod lengths;
@@ -9,6 +14,7 @@ mod measure;
 mod number;
 mod plain;
 mod reader;
+mod refusal;
 mod relation;
 mod spread;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `bench`: SpatialRGPT-Bench, asked of a model or scored from its answers, without a judge.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,8 @@ use crate::program::outcome::Outcome;
 
 /// The longest answer of the original's script.
 const MAX_NEW_TOKENS: u32 = 128;
+/// So many ids of a kind are told.
+const IDS_TOLD: usize = 3;
 /// The model that comes with the program.
 const BUNDLED: &str = "nano";
 
@@ -37,28 +39,15 @@ pub(super) fn run(options: &Bench, terminal: &Terminal) -> anyhow::Result<Outcom
     }
     let path = options.bench.as_deref().unwrap_or(Path::new(""));
     let read = bench::read(path)?;
+    tell_boxes_outside(&read.rows);
     if let (Some(folder), Some(images)) = (&options.draw, &options.images) {
+        draw::check_target(folder, options.overwrite)?;
         return draw_marks(&read.rows, images, folder, terminal);
     }
     let Some(file) = &options.answers else {
         return ask_and_score(options, path, &read, terminal);
     };
-    let answers = answers::read(file)?;
-    let ids: BTreeMap<&str, ()> = read.rows.iter().map(|row| (row.id.as_str(), ())).collect();
-    let foreign = answers
-        .keys()
-        .filter(|id| !ids.contains_key(id.as_str()))
-        .count();
-    if foreign == answers.len() && foreign > 0 {
-        anyhow::bail!(
-            "{} has no answer to a row of {}",
-            file.display(),
-            path.display()
-        );
-    }
-    if foreign > 0 {
-        tracing::warn!("{foreign} answers are to no row of the benchmark");
-    }
+    let answers = answers_to(&read.rows, file, path)?;
     let name = name(options, Some(file));
     report(
         options,
@@ -67,6 +56,60 @@ pub(super) fn run(options: &Bench, terminal: &Terminal) -> anyhow::Result<Outcom
         &answers,
         options.output.as_deref(),
     )
+}
+
+/// The answers of a file. What is missing in it, doubled, or to no row is told.
+fn answers_to(rows: &[Row], file: &Path, bench: &Path) -> anyhow::Result<Answers> {
+    let answers::Read { answers, repeated } = answers::read(file)?;
+    let ids: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let given: Vec<&str> = answers.keys().map(String::as_str).collect();
+    let foreign: Vec<&str> = (given.iter().copied())
+        .filter(|id| !ids.contains(id))
+        .collect();
+    if foreign.len() == given.len() && !given.is_empty() {
+        anyhow::bail!(
+            "{} has no answer to a row of {}",
+            file.display(),
+            bench.display()
+        );
+    }
+    let missing: Vec<&str> = (rows.iter().map(|row| row.id.as_str()))
+        .filter(|id| !answers.contains_key(*id))
+        .collect();
+    let repeated: Vec<&str> = repeated.iter().map(String::as_str).collect();
+    for (ids, what) in [
+        (foreign, "answers are to no row of the benchmark"),
+        (
+            repeated,
+            "rows have several answers, of which the last counts",
+        ),
+        (missing, "rows have no answer, and count as wrong"),
+    ] {
+        if !ids.is_empty() {
+            tracing::warn!("{} {what}: {}", ids.len(), first_of(&ids));
+        }
+    }
+    Ok(answers)
+}
+
+/// `a, b, c, ...`
+fn first_of(ids: &[&str]) -> String {
+    let told: Vec<&str> = ids.iter().copied().take(IDS_TOLD).collect();
+    let more = if ids.len() > IDS_TOLD { ", ..." } else { "" };
+    format!("{}{more}", told.join(", "))
+}
+
+/// A box that marks nothing makes its question one about nothing.
+fn tell_boxes_outside(rows: &[Row]) {
+    for row in rows {
+        for region in row.boxes_outside() {
+            let (width, height) = row.size;
+            tracing::warn!(
+                "{}: the box of region {region} covers no pixel of its picture of {width} x {height}",
+                row.id
+            );
+        }
+    }
 }
 
 /// One line an answer.

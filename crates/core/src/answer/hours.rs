@@ -15,17 +15,26 @@ struct Hour {
 /// The hour: said with "o'clock" if one is, else the only number that may be one. Of several the one where the answer comes
 /// to its point, or the last.
 pub(super) fn read(reader: &Reader) -> Result<f64, Unread> {
+    if let Some(hour) = lead(reader) {
+        return Ok(hour);
+    }
     let said = hours(reader, true)?;
     let meant = |hours: Vec<Hour>| -> Option<f64> {
-        let conclusion = reader.conclusion().unwrap_or(0);
-        let concluded = hours.iter().rfind(|hour| hour.start >= conclusion);
+        let conclusion = reader.turns_of_number().first().copied().unwrap_or(0);
+        // Behind "Answer: 4 o'clock." may stand why.
+        let end = (conclusion + 1..reader.len()).find(|at| reader.ends_sentence(*at));
+        let end = end.filter(|_| conclusion > 0).unwrap_or(reader.len());
+        let within = hours
+            .iter()
+            .rfind(|hour| (conclusion..end).contains(&hour.start));
+        let concluded = within.or_else(|| hours.iter().rfind(|hour| hour.start >= conclusion));
         concluded.or(hours.last()).map(|hour| hour.value)
     };
     if let Some(hour) = meant(said) {
         return Ok(hour);
     }
     let bare = hours(reader, false)?;
-    let conclusion = reader.conclusion().unwrap_or(0);
+    let conclusion = reader.turns_of_number().first().copied().unwrap_or(0);
     let concluded = bare.iter().filter(|hour| hour.start >= conclusion);
     let mut values: Vec<f64> = concluded.map(|hour| hour.value).collect();
     if values.is_empty() {
@@ -37,6 +46,16 @@ pub(super) fn read(reader: &Reader) -> Result<f64, Unread> {
         [hour] => Ok(*hour),
         _ => Err(Unread::SeveralNumbers),
     }
+}
+
+/// The hour of an answer whose first sentence is an hour and nothing else, unless it comes to its point later.
+fn lead(reader: &Reader) -> Option<f64> {
+    let said = |at: usize| reader.word(at) == Some("at") || reader.word(at) == Some("about");
+    let start = (0..reader.len()).find(|at| reader.mark(*at).is_none() && !said(*at))?;
+    let (hour, next) = span(reader, start, false)?;
+    let ends = reader.ends_sentence(next) && next + 1 < reader.len();
+    let is_hour = (1.0..13.0).contains(&hour) && !reader.is_name(start);
+    (ends && is_hour && reader.turns_of_number().is_empty()).then_some(hour)
 }
 
 /// The hours that an answer names, `with_clock` or as bare numbers.
@@ -60,9 +79,22 @@ fn hours(reader: &Reader, with_clock: bool) -> Result<Vec<Hour>, Unread> {
             hours.push(hour);
         }
     }
+    // Twelve is where one looks wherever another hour is said too.
+    let corrected = reader
+        .turns_of_number()
+        .first()
+        .copied()
+        .unwrap_or(usize::MAX);
+    let is_ahead = |hour: &Hour| hour.value == 12.0 && hour.start < corrected;
+    if hours.iter().any(|hour| !is_ahead(hour)) {
+        hours.retain(|hour| !is_ahead(hour));
+    }
     // What others are told from is the answer only where nothing else is said.
     if hours.iter().any(|hour| !is_reference(reader, hour)) {
         hours.retain(|hour| !is_reference(reader, hour));
+    }
+    if hours.iter().any(|hour| !is_aside(reader, hour)) {
+        hours.retain(|hour| !is_aside(reader, hour));
     }
     Ok(hours)
 }
@@ -93,14 +125,15 @@ fn span(reader: &Reader, at: usize, with_clock: bool) -> Option<(f64, usize)> {
 /// "3", "three", "2:30", "half past two", "quarter to 3".
 fn hour(reader: &Reader, at: usize) -> Option<(f64, usize)> {
     let skip = usize::from(reader.word(at) == Some("a"));
-    let part = match (reader.word(at + skip), reader.word(at + skip + 1)) {
+    let hyphen = usize::from(reader.mark(at + skip + 1) == Some('-'));
+    let part = match (reader.word(at + skip), reader.word(at + skip + 1 + hyphen)) {
         (Some("half"), Some("past")) => Some(0.5),
         (Some("quarter"), Some("past" | "after")) => Some(0.25),
         (Some("quarter"), Some("to" | "before")) => Some(-0.25),
         _ => None,
     };
     if let Some(part) = part {
-        let (hour, next) = reader.small_whole(at + skip + 2)?;
+        let (hour, next) = reader.small_whole(at + skip + hyphen + 2)?;
         return Some((f64::from(hour) + part, next));
     }
     if let Some(word) = reader.small(at) {
@@ -114,7 +147,16 @@ fn hour(reader: &Reader, at: usize) -> Option<(f64, usize)> {
         return (word > 0 || o_clock(reader, next).is_some())
             .then_some((f64::from(word) + part, next));
     }
-    let value = reader.figure(at)?.value?;
+    let figure = reader.figure(at)?;
+    let value = figure.value?;
+    // "5/6 o'clock"
+    if figure.is_fraction && o_clock(reader, at + 1).is_some() {
+        let text = reader.text.get(reader.tokens.get(at)?.range.clone())?;
+        let (first, second) = text.split_once('/')?;
+        let on_the_clock =
+            |hour: &str| hour.parse().ok().filter(|hour| (1.0..=12.0).contains(hour));
+        return Some((middle(on_the_clock(first)?, on_the_clock(second)?), at + 1));
+    }
     let minutes = (reader.mark(at + 1) == Some(':'))
         .then(|| reader.figure(at + 2)?.value)
         .flatten()
@@ -187,7 +229,7 @@ fn is_bare(reader: &Reader, at: usize, behind: usize) -> bool {
                 word,
                 "degree" | "degrees" | "deg" | "percent" | "times" | "of" | "region" | "regions"
             )
-    });
+    }) && !reader.begins_line(behind);
     let measured = matches!(
         reader.mark(behind),
         Some('°' | '%' | '\'' | '"' | '′' | '″')
@@ -196,18 +238,53 @@ fn is_bare(reader: &Reader, at: usize, behind: usize) -> bool {
     !reader.is_name(at) && !unit && !measured && !word
 }
 
-/// "not at 3 o'clock"
+/// "not at 3 o'clock", "not to the left (9 o'clock)", "rather than 3 o'clock"
 fn is_denied(reader: &Reader, start: usize) -> bool {
-    let between = (0..start).rev().take_while(|at| {
+    let clause = clause_start(reader, start);
+    if reader.word(clause) == Some("not") {
+        return true;
+    }
+    let between = (clause..start).rev().take_while(|at| {
         matches!(
             reader.word(*at),
             Some("at" | "in" | "the" | "around" | "exactly" | "to" | "be")
         )
     });
-    let before = start - between.count();
-    before
-        .checked_sub(1)
-        .is_some_and(|before| reader.word(before) == Some("not"))
+    let start = start - between.count();
+    let before = start.checked_sub(2).and_then(|at| reader.word(at));
+    match reader.word_before(start) {
+        Some("not" | "than") => true,
+        Some("of") => before == Some("instead"),
+        _ => false,
+    }
+}
+
+/// The first token of the clause in which a token stands; parentheses belong to what they stand behind.
+fn clause_start(reader: &Reader, at: usize) -> usize {
+    let ends = |before: &usize| {
+        reader.begins_line(before + 1)
+            || matches!(
+                reader.mark(*before),
+                Some('.' | ',' | ';' | ':' | '!' | '?')
+            )
+            || reader.word(*before) == Some("but")
+    };
+    let start = reader.sentence_start(at);
+    let clause = (start..at).rev().find(ends);
+    clause.map_or(start, |before| before + 1)
+}
+
+/// What an answer only holds possible beside the hour that it names, and the hours of which it makes that one out.
+fn is_aside(reader: &Reader, hour: &Hour) -> bool {
+    let mut before = (reader.sentence_start(hour.start)..hour.start).rev();
+    let mut clause = (clause_start(reader, hour.start)..hour.start).rev();
+    let is_possible = clause.any(|at| {
+        matches!(
+            reader.word(at),
+            Some("may" | "might" | "could" | "possibly" | "maybe" | "perhaps")
+        )
+    });
+    is_possible || before.any(|at| matches!(reader.word(at), Some("since" | "because")))
 }
 
 /// "12 o'clock is straight ahead", "facing 12 o'clock", "with 12 o'clock as the front", `[0]'s 12 o'clock`.
@@ -244,5 +321,60 @@ fn is_reference(reader: &Reader, hour: &Hour) -> bool {
             Some("facing" | "looking" | "if" | "assuming" | "s" | "where")
         )
     });
-    explained || introduced
+    explained || introduced || explains_side(reader, hour.start)
+}
+
+/// "the left would be 9 o'clock", "behind me is 6 o'clock": a side is explained, and nothing is said of anything there.
+fn explains_side(reader: &Reader, start: usize) -> bool {
+    let mut clause = (0..start).rev().take_while(|at| {
+        !reader.begins_line(at + 1)
+            && !matches!(
+                reader.mark(*at),
+                Some('.' | ',' | ';' | ':' | '!' | '?' | '(')
+            )
+            && !matches!(reader.word(*at), Some("and" | "so" | "while"))
+    });
+    let is_part = |at: usize| {
+        matches!(
+            reader.word(at),
+            Some(
+                "the"
+                    | "my"
+                    | "your"
+                    | "me"
+                    | "you"
+                    | "to"
+                    | "directly"
+                    | "side"
+                    | "hand"
+                    | "of"
+                    | "is"
+                    | "would"
+                    | "be"
+                    | "at"
+                    | "left"
+                    | "right"
+                    | "behind"
+                    | "back"
+                    | "front"
+                    | "ahead"
+                    | "straight"
+                    | "means"
+            )
+        ) || matches!(reader.mark(at), Some('-' | '='))
+    };
+    let words: Option<Vec<usize>> = clause
+        .by_ref()
+        .map(|at| is_part(at).then_some(at))
+        .collect();
+    words.is_some_and(|words| {
+        let has = |these: &[&str]| {
+            words
+                .iter()
+                .any(|at| reader.word(*at).is_some_and(|word| these.contains(&word)))
+        };
+        let equals = words.iter().any(|at| reader.mark(*at) == Some('='));
+        has(&["left", "right", "behind", "back", "front", "ahead"])
+            && (equals || has(&["is", "be", "means"]))
+    })
 }

@@ -1,18 +1,11 @@
 //! Which of the lengths in an answer is the one that was asked for.
 
-use super::measure::Measure;
+use super::aside::leave_out_asides;
+use super::candidate::{Candidate, Quantity, candidates};
 use super::reader::Reader;
 use super::statement::{Length, Unread};
 use super::unit::{Unit, is_unit};
 use super::{ABOUT, MAX_DISTANCE_M};
-
-/// So many words behind a length tell what it is of.
-const WORDS_BEHIND: usize = 6;
-
-/// Words behind "a foot" that do not make it a part of somebody.
-const BEFORE_ARTICLE: [&str; 12] = [
-    "is", "be", "are", "as", "say", "only", "just", "maybe", "perhaps", "probably", "than", "or",
-];
 
 /// Units in which nobody is to answer here.
 const OTHER_UNITS: [&str; 14] = [
@@ -32,57 +25,21 @@ const OTHER_UNITS: [&str; 14] = [
     "decimeters",
 ];
 
-/// What a length is said to be of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quantity {
-    Distance,
-    Width,
-    Height,
-    OtherSize,
-    FromViewer,
-}
-
-/// Along which axis a distance is said to lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Axis {
-    Direct,
-    Horizontal,
-    Vertical,
-}
-
-/// A length of the answer, with what is said of it.
-struct Candidate {
-    measure: Measure,
-    start: usize,
-    quantity: Option<Quantity>,
-    axis: Option<Axis>,
-}
-
-/// Metres, of the length that suits best what was asked for: first where the answer comes to its point, then anywhere.
+/// Metres, of the length that suits best what was asked for: first where the answer comes to its point, then where it is no
+/// more than a length, then anywhere.
 pub(super) fn read(reader: &Reader, wanted: Length) -> Result<f64, Unread> {
     let mut candidates = candidates(reader);
-    let is_denied = |candidate: &Candidate| reader.word_before(candidate.start) == Some("not");
-    if !candidates.iter().all(is_denied) {
-        candidates.retain(|candidate| !is_denied(candidate));
-    }
-    let conclusion = reader.conclusion().unwrap_or(0).max(correction(reader));
-    let concluded: Vec<&Candidate> = (candidates.iter())
-        .filter(|candidate| candidate.start >= conclusion && candidate.fit(wanted) > 1)
-        .collect();
-    let from: Vec<&Candidate> = match concluded.is_empty() {
-        true => candidates.iter().collect(),
-        false => concluded,
-    };
-    let mut best: Option<&Candidate> = None;
-    for candidate in from {
-        if best.is_none_or(|best| candidate.fit(wanted) > best.fit(wanted)) {
-            best = Some(candidate);
-        }
-    }
+    leave_out_asides(reader, &mut candidates, wanted);
+    let is_of_viewer = |length: &Candidate| length.quantity == Some(Quantity::FromViewer);
+    candidates.retain(|length| !is_of_viewer(length));
+    let best = concluded(reader, &candidates, wanted)
+        .or_else(|| candidates.first().filter(|first| leads(reader, first)))
+        .or_else(|| restated(reader, &candidates, wanted))
+        .or_else(|| best_of(&mut candidates.iter(), wanted));
     let Some(best) = best else {
         return under_heading(reader).map_err(|()| why_none(reader));
     };
-    if best.fit(wanted) < 2 && refuses(reader) {
+    if best.fit(wanted) < 2 && reader.refuses() {
         return Err(Unread::Refusal);
     }
     match best.measure.metres {
@@ -92,232 +49,110 @@ pub(super) fn read(reader: &Reader, wanted: Length) -> Result<f64, Unread> {
     }
 }
 
-impl Candidate {
-    /// How well it suits, from 0 to 4; below 2 something else is said of it.
-    fn fit(&self, wanted: Length) -> u8 {
-        let axis = match wanted {
-            Length::Distance => Axis::Direct,
-            Length::HorizontalDistance => Axis::Horizontal,
-            Length::VerticalDistance => Axis::Vertical,
-            Length::Width => return self.fit_of_size(Quantity::Width),
-            Length::Height => return self.fit_of_size(Quantity::Height),
-        };
-        match (self.quantity, self.axis) {
-            (Some(Quantity::FromViewer), _) => 0,
-            (Some(Quantity::Width | Quantity::Height | Quantity::OtherSize), None) => 0,
-            (_, Some(said)) if said == axis => 4,
-            (_, Some(_)) if axis == Axis::Direct => 1,
-            (_, Some(Axis::Horizontal | Axis::Vertical)) => 0,
-            (Some(Quantity::Distance), _) => 3,
-            _ => 2,
-        }
-    }
-
-    fn fit_of_size(&self, wanted: Quantity) -> u8 {
-        match self.quantity {
-            Some(said) if said == wanted => 4,
-            Some(Quantity::OtherSize) => 1,
-            Some(_) => 0,
-            None => 2,
-        }
-    }
+/// The first of those that suit best, one that is said of a region before others.
+fn best_of<'a>(
+    candidates: &mut dyn Iterator<Item = &'a Candidate>,
+    wanted: Length,
+) -> Option<&'a Candidate> {
+    let suits = |candidate: &Candidate| (candidate.fit(wanted), candidate.standing);
+    candidates.reduce(|best, candidate| match suits(candidate) > suits(best) {
+        true => candidate,
+        false => best,
+    })
 }
 
-fn candidates(reader: &Reader) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    let (mut at, mut last_end) = (0, 0);
-    while at < reader.len() {
-        let named = reader.region(at).filter(|_| reader.word(at).is_some());
-        if let Some((_, next)) = named.filter(|_| reader.measure_begins_not(at)) {
-            at = next;
-            continue;
-        }
-        // "0.8 x 2 m": a width and a height.
-        if let Some([width, height]) = reader.two_sides(at) {
-            let (start, next) = (at, height.next);
-            (at, last_end) = (next, clause_end(reader, next));
-            for (measure, quantity) in [(width, Quantity::Width), (height, Quantity::Height)] {
-                candidates.push(Candidate {
-                    measure,
-                    start,
-                    quantity: Some(quantity),
-                    axis: None,
-                });
-            }
-            continue;
-        }
-        let measure = (!reader.is_in_list_of_regions(at)).then(|| reader.range(at));
-        let Some(measure) = measure.flatten() else {
-            at += reader.length_of_bare_number(at);
-            continue;
-        };
-        let (quantity, axis) = said_of(reader, last_end, at, measure.next);
-        let before = at.checked_sub(1).map(|before| reader.word(before));
-        let stands_alone = before.is_none_or(|word| {
-            word.is_none_or(|word| ABOUT.contains(&word) || BEFORE_ARTICLE.contains(&word))
-        });
-        let is_length = !measure.by_article || quantity.is_some() || stands_alone;
-        let (start, next) = (at, measure.next);
-        (at, last_end) = (next, clause_end(reader, next));
-        if is_length {
-            candidates.push(Candidate {
-                measure,
-                start,
-                quantity,
-                axis,
-            });
-        }
-    }
-    candidates
-}
-
-/// By the words behind a length in its clause, else by the nearest telling one since the last length.
-fn said_of(
+/// The best behind the words that announce a result, in their own sentence if it has one.
+fn concluded<'a>(
     reader: &Reader,
-    last_end: usize,
-    start: usize,
-    end: usize,
-) -> (Option<Quantity>, Option<Axis>) {
-    // The dot of an abbreviation: "3 in. apart".
-    let abbreviated = reader.word_before(end).is_some_and(|unit| unit.len() < 3);
-    let dot =
-        usize::from(reader.mark(end) == Some('.') && abbreviated && reader.word(end + 1).is_some());
-    let end = behind_repeat(reader, end + dot);
-    let behind = (end..reader.len())
-        .take_while(|at| !ends_clause(reader, *at))
-        .take(WORDS_BEHIND);
-    let behind: Vec<&str> = behind.filter_map(|at| reader.word(at)).collect();
-    let before = (last_end..start)
-        .rev()
-        .take_while(|at| !matches!(reader.mark(*at), Some('.' | '!' | '?')));
-    let before = before.filter_map(|at| Some((at, reader.word(at)?)));
-    // "Its width is between 2 and 3 m": that is the range's own.
-    let is_range =
-        |(at, word): &(usize, &str)| at + 1 == start && matches!(*word, "between" | "from");
-    let before: Vec<&str> = before
-        .filter(|word| !is_range(word))
-        .map(|(_, word)| word)
-        .collect();
-    let find = |words: &[&str]| words.iter().find_map(|word| quantity(word));
-    let axis = |words: &[&str]| words.iter().find_map(|word| axis_of(word));
-    let clause = (last_end..start).rev();
-    let clause = clause.take_while(|at| !ends_clause(reader, *at));
-    let clause: Vec<&str> = clause.filter_map(|at| reader.word(at)).collect();
-    let viewer = [&behind, &clause]
-        .into_iter()
-        .any(|words| is_of_viewer(words));
-    let quantity = match viewer {
-        true => Some(Quantity::FromViewer),
-        false => find(&behind).or_else(|| find(&before)),
+    candidates: &'a [Candidate],
+    wanted: Length,
+) -> Option<&'a Candidate> {
+    let behind = |turn: usize, end: usize| {
+        let suits = move |candidate: &&Candidate| {
+            (turn..end).contains(&candidate.start) && candidate.fit(wanted) > 1
+        };
+        best_of(&mut candidates.iter().filter(suits), wanted)
     };
-    (quantity, axis(&behind).or_else(|| axis(&before)))
-}
-
-/// The token behind the same length in other units: "10 inches (25.4 cm) wide".
-fn behind_repeat(reader: &Reader, end: usize) -> usize {
-    let repeat = (reader.mark(end) == Some('('))
-        .then(|| (end + 1..end + 4).find_map(|at| reader.range(at)))
-        .flatten();
-    match repeat {
-        Some(repeat) if reader.mark(repeat.next) == Some(')') => repeat.next + 1,
-        _ => end,
-    }
-}
-
-/// How far something is from whoever looks is never asked for.
-fn is_of_viewer(words: &[&str]) -> bool {
-    let viewer = |word: &&&str| matches!(**word, "camera" | "viewer" | "observer" | "us" | "lens");
-    let perspective =
-        |word: &&str| matches!(*word, "perspective" | "view" | "viewpoint" | "standpoint");
-    words.iter().find(viewer).is_some() && !words.iter().any(perspective)
-}
-
-/// Where the clause of a length ends, whose words are its own.
-fn clause_end(reader: &Reader, next: usize) -> usize {
-    let goes_on = (next..reader.len()).take(WORDS_BEHIND);
-    let end = goes_on.clone().find(|at| ends_clause(reader, *at));
-    match end {
-        Some(end) if reader.figure(end).is_none() => end,
-        _ => next,
-    }
-}
-
-fn ends_clause(reader: &Reader, at: usize) -> bool {
-    matches!(
-        reader.mark(at),
-        Some('.' | ',' | ';' | ':' | '(' | ')' | '!' | '?' | '/' | '|')
-    ) || matches!(
-        reader.word(at),
-        Some("and" | "while" | "but" | "whereas" | "so")
-    ) || reader.figure(at).is_some()
-}
-
-fn quantity(word: &str) -> Option<Quantity> {
-    Some(match word {
-        "apart" | "away" | "from" | "between" | "separate" | "separates" | "separated"
-        | "separating" | "separation" | "distance" | "distances" | "gap" | "far" | "distant"
-        | "space" | "spacing" | "difference" | "offset" => Quantity::Distance,
-        "wide" | "width" | "across" | "breadth" | "broad" | "wideness" => Quantity::Width,
-        "tall" | "height" | "high" | "tallness" => Quantity::Height,
-        "long" | "length" | "deep" | "depth" | "thick" | "thickness" | "diameter" | "size"
-        | "radius" => Quantity::OtherSize,
-        _ => return None,
+    reader.turns_of_number().into_iter().find_map(|turn| {
+        let end = (turn + 1..reader.len()).find(|at| reader.ends_sentence(*at));
+        let end = end.unwrap_or(reader.len());
+        let found = behind(turn, end).or_else(|| behind(turn, reader.len()))?;
+        // "1.6 meters = 5.25 feet": the first counts of the same length in two units.
+        let equals = turn
+            .checked_sub(1)
+            .filter(|at| reader.mark(*at) == Some('='));
+        let equal = candidates
+            .iter()
+            .find(|before| Some(before.measure.next) == equals);
+        let first = equal.filter(|first| first.measure.is_repeated_by(&found.measure));
+        Some(first.unwrap_or(found))
     })
 }
 
-fn axis_of(word: &str) -> Option<Axis> {
-    Some(match word {
-        "horizontal" | "horizontally" | "left" | "right" | "sideways" | "laterally" | "lateral" => {
-            Axis::Horizontal
-        }
-        "vertical" | "vertically" | "above" | "below" | "higher" | "lower" | "beneath"
-        | "underneath" => Axis::Vertical,
-        "direct" | "directly" | "straight" | "overall" | "total" | "euclidean" | "diagonal" => {
-            Axis::Direct
-        }
-        _ => return None,
-    })
+/// An answer whose first sentence is a length and nothing else: what follows explains it.
+fn leads(reader: &Reader, first: &Candidate) -> bool {
+    let end = first.measure.next;
+    let only = (0..first.start).all(|at| match reader.word(at) {
+        Some(word) => ABOUT.contains(&word),
+        None => true,
+    });
+    let marks = (0..first.start).all(|at| reader.figure(at).is_none());
+    only && marks && (end >= reader.len() || reader.ends_sentence(end))
 }
 
-/// Behind "actually" or "sorry" stands what is meant, if a length does.
-fn correction(reader: &Reader) -> usize {
-    let corrects = |at: &usize| {
-        matches!(
-            reader.word(*at),
-            Some("actually" | "sorry" | "correction" | "rather" | "wait")
-        ) && reader.begins_clause(*at)
+/// A length behind words that carry on to it ("which makes", "i.e."), unless it is the one before in another unit.
+fn restated<'a>(
+    reader: &Reader,
+    candidates: &'a [Candidate],
+    wanted: Length,
+) -> Option<&'a Candidate> {
+    let last = candidates.len().checked_sub(1)?;
+    let carried = (0..reader.len()).rev().find_map(|at| reader.carries_on(at));
+    let behind = |from: usize| {
+        candidates
+            .iter()
+            .position(|candidate| candidate.start >= from)
     };
-    (0..reader.len()).rev().find(corrects).unwrap_or(0)
+    let found = carried
+        .and_then(behind)
+        .or_else(|| {
+            (0..last)
+                .rev()
+                .map(|at| at + 1)
+                .find(|at| is_equated(reader, candidates, *at))
+        })
+        .or_else(|| Some(last).filter(|_| is_last_word(reader, candidates)))?;
+    let restated = candidates
+        .get(found)
+        .filter(|length| length.fit(wanted) > 1)?;
+    let mut before = candidates.iter().take(found);
+    let is_repeat = before.any(|before| before.measure.is_repeated_by(&restated.measure));
+    (!is_repeat).then_some(restated)
 }
 
-fn refuses(reader: &Reader) -> bool {
-    (0..reader.len()).any(|at| match reader.word(at) {
-        Some("cannot" | "unable" | "impossible" | "unknown" | "unclear" | "sorry") => true,
-        Some("ca" | "can" | "could" | "do" | "does" | "did" | "not") => {
-            let behind = reader.word(at + 1);
-            let can = matches!(reader.word(at), Some("not"));
-            can && matches!(
-                behind,
-                Some(
-                    "determine"
-                        | "possible"
-                        | "sure"
-                        | "know"
-                        | "able"
-                        | "enough"
-                        | "provide"
-                        | "measure"
-                        | "visible"
-                )
-            ) || behind == Some("not")
-                && matches!(
-                    reader.word(at + 2),
-                    Some(
-                        "determine" | "know" | "tell" | "provide" | "measure" | "say" | "estimate"
-                    )
-                )
-        }
-        _ => false,
+/// "Half of 1.8 m is 0.9 m"
+fn is_equated(reader: &Reader, candidates: &[Candidate], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| candidates.get(before));
+    let Some((before, candidate)) = before.zip(candidates.get(at)) else {
+        return false;
+    };
+    let (verb, start) = (before.measure.next, candidate.start);
+    reader.word(verb) == Some("is")
+        && (verb + 1..start).all(|at| reader.word(at).is_some_and(|word| ABOUT.contains(&word)))
+}
+
+/// The answer ends with a colon and a length of which nothing else is said.
+fn is_last_word(reader: &Reader, candidates: &[Candidate]) -> bool {
+    candidates.last().is_some_and(|last| {
+        let behind = (last.measure.next..reader.len()).all(|at| reader.mark(at).is_some());
+        let hedges = (0..last.start)
+            .rev()
+            .take_while(|at| reader.word(*at).is_some_and(|word| ABOUT.contains(&word)));
+        let colon = (last.start - hedges.count()).checked_sub(1);
+        let colon = colon.filter(|at| reader.mark(*at) == Some(':'));
+        // "D: 30 cm" is a side.
+        let is_side = |at| reader.word_before(at).is_some_and(|word| word.len() == 1);
+        behind && last.quantity.is_none() && colon.is_some_and(|at| !is_side(at))
     })
 }
 
@@ -345,7 +180,16 @@ fn under_heading(reader: &Reader) -> Result<f64, ()> {
         ) || reader.word(unit + 1) == Some("is");
         reader.word(*unit).is_some_and(is_unit) && (introduced || ends)
     };
-    let unit = (0..*at).rev().find(is_heading).ok_or(())?;
+    // {"answer": 2.5, "unit": "m"}
+    let is_field = |unit: &usize| {
+        let label = (1..=4).filter_map(|back| reader.word(unit.checked_sub(back)?));
+        reader.word(*unit).is_some_and(is_unit)
+            && label.take(1).any(|word| matches!(word, "unit" | "units"))
+    };
+    let unit = (0..*at).rev().find(is_heading);
+    let unit = unit
+        .or_else(|| (*at..reader.len()).find(is_field))
+        .ok_or(())?;
     let metres = reader
         .word(unit)
         .and_then(Unit::of)
@@ -369,15 +213,8 @@ fn why_none(reader: &Reader) -> Unread {
     });
     match other {
         Some(unit) => Unread::OtherUnit(unit),
-        None if refuses(reader) => Unread::Refusal,
+        None if reader.refuses() => Unread::Refusal,
         None if numbers.is_empty() => Unread::NoNumber,
         None => Unread::NoUnit,
-    }
-}
-
-impl Reader<'_> {
-    /// Whether a word like "first" begins no length of its own.
-    fn measure_begins_not(&self, at: usize) -> bool {
-        self.range(at).is_none_or(|measure| measure.by_article)
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn lex(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// "5ft3in", "1m20cm": what follows feet or metres right away are their smaller units.
+/// "5ft3in", "1m20cm", "1m50": what follows feet or metres right away are their smaller units.
 fn continues(tokens: &[Token], rest: &str) -> bool {
     let [.., number, unit] = tokens else {
         return false;
@@ -100,7 +100,10 @@ fn continues(tokens: &[Token], rest: &str) -> bool {
     let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     let goes_on = match word.as_str() {
         "ft" | "feet" | "foot" => true,
-        "m" => behind.starts_with("cm"),
+        "m" => {
+            let ends = !behind.starts_with(|c: char| c.is_alphanumeric());
+            behind.starts_with("cm") || ends && rest.len() - behind.len() == 2
+        }
         _ => false,
     };
     goes_on && matches!(number.kind, Kind::Number(_)) && number.range.end == unit.range.start

@@ -21,6 +21,9 @@ pub(super) struct Measure {
     value: f64,
 }
 
+/// By such a share people round where they give the same length in another unit.
+const REPEAT_TOLERANCE: f64 = 0.05;
+
 /// Words that only say how sure a number is.
 const HEDGES: [&str; 9] = [
     "about",
@@ -55,6 +58,14 @@ const AFTER_PREPOSITION: [&str; 14] = [
     "the", "a", "an", "this", "that", "these", "front", "image", "picture", "total", "width",
     "height", "length", "depth",
 ];
+
+impl Measure {
+    /// Whether another one says the same in other units.
+    pub(super) fn is_repeated_by(&self, other: &Self) -> bool {
+        let difference = (self.metres - other.metres).abs();
+        self.unit != other.unit && difference <= REPEAT_TOLERANCE * self.metres.max(other.metres)
+    }
+}
 
 impl Reader<'_> {
     /// A length or a range of lengths, which is its middle.
@@ -127,6 +138,8 @@ impl Reader<'_> {
             (Some('+'), _) if self.mark(at + 1) == Some('/') && self.mark(at + 2) == Some('-') => {
                 Some((Joiner::PlusMinus, at + 3))
             }
+            // "from 10 cm up to 20 cm"
+            (_, Some("up")) if self.word(at + 1) == Some("to") => Some((Joiner::To, at + 2)),
             (_, Some("or")) => Some((Joiner::Or, at + 1)),
             (_, Some("and")) | (Some('&'), _) if self.is_after_between(start) => {
                 Some((Joiner::To, at + 1))
@@ -203,7 +216,9 @@ impl Reader<'_> {
         next += usize::from(self.mark(next) == Some(','));
         // 3'-8", "6-foot-3"
         let hyphen = usize::from(self.mark(next) == Some('-') && self.is_adjoining(next));
-        let is_bare = next == at;
+        let is_bare =
+            next == at || unit == Unit::Foot && next == at + 1 && self.mark(at) == Some('.');
+        let bare_at = next;
         next += hyphen + usize::from(self.mark(next) == Some('+'));
         next += usize::from(self.mark(next) == Some('&') || self.word(next) == Some("and"));
         let follows = |smaller: &Measure| {
@@ -212,7 +227,11 @@ impl Reader<'_> {
                 && smaller.metres < unit.metres()
                 && value.fract() == 0.0
         };
-        let bare = || self.bare_part(unit, at + hyphen).filter(|_| is_bare);
+        let bare = || (self.bare_part(unit, bare_at + hyphen)).filter(|_| is_bare);
+        // What stands in another line is another length.
+        if (at..=next).any(|at| self.begins_line(at)) {
+            return None;
+        }
         self.simple(next)
             .filter(|part| !part.by_article)
             .or_else(bare)
@@ -223,30 +242,32 @@ impl Reader<'_> {
     fn bare_part(&self, unit: Unit, at: usize) -> Option<Measure> {
         let after_mark = at
             .checked_sub(1)
-            .is_some_and(|before| self.mark(before).is_some());
+            .is_some_and(|before| self.mark(before).is_some_and(|mark| mark != '.'));
         let figure = self.figure(at).filter(|figure| !figure.is_fraction);
         let value = figure.and_then(|figure| figure.value);
-        let value = value.or_else(|| self.small(at).map(f64::from))?;
-        let ends = match self.word(at + 1) {
+        let in_words = || self.below_hundred(at);
+        let (value, next) = value.map(|value| (value, at + 1)).or_else(in_words)?;
+        let ends = match self.word(next) {
             Some(word) => AFTER_BARE_PART.contains(&word) && !is_unit(word),
-            None => self.figure(at + 1).is_none() && self.mark(at + 1) != Some('-'),
+            None => self.figure(next).is_none() && self.mark(next) != Some('-'),
         };
         let (smaller, fits) = match unit {
             Unit::Foot if after_mark => (Unit::Inch, self.is_adjoining(at) && value < 12.0),
             Unit::Foot => (Unit::Inch, ends && value < 12.0),
             Unit::Metre => (
                 Unit::Centimetre,
-                ends && (10.0..100.0).contains(&value) && value.fract() == 0.0,
+                ends && (1.0..100.0).contains(&value) && value.fract() == 0.0,
             ),
             _ => return None,
         };
-        let range = self.tokens.get(at)?.range.clone();
+        let last = self.tokens.get(next.checked_sub(1)?)?.range.end;
+        let range = self.tokens.get(at)?.range.start..last;
         fits.then(|| Measure {
             metres: value * smaller.metres(),
             negative: false,
             by_article: false,
             numbers: vec![range],
-            next: at + 1,
+            next,
             unit: smaller,
             value,
         })
@@ -262,6 +283,27 @@ impl Reader<'_> {
             by_article: number.by_article,
             numbers: number.numbers,
             next,
+            unit,
+            value: number.value,
+        })
+    }
+
+    /// A number whose unit stands in what it is called: `"width_m": 0.48`, "Width (m): 0.48".
+    pub(super) fn headed(&self, at: usize) -> Option<Measure> {
+        let number = self.figures(at)?;
+        let marks = (0..at).rev().take_while(|at| self.mark(*at).is_some());
+        let unit = marks.last()?.checked_sub(1)?;
+        let before = unit.checked_sub(1)?;
+        let is_introduced =
+            matches!(self.mark(before), Some('(' | '[' | '_')) || self.word(before) == Some("in");
+        let is_heading = (unit..at).any(|at| matches!(self.mark(at), Some(':' | '=')));
+        let unit = self.word(unit).and_then(Unit::of)?;
+        (is_introduced && is_heading).then(|| Measure {
+            metres: number.value * unit.metres(),
+            negative: self.is_negative(at),
+            by_article: false,
+            numbers: number.numbers,
+            next: number.next,
             unit,
             value: number.value,
         })
@@ -299,6 +341,8 @@ impl Reader<'_> {
         let between = match (self.mark(at), self.word(at), self.word(at + 1)) {
             (Some('+'), _, _) => 1,
             (Some('('), _, Some(unit)) if is_unit(unit) && self.mark(at + 2) == Some(')') => 1,
+            (Some('('), _, Some("in")) if self.word(at + 2).is_some_and(is_unit) => 2,
+            (Some('['), _, Some(unit)) if is_unit(unit) && self.mark(at + 2) == Some(']') => 1,
             (_, Some("or"), Some("so")) => 2,
             (_, Some("full" | "ish"), _) => 1,
             (_, Some("of"), Some("a" | "an")) if !number.by_article => 2,
@@ -310,6 +354,13 @@ impl Reader<'_> {
         };
         let unit = Unit::of(word)?;
         let next = self.word(at + 1);
+        // "2.1 in meters"
+        if word == "in"
+            && between == 0
+            && let Some(unit) = next.and_then(Unit::of)
+        {
+            return Some((unit, at + 2));
+        }
         let preposition = word == "in" && next.is_some_and(|w| AFTER_PREPOSITION.contains(&w));
         // Neither areas nor speeds are lengths.
         let per =

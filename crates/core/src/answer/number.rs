@@ -90,7 +90,7 @@ impl Reader<'_> {
     }
 
     /// Digits, with a fraction behind a whole number.
-    fn figures(&self, at: usize) -> Option<Read> {
+    pub(super) fn figures(&self, at: usize) -> Option<Read> {
         let number = self.figure(at).filter(|_| !self.is_label(at))?;
         let mut value = number.value?;
         let mut range = self.tokens.get(at)?.range.clone();
@@ -135,7 +135,14 @@ impl Reader<'_> {
     /// What stands between a part and its unit: "a", "of a", a hyphen or nothing.
     fn of_a(&self, at: usize) -> Option<usize> {
         let next = at + usize::from(self.word(at) == Some("of"));
-        let next = next + usize::from(matches!(self.word(next), Some("a" | "an")));
+        let article = |at: usize| matches!(self.word(at), Some("a" | "an"));
+        // "half-a-meter"
+        let joined =
+            self.mark(next) == Some('-') && article(next + 1) && self.mark(next + 2) == Some('-');
+        if joined {
+            return is_unit(self.word(next + 3)?).then_some(next + 3);
+        }
+        let next = next + usize::from(article(next));
         let hyphen = usize::from(next == at && self.mark(at) == Some('-'));
         // Half of anything else is no length.
         is_unit(self.word(next + hyphen)?).then_some(next)
@@ -204,7 +211,7 @@ impl Reader<'_> {
         names.find(|(name, _)| **name == word).map(|(_, n)| n)
     }
 
-    fn below_hundred(&self, at: usize) -> Option<(f64, usize)> {
+    pub(super) fn below_hundred(&self, at: usize) -> Option<(f64, usize)> {
         if let Some(count) = self.small(at) {
             return Some((f64::from(count), at + 1));
         }

@@ -17,6 +17,11 @@ pub(super) fn plain(text: &str) -> String {
                 behind.trim_start_matches('{')
             }
             '*' | '`' => behind,
+            // LaTeX's space that does not break; what is about stands before a digit.
+            '~' if behind.starts_with(|c: char| c == '\\' || c.is_alphabetic()) => {
+                plain.push(' ');
+                behind
+            }
             // `_emphasis_`, but not `distance_m`.
             '_' if !is_within_word(&plain, behind) => behind,
             '{' | '}' | '$' => {
@@ -124,6 +129,7 @@ mod tests {
             ("<b>Yes</b> <region1>", " Yes  <region1>"),
             ("< 2 m", "< 2 m"),
             ("It isn't, it isn’t", "It is not, it is not"),
+            (r"2~\text{m}, 2\mathrm{~m}, ~2 m", "2   m , 2   m , ~2 m"),
             (r"5^\circ", "5°"),
             ("\\", " "),
             ("<", "<"),

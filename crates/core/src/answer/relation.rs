@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use super::statement::Relation;
+use super::unit::is_unit;
 
 /// So many words may stand between a negation and what it denies.
 const NEGATION_REACH: usize = 5;
@@ -15,6 +16,8 @@ pub(super) struct Assertion {
     pub object: Option<u32>,
     /// It is what was asked for, and not the other side.
     pub holds: bool,
+    /// It is only said what is not so.
+    pub is_denied: bool,
 }
 
 impl Relation {
@@ -41,7 +44,9 @@ impl Relation {
                 ],
             ),
             Self::Tall | Self::Short => (
-                &["tall", "taller", "tallest", "higher", "high", "highest"],
+                &[
+                    "tall", "taller", "tallest", "higher", "high", "highest", "tower", "towers",
+                ],
                 &["short", "shorter", "shortest", "lower", "lowest"],
             ),
             Self::Wide | Self::Thin => (
@@ -70,8 +75,16 @@ impl Relation {
             ),
             Self::Behind | Self::Front => (
                 &[
-                    "behind", "farther", "further", "farthest", "furthest", "back", "rear",
+                    "behind",
+                    "farther",
+                    "further",
+                    "farthest",
+                    "furthest",
+                    "back",
+                    "rear",
                     "distant",
+                    "background",
+                    "deeper",
                 ],
                 &[
                     "front",
@@ -117,13 +130,23 @@ fn degree(word: &str) -> Option<bool> {
 }
 
 impl Reader<'_> {
-    /// The first thing that is said of regions in a comparison, from a token on.
-    pub(super) fn assertion(&self, relation: Relation, from: usize) -> Option<Assertion> {
-        let at = (from..self.len()).find(|at| self.sides(*at, relation).is_some())?;
+    /// The first thing that is said of regions in a comparison, from one token to before
+    /// another.
+    pub(super) fn assertion(
+        &self,
+        relation: Relation,
+        from: usize,
+        to: usize,
+    ) -> Option<Assertion> {
+        let tells = |at: &usize| self.sides(*at, relation).is_some() && !self.is_in_refusal(*at);
+        let is_meant = |at: &usize| tells(at) && !self.is_conceded(*at);
+        let at = (from..to)
+            .find(is_meant)
+            .or_else(|| (from..to).find(tells))?;
         let side = self.sides(at, relation)?;
-        let end = (at..self.len())
+        let end = (at..to)
             .find(|at| matches!(self.mark(*at), Some('.' | ';' | '!' | '?')))
-            .unwrap_or(self.len());
+            .unwrap_or(to);
         let before = self.regions(from, at);
         let behind = self.regions(at, end);
         let object = behind
@@ -143,11 +166,39 @@ impl Reader<'_> {
             other.map(|region| region.0)
         });
         let subject = subject.filter(|subject| Some(*subject) != object);
+        let is_denied = self.is_denied(from, at);
         Some(Assertion {
             subject,
             object,
-            holds: side != self.is_denied(from, at),
+            holds: side != is_denied,
+            is_denied,
         })
+    }
+
+    /// Whether a word only says what is set against something else: "although it looks taller", "it looks taller, but".
+    fn is_conceded(&self, at: usize) -> bool {
+        let parts =
+            |at: usize| matches!(self.mark(at), Some('.' | ',' | ';' | '!' | '?' | '(' | ':'));
+        let sentence = (self.sentence_start(at)..at).rev();
+        let clause: Vec<usize> = sentence.take_while(|at| !parts(*at)).collect();
+        let says = |words: &[&str]| {
+            clause
+                .iter()
+                .any(|at| self.word(*at).is_some_and(|word| words.contains(&word)))
+        };
+        let first = clause.last().copied();
+        let whiles = first.is_some_and(|first| {
+            self.word(first) == Some("while") && self.sentence_start(first) == first
+        });
+        if whiles || says(&["although", "though", "despite"]) {
+            return true;
+        }
+        let end = (at..self.len()).find(|at| parts(*at) || self.word(*at) == Some("but"));
+        let turns = end.is_some_and(|end| {
+            self.word(end) == Some("but")
+                || self.mark(end) == Some(',') && self.word(end + 1) == Some("but")
+        });
+        turns && says(&["looks", "look", "appears", "appear", "seems", "seem"])
     }
 
     /// Which side of the comparison stands at a token, where it is no other word's part.
@@ -163,11 +214,31 @@ impl Reader<'_> {
                 None => relation.side(word),
             };
         }
+        // "half as wide as", "twice as wide as"; "as wide as" prefers none, unless it is denied.
+        if self.word_before(at) == Some("as") {
+            let factor = at.checked_sub(2).and_then(|at| self.word(at));
+            return match factor {
+                Some("half" | "third" | "quarter") => relation.side(word).map(|side| !side),
+                Some("twice" | "times" | "not") => relation.side(word),
+                _ => None,
+            };
+        }
+        // "2 m tall" compares nothing.
+        let measured = matches!(word, "tall" | "high" | "wide" | "broad" | "thick")
+            && self.word_before(at).is_some_and(is_unit);
+        if measured {
+            return None;
+        }
         // "less wide" was told by its first word.
         let lessened = matches!(self.word_before(at), Some("less" | "least"));
         let over_there = word == "right" && matches!(next, Some("now" | "answer"));
         if lessened || over_there || word == "back" && next == Some("to") {
             return None;
+        }
+        // "at a greater distance from the camera"
+        if matches!(relation, Relation::Behind | Relation::Front) && next == Some("distance") {
+            let is_greater = degree(word).or_else(|| matches!(word, "shorter").then_some(false))?;
+            return Some(is_greater == (relation == Relation::Behind));
         }
         // "higher width": a degree for any size.
         relation.side(word)

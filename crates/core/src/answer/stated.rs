@@ -4,7 +4,7 @@
 use super::plain::plain;
 use super::reader::Reader;
 use super::statement::{Statement, Unread, Wanted};
-use super::{hours, lengths, verdict};
+use super::{choice, hours, lengths, verdict};
 
 /// What an answer states, or why nothing can be read from it. `question` helps where it is known: which region a yes or no is
 /// about. Any text is fine; none panics.
@@ -16,18 +16,13 @@ pub fn read(answer: &str, wanted: Wanted, question: Option<&str>) -> Result<Stat
         return Err(Unread::Empty);
     }
     let plain_answer = plain(answer);
-    let reader = Reader::of(&plain_answer);
+    let asked = question.map(regions_of).unwrap_or_default();
+    let reader = Reader::of(&plain_answer).asked(asked);
     match wanted {
         Wanted::Length(length) => lengths::read(&reader, length).map(Statement::Metres),
         Wanted::Direction => hours::read(&reader).map(Statement::Hours),
-        Wanted::YesOrNo(relation) => {
-            let asked = question.map(regions_of).unwrap_or_default();
-            verdict::yes(&reader, relation, asked.first().copied()).map(Statement::Yes)
-        }
-        Wanted::Choice(relation) => {
-            let asked = question.map(regions_of).unwrap_or_default();
-            verdict::choice(&reader, relation, &asked).map(Statement::Region)
-        }
+        Wanted::YesOrNo(relation) => verdict::yes(&reader, relation).map(Statement::Yes),
+        Wanted::Choice(relation) => choice::choice(&reader, relation).map(Statement::Region),
     }
 }
 

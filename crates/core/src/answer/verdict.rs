@@ -1,11 +1,11 @@
-//! Yes or no, and which of two.
+//! Yes or no.
 
 use super::reader::Reader;
 use super::relation::Assertion;
 use super::statement::{Relation, Unread};
 
 /// Words before an answer that say nothing of it.
-const PREAMBLE: [&str; 27] = [
+pub(super) const PREAMBLE: [&str; 27] = [
     "well",
     "hmm",
     "i",
@@ -36,11 +36,9 @@ const PREAMBLE: [&str; 27] = [
 ];
 
 /// Yes or no: by the word that begins the conclusion or the answer, then by one anywhere, then by what is said of the regions.
-/// `first` is the region that the question asks about.
-pub(super) fn yes(reader: &Reader, relation: Relation, first: Option<u32>) -> Result<bool, Unread> {
-    let conclusion = reader.conclusion();
-    if let Some(at) = conclusion
-        && let Some(yes) = lead(reader, at).or_else(|| judged(reader, relation, at, first))
+pub(super) fn yes(reader: &Reader, relation: Relation) -> Result<bool, Unread> {
+    if let Some(at) = reader.turn()
+        && let Some(yes) = lead(reader, at).or_else(|| judged(reader, relation, at))
     {
         return Ok(yes);
     }
@@ -48,33 +46,55 @@ pub(super) fn yes(reader: &Reader, relation: Relation, first: Option<u32>) -> Re
     if let Some(yes) = lead(reader, corrects.unwrap_or(0)) {
         return Ok(yes);
     }
-    let anywhere: Vec<bool> = (0..reader.len())
-        .filter_map(|at| match reader.word(at)? {
-            "yes" => Some(true),
-            "no" if !matches!(
-                reader.word(at + 1),
-                Some("way" | "clear" | "information" | "visible" | "difference")
-            ) && reader.begins_clause_or_says(at) =>
-            {
-                Some(false)
-            }
-            _ => None,
-        })
-        .collect();
-    match anywhere.as_slice() {
-        [] => {}
-        [yes, others @ ..] if others.iter().all(|other| other == yes) => return Ok(*yes),
-        _ => return Err(Unread::YesAndNo),
+    if let Some(yes) = said_anywhere(reader)? {
+        return Ok(yes);
     }
-    if says_equal(reader, 0) {
-        return Err(Unread::Neither);
-    }
-    if let Some(yes) = judged(reader, relation, corrects.unwrap_or(0), first) {
+    let from = match reader.behind_equality(relation, corrects.unwrap_or(0)) {
+        // "Neither is behind the other."
+        Err(_) if reader.denies_both(relation) => return Ok(false),
+        from => from?,
+    };
+    if let Some(yes) = judged(reader, relation, from) {
         return Ok(yes);
     }
     match corrects {
         Some(at) if at < reader.len() => Ok(false),
+        _ if reverses(reader) => Ok(false),
+        _ if reader.refuses() => Err(Unread::Refusal),
         _ => Err(Unread::NoYesOrNo),
+    }
+}
+
+/// "It is the other way round."
+fn reverses(reader: &Reader) -> bool {
+    (0..reader.len()).any(|at| match reader.word(at) {
+        Some("opposite" | "reverse") => true,
+        Some("way") => {
+            reader.word_before(at) == Some("other")
+                && matches!(reader.word(at + 1), Some("round" | "around"))
+        }
+        _ => false,
+    })
+}
+
+/// A yes or a no that does not begin the answer.
+fn said_anywhere(reader: &Reader) -> Result<Option<bool>, Unread> {
+    let said = |at: usize| match reader.word(at)? {
+        "yes" => Some(true),
+        "no" if !matches!(
+            reader.word(at + 1),
+            Some("way" | "clear" | "information" | "visible" | "difference")
+        ) && reader.begins_clause_or_says(at) =>
+        {
+            Some(false)
+        }
+        _ => None,
+    };
+    let anywhere: Vec<bool> = (0..reader.len()).filter_map(said).collect();
+    match anywhere.as_slice() {
+        [] => Ok(None),
+        [yes, others @ ..] if others.iter().all(|other| other == yes) => Ok(Some(*yes)),
+        _ => Err(Unread::YesAndNo),
     }
 }
 
@@ -134,6 +154,7 @@ fn lead(reader: &Reader, at: usize) -> Option<bool> {
         }
         ("i", Some("disagree" | "doubt"), _) => return Some(false),
         ("i", Some("agree"), _) => return Some(true),
+        ("it", Some("appears" | "seems" | "looks"), Some("so")) => return Some(true),
         ("i", Some("do" | "would"), Some("not")) if reader.word(at + 4) == Some("so") => {
             return Some(false);
         }
@@ -170,6 +191,7 @@ fn verb(reader: &Reader, at: usize) -> Option<bool> {
     match reader.word(at) {
         None if ends(at) => Some(true),
         Some("indeed") => Some(true),
+        Some("the") if reader.word(at + 1) == Some("case") => Some(true),
         Some("correct" | "true" | "right" | "so") if ends(at + 1) => Some(true),
         Some("incorrect" | "false" | "wrong") => Some(false),
         Some("not")
@@ -186,147 +208,28 @@ fn verb(reader: &Reader, at: usize) -> Option<bool> {
 }
 
 /// By what is said of the regions: whether it is what was asked.
-fn judged(reader: &Reader, relation: Relation, from: usize, first: Option<u32>) -> Option<bool> {
+fn judged(reader: &Reader, relation: Relation, from: usize) -> Option<bool> {
     let Assertion {
         subject,
         object,
         holds,
-    } = reader.assertion(relation, from)?;
+        ..
+    } = reader.claim(relation, from)?;
     // Without the question, a comparison asks about the region with the lower number.
-    let asked = first.unwrap_or(match (subject, object) {
-        (Some(subject), Some(object)) => subject.min(object),
-        _ => 0,
-    });
+    let asked = reader
+        .asked
+        .first()
+        .copied()
+        .unwrap_or(match (subject, object) {
+            (Some(subject), Some(object)) => subject.min(object),
+            _ => 0,
+        });
     let of_asked = match (subject, object) {
         (Some(subject), _) => subject == asked,
         (None, Some(object)) => object != asked,
         (None, None) => true,
     };
     Some(holds == of_asked)
-}
-
-fn says_equal(reader: &Reader, from: usize) -> bool {
-    let equal = (from..reader.len()).find(|at| {
-        matches!(
-            reader.word(*at),
-            Some(
-                "same"
-                    | "equal"
-                    | "equally"
-                    | "identical"
-                    | "neither"
-                    | "similar"
-                    | "both"
-                    | "depends"
-                    | "cannot"
-                    | "unable"
-            )
-        )
-    });
-    equal.is_some_and(|equal| {
-        !(equal..reader.len()).any(|at| {
-            matches!(
-                reader.word(at),
-                Some("but" | "however" | "though" | "although")
-            )
-        })
-    })
-}
-
-/// Which region an answer names. `others` are those of the question, where it is known.
-pub(super) fn choice(reader: &Reader, relation: Relation, others: &[u32]) -> Result<u32, Unread> {
-    let conclusion = reader.conclusion();
-    if let Some(at) = conclusion
-        && let Ok(region) = chosen(reader, relation, at, others)
-    {
-        return Ok(region);
-    }
-    let turn = (0..reader.len()).find(|at| matches!(reader.word(*at), Some("but" | "however")));
-    let equal = says_equal(reader, 0);
-    let from = match turn {
-        Some(turn) if says_equal_before(reader, turn) => turn,
-        _ if equal => return Err(Unread::Neither),
-        _ => 0,
-    };
-    chosen(reader, relation, from, others)
-}
-
-fn says_equal_before(reader: &Reader, turn: usize) -> bool {
-    (0..turn).any(|at| {
-        matches!(
-            reader.word(at),
-            Some("same" | "equal" | "equally" | "identical" | "neither" | "similar" | "both")
-        )
-    })
-}
-
-fn chosen(reader: &Reader, relation: Relation, from: usize, others: &[u32]) -> Result<u32, Unread> {
-    let regions = reader.regions(from, reader.len());
-    let named = |region: &&(u32, usize)| {
-        let before = region.1.checked_sub(1).and_then(|at| reader.word(at));
-        before != Some("not")
-    };
-    let named: Vec<(u32, usize)> = regions.iter().filter(named).copied().collect();
-    let other_than = |region: u32| {
-        let mentioned = regions
-            .iter()
-            .map(|(other, _)| *other)
-            .chain(others.iter().copied());
-        let mut rest: Vec<u32> = mentioned.filter(|other| *other != region).collect();
-        rest.dedup();
-        match rest.as_slice() {
-            [other] => Some(*other),
-            [] if region < 2 => Some(1 - region),
-            _ => None,
-        }
-    };
-    if let Some(assertion) = reader.assertion(relation, from) {
-        let Assertion {
-            subject,
-            object,
-            holds,
-        } = assertion;
-        let region = match (subject, object) {
-            (Some(subject), _) if holds => Some(subject),
-            (Some(subject), object) => object.or_else(|| other_than(subject)),
-            (None, Some(object)) if holds => other_than(object),
-            (None, object) => object,
-        };
-        if let Some(region) = region {
-            return Ok(region);
-        }
-    }
-    let subjects: Vec<u32> = (named.iter())
-        .filter(|region| !reader.is_object(region.1))
-        .map(|region| region.0)
-        .collect();
-    let mut distinct: Vec<u32> = named.iter().map(|(region, _)| *region).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    if let ([_, _], [subject]) = (distinct.as_slice(), subjects.as_slice()) {
-        // "[1] towers over [0]"
-        return Ok(*subject);
-    }
-    match (distinct.as_slice(), named.last()) {
-        ([region], _) => Ok(*region),
-        // "Between [0] and [1], [0]."
-        (_, Some(last)) if named.len() > 2 => Ok(last.0),
-        ([], _) => only_number(reader, from),
-        _ => Err(Unread::SeveralRegions),
-    }
-}
-
-/// "1", "The answer is 1."
-fn only_number(reader: &Reader, from: usize) -> Result<u32, Unread> {
-    let numbers: Vec<u32> = (from..reader.len())
-        .filter(|at| reader.figure(*at).is_some())
-        .filter_map(|at| reader.small_whole(at).map(|(value, _)| value))
-        .collect();
-    match numbers.as_slice() {
-        [region] => Ok(*region),
-        [] => Err(Unread::NoRegion),
-        _ => Err(Unread::SeveralRegions),
-    }
 }
 
 impl Reader<'_> {

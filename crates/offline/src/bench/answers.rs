@@ -34,13 +34,22 @@ struct Line {
 /// Answers by the ids of their rows.
 pub type Answers = BTreeMap<String, Answer>;
 
-/// The answers of a file. Of several with one id the last counts.
+/// What a file of answers holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Of several answers with one id the last.
+    pub answers: Answers,
+    /// The ids that have several, in the order of the file.
+    pub repeated: Vec<String>,
+}
+
+/// The answers of a file.
 ///
 /// # Errors
 /// A line that is none.
-pub fn read(path: &Path) -> Result<Answers> {
+pub fn read(path: &Path) -> Result<Read> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let mut answers = Answers::new();
+    let (mut answers, mut repeated) = (Answers::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
@@ -50,9 +59,11 @@ pub fn read(path: &Path) -> Result<Answers> {
             what: "a file of answers (a JSON object a line, with id and answer)",
             message: format!("line {}: {message}", number + 1),
         })?;
-        answers.insert(id, answer);
+        if answers.insert(id.clone(), answer).is_some() && !repeated.contains(&id) {
+            repeated.push(id);
+        }
     }
-    Ok(answers)
+    Ok(Read { answers, repeated })
 }
 
 fn parse(line: &str) -> std::result::Result<(String, Answer), String> {
@@ -103,7 +114,7 @@ impl Kept {
             .map_err(Error::io("write", path))?;
         file.seek(SeekFrom::End(0))
             .map_err(Error::io("write", path))?;
-        let answers = read(path)?;
+        let answers = read(path)?.answers;
         let path = path.to_owned();
         Ok((Self { file, path }, answers))
     }
@@ -149,7 +160,8 @@ mod tests {
 "#;
         std::fs::write(&file, lines).unwrap();
         // Then each is by its id, the last of several
-        let answers = read(&file).unwrap();
+        let Read { answers, repeated } = read(&file).unwrap();
+        assert_eq!(repeated, ["a"]);
         let said = |text: &str| Answer::Said(text.to_owned());
         assert_eq!(answers["a"], said("3 m"));
         assert_eq!(answers["b"], said("Yes."));
@@ -190,7 +202,7 @@ mod tests {
         assert_eq!(before.len(), 1);
         kept.keep("b", &Answer::Said("2 m".to_owned())).unwrap();
         // Then both are whole
-        let answers = read(&file).unwrap();
+        let answers = read(&file).unwrap().answers;
         assert_eq!(answers["a"], Answer::Said("a\nb \"c\"".to_owned()));
         assert_eq!(answers["b"], Answer::Said("2 m".to_owned()));
     }

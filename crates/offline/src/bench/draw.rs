@@ -10,7 +10,11 @@ use super::row::Row;
 use crate::error::{Error, Result};
 use spatial_reward_core::imaging::{self, Mask};
 use spatial_reward_core::question::MarkedPicture;
+use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_figures::marks;
+
+/// The questions beside the pictures that are drawn.
+const QUESTIONS: &str = "questions.jsonl";
 
 /// Where a row's picture is: by its path below the folder, or by its name alone in it, as copies of a data set have it.
 /// `None` where it is in neither place.
@@ -56,8 +60,47 @@ struct Asked<'a> {
     question: String,
 }
 
+/// Whether a folder is free to be drawn into, or may be replaced because nothing but such drawings is in it.
+///
+/// # Errors
+/// `Error::OutputExists` or `Error::Core` if not.
+pub fn check_target(folder: &Path, overwrite: bool) -> Result<()> {
+    let refuse = |why: String| Err(Error::output_refused(folder, why));
+    if fs::symlink_metadata(folder).is_err() {
+        return Ok(());
+    }
+    let Ok(entries) = fs::read_dir(folder) else {
+        return refuse("it is no folder".to_owned());
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let is_drawn = names.iter().any(|name| name == QUESTIONS);
+    let foreign = names.iter().find(|name| !is_drawn || !is_of_drawing(name));
+    match foreign {
+        Some(name) => refuse(format!(
+            "it holds what was not drawn here ({name}), so it is never replaced: name another folder"
+        )),
+        None if is_drawn && !overwrite => Err(Error::OutputExists {
+            path: folder.into(),
+            can_resume: false,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// `0000.jpg` or the questions.
+fn is_of_drawing(name: &str) -> bool {
+    let number = name.strip_suffix(".jpg").unwrap_or_default();
+    let is_picture = number.len() >= 4 && number.chars().all(|c| c.is_ascii_digit());
+    name == QUESTIONS || is_picture
+}
+
 /// Draws the rows' pictures into a folder, `questions.jsonl` beside them: id, category, image and question, in which
-/// `Region [N]` is the region with the number N. Gives the rows that were left out, with the reason.
+/// `Region [N]` is the region with the number N. The folder is whole or not there, and replaces what [`check_target`] lets it.
+/// Gives the rows that were left out, with the reason.
 ///
 /// # Errors
 /// A folder or file that cannot be written.
@@ -67,7 +110,7 @@ pub fn draw<'a>(
     output: &Path,
     on_row: &mut dyn FnMut(),
 ) -> Result<Vec<(&'a Row, String)>> {
-    fs::create_dir_all(output).map_err(Error::io("create", output))?;
+    let folder = WholeFolder::create(output)?;
     let mut left_out = Vec::new();
     let mut lines = String::new();
     for (number, row) in rows.iter().enumerate() {
@@ -78,7 +121,7 @@ pub fn draw<'a>(
             Err(why) => left_out.push((row, why)),
             Ok(bytes) => {
                 let name = format!("{number:04}.jpg");
-                let path = output.join(&name);
+                let path = folder.path().join(&name);
                 fs::write(&path, bytes).map_err(Error::io("write", path))?;
                 let asked = Asked {
                     id: &row.id,
@@ -93,7 +136,8 @@ pub fn draw<'a>(
         }
         on_row();
     }
-    let path = output.join("questions.jsonl");
+    let path = folder.path().join(QUESTIONS);
     fs::write(&path, lines).map_err(Error::io("write", path))?;
+    folder.finish()?;
     Ok(left_out)
 }

@@ -19,21 +19,37 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The rows that the hand-written file states, as JSON objects.
-fn by_hand() -> Vec<Value> {
-    let text = fs::read_to_string(fixture("by_hand.txt")).unwrap();
+/// The names of the hand-written files.
+fn hand_written() -> Vec<String> {
+    let entries = fs::read_dir(fixture("")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".txt")).collect();
+    names.sort();
+    names
+}
+
+/// The rows that a hand-written file states, as JSON objects.
+fn by_hand(name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(fixture(name)).unwrap();
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let rows = lines.enumerate().map(|(number, line)| {
+        let (line, question) = match line.split_once(" ||| ") {
+            Some((line, question)) => (line, Some(question)),
+            None => (line, None),
+        };
         let parts: Vec<&str> = line.splitn(3, " | ").collect();
         let [category, label, answer] = parts[..] else {
             panic!("{line}");
         };
         let wanted = Category::named(category).unwrap().wanted;
-        let mut row = json!({
-            "id": number, "category": category, "answer": answer.replace("\\n\\n", "\n\n"),
-        });
+        let answer = answer.replace("\\n\\n", "\n\n").replace('⏎', "\n");
+        let id = format!("{name} {number}");
+        let mut row = json!({"id": id, "category": category, "answer": answer});
+        if let Some(question) = question {
+            row["question"] = json!(question);
+        }
         let (key, value) = match (label, wanted) {
             ("-", _) => return row,
             ("yes" | "no", _) => ("yes", json!(label == "yes")),
@@ -76,14 +92,14 @@ fn same(label: &Value, read: &Value) -> bool {
 
 #[test]
 fn answers_are_read_as_they_are_labelled() {
-    // Given more than 600 answers by rule and by hand
+    // Given thousands of answers by rule and by hand
     let by_rule = fs::read_to_string(fixture("by_rule.jsonl")).unwrap();
     let by_rule = by_rule
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
     let mut rows: Vec<Value> = by_rule.collect();
-    rows.extend(by_hand());
-    assert!(rows.len() > 600, "{}", rows.len());
+    rows.extend(hand_written().iter().flat_map(|name| by_hand(name)));
+    assert!(rows.len() > 5000, "{}", rows.len());
     // When they are read
     let disagreements = disagreements(&rows);
     // Then 99 of 100 are read as labelled, and the others are listed

@@ -49,6 +49,23 @@ impl Row {
             .collect()
     }
 
+    /// The regions whose boxes cover no pixel of the picture: beside it, or turned inside out.
+    pub fn boxes_outside(&self) -> Vec<usize> {
+        let cut = |corner: f64, side: u32| (corner.trunc() as u32).min(side);
+        let (width, height) = self.size;
+        let is_outside = |region: &Region| match region {
+            Region::Box([left, top, right, bottom]) => {
+                cut(*left, width) >= cut(*right, width) || cut(*top, height) >= cut(*bottom, height)
+            }
+            Region::Coded(..) | Region::Runs(..) => false,
+        };
+        let regions = self.regions.iter().enumerate();
+        regions
+            .filter(|(_, region)| is_outside(region))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
     fn mask(&self, region: &Region) -> Result<Mask, String> {
         let of = |data, (width, height)| Mask {
             width,
