@@ -9,7 +9,7 @@ import appearance
 from bag import FRAMES_PER_SECOND
 from camera import Picture, View
 from episode_rules import Facts
-from episode_scene import Block, Layout, Scene, lowest
+from episode_scene import Block, Gaps, Layout, Scene, facts_of
 from studio import Studio
 from tasks import Task
 
@@ -21,6 +21,7 @@ ENVIRONMENTS = {"fetch": ("fetch", "FetchPickAndPlace-v4"), "sawyer": ("metaworl
 THINGS = {"fetch": ("object0", "object0:joint"), "sawyer": ("obj", "objjoint")}
 CABINET = {"cabinet": ("drawercase_link",)}
 DRAWER = Task("metaworld", "drawer-open-v3", ("drawer_link/drawerhandle",), "", others=CABINET)
+HANDLE_RADIUS = 0.009  # of Meta-World's drawer, metres
 GAINS = 30_000.0  # of the fingers' position servos; Meta-World's own are too weak to close at a steady speed
 SQUEEZE = 0.005  # how far a finger's set point runs ahead of the finger, metres: 150 N
 TYPES = {"box": mujoco.mjtGeom.mjGEOM_BOX, "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER}
@@ -68,10 +69,10 @@ class MujocoWorld:
         if goal.free:
             placed.add_freejoint(name="goal:joint")
         marker = placed.add_geom(name="goal", type=TYPES[goal.kind], size=self._size(goal), rgba=[1, 1, 1, 1])
-        if goal.top > 0.005:
-            _solid(marker)
-        else:
+        if goal.flat:
             marker.contype = marker.conaffinity = 0
+        else:
+            _solid(marker)
         if goal.free:  # said outright: Meta-World's compiler makes no inertia of what is drawn
             placed.mass, placed.inertia = 0.4, [0.4 / 6 * goal.top**2] * 3
             placed.ipos, placed.iquat, placed.explicitinertial = [0, 0, 0], [1, 0, 0, 0], True
@@ -182,46 +183,19 @@ class MujocoWorld:
         mujoco.mj_forward(m, d)
 
     def facts(self) -> Facts:
-        sim, table = self.sim, self.layout.table
-        left, right = (max(0.0, sim.gap(f, self.solids)) for f in self.fingers)
-        thing, tip = self.thing(), self.tips()
-        bottom = min(self._bottom(g) for g in self.solids)
-        heights = {"fingertip": float(min(sim.fingertips()[:, 2]) - table)}
-        facts = Facts(left, right, bottom - table, 0.0, 0.0, float(np.linalg.norm(thing - self.first)), 0.0, {})
-        facts.opening = self.opening()
-        name = "handle" if self.scene.thing is None else "cube"
-        heights[name] = facts.height
-        facts.pairs = {
-            f"fingertip-{name}": facts.nearest,
-            f"left_finger-{name}": left,
-            f"right_finger-{name}": right,
-            f"center:fingertip-{name}": float(np.linalg.norm(tip - thing)),
-            "heights": heights,
-            "opening": facts.opening,
-            "moved": facts.opened,
-        }
-        if self.scene.thing is None:
-            facts.pairs["center:handle-cabinet"] = float(np.linalg.norm(thing - self.goal()))
-            facts.pairs["opened"] = facts.opened
-        if self.scene.goal:
-            goal = self.goal()
-            facts.beside = float(np.linalg.norm((thing - goal)[:2]))
-            geom = sim.other_parts["goal"][0]
-            top = 2 * goal[2] - self._bottom(geom) if self.scene.goal.top > 0.005 else table
-            facts.above_goal = bottom - top
-            facts.pairs |= {
-                "cube-goal": max(0.0, sim.gap(self.solids, [geom])),
-                "center:cube-goal": float(np.linalg.norm(thing - goal)),
-                "beside:cube-goal": facts.beside,
-            }
-        return facts
+        sim, goal = self.sim, self.scene.goal
+        left, right = (sim.gap(finger, self.solids) for finger in self.fingers)
+        gap, top = np.inf, self.layout.table
+        if goal:
+            geoms = sim.other_parts["goal"]
+            gap = sim.gap(self.solids, geoms)
+            top = top if goal.flat else 2 * self.goal()[2] - self._lowest(goal, geoms[0])
+        thing = self.scene.thing
+        bottom = self._lowest(thing, self.solids[0]) if thing else self.thing()[2] - HANDLE_RADIUS
+        return facts_of(self, Gaps(left, right, gap, bottom, top))
 
-    def _bottom(self, geom: int) -> float:
-        m, d = self.model, self.data
-        rotation, size = d.geom_xmat[geom].reshape(3, 3), m.geom_size[geom]
-        if m.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX:
-            return float(d.geom_xpos[geom, 2] - lowest("box", size, rotation))
-        return float(d.geom_xpos[geom, 2] - lowest("cylinder", size[[0, 0, 1]], rotation))
+    def _lowest(self, block: Block, geom: int) -> float:
+        return block.solid(self.data.geom_xpos[geom], self.data.geom_xmat[geom].reshape(3, 3)).lowest()
 
     def snapshot(self) -> Any:
         return self.data.qpos.copy()

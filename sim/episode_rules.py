@@ -17,7 +17,7 @@ class Facts:
     height: float  # of the thing's lowest point above the table
     beside: float  # the thing's centre from the goal's, horizontally
     above_goal: float  # the thing's lowest point above the goal's top
-    opened: float  # how far the thing was moved from where it was first
+    moved: float  # how far the thing is from where it was at first
     opening: float  # between the fingers
     pairs: dict  # further distances, for /ground_truth/pairs
 
@@ -61,7 +61,7 @@ def _put_down(f: Facts) -> bool:
 
 
 def _open(f: Facts) -> bool:
-    return f.opened >= OPENED
+    return f.moved >= OPENED
 
 
 def _lost(f: Facts) -> bool:
@@ -101,7 +101,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "stack": PLACING,
     "open_drawer": (
         Rule("reach", "grasp", lambda f: f.nearest <= TOUCH),
-        Rule("grasp", "open", lambda f: f.opened >= MOVED),
+        Rule("grasp", "open", lambda f: f.moved >= MOVED),
         Rule("grasp", "reach", _left),
         Rule("open", "done", _open, 0.2),
         Rule("open", "reach", _left),

@@ -7,6 +7,7 @@ import numpy as np
 
 from camera import Picture, View
 from episode_rules import Facts
+from solids import Solid
 
 FLAT = 0.001  # half the height of a marker that lies flat on the table, metres
 
@@ -25,6 +26,16 @@ class Block:
     def top(self) -> float:
         return 2 * float(self.half[2])
 
+    @property
+    def flat(self) -> bool:
+        """Whether it is but a marker on the table."""
+        return self.top < 3 * FLAT
+
+    def solid(self, position: np.ndarray, rotation: np.ndarray) -> Solid:
+        """The block where it is now."""
+        size = tuple(self.half) if self.kind == "box" else (float(self.half[0]), float(self.half[2]))
+        return Solid(self.kind, size, position, rotation)
+
 
 @dataclass
 class Layout:
@@ -40,25 +51,27 @@ class Layout:
 
 @dataclass
 class Scene:
-    """One arrangement: the thing, the goal (none in reach), where the fingertips start."""
+    """One arrangement: the thing, the goal (only some tasks have one), where the fingertips start."""
 
     task: str
     thing: Block | None  # None: the thing is a drawer's handle
     goal: Block | None
     start: np.ndarray
-    robot: str = ""
 
 
 class World(Protocol):
     """A robot with its table in one engine. Poses are of the mean of the fingertips, in the world's frame."""
 
     layout: Layout
+    scene: Scene
+    first: np.ndarray  # where the thing was at first
     fingers: tuple[list[int], list[int]]  # left, right: ids in a picture
     parts: dict[str, list[int]]  # region -> ids in a picture
     size: tuple[int, int]
 
     def ends(self) -> np.ndarray: ...  # of the left finger and of the right one
     def tips(self) -> np.ndarray: ...
+    def opening(self) -> float: ...
     def widest(self) -> float: ...
     def hook(self) -> np.ndarray: ...  # where the fingertips are behind a drawer's handle
     def thing(self) -> np.ndarray: ...
@@ -72,12 +85,47 @@ class World(Protocol):
     def close(self) -> None: ...
 
 
-def lowest(kind: str, half: np.ndarray, rotation: np.ndarray) -> float:
-    """How far a block reaches down from its centre."""
-    if kind == "box":
-        return float(np.abs(rotation[2]) @ half)
-    upright = abs(float(rotation[2, 2]))
-    return float(upright * half[2] + np.sqrt(max(0.0, 1 - upright**2)) * half[0])
+@dataclass
+class Gaps:
+    """What an engine knows of a frame: gaps of both fingers to the thing, of the thing to the goal, lowest points."""
+
+    left: float
+    right: float
+    goal: float
+    bottom: float  # of the thing, in the world
+    top: float  # of the goal
+
+
+def facts_of(world: World, gaps: Gaps) -> Facts:
+    """The facts of the moment that a world shows."""
+    table, thing, tip = world.layout.table, world.thing(), world.tips()
+    left, right, name = max(0.0, gaps.left), max(0.0, gaps.right), next(iter(world.parts))
+    facts = Facts(
+        gap_left=left,
+        gap_right=right,
+        height=gaps.bottom - table,
+        beside=float(np.linalg.norm((thing - world.goal())[:2])) if world.scene.goal else np.inf,
+        above_goal=gaps.bottom - gaps.top,
+        moved=float(np.linalg.norm(thing - world.first)),
+        opening=world.opening(),
+        pairs={},
+    )
+    facts.pairs = {
+        f"fingertip-{name}": facts.nearest,
+        f"left_finger-{name}": left,
+        f"right_finger-{name}": right,
+        f"center:fingertip-{name}": float(np.linalg.norm(tip - thing)),
+        "heights": {"fingertip": float(min(world.ends()[:, 2]) - table), name: facts.height},
+        "opening": facts.opening,
+        "moved": facts.moved,
+    }
+    if "cabinet" in world.parts:
+        facts.pairs["center:handle-cabinet"] = float(np.linalg.norm(thing - world.goal()))
+    if world.scene.goal:
+        facts.pairs["cube-goal"] = max(0.0, gaps.goal)
+        facts.pairs["center:cube-goal"] = float(np.linalg.norm(thing - world.goal()))
+        facts.pairs["beside:cube-goal"] = facts.beside
+    return facts
 
 
 def arrange(task: str, layout: Layout, rng: np.random.Generator) -> Scene:

@@ -242,7 +242,7 @@ def _open(hand: Hand, outcome: str) -> Script:
         if outcome == "drop":
             return
         yield from _hook(hand, np.zeros(3))
-    yield from hand.go(hand.at + np.array([0, -(pull - world.facts().opened) - 0.012, 0]), 0.1)
+    yield from hand.go(hand.at + np.array([0, -(pull - world.facts().moved) - 0.012, 0]), 0.1)
 
 
 def _hook(hand: Hand, aside: np.ndarray) -> Script:

@@ -20,6 +20,7 @@ warnings.filterwarnings("ignore", category=DeprecationWarning)
 import numpy as np  # noqa: E402
 
 import episode_bag  # noqa: E402
+import episode_bullet  # noqa: E402
 import episode_mujoco  # noqa: E402
 from camera import View, project, random_view  # noqa: E402
 from episode_rules import RULES, SOLVED, Facts, phases  # noqa: E402
@@ -35,7 +36,7 @@ PROMPTS = {
     "open_drawer": "open the drawer",
     "stack": "stack the object on the other cube",
 }
-ROBOTS = {"mujoco": ("fetch", "sawyer")}
+ROBOTS = {"mujoco": ("fetch", "sawyer"), "pybullet": ("panda",)}
 FEWEST, MOST = 45, 160  # frames of an episode that is used
 TRIES, VIEWS = 20, 60
 APART = 40.0  # degrees between the directions of two cameras
@@ -91,15 +92,19 @@ def _record(options: argparse.Namespace, task: str, number: int) -> bool:
 
 def _robot(engine: str, task: str, number: int) -> str:
     robots = [robot for name, own in ROBOTS.items() if engine in (name, "all") for robot in own]
-    able = [robot for robot in robots if task != "open_drawer" or robot != "fetch"]
+    able = [robot for robot in robots if task != "open_drawer" or robot == "sawyer"]
+    if not able:
+        sys.exit(f"error: {engine} has no robot for {task}: leave --engine away")
     return able[number % len(able)]
 
 
 def _layout(robot: str):
-    return episode_mujoco.LAYOUTS[robot]
+    return episode_bullet.LAYOUT if robot == "panda" else episode_mujoco.LAYOUTS[robot]
 
 
 def _world(robot: str, scene, options: argparse.Namespace, rng: np.random.Generator) -> World:
+    if robot == "panda":
+        return episode_bullet.BulletWorld(scene, options.size, options.held_out, rng)
     return episode_mujoco.MujocoWorld(robot, scene, options.size, options.held_out, rng)
 
 
@@ -131,6 +136,9 @@ def _as_meant(task: str, outcome: str, facts: list[Facts], named: list[str]) -> 
         before = [phase for i, phase in enumerate(named[:-1]) if named[i + 1] == "reach" and phase != "reach"]
         if not before or before[0] == "grasp":
             return False
+    tries = sum(phase in ("grasp", "push") and named[i - 1] == "reach" for i, phase in enumerate(named))
+    if tries > (2 if outcome in ("retry", "drop_retry") else 1):
+        return False  # what was to be held or pushed jumped off
     return solved == done == (outcome in ("success", "retry", "drop_retry"))
 
 
