@@ -173,11 +173,19 @@ def _clear(world: World, played: episode_bag.Episode, view: View) -> bool:
             return False
         if picture.depth[picture.depth > 0].min() < NEAREST:
             return False
-        for name in episode_bag.regions(world, picture):
+        masks = episode_bag.regions(world, picture)
+        if check == 0 and "goal" in masks and _is_cut_off(masks["goal"]):
+            return False
+        for name in masks:
             seen[name] = seen.get(name, 0) + 1
         if min(seen["fingertip"], seen[next(iter(world.parts))]) < list(checks).index(check):
             return False  # hidden a second time
     return all(count >= 0.7 * len(checks) for name, count in seen.items() if "finger" not in name)
+
+
+def _is_cut_off(mask: np.ndarray) -> bool:
+    """Whether a region reaches the image's border."""
+    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
 def _options() -> argparse.Namespace:
