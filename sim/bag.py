@@ -2,6 +2,8 @@
 
 import io
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,26 +86,33 @@ def write(
     notes: str | None = None,
 ) -> None:
     """Writes the bag under a temporary name and renames it when it is complete."""
-    temporary = path.with_name(f".{path.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    writer = Writer(temporary, version=9, storage_plugin=StoragePlugin.MCAP)
-    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
     start = FIRST_STAMP + scene * 3_600_000_000_000
-    with writer:
-        topics = {key: topic for key, topic in TOPICS.items() if key != "notes" or notes is not None}
-        connections = {key: writer.add_connection(*topic, typestore=STORE) for key, topic in topics.items()}
-
-        def put(key: str, time: int, message) -> None:
-            writer.write(connections[key], time, STORE.serialize_cdr(message, message.__msgtype__))
-
-        put("prompt", start - 1_000_000, _make("std_msgs/msg/String", data=prompt))
+    topics = {key: topic for key, topic in TOPICS.items() if key != "notes" or notes is not None}
+    with whole(path, topics) as put:
+        put("prompt", start - 1_000_000, make("std_msgs/msg/String", data=prompt))
         if notes is not None:
-            put("notes", start - 1_000_000, _make("std_msgs/msg/String", data=notes))
+            put("notes", start - 1_000_000, make("std_msgs/msg/String", data=notes))
         for i, frame in enumerate(frames):
             place = i if frame.index is None else frame.index
             stamp = start + place * 1_000_000_000 // FRAMES_PER_SECOND
             for key, message in _messages(frame, stamp, sensors, rng):
                 put(key, stamp + 2_000_000, message)
+
+
+@contextmanager
+def whole(path: Path, topics: dict[str, tuple[str, str]]) -> Iterator[Callable[[str, int, object], None]]:
+    """A bag that gets its name when it is complete; gives what puts a message (key, log time, message) into it."""
+    temporary = path.with_name(f".{path.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    writer = Writer(temporary, version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    with writer:
+        connections = {key: writer.add_connection(*topic, typestore=STORE) for key, topic in topics.items()}
+
+        def put(key: str, time: int, message) -> None:
+            writer.write(connections[key], time, STORE.serialize_cdr(message, message.__msgtype__))
+
+        yield put
     temporary.rename(path)
     inner = path / f"{temporary.name}.mcap"
     if inner.exists():
@@ -118,10 +127,10 @@ def _rename_inside(path: Path, inner: Path, old: str) -> None:
 
 
 def _messages(frame: Frame, stamp: int, sensors: Sensors, rng: np.random.Generator):
-    header = _make(
+    header = make(
         "std_msgs/msg/Header",
         frame_id=FRAME_ID,
-        stamp=_make("builtin_interfaces/msg/Time", sec=stamp // 10**9, nanosec=stamp % 10**9),
+        stamp=make("builtin_interfaces/msg/Time", sec=stamp // 10**9, nanosec=stamp % 10**9),
     )
     truth, height, width = frame.truth, *frame.depth.shape
     measured = sensor.noisy_depth(frame.depth, rng) if sensors.depth_noise else frame.depth
@@ -129,38 +138,38 @@ def _messages(frame: Frame, stamp: int, sensors: Sensors, rng: np.random.Generat
         number: sensor.jittered(box, (width, height), rng) if sensors.box_jitter else box
         for number, box in truth.boxes.items()
     }
-    found = {number: _detection(header, box, truth.names[number], number) for number, box in boxes.items()}
-    yield "colour", _jpeg(header, frame.colour)
-    yield "info", _camera_info(header, frame.intrinsics, width, height)
-    yield "depth", _image(header, sensor.millimetres(measured), "16UC1")
-    yield "fingertip", _array(header, found, [FINGERTIP])
-    yield "target", _array(header, found, [TARGET])
-    yield "objects", _array(header, found, [n for n in found if n not in (FINGERTIP, TARGET)])
-    yield "imu", _imu(header, frame.up * GRAVITY)
-    yield "true_depth", _image(header, sensor.millimetres(frame.depth), "16UC1")
-    yield "instances", _image(header, truth.instances, "mono8")
-    yield "true_fingertip", _make("geometry_msgs/msg/PointStamped", header=header, point=_point(truth.fingertip))
-    yield "true_target", _make("geometry_msgs/msg/PointStamped", header=header, point=_point(truth.target))
-    yield "surface_distance", _make("std_msgs/msg/Float64", data=truth.surface_distance)
-    yield "cloud_distance", _make("std_msgs/msg/Float64", data=truth.cloud_distance)
+    found = {number: detection(header, box, truth.names[number], number) for number, box in boxes.items()}
+    yield "colour", jpeg(header, frame.colour)
+    yield "info", camera_info(header, frame.intrinsics, width, height)
+    yield "depth", image(header, sensor.millimetres(measured), "16UC1")
+    yield "fingertip", array(header, found, [FINGERTIP])
+    yield "target", array(header, found, [TARGET])
+    yield "objects", array(header, found, [n for n in found if n not in (FINGERTIP, TARGET)])
+    yield "imu", imu(header, frame.up * GRAVITY)
+    yield "true_depth", image(header, sensor.millimetres(frame.depth), "16UC1")
+    yield "instances", image(header, truth.instances, "mono8")
+    yield "true_fingertip", make("geometry_msgs/msg/PointStamped", header=header, point=point(truth.fingertip))
+    yield "true_target", make("geometry_msgs/msg/PointStamped", header=header, point=point(truth.target))
+    yield "surface_distance", make("std_msgs/msg/Float64", data=truth.surface_distance)
+    yield "cloud_distance", make("std_msgs/msg/Float64", data=truth.cloud_distance)
 
 
-def _make(kind: str, **fields):
+def make(kind: str, **fields):
     return STORE.types[kind](**fields)
 
 
-def _point(xyz):
-    return _make("geometry_msgs/msg/Point", x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
+def point(xyz):
+    return make("geometry_msgs/msg/Point", x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
     return np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
 
 
-def _jpeg(header, colour: np.ndarray):
+def jpeg(header, colour: np.ndarray):
     data = io.BytesIO()
     Image.fromarray(colour).save(data, "JPEG", quality=90)
-    return _make(
+    return make(
         "sensor_msgs/msg/CompressedImage",
         header=header,
         format="rgb8; jpeg compressed bgr8",
@@ -168,9 +177,9 @@ def _jpeg(header, colour: np.ndarray):
     )
 
 
-def _image(header, array: np.ndarray, encoding: str):
+def image(header, array: np.ndarray, encoding: str):
     height, width = array.shape
-    return _make(
+    return make(
         "sensor_msgs/msg/Image",
         header=header,
         height=height,
@@ -182,9 +191,9 @@ def _image(header, array: np.ndarray, encoding: str):
     )
 
 
-def _camera_info(header, k: np.ndarray, width: int, height: int):
-    region = _make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
-    return _make(
+def camera_info(header, k: np.ndarray, width: int, height: int):
+    region = make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+    return make(
         "sensor_msgs/msg/CameraInfo",
         header=header,
         height=height,
@@ -200,10 +209,10 @@ def _camera_info(header, k: np.ndarray, width: int, height: int):
     )
 
 
-def _imu(header, acceleration: np.ndarray):
+def imu(header, acceleration: np.ndarray):
     unknown = np.zeros(9)
     unknown[0] = -1  # the message's way to say "not measured"
-    return _make(
+    return make(
         "sensor_msgs/msg/Imu",
         header=header,
         orientation=_quaternion(),
@@ -216,37 +225,37 @@ def _imu(header, acceleration: np.ndarray):
 
 
 def _vector(xyz):
-    return _make("geometry_msgs/msg/Vector3", x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
+    return make("geometry_msgs/msg/Vector3", x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
 
 
 def _quaternion():
-    return _make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+    return make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
 
 
-def _array(header, found: dict, numbers: list[int]):
+def array(header, found: dict, numbers: list[int]):
     detections = [found[number] for number in numbers]
-    return _make("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+    return make("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
 
 
-def _detection(header, box: tuple[float, float, float, float], name: str, number: int):
+def detection(header, box: tuple[float, float, float, float], name: str, number: int):
     x0, y0, x1, y1 = box
-    centre = _make(
-        "vision_msgs/msg/Pose2D", theta=0.0, position=_make("vision_msgs/msg/Point2D", x=(x0 + x1) / 2, y=(y0 + y1) / 2)
+    centre = make(
+        "vision_msgs/msg/Pose2D", theta=0.0, position=make("vision_msgs/msg/Point2D", x=(x0 + x1) / 2, y=(y0 + y1) / 2)
     )
-    pose = _make(
+    pose = make(
         "geometry_msgs/msg/PoseWithCovariance",
         covariance=np.zeros(36),
-        pose=_make("geometry_msgs/msg/Pose", position=_point((0, 0, 0)), orientation=_quaternion()),
+        pose=make("geometry_msgs/msg/Pose", position=point((0, 0, 0)), orientation=_quaternion()),
     )
-    result = _make(
+    result = make(
         "vision_msgs/msg/ObjectHypothesisWithPose",
         pose=pose,
-        hypothesis=_make("vision_msgs/msg/ObjectHypothesis", class_id=name, score=0.95),
+        hypothesis=make("vision_msgs/msg/ObjectHypothesis", class_id=name, score=0.95),
     )
-    return _make(
+    return make(
         "vision_msgs/msg/Detection2D",
         header=header,
         results=[result],
         id=str(number),
-        bbox=_make("vision_msgs/msg/BoundingBox2D", center=centre, size_x=x1 - x0, size_y=y1 - y0),
+        bbox=make("vision_msgs/msg/BoundingBox2D", center=centre, size_x=x1 - x0, size_y=y1 - y0),
     )

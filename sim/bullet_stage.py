@@ -19,25 +19,17 @@ MOST_VERTICES = 100_000  # pybullet takes 131072 vertices a shape
 FLOOR_TILES = 12  # TinyRenderer drops a triangle that reaches behind the camera: floor and table are of many
 
 
-class Stage:
-    """A scene in pybullet with the same uses as `stage.Stage`. Its geom ids are pybullet's bodies."""
+class Canvas:
+    """An engine of its own with what it takes to fill and to see it. Geom ids of its pictures are pybullet's bodies."""
 
-    def __init__(self, props: stage.Props, size: tuple[int, int], rng: np.random.Generator):
+    def __init__(self, size: tuple[int, int]):
         self.size = size
         self.client = pybullet.connect(pybullet.DIRECT)
-        rig = [
-            (self._body([part.triangles], self._finger_colour(props, part)), part.finger >= 0)
-            for part in props.rig.parts
-        ]
-        grey = np.full(3, stage.forearm_grey(props.rig.name))
-        self.gripper = [body for body, _ in rig] + [self._solids(props.rig.forearm, grey)]
-        self.finger_geoms = [body for body, finger in rig if finger]
-        self.target_geoms = [self._solids(props.target, props.target_colour)]
-        self.names = {name: [self._solids(parts, colour)] for name, (parts, colour) in props.others.items()}
-        table = _tiled(stage.TABLE[0], stage.TABLE[1], 0.0)
-        edge = solids.mesh(solids.box(*stage.TABLE, (0, 0, -stage.TABLE[2] - 0.001)))
-        self._surface([table, edge[0][edge[1]]], rng)
-        self._surface([_tiled(3.0, 3.0, stage.FLOOR)], rng)
+        self.light: dict = {}
+        self.image: np.ndarray | None = None
+
+    def shine(self, rng: np.random.Generator) -> None:
+        """A light from somewhere."""
         azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.4)
         self.light = {
             "lightDirection": [np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height)],
@@ -48,20 +40,20 @@ class Stage:
             "lightSpecularCoeff": rng.uniform(0.0, 0.3),
             "shadow": int(rng.random() < 0.3),
         }
-        self.image = None
 
-    @staticmethod
-    def _finger_colour(props: stage.Props, part) -> np.ndarray:
-        return props.finger_colour if part.finger >= 0 and props.finger_colour is not None else np.array(part.colour)
+    def add_solids(self, parts: list[Solid], colour: np.ndarray) -> int:
+        return self.add_body([vertices[faces] for vertices, faces in map(solids.mesh, parts)], colour)
 
-    def _solids(self, parts: list[Solid], colour: np.ndarray) -> int:
-        return self._body([vertices[faces] for vertices, faces in map(solids.mesh, parts)], colour)
-
-    def _body(self, triangles: list[np.ndarray], colour: np.ndarray, uvs: np.ndarray | None = None) -> int:
+    def add_body(self, triangles: list[np.ndarray], colour: np.ndarray, uvs: np.ndarray | None = None) -> int:
         """A body of drawn triangles, so that the picture shows the very surface the truth is computed from."""
+        shape = self.drawn(triangles, colour, uvs)
+        return pybullet.createMultiBody(baseVisualShapeIndex=shape, physicsClientId=self.client)
+
+    def drawn(self, triangles: list[np.ndarray], colour: np.ndarray, uvs: np.ndarray | None = None) -> int:
+        """Triangles as a shape that is only seen."""
         vertices, normals, faces = _shaded(np.concatenate(triangles))
         extra = {} if uvs is None else {"uvs": uvs.tolist()}
-        shape = pybullet.createVisualShape(
+        return pybullet.createVisualShape(
             pybullet.GEOM_MESH,
             vertices=vertices.tolist(),
             indices=faces.reshape(-1).tolist(),
@@ -70,12 +62,11 @@ class Stage:
             physicsClientId=self.client,
             **extra,
         )
-        return pybullet.createMultiBody(baseVisualShapeIndex=shape, physicsClientId=self.client)
 
-    def _surface(self, triangles: list[np.ndarray], rng: np.random.Generator) -> None:
+    def add_surface(self, triangles: list[np.ndarray], rng: np.random.Generator) -> None:
         """Table or floor, plain or textured."""
         points = np.concatenate(triangles).reshape(-1, 3)
-        body = self._body(triangles, appearance.any_colour(rng), points[:, :2] * rng.uniform(1.0, 6.0))
+        body = self.add_body(triangles, appearance.any_colour(rng), points[:, :2] * rng.uniform(1.0, 6.0))
         if rng.random() < 0.5:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "pattern.png"
@@ -84,12 +75,6 @@ class Stage:
             pybullet.changeVisualShape(
                 body, -1, textureUniqueId=texture, rgbaColor=[1, 1, 1, 1], physicsClientId=self.client
             )
-
-    def pose(self, rotation: np.ndarray, translation: np.ndarray) -> None:
-        """Puts the gripper somewhere."""
-        turn = Rotation.from_matrix(rotation).as_quat()
-        for body in self.gripper:
-            pybullet.resetBasePositionAndOrientation(body, translation, turn, physicsClientId=self.client)
 
     def aim(self, view: camera.View) -> tuple[np.ndarray, np.ndarray]:
         """Points the camera as `camera.Eye.aim` does; returns the intrinsics and `world_from_camera`."""
@@ -128,7 +113,11 @@ class Stage:
         bodies = np.reshape(bodies, (height, width))
         depth = FAR * NEAR / (FAR - (FAR - NEAR) * buffer)
         depth = np.where(bodies < 0, 0, depth).astype(np.float32)
-        return camera.Picture(depth, np.where(bodies < 0, -1, bodies & 0xFFFFFF), intrinsics, pose)
+        return camera.Picture(depth, np.where(bodies < 0, -1, self.geoms(bodies)), intrinsics, pose)
+
+    def geoms(self, bodies: np.ndarray) -> np.ndarray:
+        """What the engine says of each pixel as geom ids."""
+        return bodies & 0xFFFFFF
 
     def colour(self) -> np.ndarray:
         """The colour image of the last `measure`."""
@@ -138,7 +127,38 @@ class Stage:
         pybullet.disconnect(self.client)
 
 
-def _tiled(half_x: float, half_y: float, height: float) -> np.ndarray:
+class Stage(Canvas):
+    """A scene in pybullet with the same uses as `stage.Stage`."""
+
+    def __init__(self, props: stage.Props, size: tuple[int, int], rng: np.random.Generator):
+        super().__init__(size)
+        rig = [
+            (self.add_body([part.triangles], self._finger_colour(props, part)), part.finger >= 0)
+            for part in props.rig.parts
+        ]
+        grey = np.full(3, stage.forearm_grey(props.rig.name))
+        self.gripper = [body for body, _ in rig] + [self.add_solids(props.rig.forearm, grey)]
+        self.finger_geoms = [body for body, finger in rig if finger]
+        self.target_geoms = [self.add_solids(props.target, props.target_colour)]
+        self.names = {name: [self.add_solids(parts, colour)] for name, (parts, colour) in props.others.items()}
+        table = tiled(stage.TABLE[0], stage.TABLE[1], 0.0)
+        edge = solids.mesh(solids.box(*stage.TABLE, (0, 0, -stage.TABLE[2] - 0.001)))
+        self.add_surface([table, edge[0][edge[1]]], rng)
+        self.add_surface([tiled(3.0, 3.0, stage.FLOOR)], rng)
+        self.shine(rng)
+
+    @staticmethod
+    def _finger_colour(props: stage.Props, part) -> np.ndarray:
+        return props.finger_colour if part.finger >= 0 and props.finger_colour is not None else np.array(part.colour)
+
+    def pose(self, rotation: np.ndarray, translation: np.ndarray) -> None:
+        """Puts the gripper somewhere."""
+        turn = Rotation.from_matrix(rotation).as_quat()
+        for body in self.gripper:
+            pybullet.resetBasePositionAndOrientation(body, translation, turn, physicsClientId=self.client)
+
+
+def tiled(half_x: float, half_y: float, height: float) -> np.ndarray:
     """A level rectangle of many triangles."""
     x, y = np.linspace(-half_x, half_x, FLOOR_TILES + 1), np.linspace(-half_y, half_y, FLOOR_TILES + 1)
     corner = np.stack(np.meshgrid(x, y, [height], indexing="ij"), -1)[:, :, 0]

@@ -21,10 +21,12 @@ def millimetres(depth: np.ndarray) -> np.ndarray:
     return np.where((scaled < 1) | (scaled > 65535), 0, scaled).astype("<u2")
 
 
-def jittered(box: tuple[float, float, float, float], size: tuple[int, int], rng: np.random.Generator):
-    """A box as a detector would give it: each edge off by a little, inside the image."""
+def jittered(
+    box: tuple[float, float, float, float], size: tuple[int, int], rng: np.random.Generator, share: float = BOX_JITTER
+):
+    """A box as a detector would give it: each edge off by a share of the side, inside the image."""
     x0, y0, x1, y1 = box
-    spread = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0]) * BOX_JITTER
+    spread = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0]) * share
     moved = np.array(box) + rng.normal(0, 1, 4) * spread
     width, height = size
     moved = np.clip(moved, 0, [width, height, width, height])

@@ -5,6 +5,7 @@ neither the physics nor the robot's own code notices them. Bodies driven by moca
 hand target into every mocap body at once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from unittest import mock
@@ -17,6 +18,7 @@ from tasks import Task
 
 DISTRACTORS = 6
 TEXTURE_SIZE = 128
+Furnish = Callable[[mujoco.MjSpec], None]  # puts what a recording needs beside the task's own things
 HIDDEN_GROUP = 5  # geoms of this group are never drawn
 
 
@@ -71,10 +73,10 @@ SAWYER = Robot(
 class Simulator:
     """A loaded task: the environment, its model and the geoms that make up each region."""
 
-    def __init__(self, task: Task, rng: np.random.Generator):
+    def __init__(self, task: Task, rng: np.random.Generator, furnish: Furnish | None = None):
         self.task = task
         self.robot = FETCH if task.simulator == "fetch" else SAWYER
-        with mock.patch.object(mujoco.MjModel, "from_xml_path", partial(_compile, rng=rng)):
+        with mock.patch.object(mujoco.MjModel, "from_xml_path", partial(_compile, rng=rng, furnish=furnish)):
             self.env = _fetch_env(task.name) if task.simulator == "fetch" else _metaworld_env(task.name)
         seed = int(rng.integers(2**31))
         if task.simulator == "metaworld":
@@ -176,7 +178,7 @@ def add_patterns(spec: mujoco.MjSpec, rng: np.random.Generator) -> None:
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = f"pattern{i}"
 
 
-def _compile(path: str, rng: np.random.Generator) -> mujoco.MjModel:
+def _compile(path: str, rng: np.random.Generator, furnish: Furnish | None) -> mujoco.MjModel:
     spec = mujoco.MjSpec.from_file(path)
     add_patterns(spec, rng)
     for texture in spec.textures:
@@ -187,6 +189,8 @@ def _compile(path: str, rng: np.random.Generator) -> mujoco.MjModel:
         body.add_geom(
             name=f"distractor{i}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02] * 3, contype=0, conaffinity=0, group=1
         )
+    if furnish:
+        furnish(spec)
     model = spec.compile()
     model.vis.quality.shadowsize = 1024
     model.mat_reflectance[:] = 0

@@ -9,7 +9,7 @@ import appearance
 import camera
 import truth
 from bag import Frame
-from simulators import DISTRACTORS, Simulator
+from simulators import DISTRACTORS, Furnish, Simulator
 from tasks import Task
 
 HIDDEN_PLACE = np.array([0.0, 0.0, -5.0])  # below the floor: unused distractors wait there
@@ -20,8 +20,15 @@ EDGE = 0.03  # fingertip and target centre stay this share of the image away fro
 class Studio:
     """A simulator, its renderer, and the names of everything in view that is neither fingertip nor target."""
 
-    def __init__(self, task: Task, size: tuple[int, int], held_out: bool, rng: np.random.Generator):
-        self.sim = Simulator(task, rng)
+    def __init__(
+        self,
+        task: Task,
+        size: tuple[int, int],
+        held_out: bool,
+        rng: np.random.Generator,
+        furnish: Furnish | None = None,
+    ):
+        self.sim = Simulator(task, rng, furnish)
         self.eye = camera.Eye(self.sim.model, *size)
         self.held_out, self.rng = held_out, rng
         self.names: dict[str, list[int]] = {}
