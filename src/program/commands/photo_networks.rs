@@ -113,15 +113,14 @@ impl photos::Detector for Held<Words> {
         options.threshold = *threshold;
         let found = detector.detect(photo, queries, &options);
         let found = found.map_err(|error| told(&error))?.into_iter();
-        // What reaches beyond the photo is taken by what is in it.
-        let within = found.filter_map(|found| {
+        let named = found.filter_map(|found| {
             Some(FoundRegion {
                 name: words.get(found.query)?.clone(),
                 score: found.score,
-                bbox: found.bbox.clipped(photo.width, photo.height)?,
+                bbox: found.bbox,
             })
         });
-        Ok(within.collect())
+        Ok(named.collect())
     }
 }
 

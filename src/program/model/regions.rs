@@ -1,6 +1,5 @@
 //! The door to the networks that find regions by words or by an example, and that follow them by masks.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use spatial_reward_core::detection::{DetectOptions, Detection};
@@ -12,13 +11,12 @@ use spatial_reward_core::imaging::open_color_on_white;
 use spatial_reward_core::mask_following::{MaskVideo, Runs, Seen, Segmenter};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::{Dtype, ExampleBox, Region, Settings};
-use spatial_reward_models::nn::hub::{self, HubOptions};
 use spatial_reward_models::nn::weights::Placement;
 use spatial_reward_models::owlv2::{self, Queries};
 use spatial_reward_models::sam2::{self, ObjectId};
 
-use super::process;
 use super::regions_elsewhere::RegionsElsewhere;
+use super::{process, resolve};
 
 /// Candidates below are told to nobody: they only say how far the best one is from enough.
 const LEAST_TOLD: f64 = 0.01;
@@ -39,21 +37,13 @@ pub(crate) fn segmenter() -> OpenSegmenter {
         if let Some(program) = process::named() {
             return RegionsElsewhere::segmenter(&program, settings);
         }
-        let folder = located(settings.segmenter.path.as_ref(), progress)?;
+        let folder = resolve(settings.segmenter.path.as_deref(), progress)?;
         let placement = Placement::chosen(settings.model().device, Dtype::Float32)?;
         let segmenter = sam2::Segmenter::load(&folder, placement)?;
         // One that has no memory says so before a recording is read.
         segmenter.video()?;
         Ok(Arc::new(Sam2(segmenter)))
     })
-}
-
-fn located(
-    path: Option<&String>,
-    progress: OnProgress<'_>,
-) -> spatial_reward_models::Result<PathBuf> {
-    let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
-    hub::resolve(path.map_or("", String::as_str), &hub, progress)
 }
 
 /// A detector that was told what to look for.
@@ -67,7 +57,7 @@ struct Owlv2 {
 
 impl Owlv2 {
     fn open(settings: &Settings, progress: OnProgress<'_>) -> spatial_reward_core::Result<Self> {
-        let folder = located(settings.detector.path.as_ref(), progress)?;
+        let folder = resolve(settings.detector.path.as_deref(), progress)?;
         let device = settings.model().device;
         let detector = owlv2::Detector::open(&folder, device, Dtype::Auto)?;
         let queries = |region: &Region| -> spatial_reward_core::Result<Option<Queries>> {
