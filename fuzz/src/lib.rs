@@ -36,9 +36,10 @@ pub fn read_bag(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 /// Crates that decode pictures for us. Where they panic, the fence around them (`imaging::fence`) has to hold.
-const DECODERS: [&str; 5] = [
+const DECODERS: [&str; 6] = [
     "/image-",
     "/image-webp-",
+    "/libjpeg-turbo-rs-",
     "/png-",
     "/zune-core-",
     "/zune-jpeg-",

@@ -2,6 +2,7 @@
 //! the settings that mend it.
 
 use spatial_reward_core::frame::DistanceKind;
+use spatial_reward_offline::Remedy;
 use spatial_reward_offline::label::roles::Role;
 use spatial_reward_offline::label::{Advice, BoxDelay, Cause, OutOfReach};
 
@@ -40,6 +41,17 @@ fn cause_in_words(cause: &Cause) -> String {
             role.name(),
             crate::program::remedies::option(*role)
         ),
+        Cause::Unfound { role, sought } => {
+            let remedy = Remedy::SayOtherwise {
+                role: *role,
+                is_question: true,
+            };
+            format!(
+                "The {}, '{sought}', is not to be seen in these steps, or not to be told from another thing: {}",
+                role.key(),
+                crate::program::remedies::of_offline(&remedy)
+            )
+        }
         Cause::UnreadableMessages { role, count, why } => format!(
             "{count} messages with the {} do not decode: {why}. {} names another topic",
             role.name(),

@@ -9,7 +9,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -418,9 +418,6 @@ pub(crate) struct Detect {
         conflicts_with = "words"
     )]
     pub example_box: Option<PixelBox>,
-    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
-    #[arg(long, value_name = "MODEL")]
-    pub model: String,
     /// The least score, 0 to 1 [default: 0.1 by words, 0 by an example].
     #[arg(long, value_name = "SCORE", value_parser = parse_share)]
     pub threshold: Option<f64>,
@@ -429,25 +426,10 @@ pub(crate) struct Detect {
     #[arg(long, value_name = "IOU", value_parser = parse_share)]
     pub nms: Option<f64>,
     /// Where to draw what was found: a PNG of the picture's size.
-    #[arg(short, long, value_name = "PICTURE.png")]
+    #[arg(short, long, value_name = "PICTURE.png", value_parser = parse_png_file)]
     pub output: Option<PathBuf>,
-    /// Replace a file that exists.
-    #[arg(long, requires = "output")]
-    pub overwrite: bool,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    pub json: bool,
-    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        hide_default_value = true
-    )]
-    pub device: String,
-    /// The type of its numbers [default: auto, float32].
-    #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>(), default_value = "auto", hide_default_value = true)]
-    pub dtype: Dtype,
+    #[command(flatten)]
+    pub network: NetworkOptions,
 }
 
 /// Tell which pixels are an object's, in a picture or through a video.
@@ -478,29 +460,11 @@ pub(crate) struct Segment {
         allow_hyphen_values = true
     )]
     pub boxes: Vec<PixelBox>,
-    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
-    #[arg(long, value_name = "MODEL")]
-    pub model: String,
     /// Where to draw the masks: a PNG file for one picture, a folder with one for each of several.
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
-    /// Replace pictures that exist.
-    #[arg(long, requires = "output")]
-    pub overwrite: bool,
-    /// Print masks and scores as JSON instead of a summary as text.
-    #[arg(long)]
-    pub json: bool,
-    /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        hide_default_value = true
-    )]
-    pub device: String,
-    /// The type of its numbers [default: auto, float32].
-    #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>(), default_value = "auto", hide_default_value = true)]
-    pub dtype: Dtype,
+    #[command(flatten)]
+    pub network: NetworkOptions,
 }
 
 /// Estimate metres of every pixel from one picture.
@@ -522,16 +486,23 @@ pub(crate) struct Depth {
     /// A PNG or JPEG picture.
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
-    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
-    #[arg(long, value_name = "MODEL")]
-    pub model: String,
     /// Where to write: a name that ends in .npy or .png.
     #[arg(short, long, value_name = "OUT", value_parser = parse_depth_file)]
     pub output: DepthFile,
-    /// Replace a file that exists.
-    #[arg(long)]
+    #[command(flatten)]
+    pub network: NetworkOptions,
+}
+
+/// What the commands that ask a network about pictures share.
+#[derive(Debug, Args)]
+pub(crate) struct NetworkOptions {
+    /// The checkpoint: a folder, or ORG/NAME or ORG/NAME@REVISION on a hub.
+    #[arg(long, value_name = "MODEL")]
+    pub model: String,
+    /// Replace what exists.
+    #[arg(long, requires = "output")]
     pub overwrite: bool,
-    /// Print a summary as JSON instead of text.
+    /// Print JSON instead of text.
     #[arg(long)]
     pub json: bool,
     /// Where it runs: auto, cpu, cuda:N [default: auto, a GPU if there is one].
@@ -542,7 +513,7 @@ pub(crate) struct Depth {
         hide_default_value = true
     )]
     pub device: String,
-    /// The type of its numbers [default: auto, bfloat16 on a GPU, float32 on a processor].
+    /// The type of its numbers [default: auto, float32; for depth bfloat16 on a GPU].
     #[arg(long, value_name = "DTYPE", value_parser = choice::<Dtype>(), default_value = "auto", hide_default_value = true)]
     pub dtype: Dtype,
 }
@@ -564,6 +535,20 @@ fn parse_depth_file(name: &str) -> Result<DepthFile, String> {
         Some("png") => Ok(DepthFile::Png(path)),
         _ => Err("its name must end in .npy (float32 metres) or .png (16-bit millimetres)".into()),
     }
+}
+
+fn parse_png_file(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match is_png(&path) {
+        true => Ok(path),
+        false => Err("its name must end in .png, which is what is written".into()),
+    }
+}
+
+/// Whether a file's name says that it is a PNG.
+pub(crate) fn is_png(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
 }
 
 /// Answer other programs' questions about pictures, as a chat endpoint in OpenAI's form.

@@ -21,7 +21,7 @@ use spatial_reward_core::estimator::{Estimators, Registration};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::question::{Asked, MarkedPicture, Reply};
 use spatial_reward_core::settings::{Config, Settings};
-use spatial_reward_models::nn::hub::HubOptions;
+use spatial_reward_models::nn::hub::{self, HubOptions};
 use spatial_reward_models::spatialrgpt::{self, Located, ModelEstimator};
 use spatial_reward_models::{Error, Remedy, Result};
 use spatial_reward_serve::Unanswered;
@@ -120,11 +120,27 @@ impl Respondent {
     }
 }
 
-/// Finds the models that the settings name on this machine, or downloads them. The hub's own tools say in the
-/// environment where the hub is and where its files are kept.
+/// Finds the models that the settings name on this machine, or downloads them.
 fn locate(settings: &Settings, progress: OnProgress<'_>) -> Result<Located> {
-    let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
-    spatialrgpt::locate(settings, &hub, nano::folder, progress)
+    spatialrgpt::locate(settings, &the_hub(), nano::folder, progress)
+}
+
+/// The folder of any other checkpoint that is named, downloaded if need be.
+fn resolve(model: Option<&str>, progress: OnProgress<'_>) -> Result<PathBuf> {
+    hub::resolve(model.unwrap_or_default(), &the_hub(), progress)
+}
+
+/// The same, with a bar of how far it is.
+fn resolve_shown(model: &str, terminal: &Terminal) -> Result<PathBuf> {
+    let bar = terminal.download_bar();
+    let folder = resolve(Some(model), &mut |progress| Terminal::show(&bar, progress));
+    bar.finish_and_clear();
+    folder
+}
+
+/// Its own tools say in the environment where the hub is and where its files are kept.
+fn the_hub() -> HubOptions {
+    HubOptions::from_variables(|name| std::env::var(name).ok())
 }
 
 /// The way out of an error of the model's, in the words of the command line.

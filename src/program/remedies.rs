@@ -31,6 +31,14 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
 fn core(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     match cause.downcast_ref::<spatial_reward_core::Error>()? {
         spatial_reward_core::Error::OutputRefused { .. } => Some("give another -o".to_owned()),
+        spatial_reward_core::Error::ConfigValue { key, value, .. } if value == "not given" => {
+            let option = match key.as_str() {
+                "detector.path" => "--detector",
+                "segmenter.path" => "--segmenter",
+                _ => return None,
+            };
+            Some(format!("name one with {option}"))
+        }
         _ => None,
     }
 }

@@ -168,6 +168,37 @@ fn what_is_found_is_drawn() {
 }
 
 #[test]
+fn a_png_was_written_under_another_name() {
+    let output = [&all_words()[..], &["-o", "found.jpg"]].concat();
+    let ended = detect("a", "large", &output).expect_code(2);
+    assert!(ended.stderr.contains("must end in .png"), "{ended}");
+}
+
+#[test]
+fn a_picture_whose_end_is_missing_was_asked_about_as_grey() {
+    // given a JPEG of which a download brought two thirds
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cut.jpg");
+    let given = image::open(picture("large")).unwrap().to_rgb8();
+    given.save(&file).unwrap();
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() * 2 / 3]).unwrap();
+    let model = owlv2("a");
+    let arguments = [
+        "detect",
+        text(&file),
+        "--model",
+        text(&model),
+        "--words",
+        "x",
+    ];
+    // when, then
+    run_saying("", &arguments).expect_error(&["cut.jpg", "ends in the middle of the picture"]);
+    fs::write(&file, &whole).unwrap();
+    run_saying("", &arguments).expect_code(0);
+}
+
+#[test]
 fn a_picture_that_was_given_is_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("own.png");

@@ -144,6 +144,72 @@ fn two_things_that_are_alike_are_shown_in_a_picture() {
 }
 
 #[test]
+fn words_without_a_detector_are_told_how_to_name_one() {
+    let (_guard, folder) = recording();
+    let asked = ["label", "pick.mcap", "--target-words", "the red block"];
+    run(&folder, &asked).expect_error(&["detector.path", "name one with --detector"]);
+}
+
+#[test]
+fn what_is_never_clear_as_it_would_be_live_was_a_question_of_topics() {
+    // given a random network, for which everything is about as likely
+    let (_guard, folder) = recording();
+    let model = in_repository("tests/fixtures/owlv2/a");
+    let config = "detector: {threshold: 0.0, near: 0.01}";
+    fs::write(folder.join("config.yaml"), config).unwrap();
+    let asked = [
+        "label",
+        "pick.mcap",
+        "-o",
+        "out",
+        "--as-live",
+        "--config",
+        "config.yaml",
+        "--detector",
+        text(&model),
+        "--fingertip-box",
+        "10,50,40,70",
+        "--target-words",
+        "the red block",
+    ];
+    // when it is labelled as it would be live
+    let ended = run(&folder, &asked);
+    // then the advice is about the words
+    assert!(!ended.stderr.contains("another topic"), "{ended}");
+    assert!(
+        ended
+            .stderr
+            .contains("The target, 'the red block', is not to be seen"),
+        "{ended}"
+    );
+    assert!(ended.stderr.contains("--take-best"), "{ended}");
+}
+
+#[test]
+fn a_segmenter_that_follows_nothing_is_told() {
+    let (_guard, folder) = recording();
+    let fixed = [
+        "label",
+        "pick.mcap",
+        "-o",
+        "out",
+        "--overwrite",
+        "--fingertip-box",
+        "10,50,40,70",
+        "--target-box",
+        "100,45,130,75",
+        "--segmenter",
+    ];
+    let told = |more: &[&str]| {
+        let model = in_repository("tests/fixtures/sam2/plain");
+        let ended = run(&folder, &[&fixed[..], &[text(&model)], more].concat());
+        ended.stderr.contains("--segmenter is not asked")
+    };
+    assert!(told(&[]));
+    assert!(!told(&["--follow", "sam2"]));
+}
+
+#[test]
 fn label_follows_the_masks_that_segment_tells() {
     // given boxes that are drawn in the first picture
     let (_guard, folder) = recording();
@@ -304,6 +370,15 @@ fn photos_become_rows_by_networks_alone() {
                 .is_file()
         );
     }
+    // and a list without a word is told before anything is asked
+    fs::write(folder.join("words.txt"), "# none yet\n").unwrap();
+    let ended = asked(&[&["-o", "none"], &networks[..]].concat());
+    ended.expect_error(&["words.txt", "names nothing to look for"]);
+    // and what a process had moved aside that was killed while it replaced it is put back
+    fs::rename(folder.join("rows"), folder.join(".rows.replaced")).unwrap();
+    asked(&["-o", "rows"]).expect_error(&["rows"]);
+    assert!(folder.join("rows/dataset.jsonl").is_file());
+    assert!(!folder.join(".rows.replaced").exists());
     // and without any, what the photos lack is told, and no data set is made
     let words = ["no depth network is named", "photos/0.png"];
     asked(&["-o", "none"]).expect_error(&words);

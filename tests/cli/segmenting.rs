@@ -209,6 +209,38 @@ fn a_video_is_drawn_into_a_folder() {
 }
 
 #[test]
+fn a_video_that_breaks_later_left_its_first_pictures_behind() {
+    // given a video whose last picture is broken
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.png");
+    fs::write(&broken, "no picture").unwrap();
+    let video = [frames(3), vec![broken]].concat();
+    let output = folder.path().join("new/followed");
+    let arguments = [&BOXES[..2], &["-o", text(&output)]].concat();
+    // when, then it is an error, and nothing is written
+    segment(&fixture_of("plain"), &video, &arguments).expect_error(&["broken.png"]);
+    assert_eq!(names_in(folder.path()), ["broken.png"]);
+    // given pictures of an earlier run, then those stay as they are
+    segment(&fixture_of("plain"), &frames(3), &arguments).expect_code(0);
+    let before = fs::read(output.join("00000_00.png")).unwrap();
+    let again = [&BOXES[2..], &["-o", text(&output), "--overwrite"]].concat();
+    segment(&fixture_of("plain"), &video, &again).expect_error(&["broken.png"]);
+    assert_eq!(fs::read(output.join("00000_00.png")).unwrap(), before);
+    assert_eq!(names_in(&output).len(), 3);
+    segment(&fixture_of("plain"), &frames(3), &again).expect_code(0);
+    assert_ne!(fs::read(output.join("00000_00.png")).unwrap(), before);
+}
+
+#[test]
+fn a_png_was_written_under_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("masks.jpg");
+    let arguments = [&BOXES[..], &["-o", text(&output)]].concat();
+    segment(&fixture_of("plain"), &frames(1), &arguments).expect_error(&["masks.jpg", ".png"]);
+    assert!(names_in(folder.path()).is_empty());
+}
+
+#[test]
 fn pictures_are_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("scene.png");

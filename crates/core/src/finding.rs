@@ -179,6 +179,23 @@ impl Finder {
         Ok([find(fingertip, of_fingertip), find(target, of_target)])
     }
 
+    /// The box to begin a region from (0 the fingertip, 1 the target) after a look at some pictures, and the place among them of
+    /// the one in which it is clearest; `None` of a region that is not sought.
+    ///
+    /// # Errors
+    /// What there is in its place, in the picture that says most.
+    pub fn clearest(
+        &self,
+        region: usize,
+        seen: impl IntoIterator<Item = Both<Finding>>,
+    ) -> Option<(usize, std::result::Result<Candidate, Unfound>)> {
+        let sought = self.sought.get(region)?.as_deref()?;
+        let findings = seen.into_iter().filter_map(|seen| *seen.get(region)?);
+        // Without a picture there is nothing to see.
+        let (at, finding) = clearest(findings).unwrap_or((0, Finding::Nothing(None)));
+        Some((at, self.clear(sought, finding)))
+    }
+
     /// The box to begin a region from, and its score.
     ///
     /// # Errors

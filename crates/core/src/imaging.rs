@@ -8,6 +8,7 @@ pub mod depth_image;
 pub mod depth_pro;
 pub(crate) mod fence;
 mod file;
+pub(crate) mod jpeg;
 pub mod mask;
 mod normalize;
 mod pixels;

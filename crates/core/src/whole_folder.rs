@@ -7,6 +7,6 @@ mod place;
 mod unfinished;
 
 pub use claim::{Claim, held_by};
-pub use folder::{WholeFolder, recover};
+pub use folder::{WholeFolder, put_in_place, recover};
 pub use holder::Holder;
 pub use unfinished::abandon;

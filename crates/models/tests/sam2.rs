@@ -641,3 +641,22 @@ fn pictures_and_boxes_that_cannot_be_are_errors() {
     let error = video.frame(&other, &[]).unwrap_err().to_string();
     assert!(error.contains("2x2") && error.contains("80x60"), "{error}");
 }
+
+#[test]
+fn an_object_whose_first_frame_failed_was_followed_from_nothing() {
+    // given a video whose first picture, in which an object begins, is broken
+    let mut video = segmenter("plain").video().unwrap();
+    let broken = ColorImage {
+        rgb: vec![0; 7].into(),
+        ..picture(0)
+    };
+    let (object, edges) = BOXES[0];
+    let prompts = [(ObjectId(object), bbox(edges))];
+    video.frame(&broken, &prompts).unwrap_err();
+    // then the object has not begun
+    assert_eq!(video.frame(&picture(0), &[]).unwrap(), []);
+    // and it begins where it is pointed at, as in a video of its own
+    let begun = video.frame(&picture(1), &prompts).unwrap();
+    let mut own = segmenter("plain").video().unwrap();
+    assert_eq!(begun, own.frame(&picture(1), &prompts).unwrap());
+}

@@ -14,7 +14,7 @@ use spatial_reward_offline::dataset::{
 use super::dataset_photos;
 use super::discover;
 use super::output::{check_free, command_line, print, print_json};
-use super::settings::{config_file, estimators, processors, ready};
+use super::settings::{config_file, estimators, processors, ready, tell_of_idle_segmenter};
 use super::signals::end_on_signal;
 use crate::program::cli::Dataset;
 use crate::program::logging::Terminal;
@@ -45,6 +45,7 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
     dataset::check_target(&options.output, options.overwrite)?;
     let sources = discover::sources(&options.bags)?;
     let settings = settings(&options)?;
+    tell_of_idle_segmenter(options.regions.segmenter.is_some(), &settings);
     let bar = terminal.download_bar();
     let networks =
         estimators().open_networks(&settings, &mut |progress| Terminal::show(&bar, progress));

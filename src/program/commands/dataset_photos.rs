@@ -27,7 +27,15 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
     let settings: Settings = ready(config)?;
     let vocabulary = match &options.vocabulary {
         None => None,
-        Some(path) => Some(fs::read_to_string(path).map_err(Error::io("read", path))?),
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+            anyhow::ensure!(
+                !photos::words(&text).is_empty(),
+                "{} names nothing to look for: it takes a word or phrase a line, or several with commas between",
+                path.display()
+            );
+            Some(text)
+        }
     };
     // Nothing is loaded for what could not be written.
     if !options.resume {

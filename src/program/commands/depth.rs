@@ -1,15 +1,14 @@
 //! `depth`: metres of every pixel of one picture, as a file.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use spatial_reward_core::imaging::{self, to_millimetre_png, to_npy};
 use spatial_reward_core::settings::DeviceChoice;
 
-use super::output::{print, print_json, write_whole};
+use super::output::{self, print, print_json, write_whole};
 use crate::program::cli::{Depth, DepthFile};
 use crate::program::logging::Terminal;
 use crate::program::model::{DepthEstimate, MetricDepth};
@@ -35,9 +34,14 @@ pub(super) fn run(options: &Depth, terminal: &Terminal) -> anyhow::Result<Outcom
     let (DepthFile::Npy(file) | DepthFile::Png(file)) = &options.output;
     // Nothing is begun that could not be finished, and the model is what takes long.
     check_target(file, options)?;
-    let device = DeviceChoice::parse(&options.device)?;
+    let device = DeviceChoice::parse(&options.network.device)?;
     let picture = imaging::open_color(&options.image)?;
-    let network = MetricDepth::open(&options.model, device, options.dtype, terminal)?;
+    let network = MetricDepth::open(
+        &options.network.model,
+        device,
+        options.network.dtype,
+        terminal,
+    )?;
     let depth = network.estimate(&picture)?;
     let (width, height) = (picture.width, picture.height);
     let (bytes, left_out_px) = match &options.output {
@@ -47,7 +51,7 @@ pub(super) fn run(options: &Depth, terminal: &Terminal) -> anyhow::Result<Outcom
             (png.bytes, Some(png.left_out))
         }
     };
-    match write_whole(file, &bytes, options.overwrite) {
+    match write_whole(file, &bytes, options.network.overwrite) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check_target(file, options)?,
         written => written.with_context(|| format!("cannot write {}", file.display()))?,
     }
@@ -60,35 +64,20 @@ pub(super) fn run(options: &Depth, terminal: &Terminal) -> anyhow::Result<Outcom
         );
     }
     let report = report(&depth, (width, height), file, left_out_px);
-    match options.json {
+    match options.network.json {
         true => print_json(&report)?,
         false => print(&in_words(&report))?,
     }
     Ok(Outcome::Fine)
 }
 
-/// A file that is there is replaced where that is asked for, and the picture never.
 fn check_target(file: &Path, options: &Depth) -> anyhow::Result<()> {
-    let Ok(found) = fs::symlink_metadata(file) else {
-        return Ok(());
-    };
-    let same = |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok());
-    if same(file, &options.image).is_some_and(|(file, image)| file == image) {
-        bail!(
-            "{} is the picture itself, which is never replaced: give another -o",
-            file.display()
-        );
-    }
-    if found.is_dir() {
-        bail!("{} is a folder: give another -o", file.display());
-    }
-    if !options.overwrite {
-        bail!(
-            "{} exists already: give --overwrite to replace it, or another -o",
-            file.display()
-        );
-    }
-    Ok(())
+    output::check_target(
+        file,
+        options.network.overwrite,
+        [&options.image],
+        "the picture itself, which is",
+    )
 }
 
 fn report(

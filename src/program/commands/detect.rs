@@ -1,17 +1,16 @@
 //! `detect`: what is named, or what an example shows, in one picture.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use spatial_reward_core::detection::{DetectOptions, Detection};
 use spatial_reward_core::imaging::open_color_on_white;
 use spatial_reward_core::settings::{DeviceChoice, PixelBox};
 use spatial_reward_figures::detections;
 
-use super::output::{print, print_json, write_whole};
+use super::output::{self, print, print_json, write_whole};
 use crate::program::cli::Detect;
 use crate::program::logging::Terminal;
 use crate::program::model::Detector;
@@ -40,11 +39,16 @@ pub(super) fn run(options: &Detect, terminal: &Terminal) -> anyhow::Result<Outco
     if let Some(file) = &options.output {
         check_target(file, options)?;
     }
-    let device = DeviceChoice::parse(&options.device)?;
+    let device = DeviceChoice::parse(&options.network.device)?;
     let picture = open_color_on_white(&options.image)?;
     let example = options.example.as_deref().map(open_color_on_white);
     let example = example.transpose()?;
-    let detector = Detector::open(&options.model, device, options.dtype, terminal)?;
+    let detector = Detector::open(
+        &options.network.model,
+        device,
+        options.network.dtype,
+        terminal,
+    )?;
     let queries = match &example {
         Some(example) => {
             let bbox = options.example_box.map(|PixelBox(bbox)| bbox);
@@ -60,7 +64,7 @@ pub(super) fn run(options: &Detect, terminal: &Terminal) -> anyhow::Result<Outco
     let found = detector.detect(&picture, &queries, &wanted)?;
     if let Some(file) = &options.output {
         let png = detections::png(&picture, &found, &options.words)?;
-        match write_whole(file, &png, options.overwrite) {
+        match write_whole(file, &png, options.network.overwrite) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => check_target(file, options)?,
             written => written.with_context(|| format!("cannot write {}", file.display()))?,
         }
@@ -68,7 +72,7 @@ pub(super) fn run(options: &Detect, terminal: &Terminal) -> anyhow::Result<Outco
     let report = Report {
         detections: found.iter().map(|one| told(one, options)).collect(),
     };
-    match options.json {
+    match options.network.json {
         true => print_json(&report)?,
         false => print(&in_words(&report, wanted.threshold))?,
     }
@@ -97,29 +101,13 @@ fn in_words(report: &Report, threshold: f64) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A file that is there is replaced where that is asked for, and the pictures that were given never.
+/// As [`output::check_target`](super::output::check_target).
 fn check_target(file: &Path, options: &Detect) -> anyhow::Result<()> {
-    let Ok(found) = fs::symlink_metadata(file) else {
-        return Ok(());
-    };
-    let is = |other: &Path| {
-        let same = file.canonicalize().ok().zip(other.canonicalize().ok());
-        same.is_some_and(|(file, other)| file == other)
-    };
-    if is(&options.image) || options.example.as_deref().is_some_and(is) {
-        bail!(
-            "{} is a picture that was given, which is never replaced: give another -o",
-            file.display()
-        );
-    }
-    if found.is_dir() {
-        bail!("{} is a folder: give another -o", file.display());
-    }
-    if !options.overwrite {
-        bail!(
-            "{} exists already: give --overwrite to replace it, or another -o",
-            file.display()
-        );
-    }
-    Ok(())
+    let given = [Some(&options.image), options.example.as_ref()];
+    output::check_target(
+        file,
+        options.network.overwrite,
+        given.into_iter().flatten(),
+        "a picture that was given, which is",
+    )
 }

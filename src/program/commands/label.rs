@@ -24,7 +24,7 @@ use spatial_reward_offline::regions_file::{BagRegions, RegionsFile};
 
 use super::discover::{self, Job};
 use super::output::{check_free, command_line, print, print_json, write_whole};
-use super::settings::{estimators, processors, ready, set};
+use super::settings::{estimators, processors, ready, set, tell_of_idle_segmenter};
 use super::signals::end_on_signal;
 use crate::program::advice;
 use crate::program::cli::Label;
@@ -60,6 +60,7 @@ pub(super) fn run(options: Label, terminal: &Terminal) -> anyhow::Result<Outcome
     let regions = options.settings.regions.regions.as_deref();
     let regions = regions.map(RegionsFile::read).transpose()?;
     let settings = settings_of(&options, None)?;
+    tell_of_idle_segmenter(options.settings.regions.segmenter.is_some(), &settings);
     let mut jobs = discover::jobs(&options.bags, options.output.as_deref())?;
     if let Some(shard) = options.shard {
         jobs = discover::part_of(jobs, shard);

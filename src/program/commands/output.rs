@@ -4,8 +4,9 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use spatial_reward_core::Error;
 use spatial_reward_core::whole_folder::held_by;
 
@@ -38,24 +39,99 @@ pub(crate) fn check_free(target: &Path) -> Result<(), Error> {
     }
 }
 
+/// A file that is there is replaced where that is asked for, and never what was `given`, of which `what` says what it is and
+/// begins to say that.
+pub(crate) fn check_target<'a>(
+    file: &Path,
+    overwrite: bool,
+    given: impl IntoIterator<Item = &'a PathBuf>,
+    what: &str,
+) -> anyhow::Result<()> {
+    let Ok(found) = fs::symlink_metadata(file) else {
+        return Ok(());
+    };
+    let canonical = file.canonicalize().ok();
+    let is_it = |given: &PathBuf| canonical.is_some() && given.canonicalize().ok() == canonical;
+    if given.into_iter().any(is_it) {
+        bail!(
+            "{} is {what} never replaced: give another -o",
+            file.display()
+        );
+    }
+    if found.is_dir() {
+        bail!("{} is a folder: give another -o", file.display());
+    }
+    if !overwrite {
+        bail!(
+            "{} exists already: give --overwrite to replace it, or another -o",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
 /// The whole file, or none: it is made under a hidden name beside its own.
 ///
 /// # Errors
 /// `ErrorKind::AlreadyExists` where it is there and is not to be replaced; what else the operating system refuses.
 pub(crate) fn write_whole(file: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = filled(&unfinished, bytes).and_then(|()| {
-        // Unlike a rename, it fails where somebody made the file meanwhile; but not every file system has it.
-        match fs::hard_link(&unfinished, file) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && !overwrite => Err(error),
-            Err(_) => fs::rename(&unfinished, file),
-            Ok(()) => Ok(()),
+    let mut alone = Together::default();
+    alone.add(file, bytes)?;
+    alone.put_in_place(overwrite).map_err(|(_, error)| error)
+}
+
+/// Files that appear once all of them are made, under hidden names until then. Dropped before, there is none.
+#[derive(Debug, Default)]
+pub(crate) struct Together {
+    /// What is made, and its name.
+    made: Vec<(PathBuf, PathBuf)>,
+    /// Folders that were not there, innermost first.
+    folders: Vec<PathBuf>,
+}
+
+impl Together {
+    /// # Errors
+    /// What the operating system refuses.
+    pub(crate) fn add(&mut self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let unfinished = file.with_file_name(format!(".{name}.{}", std::process::id()));
+        let missing = file.ancestors().skip(1);
+        let missing =
+            missing.take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        self.folders.extend(missing.map(Path::to_path_buf));
+        self.made.push((unfinished.clone(), file.to_path_buf()));
+        filled(&unfinished, bytes)
+    }
+
+    /// # Errors
+    /// The file, with `ErrorKind::AlreadyExists` where it is there and is not to be replaced, or with what else the operating
+    /// system refuses.
+    pub(crate) fn put_in_place(mut self, overwrite: bool) -> Result<(), (PathBuf, io::Error)> {
+        for (unfinished, file) in &self.made {
+            // Unlike a rename, it fails where somebody made the file meanwhile; but not every file system has it.
+            let placed = match fs::hard_link(unfinished, file) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && !overwrite => Err(error),
+                Err(_) => fs::rename(unfinished, file),
+                Ok(()) => Ok(()),
+            };
+            placed.map_err(|error| (file.clone(), error))?;
         }
-    });
-    // Renamed away, it is not there any more.
-    let _ = fs::remove_file(&unfinished);
-    written
+        self.folders.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        for (unfinished, _) in &self.made {
+            // Renamed away, it is not there any more.
+            let _ = fs::remove_file(unfinished);
+        }
+        for folder in &self.folders {
+            // Only one that is empty.
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 fn filled(unfinished: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -12,11 +12,12 @@ use crate::program::logging::Terminal;
 use crate::program::model::{Detector, MetricDepth, Queries, Segmenter};
 use crate::program::remedies::in_words;
 
-/// Those that are named. One photo at a time: a network has the processor, or the GPU, for itself.
+/// Those that are named. One photo at a time: a network has the processor, or the GPU, for itself. The segmenter sees to that
+/// itself.
 #[derive(Default)]
 pub(super) struct PhotoNetworks {
     detector: Option<Held<Words>>,
-    segmenter: Option<Held<Segmenter>>,
+    segmenter: Option<Segmenter>,
     depth: Option<Held<MetricDepth>>,
 }
 
@@ -49,7 +50,7 @@ impl PhotoNetworks {
         }
         if let Some(model) = &settings.segmenter.path {
             let segmenter = Segmenter::open(model, device, Dtype::Auto, terminal)?;
-            networks.segmenter = Some(Held::new(segmenter));
+            networks.segmenter = Some(segmenter);
         }
         if let Some(model) = &options.depth_model {
             let depth = MetricDepth::open(model, device, Dtype::Auto, terminal)?;
@@ -112,21 +113,20 @@ impl photos::Detector for Held<Words> {
         options.threshold = *threshold;
         let found = detector.detect(photo, queries, &options);
         let found = found.map_err(|error| told(&error))?.into_iter();
-        // What reaches beyond the photo is taken by what is in it.
-        let within = found.filter_map(|found| {
+        let named = found.filter_map(|found| {
             Some(FoundRegion {
                 name: words.get(found.query)?.clone(),
                 score: found.score,
-                bbox: found.bbox.clipped(photo.width, photo.height)?,
+                bbox: found.bbox,
             })
         });
-        Ok(within.collect())
+        Ok(named.collect())
     }
 }
 
-impl photos::Segmenter for Held<Segmenter> {
+impl photos::Segmenter for Segmenter {
     fn segment(&self, photo: &ColorImage, boxes: &[BoundingBox]) -> Result<Vec<Mask>, String> {
-        let found = self.own().segment(photo, boxes);
+        let found = Segmenter::segment(self, photo, boxes);
         let found = found.map_err(|error| told(&error))?.into_iter();
         Ok(found.map(|found| found.mask).collect())
     }

@@ -9,7 +9,7 @@ use spatial_reward_pick::{End, Error, Outcome as Picked, Request};
 
 use super::discover;
 use super::output::{print, quoted};
-use super::settings::{estimators, processors, ready};
+use super::settings::{estimators, processors, ready, tell_of_idle_segmenter};
 use super::signals::end_on_signal;
 use crate::program::cli::Pick;
 use crate::program::logging::Terminal;
@@ -25,7 +25,9 @@ pub(super) fn run(options: Pick, terminal: &Terminal) -> anyhow::Result<Outcome>
         Some(file) => file.clone(),
         None => beside(&bags).join(REGIONS_FILE),
     };
+    let has_segmenter = options.settings.regions.segmenter.is_some();
     let settings = ready(options.settings.into_config()?)?;
+    tell_of_idle_segmenter(has_segmenter, &settings);
     let bar = terminal.download_bar();
     let progress = &mut |progress: Progress<'_>| Terminal::show(&bar, progress);
     let estimator = estimators().open(&settings, progress);

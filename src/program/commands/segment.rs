@@ -1,6 +1,5 @@
 //! `segment`: which pixels are an object's, in a picture or through a video.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +11,8 @@ use spatial_reward_core::imaging::rle::Rle;
 use spatial_reward_core::settings::{DeviceChoice, PixelBox};
 use spatial_reward_figures::masks::{self, Marked};
 
-use super::output::{print, write_whole};
-use crate::program::cli::Segment;
+use super::output::{self, Together, print};
+use crate::program::cli::{Segment, is_png};
 use crate::program::found_mask::FoundMask;
 use crate::program::logging::Terminal;
 use crate::program::model::Segmenter;
@@ -44,22 +43,27 @@ struct ReportedMask {
 
 pub(super) fn run(options: &Segment, terminal: &Terminal) -> anyhow::Result<Outcome> {
     // Nothing is begun that could not be finished, and the model is what takes long.
-    check_target(options)?;
-    let device = DeviceChoice::parse(&options.device)?;
+    check_targets(options)?;
+    let network = &options.network;
+    let device = DeviceChoice::parse(&network.device)?;
     let boxes: Vec<BoundingBox> = options.boxes.iter().map(|PixelBox(bbox)| *bbox).collect();
     let [first, later @ ..] = options.images.as_slice() else {
         bail!("there is no picture");
     };
     let picture = imaging::open_color_on_white(first)?;
-    let segmenter = Segmenter::open(&options.model, device, options.dtype, terminal)?;
+    let segmenter = Segmenter::open(&network.model, device, network.dtype, terminal)?;
+    let mut drawn = Together::default();
     let mut frames = Vec::with_capacity(options.images.len());
     let mut told = |index: usize, picture: &ColorImage, found: &[FoundMask]| {
-        let drawn = if index == 0 { boxes.as_slice() } else { &[] };
-        draw(options, index, picture, found, drawn)?;
+        let boxes = if index == 0 { boxes.as_slice() } else { &[] };
+        if let Some(file) = target(options, index) {
+            let added = drawn.add(&file, &png(picture, found, boxes)?);
+            added.with_context(|| format!("cannot write {}", file.display()))?;
+        }
         frames.push(ReportedFrame {
             masks: found.iter().map(reported).collect(),
         });
-        match options.json {
+        match network.json {
             true => Ok(()),
             false => print(&in_words(options.images.get(index), found)),
         }
@@ -76,7 +80,16 @@ pub(super) fn run(options: &Segment, terminal: &Terminal) -> anyhow::Result<Outc
             told(index, &picture, &found)?;
         }
     }
-    if options.json {
+    match drawn.put_in_place(network.overwrite) {
+        Err((file, error)) if error.kind() == ErrorKind::AlreadyExists => {
+            check_target(&file, options)?;
+        }
+        Err((file, error)) => {
+            return Err(error).with_context(|| format!("cannot write {}", file.display()));
+        }
+        Ok(()) => {}
+    }
+    if network.json {
         print(&serde_json::to_string(&Report { frames })?)?;
     }
     Ok(Outcome::Fine)
@@ -126,65 +139,48 @@ fn target(options: &Segment, index: usize) -> Option<PathBuf> {
     Some(output.join(format!("{index:05}_{stem}.png")))
 }
 
-fn draw(
-    options: &Segment,
-    index: usize,
+fn png(
     picture: &ColorImage,
     found: &[FoundMask],
     boxes: &[BoundingBox],
-) -> anyhow::Result<()> {
-    let Some(file) = target(options, index) else {
-        return Ok(());
-    };
+) -> anyhow::Result<Vec<u8>> {
     let marked = found.iter().enumerate().map(|(index, found)| Marked {
         mask: &found.mask,
         bbox: boxes.get(index).copied(),
         name: format!("{index}: {:.2}", found.score),
     });
-    let png = masks::png(picture, &marked.collect::<Vec<_>>())?;
-    match write_whole(&file, &png, options.overwrite) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_file(&file, options),
-        written => written.with_context(|| format!("cannot write {}", file.display())),
-    }
+    Ok(masks::png(picture, &marked.collect::<Vec<_>>())?)
 }
 
 /// Files that are there are replaced where that is asked for, and the pictures never.
-fn check_target(options: &Segment) -> anyhow::Result<()> {
+fn check_targets(options: &Segment) -> anyhow::Result<()> {
     let Some(output) = &options.output else {
         return Ok(());
     };
-    if options.images.len() > 1 && output.exists() && !output.is_dir() {
+    let is_video = options.images.len() > 1;
+    if is_video && output.exists() && !output.is_dir() {
         bail!(
             "{} is a file, but the pictures of a video go into a folder: give another -o",
+            output.display()
+        );
+    }
+    if !is_video && !output.is_dir() && !is_png(output) {
+        bail!(
+            "{} must end in .png, which is what is written: give another -o",
             output.display()
         );
     }
     let targets = (0..options.images.len()).filter_map(|index| target(options, index));
     targets
         .into_iter()
-        .try_for_each(|file| check_file(&file, options))
+        .try_for_each(|file| check_target(&file, options))
 }
 
-fn check_file(file: &Path, options: &Segment) -> anyhow::Result<()> {
-    let Ok(found) = fs::symlink_metadata(file) else {
-        return Ok(());
-    };
-    let canonical = file.canonicalize().ok();
-    let is_image = |image: &PathBuf| canonical.is_some() && image.canonicalize().ok() == canonical;
-    if options.images.iter().any(is_image) {
-        bail!(
-            "{} is one of the pictures, which are never replaced: give another -o",
-            file.display()
-        );
-    }
-    if found.is_dir() {
-        bail!("{} is a folder: give another -o", file.display());
-    }
-    if !options.overwrite {
-        bail!(
-            "{} exists already: give --overwrite to replace it, or another -o",
-            file.display()
-        );
-    }
-    Ok(())
+fn check_target(file: &Path, options: &Segment) -> anyhow::Result<()> {
+    output::check_target(
+        file,
+        options.network.overwrite,
+        &options.images,
+        "one of the pictures, which are",
+    )
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::available_parallelism;
 
 use spatial_reward_core::estimator::Estimators;
-use spatial_reward_core::settings::{Config, Model, Settings};
+use spatial_reward_core::settings::{Config, Follow, Model, Settings};
 use spatial_reward_offline::label::roles::TruthTopics;
 use spatial_reward_offline::regions_file::BagRegions;
 
@@ -28,6 +28,17 @@ pub(crate) fn config_file(path: Option<&Path>) -> spatial_reward_core::Result<Co
 /// Settings in force, of what was typed.
 pub(crate) fn ready(config: Config) -> spatial_reward_core::Result<Settings> {
     estimators().settings(config)
+}
+
+/// A segmenter that was typed is asked nothing where nobody says what it should follow.
+pub(crate) fn tell_of_idle_segmenter(is_typed: bool, settings: &Settings) {
+    let regions = &settings.regions;
+    let follow = [regions.fingertip.follow, regions.target.follow];
+    if is_typed && !follow.contains(&Follow::Sam2) {
+        tracing::warn!(
+            "--segmenter is not asked: give --follow sam2 too, and it follows the regions that are drawn or found"
+        );
+    }
 }
 
 pub(crate) fn set<T>(setting: &mut T, typed: Option<T>) {

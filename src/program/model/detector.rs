@@ -3,7 +3,6 @@
 use spatial_reward_core::detection::{DetectOptions, Detection};
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::settings::{DeviceChoice, Dtype};
-use spatial_reward_models::nn::hub::{self, HubOptions};
 use spatial_reward_models::owlv2;
 pub(crate) use spatial_reward_models::owlv2::Queries;
 
@@ -23,11 +22,8 @@ impl Detector {
         dtype: Dtype,
         terminal: &Terminal,
     ) -> anyhow::Result<Self> {
-        let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
-        let bar = terminal.download_bar();
-        let folder = hub::resolve(model, &hub, &mut |progress| Terminal::show(&bar, progress));
-        bar.finish_and_clear();
-        Ok(Self(owlv2::Detector::open(&folder?, device, dtype)?))
+        let folder = super::resolve_shown(model, terminal)?;
+        Ok(Self(owlv2::Detector::open(&folder, device, dtype)?))
     }
 
     /// # Errors

@@ -4,7 +4,6 @@ use spatial_reward_core::frame::ColorImage;
 use spatial_reward_core::settings::{DeviceChoice, Dtype};
 pub(crate) use spatial_reward_models::metric_depth::EstimatedDepth as DepthEstimate;
 use spatial_reward_models::metric_depth::MetricDepthNetwork;
-use spatial_reward_models::nn::hub::{self, HubOptions};
 use spatial_reward_models::nn::weights::Placement;
 
 use crate::program::logging::Terminal;
@@ -24,11 +23,8 @@ impl MetricDepth {
         terminal: &Terminal,
     ) -> anyhow::Result<Self> {
         let placement = Placement::chosen(device, dtype)?;
-        let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
-        let bar = terminal.download_bar();
-        let folder = hub::resolve(model, &hub, &mut |progress| Terminal::show(&bar, progress));
-        bar.finish_and_clear();
-        Ok(Self(MetricDepthNetwork::load(&folder?, placement)?))
+        let folder = super::resolve_shown(model, terminal)?;
+        Ok(Self(MetricDepthNetwork::load(&folder, placement)?))
     }
 
     /// # Errors

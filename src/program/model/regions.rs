@@ -1,14 +1,7 @@
 //! The door to the networks that find regions by words or by an example, and that follow them by masks.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
-use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::detection::{DetectOptions, Detection};
 use spatial_reward_core::estimator::{OpenDetector, OpenSegmenter};
 use spatial_reward_core::finding::{Candidate, Detector};
@@ -18,13 +11,12 @@ use spatial_reward_core::imaging::open_color_on_white;
 use spatial_reward_core::mask_following::{MaskVideo, Runs, Seen, Segmenter};
 use spatial_reward_core::progress::OnProgress;
 use spatial_reward_core::settings::{Dtype, ExampleBox, Region, Settings};
-use spatial_reward_models::nn::hub::{self, HubOptions};
 use spatial_reward_models::nn::weights::Placement;
 use spatial_reward_models::owlv2::{self, Queries};
 use spatial_reward_models::sam2::{self, ObjectId};
 
-use super::process;
 use super::regions_elsewhere::RegionsElsewhere;
+use super::{process, resolve};
 
 /// Candidates below are told to nobody: they only say how far the best one is from enough.
 const LEAST_TOLD: f64 = 0.01;
@@ -45,18 +37,13 @@ pub(crate) fn segmenter() -> OpenSegmenter {
         if let Some(program) = process::named() {
             return RegionsElsewhere::segmenter(&program, settings);
         }
-        let folder = located(settings.segmenter.path.as_ref(), progress)?;
+        let folder = resolve(settings.segmenter.path.as_deref(), progress)?;
         let placement = Placement::chosen(settings.model().device, Dtype::Float32)?;
-        Ok(Arc::new(Sam2::open(folder, placement)?))
+        let segmenter = sam2::Segmenter::load(&folder, placement)?;
+        // One that has no memory says so before a recording is read.
+        segmenter.video()?;
+        Ok(Arc::new(Sam2(segmenter)))
     })
-}
-
-fn located(
-    path: Option<&String>,
-    progress: OnProgress<'_>,
-) -> spatial_reward_models::Result<PathBuf> {
-    let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
-    hub::resolve(path.map_or("", String::as_str), &hub, progress)
 }
 
 /// A detector that was told what to look for.
@@ -70,7 +57,7 @@ struct Owlv2 {
 
 impl Owlv2 {
     fn open(settings: &Settings, progress: OnProgress<'_>) -> spatial_reward_core::Result<Self> {
-        let folder = located(settings.detector.path.as_ref(), progress)?;
+        let folder = resolve(settings.detector.path.as_deref(), progress)?;
         let device = settings.model().device;
         let detector = owlv2::Detector::open(&folder, device, Dtype::Auto)?;
         let queries = |region: &Region| -> spatial_reward_core::Result<Option<Queries>> {
@@ -124,116 +111,25 @@ impl Detector for Owlv2 {
     }
 }
 
-/// A network on a thread of its own: it is not to be handed to another, and its videos are.
-struct Sam2 {
-    asked: Sender<Asked>,
-    videos: AtomicU64,
-}
-
-/// What the thread is asked.
-enum Asked {
-    See {
-        video: u64,
-        picture: ColorImage,
-        drawn: Both<BoundingBox>,
-        answer: Sender<spatial_reward_models::Result<Both<Seen>>>,
-    },
-    End {
-        video: u64,
-    },
-}
-
-impl Sam2 {
-    /// Load the network of a folder on its thread.
-    fn open(folder: PathBuf, placement: Placement) -> spatial_reward_core::Result<Self> {
-        let (asked, to_do) = mpsc::channel();
-        let (loaded, is_loaded) = mpsc::channel();
-        let work = move || {
-            let opened = sam2::Segmenter::load(&folder, placement).and_then(|segmenter| {
-                // One that has no memory says so before a recording is read.
-                segmenter.video()?;
-                Ok(segmenter)
-            });
-            match opened {
-                Err(error) => drop(loaded.send(Err(error))),
-                Ok(segmenter) => {
-                    drop(loaded.send(Ok(())));
-                    follow(&segmenter, &to_do);
-                }
-            }
-        };
-        thread::Builder::new()
-            .name("segmenter".to_owned())
-            .spawn(work)
-            .map_err(|error| gone(&error))?;
-        is_loaded.recv().map_err(|error| gone(&error))??;
-        Ok(Self {
-            asked,
-            videos: AtomicU64::new(0),
-        })
-    }
-}
-
-/// Follow regions through any number of videos, until nobody asks any more.
-fn follow(segmenter: &sam2::Segmenter, to_do: &Receiver<Asked>) {
-    let mut videos = BTreeMap::new();
-    while let Ok(asked) = to_do.recv() {
-        match asked {
-            Asked::End { video } => drop(videos.remove(&video)),
-            Asked::See {
-                video,
-                picture,
-                drawn,
-                answer,
-            } => {
-                let seen = match videos.entry(video) {
-                    Entry::Occupied(known) => see(known.into_mut(), &picture, drawn),
-                    Entry::Vacant(new) => segmenter
-                        .video()
-                        .and_then(|video| see(new.insert(video), &picture, drawn)),
-                };
-                // Whoever asked may have gone.
-                drop(answer.send(seen));
-            }
-        }
-    }
-}
-
-const OBJECTS: [ObjectId; 2] = [ObjectId(0), ObjectId(1)];
-
-fn see(
-    video: &mut sam2::Video,
-    picture: &ColorImage,
-    drawn: Both<BoundingBox>,
-) -> spatial_reward_models::Result<Both<Seen>> {
-    let prompts = OBJECTS.into_iter().zip(drawn);
-    let prompts: Vec<(ObjectId, BoundingBox)> = prompts
-        .filter_map(|(object, bbox)| Some((object, bbox?)))
-        .collect();
-    let followed = video.frame(picture, &prompts)?;
-    Ok(OBJECTS.map(|object| {
-        let own = followed.iter().find(|followed| followed.object == object)?;
-        let mask = Runs::of(own.mask.width, own.mask.height, &own.mask.data);
-        Some(Seen {
-            mask: mask.filter(|_| own.occlusion > 0.0),
-            score: own.score,
-        })
-    }))
-}
+/// A network that follows both regions through videos.
+struct Sam2(sam2::Segmenter);
 
 impl Segmenter for Sam2 {
     fn video(&self) -> Box<dyn MaskVideo> {
         Box::new(Sam2Video {
-            asked: self.asked.clone(),
-            video: self.videos.fetch_add(1, Ordering::Relaxed),
+            segmenter: self.0.clone(),
+            begun: None,
         })
     }
 }
 
+/// A video that begins with its first picture.
 struct Sam2Video {
-    asked: Sender<Asked>,
-    video: u64,
+    segmenter: sam2::Segmenter,
+    begun: Option<sam2::Video>,
 }
+
+const OBJECTS: [ObjectId; 2] = [ObjectId(0), ObjectId(1)];
 
 impl MaskVideo for Sam2Video {
     fn see(
@@ -241,25 +137,22 @@ impl MaskVideo for Sam2Video {
         picture: &ColorImage,
         drawn: Both<BoundingBox>,
     ) -> spatial_reward_core::Result<Both<Seen>> {
-        let (answer, seen) = mpsc::channel();
-        let asked = Asked::See {
-            video: self.video,
-            picture: picture.clone(),
-            drawn,
-            answer,
+        let video = match &mut self.begun {
+            Some(video) => video,
+            begun => begun.insert(self.segmenter.video()?),
         };
-        self.asked.send(asked).map_err(|error| gone(&error))?;
-        Ok(seen.recv().map_err(|error| gone(&error))??)
+        let prompts = OBJECTS.into_iter().zip(drawn);
+        let prompts: Vec<(ObjectId, BoundingBox)> = prompts
+            .filter_map(|(object, bbox)| Some((object, bbox?)))
+            .collect();
+        let followed = video.frame(picture, &prompts)?;
+        Ok(OBJECTS.map(|object| {
+            let own = followed.iter().find(|followed| followed.object == object)?;
+            let mask = Runs::of(own.mask.width, own.mask.height, &own.mask.data);
+            Some(Seen {
+                mask: mask.filter(|_| own.occlusion > 0.0),
+                score: own.score,
+            })
+        }))
     }
-}
-
-impl Drop for Sam2Video {
-    fn drop(&mut self) {
-        // A thread that is gone has no videos any more.
-        drop(self.asked.send(Asked::End { video: self.video }));
-    }
-}
-
-fn gone(error: &dyn std::fmt::Display) -> CoreError {
-    CoreError::Estimator(format!("the thread of the segmenter is gone: {error}").into())
 }

@@ -2,7 +2,6 @@
 
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::settings::{DeviceChoice, Dtype};
-use spatial_reward_models::nn::hub::{self, HubOptions};
 use spatial_reward_models::nn::weights::Placement;
 use spatial_reward_models::sam2::{self, ObjectId};
 
@@ -32,11 +31,8 @@ impl Segmenter {
             chosen => chosen,
         };
         let placement = Placement::chosen(device, dtype)?;
-        let hub = HubOptions::from_variables(|name| std::env::var(name).ok());
-        let bar = terminal.download_bar();
-        let folder = hub::resolve(model, &hub, &mut |progress| Terminal::show(&bar, progress));
-        bar.finish_and_clear();
-        Ok(Self(sam2::Segmenter::load(&folder?, placement)?))
+        let folder = super::resolve_shown(model, terminal)?;
+        Ok(Self(sam2::Segmenter::load(&folder, placement)?))
     }
 
     /// # Errors

@@ -3,10 +3,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageFormat, ImageReader};
 
-use super::GrayImage;
 use super::fence::fenced;
+use super::{GrayImage, jpeg};
 use crate::frame::ColorImage;
 use crate::{Error, Result};
 
@@ -105,8 +105,16 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(Error::io("read", path))
 }
 
-fn decode(bytes: &[u8], file: &Path) -> Result<DynamicImage> {
-    fenced(|| image::load_from_memory(bytes)).map_err(refused(file))
+/// The picture that a file's bytes are, in the colours it has; `file` is only named in errors.
+///
+/// # Errors
+/// [`Error::Picture`] if they are no picture, or one whose end is missing.
+pub(super) fn decode(bytes: &[u8], file: &Path) -> Result<DynamicImage> {
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes),
+        _ => fenced(|| image::load_from_memory(bytes)),
+    }
+    .map_err(refused(file))
 }
 
 fn refused(file: &Path) -> impl FnOnce(String) -> Error {

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use super::fence::fenced;
 use super::resize::{Kernel, Resizer};
 use crate::frame::BoundingBox;
 use crate::{Error, Result};
@@ -53,11 +52,7 @@ impl Mask {
     /// [`Error::Picture`] if the bytes are no such picture, [`Error::MaskSize`] if it is not of the
     /// size (width, height) of the image it belongs to.
     pub fn from_encoded(bytes: &[u8], image: (u32, u32), file: &Path) -> Result<Self> {
-        let decoded = fenced(|| image::load_from_memory(bytes));
-        let picture = decoded.map_err(|message| Error::Picture {
-            path: file.to_path_buf(),
-            message,
-        })?;
+        let picture = super::file::decode(bytes, file)?;
         let (width, height) = (picture.width(), picture.height());
         if (width, height) != image {
             return Err(Error::MaskSize {

@@ -30,15 +30,6 @@ impl Rle {
             counts,
         }
     }
-
-    /// The pixels inside, as [`decode`] gives them.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
-    pub fn decode(&self) -> Result<Vec<u8>, String> {
-        let [height, width] = self.size;
-        decode(&self.counts, width, height)
-    }
 }
 
 /// The pixels inside, row by row, 1 where the mask is and 0 elsewhere, of `counts` in the coded form for a picture of that

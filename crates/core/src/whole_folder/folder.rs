@@ -63,40 +63,49 @@ impl WholeFolder {
     /// # Errors
     /// `Error::Output`; an older folder is then still there.
     pub fn finish(mut self) -> Result<()> {
-        sync(&self.path)?;
-        let replaced = hidden_sibling(&self.target, "replaced");
-        let is_there = self.put_in_place(&replaced)?;
-        if is_there {
-            fs::remove_dir_all(&replaced).map_err(|error| Error::output(&replaced, error))?;
-            unfinished::strike(&replaced);
-        }
-        let parent = parent_of(&self.target);
-        let synced = File::open(parent).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| Error::output(parent, error))
-    }
-
-    /// Renames it, and an older one out of its way; whether there was one. The process is not ended in between.
-    fn put_in_place(&mut self, replaced: &Path) -> Result<bool> {
-        let mut unfinished = unfinished::list();
-        let rename =
-            |from: &Path, to: &Path| fs::rename(from, to).map_err(|error| Error::output(to, error));
-        let is_there = fs::symlink_metadata(&self.target).is_ok();
-        if is_there {
-            rename(&self.target, replaced)?;
-        }
-        if let Err(error) = rename(&self.path, &self.target) {
-            if is_there {
-                rename(replaced, &self.target)?;
-            }
-            return Err(error);
-        }
+        put_in_place(&self.path, &self.target)?;
         self.kept = true;
-        unfinished.retain(|path| *path != self.path);
-        if is_there {
-            unfinished.push(replaced.to_owned());
-        }
-        Ok(is_there)
+        Ok(())
     }
+}
+
+/// Waits until everything in a folder beside `target` is on the disk, then gives it that name. An older one is removed only
+/// once the new one is in its place. Whoever calls it has the claim on `target`.
+///
+/// # Errors
+/// `Error::Output`; an older folder is then still there.
+pub fn put_in_place(folder: &Path, target: &Path) -> Result<()> {
+    sync(folder)?;
+    let replaced = hidden_sibling(target, "replaced");
+    if renamed(folder, target, &replaced)? {
+        fs::remove_dir_all(&replaced).map_err(|error| Error::output(&replaced, error))?;
+        unfinished::strike(&replaced);
+    }
+    let parent = parent_of(target);
+    let synced = File::open(parent).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| Error::output(parent, error))
+}
+
+/// Renames a folder, and an older one out of its way; whether there was one. The process is not ended in between.
+fn renamed(folder: &Path, target: &Path, replaced: &Path) -> Result<bool> {
+    let mut unfinished = unfinished::list();
+    let rename =
+        |from: &Path, to: &Path| fs::rename(from, to).map_err(|error| Error::output(to, error));
+    let is_there = fs::symlink_metadata(target).is_ok();
+    if is_there {
+        rename(target, replaced)?;
+    }
+    if let Err(error) = rename(folder, target) {
+        if is_there {
+            rename(replaced, target)?;
+        }
+        return Err(error);
+    }
+    unfinished.retain(|path| path != folder);
+    if is_there {
+        unfinished.push(replaced.to_owned());
+    }
+    Ok(is_there)
 }
 
 impl Drop for WholeFolder {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::imaging::Mask;
+use tch::Tensor;
 
 use super::memory_bank::{MemoryBank, Reach, Remembered};
 use super::network::Sam2;
@@ -116,7 +117,6 @@ impl Video {
         let size = [picture.height, picture.width];
         let mut followed = Vec::with_capacity(found.len());
         for (object, found) in found {
-            check_number(found.score)?;
             let masks = Processor::masks(&found.logits, size)?;
             followed.extend(masks.into_iter().map(|mask| Followed {
                 object,
@@ -143,43 +143,70 @@ impl Video {
         let boxes: Vec<BoundingBox> = prompts.iter().map(|(_, bbox)| *bbox).collect();
         let processor = &loaded.processors.frame;
         let boxes = processor.boxes(&boxes, size)?;
+        let known = self.objects.iter().map(|object| object.id);
+        let mut ids: Vec<ObjectId> = known.collect();
         for (id, _) in prompts {
-            if self.objects.iter().all(|object| object.id != *id) {
-                self.objects.push(Object {
-                    id: *id,
-                    bank: MemoryBank::default(),
-                });
+            if !ids.contains(id) {
+                ids.push(*id);
             }
         }
+        let mut found = Vec::with_capacity(ids.len());
+        if !ids.is_empty() {
+            let network = loaded.network();
+            let frame = network.frame(&processor.pixels(picture)?)?;
+            for id in ids {
+                // The last of several boxes of one object counts.
+                let prompt = prompts.iter().rposition(|(prompted, _)| *prompted == id);
+                let known = self.objects.iter().find(|object| object.id == id);
+                let mut trace = match (prompt, known) {
+                    (Some(row), _) => frame.begin(&boxes.narrow(0, row as i64, 1))?,
+                    (None, Some(object)) => frame.track(&object.bank, self.next, self.reach)?,
+                    (None, None) => continue,
+                };
+                check_number(trace.score)?;
+                let memory = frame.remember(&trace, !prompts.is_empty())?;
+                trace.memory = Some(memory.shallow_clone());
+                found.push((id, trace, memory, prompt.is_some()));
+            }
+        }
+        // Of a frame that failed nothing is remembered, and no object begins in it.
+        self.size = Some(size);
         let number = self.next;
         self.next += 1;
-        self.size = Some(size);
-        if self.objects.is_empty() {
-            return Ok(Vec::new());
+        let remembered = found.into_iter().map(|(id, trace, memory, is_prompted)| {
+            self.remember(id, number, &trace, memory, is_prompted);
+            (id, trace)
+        });
+        Ok(remembered.collect())
+    }
+
+    fn remember(
+        &mut self,
+        id: ObjectId,
+        number: i64,
+        trace: &FrameTrace,
+        map: Tensor,
+        is_prompted: bool,
+    ) {
+        let at = self.objects.iter().position(|object| object.id == id);
+        let at = at.unwrap_or_else(|| {
+            self.objects.push(Object {
+                id,
+                bank: MemoryBank::default(),
+            });
+            self.objects.len() - 1
+        });
+        let remembered = Remembered {
+            map,
+            pointer: trace.pointer.shallow_clone(),
+        };
+        let Some(Object { bank, .. }) = self.objects.get_mut(at) else {
+            return;
+        };
+        match is_prompted {
+            true => bank.remember_prompted(number, remembered),
+            false => bank.remember_tracked(number, remembered, self.reach),
         }
-        let network = loaded.network();
-        let frame = network.frame(&processor.pixels(picture)?)?;
-        let mut found = Vec::with_capacity(self.objects.len());
-        for object in &mut self.objects {
-            // The last of several boxes of one object counts.
-            let prompt = prompts.iter().rposition(|(id, _)| *id == object.id);
-            let mut trace = match prompt {
-                Some(row) => frame.begin(&boxes.narrow(0, row as i64, 1))?,
-                None => frame.track(&object.bank, number, self.reach)?,
-            };
-            let memory = frame.remember(&trace, !prompts.is_empty())?;
-            let remembered = Remembered {
-                map: memory.shallow_clone(),
-                pointer: trace.pointer.shallow_clone(),
-            };
-            match prompt {
-                Some(_) => object.bank.remember_prompted(number, remembered),
-                None => object.bank.remember_tracked(number, remembered, self.reach),
-            }
-            trace.memory = Some(memory);
-            found.push((object.id, trace));
-        }
-        Ok(found)
     }
 
     fn check_size(&self, [height, width]: [u32; 2]) -> Result<()> {

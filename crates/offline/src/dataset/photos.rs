@@ -25,3 +25,4 @@ mod work;
 pub use self::build::{PhotosReport, PhotosRequest, build};
 pub use self::list::has_photos;
 pub use self::networks::{DepthModel, Detector, FoundRegion, MetricDepth, Networks, Segmenter};
+pub use self::words::parse as words;

@@ -33,6 +33,14 @@ pub enum Cause {
         #[serde(serialize_with = "role::key")]
         role: Role,
     },
+    /// A region that is sought by words or by an example is not clear, as a live node sees it.
+    Unfound {
+        /// Which one.
+        #[serde(serialize_with = "role::key")]
+        role: Role,
+        /// What is sought.
+        sought: String,
+    },
     /// Messages of a topic do not decode.
     UnreadableMessages {
         /// What the topic is for.

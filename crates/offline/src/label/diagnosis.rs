@@ -155,8 +155,18 @@ impl Case<'_> {
     }
 
     fn missing_boxes(&self, role: Role) -> Vec<Cause> {
+        let regions = &self.settings.regions;
+        let region = match role {
+            Role::Target => &regions.target,
+            _ => &regions.fingertip,
+        };
+        if let Some(sought) = region.sought() {
+            return vec![Cause::Unfound { role, sought }];
+        }
         let Some(stream) = self.boxes(role) else {
-            return vec![self.silent(role)];
+            // One that was drawn may not have begun.
+            let silent = region.is_detected().then(|| self.silent(role));
+            return silent.into_iter().collect();
         };
         let causes = [
             self.unreadable(role, stream),

@@ -23,7 +23,7 @@ use crate::looks::half_of_free;
 use crate::regions_file::{BagRegions, Identity, draw};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::finding::{Finder, Finding, clearest};
+use spatial_reward_core::finding::Finder;
 use spatial_reward_core::following::{Elapsed, InTurn};
 use spatial_reward_core::frame::BoundingBox;
 use spatial_reward_core::messages::Decoder;
@@ -213,12 +213,11 @@ impl<'a> OpenBag<'a> {
             seen.push((index, finder.find(look.color())?));
         }
         let propose = |region: usize| {
-            let Some(sought) = finder.sought()[region] else {
+            let findings = seen.iter().map(|(_, findings)| *findings);
+            let Some((at, clear)) = finder.clearest(region, findings) else {
                 return Vec::new();
             };
-            let findings = seen.iter().filter_map(|(_, findings)| findings[region]);
-            let (at, finding) = clearest(findings).unwrap_or((0, Finding::Nothing(None)));
-            match (finder.clear(sought, finding), seen.get(at)) {
+            match (clear, seen.get(at)) {
                 (Ok(found), Some((index, _))) => vec![DrawnBox {
                     bbox: found.bbox,
                     at_s: times_s.get(*index).copied().unwrap_or_default(),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 use spatial_reward_core::settings::Settings;
-use spatial_reward_core::whole_folder::Claim;
+use spatial_reward_core::whole_folder::{Claim, put_in_place, recover};
 
 use super::list::{Listed, listed};
 use super::networks::Networks;
@@ -98,6 +98,7 @@ pub fn build(request: &PhotosRequest<'_>, progress: OnProgress<'_>) -> Result<Ph
         check_apart(request.target, source)?;
     }
     let _claim = Claim::take(request.target)?;
+    recover(request.target)?;
     if request.resume
         && let Some(report) = finished(request.target)
     {
@@ -356,19 +357,4 @@ impl Lines {
             .and(flushed)
             .map_err(|error| Error::output(&self.folder, error))
     }
-}
-
-/// The finished folder under its own name; one that was there is taken away last.
-fn put_in_place(folder: &Path, target: &Path) -> Result<()> {
-    let cannot = |error: std::io::Error| Error::output(target, error);
-    let replaced = unfinished(target).with_extension("replaced");
-    let has_old = fs::symlink_metadata(target).is_ok();
-    if has_old {
-        fs::rename(target, &replaced).map_err(cannot)?;
-    }
-    fs::rename(folder, target).map_err(cannot)?;
-    if has_old {
-        fs::remove_dir_all(&replaced).map_err(cannot)?;
-    }
-    Ok(())
 }

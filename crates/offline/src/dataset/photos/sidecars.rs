@@ -16,7 +16,7 @@ use super::npy::Floats;
 use super::objects::Candidate;
 use super::problem::Problem;
 use super::words;
-use spatial_reward_core::imaging::rle::{self, Rle};
+use spatial_reward_core::imaging::rle;
 
 /// Masks of one photo that a network works out together: they are of its size.
 const MASKS_AT_ONCE: usize = 16;
@@ -236,6 +236,7 @@ impl Reader<'_> {
         })?;
         let found = network.detect(color, &self.words(path)?);
         let found = found.map_err(|why| Problem::new("detector", path, why))?;
+        // What reaches beyond the photo is taken by what is in it.
         let within = |bbox: BoundingBox| bbox.clipped(color.width, color.height);
         let unmasked = found.into_iter().filter_map(|region| {
             Some(Unmasked {
@@ -411,12 +412,9 @@ fn regions_file(photo: &Path, size: (u32, u32)) -> Result<Option<Vec<Unmasked>>,
 }
 
 fn decoded(mask: &WrittenMask) -> Result<Vec<u8>, String> {
+    let [height, width] = mask.size;
     match &mask.counts {
-        Counts::Plain(runs) => rle::decode_runs(runs, mask.size[1], mask.size[0]),
-        Counts::Coded(counts) => Rle {
-            size: mask.size,
-            counts: counts.clone(),
-        }
-        .decode(),
+        Counts::Plain(runs) => rle::decode_runs(runs, width, height),
+        Counts::Coded(counts) => rle::decode(counts, width, height),
     }
 }

@@ -65,8 +65,8 @@ const COMMON: &str = "person,man,woman,child,dog,cat,bird,horse,cow,sheep,bicycl
     pot,pan,kettle,microwave,oven,toaster,refrigerator,sink,faucet,toilet,bathtub,apple,banana,orange,bread,cake,vase,toy,\
     ball,guitar,scissors,tool,hammer,screwdriver,robot,robot arm,gripper,cube,can";
 
-/// One word or phrase a line, or several with commas between; `#` begins a remark.
-pub(super) fn parse(text: &str) -> Vec<String> {
+/// What a list of words names: one word or phrase a line, or several with commas between; `#` begins a remark.
+pub fn parse(text: &str) -> Vec<String> {
     let lines = text
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default());

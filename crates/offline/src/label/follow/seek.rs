@@ -66,15 +66,14 @@ impl<'a> Seeker<'a> {
             .take(self.finder.first_pictures())
             .collect();
         let seen = self.look(&first)?;
-        for (region, sought) in self.finder.sought().into_iter().enumerate() {
-            let Some(sought) = sought else { continue };
-            let findings = seen.iter().filter_map(|seen| seen.findings[region]);
-            // Without a picture that decodes there is nothing to see.
-            let (at, finding) = clearest(findings).unwrap_or((0, Finding::Nothing(None)));
-            let clear = self.finder.clear(sought, finding);
+        for (region, role) in ROLES.into_iter().enumerate() {
+            let findings = seen.iter().map(|seen| seen.findings);
+            let Some((at, clear)) = self.finder.clearest(region, findings) else {
+                continue;
+            };
             let found = clear.map_err(|unfound| {
                 Error::Unfound(Box::new(UnfoundRegion {
-                    role: ROLES[region],
+                    role,
                     unfound,
                     pictures: seen.len(),
                     picture: seen.get(at).map(|seen| seen.picture.clone()),
