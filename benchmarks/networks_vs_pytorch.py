@@ -114,7 +114,6 @@ class Sam2:
 
     @staticmethod
     def load(folder, dtype):
-        import torch
         from transformers import Sam2ImageProcessor, Sam2VideoModel, Sam2VideoProcessor, Sam2VideoVideoProcessor
 
         model = Sam2VideoModel.from_pretrained(folder, dtype=dtype).eval()

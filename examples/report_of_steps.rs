@@ -110,6 +110,7 @@ fn step(index: u64, settings: &Settings) -> Step {
         terminated: false,
         answer: String::new(),
         latency: Latency::default(),
+        task: None,
     }
 }
 

@@ -1,5 +1,5 @@
-"""The type hashes compiled into the crate are those that the independent library rosbags computes from msg/, so that a live
-ROS 2 graph and the labelled bag agree on the types."""
+"""The type hashes compiled into the crate are those that the independent library rosbags computes from msg/, so that a
+live ROS 2 graph and the labelled bag agree on the types."""
 
 import re
 from pathlib import Path

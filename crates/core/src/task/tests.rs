@@ -368,8 +368,7 @@ fn a_task_that_speaks_of_what_there_is_not_is_refused_by_name() {
         &phase("next: [{to: success, when: [{contact: fingertip-target, on: fingertip-target}]}]"),
         "on",
     );
-    let machine = REACH.replace("phases", "phases");
-    refused(&format!("task: {machine}"), "unless reward.kind is task");
+    refused(&format!("task: {REACH}"), "unless reward.kind is task");
 }
 
 #[test]
