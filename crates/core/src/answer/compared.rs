@@ -87,7 +87,7 @@ impl Reader<'_> {
     }
 }
 
-/// Two measures in the order of the two regions: "2 m in width, compared to 1.5 m for Region [1]".
+/// Two measures in the order of the two regions: `2 m in width, compared to 1.5 m for Region [1]`.
 fn in_order(regions: &[(u32, usize)], measures: &[&Candidate], first: u32) -> Option<(f64, f64)> {
     let ([of_one, of_other], [(one, _), ..]) = (measures, regions) else {
         return None;
