@@ -44,7 +44,15 @@ impl Config {
             return refuse("task.phases", "given", expected);
         }
         self.check_measured()?;
-        self.check_phases()
+        self.check_phases()?;
+        match task.is_given() && task.all_pairs().is_empty() {
+            true => refuse(
+                "task.pairs",
+                "[]",
+                "at least one: the first is that of the step's own distance",
+            ),
+            false => Ok(()),
+        }
     }
 
     /// Names that columns and pairs are made of.
@@ -117,7 +125,7 @@ impl Config {
                 "a region of a pair in task.pairs or in a phase; fingertip and target need no pair";
             return refuse(format!("regions.{unused}"), "given", expected);
         }
-        if self.task.is_given() && self.planned().is_empty() {
+        if !pairs.is_empty() && self.planned().is_empty() {
             return refuse(
                 "cameras",
                 "given",

@@ -79,7 +79,8 @@ fn every_setting_is_declared_with_a_description_and_its_own_default() {
         tolerance.bounds.in_words(tolerance.unit.as_deref()),
         "in (0, 10] s"
     );
-    assert_eq!(find("reward.kind").choices.len(), 6);
+    assert_eq!(find("reward.kind").choices.len(), 7);
+    assert_eq!(find("task.phases").kind, Kind::Groups);
     assert!(find("reward.kind").live && !find("matching.wait_s").live);
     assert!(!find("output.storage").node);
     assert_eq!(find("success.votes.of").kind, Kind::OptionalInteger);

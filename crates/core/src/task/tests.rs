@@ -369,6 +369,10 @@ fn a_task_that_speaks_of_what_there_is_not_is_refused_by_name() {
         "on",
     );
     refused(&format!("task: {REACH}"), "unless reward.kind is task");
+    refused(
+        "reward: {kind: task}\ntask: {gripper_topic: /j, phases: [{name: a, next: [{to: success, when: [{opening: gripper, below: 1}]}]}]}",
+        "task.pairs",
+    );
 }
 
 #[test]
