@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
 SCHEMA = json.loads((CONFIG / "settings.schema.json").read_text())
-FILES = sorted(CONFIG.glob("*.yaml"))
+FILES = sorted([*CONFIG.glob("*.yaml"), *CONFIG.glob("tasks/*.yaml")])
 
 
 def settings() -> dict[str, dict]:
@@ -24,7 +24,7 @@ def settings() -> dict[str, dict]:
             name = f"{prefix}.{key}" if prefix else key
             if "properties" in one:
                 walk(name, one)
-            else:
+            elif one.get("type") != "object":  # names of the user's choice are no settings
                 found[name] = one
 
     walk("", SCHEMA)

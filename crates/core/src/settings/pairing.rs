@@ -73,8 +73,8 @@ impl Task {
                 Quantity::Height(_)
                     | Quantity::Moved(_)
                     | Quantity::Beside(_)
-                    | Quantity::On(_)
-                    | Quantity::In(_)
+                    | Quantity::RestsOn(_)
+                    | Quantity::Inside(_)
             )
         };
         self.quantities().iter().any(needs)
@@ -87,8 +87,8 @@ impl Quantity {
         match self {
             Self::Distance(pair)
             | Self::Beside(pair)
-            | Self::On(pair)
-            | Self::In(pair)
+            | Self::RestsOn(pair)
+            | Self::Inside(pair)
             | Self::Contact(pair) => Some(pair),
             Self::Height(_) | Self::Moved(_) | Self::Opening(_) => None,
         }

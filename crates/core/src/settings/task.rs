@@ -214,9 +214,9 @@ pub enum Quantity {
     /// How wide the gripper is open, in metres: the sum of its joints. The value is `gripper`.
     Opening(Gripper),
     /// 1 where the first region of a pair rests on the second, else 0: it touches it, and is above it.
-    On(Pair),
+    RestsOn(Pair),
     /// 1 where the first region of a pair is inside the second, else 0: between its sides, and lower than its top.
-    In(Pair),
+    Inside(Pair),
     /// 1 where the surfaces of a pair touch, as far as their distance's standard deviation can tell, else 0.
     Contact(Pair),
 }
@@ -239,15 +239,15 @@ impl fmt::Display for Quantity {
             Self::Moved(region) => write!(formatter, "moved {region}"),
             Self::Beside(pair) => write!(formatter, "beside {pair}"),
             Self::Opening(_) => formatter.write_str("opening gripper"),
-            Self::On(pair) => write!(formatter, "on {pair}"),
-            Self::In(pair) => write!(formatter, "in {pair}"),
+            Self::RestsOn(pair) => write!(formatter, "rests_on {pair}"),
+            Self::Inside(pair) => write!(formatter, "inside {pair}"),
             Self::Contact(pair) => write!(formatter, "contact {pair}"),
         }
     }
 }
 
 /// A quantity and when it is taken to hold: at once where it does by two standard deviations, else after it did for the hold
-/// time. Written as {distance: cube-goal, below: 0.03}, {in: cube-bowl}, {on: cube-plate, is: false}.
+/// time. Written as {distance: cube-goal, below: 0.03}, {inside: cube-bowl}, {rests_on: cube-plate, is: false}.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
@@ -260,7 +260,7 @@ pub struct Condition {
     /// It holds at this value or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<f64>,
-    /// Of what holds or not (on, in, contact): which of both is meant. None: that it holds.
+    /// Of what holds or not (rests_on, inside, contact): which of both is meant. None: that it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<bool>,
     /// How long it must hold where its standard deviation leaves a doubt, in seconds. None: 0.2.

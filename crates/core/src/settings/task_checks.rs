@@ -197,7 +197,7 @@ fn check_potential(phase: &str, potential: &Potential) -> Result<()> {
         );
     }
     match of {
-        Quantity::On(_) | Quantity::In(_) | Quantity::Contact(_) => refuse(
+        Quantity::RestsOn(_) | Quantity::Inside(_) | Quantity::Contact(_) => refuse(
             key,
             of.to_string(),
             "a quantity with a value: distance, height, moved or opening",
@@ -216,7 +216,10 @@ fn check_condition(condition: &Condition) -> Result<()> {
         hysteresis,
     } = condition;
     let key = "task.phases.next.when";
-    let is_either = matches!(of, Quantity::On(_) | Quantity::In(_) | Quantity::Contact(_));
+    let is_either = matches!(
+        of,
+        Quantity::RestsOn(_) | Quantity::Inside(_) | Quantity::Contact(_)
+    );
     match is_either {
         true if below.is_some() || above.is_some() || hysteresis.is_some() => {
             return refuse(

@@ -177,7 +177,7 @@ impl Observer {
                 value: beside_m(&places.fingertip, &places.target, plane).into(),
                 std: Some(PLACE_STD_M),
             }),
-            Quantity::On(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
+            Quantity::RestsOn(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
                 either(rests_on(
                     &places.fingertip,
                     &places.target,
@@ -185,7 +185,7 @@ impl Observer {
                     surface_m,
                 ))
             }),
-            Quantity::In(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
+            Quantity::Inside(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
                 either(is_inside(
                     &places.fingertip,
                     &places.target,

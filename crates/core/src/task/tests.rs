@@ -249,7 +249,7 @@ fn heights_and_what_lies_on_what_are_told_against_the_table_of_the_beginning() {
     // Given a task that speaks of them
     let settings = settings(
         "{phases: [{name: a, next: [{to: success, when: [{height: fingertip, above: 0.05}, {moved: fingertip, above: 0.1},
-          {on: fingertip-target}, {in: fingertip-target, is: false}, {beside: fingertip-target, below: 1}]}]}]}",
+          {rests_on: fingertip-target}, {inside: fingertip-target, is: false}, {beside: fingertip-target, below: 1}]}]}]}",
     );
     let mut observer = Observer::new(&settings);
     let mut of = |seen: Seen| {
@@ -261,7 +261,7 @@ fn heights_and_what_lies_on_what_are_told_against_the_table_of_the_beginning() {
                 .find(|(quantity, _)| quantity.to_string().starts_with(name));
             found.unwrap().1.unwrap().value
         };
-        ["height", "moved", "on", "in", "beside"].map(value)
+        ["height", "moved", "rests_on", "inside", "beside"].map(value)
     };
     let near = |own: [f64; 5], expected: [f64; 5]| {
         let apart = own
@@ -365,7 +365,9 @@ fn a_task_that_speaks_of_what_there_is_not_is_refused_by_name() {
         "potential",
     );
     refused(
-        &phase("next: [{to: success, when: [{contact: fingertip-target, on: fingertip-target}]}]"),
+        &phase(
+            "next: [{to: success, when: [{contact: fingertip-target, rests_on: fingertip-target}]}]",
+        ),
         "on",
     );
     refused(&format!("task: {REACH}"), "unless reward.kind is task");
