@@ -48,12 +48,6 @@ impl Holding {
         }
     }
 
-    /// As if nothing had been seen: a phase is entered.
-    pub(super) fn restart(&mut self) {
-        self.since_nanos = None;
-        self.holds = false;
-    }
-
     /// Whether it holds with this value.
     pub(super) fn push(&mut self, stamp_nanos: i64, value: &Result<Value, Reason>) -> bool {
         let Ok(value) = value else {

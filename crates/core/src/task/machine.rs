@@ -9,7 +9,7 @@ use super::condition::Holding;
 use super::observed::Observed;
 use crate::frame::Reason;
 use crate::reward::shaping::shaping_term;
-use crate::settings::{Phase, Potential, Settings, Task, Transition};
+use crate::settings::{Phase, Potential, Quantity, Settings, Task, Transition};
 
 /// Follows a task through one episode.
 #[derive(Debug, Clone)]
@@ -37,8 +37,7 @@ enum State {
 #[derive(Debug, Clone)]
 struct Leading {
     to: State,
-    conditions: Vec<Holding>,
-    transition: Transition,
+    conditions: Vec<(Quantity, Holding)>,
 }
 
 /// What one moment was worth.
@@ -83,7 +82,7 @@ impl Machine {
     /// Another episode begins.
     pub fn begin_episode(&mut self) {
         self.enter(State::Phase(0));
-        self.anywhere.iter_mut().for_each(Leading::restart);
+        self.anywhere = leading(&self.task, &self.task.anywhere);
         self.potential = None;
     }
 
@@ -208,24 +207,20 @@ fn leading(task: &Task, transitions: &[Transition]) -> Vec<Leading> {
         };
         Some(Leading {
             to,
-            conditions: transition.when.iter().map(Holding::new).collect(),
-            transition: transition.clone(),
+            conditions: (transition.when.iter())
+                .map(|condition| (condition.of.clone(), Holding::new(condition)))
+                .collect(),
         })
     };
     transitions.iter().filter_map(of).collect()
 }
 
 impl Leading {
-    fn restart(&mut self) {
-        self.conditions.iter_mut().for_each(Holding::restart);
-    }
-
     /// Whether all of its conditions hold; each of them sees the moment.
     fn push(&mut self, stamp_nanos: i64, observed: &Observed) -> bool {
         let unknown = Err(Reason::DepthInvalid);
-        let conditions = self.conditions.iter_mut().zip(&self.transition.when);
-        let held = conditions.map(|(holding, condition)| {
-            let value = observed.quantities.get(&condition.of).unwrap_or(&unknown);
+        let held = self.conditions.iter_mut().map(|(quantity, holding)| {
+            let value = observed.quantities.get(quantity).unwrap_or(&unknown);
             holding.push(stamp_nanos, value)
         });
         // No short cut: a condition that is not asked would not know since when it holds.

@@ -178,20 +178,10 @@ impl Observer {
                 std: Some(PLACE_STD_M),
             }),
             Quantity::RestsOn(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
-                either(rests_on(
-                    &places.fingertip,
-                    &places.target,
-                    plane,
-                    surface_m,
-                ))
+                either(rests_on(places, plane, surface_m))
             }),
             Quantity::Inside(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
-                either(is_inside(
-                    &places.fingertip,
-                    &places.target,
-                    plane,
-                    surface_m,
-                ))
+                either(is_inside(places, plane, surface_m))
             }),
         }
     }
@@ -294,34 +284,21 @@ fn points(place: &RegionInSpace) -> Vec<Vector3<f32>> {
 
 /// Whether one region touches the other and lies above it: over it, and with its centre above that one's top. Its lowest part
 /// would tell less: where two surfaces touch, some of the lower one's is taken for the upper one's.
-fn rests_on(
-    own: &RegionInSpace,
-    other: &RegionInSpace,
-    plane: &StandingPlane,
-    surface_m: f64,
-) -> bool {
-    let points = points(other);
-    surface_m <= RESTING_M
-        && above_top_m(own, &points, plane) >= -PLACE_STD_M as f32
-        && is_over(own, other, plane)
+fn rests_on(regions: &RegionsInSpace, plane: &StandingPlane, surface_m: f64) -> bool {
+    above_top_m(regions, plane, surface_m).is_some_and(|above_m| above_m >= -PLACE_STD_M as f32)
 }
 
 /// Whether one region is over the other or in it, with its centre lower than that one's top.
-fn is_inside(
-    own: &RegionInSpace,
-    other: &RegionInSpace,
-    plane: &StandingPlane,
-    surface_m: f64,
-) -> bool {
-    let points = points(other);
-    surface_m <= RESTING_M
-        && above_top_m(own, &points, plane) < -PLACE_STD_M as f32
-        && is_over(own, other, plane)
+fn is_inside(regions: &RegionsInSpace, plane: &StandingPlane, surface_m: f64) -> bool {
+    above_top_m(regions, plane, surface_m).is_some_and(|above_m| above_m < -PLACE_STD_M as f32)
 }
 
-/// How far a region's centre is above the top of some points.
-fn above_top_m(own: &RegionInSpace, other: &[Vector3<f32>], plane: &StandingPlane) -> f32 {
-    plane.height_m(&Vector3::from(own.center)) - plane.height_of_share_m(other, 0.95)
+/// How far the first region's centre is above the second one's top; `None` where it does not touch that one or is not over it.
+fn above_top_m(regions: &RegionsInSpace, plane: &StandingPlane, surface_m: f64) -> Option<f32> {
+    let (own, other) = (&regions.fingertip, &regions.target);
+    let above_m =
+        plane.height_m(&Vector3::from(own.center)) - plane.height_of_share_m(&points(other), 0.95);
+    (surface_m <= RESTING_M && is_over(own, other, plane)).then_some(above_m)
 }
 
 /// Whether a region's centre, seen from above, is no further from the other's than that one reaches. The other is taken to reach as

@@ -19,7 +19,7 @@ impl Openings {
     /// Of the task's gripper; none where phases speak of no gripper.
     ///
     /// # Errors
-    /// `Error::NoTopic` for a topic that is not there or of another type; a message that does not decode.
+    /// `Error::NoGripper` for a topic that is not there or of another type; a message that does not decode.
     pub(super) fn read(request: &LabelRequest<'_>) -> Result<Self> {
         let settings = request.settings;
         let Some(wanted) = &settings.task.gripper_topic else {

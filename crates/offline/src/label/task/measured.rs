@@ -10,7 +10,6 @@ use crate::label::intake::{Intake, matcher};
 use crate::label::measurer::measurer;
 use crate::label::request::LabelRequest;
 use crate::label::roles::{Roles, TruthTopics};
-
 use crate::label::workers::{Finished, Workers};
 use crate::label::{registration, transforms};
 use crate::report::film_strip::StripPlan;
