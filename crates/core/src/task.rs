@@ -3,7 +3,8 @@
 //!
 //! In four steps: each pair's measurements by several cameras become one (`fused`); quantities follow from them, some of them
 //! against how things stood when the episode began (`observed`); conditions hold or not, with uncertainty, hysteresis and hold
-//! times (`condition`); and the machine goes from phase to phase, with a potential for where it is (`machine`).
+//! times (`condition`); and the machine goes from phase to phase, with a potential for where it is (`machine`). `TaskRewarder`
+//! carries all of that through steps.
 
 mod condition;
 mod fused;
@@ -12,6 +13,7 @@ mod machine;
 mod mdp_tests;
 mod observed;
 mod reading;
+mod rewarder;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -20,4 +22,5 @@ pub use fused::fused;
 pub use machine::{Machine, Outcome};
 pub use observed::{Observed, Observer, Value};
 pub use reading::{PairReading, Seen};
+pub use rewarder::TaskRewarder;
 pub use step::{PairStep, QuantityStep, TaskStep};
