@@ -489,9 +489,10 @@ impl StandingPlane {
         Vector3::from(self.up).dot(point) + self.camera_m
     }
 
-    /// How high the lowest of some points is, in metres, but for one in twenty, which may be the sensor's; NaN of none.
+    /// How high the lowest of some points is, in metres; NaN of none. The very lowest may be the sensor's, so it follows from
+    /// those above: as far below one in twenty as one in ten is above it, for a side is seen evenly.
     pub fn lowest_m(&self, points: &[Vector3<f32>]) -> f32 {
-        self.height_of_share_m(points, 0.05)
+        2.0 * self.height_of_share_m(points, 0.05) - self.height_of_share_m(points, 0.1)
     }
 
     /// The height below which so much of some points lies, in metres; NaN of none.

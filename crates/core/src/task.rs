@@ -2,7 +2,7 @@
 //! follow from it, with a reward that keeps the best policy the best one.
 //!
 //! In four steps: each pair's measurements by several cameras become one (`fused`); quantities follow from them, some of them
-//! against how things stood when the episode began (`observed`); conditions hold or not, with uncertainty, hysteresis and hold
+//! against how things stood when the episode began (`observed`), and hidden things are taken to stay (`whereabouts`); conditions hold or not, with uncertainty, hysteresis and hold
 //! times (`condition`); and the machine goes from phase to phase, with a potential for where it is (`machine`). `TaskRewarder`
 //! carries all of that through steps.
 
@@ -17,6 +17,7 @@ mod rewarder;
 mod step;
 #[cfg(test)]
 mod tests;
+mod whereabouts;
 
 pub use fused::fused;
 pub use machine::{Machine, Outcome};

@@ -37,6 +37,13 @@ impl Task {
             .collect()
     }
 
+    /// Whether phases do without the gripper's opening: a condition asks for it only where it is known.
+    pub fn may_lack_gripper(&self) -> bool {
+        let mut conditions = self.transitions().flat_map(|transition| &transition.when);
+        conditions
+            .any(|condition| matches!(condition.of, Quantity::Opening(_)) && condition.if_known)
+    }
+
     /// Those of all phases, and those from anywhere.
     pub(super) fn transitions(&self) -> impl Iterator<Item = &super::task::Transition> {
         let of_phases = self.phases.iter().flat_map(|phase| &phase.next);

@@ -266,6 +266,12 @@ pub struct Condition {
     /// How long it must hold where its standard deviation leaves a doubt, in seconds. None: 0.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_s: Option<f64>,
+    /// How long it must hold in any case, in seconds. None: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_s: Option<f64>,
+    /// Whether it is asked only where its value is known, as that of a gripper that not every robot tells of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub if_known: bool,
     /// By how much the value must go back before it no longer holds. None: a fifth of the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hysteresis: Option<f64>,

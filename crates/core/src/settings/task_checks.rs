@@ -213,6 +213,8 @@ fn check_condition(condition: &Condition) -> Result<()> {
         above,
         is,
         hold_s,
+        for_s,
+        if_known: _,
         hysteresis,
     } = condition;
     let key = "task.phases.next.when";
@@ -233,7 +235,11 @@ fn check_condition(condition: &Condition) -> Result<()> {
         }
         _ => {}
     }
-    for (name, value) in [("hold_s", hold_s), ("hysteresis", hysteresis)] {
+    for (name, value) in [
+        ("hold_s", hold_s),
+        ("for_s", for_s),
+        ("hysteresis", hysteresis),
+    ] {
         if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
             return refuse(format!("{key}.{name}"), value.to_string(), "0 or more");
         }

@@ -1,5 +1,6 @@
 //! Whether a condition holds: at once where the value is beyond its limit by two standard deviations, else once it was beyond
-//! for the hold time. A value that is not known changes nothing.
+//! for the hold time. A value that is not known changes nothing, or does not
+//! matter where the condition is one `if_known`.
 
 use super::observed::Value;
 use crate::frame::Reason;
@@ -16,7 +17,11 @@ const HYSTERESIS_SHARE: f64 = 0.2;
 #[derive(Debug, Clone)]
 pub(super) struct Holding {
     test: Test,
+    /// What it is where the value is not known; `None`: what it was.
+    unknown: Option<bool>,
     hold_nanos: i64,
+    /// It holds no earlier than this, however sure it is.
+    for_nanos: i64,
     /// Since when the value is beyond the limit.
     since_nanos: Option<i64>,
     holds: bool,
@@ -42,7 +47,9 @@ impl Holding {
         };
         Self {
             test,
+            unknown: condition.if_known.then_some(true),
             hold_nanos: nanos_from_seconds(condition.hold_s.unwrap_or(HOLD_S)),
+            for_nanos: nanos_from_seconds(condition.for_s.unwrap_or(0.0)),
             since_nanos: None,
             holds: false,
         }
@@ -51,7 +58,7 @@ impl Holding {
     /// Whether it holds with this value.
     pub(super) fn push(&mut self, stamp_nanos: i64, value: &Result<Value, Reason>) -> bool {
         let Ok(value) = value else {
-            return self.holds;
+            return self.unknown.unwrap_or(self.holds);
         };
         // Once beyond, it takes more than the limit to be back.
         let was_beyond = self.since_nanos.is_some();
@@ -60,8 +67,9 @@ impl Holding {
             true => Some(self.since_nanos.unwrap_or(stamp_nanos)),
         };
         self.holds = self.since_nanos.is_some_and(|since_nanos| {
-            let held = stamp_nanos.saturating_sub(since_nanos) >= self.hold_nanos;
-            held || self.test.is_sure(value)
+            let held_nanos = stamp_nanos.saturating_sub(since_nanos);
+            held_nanos >= self.for_nanos
+                && (held_nanos >= self.hold_nanos || self.test.is_sure(value))
         });
         self.holds
     }

@@ -1,13 +1,15 @@
 //! From pairs to the quantities that phases speak of: some are seen as they are, some against how things stood when the
 //! episode began.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nalgebra::Vector3;
 
 use super::fused::fused;
 use super::reading::{PairReading, Seen};
-use crate::frame::{DistanceKind, Reason, RegionInSpace, RegionsInSpace, StandingPlane};
+use super::whereabouts::Whereabouts;
+use crate::frame::{DistanceKind, Reason, RegionInSpace, StandingPlane};
 use crate::settings::{Pair, Quantity, Settings};
 
 /// Surfaces this near to each other touch where nobody knows better: what a sensor at arm's length tells apart.
@@ -17,7 +19,7 @@ const MOST_TOUCH_M: f64 = 0.02;
 /// Standard deviations of a surface's distance that still are contact.
 const TOUCH_STDS: f64 = 1.645;
 /// What rests on another is no further from it than this: edges of boxes and the sensor's noise are of that size.
-const RESTING_M: f64 = 0.025;
+const RESTING_M: f32 = 0.025;
 /// The standard deviation of a height and of a place, which no estimator tells: that of a surface seen by a depth camera at
 /// arm's length.
 const PLACE_STD_M: f64 = 0.004;
@@ -48,14 +50,7 @@ pub struct Observer {
     kind: DistanceKind,
     most_m: f64,
     /// By region and camera.
-    begun: BTreeMap<(String, String), Begun>,
-}
-
-/// How a region stood when the episode began.
-#[derive(Debug, Clone, Copy)]
-struct Begun {
-    center: Vector3<f32>,
-    stood_on: Option<StandingPlane>,
+    followed: BTreeMap<(String, String), Whereabouts>,
 }
 
 impl Observer {
@@ -93,18 +88,18 @@ impl Observer {
             pairs,
             kind: own_kind,
             most_m: settings.estimator.max_distance_m,
-            begun: BTreeMap::new(),
+            followed: BTreeMap::new(),
         }
     }
 
     /// Forget how things stood: another episode begins.
     pub fn begin_episode(&mut self) {
-        self.begun.clear();
+        self.followed.clear();
     }
 
     /// What is seen now. `opening_m` is the gripper's, where it is known.
     pub fn observe(&mut self, seen: &[Seen], opening_m: Option<f64>) -> Observed {
-        self.remember(seen);
+        self.follow(seen);
         let quantities = self.quantities.iter();
         let quantities =
             quantities.map(|quantity| (quantity.clone(), self.value(quantity, seen, opening_m)));
@@ -118,8 +113,9 @@ impl Observer {
         }
     }
 
-    /// Regions that are seen for the first time.
-    fn remember(&mut self, seen: &[Seen]) {
+    /// Where each camera sees each region, by the first pair in which it does.
+    fn follow(&mut self, seen: &[Seen]) {
+        let mut done = BTreeSet::new();
         for one in seen {
             let Some(places) = one.in_space() else {
                 continue;
@@ -128,13 +124,17 @@ impl Observer {
                 (&one.pair.first, &places.fingertip),
                 (&one.pair.second, &places.target),
             ] {
-                let key = (name.clone(), one.camera.clone());
-                let begun = self.begun.entry(key).or_insert(Begun {
-                    center: place.center.into(),
-                    stood_on: None,
-                });
-                // What hides the table at first may show it a little later.
-                begun.stood_on = begun.stood_on.or(place.stands_on);
+                if !done.insert((name, &one.camera)) {
+                    continue;
+                }
+                match self.followed.entry((name.clone(), one.camera.clone())) {
+                    Entry::Occupied(mut known) => known.get_mut().follow(place),
+                    Entry::Vacant(new) => {
+                        if let Some(begun) = Whereabouts::begin(place) {
+                            new.insert(begun);
+                        }
+                    }
+                }
             }
         }
     }
@@ -165,24 +165,20 @@ impl Observer {
                     std: Some(0.0),
                 })
             }
-            Quantity::Height(region) => self.of_region(region, seen, |begun, place| {
-                let plane = begun.stood_on?;
+            Quantity::Height(region) => self.of_region(region, seen, |followed, place| {
+                let plane = followed.stood_on?;
                 let points: Vec<Vector3<f32>> = points(place);
                 Some(plane.lowest_m(&points))
             }),
-            Quantity::Moved(region) => self.of_region(region, seen, |begun, place| {
-                Some((Vector3::from(place.center) - begun.center).norm())
-            }),
-            Quantity::Beside(pair) => self.of_two(pair, seen, |places, plane, _| Value {
-                value: beside_m(&places.fingertip, &places.target, plane).into(),
+            Quantity::Moved(region) => {
+                self.of_region(region, seen, |followed, _| Some(followed.moved_m()))
+            }
+            Quantity::Beside(pair) => self.of_two(pair, seen, |two| Value {
+                value: two.beside_m().into(),
                 std: Some(PLACE_STD_M),
             }),
-            Quantity::RestsOn(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
-                either(rests_on(places, plane, surface_m))
-            }),
-            Quantity::Inside(pair) => self.of_two(pair, seen, |places, plane, surface_m| {
-                either(is_inside(places, plane, surface_m))
-            }),
+            Quantity::RestsOn(pair) => self.of_two(pair, seen, |two| either(two.rests())),
+            Quantity::Inside(pair) => self.of_two(pair, seen, |two| either(two.is_inside())),
         }
     }
 
@@ -191,7 +187,7 @@ impl Observer {
         &self,
         region: &str,
         seen: &[Seen],
-        value: impl Fn(&Begun, &RegionInSpace) -> Option<f32>,
+        value: impl Fn(&Whereabouts, &RegionInSpace) -> Option<f32>,
     ) -> Result<Value, Reason> {
         let mut reason = Reason::DepthInvalid;
         for one in seen {
@@ -208,8 +204,8 @@ impl Observer {
             } else {
                 &places.target
             };
-            let begun = self.begun.get(&(region.to_owned(), one.camera.clone()));
-            let value = begun.and_then(|begun| value(begun, place));
+            let followed = self.followed_by(one, region);
+            let value = followed.and_then(|followed| value(followed, place));
             if let Some(value) = value.filter(|value| value.is_finite()) {
                 return Ok(Value {
                     value: value.into(),
@@ -220,29 +216,79 @@ impl Observer {
         Err(reason)
     }
 
+    fn followed_by(&self, one: &Seen, region: &str) -> Option<&Whereabouts> {
+        self.followed.get(&(region.to_owned(), one.camera.clone()))
+    }
+
     /// What the first camera says that sees both.
     fn of_two(
         &self,
         pair: &Pair,
         seen: &[Seen],
-        value: impl Fn(&RegionsInSpace, &StandingPlane, f64) -> Value,
+        value: impl Fn(&Two<'_>) -> Value,
     ) -> Result<Value, Reason> {
         let mut reason = Reason::DepthInvalid;
         for one in of_pair(seen, pair) {
-            let Some(places) = one.in_space() else {
+            if one.in_space().is_none() {
                 reason = one.measured.as_ref().err().copied().unwrap_or(reason);
                 continue;
+            }
+            let of = |name: &str| self.followed_by(one, name);
+            let (Some(own), Some(other)) = (of(&pair.first), of(&pair.second)) else {
+                continue;
             };
-            let (surface_m, _) = one.distance(DistanceKind::Surface, self.most_m)?;
-            let begun = |name: &String| self.begun.get(&(name.clone(), one.camera.clone()));
-            let plane = [&pair.second, &pair.first]
-                .into_iter()
-                .find_map(|name| begun(name)?.stood_on);
-            if let Some(plane) = plane {
-                return Ok(value(places, &plane, surface_m));
+            if let Some(plane) = other.stood_on.or(own.stood_on) {
+                let two = Two { own, other, plane };
+                return Ok(value(&two));
             }
         }
         Err(reason)
+    }
+}
+
+/// Two regions as one camera sees them.
+struct Two<'a> {
+    own: &'a Whereabouts,
+    other: &'a Whereabouts,
+    plane: StandingPlane,
+}
+
+impl Two<'_> {
+    /// Between both centres, seen from above.
+    fn beside_m(&self) -> f32 {
+        self.flat().norm()
+    }
+
+    /// From the other's centre to the own one, along the plane.
+    fn flat(&self) -> Vector3<f32> {
+        let between = self.own.center() - self.other.center();
+        let up = Vector3::from(self.plane.up);
+        between - up * up.dot(&between)
+    }
+
+    /// Over the other, with its centre above that one's top and its lowest part not far from it.
+    fn rests(&self) -> bool {
+        let [_, top] = self.other.heights(&self.plane);
+        let [bottom, _] = self.own.heights(&self.plane);
+        self.is_over() && self.above_m(top) >= -PLACE_STD_M as f32 && bottom - top <= RESTING_M
+    }
+
+    /// Over the other or in it, with its centre lower than that one's top and not under it.
+    fn is_inside(&self) -> bool {
+        let [bottom, top] = self.other.heights(&self.plane);
+        self.is_over() && self.above_m(top) < -PLACE_STD_M as f32 && self.above_m(bottom) > 0.0
+    }
+
+    /// How far the own centre is above a height.
+    fn above_m(&self, height_m: f32) -> f32 {
+        self.plane.height_m(&self.own.center()) - height_m
+    }
+
+    /// Whether the own centre, seen from above, is no further from the other's than that one reaches.
+    fn is_over(&self) -> bool {
+        let away = self.flat();
+        let distance = away.norm();
+        distance < PLACE_STD_M as f32 || distance <= self.other.reach_m(&(away / distance))
     }
 }
 
@@ -265,63 +311,10 @@ fn touches(surface: &PairReading) -> bool {
     surface.distance_m <= reach_m
 }
 
-/// Between two centres, seen from above.
-fn beside_m(own: &RegionInSpace, other: &RegionInSpace, plane: &StandingPlane) -> f32 {
-    let (up, between) = (
-        Vector3::from(plane.up),
-        Vector3::from(own.center) - Vector3::from(other.center),
-    );
-    (between - up * up.dot(&between)).norm()
-}
-
 fn points(place: &RegionInSpace) -> Vec<Vector3<f32>> {
     place
         .points
         .iter()
         .map(|point| Vector3::from(*point))
         .collect()
-}
-
-/// Whether one region touches the other and lies above it: over it, and with its centre above that one's top. Its lowest part
-/// would tell less: where two surfaces touch, some of the lower one's is taken for the upper one's.
-fn rests_on(regions: &RegionsInSpace, plane: &StandingPlane, surface_m: f64) -> bool {
-    above_top_m(regions, plane, surface_m).is_some_and(|above_m| above_m >= -PLACE_STD_M as f32)
-}
-
-/// Whether one region is over the other or in it, with its centre lower than that one's top.
-fn is_inside(regions: &RegionsInSpace, plane: &StandingPlane, surface_m: f64) -> bool {
-    above_top_m(regions, plane, surface_m).is_some_and(|above_m| above_m < -PLACE_STD_M as f32)
-}
-
-/// How far the first region's centre is above the second one's top; `None` where it does not touch that one or is not over it.
-fn above_top_m(regions: &RegionsInSpace, plane: &StandingPlane, surface_m: f64) -> Option<f32> {
-    let (own, other) = (&regions.fingertip, &regions.target);
-    let above_m =
-        plane.height_m(&Vector3::from(own.center)) - plane.height_of_share_m(&points(other), 0.95);
-    (surface_m <= RESTING_M && is_over(own, other, plane)).then_some(above_m)
-}
-
-/// Whether a region's centre, seen from above, is no further from the other's than that one reaches. The other is taken to reach as
-/// far on its hidden side as on the one that is seen.
-fn is_over(own: &RegionInSpace, other: &RegionInSpace, plane: &StandingPlane) -> bool {
-    let up = Vector3::from(plane.up);
-    let middle = Vector3::from(other.center);
-    let flat = |point: Vector3<f32>| {
-        let away = point - middle;
-        away - up * up.dot(&away)
-    };
-    let away = flat(own.center.into());
-    let distance = away.norm();
-    if distance < PLACE_STD_M as f32 {
-        return true;
-    }
-    let direction = away / distance;
-    let reach = points(other)
-        .into_iter()
-        .map(|point| flat(point).dot(&direction).abs());
-    let mut reach: Vec<f32> = reach.collect();
-    reach.sort_by(f32::total_cmp);
-    let last = reach.len().saturating_sub(1) as f32;
-    let edge = reach.get((0.95 * last).round() as usize);
-    edge.is_some_and(|edge| distance <= *edge)
 }

@@ -178,6 +178,38 @@ fn hysteresis_keeps_what_holds_from_flickering() {
 }
 
 #[test]
+fn what_must_last_lasts_however_sure_it_is() {
+    // Given a task that asks for a touch of 0.2 s
+    let settings = settings(
+        "{phases: [{name: reach, next: [{to: success, when: [{distance: fingertip-target, below: 0.02, for_s: 0.2}]}]}]}",
+    );
+    // When the touch is beyond doubt from its first moment
+    let sure = [0.3, 0.01, 0.01, 0.01].map(|distance| Some((distance, 0.001)));
+    // Then it counts no earlier
+    let solved: Vec<bool> = (walk(&settings, &sure).into_iter())
+        .map(|outcome| outcome.success)
+        .collect();
+    assert_eq!(solved, [false, false, false, true]);
+}
+
+#[test]
+fn a_condition_on_what_may_not_be_known_stands_in_nobodys_way() {
+    // Given a touch with a gripper that is to be closed, where that is known
+    let task = |if_known: &str| {
+        format!(
+            "{{gripper_topic: /joints, phases: [{{name: reach, next: [{{to: success, when: [
+             {{distance: fingertip-target, below: 0.02, hold_s: 0}}, {{opening: gripper, below: 0.05, hold_s: 0{if_known}}}]}}]}}]}}"
+        )
+    };
+    // When nobody tells how far it is open
+    let touch = [0.3, 0.01].map(|distance| Some((distance, 0.001)));
+    let solves = |if_known: &str| walk(&settings(&task(if_known)), &touch)[1].success;
+    // Then only a condition that asks for it in any case is not met
+    assert!(solves(", if_known: true"));
+    assert!(!solves(""));
+}
+
+#[test]
 fn a_phase_falls_back_and_the_potential_with_it() {
     // Given a task in which what is carried may be dropped
     let settings = settings(

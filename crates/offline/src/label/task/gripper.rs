@@ -19,7 +19,8 @@ impl Openings {
     /// Of the task's gripper; none where phases speak of no gripper.
     ///
     /// # Errors
-    /// `Error::NoGripper` for a topic that is not there or of another type; a message that does not decode.
+    /// `Error::NoGripper` for a topic that is not there or of another type, unless phases do without; a message that does not
+    /// decode.
     pub(super) fn read(request: &LabelRequest<'_>) -> Result<Self> {
         let settings = request.settings;
         let Some(wanted) = &settings.task.gripper_topic else {
@@ -32,10 +33,19 @@ impl Openings {
         let topic = topics
             .zip(0..)
             .find(|(topic, _)| is_it(&topic.name) && topic.type_name == joint_state::TYPE_NAME);
-        let (_, topic) = topic.ok_or_else(|| Error::NoGripper {
-            path: info.path.clone(),
-            topic: wanted.clone(),
-        })?;
+        let Some((_, topic)) = topic else {
+            if settings.task.may_lack_gripper() {
+                tracing::warn!(
+                    "no topic {wanted} of type {} (task.gripper_topic): phases go by what is seen alone",
+                    joint_state::TYPE_NAME
+                );
+                return Ok(Self::default());
+            }
+            return Err(Error::NoGripper {
+                path: info.path.clone(),
+                topic: wanted.clone(),
+            });
+        };
         let mut at = Vec::new();
         while let Some(message) = reader.next_message()? {
             request.stop_if_asked()?;
