@@ -1,7 +1,7 @@
 """How well whole tasks are followed: phases, transitions and success of recorded episodes against the simulator's
 (sim/episodes.py writes such).
 
-usage: task_phases.py FOLDER ... [--program PROGRAM] [--settings FOLDER] [--only WORDS] [--blocked] [--each]
+usage: task_phases.py FOLDER ... [--program PROGRAM] [--settings FOLDER] [--only WORDS] [--each]
 
 Every FOLDER holds episodes, or is one. Each is labelled with the settings of its task. A row of the table is a task:
   frames         the share of frames whose phase is the true one
@@ -10,7 +10,6 @@ Every FOLDER holds episodes, or is one. Each is labelled with the settings of it
   missed, extra  true transitions that there are none for, and transitions that are none in truth
   success        the share of episodes that are called solved, or not, as the simulator has it at the end
   false          episodes that are called solved and are not
-With --blocked, of two cameras one sees nothing for a second, then the other, in turn.
 """
 
 import argparse
@@ -23,16 +22,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import Reader
 
-from bags import copied_connection, types_of
+from bags import types_of
 from label_vs_python import ROOT, build, run
 
 PHASE, NOTES = "/ground_truth/phase", "/recording/notes"
 SUCCESS = "/ground_truth/success"
-CAMERAS = ("/camera/", "/side/")
-REGIONS = ("/regions/detections", "/side/regions/detections")  # of each camera
-BLOCKED_NANOS = 1_000_000_000
 SOLVED = {"success": "done", "failure": "failed"}  # the program's names of how a task ends, and the recorder's
 
 
@@ -66,8 +62,7 @@ def main() -> None:
         if not settings.exists():
             sys.exit(f"{bag.name}: there are no settings {settings} for its task: name their folder with --settings")
         with tempfile.TemporaryDirectory() as scratch:
-            source = blocked(bag, Path(scratch) / bag.name) if arguments.blocked else bag
-            found, solved = label(program, source, settings, Path(scratch) / "out")
+            found, solved = label(program, bag, settings, Path(scratch) / "out")
         if len(found) != len(truth.phases):
             sys.exit(f"{bag.name}: {len(found)} steps for {len(truth.phases)} frames, so they cannot be compared")
         one = judge(truth, found, solved)
@@ -85,7 +80,6 @@ def parse() -> argparse.Namespace:
         "--settings", type=Path, default=ROOT / "config/tasks", help="holds TASK.yaml for each task (config/tasks)"
     )
     parser.add_argument("--only", default="", help="episodes with one of these words in their names (with commas)")
-    parser.add_argument("--blocked", action="store_true", help="one camera sees nothing, then the other, in turn")
     parser.add_argument("--each", action="store_true", help="a line an episode, too, on standard error")
     return parser.parse_args()
 
@@ -137,32 +131,6 @@ def judge(truth: Truth, found: list[str], solved: bool) -> Judged:
 def transitions(phases: list[str]) -> list[tuple[int, str]]:
     """The frames in which a phase begins, without the first one's, and the phase."""
     return [(i, phase) for i, phase in enumerate(phases) if i > 0 and phases[i - 1] != phase]
-
-
-def blocked(source: Path, target: Path) -> Path:
-    """The bag `source` as `target`, in which one camera sees nothing for a second, then the other, and so on."""
-    with Reader(source) as reader, Writer(target, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        store = types_of(reader)
-        if not any(c.topic.startswith(CAMERAS[1]) for c in reader.connections):
-            sys.exit(f"{source.name} has one camera: --blocked needs episodes with two")
-        connections = {c.id: copied_connection(writer, c) for c in reader.connections}
-        first = None
-        for connection, time, data in reader.messages():
-            if connection.topic == PHASE and first is None:
-                first = time
-            turn = 0 if first is None else (time - first) // BLOCKED_NANOS
-            camera = turn % len(CAMERAS)
-            said = data
-            if connection.topic == REGIONS[camera]:
-                message = store.deserialize_cdr(data, connection.msgtype)
-                message.detections = []
-                said = store.serialize_cdr(message, connection.msgtype)
-            elif connection.topic.startswith(CAMERAS[camera]) and connection.topic.endswith("depth_to_color/image_raw"):
-                message = store.deserialize_cdr(data, connection.msgtype)
-                message.data = np.zeros_like(message.data)
-                said = store.serialize_cdr(message, connection.msgtype)
-            writer.write(connections[connection.id], time, said)
-    return target
 
 
 def told(one: Judged) -> str:

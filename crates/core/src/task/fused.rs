@@ -47,12 +47,13 @@ pub fn fused(seen: &[&Seen], kind: DistanceKind, most_m: f64) -> Result<PairRead
             disagreeing: Vec::new(),
         });
     }
-    Ok(agreed(measured))
+    Ok(agreed(measured, kind))
 }
 
 /// The mean by inverse variance of those that agree: as long as one contradicts what the others say together, the one that
-/// does so most is left out; of two, the less sure one.
-fn agreed(mut measured: Vec<One<'_>>) -> PairReading {
+/// does so most is left out. Of two, that is the one that sees the surfaces further apart, for what is hidden can only widen a
+/// gap; of other distances the less sure one.
+fn agreed(mut measured: Vec<One<'_>>, kind: DistanceKind) -> PairReading {
     let mut disagreeing = Vec::new();
     while measured.len() > 1 {
         let contradictions: Vec<f64> = (0..measured.len())
@@ -64,12 +65,11 @@ fn agreed(mut measured: Vec<One<'_>>) -> PairReading {
         }
         // Both of two contradict each other alike.
         let is_worse = |own: &usize, other: &usize| {
-            let of = |at: &usize| {
-                (
-                    contradictions.get(*at),
-                    measured.get(*at).map(|one| one.std_m),
-                )
+            let doubt = |one: &One<'_>| match kind {
+                DistanceKind::Surface => one.distance_m,
+                DistanceKind::Center | DistanceKind::Cloud => one.std_m,
             };
+            let of = |at: &usize| (contradictions.get(*at), measured.get(*at).map(doubt));
             of(own)
                 .partial_cmp(&of(other))
                 .unwrap_or(std::cmp::Ordering::Equal)

@@ -68,11 +68,32 @@ fn a_camera_that_contradicts_the_others_is_named_and_not_averaged() {
     // Then the third is named
     assert_eq!(reading.disagreeing, ["b"]);
     assert!((reading.distance_m - 0.105).abs() < 1e-12);
-    // and of two that contradict each other the surer one is taken
-    let two = fuse(&[seen("a", 0.10, 0.005), seen("b", 0.30, 0.01)]).unwrap();
+    // and of two that contradict each other the one that sees the surfaces nearer to each other is taken
+    let two = fuse(&[seen("a", 0.10, 0.01), seen("b", 0.30, 0.005)]).unwrap();
     assert_eq!(
         (two.distance_m, two.disagreeing),
         (0.10, vec!["b".to_owned()])
+    );
+}
+
+#[test]
+fn of_two_centres_that_contradict_each_other_the_surer_one_is_taken() {
+    // Given two cameras whose centres are 20 cm apart
+    let center = |camera: &str, center_m: f64, std_m: f64| Seen {
+        measured: Ok(Measurement {
+            center_m: Some(center_m),
+            center_std_m: Some(std_m),
+            ..Measurement::default()
+        }),
+        ..seen(camera, 0.0, 0.0)
+    };
+    let two = [center("a", 0.10, 0.01), center("b", 0.30, 0.005)];
+    // When they are made one
+    let one = super::fused(&two.each_ref(), DistanceKind::Center, 10.0).unwrap();
+    // Then
+    assert_eq!(
+        (one.distance_m, one.disagreeing),
+        (0.30, vec!["a".to_owned()])
     );
 }
 
