@@ -5,6 +5,7 @@ use image::imageops::thumbnail;
 use image::{ImageBuffer, Rgb, RgbImage};
 
 use spatial_reward_core::frame::ColorImage;
+use spatial_reward_core::shown::ShownRegion;
 
 /// One frame for the strip, shrunk. Its boxes and times are found in the steps when it is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,26 @@ pub struct StripFrame {
     pub full_height: u32,
     /// The shrunk pixels.
     pub image: RgbImage,
+    /// What a task measured in it; empty without a task, where the step has both boxes.
+    pub regions: Vec<ShownRegion>,
+}
+
+/// The film strip of a camera beside the first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraStrip {
+    /// Its name.
+    pub camera: String,
+    /// Each beside a frame of the first camera's strip, whose `Step::index` it has.
+    pub frames: Vec<BesideFrame>,
+}
+
+/// A frame of another camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BesideFrame {
+    /// Its picture.
+    pub frame: StripFrame,
+    /// How much later it was seen than the first camera's, in seconds.
+    pub later_s: f64,
 }
 
 /// Says from its number alone whether a frame is worth shrinking, and shrinks it; parallel workers can
@@ -52,6 +73,17 @@ impl StripPlan {
         plan
     }
 
+    /// For a camera beside one whose strip has so many frames: twice as many to choose from, so that there is one near in
+    /// time to each.
+    pub fn beside(frames: u32, expected_steps: Option<u64>) -> Self {
+        let plan = Self::new(frames, expected_steps);
+        Self {
+            capacity: 2 * plan.capacity,
+            least_stride: (plan.least_stride / 2).max(1),
+            ..plan
+        }
+    }
+
     /// Whether the frame may be part of the strip of a stream that reaches no further yet.
     pub fn wants(self, step_index: u64) -> bool {
         step_index.is_multiple_of(self.stride_at(step_index))
@@ -82,6 +114,7 @@ impl StripPlan {
             full_width: width,
             full_height: height,
             image: thumbnail(&full, shrunk(width), shrunk(height)),
+            regions: Vec::new(),
         })
     }
 }
@@ -123,6 +156,11 @@ impl FilmStrip {
         let stride = self.plan.stride_at(self.newest);
         self.kept
             .retain(|frame| frame.step_index.is_multiple_of(stride));
+    }
+
+    /// All that it may show so far, in no order.
+    pub fn into_candidates(self) -> Vec<StripFrame> {
+        self.kept
     }
 
     /// The strip: evenly chosen from the whole stream, in order.

@@ -171,6 +171,8 @@ mod tests {
             steps,
             truth_m: &[],
             frames: &frames(steps, 8),
+            camera: "",
+            others: &[],
             settings: &settings,
             provenance,
             metrics,
