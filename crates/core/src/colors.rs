@@ -5,12 +5,14 @@ use crate::settings::Config;
 /// Red, green and blue.
 pub type Rgb = [u8; 3];
 
+/// The target's, and the first other region's of a task.
+pub const TARGET: Rgb = [0x56, 0xb4, 0xe9];
 /// The fingertip's, and that of a region that no other is left for.
 pub const FINGERTIP: Rgb = [0xf0, 0xa2, 0x02];
-/// The other regions' in the order in which pairs name them; the first is the target's. They are told apart by those who see
+/// The other regions' in the order in which pairs name them. They are told apart by those who see
 /// red and green alike, and seen on white and on most pictures.
 const REGIONS: [Rgb; 7] = [
-    [0x56, 0xb4, 0xe9],
+    TARGET,
     [0xd6, 0x5f, 0xa6],
     [0x7c, 0xb5, 0x3a],
     [0x8f, 0x6f, 0xe0],
@@ -65,6 +67,12 @@ impl Colors {
         &self.regions
     }
 
+    /// The phases' names in their order, and the task's two ends.
+    pub fn phases(&self) -> impl Iterator<Item = &str> {
+        let phases = self.phases.iter().map(String::as_str);
+        phases.chain(["success", "failure"])
+    }
+
     /// A region's.
     pub fn region(&self, name: &str) -> Rgb {
         let mut others = self.regions.iter().filter(|region| *region != "fingertip");
@@ -90,7 +98,10 @@ impl Colors {
 /// They begin anew where there are more than colours.
 fn nth(colors: &[Rgb], at: usize) -> Rgb {
     let mut cycle = colors.iter().cycle();
-    cycle.nth(at % colors.len().max(1)).copied().unwrap_or(FINGERTIP)
+    cycle
+        .nth(at % colors.len().max(1))
+        .copied()
+        .unwrap_or(FINGERTIP)
 }
 
 /// As CSS has it, `#f0a202`.

@@ -55,7 +55,11 @@ impl Shown<'_> {
         let pairs = pairs(self.step);
         let boxes = self.regions.iter().map(|region| self.outline(region));
         let lines = pairs.iter().filter_map(|pair| self.line(pair));
-        let mut texts: Vec<TextAnnotation> = self.regions.iter().map(|region| self.name(region)).collect();
+        let mut texts: Vec<TextAnnotation> = self
+            .regions
+            .iter()
+            .map(|region| self.name(region))
+            .collect();
         texts.extend(self.distances(&pairs));
         texts.extend(self.status(&pairs));
         ImageAnnotations {
@@ -86,8 +90,15 @@ impl Shown<'_> {
             x_max,
             y_max,
         } = region.bbox;
-        let corners = [(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)];
-        let origin = region.origin.map(|origin| ("origin", origin.name().to_owned()));
+        let corners = [
+            (x_min, y_min),
+            (x_max, y_min),
+            (x_max, y_max),
+            (x_min, y_max),
+        ];
+        let origin = region
+            .origin
+            .map(|origin| ("origin", origin.name().to_owned()));
         PointsAnnotation {
             timestamp: self.stamp(),
             kind: LINE_LOOP,
@@ -116,7 +127,13 @@ impl Shown<'_> {
         self.text(region.name.clone(), (x, y), Color::new(BLACK, 1.0), color)
     }
 
-    fn text(&self, text: String, (x, y): (f64, f64), words: Color, behind: Color) -> TextAnnotation {
+    fn text(
+        &self,
+        text: String,
+        (x, y): (f64, f64),
+        words: Color,
+        behind: Color,
+    ) -> TextAnnotation {
         TextAnnotation {
             timestamp: self.stamp(),
             position: Point2 { x, y },
@@ -164,9 +181,19 @@ impl Shown<'_> {
             let Some([from, to]) = self.ends(pair).filter(|_| is_first) else {
                 continue;
             };
-            let all: Vec<&PairStep> = pairs.iter().filter(|other| other.name == pair.name).collect();
-            let words: Vec<String> = all.iter().map(|one| self.words(one, all.len() > 1)).collect();
-            let color = if pair.reason.is_some() { WARNING } else { WHITE };
+            let all: Vec<&PairStep> = pairs
+                .iter()
+                .filter(|other| other.name == pair.name)
+                .collect();
+            let words: Vec<String> = all
+                .iter()
+                .map(|one| self.words(one, all.len() > 1))
+                .collect();
+            let color = if pair.reason.is_some() {
+                WARNING
+            } else {
+                WHITE
+            };
             let [x, y] = between(from.bbox.center(), to.bbox.center());
             let mut text = self.text(
                 words.join(", "),
@@ -214,7 +241,11 @@ impl Shown<'_> {
             lines.push(("success".to_owned(), WHITE, plate));
         }
         for pair in pairs.iter().filter(|pair| self.ends(pair).is_none()) {
-            let color = if pair.reason.is_some() { WARNING } else { WHITE };
+            let color = if pair.reason.is_some() {
+                WARNING
+            } else {
+                WHITE
+            };
             let words = format!("{} {}", pair.name, self.words(pair, false));
             lines.push((words, color, plate));
         }
@@ -276,7 +307,8 @@ fn measured(pair: &PairStep) -> Vec<KeyValuePair> {
         Some(("kind", pair.kind.name().to_owned())),
         number(pair.distance_m).map(|value| ("distance_m", value)),
         number(pair.std_m).map(|value| ("std_m", value)),
-        pair.reason.map(|reason| ("reason", reason.name().to_owned())),
+        pair.reason
+            .map(|reason| ("reason", reason.name().to_owned())),
     ])
 }
 
@@ -286,7 +318,8 @@ fn facts(step: &Step) -> Vec<KeyValuePair> {
     let progress = task.and_then(|task| number(task.progress));
     pairs_of([
         Some(("valid", step.is_valid().to_string())),
-        step.reason.map(|reason| ("reason", reason.name().to_owned())),
+        step.reason
+            .map(|reason| ("reason", reason.name().to_owned())),
         number(step.reward).map(|value| ("reward", value)),
         Some(("success", step.success.to_string())),
         task.map(|task| ("phase", task.phase.clone())),

@@ -158,10 +158,14 @@ impl<'a> Annotations<'a> {
             return Ok(());
         };
         for other in &mut self.others {
-            let first = other.pictures.partition_point(|(stamp, _)| *stamp < from_nanos);
+            let first = other
+                .pictures
+                .partition_point(|(stamp, _)| *stamp < from_nanos);
             let pictures = other.pictures.iter().zip(&mut other.written).enumerate();
             let pictures = pictures.skip(first);
-            for (at, ((stamp_nanos, time), written)) in pictures.take_while(|(_, ((stamp, _), _))| *stamp < to_nanos) {
+            for (at, ((stamp_nanos, time), written)) in
+                pictures.take_while(|(_, ((stamp, _), _))| *stamp < to_nanos)
+            {
                 if std::mem::replace(written, true) {
                     continue;
                 }

@@ -16,8 +16,8 @@ use crate::report::film_strip::{FilmStrip, StripFrame, StripPlan};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::frame::{BoundingBox, BoxOrigin, Measurement, Reason};
-use spatial_reward_core::pipeline::{FrameInfo, MatchedFrame};
 use spatial_reward_core::pipeline::measure::{Measured, Measurer};
+use spatial_reward_core::pipeline::{FrameInfo, MatchedFrame};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
@@ -74,7 +74,10 @@ pub(super) fn measured(
         placed: &placed,
         strip: strip(&info, &roles, settings, is_drawn),
     };
-    let image_topic = roles.name(&info, Role::Image).unwrap_or_default().to_owned();
+    let image_topic = roles
+        .name(&info, Role::Image)
+        .unwrap_or_default()
+        .to_owned();
     let mut matcher = matcher(&roles, settings);
     let is_whole = work.each(&mut sight, |submit| {
         let mut intake = intake()?;
@@ -117,7 +120,9 @@ pub(super) fn measured(
 
 /// Which pictures are kept: the first alone of a camera that nobody draws, as of every recording.
 fn strip(info: &BagInfo, roles: &Roles, settings: &Settings, is_drawn: bool) -> StripPlan {
-    let images = roles.topic(Role::Image).and_then(|topic| info.topics.get(topic));
+    let images = roles
+        .topic(Role::Image)
+        .and_then(|topic| info.topics.get(topic));
     match is_drawn {
         true => StripPlan::beside(
             settings.output.film_strip_frames,

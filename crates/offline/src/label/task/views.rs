@@ -50,8 +50,17 @@ impl Readings {
     }
 
     /// Add the regions that a camera's picture of that stamp shows, and that are not there yet.
-    pub(crate) fn add_regions(&self, camera: &str, stamp_nanos: i64, regions: &mut Vec<ShownRegion>) {
-        for course in self.others.iter().filter(|course| course.plan.camera == camera) {
+    pub(crate) fn add_regions(
+        &self,
+        camera: &str,
+        stamp_nanos: i64,
+        regions: &mut Vec<ShownRegion>,
+    ) {
+        for course in self
+            .others
+            .iter()
+            .filter(|course| course.plan.camera == camera)
+        {
             let Some(reading) = course.at(stamp_nanos) else {
                 continue;
             };
@@ -67,7 +76,8 @@ impl Readings {
         let strip = |other: Other<'_>| {
             let frames = beside.iter().filter_map(|(step_index, stamp_nanos)| {
                 let frames = other.0.frames.iter();
-                let (seen_nanos, nearest) = frames.min_by_key(|(at, _)| at.abs_diff(*stamp_nanos))?;
+                let (seen_nanos, nearest) =
+                    frames.min_by_key(|(at, _)| at.abs_diff(*stamp_nanos))?;
                 let mut frame = nearest.clone();
                 frame.step_index = *step_index;
                 self.add_regions(other.camera(), *seen_nanos, &mut frame.regions);
