@@ -31,7 +31,8 @@ const PHASES: [Rgb; 8] = [
     [0xb3, 0xb3, 0xb3],
     [0xa6, 0xcf, 0x6a],
 ];
-const SUCCESS: Rgb = [0x2f, 0xb3, 0x8a];
+/// That of steps in which a reach has succeeded.
+const SUCCESS: Rgb = [0x00, 0x9e, 0x73];
 const FAILURE: Rgb = [0xd6, 0x45, 0x45];
 
 /// Who has which colour.

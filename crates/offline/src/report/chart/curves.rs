@@ -31,7 +31,8 @@ pub(super) struct Curves {
     /// The lower panel.
     pub reward: Panel,
     distances: Vec<Curve>,
-    bands: Vec<Band>,
+    /// Around the step's own distance.
+    own: [Band; 1],
     rewards: Vec<Curve>,
     spans: Vec<Span>,
     task: Option<TaskParts>,
@@ -49,7 +50,7 @@ impl Curves {
         };
         let distance = row(top, DISTANCE_HEIGHT);
         let ground = Panel::new(distance, time, (0.0, 1.0));
-        let mut task = TaskParts::new(report, timeline, &ground);
+        let task = TaskParts::new(report, timeline, &ground);
         let upper = task.as_ref().map_or(distance.bottom(), TaskParts::bottom);
         let lane = row(upper + GAP, LANE_HEIGHT);
         let reward = row(lane.bottom() + GAP, REWARD_HEIGHT);
@@ -59,10 +60,8 @@ impl Curves {
         rewards.extend(Some(task::progress(timeline)).filter(|curve| !curve.is_empty()));
         // A distance axis starts at contact; a reward axis leaves room on both sides, and so much around
         // a constant that its ticks stay short.
-        let bands = match &mut task {
-            Some(task) => std::mem::take(&mut task.bands),
-            None => vec![Band::new(timeline, time.per_unit())],
-        };
+        let own = [Band::new(timeline, time.per_unit())];
+        let bands = task.as_ref().map_or(&own[..], |task| &task.bands);
         let (_, farthest) = panels::extent(&distances);
         let highest = bands
             .iter()
@@ -80,7 +79,7 @@ impl Curves {
             lane: Panel::new(lane, time, (0.0, 1.0)),
             reward: Panel::new(reward, time, (least - margin, most + margin)),
             distances,
-            bands,
+            own,
             rewards,
             spans: timeline.spans(),
             task,
@@ -107,7 +106,7 @@ impl Curves {
             }
         }
         self.lane.draw_lane(svg, &self.spans);
-        for band in &self.bands {
+        for band in self.bands() {
             self.distance.draw_band(svg, band);
         }
         if has_thresholds(report) {
@@ -135,6 +134,11 @@ impl Curves {
         self.reward.draw_time_ticks(svg);
     }
 
+    /// Those of a task's pairs, or that of the step's own distance.
+    fn bands(&self) -> &[Band] {
+        self.task.as_ref().map_or(&self.own, |task| &task.bands)
+    }
+
     /// Success has a phase's band of its own.
     fn spans_without_reward(&self) -> Vec<Span> {
         let is_invalid = |span: &&Span| matches!(span.state, State::Invalid(_));
@@ -147,7 +151,7 @@ impl Curves {
         // Beside the measured distance, which comes first.
         let beside = entries.len().min(1);
         match &self.task {
-            None => drop(entries.splice(beside..beside, self.bands.iter().filter_map(Band::entry))),
+            None => drop(entries.splice(beside..beside, self.own.iter().filter_map(Band::entry))),
             Some(task) => entries.extend(task.legend(report)),
         }
         if report.steps.iter().any(|step| step.is_bridged()) {

@@ -3,6 +3,7 @@
 
 use super::panels::Panel;
 use super::size::{LEFT, RIGHT};
+use super::task::first_distance_m;
 use crate::report::film_strip::{CameraStrip, StripFrame};
 use crate::report::timeline::Timeline;
 use spatial_reward_core::colors::Colors;
@@ -20,6 +21,8 @@ const CAPTION_HEIGHT: f64 = 34.0;
 /// Of another camera's frame: its time.
 const BESIDE_CAPTION_HEIGHT: f64 = 22.0;
 const TAG_SIZE: f64 = 8.5;
+/// Above another camera's strip.
+const STRIP_GAP: f64 = 8.0;
 /// Where a camera's name is written, upward.
 const CAMERA_X: f64 = 18.0;
 
@@ -115,7 +118,7 @@ pub(super) fn beside<'a>(
         let column = first.iter().find(|tile| tile.frame.step_index == index)?;
         let (time_s, _) = timeline.find(index)?;
         let place = Rect {
-            y: column.rect.y - least + top,
+            y: column.rect.y - least + top + STRIP_GAP,
             ..column.rect
         };
         let tile = Tile {
@@ -345,8 +348,9 @@ pub(crate) fn draw_places(
                 free_from = x + half + 3.0;
             }
         }
-        if step.is_valid() && step.distance_m.is_finite() {
-            let point = panel.at((time_s, step.distance_m));
+        let distance_m = first_distance_m(step);
+        if step.is_valid() && distance_m.is_finite() {
+            let point = panel.at((time_s, distance_m));
             svg.line("c-leader", (x, top), point);
             svg.circle("c-strip-dot", point, 3.4);
         }

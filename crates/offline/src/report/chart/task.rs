@@ -120,7 +120,7 @@ impl TaskParts {
         }
     }
 
-    /// What the legend says of the regions, of the phases that there are, and of why pairs were not measured.
+    /// What the legend says of the regions, of their intervals, of the phases that there are, and of why pairs were not measured.
     pub(super) fn legend(&self, report: &Report) -> Vec<Entry> {
         let fill = |class: String, name: &str| Entry {
             sample: Sample::Fill(class),
@@ -130,7 +130,8 @@ impl TaskParts {
         let regions = regions.map(|(at, name)| fill(format!("c-region-{at}-fill"), name));
         let is_there = |at: &usize| self.phases.iter().any(|span| span.state == *at);
         let phases = self.colors.phases().enumerate();
-        let phases = phases.filter(|(at, _)| is_there(at));
+        // The steps that have succeeded are named with those that are valid.
+        let phases = phases.filter(|(at, name)| is_there(at) && *name != "success");
         let phases = phases.map(|(at, name)| fill(format!("c-phase-{at}"), name));
         let reasons = Reason::ALL.into_iter().filter(|reason| {
             let state = State::Invalid(*reason);
@@ -140,7 +141,13 @@ impl TaskParts {
         });
         let reasons =
             reasons.map(|reason| fill(style::class(State::Invalid(reason)), reason.name()));
-        regions.chain(phases).chain(reasons).collect()
+        let interval = self.bands.iter().find_map(Band::entry);
+        let interval = interval.into_iter();
+        regions
+            .chain(interval)
+            .chain(phases)
+            .chain(reasons)
+            .collect()
     }
 }
 
@@ -174,6 +181,14 @@ pub(super) fn progress(timeline: &Timeline) -> Curve {
 fn pairs<'a>(report: &Report<'a>) -> Option<&'a [PairStep]> {
     let first = report.steps.iter().find_map(|step| step.task.as_ref())?;
     Some(&first.pairs)
+}
+
+/// The distance on whose curve a film strip's frames are marked: the first pair's, or the step's own without a task.
+pub(super) fn first_distance_m(step: &Step) -> f64 {
+    match pair_of(step, 0) {
+        Some(pair) => pair.distance_m,
+        None => step.distance_m,
+    }
 }
 
 fn pair_of(step: &Step, at: usize) -> Option<&PairStep> {
