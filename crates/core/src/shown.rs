@@ -2,7 +2,7 @@
 //! phase, or why there is no reward. As a Foxglove message; its colours are those of reports.
 
 use crate::colors::{Colors, Rgb};
-use crate::frame::{BoundingBox, BoxOrigin};
+use crate::frame::{BoundingBox, BoxOrigin, Reason};
 use crate::messages::Time;
 use crate::messages::image_annotations::{
     Color, ImageAnnotations, KeyValuePair, LINE_LOOP, LINE_STRIP, Point2, PointsAnnotation,
@@ -210,7 +210,7 @@ impl Shown<'_> {
     /// A pair's distance, or why there is none; and who saw it, where this camera did not.
     fn words(&self, pair: &PairStep, with_kind: bool) -> String {
         let mut words = match pair.reason {
-            Some(reason) => reason.name().to_owned(),
+            Some(reason) => unmeasured(pair, reason),
             None => format!("{:.1} cm", pair.distance_m * 100.0),
         };
         if with_kind {
@@ -256,6 +256,16 @@ impl Shown<'_> {
             self.text(words, at, Color::new(color, 1.0), behind)
         });
         placed.collect()
+    }
+}
+
+/// Why a pair was not measured: its regions stand in the places of fingertip and target.
+fn unmeasured(pair: &PairStep, reason: Reason) -> String {
+    let (first, second) = pair.name.split_once('-').unwrap_or_default();
+    match reason {
+        Reason::NoFingertipBox => format!("no {first} box"),
+        Reason::NoTargetBox => format!("no {second} box"),
+        reason => reason.name().to_owned(),
     }
 }
 
@@ -325,4 +335,204 @@ fn facts(step: &Step) -> Vec<KeyValuePair> {
         task.map(|task| ("phase", task.phase.clone())),
         progress.map(|value| ("progress", value)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{DistanceKind, Measurement};
+    use crate::pipeline::{FrameInfo, Rewarder};
+    use crate::settings::Settings;
+    use crate::step::Latency;
+
+    const STAMP: i64 = 1_760_000_000_250_000_000;
+    const LEFT: BoundingBox = BoundingBox {
+        x_min: 100.0,
+        y_min: 200.0,
+        x_max: 140.0,
+        y_max: 240.0,
+    };
+    const RIGHT: BoundingBox = BoundingBox {
+        x_min: 300.0,
+        y_min: 4.0,
+        x_max: 360.0,
+        y_max: 64.0,
+    };
+
+    fn step(measured: Result<f64, Reason>) -> Step {
+        let info = FrameInfo {
+            stamp_nanos: STAMP,
+            timeline_nanos: STAMP,
+            log_time_nanos: STAMP,
+            frame_id: "camera".into(),
+            episode: 0,
+            fingertip: Some(LEFT),
+            target: Some(RIGHT),
+            fingertip_source: None,
+            target_source: None,
+            tf_m: None,
+            reason: None,
+        };
+        let measured = measured.map(|surface_m| Measurement {
+            surface_m: Some(surface_m),
+            ..Measurement::default()
+        });
+        Rewarder::new(&Settings::geometry()).push(info, measured, Latency::default())
+    }
+
+    fn region(name: &str, bbox: BoundingBox) -> ShownRegion {
+        ShownRegion {
+            name: name.to_owned(),
+            bbox,
+            origin: Some(BoxOrigin::Seen),
+        }
+    }
+
+    fn words(annotations: &ImageAnnotations) -> Vec<&str> {
+        annotations
+            .texts
+            .iter()
+            .map(|text| text.text.as_str())
+            .collect()
+    }
+
+    fn pair(name: &str, measured: Result<f64, Reason>, cameras: &[&str]) -> PairStep {
+        PairStep {
+            name: name.to_owned(),
+            kind: DistanceKind::Surface,
+            distance_m: measured.unwrap_or(f64::NAN),
+            std_m: f64::NAN,
+            reason: measured.err(),
+            cameras: cameras.iter().map(|name| (*name).to_owned()).collect(),
+            disagreeing: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_step_without_a_task_shows_both_boxes_and_the_distance_between_them() {
+        // Given a measured step
+        let (step, colors) = (step(Ok(0.123)), Colors::of(&Settings::geometry()));
+        let regions = [region("fingertip", LEFT), region("target", RIGHT)];
+        let shown = Shown {
+            stamp_nanos: STAMP,
+            size: Some((640, 480)),
+            camera: "",
+            regions: &regions,
+            step: &step,
+            colors: &colors,
+        };
+        // When it is annotated
+        let annotations = shown.annotations();
+        // Then each box goes round its region in its colour, and a line leads from one to the other in both colours
+        let [fingertip, target, line] = &annotations.points[..] else {
+            panic!("{annotations:?}")
+        };
+        assert_eq!((fingertip.kind, line.kind), (LINE_LOOP, LINE_STRIP));
+        let corner = |at: usize| (fingertip.points[at].x, fingertip.points[at].y);
+        assert_eq!([corner(0), corner(2)], [(100.0, 200.0), (140.0, 240.0)]);
+        assert_ne!(fingertip.outline_color, target.outline_color);
+        assert_eq!(
+            line.outline_colors,
+            [fingertip.outline_color, target.outline_color]
+        );
+        let middles: Vec<_> = line.points.iter().map(|point| (point.x, point.y)).collect();
+        assert_eq!(middles, [(120.0, 220.0), (225.0, 127.0), (330.0, 34.0)]);
+        // and words say what is what; those of a box at the upper edge stand below it
+        assert_eq!(words(&annotations), ["fingertip", "target", "12.3 cm"]);
+        assert!(annotations.texts[0].position.y < 200.0);
+        assert!(annotations.texts[1].position.y > 64.0);
+        // and all of it has the picture's stamp, and goes through CDR as it is
+        assert_eq!(annotations.timestamp, Time::from_nanos(STAMP));
+        assert!(
+            annotations
+                .points
+                .iter()
+                .all(|points| points.timestamp.nanos() == STAMP)
+        );
+        let bytes = annotations.encode().unwrap();
+        assert_eq!(ImageAnnotations::decode(&bytes).unwrap(), annotations);
+    }
+
+    #[test]
+    fn an_invalid_step_says_why_in_the_picture() {
+        let (step, colors) = (
+            step(Err(Reason::NoDepth)),
+            Colors::of(&Settings::geometry()),
+        );
+        let regions = [region("fingertip", LEFT)];
+        let shown = Shown {
+            stamp_nanos: STAMP,
+            size: None,
+            camera: "",
+            regions: &regions,
+            step: &step,
+            colors: &colors,
+        };
+        let annotations = shown.annotations();
+        let expected = [
+            "fingertip",
+            "no reward: no_depth",
+            "fingertip-target no_depth",
+        ];
+        assert_eq!(words(&annotations), expected);
+        assert_eq!(annotations.points.len(), 1);
+        let fact = |key: &str| {
+            let facts = &annotations.metadata;
+            facts
+                .iter()
+                .find(|fact| fact.key == key)
+                .map(|fact| fact.value.as_str())
+        };
+        assert_eq!(
+            (fact("valid"), fact("reason"), fact("reward")),
+            (Some("false"), Some("no_depth"), None)
+        );
+    }
+
+    #[test]
+    fn a_task_shows_its_phase_every_pair_and_who_saw_what_this_camera_did_not() {
+        // Given a step of a task with three regions, of which this camera sees two
+        let mut step = step(Ok(0.123));
+        step.task = Some(Box::new(TaskStep {
+            phase: "carry".to_owned(),
+            progress: 0.5,
+            pairs: vec![
+                pair("fingertip-cube", Ok(0.05), &["front"]),
+                pair("cube-goal", Err(Reason::NoTargetBox), &[]),
+            ],
+            ..TaskStep::default()
+        }));
+        let yaml = "
+topics: {fingertip: /a}
+regions: {cube: {topic: /b}, goal: {topic: /b}}
+reward: {kind: task}
+task:
+  pairs: [fingertip-cube, cube-goal]
+  phases: [{name: carry, next: [{to: success, when: [{contact: cube-goal}]}]}]
+";
+        let colors = Colors::of(&Settings::from_yaml(yaml).unwrap());
+        let regions = [region("fingertip", LEFT), region("cube", RIGHT)];
+        let shown = |camera| Shown {
+            stamp_nanos: STAMP,
+            size: None,
+            camera,
+            regions: &regions,
+            step: &step,
+            colors: &colors,
+        };
+        // When it is drawn on the camera that measured the pair, and on another
+        let (front, side) = (shown("front").annotations(), shown("side").annotations());
+        // Then both say the phase and the distance, the other one whose it is
+        let expected = [
+            "fingertip",
+            "cube",
+            "5.0 cm",
+            "carry  50 %",
+            "cube-goal no goal box",
+        ];
+        assert_eq!(words(&front), expected);
+        assert_eq!(words(&side)[2], "5.0 cm (front)");
+        let phase = &front.texts[3].background_color;
+        assert_eq!(*phase, Color::new(colors.phase("carry"), 1.0));
+    }
 }

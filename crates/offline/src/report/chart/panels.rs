@@ -1,5 +1,7 @@
 //! The two curves and the lane of states between them, over one time axis.
 
+use std::collections::BTreeSet;
+
 use crate::report::contents::Report;
 use crate::report::timeline::{Point, Span, Timeline, joined, thinned};
 use spatial_reward_core::frame::{DistanceKind, Reason};
@@ -218,7 +220,7 @@ impl Panel {
         name: &str,
     ) {
         svg.rect("c-panel", self.rect);
-        for (phase, rect) in self.phase_rects(phases) {
+        for (phase, rect) in self.rects_of(phases) {
             svg.rect(&format!("c-phase-{phase} c-phase-band"), rect);
         }
         self.draw_shades(svg, spans);
@@ -266,22 +268,19 @@ impl Panel {
             .collect()
     }
 
-    /// Where phases are, by their number.
-    fn phase_rects(&self, phases: &[Span<usize>]) -> Vec<(usize, Rect)> {
-        let mut numbers: Vec<usize> = phases.iter().map(|span| span.state).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let of = |phase| {
-            self.rects(phases, phase)
-                .into_iter()
-                .map(move |rect| (phase, rect))
+    /// Where each thing is that spans are of.
+    pub(super) fn rects_of<Of: Copy + Ord>(&self, spans: &[Span<Of>]) -> Vec<(Of, Rect)> {
+        let states: BTreeSet<Of> = spans.iter().map(|span| span.state).collect();
+        let of = |state| {
+            let rects = self.rects(spans, state).into_iter();
+            rects.map(move |rect| (state, rect))
         };
-        numbers.into_iter().flat_map(of).collect()
+        states.into_iter().flat_map(of).collect()
     }
 
     /// The lane of phases, each with its name where there is room for it.
     pub(super) fn draw_phases(&self, svg: &mut Svg, phases: &[Span<usize>], names: &[&str]) {
-        for (phase, rect) in self.phase_rects(phases) {
+        for (phase, rect) in self.rects_of(phases) {
             svg.rect(&format!("c-phase-{phase}"), rect);
             let name = names.get(phase).copied().unwrap_or_default();
             if text_width(name, TICK_SIZE) + 6.0 <= rect.width {
@@ -293,18 +292,13 @@ impl Panel {
         svg.text("c-muted", at, TICK_SIZE, Anchor::End, "phase");
     }
 
-    /// Every state in its colour.
-    pub(super) fn draw_states(&self, svg: &mut Svg, spans: &[Span]) {
+    /// The lane: every state in its colour.
+    pub(crate) fn draw_lane(&self, svg: &mut Svg, spans: &[Span]) {
         for state in states() {
             for rect in self.rects(spans, state) {
                 svg.rect(&style::class(state), rect);
             }
         }
-    }
-
-    /// The lane: every state in its colour.
-    pub(crate) fn draw_lane(&self, svg: &mut Svg, spans: &[Span]) {
-        self.draw_states(svg, spans);
         let at = (self.rect.x - 7.0, self.rect.bottom() - 2.2);
         svg.text("c-muted", at, TICK_SIZE, Anchor::End, "state");
     }

@@ -245,8 +245,9 @@ fn outline(svg: &mut Svg, tile: &Tile, boxes: &[Outlined]) {
         svg.rect(&format!("{}{dashed}", of.class), *rect);
         taken.push(*rect);
     }
+    let is_crowded = placed.len() > 2;
     for (of, rect) in &placed {
-        let tag = tag_place(of.name, *rect, tile.rect, &taken);
+        let tag = tag_place(of.name, *rect, tile.rect, &taken, is_crowded);
         svg.rect(&of.tag, tag);
         let at = (tag.x + tag.width / 2.0, tag.bottom() - 2.6);
         svg.text("c-tag-text", at, TAG_SIZE, Anchor::Middle, of.name);
@@ -269,8 +270,9 @@ fn placed(region: BoundingBox, tile: &Tile) -> Option<Rect> {
     })
 }
 
-/// The first place around the box, inside the tile, where the label covers no box and no label.
-fn tag_place(name: &str, around: Rect, tile: Rect, taken: &[Rect]) -> Rect {
+/// The first place around the box, inside the tile, where the label covers no box and no label. Among many boxes it may be
+/// farther away.
+fn tag_place(name: &str, around: Rect, tile: Rect, taken: &[Rect], is_crowded: bool) -> Rect {
     let (width, height) = (text_width(name, TAG_SIZE) + 5.0, TAG_SIZE + 2.5);
     let beside = around.y + (around.height - height) / 2.0;
     let places = [
@@ -281,6 +283,15 @@ fn tag_place(name: &str, around: Rect, tile: Rect, taken: &[Rect]) -> Rect {
         (around.right() + 2.0, beside),
         (around.x - width - 2.0, beside),
     ];
+    let rows = if is_crowded { 4 } else { 0 };
+    let farther = (0..rows).flat_map(|row| {
+        let away = f64::from(row) * (height + 2.0);
+        let above = around.y - height - 2.0 - away;
+        let below = around.bottom() + 2.0 + away;
+        let (left, right) = (around.x - width - 2.0, around.right() + 2.0);
+        let columns = [around.x, right, left].into_iter();
+        columns.flat_map(move |x| [(x, above), (x, below)])
+    });
     let in_tile = |(x, y): (f64, f64)| Rect {
         x: x.min(tile.right() - width).max(tile.x),
         y: y.min(tile.bottom() - height).max(tile.y),
@@ -288,7 +299,7 @@ fn tag_place(name: &str, around: Rect, tile: Rect, taken: &[Rect]) -> Rect {
         height,
     };
     let free = |rect: &Rect| !taken.iter().any(|other| other.overlaps(rect));
-    let mut tags = places.into_iter().map(in_tile);
+    let mut tags = places.into_iter().chain(farther).map(in_tile);
     tags.clone()
         .find(free)
         .or_else(|| tags.next())
@@ -423,7 +434,7 @@ mod tests {
         };
         let mut taken = vec![fingertip, target];
         for (name, rect) in [("fingertip", fingertip), ("target", target)] {
-            let tag = tag_place(name, rect, tile, &taken);
+            let tag = tag_place(name, rect, tile, &taken, false);
             assert!(taken.iter().all(|other| !other.overlaps(&tag)), "{name}");
             taken.push(tag);
         }

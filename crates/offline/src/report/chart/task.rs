@@ -1,5 +1,7 @@
 //! What a task adds to the picture: its phases as bands with a lane of their names, a curve and a lane for each pair, progress.
 
+use std::collections::BTreeSet;
+
 use super::panels::{self, Band, Curve, Panel};
 use crate::report::contents::Report;
 use crate::report::timeline::{Span, Timeline};
@@ -19,6 +21,25 @@ const LANE_GAP: f64 = 4.0;
 /// The line beside a pair's lane, as its curve is drawn.
 const SAMPLE: (f64, f64) = (31.0, 7.0);
 
+/// What became of a pair in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum PairState {
+    Valid,
+    /// The region of that number has no box.
+    Unseen(usize),
+    Invalid(Reason),
+}
+
+impl PairState {
+    fn class(self) -> String {
+        match self {
+            Self::Valid => style::class(State::Valid),
+            Self::Unseen(region) => format!("c-region-{region}-fill"),
+            Self::Invalid(reason) => style::class(State::Invalid(reason)),
+        }
+    }
+}
+
 /// A task's parts of the picture.
 pub(super) struct TaskParts {
     colors: Colors,
@@ -33,7 +54,7 @@ pub(super) struct TaskParts {
 
 struct PairLane {
     lane: Panel,
-    spans: Vec<Span>,
+    spans: Vec<Span<PairState>>,
     /// Of its curve, and what is drawn over that.
     classes: [String; 2],
 }
@@ -77,7 +98,7 @@ impl TaskParts {
         });
         let lanes = pairs.iter().enumerate().map(|(at, pair)| PairLane {
             lane: lane(PAIR_HEIGHT),
-            spans: timeline.spans_of(|step| pair_state(step, at)),
+            spans: timeline.spans_of(|step| pair_state(step, at, ends(&colors, pair))),
             classes: classes(&colors, pair),
         });
         let lanes = lanes.collect();
@@ -112,7 +133,9 @@ impl TaskParts {
             self.phase_lane.draw_phases(svg, &self.phases, &names);
         }
         for pair in &self.pairs {
-            pair.lane.draw_states(svg, &pair.spans);
+            for (state, rect) in pair.lane.rects_of(&pair.spans) {
+                svg.rect(&state.class(), rect);
+            }
             let (x, y) = (pair.lane.rect.x, pair.lane.rect.y + PAIR_HEIGHT / 2.0);
             for class in &pair.classes {
                 svg.line(class, (x - SAMPLE.0, y), (x - SAMPLE.1, y));
@@ -133,14 +156,20 @@ impl TaskParts {
         // The steps that have succeeded are named with those that are valid.
         let phases = phases.filter(|(at, name)| is_there(at) && *name != "success");
         let phases = phases.map(|(at, name)| fill(format!("c-phase-{at}"), name));
-        let reasons = Reason::ALL.into_iter().filter(|reason| {
-            let state = State::Invalid(*reason);
-            let of_pair =
-                (self.pairs.iter()).any(|pair| pair.spans.iter().any(|span| span.state == state));
-            of_pair && report.steps.iter().all(|step| step.reason != Some(*reason))
+        let states = self.pairs.iter().flat_map(|pair| &pair.spans);
+        let states: BTreeSet<PairState> = states.map(|span| span.state).collect();
+        let of_steps = |reason| report.steps.iter().any(|step| step.reason == Some(reason));
+        let reasons = states.into_iter().filter_map(|state| match state {
+            PairState::Valid => None,
+            PairState::Unseen(region) => {
+                let name = self.colors.regions().get(region)?;
+                Some(fill(state.class(), &format!("no {name} box")))
+            }
+            // Those of steps are named with these.
+            PairState::Invalid(reason) => {
+                (!of_steps(reason)).then(|| fill(state.class(), reason.name()))
+            }
         });
-        let reasons =
-            reasons.map(|reason| fill(style::class(State::Invalid(reason)), reason.name()));
         let interval = self.bands.iter().find_map(Band::entry);
         let interval = interval.into_iter();
         regions
@@ -195,10 +224,13 @@ fn pair_of(step: &Step, at: usize) -> Option<&PairStep> {
     step.task.as_ref()?.pairs.get(at)
 }
 
-fn pair_state(step: &Step, at: usize) -> State {
+fn pair_state(step: &Step, at: usize, [first, second]: [usize; 2]) -> PairState {
     match pair_of(step, at).and_then(|pair| pair.reason) {
-        Some(reason) => State::Invalid(reason),
-        None => State::Valid,
+        None => PairState::Valid,
+        // A pair's regions stand in the places of fingertip and target.
+        Some(Reason::NoFingertipBox) => PairState::Unseen(first),
+        Some(Reason::NoTargetBox) => PairState::Unseen(second),
+        Some(reason) => PairState::Invalid(reason),
     }
 }
 
@@ -212,4 +244,169 @@ fn ends(colors: &Colors, pair: &PairStep) -> [usize; 2] {
 fn classes(colors: &Colors, pair: &PairStep) -> [String; 2] {
     let [first, second] = ends(colors, pair);
     [format!("c-pair-{first}"), format!("c-pair-{second}-over")]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::chart::draw;
+    use crate::report::contents::Report;
+    use crate::report::film_strip::{BesideFrame, CameraStrip, StripFrame, StripPlan};
+    use crate::report::fixtures;
+    use spatial_reward_core::frame::{BoundingBox, ColorImage, DistanceKind, Reason};
+    use spatial_reward_core::settings::Settings;
+    use spatial_reward_core::shown::ShownRegion;
+    use spatial_reward_core::step::Step;
+    use spatial_reward_core::task::{PairStep, TaskStep};
+
+    const TASK: &str = "
+topics: {fingertip: /a}
+regions: {cube: {topic: /b}, goal: {topic: /b}}
+reward: {kind: task}
+task:
+  pairs: [fingertip-cube, cube-goal]
+  phases:
+    - {name: reach, next: [{to: carry, when: [{contact: fingertip-cube}]}]}
+    - {name: carry, next: [{to: success, when: [{contact: cube-goal}]}]}
+";
+
+    fn pair(name: &str, measured: Result<f64, Reason>) -> PairStep {
+        PairStep {
+            name: name.to_owned(),
+            kind: DistanceKind::Surface,
+            distance_m: measured.unwrap_or(f64::NAN),
+            std_m: 0.002,
+            reason: measured.err(),
+            cameras: Vec::new(),
+            disagreeing: Vec::new(),
+        }
+    }
+
+    /// Ten steps of reaching, ten of carrying, in which the goal is not seen at first, then success.
+    fn steps() -> Vec<Step> {
+        let mut steps = fixtures::approach(25);
+        for step in &mut steps {
+            let goal = match step.index {
+                12..15 => Err(Reason::NoTargetBox),
+                index => Ok(0.3 - index as f64 / 100.0),
+            };
+            let phase = match step.index {
+                0..10 => "reach",
+                10..20 => "carry",
+                _ => "success",
+            };
+            step.success = phase == "success";
+            step.task = Some(Box::new(TaskStep {
+                phase: phase.to_owned(),
+                progress: step.index as f64 / 25.0,
+                pairs: vec![
+                    pair("fingertip-cube", Ok(step.distance_m)),
+                    pair("cube-goal", goal),
+                ],
+                ..TaskStep::default()
+            }));
+        }
+        steps
+    }
+
+    fn frame(step_index: u64, regions: &[&str]) -> StripFrame {
+        let color = ColorImage {
+            width: 64,
+            height: 48,
+            rgb: vec![90; 64 * 48 * 3].into(),
+        };
+        let mut frame = StripPlan::new(8, None).shrink(step_index, &color).unwrap();
+        frame.regions = (regions.iter().zip(1..))
+            .map(|(name, at)| ShownRegion {
+                name: (*name).to_owned(),
+                bbox: BoundingBox::new(f64::from(at) * 9.0, 10.0, f64::from(at) * 9.0 + 7.0, 20.0),
+                origin: None,
+            })
+            .collect();
+        frame
+    }
+
+    #[test]
+    fn phases_pairs_and_cameras_are_drawn_each_in_one_color() {
+        // Given a task of two pairs by two cameras
+        let settings = Settings::from_yaml(TASK).unwrap();
+        let provenance = fixtures::provenance(&settings);
+        let steps = steps();
+        let others = [CameraStrip {
+            camera: "side".to_owned(),
+            frames: vec![BesideFrame {
+                frame: frame(5, &["cube"]),
+                later_s: 0.04,
+            }],
+        }];
+        let report = Report {
+            steps: &steps,
+            truth_m: &[],
+            frames: &[
+                frame(5, &["fingertip", "cube", "goal"]),
+                frame(20, &["fingertip"]),
+            ],
+            camera: "front",
+            others: &others,
+            settings: &settings,
+            provenance: &provenance,
+            metrics: None,
+            command: "",
+        };
+        // When it is drawn
+        let drawing = draw(&report, true);
+        let body = &drawing.body;
+        let count = |what: &str| body.matches(what).count();
+        // Then each phase is a band in both panels and a stretch of its lane
+        for (phase, name) in ["reach", "carry", "success"].into_iter().enumerate() {
+            assert_eq!(
+                count(&format!("class=\"c-phase-{phase} c-phase-band\"")),
+                2,
+                "{name}"
+            );
+            assert!(body.contains(&format!(">{name}<")));
+        }
+        // and each pair is a line in two colours, that of the lost goal in two pieces
+        assert_eq!(count("<polyline class=\"c-pair-0\""), 1);
+        assert_eq!(count("<polyline class=\"c-pair-1-over\""), 1);
+        assert_eq!(count("<polyline class=\"c-pair-1\""), 2);
+        assert_eq!(count("<polyline class=\"c-pair-2-over\""), 2);
+        assert!(body.contains(">no goal box<"));
+        // and the cube has its colour in both strips, each of which has its camera's name and its frame's time
+        assert_eq!(count("<rect class=\"c-region-1\""), 2);
+        assert!(body.contains(">front<") && body.contains(">side<") && body.contains(">0.54 s<"));
+        assert_eq!(drawing.tiles.len(), 3);
+        assert!(drawing.tiles[2].rect.y > drawing.tiles[0].rect.bottom());
+        assert_eq!(drawing.tiles[2].rect.x, drawing.tiles[0].rect.x);
+    }
+
+    #[test]
+    fn pairs_alone_have_no_phases_and_keep_the_thresholds() {
+        let yaml = "
+topics: {fingertip: /a}
+regions: {cube: {topic: /b}, goal: {topic: /b}}
+task: {pairs: [fingertip-cube, cube-goal]}
+";
+        let settings = Settings::from_yaml(yaml).unwrap();
+        let provenance = fixtures::provenance(&settings);
+        let mut steps = steps();
+        for task in steps.iter_mut().filter_map(|step| step.task.as_mut()) {
+            (task.phase, task.progress) = (String::new(), f64::NAN);
+        }
+        let report = Report {
+            steps: &steps,
+            truth_m: &[],
+            frames: &[],
+            camera: "",
+            others: &[],
+            settings: &settings,
+            provenance: &provenance,
+            metrics: None,
+            command: "",
+        };
+        let body = draw(&report, true).body;
+        assert!(!body.contains("class=\"c-phase-0 ") && !body.contains(">phase<"));
+        assert!(
+            body.contains("success at or below") && body.contains("<polyline class=\"c-pair-0\"")
+        );
+    }
 }
