@@ -407,11 +407,12 @@ fn annotations_show_what_was_measured_on_every_camera() {
             }
             let bbox = instant(index as i64, 8).target.unwrap();
             let corner = front[index].1.points[1].points[0];
-            assert_eq!((corner.x, corner.y), (bbox.x_min, bbox.y_min));
+            assert_eq!((corner.x, corner.y), (bbox[0], bbox[1]));
         }
         // and where the first camera lost it, it says whose the distance is
         let distance = format!("{:.1} cm", distances[7] * 100.0);
-        assert_eq!(words(&side[7].1), ["fingertip", "cube", distance.as_str()]);
+        let carried = words(&side[7].1);
+        assert_eq!(carried[..3], ["fingertip", "cube", distance.as_str()]);
         let lost = words(&front[7].1);
         assert!(
             lost.contains(&format!("fingertip-cube {distance} (side)").as_str()),
