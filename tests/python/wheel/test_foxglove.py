@@ -6,13 +6,14 @@ from importlib.util import find_spec
 import pytest
 
 REASON = "what Foxglove and Rerun show needs mcap_ros2, foxglove_schemas_protobuf and rerun"
-for peer in ("mcap_ros2", "foxglove_schemas_protobuf", "rerun"):
+for peer in ("mcap", "mcap_ros2", "foxglove_schemas_protobuf", "rerun"):
     if find_spec(peer) is None:
         pytest.skip(REASON, allow_module_level=True)
 
 from foxglove_schemas_protobuf import ImageAnnotations_pb2, PointsAnnotation_pb2  # noqa: E402 - after they were looked for
 from google.protobuf.descriptor import FieldDescriptor  # noqa: E402
-from mcap_ros2.reader import read_ros2_messages  # noqa: E402
+from mcap.reader import make_reader  # noqa: E402
+from mcap_ros2.decoder import DecoderFactory  # noqa: E402
 from rerun.chunk import McapReader  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
 from rosbags.typesys import get_types_from_msg  # noqa: E402
@@ -53,15 +54,20 @@ def mcap(labelled):
     return next(labelled.glob("*.mcap"))
 
 
+def read(labelled, topic):
+    """Schemas and messages, as mcap_ros2 reads them by the former."""
+    with mcap(labelled).open("rb") as file:
+        return list(make_reader(file, decoder_factories=[DecoderFactory()]).iter_decoded_messages(topics=[topic]))
+
+
 def decoded(labelled, topic):
-    """As mcap_ros2 reads it, by the schema in the bag."""
-    return [message.ros_msg for message in read_ros2_messages(mcap(labelled), topics=[topic])]
+    return [message.decoded_message for message in read(labelled, topic)]
 
 
 def schema(labelled):
-    message = next(iter(read_ros2_messages(mcap(labelled), topics=[ANNOTATIONS])))
-    assert (message.schema.name, message.schema.encoding) == ("foxglove_msgs/msg/ImageAnnotations", "ros2msg")
-    return message.schema.data.decode()
+    found = read(labelled, ANNOTATIONS)[0].schema
+    assert (found.name, found.encoding) == ("foxglove_msgs/msg/ImageAnnotations", "ros2msg")
+    return found.data.decode()
 
 
 KINDS = {

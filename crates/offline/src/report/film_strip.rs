@@ -73,13 +73,14 @@ impl StripPlan {
         plan
     }
 
-    /// For a camera beside one whose strip has so many frames: twice as many to choose from, so that there is one near in
-    /// time to each.
+    /// For a camera beside one whose strip has so many frames: more to choose from, so that there is one near in time to each.
     pub fn beside(frames: u32, expected_steps: Option<u64>) -> Self {
+        // Frames of a strip of many are smaller, but not so much as to keep four times as many of them too.
+        let denser = if frames <= 10 { 4 } else { 2 };
         let plan = Self::new(frames, expected_steps);
         Self {
-            capacity: 2 * plan.capacity,
-            least_stride: (plan.least_stride / 2).max(1),
+            capacity: denser * plan.capacity,
+            least_stride: (plan.least_stride / denser).max(1),
             ..plan
         }
     }
