@@ -236,6 +236,33 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_beside_has_a_frame_for_each_of_the_first_ones() {
+        // Given a first camera's strip, and a second one that began 15 frames later
+        for (frames, stream) in [(8, 100), (8, 1000), (16, 5003)] {
+            let first = strip_of(stream, frames, Some(stream));
+            let plan = StripPlan::beside(frames, Some(stream - 15));
+            let mut beside = FilmStrip::of_plan(0, plan);
+            let small = color(4, 3);
+            for index in (0..stream - 15).filter(|index| plan.wants(*index)) {
+                beside.push(plan.shrink(index, &small).unwrap());
+            }
+            // When each of the first's is looked for among what is kept of the second
+            let kept = beside.into_candidates();
+            assert!(kept.len() <= 16 * frames as usize, "{}", kept.len());
+            let apart = |index: &u64| {
+                let at = kept.iter().map(|frame| frame.step_index + 15);
+                at.map(|at| at.abs_diff(*index)).min().unwrap()
+            };
+            // Then none is farther than a hundredth of the recording, but for those of before it began
+            let farthest = first.iter().filter(|index| **index >= 15).map(apart).max();
+            assert!(
+                farthest.unwrap() <= stream / 100,
+                "{frames} of {stream}: {farthest:?}"
+            );
+        }
+    }
+
+    #[test]
     fn order_of_arrival_does_not_matter() {
         let small = color(4, 3);
         let plan = StripPlan::new(4, None);
