@@ -50,6 +50,8 @@ fn main() -> anyhow::Result<()> {
         steps: &steps,
         truth_m: &truth_m,
         frames: &strip.finish(),
+        camera: "",
+        others: &[],
         settings: &settings,
         provenance: &provenance,
         metrics: None,

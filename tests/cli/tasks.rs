@@ -5,6 +5,7 @@ use std::path::Path;
 
 use parquet::file::reader::SerializedFileReader;
 use parquet::record::Field;
+use spatial_reward::messages::image_annotations::{self, ImageAnnotations};
 use spatial_reward::messages::{StepReward, task_reward};
 
 use crate::fixtures::*;
@@ -236,9 +237,8 @@ fn a_solved_task_ends_its_episode_where_that_is_asked_for() {
     assert_eq!(texts(&out, "frame_index")[at + 1], "0");
 }
 
-#[test]
-fn two_cameras_are_surer_than_one_and_carry_what_the_other_lost() {
-    // Given a second camera that sees what the first sees, and detections of the first that stop half-way
+/// A second camera that sees what the first sees, and detections of the first that stop half-way.
+fn two_cameras() -> Recording {
     let recording = approach_with(8, |index, instant| {
         if index >= 4 {
             instant.target = None;
@@ -254,8 +254,12 @@ fn two_cameras_are_surer_than_one_and_carry_what_the_other_lost() {
         let data = detections(stamp, &boxes);
         recording.push("/side/detections", DETECTION_TYPE, stamp + 3_000_000, data);
     }
-    let (_guard, folder) = folder_with(&recording);
-    let cameras = format!(
+    recording
+}
+
+/// Their settings.
+fn cameras() -> String {
+    format!(
         "
 cameras:
   front: {{image: {IMAGE}, depth: {DEPTH}, camera_info: {CAMERA_INFO}}}
@@ -267,7 +271,14 @@ cameras:
       fingertip: {{topic: /side/detections, class: [fingertip]}}
       cube: {{topic: /side/detections, class: [target]}}
 "
-    );
+    )
+}
+
+#[test]
+fn two_cameras_are_surer_than_one_and_carry_what_the_other_lost() {
+    // Given a second camera that sees what the first sees, and detections of the first that stop half-way
+    let (_guard, folder) = folder_with(&two_cameras());
+    let cameras = cameras();
     let pairs = "task: {pairs: [fingertip-cube]}\n";
     fs::write(
         folder.join("one.yaml"),
@@ -330,6 +341,132 @@ cameras:
             "{both:?}"
         );
     }
+}
+
+/// All annotations of a topic, with their messages' log times.
+fn annotations(labelled: &Path, topic: &str) -> Vec<(i64, ImageAnnotations)> {
+    let all = messages(labelled)
+        .into_iter()
+        .filter(|(name, _)| name == topic);
+    all.map(|(_, message)| {
+        let annotations = ImageAnnotations::decode(&message.data).unwrap();
+        (message.log_time_nanos, annotations)
+    })
+    .collect()
+}
+
+fn words(annotations: &ImageAnnotations) -> Vec<&str> {
+    let texts = annotations.texts.iter();
+    texts.map(|text| text.text.as_str()).collect()
+}
+
+#[test]
+fn annotations_show_what_was_measured_on_every_camera() {
+    // Given two cameras, of which the first loses the block half-way
+    let (_guard, folder) = folder_with(&two_cameras());
+    let settings = CUBE.to_owned()
+        + &cameras()
+        + "task: {pairs: [fingertip-cube]}\noutput: {annotations: true}\n";
+    fs::write(folder.join("two.yaml"), settings).unwrap();
+    // When the bag is labelled with annotations, in both storages
+    for storage in ["mcap", "sqlite3"] {
+        run(
+            &folder,
+            &[
+                "label",
+                "pick.mcap",
+                "-o",
+                storage,
+                "--config",
+                "two.yaml",
+                "--storage",
+                storage,
+            ],
+        )
+        .expect_code(0);
+        let out = folder.join(storage);
+        // Then each camera has a message for each of its pictures, with the picture's stamp
+        let front = annotations(&out, &format!("{IMAGE}/annotations"));
+        let side = annotations(&out, "/side/color/image_raw/annotations");
+        let stamps = |all: &[(i64, ImageAnnotations)]| -> Vec<i64> {
+            all.iter()
+                .map(|(_, shown)| shown.timestamp.nanos())
+                .collect()
+        };
+        let expected: Vec<i64> = (0..8).map(|index| START + index * PERIOD).collect();
+        assert_eq!(
+            (stamps(&front), stamps(&side)),
+            (expected.clone(), expected)
+        );
+        // and the boxes that were measured in it, named, with the distance that the table has
+        let distances = numbers(&out, "reward.spatial.pair.fingertip-cube.distance_m");
+        for index in [0_usize, 3] {
+            let distance = format!("{:.1} cm", distances[index] * 100.0);
+            for (_, shown) in [&front[index], &side[index]] {
+                assert_eq!(words(shown), ["fingertip", "cube", distance.as_str()]);
+            }
+            let bbox = instant(index as i64, 8).target.unwrap();
+            let corner = front[index].1.points[1].points[0];
+            assert_eq!((corner.x, corner.y), (bbox[0], bbox[1]));
+        }
+        // and where the first camera lost it, it says whose the distance is
+        let distance = format!("{:.1} cm", distances[7] * 100.0);
+        let carried = words(&side[7].1);
+        assert_eq!(carried[..3], ["fingertip", "cube", distance.as_str()]);
+        let lost = words(&front[7].1);
+        assert!(
+            lost.contains(&format!("fingertip-cube {distance} (side)").as_str()),
+            "{lost:?}"
+        );
+    }
+}
+
+#[test]
+fn annotations_of_somebody_else_stay_and_our_own_are_replaced() {
+    // Given a recording in which a detector has left annotations of its own
+    let mut recording = approach(4);
+    let beside = format!("{IMAGE}/annotations");
+    let theirs = ImageAnnotations::default().encode().unwrap();
+    recording.push(&beside, image_annotations::TYPE_NAME, START, theirs.clone());
+    let (_guard, folder) = folder_with(&recording);
+    fs::write(folder.join("on.yaml"), "output: {annotations: true}\n").unwrap();
+    // When it is labelled, and a bag without those is labelled twice
+    run(
+        &folder,
+        &["label", "pick.mcap", "-o", "theirs", "--config", "on.yaml"],
+    )
+    .expect_code(0);
+    let (_other, plain) = folder_with(&approach(4));
+    fs::write(plain.join("on.yaml"), "output: {annotations: true}\n").unwrap();
+    run(
+        &plain,
+        &["label", "pick.mcap", "-o", "once", "--config", "on.yaml"],
+    )
+    .expect_code(0);
+    run(
+        &plain,
+        &["label", "once", "-o", "twice", "--config", "on.yaml"],
+    )
+    .expect_code(0);
+    // Then theirs is there as it was with ours beside it, and of ours there is one a picture
+    let out = folder.join("theirs");
+    let kept: Vec<Vec<u8>> = (messages(&out).into_iter())
+        .filter(|(topic, _)| *topic == beside)
+        .map(|(_, message)| message.data.to_vec())
+        .collect();
+    assert_eq!(kept, [theirs]);
+    let ours = annotations(&out, &format!("{beside}/spatial_reward"));
+    assert_eq!(ours.len(), 4);
+    let distances = numbers(&out, "reward.spatial.distance_m");
+    let distance = format!("{:.1} cm", distances[2] * 100.0);
+    assert_eq!(
+        words(&ours[2].1),
+        ["fingertip", "target", distance.as_str()]
+    );
+    assert_eq!(annotations(&plain.join("twice"), &beside).len(), 4);
+    // and without the setting there are none
+    run(&plain, &["label", "pick.mcap", "-o", "off"]).expect_code(0);
+    assert!(annotations(&plain.join("off"), &beside).is_empty());
 }
 
 #[test]

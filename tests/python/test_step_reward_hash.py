@@ -26,6 +26,17 @@ def test_the_type_hash_is_that_of_the_message_definition():
         assert compiled_in(module, "TYPE_HASH") == store.hash_rihs01(type_name)
 
 
+def test_the_type_hash_of_annotations_is_that_of_the_definition_that_bags_get():
+    source = (ROOT / "crates/core/src/messages/image_annotations.rs").read_text()
+    definition = re.search(r'pub const DEFINITION: &str = "\\\n([^"]*)"', source).group(1)
+    type_name = compiled_in("image_annotations", "TYPE_NAME")
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = get_types_from_msg(definition, type_name)
+    store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
+
+    assert compiled_in("image_annotations", "TYPE_HASH") == store.hash_rihs01(type_name)
+
+
 if __name__ == "__main__":
     test_the_type_hash_is_that_of_the_message_definition()
     print("ok")

@@ -15,6 +15,7 @@
 //! - [`finding`]: regions named by words or by an example, found by a detector that registers itself.
 //! - [`tracking`]: a region that was drawn once, followed through the pictures by colour and depth.
 //! - [`reward`]: filter, reward, shaping, success and episodes, folded over the distances so far.
+//! - [`task`]: a whole task of several regions and phases. [`shown`], [`colors`]: what is drawn of a step, and in which colours.
 //! - [`detection`]: what a detector that is asked for words or by an example tells of a picture.
 //! - [`settings`]: all that can be set, read from YAML and checked.
 //! - [`imaging`], [`prompt`], [`answer`], [`question`]: a vision-language model's view of a frame, and
@@ -54,6 +55,7 @@
 
 pub mod answer;
 pub mod calibration;
+pub mod colors;
 mod depth_image;
 pub mod detection;
 pub mod digest;
@@ -77,6 +79,7 @@ pub mod random;
 pub mod registration;
 pub mod reward;
 pub mod settings;
+pub mod shown;
 pub mod stamp;
 pub mod statistics;
 pub mod step;

@@ -14,6 +14,7 @@ mod distortion;
 mod earlier_step_reward;
 mod extrinsics;
 mod foreign;
+pub mod image_annotations;
 pub mod joint_state;
 mod layouts;
 mod named_fields;

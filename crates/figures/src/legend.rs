@@ -9,8 +9,8 @@ const GAP: f64 = 20.0;
 
 /// What stands in front of a name; the text is the CSS class that it is drawn with.
 pub enum Sample {
-    /// Of a curve.
-    Line(&'static str),
+    /// Of a curve; what is drawn over it, too, where it has two colours.
+    Line(String, Option<String>),
     /// Of single points.
     Dot(&'static str),
     /// Of an area.
@@ -27,9 +27,9 @@ pub struct Entry {
 
 impl Entry {
     /// A curve's entry.
-    pub fn line(class: &'static str, name: impl Into<String>) -> Self {
+    pub fn line(class: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
-            sample: Sample::Line(class),
+            sample: Sample::Line(class.into(), None),
             name: name.into(),
         }
     }
@@ -49,8 +49,10 @@ pub fn draw(svg: &mut Svg, entries: &[Entry], left: f64, right: f64, top: f64) -
         }
         let middle = y + ROW_HEIGHT / 2.0;
         match &entry.sample {
-            Sample::Line(class) => {
-                svg.line(class, (x, middle), (x + SAMPLE_WIDTH, middle));
+            Sample::Line(class, over) => {
+                for class in std::iter::once(class).chain(over) {
+                    svg.line(class, (x, middle), (x + SAMPLE_WIDTH, middle));
+                }
             }
             Sample::Dot(class) => svg.circle(class, (x + SAMPLE_WIDTH / 2.0, middle), 3.0),
             Sample::Fill(class) => svg.rect(

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use spatial_reward_core::colors::{Colors, FINGERTIP, TARGET, css};
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::step::Step;
 
@@ -77,10 +78,6 @@ pub const DARK: Palette = Palette {
     model_error: "#e8eaee",
 };
 
-/// Lines and labels of the two boxes: orange and sky blue stand out on any picture.
-const FINGERTIP: &str = "#f0a202";
-const TARGET: &str = "#56b4e9";
-
 impl Palette {
     fn reason(&self, reason: Reason) -> &'static str {
         match reason {
@@ -119,6 +116,8 @@ impl Palette {
             valid,
             ..
         } = self;
+        // Lines and labels of the two boxes: orange and sky blue stand out on any picture.
+        let (fingertip, target) = (css(FINGERTIP), css(TARGET));
         let mut rules = format!(
             "\
 .c-panel{{fill:{panel}}}
@@ -144,11 +143,11 @@ impl Palette {
 .c-enter{{stroke:{success};stroke-width:1.2;stroke-dasharray:7 3;fill:none}}
 .c-exit{{stroke:{success};stroke-width:1.2;stroke-dasharray:2 3;fill:none}}
 .c-box-edge{{stroke:#000;stroke-opacity:.6;stroke-width:3;fill:none}}
-.c-fingertip{{stroke:{FINGERTIP};stroke-width:1.5;fill:none}}
-.c-target{{stroke:{TARGET};stroke-width:1.5;fill:none}}
+.c-fingertip{{stroke:{fingertip};stroke-width:1.5;fill:none}}
+.c-target{{stroke:{target};stroke-width:1.5;fill:none}}
 .c-predicted{{stroke-dasharray:4 3}}
-.c-fingertip-tag{{fill:{FINGERTIP}}}
-.c-target-tag{{fill:{TARGET}}}
+.c-fingertip-tag{{fill:{fingertip}}}
+.c-target-tag{{fill:{target}}}
 .c-tag-text{{fill:#000}}
 .c-fine{{stroke-width:1.1}}
 .c-shade{{fill-opacity:.17}}
@@ -162,6 +161,36 @@ impl Palette {
         }
         rules
     }
+}
+
+/// The rules for what a task's picture draws beside: regions and phases by their numbers, in their colours, which are the same
+/// on light and dark.
+pub fn task_rules(colors: &Colors) -> String {
+    let mut rules = String::new();
+    for (at, name) in colors.regions().iter().enumerate() {
+        let color = css(colors.region(name));
+        let _ = writeln!(
+            rules,
+            "\
+.c-region-{at}{{stroke:{color};stroke-width:1.5;fill:none}}
+.c-region-{at}-fill{{fill:{color}}}
+.c-region-{at}-band{{fill:{color};fill-opacity:.18}}
+.c-pair-{at}{{stroke:{color};stroke-width:2.2;stroke-linejoin:round;fill:none}}
+.c-pair-{at}-over{{stroke:{color};stroke-width:2.2;stroke-linejoin:round;stroke-dasharray:6 6;fill:none}}"
+        );
+    }
+    for (at, name) in colors.phases().enumerate() {
+        let color = css(colors.phase(name));
+        let _ = writeln!(rules, ".c-phase-{at}{{fill:{color}}}");
+    }
+    rules.push_str(
+        "\
+.c-phase-band{fill-opacity:.26}
+.c-phase-name{fill:#14171c}
+.c-progress{stroke:#7d8590;stroke-width:1.4;fill:none}
+",
+    );
+    rules
 }
 
 /// The class that fills with a state's colour.

@@ -2,6 +2,7 @@
 //! new bag with a report beside it, streaming, in one pass, on several threads.
 
 mod advice;
+mod annotations;
 pub(crate) mod calibration;
 mod corner;
 pub(crate) mod decoders;

@@ -30,6 +30,10 @@ pub struct Output {
     #[default(String::from("/spatial_reward/task_reward"))]
     #[schemars(extend("x-node" = false))]
     pub task_topic: String,
+    /// Whether the bag gets what Foxglove draws over each camera's pictures: foxglove_msgs/ImageAnnotations with the regions'
+    /// boxes and names, distances and phase, on the image's topic with /annotations behind it.
+    #[schemars(extend("x-node" = false))]
+    pub annotations: bool,
     /// Annotated frames in the report's film strip.
     #[default = 8]
     #[schemars(extend("x-unit" = "frames", "minimum" = 2, "maximum" = 60, "x-node" = false))]

@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
+use super::annotations::{self, Annotations};
 use super::corner;
 use super::delay::BoxDelay;
 use super::diagnosis::Case;
@@ -14,10 +15,10 @@ use super::job::Job;
 use super::labelled::Labelled;
 use super::measurer::no_steps;
 use super::reach::OutOfReach;
-use super::task::Fold;
+use super::task::{Fold, Readings, add_region};
 use super::workers::Finished;
 use crate::error::Result;
-use crate::report::film_strip::FilmStrip;
+use crate::report::film_strip::{CameraStrip, FilmStrip, StripFrame};
 use crate::report::metrics::{Metrics, Sample};
 use crate::report::provenance::Provenance;
 use crate::report::{self, Report};
@@ -27,6 +28,7 @@ use spatial_reward_core::messages::step_reward::{self, StepMeta};
 use spatial_reward_core::messages::task_reward;
 use spatial_reward_core::pipeline::Rewarder;
 use spatial_reward_core::settings::{self, Settings};
+use spatial_reward_core::shown::ShownRegion;
 use spatial_reward_core::stamp::nanos_from_seconds;
 use spatial_reward_core::step::Step;
 use spatial_reward_core::whole_folder::WholeFolder;
@@ -41,6 +43,9 @@ pub(super) struct Recording<'a> {
     rewarder: Rewarder,
     /// With the topic of its messages, where there is a task.
     task: Option<(usize, Fold<'a>)>,
+    readings: Option<&'a Readings>,
+    /// Where they are asked for.
+    annotations: Option<Annotations<'a>>,
     /// The steps so far.
     pub steps: Vec<Step>,
     strip: FilmStrip,
@@ -67,6 +72,10 @@ impl<'a> Recording<'a> {
                 task_reward::TYPE_HASH,
             ));
         }
+        let annotated = job.info.topics.len() + topics.len();
+        if settings.output.annotations {
+            topics.extend(annotations::topics(job));
+        }
         let storage = match settings.output.storage {
             settings::Storage::Mcap => Storage::Mcap,
             settings::Storage::Sqlite3 => Storage::Sqlite3,
@@ -80,6 +89,8 @@ impl<'a> Recording<'a> {
             },
             rewarder: Rewarder::new(settings),
             task: (job.task).map(|task| (job.info.topics.len() + 1, Fold::new(task))),
+            readings: job.task,
+            annotations: (settings.output.annotations).then(|| Annotations::new(job, annotated)),
             steps: Vec::new(),
             strip: FilmStrip::of_plan(settings.output.film_strip_frames, job.strip),
             broken: BTreeMap::new(),
@@ -125,11 +136,57 @@ impl<'a> Recording<'a> {
         let time = step.log_time_nanos;
         self.writer
             .write(self.reward_topic, time, time, sequence, &data)?;
-        if let Some(frame) = strip {
+        let regions = match self.readings.is_some() || self.annotations.is_some() {
+            true => self.regions(&step),
+            false => Vec::new(),
+        };
+        if let Some(annotations) = &mut self.annotations {
+            if let Some(frame) = &strip {
+                annotations.note_size((frame.full_width, frame.full_height));
+            }
+            annotations.push(&mut self.writer, &step, &regions)?;
+        }
+        if let Some(mut frame) = strip {
+            if self.readings.is_some() {
+                frame.regions = regions;
+            }
             self.strip.push(frame);
         }
         self.steps.push(step);
         Ok(())
+    }
+
+    /// What the step's picture shows: the regions of its own distance, and those of the task's other pairs.
+    fn regions(&self, step: &Step) -> Vec<ShownRegion> {
+        let own = self.readings.map(Readings::own);
+        let [first, second] = own.map_or(["fingertip", "target"], |own| {
+            [own.pair.first.as_str(), own.pair.second.as_str()]
+        });
+        let (of_first, of_second) = (step.fingertip_source, step.target_source);
+        let mut regions = Vec::new();
+        for (name, bbox, source) in [
+            (first, step.fingertip, of_first),
+            (second, step.target, of_second),
+        ] {
+            let seen = bbox.map(|bbox| (bbox, source.map(|source| source.origin)));
+            add_region(&mut regions, name, seen);
+        }
+        if let (Some(readings), Some(own)) = (self.readings, own) {
+            readings.add_regions(&own.camera, step.stamp_nanos, &mut regions);
+        }
+        regions
+    }
+
+    /// The other cameras' pictures beside those of the first one's strip.
+    fn strips(&self, frames: &[StripFrame]) -> Vec<CameraStrip> {
+        let Some(readings) = self.readings else {
+            return Vec::new();
+        };
+        let beside = frames.iter().filter_map(|frame| {
+            let at = usize::try_from(frame.step_index).ok()?;
+            Some((frame.step_index, self.steps.get(at)?.timeline_nanos))
+        });
+        readings.strips(&beside.collect::<Vec<_>>())
     }
 
     /// Write into the bag where its rewards come from, and tell what was broken.
@@ -169,14 +226,22 @@ impl<'a> Recording<'a> {
         if self.steps.is_empty() {
             return Err(no_steps(info, roles));
         }
+        if let Some(annotations) = &mut self.annotations {
+            annotations.finish(&mut self.writer)?;
+        }
         let topics = roles.topic_names(info);
         let provenance = self.annotate(job, topics.clone())?;
         let truth_m = truth_of(&self.steps, &mut intake, request.settings);
         let metrics = metrics_of(&self.steps, &truth_m, request.settings.distance());
+        let plan = self.strip.plan();
+        let strip = std::mem::replace(&mut self.strip, FilmStrip::of_plan(0, plan));
+        let frames = strip.finish();
         let report = Report {
             steps: &self.steps,
             truth_m: &truth_m,
-            frames: &self.strip.finish(),
+            frames: &frames,
+            camera: self.readings.map_or("", |readings| &readings.own().camera),
+            others: &self.strips(&frames),
             settings: request.settings,
             provenance: &provenance,
             metrics: metrics.as_ref(),

@@ -5,6 +5,8 @@ mod fold;
 mod gripper;
 mod measured;
 mod readings;
+mod views;
 
 pub(crate) use self::fold::Fold;
 pub(crate) use self::readings::{Readings, plans};
+pub(crate) use self::views::{Other, add_region};

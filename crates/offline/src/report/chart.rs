@@ -6,6 +6,7 @@ mod drawing;
 mod panels;
 mod size;
 mod strip;
+mod task;
 
 pub(crate) use self::drawing::{Drawing, draw};
 pub(crate) use self::size::WIDTH;

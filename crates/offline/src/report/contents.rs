@@ -1,6 +1,6 @@
 //! What a report is made from.
 
-use super::film_strip::StripFrame;
+use super::film_strip::{CameraStrip, StripFrame};
 use super::metrics::Metrics;
 use super::provenance::Provenance;
 use spatial_reward_core::settings::Settings;
@@ -15,6 +15,10 @@ pub struct Report<'a> {
     pub truth_m: &'a [Option<f64>],
     /// The film strip, see `film_strip::FilmStrip`.
     pub frames: &'a [StripFrame],
+    /// The name of the film strip's camera; empty where there is but one.
+    pub camera: &'a str,
+    /// The film strips of the other cameras.
+    pub others: &'a [CameraStrip],
     /// The settings in force.
     pub settings: &'a Settings,
     /// Where the numbers come from.

@@ -66,6 +66,8 @@ mod tests {
             steps: &steps,
             truth_m: &[],
             frames: &[],
+            camera: "",
+            others: &[],
             settings: &settings,
             provenance: &provenance,
             metrics: None,

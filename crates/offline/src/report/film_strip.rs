@@ -5,6 +5,7 @@ use image::imageops::thumbnail;
 use image::{ImageBuffer, Rgb, RgbImage};
 
 use spatial_reward_core::frame::ColorImage;
+use spatial_reward_core::shown::ShownRegion;
 
 /// One frame for the strip, shrunk. Its boxes and times are found in the steps when it is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,26 @@ pub struct StripFrame {
     pub full_height: u32,
     /// The shrunk pixels.
     pub image: RgbImage,
+    /// What a task measured in it; empty without a task, where the step has both boxes.
+    pub regions: Vec<ShownRegion>,
+}
+
+/// The film strip of a camera beside the first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraStrip {
+    /// Its name.
+    pub camera: String,
+    /// Each beside a frame of the first camera's strip, whose `Step::index` it has.
+    pub frames: Vec<BesideFrame>,
+}
+
+/// A frame of another camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BesideFrame {
+    /// Its picture.
+    pub frame: StripFrame,
+    /// How much later it was seen than the first camera's, in seconds.
+    pub later_s: f64,
 }
 
 /// Says from its number alone whether a frame is worth shrinking, and shrinks it; parallel workers can
@@ -52,6 +73,18 @@ impl StripPlan {
         plan
     }
 
+    /// For a camera beside one whose strip has so many frames: more to choose from, so that there is one near in time to each.
+    pub fn beside(frames: u32, expected_steps: Option<u64>) -> Self {
+        // Frames of a strip of many are smaller, but not so much as to keep four times as many of them too.
+        let denser = if frames <= 10 { 4 } else { 2 };
+        let plan = Self::new(frames, expected_steps);
+        Self {
+            capacity: denser * plan.capacity,
+            least_stride: (plan.least_stride / denser).max(1),
+            ..plan
+        }
+    }
+
     /// Whether the frame may be part of the strip of a stream that reaches no further yet.
     pub fn wants(self, step_index: u64) -> bool {
         step_index.is_multiple_of(self.stride_at(step_index))
@@ -82,6 +115,7 @@ impl StripPlan {
             full_width: width,
             full_height: height,
             image: thumbnail(&full, shrunk(width), shrunk(height)),
+            regions: Vec::new(),
         })
     }
 }
@@ -123,6 +157,11 @@ impl FilmStrip {
         let stride = self.plan.stride_at(self.newest);
         self.kept
             .retain(|frame| frame.step_index.is_multiple_of(stride));
+    }
+
+    /// All that it may show so far, in no order.
+    pub fn into_candidates(self) -> Vec<StripFrame> {
+        self.kept
     }
 
     /// The strip: evenly chosen from the whole stream, in order.
@@ -194,6 +233,33 @@ mod tests {
         let wanted = |plan: StripPlan| (0..1000).filter(|index| plan.wants(*index)).count();
         assert!(wanted(StripPlan::new(8, Some(1000))) <= 32);
         assert!(wanted(StripPlan::new(8, None)) > 64);
+    }
+
+    #[test]
+    fn a_camera_beside_has_a_frame_for_each_of_the_first_ones() {
+        // Given a first camera's strip, and a second one that began 15 frames later
+        for (frames, stream) in [(8, 100), (8, 1000), (16, 5003)] {
+            let first = strip_of(stream, frames, Some(stream));
+            let plan = StripPlan::beside(frames, Some(stream - 15));
+            let mut beside = FilmStrip::of_plan(0, plan);
+            let small = color(4, 3);
+            for index in (0..stream - 15).filter(|index| plan.wants(*index)) {
+                beside.push(plan.shrink(index, &small).unwrap());
+            }
+            // When each of the first's is looked for among what is kept of the second
+            let kept = beside.into_candidates();
+            assert!(kept.len() <= 16 * frames as usize, "{}", kept.len());
+            let apart = |index: &u64| {
+                let at = kept.iter().map(|frame| frame.step_index + 15);
+                at.map(|at| at.abs_diff(*index)).min().unwrap()
+            };
+            // Then none is farther than a hundredth of the recording, but for those of before it began
+            let farthest = first.iter().filter(|index| **index >= 15).map(apart).max();
+            assert!(
+                farthest.unwrap() <= stream / 100,
+                "{frames} of {stream}: {farthest:?}"
+            );
+        }
     }
 
     #[test]

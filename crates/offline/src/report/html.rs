@@ -2,6 +2,7 @@
 //! names steps, reasons, metrics, provenance, how to read it. Loads nothing; all foreign text is escaped.
 
 mod hover;
+mod hover_task;
 mod tables;
 
 pub(crate) use tables::meaning;
@@ -62,6 +63,7 @@ fn page(report: &Report, files: &[&str]) -> std::result::Result<String, String> 
     let (light, dark) = (style::LIGHT.rules(), style::DARK.rules());
     let script = include_str!("html/report.js");
     let steps = hover::json(report, &drawing);
+    let of_task = hover_task::scripts(report);
     Ok(format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -84,7 +86,7 @@ fn page(report: &Report, files: &[&str]) -> std::result::Result<String, String> 
 <script type=\"application/json\" id=\"steps\">{steps}</script>
 <script>
 {script}</script>
-</body>
+{of_task}</body>
 </html>
 "
     ))
@@ -171,6 +173,8 @@ mod tests {
             steps,
             truth_m: &[],
             frames: &frames(steps, 8),
+            camera: "",
+            others: &[],
             settings: &settings,
             provenance,
             metrics,

@@ -68,6 +68,8 @@ mod tests {
             steps,
             truth_m: &[],
             frames,
+            camera: "",
+            others: &[],
             settings: &settings,
             provenance: &provenance,
             metrics: None,

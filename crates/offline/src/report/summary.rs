@@ -39,7 +39,9 @@ impl Summary {
         let timeline = Timeline::new(steps);
         let distances = || {
             let valid = steps.iter().filter(|step| step.is_valid());
-            valid.map(|step| step.distance_m)
+            let distances = valid.map(|step| step.distance_m);
+            // A task's step may be valid without its own distance.
+            distances.filter(|distance_m| distance_m.is_finite())
         };
         let mut reasons = BTreeMap::new();
         for reason in steps.iter().filter_map(|step| step.reason) {
@@ -49,7 +51,7 @@ impl Summary {
         Self {
             steps: steps.len(),
             episodes: episodes().count(),
-            valid: distances().count(),
+            valid: steps.iter().filter(|step| step.is_valid()).count(),
             bridged: steps.iter().filter(|step| step.is_bridged()).count(),
             reasons,
             duration_s: timeline.iter().map(|(time, _)| time).fold(0.0, f64::max),

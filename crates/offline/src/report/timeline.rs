@@ -7,9 +7,9 @@ use spatial_reward_figures::style::State;
 /// Consecutive steps of one episode in the same state, in seconds. A step reaches half-way to its
 /// neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Span {
+pub(crate) struct Span<Of = State> {
     /// What the steps have in common.
-    pub state: State,
+    pub state: Of,
     /// Where the first begins.
     pub begin_s: f64,
     /// Where the last ends.
@@ -83,7 +83,12 @@ impl<'a> Timeline<'a> {
 
     /// The whole recording as spans, in order.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        let mut spans: Vec<(u64, Span)> = vec![];
+        self.spans_of(State::of)
+    }
+
+    /// The same of what else steps may have in common.
+    pub(crate) fn spans_of<Of: Copy + PartialEq>(&self, of: impl Fn(&Step) -> Of) -> Vec<Span<Of>> {
+        let mut spans: Vec<(u64, Span<Of>)> = vec![];
         let mut before: Option<f64> = None;
         for (position, (time, step)) in self.iter().enumerate() {
             let after = self.times_s.get(position + 1).copied();
@@ -92,7 +97,7 @@ impl<'a> Timeline<'a> {
                 (gap / 2.0).min(self.half_period_s)
             };
             let (begin_s, end_s) = (time - reach(before), time + reach(after));
-            let state = State::of(step);
+            let state = of(step);
             match spans.last_mut() {
                 Some((episode, span)) if *episode == step.episode && span.state == state => {
                     span.end_s = end_s;
@@ -169,8 +174,12 @@ fn thinned_run(run: &[Point], column_s: f64) -> Vec<Point> {
 
 /// Spans narrower than `width_s` apart from their like are joined, so that a flicker of thousands of
 /// steps stays a bounded number of shapes. Order and extent are kept to that width.
-pub(crate) fn joined(spans: &[Span], state: State, width_s: f64) -> Vec<Span> {
-    let mut joined: Vec<Span> = vec![];
+pub(crate) fn joined<Of: Copy + PartialEq>(
+    spans: &[Span<Of>],
+    state: Of,
+    width_s: f64,
+) -> Vec<Span<Of>> {
+    let mut joined: Vec<Span<Of>> = vec![];
     for span in spans.iter().filter(|span| span.state == state) {
         match joined.last_mut() {
             Some(last) if span.begin_s - last.end_s < width_s => {

@@ -1,9 +1,10 @@
 //! What is measured beside the step's own distance, before the first step is written.
 
 use super::gripper::Openings;
-use super::measured::{Reading, measured};
+use super::measured::{Passage, Reading, measured};
 use crate::error::Result;
 use crate::label::request::LabelRequest;
+use crate::report::film_strip::StripFrame;
 use spatial_reward_core::estimator::Estimator;
 use spatial_reward_core::settings::{Pair, Settings};
 use spatial_reward_core::task::Seen;
@@ -39,15 +40,19 @@ pub(crate) fn plans(settings: &Settings) -> Result<Vec<Plan>> {
 pub(crate) struct Readings {
     /// The pair of the step's own distance.
     own: Plan,
-    others: Vec<Course>,
+    pub(super) others: Vec<Course>,
     openings: Openings,
 }
 
 /// One pair by one camera over time.
-struct Course {
-    plan: Plan,
+pub(super) struct Course {
+    pub plan: Plan,
     /// By their stamps.
-    readings: Vec<Reading>,
+    pub readings: Vec<Reading>,
+    /// The topic of its pictures.
+    pub image_topic: String,
+    /// Pictures for a film strip, with their stamps: of the first pair of each camera beside the first.
+    pub frames: Vec<(i64, StripFrame)>,
 }
 
 impl Readings {
@@ -64,15 +69,29 @@ impl Readings {
         let Some(own) = plans.next() else {
             return Ok(None);
         };
+        let mut drawn = vec![own.camera.clone()];
         let of = |plan: Plan| {
             tracing::info!(camera = plan.camera, "measuring {}", plan.pair);
+            let is_drawn = !drawn.contains(&plan.camera);
+            if is_drawn {
+                drawn.push(plan.camera.clone());
+            }
             let request = LabelRequest {
                 settings: &plan.settings,
                 ..*request
             };
-            let mut readings = measured(&request, estimator)?;
+            let Passage {
+                mut readings,
+                image_topic,
+                frames,
+            } = measured(&request, estimator, is_drawn)?;
             readings.sort_by_key(|reading| reading.stamp_nanos);
-            Ok(Course { plan, readings })
+            Ok(Course {
+                plan,
+                readings,
+                image_topic,
+                frames: if is_drawn { frames } else { Vec::new() },
+            })
         };
         Ok(Some(Self {
             own,
@@ -95,7 +114,7 @@ impl Readings {
     }
 
     /// The pair of the step's own distance.
-    pub(super) fn own(&self) -> &Plan {
+    pub(crate) fn own(&self) -> &Plan {
         &self.own
     }
 

@@ -6,8 +6,10 @@ use super::strip::{self, Tile};
 use crate::report::contents::Report;
 use crate::report::summary::Summary;
 use crate::report::timeline::Timeline;
+use spatial_reward_core::colors::Colors;
 use spatial_reward_figures::axis::Axis;
 use spatial_reward_figures::legend;
+use spatial_reward_figures::style;
 use spatial_reward_figures::svg::{Anchor, Rect, Svg, fitted};
 
 const MARGIN: f64 = 16.0;
@@ -35,20 +37,27 @@ pub(crate) struct Drawing<'a> {
 pub(crate) fn draw<'a>(report: &Report<'a>, titled: bool) -> Drawing<'a> {
     let timeline = Timeline::new(report.steps);
     let mut svg = Svg::default();
+    let has_task = report.steps.iter().any(|step| step.task.is_some());
+    let colors = has_task.then(|| Colors::of(report.settings));
+    if let Some(colors) = &colors {
+        svg.body = format!("<style>{}</style>\n", style::task_rules(colors));
+    }
     let mut top = MARGIN;
     if titled {
         draw_title(&mut svg, report);
         top += TITLE_HEIGHT;
     }
-    let tiles = draw_strip(&mut svg, report, &timeline, top);
-    let strip_bottom = strip::bottom(&tiles, top);
+    let mut tiles = draw_strip(&mut svg, report, &timeline, colors.as_ref(), top);
+    let mut strip_bottom = strip::bottom(&tiles, top);
+    let others = draw_others(&mut svg, report, &timeline, &tiles, &mut strip_bottom);
     let curves_top = match tiles.is_empty() {
         true => top,
         false => strip_bottom + LEADER_HEIGHT,
     };
     let curves = Curves::new(report, &timeline, curves_top);
     curves.draw(&mut svg, report, &timeline);
-    strip::draw_places(&mut svg, &tiles, &timeline, &curves.distance);
+    strip::draw_places(&mut svg, &tiles, strip_bottom, &timeline, &curves.distance);
+    tiles.extend(others);
     let curves_bottom = curves.reward.rect.bottom();
     let entries = curves.legend(report, &timeline);
     let legend_top = curves_bottom + TIME_TICKS_HEIGHT;
@@ -86,6 +95,7 @@ fn draw_strip<'a>(
     svg: &mut Svg,
     report: &Report<'a>,
     timeline: &Timeline,
+    colors: Option<&Colors>,
     top: f64,
 ) -> Vec<Tile<'a>> {
     let frames: Vec<_> = report
@@ -97,8 +107,31 @@ fn draw_strip<'a>(
     for (position, tile) in tiles.iter().enumerate() {
         if let Some(at) = timeline.find(tile.frame.step_index) {
             let number = (!strip::is_single_row(&tiles)).then_some(position + 1);
-            strip::annotate(svg, tile, at, number);
+            strip::annotate(svg, tile, at, number, colors);
         }
     }
+    strip::name_camera(svg, tiles.iter(), report.camera);
     tiles
+}
+
+/// The other cameras' tiles, a strip below the other. `bottom` is where the strips end.
+fn draw_others<'a>(
+    svg: &mut Svg,
+    report: &Report<'a>,
+    timeline: &Timeline,
+    first: &[Tile],
+    bottom: &mut f64,
+) -> Vec<Tile<'a>> {
+    let colors = Colors::of(report.settings);
+    let mut all = Vec::new();
+    for strip in report.others {
+        let tiles = strip::beside(first, strip, timeline, *bottom);
+        for tile in &tiles {
+            strip::annotate_beside(svg, tile, &colors);
+        }
+        strip::name_camera(svg, tiles.iter().map(|(tile, _)| tile), &strip.camera);
+        *bottom = strip::bottom_beside(&tiles, *bottom);
+        all.extend(tiles.into_iter().map(|(tile, _)| tile));
+    }
+    all
 }

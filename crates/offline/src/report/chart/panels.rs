@@ -1,5 +1,7 @@
 //! The two curves and the lane of states between them, over one time axis.
 
+use std::collections::BTreeSet;
+
 use crate::report::contents::Report;
 use crate::report::timeline::{Point, Span, Timeline, joined, thinned};
 use spatial_reward_core::frame::{DistanceKind, Reason};
@@ -26,17 +28,39 @@ pub(crate) struct Panel {
 
 /// A line of a panel.
 pub(crate) struct Curve {
-    class: &'static str,
+    class: String,
+    /// Drawn over it, of a line in two colours.
+    over: Option<String>,
+    /// Of its dots; only of lines that are looked at first.
+    dot: Option<String>,
     name: String,
     runs: Vec<Vec<Point>>,
 }
 
 impl Curve {
-    fn new(class: &'static str, name: impl Into<String>, runs: Vec<Vec<Point>>) -> Self {
+    pub(super) fn new(class: &str, name: impl Into<String>, runs: Vec<Vec<Point>>) -> Self {
         Self {
-            class,
+            class: class.to_owned(),
+            over: None,
+            dot: None,
             name: name.into(),
             runs,
+        }
+    }
+
+    /// The same with a dot for each step, where they stand far enough apart.
+    pub(super) fn dotted(self, class: &str) -> Self {
+        Self {
+            dot: Some(class.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same in two colours.
+    pub(super) fn over(self, class: &str) -> Self {
+        Self {
+            over: Some(class.to_owned()),
+            ..self
         }
     }
 
@@ -47,7 +71,10 @@ impl Curve {
 
     /// Its line in the legend.
     pub(crate) fn entry(&self) -> Entry {
-        Entry::line(self.class, self.name.clone())
+        Entry {
+            sample: Sample::Line(self.class.clone(), self.over.clone()),
+            name: self.name.clone(),
+        }
     }
 }
 
@@ -67,9 +94,7 @@ pub(crate) fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve
             Curve::new(class, format!("{} distance", other.name()), runs)
         })
         .collect();
-    let truth = |position: usize| report.truth_m.get(position).copied().flatten();
-    let runs = timeline.runs(|position, _| truth(position).unwrap_or(f64::NAN));
-    curves.push(Curve::new("c-truth", "ground truth", runs));
+    curves.push(truth_curve(report, timeline));
     if report.settings.filter.kind != FilterKind::None {
         // The potential is minus the filtered distance, but 0 at a true terminal.
         let filtered = |step: &Step| match step.terminated {
@@ -81,26 +106,45 @@ pub(crate) fn distance_curves(report: &Report, timeline: &Timeline) -> Vec<Curve
     }
     let runs = timeline.runs(|_, step| valid_or_nan(step, step.distance_m));
     let name = format!("{} distance, measured", kind.name());
-    curves.push(Curve::new("c-distance", name, runs));
+    curves.push(Curve::new("c-distance", name, runs).dotted("c-distance-dot"));
     curves.retain(|curve| !curve.is_empty());
     curves
 }
 
-/// Where 90 % of the truths lie around the measured distance: runs of lower and upper ends at the same times, both thinned
+/// What the step's own distance really was.
+pub(super) fn truth_curve(report: &Report, timeline: &Timeline) -> Curve {
+    let truth = |position: usize| report.truth_m.get(position).copied().flatten();
+    let runs = timeline.runs(|position, _| truth(position).unwrap_or(f64::NAN));
+    Curve::new("c-truth", "ground truth", runs)
+}
+
+/// Where 90 % of the truths lie around a measured distance: runs of lower and upper ends at the same times, both thinned
 /// to what the picture shows.
 pub(crate) struct Band {
+    class: String,
     runs: Vec<(Vec<Point>, Vec<Point>)>,
 }
 
 impl Band {
     /// Of the valid steps whose standard deviation is known.
     pub(crate) fn new(timeline: &Timeline, column_s: f64) -> Self {
+        Self::of("c-interval", timeline, column_s, Step::interval_90)
+    }
+
+    /// Of the steps whose interval is known.
+    pub(super) fn of(
+        class: &str,
+        timeline: &Timeline,
+        column_s: f64,
+        interval: impl Fn(&Step) -> Option<(f64, f64)>,
+    ) -> Self {
         let ends = |end: fn((f64, f64)) -> f64| {
-            let runs = timeline.runs(|_, step| step.interval_90().map_or(f64::NAN, end));
+            let runs = timeline.runs(|_, step| interval(step).map_or(f64::NAN, end));
             thinned(&runs, column_s)
         };
         let runs = ends(|(low, _)| low).into_iter().zip(ends(|(_, high)| high));
         Self {
+            class: class.to_owned(),
             runs: runs.collect(),
         }
     }
@@ -108,7 +152,7 @@ impl Band {
     /// Its line in the legend, if there is anything of it.
     pub(crate) fn entry(&self) -> Option<Entry> {
         (!self.runs.is_empty()).then(|| Entry {
-            sample: Sample::Fill("c-interval".to_owned()),
+            sample: Sample::Fill(self.class.clone()),
             name: "90 % interval".to_owned(),
         })
     }
@@ -124,7 +168,7 @@ impl Band {
 pub(crate) fn reward_curve(report: &Report, timeline: &Timeline) -> Curve {
     let runs = timeline.runs(|_, step| valid_or_nan(step, step.reward));
     let name = format!("{} reward", report.settings.reward.kind.name());
-    Curve::new("c-reward", name, runs)
+    Curve::new("c-reward", name, runs).dotted("c-reward-dot")
 }
 
 fn valid_or_nan(step: &Step, value: f64) -> f64 {
@@ -167,9 +211,18 @@ impl Panel {
         (self.time.position(time_s), self.value.position(value))
     }
 
-    /// Background, spans, grid, ticks of the values, and the axis' name.
-    pub(crate) fn draw_ground(&self, svg: &mut Svg, spans: &[Span], name: &str) {
+    /// Background, phases, spans, grid, ticks of the values, and the axis' name.
+    pub(crate) fn draw_ground(
+        &self,
+        svg: &mut Svg,
+        phases: &[Span<usize>],
+        spans: &[Span],
+        name: &str,
+    ) {
         svg.rect("c-panel", self.rect);
+        for (phase, rect) in self.rects_of(phases) {
+            svg.rect(&format!("c-phase-{phase} c-phase-band"), rect);
+        }
         self.draw_shades(svg, spans);
         let has_values = self.has_values;
         let ticks = |count| {
@@ -201,7 +254,7 @@ impl Panel {
     }
 
     /// Where the spans of one state are, each at least one unit wide.
-    fn rects(&self, spans: &[Span], state: State) -> Vec<Rect> {
+    fn rects<Of: Copy + PartialEq>(&self, spans: &[Span<Of>], state: Of) -> Vec<Rect> {
         joined(spans, state, self.time.per_unit())
             .into_iter()
             .map(|span| {
@@ -213,6 +266,30 @@ impl Panel {
                 }
             })
             .collect()
+    }
+
+    /// Where each thing is that spans are of.
+    pub(super) fn rects_of<Of: Copy + Ord>(&self, spans: &[Span<Of>]) -> Vec<(Of, Rect)> {
+        let states: BTreeSet<Of> = spans.iter().map(|span| span.state).collect();
+        let of = |state| {
+            let rects = self.rects(spans, state).into_iter();
+            rects.map(move |rect| (state, rect))
+        };
+        states.into_iter().flat_map(of).collect()
+    }
+
+    /// The lane of phases, each with its name where there is room for it.
+    pub(super) fn draw_phases(&self, svg: &mut Svg, phases: &[Span<usize>], names: &[&str]) {
+        for (phase, rect) in self.rects_of(phases) {
+            svg.rect(&format!("c-phase-{phase}"), rect);
+            let name = names.get(phase).copied().unwrap_or_default();
+            if text_width(name, TICK_SIZE) + 6.0 <= rect.width {
+                let at = (rect.x + rect.width / 2.0, rect.bottom() - 4.4);
+                svg.text("c-phase-name", at, TICK_SIZE, Anchor::Middle, name);
+            }
+        }
+        let at = (self.rect.x - 7.0, self.rect.bottom() - 4.4);
+        svg.text("c-muted", at, TICK_SIZE, Anchor::End, "phase");
     }
 
     /// The lane: every state in its colour.
@@ -238,7 +315,7 @@ impl Panel {
                 let [left_above, left_below] = beside(-1.0);
                 around = vec![left_above, right_above, right_below, left_below];
             }
-            svg.polygon("c-interval", around);
+            svg.polygon(&band.class, around);
         }
     }
 
@@ -247,19 +324,21 @@ impl Panel {
         let points: usize = curve.runs.iter().map(Vec::len).sum();
         let roomy = points as f64 * 9.0 < self.rect.width;
         // The curves that only accompany get a dot where a line would have no length.
-        let (dot, radius, roomy) = match curve.class {
-            "c-distance" => ("c-distance-dot", 2.2, roomy),
-            "c-reward" => ("c-reward-dot", 2.2, roomy),
-            _ => ("c-muted", 1.3, false),
+        let (dot, radius, roomy) = match &curve.dot {
+            Some(dot) => (dot.as_str(), 2.2, roomy),
+            None => ("c-muted", 1.3, false),
         };
-        let class = match points as f64 > 2.0 * self.rect.width {
-            true => format!("{} c-fine", curve.class),
-            false => curve.class.to_owned(),
+        let is_fine = points as f64 > 2.0 * self.rect.width;
+        let class = |class: &String| match is_fine {
+            true => format!("{class} c-fine"),
+            false => class.clone(),
         };
         let mut free_from = f64::NEG_INFINITY;
         for run in thinned(&curve.runs, self.time.per_unit()) {
             if run.len() > 1 {
-                svg.polyline(&class, run.iter().map(|point| self.at(*point)));
+                for line in std::iter::once(&curve.class).chain(&curve.over) {
+                    svg.polyline(&class(line), run.iter().map(|point| self.at(*point)));
+                }
             }
             for point in run.iter().filter(|_| roomy || run.len() == 1) {
                 let at = self.at(*point);
@@ -284,7 +363,7 @@ impl Panel {
         let mut free_from = f64::NEG_INFINITY;
         for (time_s, step) in timeline.iter().filter(|(_, step)| step.is_bridged()) {
             let at = self.at((time_s, step.distance_m));
-            if step.is_valid() && at.0 >= free_from {
+            if step.is_valid() && step.distance_m.is_finite() && at.0 >= free_from {
                 svg.circle("c-bridged", at, 3.2);
                 free_from = at.0 + 5.0;
             }

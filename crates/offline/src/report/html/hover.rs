@@ -10,7 +10,7 @@ use spatial_reward_core::step::Step;
 use spatial_reward_figures::style::State;
 
 /// More steps than this are thinned to every n-th, so that the page stays small.
-const MOST_STEPS: usize = 6000;
+pub(super) const MOST_STEPS: usize = 6000;
 /// Characters of an answer that are shown.
 const ANSWER_LENGTH: usize = 160;
 /// Answers in the page; a model's for each of thousands of steps would fill it.
@@ -64,7 +64,7 @@ fn state_name(step: &Step) -> &'static str {
     }
 }
 
-/// JSON that may stand inside a `<script>` element: without a `<`, nothing can end the element.
+/// JSON that may stand inside a `<script>` element.
 pub(crate) fn json(report: &Report, drawing: &Drawing) -> String {
     let timeline = Timeline::new(report.steps);
     let stride = report.steps.len().div_ceil(MOST_STEPS).max(1);
@@ -112,6 +112,11 @@ pub(crate) fn json(report: &Report, drawing: &Drawing) -> String {
     }
     // Numbers, names and text by number always go into JSON.
     let json = serde_json::to_string(&steps).unwrap_or_default();
+    harmless(&json)
+}
+
+/// Without a `<`, nothing can end a `<script>` element.
+pub(super) fn harmless(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 

@@ -6,7 +6,7 @@ use crate::report::contents::Report;
 use crate::report::metrics::Metrics;
 use crate::report::summary::Summary;
 use spatial_reward_core::frame::{DistanceKind, Reason};
-use spatial_reward_core::settings;
+use spatial_reward_core::settings::{self, RewardKind};
 use spatial_reward_figures::style;
 use spatial_reward_figures::style::State;
 use spatial_reward_figures::svg::escaped;
@@ -162,6 +162,17 @@ pub(crate) fn reading(report: &Report) -> String {
         let settings::Votes { needed, of } = votes;
         format!(" by the vote of {needed} of the last {of} valid steps")
     });
+    let ends = match report.settings.reward.kind {
+        RewardKind::Task => "<li>Success and failure are phases: the conditions that lead to them are under task in the \
+                             settings below. The bands behind the curves are phases.</li>\n"
+            .to_owned(),
+        _ => format!(
+            "<li>Success: the distance stays at or below {enter} m for {hold} s{votes}, and is lost above {exit} m.</li>\n",
+            enter = thresholds.enter_m,
+            exit = thresholds.exit_m,
+            hold = success.hold_s,
+        ),
+    };
     let has_intervals = (report.steps.iter()).any(|step| step.interval_90().is_some());
     let band = "<li>The band around the measured distance is its 90 % interval: 1.645 standard deviations each way, cut at \
                 0.";
@@ -180,11 +191,8 @@ pub(crate) fn reading(report: &Report) -> String {
          <li>A step that is not valid has no distance and no reward: NaN in the table, never 0. It is shaded \
          in the colour of its reason, and it moves neither filters nor success.</li>\n\
 {intervals}\
-         <li>Success: the distance stays at or below {enter} m for {hold} s{votes}, and is lost above {exit} m.</li>\n\
+{ends}\
          <li>A dashed box and a hollow dot: the tracker bridged a frame without a detection.</li>\n</ul>\n",
-        enter = thresholds.enter_m,
-        exit = thresholds.exit_m,
-        hold = success.hold_s,
     )
 }
 
