@@ -44,7 +44,7 @@ _AnyBox: TypeAlias = _Box | Sequence[float] | npt.NDArray[Any]
 _Region: TypeAlias = _AnyBox | npt.NDArray[np.bool_] | Tracked
 _Config: TypeAlias = dict[str, Any] | str | os.PathLike[str]
 _View: TypeAlias = Mapping[str, Any]
-"""What one camera sees: `color` and `depth` as `Annotator.step` takes them, and `regions`, a dict of regions by name."""
+"""What one camera sees: `color` and `depth` as `Annotator.step` takes them, and `regions`, a dict by their names."""
 _Path: TypeAlias = str | os.PathLike[str]
 _Progress: TypeAlias = Callable[[float, float | None], object]
 _Reward: TypeAlias = Literal["dense", "sparse", "tanh", "exp", "progress", "shaped", "task"]
@@ -378,7 +378,7 @@ class Annotator:
         cameras: of a task that several cameras see, each by its name: the steps are those of the first by name. Without
             `cameras` in the configuration each of them measures every pair.
         config: all other settings: a dict with the keys of config/default.yaml, or the path of a YAML file. With
-            `task` in it a whole task is followed; where regions come from need not be said, for they come with each step.
+            `task` in it a whole task is followed; where regions come from need not be said: they come with each step.
         rate_hz: how far steps are apart that are given no `stamp_s`. Filters and the hold time of a success count time.
 
     Raises:
@@ -418,8 +418,8 @@ class Annotator:
                 without a pixel, makes the step invalid (`no_fingertip_box`).
             target: as `fingertip`.
             regions: of a task, each region by its name; `fingertip` and `target` may stand here too.
-            views: of several cameras, in the place of all of these: by the camera's name a dict with `color`, `depth` and
-                `regions`. What a camera does not show the others carry.
+            views: of several cameras, in the place of all of these: by the camera's name a dict with `color`, `depth`
+                and `regions`. What a camera does not show the others carry.
             opening_m: how wide the gripper is open, where phases speak of it; NaN where that is not known.
             stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
             stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off
