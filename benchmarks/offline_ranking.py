@@ -11,6 +11,7 @@ simulator: 1 where it has the task done, and progress by its phases, within each
 Rows of the first table are tasks; cells are Kendall's tau-b with the true return, with the interval that 90 % of 2000
 resamplings of the episodes lie in:
   return         ours
+  summed         the same without the first potential
   progress       the last step's, ours
   -distance      the sum of the first pair's negative distances, less by gamma as rewards are: that of `dense`
   -distances     the same of all pairs
@@ -190,6 +191,7 @@ def known(values: np.ndarray) -> np.ndarray:
 def ranking(tasks: dict[str, list[Episode]]) -> None:
     scores = {
         "return": lambda one: one.told_return,
+        "summed": lambda one: discounted(one.rewards),
         "progress": lambda one: known(one.progress)[-1],
         "-distance": lambda one: discounted(-known(one.distances[:, 0])),
         "-distances": lambda one: discounted(one.raw),

@@ -17,10 +17,11 @@ use crate::camera::Camera;
 use crate::error::{Failure, raised};
 use crate::eyes::{Eye, Given};
 use crate::measured::Measurement;
+use crate::named::listed;
 use crate::process::Made;
 use crate::settings::{Chosen, ready};
 use crate::step::Step;
-use crate::views::{Arguments, listed};
+use crate::views::Arguments;
 
 /// Turns one frame after the other into a reward.
 #[pyclass(frozen, module = "spatial_reward")]

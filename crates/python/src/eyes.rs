@@ -7,7 +7,7 @@ use spatial_reward_core::frame::Intrinsics;
 
 use crate::camera::Camera;
 use crate::error::Failure;
-use crate::views::{entries, listed};
+use crate::named::{entries, listed};
 
 /// One camera.
 pub(crate) struct Eye {

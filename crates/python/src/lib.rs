@@ -16,6 +16,7 @@ mod labelled;
 mod log;
 mod measured;
 mod measured_recording;
+mod named;
 mod pickle;
 mod process;
 mod recording;

@@ -1,15 +1,15 @@
 //! What cameras see at a moment, as Python says it: of one camera picture, depth and regions, of several a dict of such.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
-use pyo3::types::PyMapping;
 use spatial_reward_core::frame::{Frame, Mask};
 use spatial_reward_core::pipeline::task_annotator::{PlacedRegion, View};
 
 use crate::arrays;
 use crate::error::Failure;
 use crate::eyes::Eye;
+use crate::named::{entries, listed};
 use crate::regions::region;
 
 type Any<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -203,25 +203,4 @@ fn fit_mask(name: &str, region: &PlacedRegion, frame: &Frame) -> Result<(), Fail
             Err(Failure::of("region", words))
         }
     }
-}
-
-/// What a dict, or any other mapping, has under which names.
-pub(crate) fn entries<'py>(
-    what: &str,
-    given: &Bound<'py, PyAny>,
-) -> Result<Vec<(String, Bound<'py, PyAny>)>, Failure> {
-    let mapping = given.cast::<PyMapping>().ok();
-    let items = mapping.and_then(|mapping| mapping.items().ok()?.extract().ok());
-    items.ok_or_else(|| {
-        let kind = given.get_type().name();
-        let kind = kind.map_or_else(|_| "?".to_owned(), |kind| kind.to_string());
-        let words = format!("{what} is a {kind}, and a dict from names is needed");
-        Failure::of("argument", words)
-    })
-}
-
-/// Names with commas between.
-pub(crate) fn listed<Name: ToString>(names: impl IntoIterator<Item = Name>) -> String {
-    let names: BTreeSet<String> = names.into_iter().map(|name| name.to_string()).collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
 }
