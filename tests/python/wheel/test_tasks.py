@@ -206,6 +206,22 @@ def test_the_opening_of_a_gripper_leads_through_phases(blocks):
     assert [(step.episode, step.frame) for step in failed] == [(1, 0), (1, 1)]
 
 
+def test_an_opening_that_phases_do_without_may_be_left_out(blocks):
+    # given phases that ask for the opening only where it is known
+    config = copy.deepcopy(OPENING)
+    (phase,) = config["task"]["phases"]
+    phase["next"] = [{"to": "success", "when": [{"opening": "gripper", "below": 0.01, "if_known": True}]}]
+    del phase["potential"]
+    annotator = sr.Annotator(camera=blocks.camera, config=config)
+    regions = {"fingertip": blocks.fingertip, "cube": blocks.target}
+    phases = []
+    for opening in ({"opening_m": 0.05}, {}):
+        annotator.reset()
+        phases.append(annotator.step(blocks.color, blocks.depth, regions=regions, **opening).task.phase)
+    # then the one keeps the task open, and the other leaves it to what else there is
+    assert phases == ["close", "success"]
+
+
 def test_what_one_camera_loses_the_others_carry(blocks):
     # given two cameras that see every pair, for nobody says otherwise
     annotator = sr.Annotator(cameras={"wrist": blocks.camera, "front": blocks.camera}, config=PAIRS)

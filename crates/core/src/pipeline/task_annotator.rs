@@ -86,8 +86,8 @@ impl TaskAnnotator {
         Ok(Self {
             estimator,
             plans,
-            needs_opening: (quantities.iter())
-                .any(|quantity| matches!(quantity, Quantity::Opening(_))),
+            needs_opening: !settings.task.may_lack_gripper()
+                && (quantities.iter()).any(|quantity| matches!(quantity, Quantity::Opening(_))),
             rewarder: Rewarder::new(settings),
             task: TaskRewarder::new(settings),
             episode: 0,
@@ -112,7 +112,7 @@ impl TaskAnnotator {
             .collect()
     }
 
-    /// Whether phases speak of how wide the gripper is open.
+    /// Whether phases cannot do without how wide the gripper is open.
     pub fn needs_opening(&self) -> bool {
         self.needs_opening
     }
