@@ -11,8 +11,10 @@ simulator: 1 where it has the task done, and progress by its phases, within each
 Rows of the first table are tasks; cells are Kendall's tau-b with the true return, with the interval that 90 % of 2000
 resamplings of the episodes lie in:
   return         ours
-  summed         the same without the first potential
+  solved, failed the same among solved episodes, and among failed ones
+  summed         all again, without the first potential
   progress       the last step's, ours
+  mean           the mean of all steps' progress, ours, with that of the true progress
   -distance      the sum of the first pair's negative distances, less by gamma as rewards are: that of `dense`
   -distances     the same of all pairs
   -last          the last step's negative distance of the last pair
@@ -197,12 +199,16 @@ def ranking(tasks: dict[str, list[Episode]]) -> None:
         "-distances": lambda one: discounted(one.raw),
         "-last": lambda one: -known(one.distances[:, -1])[-1],
     }
-    print(f"| task | episodes (solved) | {' | '.join(scores)} |")
-    print("|" + " --- |" * (2 + len(scores)))
+    print(f"| task | episodes (solved) | {' | '.join(scores)} | solved, failed | mean |")
+    print("|" + " --- |" * (4 + len(scores)))
     for task, episodes in tasks.items():
         true = np.array([one.true_return for one in episodes])
         cells = [tau_with_interval(np.array([score(one) for one in episodes]), true) for score in scores.values()]
-        print(f"| {task} | {len(episodes)} ({sum(one.solved for one in episodes)}) | {' | '.join(cells)} |")
+        told, solved = np.array([one.told_return for one in episodes]), np.array([one.solved for one in episodes])
+        cells.append(f"{tau(told[solved], true[solved]):.2f}, {tau(told[~solved], true[~solved]):.2f}")
+        means = [[np.mean(known(one.progress)), np.mean(one.true_progress)] for one in episodes]
+        cells.append(tau_with_interval(*np.array(means).T))
+        print(f"| {task} | {len(episodes)} ({np.count_nonzero(solved)}) | {' | '.join(cells)} |")
 
 
 def tau_with_interval(told: np.ndarray, true: np.ndarray) -> str:
