@@ -1,7 +1,7 @@
 """What the native half of the package holds. Units and shapes are the package's (see its own words)."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
@@ -18,8 +18,11 @@ __all__ = [
     "Labelled",
     "MeasuredRecording",
     "Measurement",
+    "PairStep",
+    "QuantityStep",
     "Recording",
     "Step",
+    "TaskStep",
     "Tracked",
     "Tracker",
     "__version__",
@@ -40,9 +43,11 @@ _Depth: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint16]
 _AnyBox: TypeAlias = _Box | Sequence[float] | npt.NDArray[Any]
 _Region: TypeAlias = _AnyBox | npt.NDArray[np.bool_] | Tracked
 _Config: TypeAlias = dict[str, Any] | str | os.PathLike[str]
+_View: TypeAlias = Mapping[str, Any]
+"""What one camera sees: `color` and `depth` as `Annotator.step` takes them, and `regions`, a dict by their names."""
 _Path: TypeAlias = str | os.PathLike[str]
 _Progress: TypeAlias = Callable[[float, float | None], object]
-_Reward: TypeAlias = Literal["dense", "sparse", "tanh", "exp", "progress", "shaped"]
+_Reward: TypeAlias = Literal["dense", "sparse", "tanh", "exp", "progress", "shaped", "task"]
 _Distance: TypeAlias = Literal["surface", "center", "cloud"]
 
 class Error(Exception):
@@ -245,13 +250,88 @@ class Step:
     def answer(self) -> str:
         """What a language model answered; empty for geometry."""
 
+    @property
+    def task(self) -> TaskStep | None:
+        """What it says of a whole task, where one is given. `fingertip` and `target` are then the boxes of the first
+        pair's two regions, and `distance_m` is that pair's."""
+
     def to_dict(self) -> dict[str, Any]:
-        """All of it."""
+        """All of it; of a task, `phase`, `phase_index`, `progress`, `failure`, `pairs` and `quantities` too."""
 
     def draw(self, color: _Color) -> bytes:
         """The step drawn into its picture, as a JPEG of the picture's size."""
 
     def _repr_html_(self) -> str: ...
+
+@final
+class TaskStep:
+    """What a step says of a whole task."""
+
+    @property
+    def phase(self) -> str:
+        """Its name, or `success` or `failure`; empty where only pairs are measured."""
+
+    @property
+    def phase_index(self) -> int:
+        """Its place among the phases, counted from 0; as many as there are after success, -1 after failure."""
+
+    @property
+    def progress(self) -> float:
+        """How far the task is done, 0 to 1; NaN where that is not known."""
+
+    @property
+    def failure(self) -> bool:
+        """The task has failed."""
+
+    @property
+    def pairs(self) -> dict[str, PairStep]:
+        """By both regions' names, such as `cube-goal`; a pair in a further kind is `cube-goal.center`."""
+
+    @property
+    def quantities(self) -> dict[str, QuantityStep]:
+        """Those that phases speak of, such as `height cube`."""
+
+@final
+class PairStep:
+    """The distance between two regions, of all cameras that see both."""
+
+    @property
+    def kind(self) -> str:
+        """`surface`, `center` or `cloud`."""
+
+    @property
+    def distance_m(self) -> float:
+        """NaN where it was not measured."""
+
+    @property
+    def std_m(self) -> float:
+        """One standard deviation; NaN where it is not known."""
+
+    @property
+    def valid(self) -> bool: ...
+    @property
+    def reason(self) -> str | None:
+        """Why it was not measured; None where it was."""
+
+    @property
+    def cameras(self) -> list[str]:
+        """The cameras that it is of; an empty name where there is but one."""
+
+    @property
+    def disagreeing(self) -> list[str]:
+        """Cameras that contradict them, and were left out."""
+
+@final
+class QuantityStep:
+    """What phases speak of."""
+
+    @property
+    def value(self) -> float:
+        """In metres, or 1 and 0 of what holds or not; NaN where it is not known."""
+
+    @property
+    def std(self) -> float:
+        """One standard deviation; NaN where it is not known."""
 
 @final
 class Measurement:
@@ -295,7 +375,10 @@ class Annotator:
         distance: surface, center or cloud; `estimator.distance` of the configuration.
         estimator: who measures; geometry measures in the depth image.
         camera: of the colour picture; depth is registered to it.
-        config: all other settings: a dict with the keys of config/default.yaml, or the path of a YAML file.
+        cameras: of a task that several cameras see, each by its name: the steps are those of the first by name. Without
+            `cameras` in the configuration each of them measures every pair.
+        config: all other settings: a dict with the keys of config/default.yaml, or the path of a YAML file. With
+            `task` in it a whole task is followed; where regions come from need not be said: they come with each step.
         rate_hz: how far steps are apart that are given no `stamp_s`. Filters and the hold time of a success count time.
 
     Raises:
@@ -309,16 +392,20 @@ class Annotator:
         distance: _Distance | None = None,
         estimator: str | None = None,
         camera: Camera | None = None,
+        cameras: Mapping[str, Camera] | None = None,
         config: _Config | None = None,
         rate_hz: float = 30.0,
     ) -> Annotator: ...
     def step(
         self,
-        color: _Color,
+        color: _Color | None = None,
         depth: _Depth | None = None,
         *,
         fingertip: _Region | None = None,
         target: _Region | None = None,
+        regions: Mapping[str, _Region | None] | None = None,
+        views: Mapping[str, _View] | None = None,
+        opening_m: float | None = None,
         stamp_s: float | None = None,
         stamp_ns: int | None = None,
     ) -> Step:
@@ -330,12 +417,17 @@ class Annotator:
             fingertip: where it is: a box, a mask (height, width) of bool, or what a tracker found. None, or a mask
                 without a pixel, makes the step invalid (`no_fingertip_box`).
             target: as `fingertip`.
+            regions: of a task, each region by its name; `fingertip` and `target` may stand here too.
+            views: of several cameras, in the place of all of these: by the camera's name a dict with `color`, `depth`
+                and `regions`. What a camera does not show the others carry.
+            opening_m: how wide the gripper is open, where phases speak of it; NaN where that is not known.
             stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
             stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off
                 by up to 120 of them.
 
         Raises:
-            Error: an array of another dtype or shape, or not in one piece; depth of another picture.
+            Error: an array of another dtype or shape, or not in one piece; depth of another picture; a region or a
+                camera that nothing is measured of.
         """
 
     def reset(self) -> None:
@@ -348,7 +440,16 @@ class Annotator:
     @property
     def estimator(self) -> str: ...
     @property
-    def camera(self) -> Camera | None: ...
+    def camera(self) -> Camera | None:
+        """The only one; None where there are several."""
+
+    @property
+    def cameras(self) -> dict[str, Camera | None]:
+        """Those that have names."""
+
+    @property
+    def regions(self) -> dict[str, list[str]]:
+        """By camera, the regions that `step` takes; an empty name where there is but one camera."""
 
 @final
 class Labelled:

@@ -31,6 +31,7 @@ mod rig;
 mod scaling;
 mod settled;
 mod stamp_matcher;
+pub mod task_annotator;
 #[cfg(test)]
 mod tests;
 mod tracker;

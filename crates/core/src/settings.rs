@@ -11,6 +11,7 @@ mod depth;
 mod detector;
 mod drawn;
 mod estimating;
+mod from_memory;
 mod inputs;
 mod live;
 mod model;

@@ -1,39 +1,42 @@
 //! Rewards of pictures in memory, frame by frame.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use spatial_reward::program;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::frame::{Frame, Intrinsics, Mask};
-use spatial_reward_core::pipeline::annotator::{
-    Annotator as CoreAnnotator, PlacedRegions, measure_placed,
-};
-use spatial_reward_core::pipeline::measure::Broken;
+use spatial_reward_core::pipeline::annotator::measure_placed;
+use spatial_reward_core::pipeline::task_annotator::Misfit;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::stamp::nanos_from_seconds;
 
-use crate::arrays;
+use crate::annotating::{Annotating, BOTH};
 use crate::camera::Camera;
 use crate::error::{Failure, raised};
+use crate::eyes::{Eye, Given};
 use crate::measured::Measurement;
+use crate::named::listed;
 use crate::process::Made;
-use crate::regions::placed;
 use crate::settings::{Chosen, ready};
 use crate::step::Step;
+use crate::views::Arguments;
 
 /// Turns one frame after the other into a reward.
 #[pyclass(frozen, module = "spatial_reward")]
 pub(crate) struct Annotator {
     made: Made,
     state: Mutex<State>,
-    camera: Option<Intrinsics>,
+    eyes: Vec<Eye>,
+    needs_opening: bool,
+    has_task: bool,
     rate_hz: f64,
     names: (&'static str, &'static str, &'static str),
 }
 
 struct State {
-    annotator: CoreAnnotator,
+    annotating: Annotating,
     /// Of the next step, if nobody says it.
     next_nanos: i64,
 }
@@ -41,13 +44,15 @@ struct State {
 #[pymethods]
 impl Annotator {
     #[new]
-    #[pyo3(signature = (*, reward = None, distance = None, estimator = None, camera = None, config = None, rate_hz = 30.0))]
+    #[pyo3(signature = (*, reward = None, distance = None, estimator = None, camera = None, cameras = None, config = None, rate_hz = 30.0))]
+    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn new(
         py: Python<'_>,
         reward: Option<String>,
         distance: Option<String>,
         estimator: Option<String>,
         camera: Option<&Bound<'_, Camera>>,
+        cameras: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyAny>>,
         rate_hz: f64,
     ) -> PyResult<Self> {
@@ -61,47 +66,58 @@ impl Annotator {
             reward,
             distance,
         };
-        let settings = ready(crate::settings::config(config, chosen)?)?;
-        settings
-            .without_task("an Annotator")
-            .map_err(Failure::from)?;
-        let camera = camera.map(|camera| camera.get().intrinsics);
-        need_camera(&settings, camera)?;
-        let names = (
-            settings.estimator().name,
-            settings.reward.kind.name(),
-            settings.distance().name(),
-        );
+        let mut config = crate::settings::config(config, chosen)?;
+        let given = Given::of(camera, cameras)?;
+        config.given_from_memory(&given.names());
+        let settings = ready(config)?;
         let estimator = open(py, &settings)?;
+        let annotating = Annotating::new(&settings, estimator).map_err(Failure::from)?;
+        let eyes = given.eyes(annotating.cameras(), settings.needs_depth())?;
         Ok(Self {
             made: Made::here(),
+            eyes,
+            needs_opening: annotating.needs_opening(),
+            has_task: settings.task.is_given(),
             state: Mutex::new(State {
-                annotator: CoreAnnotator::new(&settings, estimator),
+                annotating,
                 next_nanos: 0,
             }),
-            camera,
             rate_hz,
-            names,
+            names: (
+                settings.estimator().name,
+                settings.reward.kind.name(),
+                settings.distance().name(),
+            ),
         })
     }
 
     /// The reward of the next frame.
-    #[pyo3(signature = (color, depth = None, *, fingertip = None, target = None, stamp_s = None, stamp_ns = None))]
+    #[pyo3(signature = (color = None, depth = None, *, fingertip = None, target = None, regions = None, views = None, opening_m = None, stamp_s = None, stamp_ns = None))]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn step(
         &self,
         py: Python<'_>,
-        color: &Bound<'_, PyAny>,
+        color: Option<&Bound<'_, PyAny>>,
         depth: Option<&Bound<'_, PyAny>>,
         fingertip: Option<&Bound<'_, PyAny>>,
         target: Option<&Bound<'_, PyAny>>,
+        regions: Option<&Bound<'_, PyAny>>,
+        views: Option<&Bound<'_, PyAny>>,
+        opening_m: Option<f64>,
         stamp_s: Option<f64>,
         stamp_ns: Option<i64>,
     ) -> PyResult<Step> {
         self.check_process()?;
-        let regions = placed(fingertip, target)?;
-        let frame = frame(color, depth, self.camera)?;
-        fit_masks(&regions, &frame)?;
+        let arguments = Arguments {
+            color,
+            depth,
+            fingertip,
+            target,
+            regions,
+            views,
+        };
+        let views = arguments.views(&self.eyes)?;
+        let opening_m = self.opening_m(opening_m)?;
         let stamp_nanos = match (stamp_s, stamp_ns) {
             (Some(_), Some(_)) => {
                 return Err(Failure::of(
@@ -117,11 +133,7 @@ impl Annotator {
         let step = py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let stamp_nanos = stamp_nanos.unwrap_or(state.next_nanos);
-            let frame = Frame {
-                stamp_nanos,
-                ..frame
-            };
-            let step = state.annotator.annotate(frame, &regions)?;
+            let step = (state.annotating).annotate(stamp_nanos, &views, opening_m)?;
             // What was refused is no step, and takes no time.
             state.next_nanos = stamp_nanos.saturating_add(period_nanos);
             Ok(step)
@@ -134,7 +146,7 @@ impl Annotator {
         self.check_process()?;
         py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.annotator.reset();
+            state.annotating.reset();
         });
         Ok(())
     }
@@ -156,12 +168,38 @@ impl Annotator {
 
     #[getter]
     fn camera(&self) -> Option<Camera> {
-        self.camera.map(Camera::of)
+        match self.eyes.as_slice() {
+            [eye] => eye.intrinsics.map(Camera::of),
+            _ => None,
+        }
+    }
+
+    #[getter]
+    fn cameras<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let cameras = PyDict::new(py);
+        for eye in self.eyes.iter().filter(|eye| !eye.name.is_empty()) {
+            cameras.set_item(&eye.name, eye.intrinsics.map(Camera::of))?;
+        }
+        Ok(cameras)
+    }
+
+    #[getter]
+    fn regions(&self) -> BTreeMap<String, Vec<String>> {
+        let of = |eye: &Eye| (eye.name.clone(), eye.regions.iter().cloned().collect());
+        self.eyes.iter().map(of).collect()
     }
 
     fn __repr__(&self) -> String {
         let (estimator, reward, distance) = self.names;
-        format!("Annotator(reward='{reward}', distance='{distance}', estimator='{estimator}')")
+        let named = self.eyes.iter().map(|eye| &eye.name);
+        let named = listed(named.filter(|name| !name.is_empty()));
+        let cameras = match named.is_empty() {
+            true => String::new(),
+            false => format!(", cameras: {named}"),
+        };
+        format!(
+            "Annotator(reward='{reward}', distance='{distance}', estimator='{estimator}'{cameras})"
+        )
     }
 }
 
@@ -169,6 +207,22 @@ impl Annotator {
     fn check_process(&self) -> PyResult<()> {
         self.made
             .check("this Annotator was", "make one here: Annotator(...)")
+    }
+
+    /// How wide the gripper is open, as far as that is known.
+    fn opening_m(&self, given: Option<f64>) -> Result<Option<f64>, Failure> {
+        match given {
+            Some(_) if !self.has_task => Err(Failure::of(
+                "argument",
+                "opening_m is given, and no task whose phases could speak of it",
+            )),
+            None if self.needs_opening => Err(Failure::of(
+                "argument",
+                "phases speak of how wide the gripper is open, and opening_m is not given",
+            )
+            .remedy("opening_m=metres, or opening_m=math.nan where it is not known")),
+            given => Ok(given.filter(|metres| metres.is_finite())),
+        }
     }
 }
 
@@ -191,70 +245,36 @@ pub(crate) fn measure(
         ..Chosen::default()
     };
     let settings = ready(crate::settings::config(config, chosen)?)?;
-    let regions = placed(Some(fingertip), Some(target))?;
-    let frame = frame(color, depth, Some(camera.get().intrinsics))?;
-    fit_masks(&regions, &frame)?;
+    let eye = Eye {
+        name: String::new(),
+        intrinsics: Some(camera.get().intrinsics),
+        regions: BOTH.map(str::to_owned).into(),
+    };
+    let arguments = Arguments {
+        color: Some(color),
+        depth,
+        fingertip: Some(fingertip),
+        target: Some(target),
+        regions: None,
+        views: None,
+    };
+    let view = arguments.view(&eye)?;
     let estimator = open(py, &settings)?;
-    let measured = py.detach(|| measure_placed(estimator.as_ref(), frame, &regions));
+    let [fingertip, target] = BOTH;
+    let regions = view.between(fingertip, target);
+    let measured = py.detach(|| measure_placed(estimator.as_ref(), view.frame, &regions));
     Ok(Measurement {
         kind: settings.distance(),
-        measured: measured.map_err(misfit)?,
+        measured: measured.map_err(|broken| {
+            let camera = String::new();
+            misfit(Misfit { camera, broken })
+        })?,
     })
 }
 
 pub(crate) fn open(py: Python<'_>, settings: &Settings) -> PyResult<Box<dyn Estimator>> {
     let opened = py.detach(|| program::estimators().open(settings, &mut |_| {}));
     opened.map_err(raised)
-}
-
-/// Depth says nothing of space without the camera that it was seen by.
-fn need_camera(settings: &Settings, camera: Option<Intrinsics>) -> Result<(), Failure> {
-    match camera.is_none() && settings.needs_depth() {
-        false => Ok(()),
-        true => Err(no_camera()),
-    }
-}
-
-pub(crate) fn no_camera() -> Failure {
-    Failure::of(
-        "camera",
-        "depth is measured in metres only by a camera that is known",
-    )
-    .remedy("camera=spatial_reward.Camera(fx, fy, cx, cy, width, height)")
-}
-
-fn frame(
-    color: &Bound<'_, PyAny>,
-    depth: Option<&Bound<'_, PyAny>>,
-    intrinsics: Option<Intrinsics>,
-) -> Result<Frame, Failure> {
-    Ok(Frame {
-        episode: 0,
-        stamp_nanos: 0,
-        color: arrays::color(color)?.into(),
-        depth: depth.map(arrays::depth).transpose()?,
-        intrinsics,
-    })
-}
-
-/// A mask is of the picture that it is given with.
-fn fit_masks(regions: &PlacedRegions, frame: &Frame) -> Result<(), Failure> {
-    let picture = (frame.color.width, frame.color.height);
-    let masks = [
-        ("fingertip", &regions.masks.fingertip),
-        ("target", &regions.masks.target),
-    ];
-    for (what, mask) in masks {
-        let size = mask.as_ref().and_then(Mask::picture);
-        if let Some(size) = size.filter(|size| *size != picture) {
-            let words = format!(
-                "the mask of {what} has {}x{} pixels, and the picture {}x{}",
-                size.0, size.1, picture.0, picture.1
-            );
-            return Err(Failure::of("region", words));
-        }
-    }
-    Ok(())
 }
 
 /// Later than this no 64 bits count nanoseconds.
@@ -271,13 +291,17 @@ fn stamp(seconds: f64) -> Result<i64, Failure> {
 }
 
 /// Depth, or a camera, of another picture. The core calls the camera by the message that recordings have.
-fn misfit(broken: Broken) -> PyErr {
+fn misfit(Misfit { camera, broken }: Misfit) -> PyErr {
     let (what, remedy): (&str, Option<&str>) = match broken.what {
         "camera info" => ("camera", Some("give the camera of the picture as it is")),
         "depth image" => ("depth", None),
         what => (what, None),
     };
     let failure = Failure::of("array", format!("{what}: {}", broken.why));
+    let failure = match camera.is_empty() {
+        true => failure,
+        false => failure.within(&format!("views['{camera}']")),
+    };
     match remedy {
         Some(remedy) => failure.remedy(remedy).into(),
         None => failure.into(),

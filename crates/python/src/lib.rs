@@ -1,6 +1,7 @@
 //! The Python package `spatial_reward`, as far as it is native: numpy arrays in, steps out, and the work on recordings.
 //! What Python sees of it is written down in python/spatial_reward/_native.pyi.
 
+mod annotating;
 mod annotator;
 mod arrays;
 mod boxes;
@@ -8,19 +9,23 @@ mod calls;
 mod camera;
 mod error;
 mod evaluation;
+mod eyes;
 mod inspection;
 mod json;
 mod labelled;
 mod log;
 mod measured;
 mod measured_recording;
+mod named;
 mod pickle;
 mod process;
 mod recording;
 mod regions;
 mod settings;
 mod step;
+mod task_step;
 mod tracker;
+mod views;
 mod words;
 
 use std::ffi::OsString;
@@ -49,6 +54,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<recording::Frames>()?;
     module.add_class::<recording::Recording>()?;
     module.add_class::<step::Step>()?;
+    module.add_class::<task_step::PairStep>()?;
+    module.add_class::<task_step::QuantityStep>()?;
+    module.add_class::<task_step::TaskStep>()?;
     module.add_class::<tracker::Tracked>()?;
     module.add_class::<tracker::Tracker>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;

@@ -10,8 +10,9 @@ use spatial_reward_core::pipeline::{FrameInfo, Rewarder};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::step::Latency;
 
-use crate::annotator::{no_camera, open};
+use crate::annotator::open;
 use crate::error::Failure;
+use crate::eyes::no_camera;
 use crate::process::Made;
 use crate::recording::{Frame, Frames};
 use crate::regions::sources;
@@ -56,7 +57,9 @@ impl MeasuredRecording {
         let mut config = crate::settings::config(config, chosen)?;
         sources(&mut config, fingertip, target)?;
         let settings = ready(config)?;
-        settings.without_task("this").map_err(Failure::from)?;
+        settings
+            .without_task("a MeasuredRecording")
+            .map_err(Failure::from)?;
         let estimator = open(py, &settings)?.into();
         let rewarder = Rewarder::new(&settings);
         Ok(Self {

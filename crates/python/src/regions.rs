@@ -1,8 +1,8 @@
 //! Where an object is in a picture, as Python says it: a box, what a tracker found, or nothing.
 
 use pyo3::prelude::*;
-use spatial_reward_core::frame::{BoxSource, Mask, Masks, Reason};
-use spatial_reward_core::pipeline::annotator::{Placed, PlacedRegions};
+use spatial_reward_core::frame::BoxSource;
+use spatial_reward_core::pipeline::task_annotator::PlacedRegion;
 use spatial_reward_core::settings::{Config, DrawnBox, Region};
 
 use crate::arrays;
@@ -10,39 +10,27 @@ use crate::boxes::bbox;
 use crate::error::Failure;
 use crate::tracker::Tracked;
 
-/// Both regions of a picture.
-pub(crate) fn placed(
-    fingertip: Option<&Bound<'_, PyAny>>,
-    target: Option<&Bound<'_, PyAny>>,
-) -> Result<PlacedRegions, Failure> {
-    let (fingertip, fingertip_mask) = one("fingertip", fingertip, Reason::NoFingertipBox)?;
-    let (target, target_mask) = one("target", target, Reason::NoTargetBox)?;
-    Ok(PlacedRegions {
-        fingertip,
-        target,
-        masks: Masks {
-            fingertip: fingertip_mask,
-            target: target_mask,
-        },
-    })
-}
-
-/// Where a region is, and which pixels are its, where a mask tells.
-type Told = (Result<Placed, Reason>, Option<Mask>);
-
-fn one(what: &str, given: Option<&Bound<'_, PyAny>>, missing: Reason) -> Result<Told, Failure> {
-    let Some(given) = given else {
-        return Ok((Err(missing), None));
-    };
-    if let Ok(tracked) = given.cast::<Tracked>() {
-        return Ok((tracked.get().placed(), None));
+/// Where a region is, and which pixels are its, where a mask tells; none of what is not seen.
+pub(crate) fn region(
+    what: &str,
+    given: &Bound<'_, PyAny>,
+) -> Result<Option<PlacedRegion>, Failure> {
+    if given.is_none() {
+        return Ok(None);
     }
+    if let Ok(tracked) = given.cast::<Tracked>() {
+        let place = tracked.get().placed();
+        return Ok(Some(PlacedRegion { place, mask: None }));
+    }
+    let seen = |bbox, mask| PlacedRegion {
+        place: Ok((bbox, BoxSource::SEEN)),
+        mask,
+    };
     if let Some((bbox, mask)) = arrays::mask(what, given)? {
         // A mask without a pixel says that the object is not seen.
-        let placed = bbox.map(|bbox| (bbox, BoxSource::SEEN)).ok_or(missing);
-        return Ok((placed, mask));
+        return Ok(bbox.map(|bbox| seen(bbox, mask)));
     }
-    Ok((Ok((bbox(what, given)?, BoxSource::SEEN)), None))
+    Ok(Some(seen(bbox(what, given)?, None)))
 }
 
 /// Where a recording's regions come from, as arguments say.

@@ -19,12 +19,12 @@ pub(crate) struct Chosen {
     pub distance: Option<String>,
 }
 
-/// The configuration that somebody gave, or the default.
+/// The configuration that somebody gave, or the default. It is checked once it is [`ready`].
 pub(crate) fn config(given: Option<&Bound<'_, PyAny>>, chosen: Chosen) -> PyResult<Config> {
     let mut config = match given {
         None => Config::default(),
         Some(given) => match given.cast::<PyDict>() {
-            Ok(dict) => Config::from_yaml(&as_json(dict)?).map_err(raised)?,
+            Ok(dict) => Config::parse(&as_json(dict)?).map_err(raised)?,
             Err(_) => {
                 let path: PathBuf = given.extract().map_err(|_| {
                     let words = format!(
@@ -32,7 +32,7 @@ pub(crate) fn config(given: Option<&Bound<'_, PyAny>>, chosen: Chosen) -> PyResu
                     );
                     PyErr::from(Failure::of("config", words))
                 })?;
-                Config::from_file(&path).map_err(raised)?
+                Config::read(&path).map_err(raised)?
             }
         },
     };

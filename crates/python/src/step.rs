@@ -13,6 +13,7 @@ use crate::arrays;
 use crate::boxes::{Edges, edges};
 use crate::error::Failure;
 use crate::pickle::{Reduced, reduced, restored};
+use crate::task_step::TaskStep;
 
 /// The reward of one frame and what it was computed from.
 #[pyclass(frozen, module = "spatial_reward")]
@@ -105,6 +106,12 @@ impl From<CoreStep> for Step {
 
 #[pymethods]
 impl Step {
+    /// What it says of a whole task, where one is given.
+    #[getter]
+    fn task(&self) -> Option<TaskStep> {
+        self.step.task.as_deref().cloned().map(TaskStep::from)
+    }
+
     /// All of it.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let step = &self.step;
@@ -147,6 +154,9 @@ impl Step {
         dict.set_item("fingertip", self.fingertip)?;
         dict.set_item("target", self.target)?;
         dict.set_item("answer", &self.answer)?;
+        if let Some(task) = self.task() {
+            task.write_into(&dict)?;
+        }
         Ok(dict)
     }
 
@@ -174,15 +184,20 @@ impl Step {
 
     fn __repr__(&self) -> String {
         let step = &self.step;
-        let (index, kind) = (step.index, step.distance_kind.name());
-        match step.reason {
-            Some(reason) => format!("Step(index={index}, invalid: {})", reason.name()),
-            None => format!(
-                "Step(index={index}, reward={:.4}, {kind} distance {:.4} m +- {:.4}{})",
+        let index = step.index;
+        let success = if step.success { ", success" } else { "" };
+        match (step.reason, &step.task) {
+            (Some(reason), _) => format!("Step(index={index}, invalid: {})", reason.name()),
+            (None, Some(task)) if !task.phase.is_empty() => format!(
+                "Step(index={index}, reward={:.4}, phase '{}', progress {:.2}{success})",
+                step.reward, task.phase, task.progress
+            ),
+            (None, _) => format!(
+                "Step(index={index}, reward={:.4}, {} distance {:.4} m +- {:.4}{success})",
                 step.reward,
+                step.distance_kind.name(),
                 step.distance_m,
-                step.distance_std_m,
-                if step.success { ", success" } else { "" }
+                step.distance_std_m
             ),
         }
     }
@@ -211,6 +226,10 @@ impl Step {
                 );
                 row("success", step.success.to_string());
             }
+        }
+        if let Some(task) = step.task.as_ref().filter(|task| !task.phase.is_empty()) {
+            row("phase", task.phase.clone());
+            row("progress", format!("{:.2}", task.progress));
         }
         row(
             "step",

@@ -19,6 +19,9 @@ Of any other environment, a function says what its camera sees:
 
     env = SpatialReward(env, camera=spatial_reward.Camera(fx, fy, cx, cy, width, height), observe=observe)
 
+A whole task, of named regions and phases, is a `config` with `reward="task"`. Where several cameras see it, `camera` is
+a dict, and `observe` gives `Views`.
+
 The reward of a step is that of the picture its action led to. The picture after `reset` begins the episode and is
 measured too, so that `shaped` and `progress` have their first distance.
 
@@ -36,7 +39,7 @@ try:
 except ImportError as missing:
     raise error("missing_package", f"{missing}", "pip install spatial-reward[gymnasium]") from missing
 
-from spatial_reward.gymnasium._episode import Observed, RawDistanceWarning
+from spatial_reward.gymnasium._episode import Observed, RawDistanceWarning, Views
 from spatial_reward.gymnasium._regions import Bodies, Geoms, Sites
 from spatial_reward.gymnasium._vector import SpatialRewardVector
 from spatial_reward.gymnasium._wrapper import SpatialReward
@@ -49,6 +52,7 @@ __all__ = [
     "Sites",
     "SpatialReward",
     "SpatialRewardVector",
+    "Views",
 ]
 
 del _gymnasium

@@ -19,14 +19,17 @@ from spatial_reward._native import Annotator, Camera, Step, Tracked
 
 Box: TypeAlias = Sequence[float] | npt.NDArray[Any]
 Place: TypeAlias = Box | Tracked | None
-Reward: TypeAlias = Literal["dense", "sparse", "tanh", "exp", "progress", "shaped"]
+Reward: TypeAlias = Literal["dense", "sparse", "tanh", "exp", "progress", "shaped", "task"]
 Distance: TypeAlias = Literal["surface", "center", "cloud"]
 OnInvalid: TypeAlias = Literal["hold", "zero", "drop", "nan", "raise"]
 Config: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
+Cameras: TypeAlias = Camera | Mapping[str, Camera] | None
 
 ON_INVALID = ("hold", "zero", "drop", "nan", "raise")
 # Functions of the distance in every single step.
 RAW = ("dense", "tanh", "exp", "progress")
+# Those with a potential: what is repeated of a step that was not measured is no way that was gone.
+SHAPED = ("shaped", "task")
 # Fields of a step that count over episodes: `info` would differ between two runs of one seed.
 COUNTERS = ("index", "episode")
 
@@ -47,12 +50,37 @@ class Observed:
             what a `Tracker` found; None if it is not seen.
         target: as `fingertip`.
         stamp_s: when, in seconds; None: one period of `rate_hz` after the last one.
+        regions: of a task, each region by its name, as `fingertip`; that one and `target` may stand here too.
+        opening_m: how wide the gripper is open, where phases of a task speak of it.
     """
 
     color: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32] | npt.NDArray[np.uint16] | None
     fingertip: Place = None
     target: Place = None
+    stamp_s: float | None = None
+    regions: Mapping[str, Place] | None = None
+    opening_m: float | None = None
+
+    def places(self) -> dict[str, Place]:
+        """Each region by its name."""
+        own = {"fingertip": self.fingertip, "target": self.target}
+        return {name: place for name, place in own.items() if place is not None} | dict(self.regions or {})
+
+
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """What several cameras see of a task after a reset or a step.
+
+    Attributes:
+        views: what each camera sees, by the camera's name; one that is left out sees nothing. Of each only picture,
+            depth and regions count.
+        opening_m: as of `Observed`.
+        stamp_s: as of `Observed`.
+    """
+
+    views: Mapping[str, Observed]
+    opening_m: float | None = None
     stamp_s: float | None = None
 
 
@@ -62,6 +90,7 @@ class Rules:
 
     Attributes:
         gamma, kappa: of the shaping, from the configuration.
+        has_task: pairs of named regions are measured, by one camera or several.
     """
 
     reward: Reward
@@ -71,11 +100,13 @@ class Rules:
     rate_hz: float
     gamma: float = 0.99
     kappa: float = 1.0
+    has_task: bool = False
 
-    def annotator(self, camera: Camera | None) -> Annotator:
+    def annotator(self, camera: Cameras) -> Annotator:
         """A new one."""
         config = dict(self.config) if isinstance(self.config, Mapping) else self.config
-        return Annotator(reward=self.reward, distance=self.distance, camera=camera, config=config, rate_hz=self.rate_hz)
+        how: dict[str, Any] = {"cameras": dict(camera)} if isinstance(camera, Mapping) else {"camera": camera}
+        return Annotator(reward=self.reward, distance=self.distance, config=config, rate_hz=self.rate_hz, **how)
 
 
 def rules(
@@ -91,7 +122,7 @@ def rules(
     if on_invalid not in ON_INVALID:
         known = ", ".join(f"'{one}'" for one in ON_INVALID)
         raise error("on_invalid", f"on_invalid is {on_invalid!r}, and must be one of {known}")
-    if on_invalid == "zero" and reward != "shaped":
+    if on_invalid == "zero" and reward not in SHAPED:
         raise error(
             "on_invalid",
             f"on_invalid is 'zero' and reward is {reward!r}, which has no shaping that could be zero; 0 in the place "
@@ -119,13 +150,14 @@ def rules(
             stacklevel=stacklevel,
         )
     gamma, kappa = (_number(settings, name, otherwise) for name, otherwise in (("gamma", 0.99), ("kappa", 1.0)))
-    return Rules(reward, distance, on_invalid, config, rate_hz, gamma, kappa)
+    has_task = any(_setting(settings, ("task", name)) for name in ("pairs", "phases"))
+    return Rules(reward, distance, on_invalid, config, rate_hz, gamma, kappa, has_task)
 
 
 class Episodes:
     """The rewards of one environment."""
 
-    def __init__(self, how: Rules, camera: Camera | None):
+    def __init__(self, how: Rules, camera: Cameras):
         self._rules = how
         self._annotator = how.annotator(camera)
         self._camera = camera
@@ -133,7 +165,12 @@ class Episodes:
         self._stamp_s = 0.0
         self._last: _Valid | None = None
 
-    def begin(self, observed: Observed | None, camera: Camera | None) -> dict[str, Any]:
+    @property
+    def regions(self) -> Mapping[str, Sequence[str]]:
+        """By camera, the regions that are measured; an empty name where there is but one camera."""
+        return self._annotator.regions
+
+    def begin(self, observed: Observed | Views | None, camera: Cameras) -> dict[str, Any]:
         """An episode begins with this picture: what `info` says of it. None: there is no picture."""
         if camera != self._camera:
             # A simulator may draw another field of view for each episode.
@@ -143,7 +180,7 @@ class Episodes:
         return self._measure(observed, is_terminal=False)[1]
 
     def go_on(
-        self, observed: Observed | None, camera: Camera | None, *, terminated: bool
+        self, observed: Observed | Views | None, camera: Cameras, *, terminated: bool
     ) -> tuple[float, dict[str, Any]]:
         """The reward of a transition to this picture, and what `info` says of it."""
         if self._frame < 0:
@@ -157,7 +194,7 @@ class Episodes:
             )
         return self._measure(observed, is_terminal=terminated)
 
-    def _measure(self, observed: Observed | None, *, is_terminal: bool) -> tuple[float, dict[str, Any]]:
+    def _measure(self, observed: Observed | Views | None, *, is_terminal: bool) -> tuple[float, dict[str, Any]]:
         self._frame += 1
         given_s = None if observed is None else observed.stamp_s
         period_s = 1.0 / self._rules.rate_hz if self._frame else 0.0
@@ -169,14 +206,15 @@ class Episodes:
             reward = self._invalid(step, is_terminal)
         return reward, self._describe(step)
 
-    def _annotate(self, observed: Observed) -> Step:
-        return self._annotator.step(
-            observed.color,
-            observed.depth,
-            fingertip=observed.fingertip,
-            target=observed.target,
-            stamp_s=self._stamp_s,
-        )
+    def _annotate(self, observed: Observed | Views) -> Step:
+        rest: dict[str, Any] = {"opening_m": observed.opening_m, "stamp_s": self._stamp_s}
+        if isinstance(observed, Views):
+            views = {
+                name: {"color": one.color, "depth": one.depth, "regions": one.places()}
+                for name, one in observed.views.items()
+            }
+            return self._annotator.step(views=views, **rest)
+        return self._annotator.step(observed.color, observed.depth, regions=observed.places(), **rest)
 
     def _valid(self, step: Step, is_terminal: bool) -> tuple[_Valid, float]:
         """A measured step, and its reward."""
@@ -190,7 +228,9 @@ class Episodes:
             if is_terminal:
                 # Nothing follows a true terminal, so its potential is 0 (Ng et al. 1999).
                 shaped = base + self._shaping(self._last.kept, potential)
-        reward = shaped if self._rules.reward == "shaped" else step.reward
+        reward = shaped if self._rules.reward in SHAPED else step.reward
+        # A task is solved once, and being solved is worth nothing more.
+        base = 0.0 if self._rules.reward == "task" else base
         return _Valid(base, step.potential, potential, shaped, reward, self._stamp_s), reward
 
     def _invalid(self, step: Step | None, is_terminal: bool) -> float:
@@ -202,7 +242,7 @@ class Episodes:
             return 0.0
         if policy == "raise" or last is None:
             raise self._unmeasured(step)
-        if self._rules.reward != "shaped" or policy == "zero":
+        if self._rules.reward not in SHAPED or policy == "zero":
             return last.base
         # As if the distance had stayed: what is repeated is the state's worth, not what it was worth to come there.
         return last.base + self._shaping(last.kept, 0.0 if is_terminal else last.kept)
@@ -222,7 +262,7 @@ class Episodes:
         return self._rules.kappa * (self._rules.gamma * after - before)
 
     def _describe(self, step: Step | None) -> dict[str, Any]:
-        fields = step.to_dict() if step is not None else _without_picture(self._rules.distance)
+        fields = step.to_dict() if step is not None else _without_picture(self._rules)
         for counter in COUNTERS:
             del fields[counter]
         # The episode is the environment's, and it says itself when it ends.
@@ -262,8 +302,9 @@ def _reason(step: Step | None) -> str:
     return "no_image" if step is None else step.reason or ""
 
 
-def _without_picture(distance: str) -> dict[str, Any]:
+def _without_picture(how: Rules) -> dict[str, Any]:
     """The fields of a step of which there is no picture."""
+    task = {"phase": "", "phase_index": 0, "progress": math.nan, "failure": False, "pairs": {}, "quantities": {}}
     kinds = [f"{kind}_{part}" for kind in ("center", "surface", "cloud", "distance") for part in ("m", "std_m")]
     numbers = dict.fromkeys([*kinds, "reward", "shaped_reward", "potential"], math.nan)
     return {
@@ -273,10 +314,11 @@ def _without_picture(distance: str) -> dict[str, Any]:
         "valid": False,
         "success": False,
         "terminated": False,
-        "distance_kind": distance,
+        "distance_kind": how.distance,
         "fingertip": None,
         "target": None,
         "answer": "",
+        **(task if how.has_task else {}),
     }
 
 

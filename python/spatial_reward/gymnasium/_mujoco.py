@@ -75,7 +75,8 @@ class View:
         eye = _Eye.of(renderer.scene, *self._size)
         seen = _Seen(depth, np.asarray(ids), np.asarray(kinds), eye, data, mujoco)
         places = {name: self._place(name, region, env, seen) for name, region in self._regions.items()}
-        return Observed(color, depth, places["fingertip"], places["target"]), eye.camera
+        fingertip, target = places.pop("fingertip", None), places.pop("target", None)
+        return Observed(color, depth, fingertip, target, regions=places), eye.camera
 
     def close(self) -> None:
         """Give the renderer's memory back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -77,19 +77,23 @@ class Sites(Named):
 
 
 Region: TypeAlias = Named | Box | Callable[[gymnasium.Env[Any, Any]], Place]
-REGIONS = ("fingertip", "target")
 
 
-def checked_regions(regions: Mapping[str, Region] | None) -> dict[str, Region]:
-    """Both regions, each of a kind that is known."""
+def checked_regions(regions: Mapping[str, Region] | None, wanted: Sequence[str]) -> dict[str, Region]:
+    """All regions that are wanted, each of a kind that is known."""
     given = dict(regions or {})
-    if sorted(given) != sorted(REGIONS):
+    if sorted(given) != sorted(wanted):
         raise error(
             "region",
-            f"regions has {', '.join(map(repr, given)) or 'none'}, and 'fingertip' and 'target' are needed",
+            f"regions has {', '.join(map(repr, given)) or 'none'}, and {_listed(wanted)} are needed",
             "regions={'fingertip': Bodies('left_finger', 'right_finger'), 'target': Geoms('cube')}",
         )
-    return {name: _checked(name, given[name]) for name in REGIONS}
+    return {name: _checked(name, given[name]) for name in wanted}
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} and {last}"
 
 
 def _checked(name: str, region: Region) -> Region:

@@ -11,8 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from spatial_reward._errors import error
-from spatial_reward._native import Camera
-from spatial_reward.gymnasium._episode import Config, Distance, Episodes, Observed, OnInvalid, Reward, rules
+from spatial_reward.gymnasium._episode import (
+    Cameras,
+    Config,
+    Distance,
+    Episodes,
+    Observed,
+    OnInvalid,
+    Reward,
+    Views,
+    rules,
+)
 from spatial_reward.gymnasium._wrapper import checked_observed, observers_camera, rate_of
 
 try:
@@ -42,8 +51,8 @@ class SpatialRewardVector(gymnasium.vector.VectorWrapper):
     Args:
         envs: the vector environment.
         observe: called with `envs` after each reset and step: an `Observed` of each environment, or None where there is
-            no picture.
-        camera: the `spatial_reward.Camera` of the pictures.
+            no picture. Of a task that several cameras see, `Views`.
+        camera: the `spatial_reward.Camera` of the pictures; a dict of such by the names of several.
         observe_final: for the mode same step: called with `envs`, the step's infos (they have `final_obs`) and the
             number of an environment whose episode ended; the picture of its end, or None.
 
@@ -55,10 +64,12 @@ class SpatialRewardVector(gymnasium.vector.VectorWrapper):
     def __init__(
         self,
         envs: gymnasium.vector.VectorEnv[Any, Any, Any],
-        observe: Callable[[gymnasium.vector.VectorEnv[Any, Any, Any]], Sequence[Observed | None]],
+        observe: Callable[[gymnasium.vector.VectorEnv[Any, Any, Any]], Sequence[Observed | Views | None]],
         *,
-        camera: Camera | None = None,
-        observe_final: Callable[[gymnasium.vector.VectorEnv[Any, Any, Any], dict[str, Any], int], Observed | None]
+        camera: Cameras = None,
+        observe_final: Callable[
+            [gymnasium.vector.VectorEnv[Any, Any, Any], dict[str, Any], int], Observed | Views | None
+        ]
         | None = None,
         reward: Reward = "shaped",
         distance: Distance = "surface",
@@ -129,16 +140,16 @@ class SpatialRewardVector(gymnasium.vector.VectorWrapper):
             infos["_final_info"] = ends.copy()
         return observations, rewards, terminations, truncations, infos
 
-    def _begin(self, at: int, pictures: Sequence[Observed | None]) -> dict[str, Any]:
+    def _begin(self, at: int, pictures: Sequence[Observed | Views | None]) -> dict[str, Any]:
         return self._episodes[at].begin(pictures[at], self._camera)
 
-    def _look(self) -> Sequence[Observed | None]:
+    def _look(self) -> Sequence[Observed | Views | None]:
         pictures = list(self._observe(self.env))
         if len(pictures) != self.num_envs:
             raise error("observe", f"observe gave {len(pictures)} pictures of {self.num_envs} environments")
         return [None if picture is None else checked_observed(picture) for picture in pictures]
 
-    def _final(self, infos: dict[str, Any], at: int) -> Observed | None:
+    def _final(self, infos: dict[str, Any], at: int) -> Observed | Views | None:
         picture = None if self._observe_final is None else self._observe_final(self.env, infos, at)
         return None if picture is None else checked_observed(picture)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic
@@ -11,7 +12,17 @@ from gymnasium.core import ActType, ObsType
 
 from spatial_reward._errors import error
 from spatial_reward._native import Camera
-from spatial_reward.gymnasium._episode import Config, Distance, Episodes, Observed, OnInvalid, Reward, rules
+from spatial_reward.gymnasium._episode import (
+    Cameras,
+    Config,
+    Distance,
+    Episodes,
+    Observed,
+    OnInvalid,
+    Reward,
+    Views,
+    rules,
+)
 from spatial_reward.gymnasium._mujoco import View
 from spatial_reward.gymnasium._regions import Region, checked_regions
 
@@ -30,24 +41,31 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
     - `dropped`: the step was not measured, and `on_invalid` is "drop";
     - `age_s`: how long before this picture the one was taken that the reward is of; NaN where it is of none.
 
+    Of a task (`reward="task"` and a `config` with phases) it holds `phase`, `phase_index`, `progress`, `failure`,
+    `pairs` and `quantities` too; `success` stays True once the task is solved.
+
     At a true terminal (`terminated`), where nothing follows, the potential of `shaped` is 0; at a truncation it is
     kept.
 
     Args:
         env: any environment.
         camera: of a MuJoCo environment, the name or number of a camera of the model, or a `mujoco.MjvCamera`; with
-            `observe`, the `spatial_reward.Camera` of its pictures.
-        regions: of a MuJoCo environment, where `fingertip` and `target` are, each: `Geoms`, `Bodies` or `Sites` by
-            name; a fixed box (x_min, y_min, x_max, y_max) in pixels; or a function of `env` that gives a box, a mask,
-            what a `spatial_reward.Tracker` found, or None.
-        observe: called with `env` after each reset and step: what the camera sees then, for all other environments.
-        reward: shaped, sparse, dense, tanh, exp or progress. All but the first two are summed by a learner to something
-            that waiting can be best for, and warn of it (`RawDistanceWarning`).
+            `observe`, the `spatial_reward.Camera` of its pictures. Of a task that several cameras see, a dict of such
+            by the cameras' names.
+        regions: of a MuJoCo environment, where `fingertip` and `target` are, or all regions of a task, each: `Geoms`,
+            `Bodies` or `Sites` by name; a fixed box (x_min, y_min, x_max, y_max) in pixels, of one camera; or a
+            function of `env` that gives a box, a mask, what a `spatial_reward.Tracker` found, or None.
+        observe: called with `env` after each reset and step: what the camera sees then, for all other environments; of
+            several cameras, `Views`.
+        opening: of a MuJoCo environment, called with `env`: how wide the gripper is open, in metres, where phases of a
+            task speak of it. An `observe` says it itself.
+        reward: shaped, sparse, task, dense, tanh, exp or progress. All but the first three are summed by a learner to
+            something that waiting can be best for, and warn of it (`RawDistanceWarning`).
         distance: surface, center or cloud.
         on_invalid: what a step returns that could not be measured:
 
             - "hold": the reward as if the distance had stayed what it was when it was last measured;
-            - "zero": as "hold", but with a shaping of 0; for `shaped` only;
+            - "zero": as "hold", but with a shaping of 0; for `shaped` and `task` only;
             - "drop": as "hold", or 0 where there is nothing to hold, and `info["spatial_reward"]["dropped"]` is True:
               for learners that leave such steps out;
             - "nan": NaN, which most learners do not survive;
@@ -75,7 +93,8 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
         *,
         camera: Any = None,
         regions: Mapping[str, Region] | None = None,
-        observe: Callable[[gymnasium.Env[ObsType, ActType]], Observed] | None = None,
+        observe: Callable[[gymnasium.Env[ObsType, ActType]], Observed | Views] | None = None,
+        opening: Callable[[gymnasium.Env[ObsType, ActType]], float] | None = None,
         reward: Reward = "shaped",
         distance: Distance = "surface",
         on_invalid: OnInvalid = "hold",
@@ -93,21 +112,31 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
         self._reset_tries = reset_tries
         self._observe = observe
         self._has_ended = False
-        self._camera: Camera | None = None
-        self._view: View | None = None
+        self._camera: Cameras = None
+        # Renderers, by the names of their cameras.
+        self._views: dict[str, View] = {}
+        self._opening = opening
+        rendered: dict[str, Any] = {}
         if observe is None:
-            if camera is None or isinstance(camera, Camera):
+            rendered = dict(camera) if isinstance(camera, Mapping) else {"": camera}
+            if not rendered or any(one is None or isinstance(one, Camera) for one in rendered.values()):
                 raise error(
                     "camera",
                     f"camera is {camera!r}, and without observe a camera of the model is rendered",
                     "camera='front' by its name, or observe=function(env) -> Observed(color, depth, fingertip, target)",
                 )
-            self._view = View(env, camera, width, height, checked_regions(regions))
+            # How each sees is told with its first picture.
+            some = Camera.from_fovy(45.0, 320, 240)
+            expected: Cameras = dict.fromkeys(rendered, some) if isinstance(camera, Mapping) else some
         else:
-            self._camera = observers_camera(camera, regions)
+            if opening is not None:
+                raise error("argument", "both observe and opening are given", "Observed(..., opening_m=...)")
+            expected = self._camera = observers_camera(camera, regions)
         # Settings that are none are told here, before there is a picture.
-        expected = self._camera if self._view is None else Camera.from_fovy(45.0, width, height)
         self._episodes = Episodes(how, expected)
+        for name, one in rendered.items():
+            wanted = self._episodes.regions.get(name, ())
+            self._views[name] = View(env, one, width, height, checked_regions(regions, wanted))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -140,35 +169,47 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
 
     def close(self) -> None:
         """Close the renderer and the environment."""
-        if self._view is not None:
-            self._view.close()
+        for view in self._views.values():
+            view.close()
         super().close()
 
-    def _look(self) -> tuple[Observed, Camera | None]:
-        if self._view is not None:
-            return self._view.look(self.env)
-        observed = self._observe(self.env) if self._observe is not None else None
-        return checked_observed(observed), self._camera
+    def _look(self) -> tuple[Observed | Views, Cameras]:
+        if not self._views:
+            observed = self._observe(self.env) if self._observe is not None else None
+            return checked_observed(observed), self._camera
+        seen = {name: view.look(self.env) for name, view in self._views.items()}
+        opening_m = self._opening(self.env) if self._opening is not None else None
+        if "" in seen:
+            observed, camera = seen[""]
+            return dataclasses.replace(observed, opening_m=opening_m), camera
+        cameras = {name: camera for name, (_, camera) in seen.items()}
+        return Views({name: observed for name, (observed, _) in seen.items()}, opening_m), cameras
 
 
-def checked_observed(observed: object) -> Observed:
+def checked_observed(observed: object) -> Observed | Views:
     """What an `observe` gave, if it is what it is to be."""
-    if not isinstance(observed, Observed):
+    if not isinstance(observed, (Observed, Views)):
         raise error(
             "observe",
             f"observe gave a {type(observed).__name__}, and an Observed is needed",
-            "Observed(color, depth, fingertip=box, target=box) is one",
+            "Observed(color, depth, fingertip=box, target=box); of several cameras Views({'name': Observed(...)})",
         )
     return observed
 
 
-def observers_camera(camera: object, regions: Mapping[str, Region] | None) -> Camera | None:
-    """The camera of pictures that an `observe` gives."""
+def observers_camera(camera: object, regions: Mapping[str, Region] | None) -> Cameras:
+    """The camera of pictures that an `observe` gives, or several by their names."""
     if regions is not None:
         raise error(
             "region", "both observe and regions are given, and observe says where regions are", "leave out regions"
         )
-    if camera is not None and not isinstance(camera, Camera):
+    if isinstance(camera, Mapping):
+        return {str(name): _observers_camera(one) for name, one in camera.items()}
+    return None if camera is None else _observers_camera(camera)
+
+
+def _observers_camera(camera: object) -> Camera:
+    if not isinstance(camera, Camera):
         raise error(
             "camera",
             f"camera is {camera!r}, and with observe it is that of its pictures",

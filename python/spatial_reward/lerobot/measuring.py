@@ -34,6 +34,10 @@ class Measuring:
         kind = estimator or (chosen.annotator.get("estimator") or {}).get("kind", "geometry")
         if kind == "geometry":
             self._check_measurable(chosen)
+        task = chosen.annotator.get("task") or {}
+        if task.get("pairs") or task.get("phases"):
+            words = "task is given, and the columns of a LeRobot dataset follow one distance, fingertip to target"
+            raise error("config", words, "leave it out; spatial_reward.label and Annotator follow whole tasks")
         self.annotator = Annotator(
             reward=reward,  # type: ignore[arg-type]
             distance=distance,  # type: ignore[arg-type]

@@ -315,3 +315,42 @@ def test_an_environment_without_a_model_names_observe():
     with pytest.raises(sr.Error, match=r"has no MuJoCo model and data .*: observe=function") as raised:
         wrapped(gymnasium.make("CartPole-v1"))
     assert raised.value.kind == "environment"
+
+
+def test_a_task_s_regions_are_named_by_the_model_and_several_cameras_see_them(slide):
+    # given a task that is solved once the hand is near and closed, and the cube has stayed away from the goal
+    near = [
+        {"distance": "fingertip-cube", "below": 0.1, "hold_s": 0},
+        {"opening": "gripper", "below": 0.01, "hold_s": 0},
+    ]
+    phase = {"name": "reach", "potential": {"distance": "fingertip-cube", "from": 0.3}}
+    config = {
+        "reward": {"kind": "task"},
+        "task": {
+            "pairs": ["fingertip-cube", "cube-goal"],
+            "phases": [phase | {"next": [{"to": "success", "when": near}]}],
+        },
+    }
+    regions = {"fingertip": FINGER, "cube": CUBE, "goal": Sites("goal")}
+    env = SpatialReward(
+        slide,
+        camera={"front": "front", "lens": "lens"},
+        regions=regions,
+        opening=lambda env: 0.0 if env.unwrapped.data.qpos[0] > 0.19 else 0.08,
+        reward="task",
+        config=config,
+    )
+    # when the hand comes nearer
+    first = measured(env)
+    rows = [env.step(np.array([0.1]))[4]["spatial_reward"] for _ in range(2)]
+    # then phases follow it, by what both cameras see
+    assert [told["phase"] for told in (first, *rows)] == ["reach", "reach", "success"]
+    pairs = first["pairs"]
+    assert pairs["fingertip-cube"]["cameras"] == ["front", "lens"]
+    assert pairs["fingertip-cube"]["distance_m"] == pytest.approx(GAP_M, abs=0.01)
+    assert pairs["cube-goal"]["valid"] and rows[1]["pairs"]["fingertip-cube"]["distance_m"] < 0.1
+    env.close()
+    # and a region too few is told by name
+    del regions["goal"]
+    with pytest.raises(sr.Error, match="'cube', 'fingertip' and 'goal' are needed"):
+        SpatialReward(Slide(), camera="front", regions=regions, reward="task", config=config)

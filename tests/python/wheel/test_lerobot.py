@@ -803,6 +803,11 @@ def test_a_data_file_that_is_none_is_named(copied, tmp_path):
     assert error.kind == "dataset" and error.path == str(path)
 
 
+def test_a_whole_task_is_refused_where_columns_follow_one_distance(copied, tmp_path):
+    error = refused(copied, tmp_path / "out", config={"task": {"pairs": ["fingertip-target"]}})
+    assert error.kind == "config" and "task is given" in str(error) and "Annotator" in error.remedy
+
+
 def test_paths_that_lead_out_of_the_dataset_are_refused(copied, tmp_path):
     made.change_info(copied, lambda info: info.update(data_path="../data-{chunk_index}-{file_index}.parquet"))
     assert "leads out of the dataset" in str(refused(copied, tmp_path / "out"))

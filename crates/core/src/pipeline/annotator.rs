@@ -75,7 +75,7 @@ pub fn measure_placed(
     measure(estimator, frame, &info, &regions.masks)
 }
 
-fn measure(
+pub(super) fn measure(
     estimator: &dyn Estimator,
     frame: Frame,
     info: &FrameInfo,
@@ -92,7 +92,7 @@ fn measure(
     }))
 }
 
-fn info(frame: &Frame, regions: &PlacedRegions) -> FrameInfo {
+pub(super) fn info(frame: &Frame, regions: &PlacedRegions) -> FrameInfo {
     let PlacedRegions {
         fingertip, target, ..
     } = regions;

@@ -16,10 +16,30 @@ impl Config {
     /// Reads a YAML file and checks it.
     ///
     /// # Errors
-    /// Unreadable file, YAML syntax, unknown key (with its line and column), value out of bounds.
+    /// Those of [`read`](Self::read), value out of bounds.
     pub fn from_file(path: &Path) -> Result<Self> {
+        let config = Self::read(path)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Parses and checks YAML text. An empty text is the default configuration.
+    ///
+    /// # Errors
+    /// As [`from_file`](Self::from_file), but for the file.
+    pub fn from_yaml(text: &str) -> Result<Self> {
+        let config = Self::parse(text)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a YAML file, for who adds to it before it is checked.
+    ///
+    /// # Errors
+    /// Unreadable file, YAML syntax, unknown key (with its line and column).
+    pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::from_yaml(&text).map_err(|error| match error {
+        Self::parse(&text).map_err(|error| match error {
             Error::ConfigSyntax { message, .. } => Error::ConfigSyntax {
                 path: path.into(),
                 message,
@@ -28,19 +48,17 @@ impl Config {
         })
     }
 
-    /// Parses and checks YAML text. An empty text is the default configuration.
+    /// Parses YAML text, for who adds to it before it is checked.
     ///
     /// # Errors
-    /// As [`from_file`](Self::from_file), but for the file.
-    pub fn from_yaml(text: &str) -> Result<Self> {
+    /// As [`read`](Self::read), but for the file.
+    pub fn parse(text: &str) -> Result<Self> {
         let config: Option<Self> =
             serde_yaml::from_str(text).map_err(|error| Error::ConfigSyntax {
                 path: "(text)".into(),
                 message: error.to_string(),
             })?;
-        let config = config.unwrap_or_default();
-        config.validate()?;
-        Ok(config)
+        Ok(config.unwrap_or_default())
     }
 
     /// Checks every declared bound, and those between settings.

@@ -85,4 +85,17 @@ impl TaskStep {
             quantities: quantities.collect(),
         }
     }
+
+    /// What each pair is called where names stand for pairs: by its regions, and in every further kind by that too, such as
+    /// `cube-goal.center`.
+    pub fn pair_keys(&self) -> Vec<String> {
+        let keys = self.pairs.iter().enumerate().map(|(at, pair)| {
+            let mut earlier = self.pairs.iter().take(at);
+            match earlier.any(|earlier| earlier.name == pair.name) {
+                false => pair.name.clone(),
+                true => format!("{}.{}", pair.name, pair.kind.name()),
+            }
+        });
+        keys.collect()
+    }
 }

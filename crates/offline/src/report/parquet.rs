@@ -233,12 +233,7 @@ fn task_columns(task: &TaskStep) -> Vec<Column> {
             Values::Float(|row| row.task().map_or(f32::NAN, |task| task.progress as f32)),
         ));
     }
-    for (at, pair) in task.pairs.iter().enumerate() {
-        let is_first = !(task.pairs.iter().take(at)).any(|earlier| earlier.name == pair.name);
-        let name = match is_first {
-            true => pair.name.clone(),
-            false => format!("{}.{}", pair.name, pair.kind.name()),
-        };
+    for (at, name) in task.pair_keys().iter().enumerate() {
         for (physical, what, of, note) in [
             ("float", "distance_m", OfPair::Distance, ""),
             ("double", "std_m", OfPair::Std, ""),
