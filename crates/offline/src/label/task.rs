@@ -8,5 +8,5 @@ mod readings;
 mod views;
 
 pub(crate) use self::fold::Fold;
-pub(crate) use self::readings::{Readings, plans};
+pub(crate) use self::readings::Readings;
 pub(crate) use self::views::{Other, add_region};
