@@ -253,6 +253,13 @@ def test_the_shaping_changes_while_the_node_runs_and_the_task_does_not(tmp_path)
         assert not [name for name in robot.peer.parameter_names() if name.startswith(("task.", "cameras."))]
 
 
+def test_joints_without_the_grippers_are_told(tmp_path):
+    with Robot(tmp_path, PAIRS + PHASES) as robot:
+        stamp = robot.peer.next_stamp()
+        robot.peer.publish("/joints", JointState(header=header(stamp), name=["elbow"], position=[1.0]))
+        robot.peer.until(lambda: "task.gripper_joints), but elbow" in robot.process.log, "a word in the log")
+
+
 def test_a_call_is_no_step_of_a_task(tmp_path):
     with Robot(tmp_path, PAIRS + PHASES) as robot:
         answer = robot.peer.annotate(request_for(Frame()))
@@ -270,9 +277,9 @@ def test_a_call_is_no_step_of_a_task(tmp_path):
 )
 def test_regions_that_need_a_network_are_refused_by_name(tmp_path, region, what):
     path = tmp_path / "task.yaml"
-    path.write_text(
-        f"topics: {{fingertip: /front/boxes}}\nregions: {{cube: {region}}}\ntask: {{pairs: [fingertip-cube]}}\n"
-    )
+    networks = "detector: {path: /nowhere}\nsegmenter: {path: /nowhere}\n"
+    regions = f"topics: {{fingertip: /front/boxes}}\nregions: {{cube: {region}}}\n"
+    path.write_text(regions + networks + "task: {pairs: [fingertip-cube]}\n")
     code, log = run_to_exit("--config", path)
     assert code != 0
     assert "regions.cube" in log and what in log

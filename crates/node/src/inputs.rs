@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::cameras::Camera;
 use super::clock::Now;
 use super::graph;
+use super::outgoing::shortened;
 use super::subscription::{Heard, Subscription};
 use super::wanted::Role;
 use super::wants::{Names, cameras, wanted};
 use crate::error::Result;
-use spatial_reward_core::pipeline::reading::StreamKind;
+use spatial_reward_core::pipeline::reading::{StreamKind, stamp_or};
 use spatial_reward_core::pipeline::{BoxRole, Input, Streams};
 use spatial_reward_core::settings::Plan;
 
@@ -23,8 +24,30 @@ pub(crate) struct Inputs {
     split: Option<Split>,
     pub task_prompt: String,
     cameras: Vec<Camera>,
-    /// Whose positions add up to the gripper's opening.
-    gripper_joints: Vec<String>,
+    gripper: GripperJoints,
+}
+
+/// The joints whose positions add up to the gripper's opening.
+#[derive(Default)]
+struct GripperJoints {
+    joints: Vec<String>,
+    /// A message had them.
+    is_known: bool,
+    /// That one had not was told.
+    told: bool,
+}
+
+impl GripperJoints {
+    /// Other joints may come on the same topic; that none of the gripper's has come so far is told once.
+    fn tell_unknown(&mut self, names: &[String]) {
+        if !self.is_known && !std::mem::replace(&mut self.told, true) {
+            let names = names.join(", ");
+            tracing::warn!(
+                "task.gripper_topic: a message has no positions of the gripper's joints (task.gripper_joints), but {}",
+                shortened(&names)
+            );
+        }
+    }
 }
 
 /// What came out of ROS's hands at a time.
@@ -64,7 +87,7 @@ impl Inputs {
             split: None,
             task_prompt: String::new(),
             cameras: Vec::new(),
-            gripper_joints: Vec::new(),
+            gripper: GripperJoints::default(),
         }
     }
 
@@ -107,8 +130,10 @@ impl Inputs {
             one.latched.tell_anew();
             self.subscriptions.push(one);
         }
-        self.gripper_joints
-            .clone_from(&first.settings.task.gripper_joints);
+        self.gripper = GripperJoints {
+            joints: first.settings.task.gripper_joints.clone(),
+            ..GripperJoints::default()
+        };
         let asked = first.settings.episodes.split_topic.as_ref();
         self.split = asked.map(|asked| Split {
             asked: asked.clone(),
@@ -204,15 +229,16 @@ impl Inputs {
             Heard::Prompt(words) => self.task_prompt = words,
             Heard::Joints(state) => {
                 let received_nanos = now.map_or(0, |now| now.ros_nanos);
-                let stamp_nanos = match state.header.stamp_nanos() {
-                    0 => received_nanos,
-                    stamp_nanos => stamp_nanos,
-                };
-                if let Some(opening_m) = state.sum(&self.gripper_joints) {
-                    sink(Told::Opening {
-                        stamp_nanos,
-                        opening_m,
-                    });
+                let stamp_nanos = stamp_or(received_nanos, state.header.stamp_nanos());
+                match state.sum(&self.gripper.joints) {
+                    Some(opening_m) => {
+                        self.gripper.is_known = true;
+                        sink(Told::Opening {
+                            stamp_nanos,
+                            opening_m,
+                        });
+                    }
+                    None => self.gripper.tell_unknown(&state.name),
                 }
             }
         }

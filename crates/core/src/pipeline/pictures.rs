@@ -40,3 +40,35 @@ fn shared<T: Clone>(
     known.push((message.clone(), decoded.clone()));
     Ok(decoded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_decoded_once_and_an_equal_one_is_another() {
+        // Given a message that two frames have in common, and one of the same bytes
+        let message = Bytes::from(vec![1, 2, 3]);
+        let all = [
+            &message,
+            &message.clone(),
+            &Bytes::copy_from_slice(&message),
+        ];
+        // When each is decoded
+        let (mut known, mut count) = (Vec::new(), 0);
+        let decoded = all.map(|one| {
+            let decode = |_: &Bytes| {
+                count += 1;
+                Ok(count)
+            };
+            shared(&mut known, one, decode).unwrap()
+        });
+        // Then the first two share what was decoded
+        assert_eq!(decoded, [1, 1, 2]);
+        // and what does not decode is not kept
+        let broken = Bytes::from_static(b"broken");
+        let error = || crate::Error::decode("a picture", "broken");
+        assert!(shared(&mut known, &broken, |_| Err(error())).is_err());
+        assert_eq!(shared(&mut known, &broken, |_| Ok(7)).unwrap(), 7);
+    }
+}
