@@ -1,6 +1,7 @@
 //! A whole task in a recording: every pair of regions measured as every camera sees it, each as if it were the only one, then
 //! all of them joined by their stamps and carried through the task's phases.
 
+mod beside;
 mod fold;
 mod gripper;
 mod measured;

@@ -1,6 +1,6 @@
 //! How wide the gripper was open, as its joints' messages tell.
 
-use super::readings::beside;
+use super::beside::beside;
 use crate::error::{Error, Result};
 use crate::label::request::LabelRequest;
 use spatial_reward_core::messages::joint_state;

@@ -1,13 +1,13 @@
 //! What is measured beside the step's own distance, before the first step is written.
 
+use super::beside::beside;
 use super::gripper::Openings;
 use super::measured::{Passage, Reading, measured};
 use crate::error::Result;
 use crate::label::request::LabelRequest;
 use crate::report::film_strip::StripFrame;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::settings::{Plan, Settings};
-use spatial_reward_core::stamp::nanos_from_seconds;
+use spatial_reward_core::settings::Plan;
 use spatial_reward_core::task::{Beside, Seen, When};
 
 /// What was measured beside.
@@ -26,16 +26,6 @@ pub(super) struct Course {
     pub image_topic: String,
     /// Pictures for a film strip, with their stamps: of the first pair of each camera beside the first.
     pub frames: Vec<(i64, StripFrame)>,
-}
-
-/// What lies beside a recording's steps: as a node would have it where that is asked for.
-pub(super) fn beside<T>(settings: &Settings, tolerance_s: f64) -> Beside<T> {
-    let matching = &settings.matching;
-    let tolerance_nanos = nanos_from_seconds(tolerance_s);
-    match matching.as_live {
-        true => Beside::live(tolerance_nanos, nanos_from_seconds(matching.wait_s)),
-        false => Beside::recorded(tolerance_nanos),
-    }
 }
 
 impl Readings {
