@@ -312,8 +312,8 @@ task: {pairs: [fingertip-cube, cube-goal, fingertip-base, fingertip-target], gri
             ("front goal box", "/goals", &[1]),
             ("front target box", "/robot/target/detections", &[3]),
             ("side fingertip and cube boxes", "/side/boxes", &[4, 5]),
-            ("transforms", "/tf", &[2, 5]),
             ("static transforms", "/tf_static", &[0, 1, 2, 3, 4, 5]),
+            ("transforms", "/tf", &[2, 5]),
             ("task prompt", "/task_prompt", &[]),
             ("gripper joints", "/robot/joints", &[]),
         ];
