@@ -1,22 +1,19 @@
 """A replayed bag gets the rewards live that `label` gives it offline, number for number."""
 
 import math
-import subprocess
 import time
 
 import pytest
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PointStamped, TransformStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 
 from conftest import ROOT, SAMPLE
-from node import Node, program
+from node import Node
+from replay import labels_as_live, plain, write
 from scene import SECOND, nanoseconds, time_message
 from spatial_reward.msg import StepReward
 
@@ -29,23 +26,13 @@ TOPICS = {
 }
 ROLES = {topic: role for role, topic in TOPICS.items()} | {"/tf": "tf", "/tf_static": "tf_static"}
 REMAPS = {role: topic for role, topic in TOPICS.items() if role not in ("fingertip", "target")}
-LATENCIES = {"latency_decode_s", "latency_estimate_s", "latency_total_s"}
 # Frames between the image that was published last and the step that came last.
 IN_FLIGHT = 3
 
 
 def values(step):
-    """The fields of a StepReward of rclpy or of rosbags, without latencies, as things that compare."""
-    fields = set(StepReward.get_fields_and_field_types()) - LATENCIES - {"header"}
-    stamp = step.header.stamp
-    plain = {"stamp": nanoseconds(Time(sec=stamp.sec, nanosec=stamp.nanosec)), "frame_id": step.header.frame_id}
-    for field in fields:
-        value = getattr(step, field)
-        if not isinstance(value, str | bool):
-            # NaN is not equal to itself, but its name is.
-            value = [repr(float(number)) for number in (value if hasattr(value, "__len__") else [value])]
-        plain[field] = value
-    return plain
+    """The fields of a step, as things that compare."""
+    return plain(step, StepReward)
 
 
 def replay(node, messages):
@@ -158,29 +145,6 @@ def with_transforms(folder):
     return folder / "pick", messages
 
 
-def write(path, messages):
-    """A bag of these messages, written by who shares no code with the program."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    with AnyReader([SAMPLE]) as bag, Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        definitions = {one.topic: one for one in bag.connections}
-        topics = {}
-        for logged, topic, kind, data in messages:
-            if topic not in topics:
-                types = bag.typestore if topic in definitions else store
-                topics[topic] = writer.add_connection(topic, kind, typestore=types)
-            writer.write(topics[topic], logged, data)
-
-
-def labels_as_live(bag, settings, output):
-    """The steps of a bag that is labelled as the node would."""
-    command = [program(), "label", bag, "-o", output, "--as-live", "--config", settings]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    with AnyReader([output]) as labelled:
-        rewards = [one for one in labelled.connections if one.topic == "/spatial_reward/step_reward"]
-        return [labelled.deserialize(data, one.msgtype) for one, _, data in labelled.messages(rewards)]
-
-
 def test_a_replayed_bag_of_transforms_gets_its_offline_labels_number_for_number(tmp_path):
     # given a bag without detections, and a gripper and a cube at TF frames
     settings = tmp_path / "frames.yaml"
@@ -192,7 +156,7 @@ def test_a_replayed_bag_of_transforms_gets_its_offline_labels_number_for_number(
     )
     bag, messages = with_transforms(tmp_path)
     # when it is labelled as the node would
-    labels = labels_as_live(bag, settings, tmp_path / "labelled")
+    labels = labels_as_live(bag, settings, tmp_path / "labelled")["/spatial_reward/step_reward"]
     # then most steps are measured, by transforms from both sides, and some have none
     assert sum(step.valid for step in labels) > len(labels) / 2
     assert sum(step.reason == "no_transform" for step in labels) > 10
@@ -234,7 +198,7 @@ def test_a_replayed_bag_of_drawn_boxes_gets_its_offline_labels_number_for_number
     )
     bag, messages = without_detections(tmp_path)
     # when it is labelled as the node would
-    labels = labels_as_live(bag, settings, tmp_path / "labelled")
+    labels = labels_as_live(bag, settings, tmp_path / "labelled")["/spatial_reward/step_reward"]
     # then it is followed for as long as it keeps its opening, and lost where it closes
     assert sum(step.valid for step in labels) > 35
     assert {step.reason for step in labels if not step.valid} == {"no_fingertip_box", "lost_box"}

@@ -1,5 +1,7 @@
 //! A depth image: metres along the optical axis, or 16-bit values as the camera sent them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 /// Row-major depth along the optical axis in metres; NaN where the sensor has no measurement. A camera's
@@ -15,7 +17,8 @@ pub struct DepthImage {
 
 #[derive(Debug, Clone)]
 enum DepthPixels {
-    Metres(Vec<f32>),
+    /// Shared by all that look at the picture.
+    Metres(Arc<Vec<f32>>),
     /// Little-endian 32-bit metres in somebody else's memory, rows one after the other.
     MetresOf(Bytes),
     /// Little-endian 16-bit values, 0 for none; rows begin `step` bytes apart.
@@ -62,7 +65,7 @@ impl DepthImage {
         Self {
             width,
             height,
-            pixels: DepthPixels::Metres(depth_m),
+            pixels: DepthPixels::Metres(Arc::new(depth_m)),
         }
     }
 
@@ -155,7 +158,7 @@ impl DepthImage {
     /// All of it in metres, row by row.
     pub fn to_metres(&self) -> Vec<f32> {
         match &self.pixels {
-            DepthPixels::Metres(depth_m) => depth_m.clone(),
+            DepthPixels::Metres(depth_m) => depth_m.to_vec(),
             DepthPixels::MetresOf(_) | DepthPixels::Sent { .. } => {
                 let width = self.width as usize;
                 let mut depth_m = vec![f32::NAN; width * self.height as usize];

@@ -24,6 +24,7 @@ mod live_follower;
 mod look;
 mod matcher;
 pub mod measure;
+mod pictures;
 pub mod reading;
 mod received_transforms;
 mod rewarder;
@@ -32,6 +33,7 @@ mod scaling;
 mod settled;
 mod stamp_matcher;
 pub mod task_annotator;
+mod task_matcher;
 #[cfg(test)]
 mod tests;
 mod tracker;
@@ -42,6 +44,7 @@ pub use look::Look;
 pub use matcher::Matcher;
 pub use rewarder::Rewarder;
 pub use stamp_matcher::{Missed, Ordinal, StampMatcher, StampedFrames};
+pub use task_matcher::{Joined, TaskMatcher};
 pub use tracker::BoxTracker;
 
 use std::sync::Arc;

@@ -4,8 +4,9 @@
 //! In four steps: each pair's measurements by several cameras become one (`fused`); quantities follow from them, some of them
 //! against how things stood when the episode began (`observed`), and hidden things are taken to stay (`whereabouts`); conditions hold or not, with uncertainty, hysteresis and hold
 //! times (`condition`); and the machine goes from phase to phase, with a potential for where it is (`machine`). `TaskRewarder`
-//! carries all of that through steps.
+//! carries all of that through steps, and `Beside` finds what belongs to a step.
 
+mod beside;
 mod condition;
 mod fused;
 mod machine;
@@ -19,6 +20,7 @@ mod step;
 mod tests;
 mod whereabouts;
 
+pub use beside::{Beside, When};
 pub use fused::fused;
 pub use machine::{Machine, Outcome};
 pub use observed::{Observed, Observer, Value};

@@ -106,7 +106,7 @@ impl Calls {
             pending.refuse(status, why, Reason::Late, settings, &self.answers)?;
             return Ok(Taken::NotActive);
         }
-        if let Err(why) = check(&message) {
+        if let Err(why) = check_task(settings).and_then(|()| check(&message)) {
             let status = AnnotateStep::Response::BAD_REQUEST as u8;
             pending.refuse(status, &why, Reason::NoImage, settings, &self.answers)?;
             return Ok(Taken::Bad);
@@ -398,6 +398,18 @@ impl Series {
 impl Call {
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+}
+
+/// A call brings one picture with two boxes; phases ask for more, and for what was seen before.
+fn check_task(settings: &Settings) -> std::result::Result<(), String> {
+    match settings.task.phases.is_empty() {
+        true => Ok(()),
+        false => Err(
+            "this node follows a task, whose phases no single picture tells: take its rewards from its topics, or \
+             call a node whose settings have no task.phases"
+                .to_owned(),
+        ),
     }
 }
 

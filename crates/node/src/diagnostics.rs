@@ -1,6 +1,7 @@
 //! What the node says about itself: once a second on /diagnostics, and in its log what it waits for
 //! while no reward comes.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use r2r::QosProfile;
@@ -25,6 +26,9 @@ pub(crate) struct Diagnostics {
     last: Instant,
     last_notice: Instant,
     skipped_before: u64,
+    left_out_before: BTreeMap<String, u64>,
+    /// Cameras without which steps were, a second ago.
+    without: Vec<String>,
 }
 
 /// What the node is doing, beside measuring.
@@ -61,6 +65,8 @@ impl Diagnostics {
             last: now,
             last_notice: now,
             skipped_before: 0,
+            left_out_before: BTreeMap::new(),
+            without: Vec::new(),
         })
     }
 
@@ -83,6 +89,7 @@ impl Diagnostics {
         self.last = Instant::now();
         let skips = statistics.skipped - self.skipped_before;
         self.skipped_before = statistics.skipped;
+        self.note_left_out(statistics);
         let message = DiagnosticArray {
             header: r2r::std_msgs::msg::Header {
                 stamp: clock::message(ros_nanos),
@@ -94,6 +101,23 @@ impl Diagnostics {
             ],
         };
         self.outlet.publish(message)
+    }
+
+    /// Which cameras the steps of the last second were without; what changes is told.
+    fn note_left_out(&mut self, statistics: &Statistics) {
+        let before = std::mem::replace(&mut self.left_out_before, statistics.left_out.clone());
+        let is_more = |(camera, count): &(&String, &u64)| before.get(*camera) != Some(count);
+        let without = statistics.left_out.iter().filter(is_more);
+        let without: Vec<String> = without.map(|(camera, _)| camera.clone()).collect();
+        for camera in without.iter().filter(|one| !self.without.contains(one)) {
+            tracing::warn!(
+                "steps are without camera {camera}: its pictures come late, or not at all (matching.wait_s)"
+            );
+        }
+        for camera in self.without.iter().filter(|one| !without.contains(one)) {
+            tracing::info!("camera {camera} is in time");
+        }
+        self.without = without;
     }
 
     fn rewards(
@@ -113,7 +137,7 @@ impl Diagnostics {
             calls,
             ..
         } = statistics;
-        let (level, words) = words(statistics, situation, skips);
+        let (level, words) = words(statistics, situation, skips, &self.without);
         let mut values = vec![
             entry("steps", tally.steps()),
             entry("valid", tally.valid),
@@ -139,6 +163,9 @@ impl Diagnostics {
         for (reason, count) in &tally.invalid {
             values.push(entry(&format!("invalid_{}", reason.name()), count));
         }
+        for (camera, count) in &statistics.left_out {
+            values.push(entry(&format!("left_out_{camera}"), count));
+        }
         for (name, window) in [
             ("queue", &statistics.queue_s),
             ("decode", &statistics.decode_s),
@@ -153,7 +180,7 @@ impl Diagnostics {
 
     fn inputs(&self, inputs: &Inputs, situation: Situation<'_>) -> DiagnosticStatus {
         let rig = situation.rig;
-        let silent: Vec<&str> = silent(inputs).map(|one| one.what).collect();
+        let silent: Vec<&str> = silent(inputs).map(|one| one.what.as_str()).collect();
         let waiting = (!silent.is_empty()).then(|| format!("waiting for {}", silent.join(", ")));
         let missing = rig.missing().map(str::to_owned);
         let all: Vec<String> = waiting.into_iter().chain(missing).collect();
@@ -247,7 +274,12 @@ impl Diagnostics {
 }
 
 /// What the node does about rewards, and whether somebody should look.
-fn words(statistics: &Statistics, situation: Situation<'_>, skips: u64) -> (Level, String) {
+fn words(
+    statistics: &Statistics,
+    situation: Situation<'_>,
+    skips: u64,
+    without: &[String],
+) -> (Level, String) {
     let idle = (statistics.last_valid).is_none_or(|last| last.elapsed() > NOTICE);
     let error = situation.management.map_or("", |(_, error)| error);
     if let Some(state) = situation.rests() {
@@ -265,6 +297,9 @@ fn words(statistics: &Statistics, situation: Situation<'_>, skips: u64) -> (Leve
         (Level::Warn, "no valid reward for 5 s".to_owned())
     } else if skips > 0 {
         let words = format!("{skips} frames skipped in the last second: the estimator is busy");
+        (Level::Warn, words)
+    } else if !without.is_empty() {
+        let words = format!("steps are without camera {}", without.join(", "));
         (Level::Warn, words)
     } else {
         (Level::Ok, "publishing rewards".to_owned())

@@ -12,19 +12,19 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 use super::calls::{Call, CallResult, Calls, Series};
 use super::clock;
 use super::debug_view::Canvas;
-use super::outgoing::shortened;
 use super::outputs::Rewards;
+use super::pairs::{PairAtWork, pairs, raw_image};
 use super::statistics::Statistics;
+use super::task::{Beside, TaskAtWork};
 use crate::error::poisoned;
 use crate::error::{Error, Result};
 use spatial_reward_core::estimator::{Estimator, Estimators};
 use spatial_reward_core::frame::Reason;
-use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::messages::step_reward::StepMeta;
-use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Task};
-use spatial_reward_core::pipeline::{LiveFollower, MatchedFrame, NotPlaced, Rewarder};
+use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Pictures, Task};
+use spatial_reward_core::pipeline::{Joined, Rewarder};
 use spatial_reward_core::progress::{BoxedProgress, OnProgress};
-use spatial_reward_core::settings::{ImageTransport, Regions, Settings};
+use spatial_reward_core::settings::{Plan, Regions, Settings};
 use spatial_reward_core::stamp::seconds_between;
 use spatial_reward_core::step::Step;
 
@@ -73,7 +73,7 @@ impl Shared {
 
 /// A frame whose inputs are complete.
 struct Complete {
-    frame: MatchedFrame,
+    joined: Joined,
     at: Instant,
 }
 
@@ -174,9 +174,9 @@ impl Estimation {
     ///
     /// # Errors
     /// Why the thread has ended.
-    pub(crate) fn submit(&self, frame: MatchedFrame) -> Result<()> {
+    pub(crate) fn submit(&self, joined: Joined) -> Result<()> {
         let at = Instant::now();
-        let mut complete = Complete { frame, at };
+        let mut complete = Complete { joined, at };
         loop {
             complete = match self.frames.try_send(complete) {
                 Ok(()) => return Ok(()),
@@ -253,7 +253,7 @@ fn warn_if_without_std(state: &mut State<'_>, step: &Step) {
     if is_limited && has_none && !std::mem::replace(&mut state.told_without_std, true) {
         tracing::warn!(
             "reward.max_std_m has no effect on distances without a standard deviation, and {} tells none",
-            state.measurer.estimator.name()
+            state.own.measurer.estimator.name()
         );
     }
 }
@@ -266,12 +266,6 @@ fn warn_if_out_of_reach(settings: &Settings, estimator: &dyn Estimator) {
             "success cannot occur: {setting} is {threshold_m} m, but {} tells nothing below {least_m} m apart",
             estimator.name()
         );
-    }
-}
-
-fn warn_once(told: &mut bool, why: &str) {
-    if !std::mem::replace(told, true) {
-        tracing::warn!("{why}: until it is clear, steps have no reward");
     }
 }
 
@@ -297,16 +291,55 @@ struct Worker {
 
 /// What a loaded worker measures with.
 struct State<'a> {
-    measurer: Measurer<'a>,
-    /// Follows the regions that were drawn; `None` where none was.
-    follower: Option<LiveFollower>,
+    /// Of the pair whose distance is the step's own.
+    own: PairAtWork<'a>,
     rewarder: Rewarder,
+    /// The other pairs, where a task is followed.
+    task: Option<TaskAtWork<'a>>,
     series: Series,
     settings: Arc<Settings>,
     /// It was said that `reward.max_std_m` has no effect.
     told_without_std: bool,
-    /// Why a region is not begun was told: each frame would say it again, with other scores.
-    told_unfound: bool,
+}
+
+/// What was measured at one moment.
+struct Looked {
+    own: Measured,
+    /// Of the other pairs, where a task is followed.
+    beside: Option<Beside>,
+}
+
+impl Looked {
+    fn at(joined: Joined, keep_color: bool, state: &mut State<'_>) -> Result<Self> {
+        let mut pictures = Pictures::default();
+        let own = state.own.measure(joined.own, keep_color, &mut pictures)?;
+        let beside = match &mut state.task {
+            Some(task) => Some(task.measure(joined.others, joined.opening_m, &mut pictures)?),
+            None => None,
+        };
+        Ok(Self { own, beside })
+    }
+
+    /// The step, and the pictures that could not be used.
+    fn into_step(self, state: &mut State<'_>) -> (Step, Vec<Broken>) {
+        let reading = self.beside.is_some().then(|| self.own.reading());
+        let Measured {
+            info,
+            measurement,
+            latency,
+            broken,
+            ..
+        } = self.own;
+        let mut step = state.rewarder.push(info, measurement, latency);
+        // A place that is not known is told by who waited for it.
+        let is_told = step.reason == Some(Reason::NoTransform);
+        let mut all: Vec<Broken> = broken.into_iter().filter(|_| !is_told).collect();
+        if let (Some(task), Some(own), Some(mut beside)) = (&mut state.task, reading, self.beside) {
+            all.append(&mut beside.broken);
+            task.fold(&mut step, own, beside);
+        }
+        (step, all)
+    }
 }
 
 impl Worker {
@@ -314,18 +347,19 @@ impl Worker {
         let settings = self.shared.settings()?;
         tracing::info!("loading the estimator {}", settings.estimator().name);
         let estimator = self.shared.estimators.open(&settings, progress)?;
-        let networks = self.shared.estimators.open_networks(&settings, progress)?;
+        let pairs = pairs(&settings)?;
+        let own = own_of(&pairs, &settings);
+        let networks = self.shared.estimators.open_networks(own, progress)?;
         warn_if_not_calibrated(estimator.as_ref());
         tracing::info!("ready to measure with {}", estimator.name());
         warn_if_out_of_reach(&settings, estimator.as_ref());
         let mut state = State {
-            measurer: measurer(estimator.as_ref(), &settings)?,
-            follower: LiveFollower::new(&settings.regions, &networks),
-            rewarder: Rewarder::new(&settings),
+            own: PairAtWork::new(own, estimator.as_ref(), &networks)?,
+            rewarder: Rewarder::new(own),
+            task: TaskAtWork::new(pairs.clone(), estimator.as_ref())?,
             series: Series::default(),
             settings: Arc::clone(&settings),
             told_without_std: false,
-            told_unfound: false,
         };
         self.loaded.store(true, Ordering::Release);
         loop {
@@ -347,8 +381,13 @@ impl Worker {
     fn refresh(&self, state: &mut State<'_>) -> Result<()> {
         let settings = self.shared.settings()?;
         if !Arc::ptr_eq(&settings, &state.settings) {
-            warn_if_out_of_reach(&settings, state.measurer.estimator);
-            state.rewarder.reconfigure(&settings);
+            warn_if_out_of_reach(&settings, state.own.measurer.estimator);
+            let pairs = pairs(&settings)?;
+            let own = own_of(&pairs, &settings);
+            state.rewarder.reconfigure(own);
+            if let Some(task) = &mut state.task {
+                task.reconfigure(own);
+            }
             state.series.reconfigure(&settings);
             state.settings = settings;
         }
@@ -359,47 +398,17 @@ impl Worker {
         let begin = Instant::now();
         let queue_s = (begin - complete.at).as_secs_f64();
         let keep_color = self.sinks.canvas.wants(state.settings.live.debug_rate_hz);
-        let mut frame = complete.frame;
-        let followed = state.follower.as_mut();
-        let followed = followed.map_or(Ok(None), |follower| {
-            follower.place(&state.measurer, &mut frame)
-        });
-        let (look, refused) = match followed {
-            Ok(look) => (look, None),
-            Err(NotPlaced::Drawn(why)) => (None, Some(why)),
-            Err(NotPlaced::Unfound(why)) => {
-                warn_once(&mut state.told_unfound, &why.to_string());
-                (None, None)
-            }
-            // A node that goes on without what it was asked for would be silent about it.
-            Err(NotPlaced::Network(why)) => return Err(why.into()),
-        };
-        let mut measured = state.measurer.measure_one(Task {
-            frame,
-            look,
-            keep_color,
-        });
-        if let Some(why) = refused {
-            measured.broken.get_or_insert(Broken {
-                what: "drawn box",
-                why: why.to_string(),
-            });
+        let late = complete.joined.late.clone();
+        let mut looked = Looked::at(complete.joined, keep_color, state)?;
+        if looked.own.info.episode < self.shared.first_open_episode.load(Ordering::Relaxed) {
+            looked.own.info.reason = Some(Reason::Late);
         }
         self.refresh(state)?;
-        let Measured {
-            mut info,
-            measurement,
-            color,
-            mut latency,
-            broken,
-        } = measured;
-        if info.episode < self.shared.first_open_episode.load(Ordering::Relaxed) {
-            info.reason = Some(Reason::Late);
-        }
-        latency.total_s = complete.at.elapsed().as_secs_f64();
-        let step = state.rewarder.push(info, measurement, latency);
+        looked.own.latency.total_s = complete.at.elapsed().as_secs_f64();
+        let color = looked.own.color.take();
+        let (step, broken) = looked.into_step(state);
         warn_if_without_std(state, &step);
-        let meta = meta(&state.measurer, &state.settings);
+        let meta = meta(&state.own.measurer, &state.settings);
         if !self.sinks.rewards.publish(&step, &meta)? {
             self.shared.statistics()?.deactivated += 1;
             return Ok(());
@@ -407,14 +416,9 @@ impl Worker {
         let age_s = seconds_between(step.stamp_nanos, clock::read(&self.sinks.clock)?);
         let mut statistics = self.shared.statistics()?;
         statistics.push(&step, queue_s, age_s);
-        // A place that is not known is told by who waited for it.
-        if let Some(broken) = broken.filter(|_| step.reason != Some(Reason::NoTransform)) {
-            if statistics.broken == 0 {
-                tracing::warn!("{} cannot be used: {}", broken.with_article(), broken.why);
-            }
-            statistics.broken += 1;
-            let words = format!("{}: {}", broken.what, broken.why);
-            statistics.last_broken = shortened(&words).into_owned();
+        statistics.push_broken(&broken);
+        if let Some(task) = &state.task {
+            statistics.push_late(late.iter().map(|at| task.camera(*at)));
         }
         drop(statistics);
         if let Some(color) = color {
@@ -437,7 +441,7 @@ impl Worker {
             }
         };
         let measurer = Measurer {
-            estimator: state.measurer.estimator,
+            estimator: state.own.measurer.estimator,
             image,
             depth: Some(raw_image()?.with_depth_unit_m(state.settings.topics.depth_unit_m)),
             registration: None,
@@ -481,25 +485,7 @@ fn meta<'a>(measurer: &Measurer<'a>, settings: &Settings) -> StepMeta<'a> {
     }
 }
 
-fn measurer<'a>(estimator: &'a dyn Estimator, settings: &Settings) -> Result<Measurer<'a>> {
-    let depth = picture(settings.live.depth_transport)?;
-    Ok(Measurer {
-        estimator,
-        image: picture(settings.live.image_transport)?,
-        depth: Some(depth.with_depth_unit_m(settings.topics.depth_unit_m)),
-        registration: None,
-        regions: settings.regions.clone(),
-        transforms: None,
-    })
-}
-
-fn picture(transport: ImageTransport) -> spatial_reward_core::Result<Decoder> {
-    match transport {
-        ImageTransport::Raw => raw_image(),
-        ImageTransport::Compressed => Decoder::for_channel("sensor_msgs/msg/CompressedImage", None),
-    }
-}
-
-fn raw_image() -> spatial_reward_core::Result<Decoder> {
-    Decoder::for_channel("sensor_msgs/msg/Image", None)
+/// The settings of the step's own pair.
+fn own_of<'a>(pairs: &'a [Plan], settings: &'a Settings) -> &'a Settings {
+    pairs.first().map_or(settings, |own| &own.settings)
 }

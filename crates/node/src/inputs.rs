@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::arguments::{Identity, Remaps};
+use super::cameras::Camera;
 use super::clock::Now;
 use super::graph;
-use super::subscription::{Pictures, Role, Subscription, Wanted};
+use super::outgoing::shortened;
+use super::subscription::{Heard, Subscription};
+use super::wanted::Role;
+use super::wants::{Names, cameras, wanted};
 use crate::error::Result;
-use spatial_reward_core::messages::Projection;
-use spatial_reward_core::pipeline::reading::StreamKind;
+use spatial_reward_core::pipeline::reading::{StreamKind, stamp_or};
 use spatial_reward_core::pipeline::{BoxRole, Input, Streams};
-use spatial_reward_core::settings::{
-    BoxType, Config, Depth, ImageTransport, Reliability, Settings,
-};
+use spatial_reward_core::settings::Plan;
 
 /// All subscriptions.
 pub(crate) struct Inputs {
@@ -23,17 +23,31 @@ pub(crate) struct Inputs {
     /// The topic that splits episodes, whose type only its publisher knows.
     split: Option<Split>,
     pub task_prompt: String,
-    pictures: Pictures,
-    undecided: Option<Undecided>,
+    cameras: Vec<Camera>,
+    gripper: GripperJoints,
 }
 
-/// Whether the depth's name says anything of the image: not before their coordinate frames tell whether they are of one
-/// camera. Camera infos are kept until then.
-struct Undecided {
-    depth: Depth,
-    /// Where they are of two cameras.
-    apart: Projection,
-    camera_infos: VecDeque<(Vec<u8>, Now)>,
+/// The joints whose positions add up to the gripper's opening.
+#[derive(Default)]
+struct GripperJoints {
+    joints: Vec<String>,
+    /// A message had them.
+    is_known: bool,
+    /// That one had not was told.
+    told: bool,
+}
+
+impl GripperJoints {
+    /// Other joints may come on the same topic; that none of the gripper's has come so far is told once.
+    fn tell_unknown(&mut self, names: &[String]) {
+        if !self.is_known && !std::mem::replace(&mut self.told, true) {
+            let names = names.join(", ");
+            tracing::warn!(
+                "task.gripper_topic: a message has no positions of the gripper's joints (task.gripper_joints), but {}",
+                shortened(&names)
+            );
+        }
+    }
 }
 
 /// What came out of ROS's hands at a time.
@@ -45,12 +59,23 @@ pub(crate) struct Came {
     pub others: bool,
 }
 
-/// So many camera infos are kept until depth comes.
-const KEPT: usize = 100;
-
 struct Split {
     asked: String,
     topic: String,
+}
+
+/// What came of a message, for who matches.
+pub(crate) enum Told {
+    /// Something that a pair wants.
+    Of {
+        /// Which pair.
+        pair: usize,
+        input: Input,
+    },
+    /// A new episode begins.
+    Split,
+    /// How wide the gripper is open.
+    Opening { stamp_nanos: i64, opening_m: f64 },
 }
 
 impl Inputs {
@@ -61,83 +86,58 @@ impl Inputs {
             resting: Vec::new(),
             split: None,
             task_prompt: String::new(),
-            undecided: None,
-            pictures: Pictures {
-                projection: Projection::default(),
-                depth_unit_m: None,
-                depth_range_m: 0.0..=f64::INFINITY,
-            },
+            cameras: Vec::new(),
+            gripper: GripperJoints::default(),
         }
     }
 
-    /// Subscribe to everything that the settings ask for.
+    /// Subscribe to everything that these pairs ask for, the step's own first.
     ///
     /// # Errors
     /// A topic name that ROS refuses.
     pub(crate) fn subscribe(
         &mut self,
         node: &mut r2r::Node,
-        settings: &Settings,
-        remaps: &Remaps,
-        identity: &Identity,
+        pairs: &[Plan],
+        names: Names<'_>,
     ) -> Result<()> {
         self.rest();
-        let mut wanted = wanted(settings);
-        let resolved = |one: &Wanted<'_>| remaps.resolve(one.asked(), identity);
-        let topic_of = |kind| {
-            let one = wanted.iter().find(|one| one.role == Role::Pipeline(kind));
-            one.map(resolved)
+        let Some(first) = pairs.first() else {
+            return Ok(());
         };
-        let image = topic_of(StreamKind::Image).unwrap_or_default();
-        let depth = topic_of(StreamKind::Depth);
-        let Config {
-            topics, geometry, ..
-        } = settings.config();
-        let projection = |depth| Projection::of(topics.rectification, &image, depth);
-        let [together, apart] = [projection(depth.as_deref()), projection(None)];
-        let is_undecided =
-            together != apart && settings.needs_depth() && !settings.depth.registered;
-        self.undecided = is_undecided.then(|| Undecided {
-            depth: settings.depth.clone(),
-            apart,
-            camera_infos: VecDeque::new(),
-        });
-        self.pictures = Pictures {
-            projection: together,
-            depth_unit_m: topics.depth_unit_m,
-            depth_range_m: geometry.min_depth_m..=geometry.max_depth_m,
+        let alone = |plan: &Plan| wanted(std::slice::from_ref(plan), names, |_, _| true);
+        let of_camera = |plan: &Plan| {
+            let wanted = alone(plan);
+            let topic_of = |kind| {
+                let one = wanted.iter().find(|one| one.role == Role::Pipeline(kind));
+                one.map(|one| one.topic.as_str())
+            };
+            let image = topic_of(StreamKind::Image).unwrap_or_default();
+            Camera::new(&plan.settings, image, topic_of(StreamKind::Depth))
         };
-        let boxes_of = |one: &Wanted<'_>, role| one.role == Role::Pipeline(StreamKind::Boxes(role));
-        if let [.., fingertip, target] = wanted.as_mut_slice()
-            && boxes_of(fingertip, BoxRole::Fingertip)
-            && boxes_of(target, BoxRole::Target)
-            && resolved(fingertip) == resolved(target)
-        {
-            fingertip.role = Role::Pipeline(StreamKind::Boxes(BoxRole::Both));
-            fingertip.what = "boxes";
-            wanted.pop();
-        }
-        wanted.extend(of_the_rig(settings));
-        wanted.push(Wanted {
-            role: Role::TaskPrompt,
-            what: "task prompt",
-            own_name: "/task_prompt",
-            configured: settings.topics.task_prompt.as_ref(),
-            type_name: "std_msgs/msg/String",
-            reliability: Reliability::Reliable,
-            needed: false,
-        });
-        for one in wanted {
-            let topic = resolved(&one);
-            let history = settings.live.history;
+        self.cameras = cameras(pairs).into_iter().map(of_camera).collect();
+        let of = |at: usize| self.cameras.get(at);
+        let is_alike = |one: usize, other: usize| {
+            one == other || (of(one).zip(of(other))).is_some_and(|(a, b)| a.reads_as(b))
+        };
+        for one in wanted(pairs, names, is_alike) {
+            let history = first.settings.live.history;
+            let Some(camera) = self.cameras.get(one.camera()) else {
+                continue;
+            };
             let before = &mut self.resting;
-            let mut one = Subscription::new(node, &one, topic, history, &self.pictures, before)?;
+            let mut one = Subscription::new(node, one, history, &camera.pictures, before)?;
             one.latched.tell_anew();
             self.subscriptions.push(one);
         }
-        self.split = settings.episodes.split_topic.as_ref().map(|asked| Split {
+        self.gripper = GripperJoints {
+            joints: first.settings.task.gripper_joints.clone(),
+            ..GripperJoints::default()
+        };
+        let asked = first.settings.episodes.split_topic.as_ref();
+        self.split = asked.map(|asked| Split {
             asked: asked.clone(),
-            topic: remaps.resolve(asked, identity),
+            topic: names.resolve(asked),
         });
         Ok(())
     }
@@ -181,8 +181,9 @@ impl Inputs {
 
     /// Take every message that has come out of ROS's hands; what there was. Without a time (a
     /// simulator's clock that has not begun) they are dropped.
-    pub(crate) fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Input)) -> Came {
+    pub(crate) fn take(&mut self, now: Option<Now>, sink: &mut dyn FnMut(Told)) -> Came {
         let mut came = Came::default();
+        let mut heard = Vec::new();
         for subscription in &mut self.subscriptions {
             while let Some(bytes) = subscription.next() {
                 match subscription.is_of_transforms() {
@@ -199,68 +200,90 @@ impl Inputs {
                     subscription.before_clock += 1;
                     continue;
                 };
-                if let Some(undecided) = &mut self.undecided
+                let Some(camera) = self.cameras.get_mut(subscription.camera()) else {
+                    continue;
+                };
+                if camera.is_undecided()
                     && subscription.role == Role::Pipeline(StreamKind::CameraInfo)
                 {
-                    undecided.keep(bytes, now);
+                    camera.keep(bytes, now);
                     continue;
                 }
-                match subscription.read(bytes, now, &self.pictures, &mut self.task_prompt) {
-                    Ok(Some(input)) => sink(input),
-                    Ok(None) => {}
-                    Err(error) => subscription.note_unreadable(&error.to_string()),
-                }
+                subscription.take(bytes, now, &camera.pictures, &mut heard);
             }
-            let untold = now.map(|_| subscription.latched.take_untold());
-            if let Some(transforms) = untold.filter(|untold| !untold.is_empty()) {
-                let is_static = true;
-                sink(Input::Transforms {
-                    transforms,
-                    is_static,
-                });
+            if now.is_some() {
+                subscription.tell_latched(&mut heard);
             }
         }
-        self.decide(sink);
+        self.decide(&mut heard);
+        for one in heard {
+            self.tell(one, now, sink);
+        }
         came
     }
 
-    /// Once image and depth have said their coordinate frames: read the camera infos that were kept.
-    fn decide(&mut self, sink: &mut dyn FnMut(Input)) {
-        let frame_of = |kind| self.of_kind(kind)?.frame_id.as_deref();
-        let frames = [StreamKind::Image, StreamKind::Depth].map(frame_of);
-        let ([Some(image), Some(depth)], Some(undecided)) = (frames, &self.undecided) else {
-            return;
-        };
-        if undecided.depth.is_to_be_registered(image, depth) {
-            self.pictures.projection = undecided.apart;
-        }
-        let kept = self
-            .undecided
-            .take()
-            .map(|undecided| undecided.camera_infos);
-        let pictures = self.pictures.clone();
-        let is_camera_info =
-            |one: &&mut Subscription| one.role == Role::Pipeline(StreamKind::CameraInfo);
-        let Some(subscription) = self.subscriptions.iter_mut().find(is_camera_info) else {
-            return;
-        };
-        subscription.project(pictures.projection);
-        for (bytes, now) in kept.into_iter().flatten() {
-            match subscription.read(bytes, now, &pictures, &mut self.task_prompt) {
-                Ok(input) => input.into_iter().for_each(&mut *sink),
-                Err(error) => subscription.note_unreadable(&error.to_string()),
+    fn tell(&mut self, heard: Heard, now: Option<Now>, sink: &mut dyn FnMut(Told)) {
+        match heard {
+            Heard::Of { pair, input } => sink(Told::Of { pair, input }),
+            Heard::Split => sink(Told::Split),
+            Heard::Prompt(words) => self.task_prompt = words,
+            Heard::Joints(state) => {
+                let received_nanos = now.map_or(0, |now| now.ros_nanos);
+                let stamp_nanos = stamp_or(received_nanos, state.header.stamp_nanos());
+                match state.sum(&self.gripper.joints) {
+                    Some(opening_m) => {
+                        self.gripper.is_known = true;
+                        sink(Told::Opening {
+                            stamp_nanos,
+                            opening_m,
+                        });
+                    }
+                    None => self.gripper.tell_unknown(&state.name),
+                }
             }
         }
     }
 
-    fn of_kind(&self, kind: StreamKind) -> Option<&Subscription> {
-        let is_of_kind = |one: &&Subscription| one.role == Role::Pipeline(kind);
-        self.subscriptions.iter().find(is_of_kind)
+    /// Once image and depth of a camera have said their coordinate frames: read the camera infos that were kept.
+    fn decide(&mut self, heard: &mut Vec<Heard>) {
+        for at in 0..self.cameras.len() {
+            let frame_of = |kind| self.of_camera(at, kind)?.frame_id.clone();
+            let frames = [StreamKind::Image, StreamKind::Depth].map(frame_of);
+            let ([Some(image), Some(depth)], Some(camera)) = (frames, self.cameras.get_mut(at))
+            else {
+                continue;
+            };
+            if !camera.is_undecided() {
+                continue;
+            }
+            let kept: VecDeque<(Vec<u8>, Now)> = camera.decide(&image, &depth);
+            let pictures = camera.pictures.clone();
+            let is_it = |one: &&mut Subscription| one.is_of(at, StreamKind::CameraInfo);
+            let Some(subscription) = self.subscriptions.iter_mut().find(is_it) else {
+                continue;
+            };
+            subscription.project(pictures.projection);
+            for (bytes, now) in kept {
+                subscription.take(bytes, now, &pictures, heard);
+            }
+        }
     }
 
-    /// The topic's name of a stream that is listened to.
-    pub(crate) fn topic_of(&self, kind: StreamKind) -> Option<&str> {
-        self.of_kind(kind).map(|one| one.topic.as_str())
+    fn of_camera(&self, camera: usize, kind: StreamKind) -> Option<&Subscription> {
+        let is_it = |one: &&Subscription| one.is_of(camera, kind);
+        self.subscriptions.iter().find(is_it)
+    }
+
+    /// The topic's name of a stream of a camera that is listened to.
+    pub(crate) fn topic_of(&self, camera: usize, kind: StreamKind) -> Option<&str> {
+        self.of_camera(camera, kind).map(|one| one.topic.as_str())
+    }
+
+    /// The camera of a pair, by its place among all.
+    pub(crate) fn camera_of(&self, pair: usize) -> usize {
+        let uses = self.subscriptions.iter().flat_map(|one| &one.uses);
+        let of_pair = uses.into_iter().find(|one| one.pair == pair);
+        of_pair.map_or(0, |one| one.camera)
     }
 
     /// How many images have come so far.
@@ -270,11 +293,14 @@ impl Inputs {
         both.filter(of_images).map(|one| one.received).sum()
     }
 
-    /// The streams that a frame waits for: those that are needed, and those that have shown up.
-    pub(crate) fn streams(&self) -> Streams {
+    /// The streams that a pair's frame waits for: those that are needed, and those that have shown up.
+    pub(crate) fn streams(&self, pair: usize) -> Streams {
         let expects = |kind| {
-            (self.subscriptions.iter())
-                .any(|one| one.role == Role::Pipeline(kind) && (one.needed || one.is_of_use()))
+            let wants = |one: &Subscription| {
+                let mut uses = one.uses.iter();
+                uses.any(|one| one.pair == pair && one.kind == kind)
+            };
+            (self.subscriptions.iter()).any(|one| wants(one) && (one.needed || one.is_of_use()))
         };
         let boxes =
             |role| expects(StreamKind::Boxes(role)) || expects(StreamKind::Boxes(BoxRole::Both));
@@ -285,110 +311,4 @@ impl Inputs {
             target: boxes(BoxRole::Target),
         }
     }
-}
-
-impl Undecided {
-    fn keep(&mut self, bytes: Vec<u8>, now: Now) {
-        if self.camera_infos.len() == KEPT {
-            self.camera_infos.pop_front();
-        }
-        self.camera_infos.push_back((bytes, now));
-    }
-}
-
-/// What tells where the robot's frames and its depth camera are.
-fn of_the_rig(settings: &Settings) -> Vec<Wanted<'_>> {
-    let Config { topics, depth, .. } = settings.config();
-    let transforms = |is_static| Wanted {
-        role: Role::Pipeline(StreamKind::Transforms { is_static }),
-        what: if is_static {
-            "static transforms"
-        } else {
-            "transforms"
-        },
-        own_name: if is_static { "/tf_static" } else { "/tf" },
-        configured: None,
-        type_name: "tf2_msgs/msg/TFMessage",
-        reliability: Reliability::Reliable,
-        needed: false,
-    };
-    let depth_camera_info = Wanted {
-        role: Role::Pipeline(StreamKind::DepthCameraInfo),
-        what: "depth camera info",
-        own_name: "depth/camera_info",
-        configured: topics.depth_camera_info.as_ref(),
-        type_name: "sensor_msgs/msg/CameraInfo",
-        reliability: settings.live.image_reliability,
-        needed: false,
-    };
-    let have_frames = settings.regions.have_frames();
-    let registers = !depth.registered;
-    let mut wanted = Vec::new();
-    wanted.extend(registers.then_some(depth_camera_info));
-    wanted.extend(have_frames.then(|| transforms(false)));
-    let needs_static = have_frames || registers && depth.extrinsics.is_none();
-    wanted.extend(needs_static.then(|| transforms(true)));
-    wanted
-}
-
-/// The pipeline's inputs; the boxes come last, of regions that are at no frame.
-fn wanted(settings: &Settings) -> Vec<Wanted<'_>> {
-    let Config { topics, live, .. } = settings.config();
-    let picture = |transport| match transport {
-        ImageTransport::Raw => "sensor_msgs/msg/Image",
-        ImageTransport::Compressed => "sensor_msgs/msg/CompressedImage",
-    };
-    let boxes = match live.box_type {
-        BoxType::Detections => "vision_msgs/msg/Detection2DArray",
-        BoxType::RegionOfInterest => "sensor_msgs/msg/RegionOfInterest",
-    };
-    let image = Wanted {
-        role: Role::Pipeline(StreamKind::Image),
-        what: "image",
-        own_name: "image",
-        configured: topics.image.as_ref(),
-        type_name: picture(live.image_transport),
-        reliability: live.image_reliability,
-        needed: true,
-    };
-    let needs_depth = settings.needs_depth();
-    let fingertip = Wanted {
-        role: Role::Pipeline(StreamKind::Boxes(BoxRole::Fingertip)),
-        what: "fingertip box",
-        own_name: "fingertip/detections",
-        configured: topics.fingertip.as_ref(),
-        type_name: boxes,
-        reliability: live.box_reliability,
-        needed: true,
-    };
-    let depth = Wanted {
-        role: Role::Pipeline(StreamKind::Depth),
-        what: "depth",
-        own_name: "depth",
-        configured: topics.depth.as_ref(),
-        type_name: picture(live.depth_transport),
-        needed: needs_depth,
-        ..image
-    };
-    let camera_info = Wanted {
-        role: Role::Pipeline(StreamKind::CameraInfo),
-        what: "camera info",
-        own_name: "camera_info",
-        configured: topics.camera_info.as_ref(),
-        type_name: "sensor_msgs/msg/CameraInfo",
-        needed: settings.estimator().needs_camera_info || settings.regions.have_frames(),
-        ..image
-    };
-    let target = Wanted {
-        role: Role::Pipeline(StreamKind::Boxes(BoxRole::Target)),
-        what: "target box",
-        own_name: "target/detections",
-        configured: topics.target.as_ref(),
-        ..fingertip
-    };
-    let regions = &settings.regions;
-    let mut wanted = vec![image, depth, camera_info];
-    wanted.extend(regions.fingertip.is_detected().then_some(fingertip));
-    wanted.extend(regions.target.is_detected().then_some(target));
-    wanted
 }

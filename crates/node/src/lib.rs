@@ -4,6 +4,7 @@
 mod answers;
 mod arguments;
 mod calls;
+mod cameras;
 mod clock;
 mod debug_view;
 mod diagnostics;
@@ -19,12 +20,16 @@ mod log;
 mod management;
 mod outgoing;
 mod outputs;
+mod pairs;
 mod parameter_services;
 mod parameters;
 mod rig;
 mod services;
 mod statistics;
 mod subscription;
+mod task;
+mod wanted;
+mod wants;
 mod workbench;
 mod workshop;
 

@@ -19,11 +19,12 @@ use crate::episodes::Episodes;
 use crate::error::{Error, Result, poisoned, ros};
 use crate::estimation::{Ending, Estimation, Shared};
 use crate::graph::{self, Namesakes};
-use crate::inputs::{Came, Inputs};
+use crate::inputs::{Came, Inputs, Told};
 use crate::log;
 use crate::log::RosLog;
 use crate::management::Management;
 use crate::outputs::{DebugView, Rewards};
+use crate::pairs::pairs;
 use crate::parameter_services::ParameterServices;
 use crate::parameters::Parameters;
 use crate::rig::RigState;
@@ -31,9 +32,10 @@ use crate::services::{Requests, next, serve};
 use crate::workbench::Workbench;
 use spatial_reward_core::error::panic_words;
 use spatial_reward_core::estimator::Estimators;
-use spatial_reward_core::pipeline::{Input, Matcher};
+use spatial_reward_core::pipeline::{Input, TaskMatcher};
 use spatial_reward_core::progress::BoxedProgress;
-use spatial_reward_core::settings::Config;
+use spatial_reward_core::settings::{Config, Plan, Settings};
+use spatial_reward_core::task::When;
 
 /// The name it has unless it is given another.
 const NAME: &str = "spatial_reward";
@@ -95,9 +97,6 @@ pub fn run(
     progress: BoxedProgress,
     explain: Explain,
 ) -> Result<()> {
-    estimators
-        .settings(config.clone())?
-        .without_task("a live node")?;
     let mut node = create()?;
     let mut live = LiveNode::start(&mut node, config, estimators, progress, explain)?;
     // ROS's library runs on this thread, too: should it panic, that is told like any other error.
@@ -133,7 +132,9 @@ struct LiveNode {
     remaps: Remaps,
     identity: Identity,
     inputs: Inputs,
-    matcher: Matcher,
+    /// The pairs of regions that are measured, the step's own first.
+    pairs: Vec<Plan>,
+    matcher: TaskMatcher,
     /// Those of earlier matchers.
     duplicates_before: u64,
     /// What was said of transforms and of the depth camera last.
@@ -173,15 +174,17 @@ impl LiveNode {
         let full_name = (node.fully_qualified_name()).map_err(ros("name the node"))?;
         let parameters = started_parameters(node, config, estimators.clone())?;
         let settings = parameters.settings().clone();
+        let pairs = pairs(&settings)?;
         let inputs = Inputs::none();
         let workbench = Workbench {
-            rewards: Rewards::new(node)?,
+            rewards: Rewards::new(node, &settings)?,
             view: DebugView::new(node)?,
             clock: node.get_ros_clock(),
             progress: Arc::new(Mutex::new(progress)),
         };
         let mut live = Self {
-            matcher: Matcher::new(&settings, inputs.streams(), settings.needs_depth()),
+            matcher: matcher(&pairs, &settings, &inputs),
+            pairs,
             clock: ReceiveClock::new(node, parameters.use_sim_time())?,
             remaps: Remaps::of_arguments(std::env::args()),
             inputs,
@@ -321,18 +324,31 @@ impl LiveNode {
         } = self;
         let mut dropped = 0;
         let log_time_nanos = now.map_or(0, |now| now.log_time_nanos);
-        self.came = inputs.take(*now, &mut |input| match input {
-            Input::Image { .. } if episodes.is_between() => dropped += 1,
-            input => matcher.push(log_time_nanos, input),
+        self.came = inputs.take(*now, &mut |told| match told {
+            Told::Of { pair, input } => match input {
+                Input::Image { .. } if episodes.is_between() => dropped += u64::from(pair == 0),
+                input => matcher.push(log_time_nanos, pair, input),
+            },
+            Told::Split => matcher.split(log_time_nanos),
+            Told::Opening {
+                stamp_nanos,
+                opening_m,
+            } => matcher.push_opening(
+                When {
+                    stamp_nanos,
+                    log_time_nanos,
+                },
+                opening_m,
+            ),
         });
         if dropped > 0 {
             self.shared.statistics()?.between_episodes += dropped;
         }
-        let duplicates = self.duplicates_before + self.matcher.duplicates();
+        let duplicates = self.duplicates_before + self.matcher.own().duplicates();
         if duplicates > 0 {
             self.shared.statistics()?.duplicates = duplicates;
         }
-        self.matcher.expect(self.inputs.streams());
+        self.matcher.expect(|pair| self.inputs.streams(pair));
         if self.now.is_some() {
             self.matcher.advance(log_time_nanos);
         }
@@ -358,7 +374,7 @@ impl LiveNode {
             }
             // What was received belongs to the episode that ends, and comes too late.
             self.matcher.flush();
-            let next = self.matcher.next_episode();
+            let next = self.matcher.own().next_episode();
             self.shared
                 .first_open_episode
                 .store(next, Ordering::Relaxed);
@@ -369,7 +385,7 @@ impl LiveNode {
                 self.workbench.rewards.publish_truncated()?;
             }
             if !self.episodes.is_between() {
-                self.matcher.push(log_time_nanos, Input::EpisodeSplit);
+                self.matcher.split(log_time_nanos);
             }
         }
         Ok(())
@@ -381,7 +397,7 @@ impl LiveNode {
         while let Some(request) = next(&mut self.calls, &self.shared.calls.answers)? {
             self.calls_taken += 1;
             let received_nanos = self.now.map_or(0, |now| now.ros_nanos);
-            let intrinsics = self.matcher.newest_intrinsics();
+            let intrinsics = self.matcher.own().newest_intrinsics();
             let taken = (self.shared.calls).take(
                 self.calls_taken,
                 request,
@@ -448,6 +464,13 @@ impl LiveNode {
         }
         Ok(())
     }
+}
+
+/// What joins the messages of these pairs.
+fn matcher(pairs: &[Plan], settings: &Settings, inputs: &Inputs) -> TaskMatcher {
+    let all: Vec<&Settings> = pairs.iter().map(|plan| &plan.settings).collect();
+    let (own, others) = all.split_first().unwrap_or((&settings, &[]));
+    TaskMatcher::new(own, others, |pair| inputs.streams(pair))
 }
 
 /// The settings: the file's, with the parameters that ROS was given in their place.

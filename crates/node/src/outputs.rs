@@ -10,15 +10,19 @@ use crate::error::Result;
 use crate::error::{poisoned, ros};
 use crate::outgoing::{Outlet, sendable_step};
 use spatial_reward_core::messages::step_reward::{self, StepMeta};
+use spatial_reward_core::messages::task_reward;
+use spatial_reward_core::settings::{Output, Settings};
 use spatial_reward_core::step::Step;
 
 /// Messages kept for a subscriber that is slow for a moment: a second at 60 Hz.
 const HISTORY: usize = 60;
 
-/// The topics of `~/step_reward` and beside it.
+/// The topics of `~/step_reward`, `~/task_reward` and beside them.
 #[derive(Clone)]
 pub(crate) struct Rewards {
     step_reward: PublisherUntyped,
+    /// Where a task is followed.
+    task_reward: Option<PublisherUntyped>,
     reward: Outlet<Float64>,
     done: Outlet<Bool>,
     truncated: Outlet<Bool>,
@@ -41,9 +45,15 @@ impl Gate {
 impl Rewards {
     /// # Errors
     /// A topic name that ROS refuses.
-    pub(crate) fn new(node: &mut r2r::Node) -> Result<Self> {
+    pub(crate) fn new(node: &mut r2r::Node, settings: &Settings) -> Result<Self> {
         let qos = || QosProfile::default().keep_last(HISTORY);
+        let task_reward = settings.task.is_given().then(|| {
+            let topic = task_topic(settings);
+            node.create_publisher_untyped(topic, task_reward::TYPE_NAME, qos())
+                .map_err(ros(format!("publish {topic}")))
+        });
         Ok(Self {
+            task_reward: task_reward.transpose()?,
             step_reward: node
                 .create_publisher_untyped("~/step_reward", step_reward::TYPE_NAME, qos())
                 .map_err(ros("publish ~/step_reward"))?,
@@ -87,6 +97,7 @@ impl Rewards {
             let bytes = step_reward::encode(&sendable_step(step), meta)?;
             (self.step_reward.publish_raw(&bytes)).map_err(ros("publish a step"))?;
         }
+        self.publish_task(step)?;
         if is_heard(self.reward.subscribers()) {
             self.reward.publish(Float64 { data: step.reward })?;
         }
@@ -96,6 +107,18 @@ impl Rewards {
         }
         self.publish_flag(false)?;
         Ok(true)
+    }
+
+    fn publish_task(&self, step: &Step) -> Result<()> {
+        let (Some(publisher), Some(task)) = (&self.task_reward, &step.task) else {
+            return Ok(());
+        };
+        let subscribers = publisher.get_inter_process_subscription_count();
+        if is_heard(subscribers.ok()) {
+            let bytes = task_reward::encode(&sendable_step(step), task)?;
+            (publisher.publish_raw(&bytes)).map_err(ros("publish a step's task"))?;
+        }
+        Ok(())
     }
 
     /// The episode was cut off, by somebody's order.
@@ -116,6 +139,15 @@ impl Rewards {
             return Ok(());
         }
         self.truncated.publish(Bool { data: truncated })
+    }
+}
+
+/// As it is set; else beside the node's other topics, whatever it is called.
+fn task_topic(settings: &Settings) -> &str {
+    let set = settings.output.task_topic.as_str();
+    match set == Output::default().task_topic {
+        true => "~/task_reward",
+        false => set,
     }
 }
 

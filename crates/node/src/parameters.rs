@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use r2r::ParameterValue;
 use serde_json::{Map, Value};
 
+use super::pairs::pairs;
 use spatial_reward_core::Result;
 use spatial_reward_core::estimator::Estimators;
 use spatial_reward_core::settings::{Bounds, Config, Declared, Kind, Settings, declared};
@@ -147,6 +148,8 @@ impl Parameters {
         }
         let config = parsed(&tree)?;
         let settings = self.estimators.settings(config);
+        // Each pair of a task is measured with these, too.
+        let settings = settings.and_then(|settings| pairs(&settings).map(|_| settings));
         self.settings = settings.map_err(|error| {
             let error = error.to_string();
             error.trim_start_matches("config: ").to_owned()

@@ -1,10 +1,12 @@
 //! What the node counts and times, for /diagnostics and for the notice that no reward comes. Written by
 //! both threads, read once a second.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use super::outgoing::shortened;
 use spatial_reward_core::frame::Reason;
+use spatial_reward_core::pipeline::measure::Broken;
 use spatial_reward_core::statistics::percentile;
 use spatial_reward_core::step::Step;
 
@@ -77,6 +79,8 @@ pub(crate) struct Statistics {
     /// Pictures that could not be decoded, and what was wrong with the last.
     pub broken: u64,
     pub last_broken: String,
+    /// Steps that a camera beside the first is missing from because its pictures did not come in time, by its name.
+    pub left_out: BTreeMap<String, u64>,
     /// Seconds from complete inputs to the estimator's begin.
     pub queue_s: Window,
     pub decode_s: Window,
@@ -102,6 +106,25 @@ pub(crate) struct Calls {
 }
 
 impl Statistics {
+    /// Take in pictures of a step that could not be used; the first ever is told.
+    pub(crate) fn push_broken(&mut self, broken: &[Broken]) {
+        for one in broken {
+            if self.broken == 0 {
+                tracing::warn!("{} cannot be used: {}", one.with_article(), one.why);
+            }
+            self.broken += 1;
+            let words = format!("{}: {}", one.what, one.why);
+            self.last_broken = shortened(&words).into_owned();
+        }
+    }
+
+    /// Take in the cameras of pairs that a step is without; each counts once.
+    pub(crate) fn push_late<'a>(&mut self, cameras: impl Iterator<Item = &'a str>) {
+        for camera in cameras.collect::<BTreeSet<_>>() {
+            *self.left_out.entry(camera.to_owned()).or_default() += 1;
+        }
+    }
+
     /// Take in a published step.
     pub(crate) fn push(&mut self, step: &Step, queue_s: f64, age_s: f64) {
         self.tally.count(step.reason);

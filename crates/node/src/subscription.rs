@@ -12,8 +12,10 @@ use super::clock::Now;
 use super::graph;
 use super::latched::Latched;
 use super::outgoing::shortened;
+use super::wanted::{Role, Use, Wanted};
 use crate::error::Result;
 use crate::error::ros;
+use spatial_reward_core::messages::joint_state::{self, JointState};
 use spatial_reward_core::messages::{Decoder, Projection};
 use spatial_reward_core::pipeline::Input;
 use spatial_reward_core::pipeline::reading::{self, StreamKind};
@@ -21,19 +23,20 @@ use spatial_reward_core::settings::Reliability;
 
 type Messages = BoxStream<'static, Vec<u8>>;
 
-/// What a topic is to the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Pipeline(StreamKind),
-    TaskPrompt,
-    EpisodeSplit,
+/// What a message says.
+pub(crate) enum Heard {
+    Of { pair: usize, input: Input },
+    Split,
+    Prompt(String),
+    Joints(Box<JointState>),
 }
 
 /// One subscription and what came of it.
 pub(crate) struct Subscription {
     pub role: Role,
-    /// The role in words: `image`, `fingertip box`.
-    pub what: &'static str,
+    pub uses: Vec<Use>,
+    /// The role in words: `image`, `fingertip box`, `side depth`.
+    pub what: String,
     /// The topic's absolute name after remapping.
     pub topic: String,
     pub type_name: &'static str,
@@ -71,24 +74,6 @@ pub(crate) struct Pictures {
     pub depth_range_m: RangeInclusive<f64>,
 }
 
-/// A subscription that is about to be made.
-pub(crate) struct Wanted<'a> {
-    pub role: Role,
-    pub what: &'static str,
-    pub own_name: &'a str,
-    pub configured: Option<&'a String>,
-    pub type_name: &'static str,
-    pub reliability: Reliability,
-    pub needed: bool,
-}
-
-impl Wanted<'_> {
-    /// The topic's name as it is asked for, before remapping.
-    pub(crate) fn asked(&self) -> &str {
-        self.configured.map_or(self.own_name, String::as_str)
-    }
-}
-
 impl Pictures {
     /// What in a message cannot be as it says, in words.
     fn doubt(&self, kind: StreamKind, decoder: &Decoder, bytes: &Bytes) -> Option<String> {
@@ -113,24 +98,28 @@ impl Subscription {
     /// A name that ROS refuses.
     pub(crate) fn new(
         node: &mut r2r::Node,
-        wanted: &Wanted<'_>,
-        topic: String,
+        wanted: Wanted,
         history: u32,
         pictures: &Pictures,
         before: &mut Vec<Self>,
     ) -> Result<Self> {
-        let decoder = Decoder::for_channel(wanted.type_name, None)?
-            .with_projection(pictures.projection)
-            .with_depth_unit_m(pictures.depth_unit_m);
-        let fresh = Self::silent(wanted, topic, Some(decoder), history);
+        let decoder = match wanted.role {
+            Role::Gripper | Role::EpisodeSplit => None,
+            Role::Pipeline(_) | Role::TaskPrompt => Some(
+                Decoder::for_channel(wanted.type_name, None)?
+                    .with_projection(pictures.projection)
+                    .with_depth_unit_m(pictures.depth_unit_m),
+            ),
+        };
+        let (asked, type_name) = (wanted.asked.clone(), wanted.type_name);
+        let fresh = Self::silent(wanted, decoder, history);
         let mut one = fresh.after(before);
         if one.messages.is_none() {
-            let asked = wanted.asked();
-            let quality = match wanted.role {
+            let quality = match one.role {
                 Role::Pipeline(StreamKind::Transforms { is_static }) => qos_of_tf(is_static),
-                _ => qos(wanted.reliability, history),
+                _ => qos(one.reliability, history),
             };
-            let messages = node.subscribe_raw(asked, wanted.type_name, quality);
+            let messages = node.subscribe_raw(&asked, type_name, quality);
             let messages = messages.map_err(ros(format!("subscribe to {}", one.topic)))?;
             one.messages = Some(messages.boxed());
         }
@@ -150,15 +139,18 @@ impl Subscription {
     ) -> Result<Self, r2r::Error> {
         let wanted = Wanted {
             role: Role::EpisodeSplit,
-            what: "episode split",
-            own_name: asked,
-            configured: None,
+            uses: Vec::new(),
+            what: "episode split".to_owned(),
+            regions: Vec::new(),
+            of_camera: String::new(),
+            asked: asked.to_owned(),
+            topic,
             // Any type will do: the content does not matter.
             type_name: "any type",
             reliability: Reliability::Reliable,
             needed: false,
         };
-        let mut one = Self::silent(&wanted, topic, None, 0).after(before);
+        let mut one = Self::silent(wanted, None, 0).after(before);
         if one.messages.is_none() {
             let messages = node.subscribe_raw(asked, type_name, QosProfile::default())?;
             one.messages = Some(messages.boxed());
@@ -166,11 +158,12 @@ impl Subscription {
         Ok(one)
     }
 
-    fn silent(wanted: &Wanted<'_>, topic: String, decoder: Option<Decoder>, history: u32) -> Self {
+    fn silent(wanted: Wanted, decoder: Option<Decoder>, history: u32) -> Self {
         Self {
             role: wanted.role,
-            what: wanted.what,
-            topic,
+            what: wanted.in_words(),
+            uses: wanted.uses,
+            topic: wanted.topic,
             type_name: wanted.type_name,
             reliability: wanted.reliability,
             needed: wanted.needed,
@@ -206,13 +199,13 @@ impl Subscription {
 
     fn is_like(&self, other: &Self) -> bool {
         (
-            self.what,
+            &self.what,
             &self.topic,
             self.type_name,
             self.reliability,
             self.history,
         ) == (
-            other.what,
+            &other.what,
             &other.topic,
             other.type_name,
             other.reliability,
@@ -273,36 +266,84 @@ impl Subscription {
         self.received > self.unreadable
     }
 
-    pub(crate) fn read(
+    /// Whether it is this to a camera.
+    pub(crate) fn is_of(&self, camera: usize, kind: StreamKind) -> bool {
+        let mut uses = self.uses.iter();
+        uses.any(|one| one.camera == camera && one.kind == kind)
+    }
+
+    /// The camera that wanted it first.
+    pub(crate) fn camera(&self) -> usize {
+        self.uses.first().map_or(0, |one| one.camera)
+    }
+
+    /// Read a message: what it says to each that wants it. One that cannot be read is left out.
+    pub(crate) fn take(
         &mut self,
         bytes: Vec<u8>,
         now: Now,
         pictures: &Pictures,
-        task_prompt: &mut String,
-    ) -> Result<Option<Input>> {
+        heard: &mut Vec<Heard>,
+    ) {
+        match self.read(bytes.into(), now, pictures) {
+            Ok(read) => heard.extend(read),
+            Err(error) => self.note_unreadable(&error.to_string()),
+        }
+    }
+
+    fn read(&mut self, bytes: Bytes, now: Now, pictures: &Pictures) -> Result<Vec<Heard>> {
+        if self.role == Role::Gripper {
+            return Ok(vec![Heard::Joints(Box::new(joint_state::decode(&bytes)?))]);
+        }
         let Some(decoder) = &self.decoder else {
-            return Ok(Some(Input::EpisodeSplit));
+            return Ok(vec![Heard::Split]);
         };
-        match self.role {
-            Role::Pipeline(kind) => {
-                let is_picture = matches!(kind, StreamKind::Image | StreamKind::Depth);
-                if is_picture && self.frame_id.is_none() {
-                    self.frame_id = decoder.image_header(&bytes).ok().map(|one| one.frame_id);
+        let Role::Pipeline(kind) = self.role else {
+            let prompt = shortened(&decoder.string(&bytes)?).into_owned();
+            return Ok(vec![Heard::Prompt(prompt)]);
+        };
+        let is_picture = matches!(kind, StreamKind::Image | StreamKind::Depth);
+        if is_picture && self.frame_id.is_none() {
+            self.frame_id = decoder.image_header(&bytes).ok().map(|one| one.frame_id);
+        }
+        // Each way of reading once; pictures stay where they are.
+        let mut read: Vec<(StreamKind, Input)> = Vec::new();
+        let mut heard = Vec::with_capacity(self.uses.len());
+        for Use { pair, kind, .. } in &self.uses {
+            let known = read.iter().find(|(known, _)| known == kind);
+            let input = match known {
+                Some((_, input)) => input.clone(),
+                None => {
+                    let input = reading::read(*kind, decoder, &bytes, now.ros_nanos)?;
+                    read.push((*kind, input.clone()));
+                    input
                 }
-                let bytes: Bytes = bytes.into();
-                let input = reading::read(kind, decoder, &bytes, now.ros_nanos)?;
-                if !std::mem::replace(&mut self.doubted, true)
-                    && let Some(doubt) = pictures.doubt(kind, decoder, &bytes)
-                {
-                    tracing::warn!("{}: {doubt}", self.topic);
-                }
-                Ok(Some(input))
-            }
-            Role::TaskPrompt => {
-                *task_prompt = shortened(&decoder.string(&bytes)?).into_owned();
-                Ok(None)
-            }
-            Role::EpisodeSplit => Ok(Some(Input::EpisodeSplit)),
+            };
+            heard.push(Heard::Of { pair: *pair, input });
+        }
+        if !std::mem::replace(&mut self.doubted, true)
+            && let Some(doubt) = pictures.doubt(kind, decoder, &bytes)
+        {
+            tracing::warn!("{}: {doubt}", self.topic);
+        }
+        Ok(heard)
+    }
+
+    /// The static transforms that nobody was told of yet.
+    pub(crate) fn tell_latched(&mut self, heard: &mut Vec<Heard>) {
+        let transforms = self.latched.take_untold();
+        if transforms.is_empty() {
+            return;
+        }
+        for one in &self.uses {
+            let input = Input::Transforms {
+                transforms: transforms.clone(),
+                is_static: true,
+            };
+            heard.push(Heard::Of {
+                pair: one.pair,
+                input,
+            });
         }
     }
 

@@ -41,17 +41,45 @@ impl JointState {
     }
 }
 
+/// Fast DDS leaves room for the alignment of numbers that are not there: of no velocities and of no efforts.
+const EMPTY_PADDING_BYTES: usize = 8;
+
 /// Reads one.
 ///
 /// # Errors
 /// Bytes that are no such message.
 pub fn decode(bytes: &[u8]) -> Result<JointState> {
-    cdr::decode(TYPE_NAME, bytes)
+    let (state, left_over) = cdr::decode_prefix::<JointState>(TYPE_NAME, bytes)?;
+    let is_padded = state.velocity.is_empty() && state.effort.is_empty();
+    match left_over == EMPTY_PADDING_BYTES && is_padded {
+        true => Ok(state),
+        // What else is left is as with any message.
+        false => cdr::decode(TYPE_NAME, bytes),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_alone_were_refused_for_the_room_that_fast_dds_leaves() {
+        // Given a message without velocities and efforts, as rclpy serialises it: 8 bytes longer than its fields
+        let state = JointState {
+            header: Header::default(),
+            name: vec!["finger".to_owned()],
+            position: vec![0.25],
+            velocity: Vec::new(),
+            effort: Vec::new(),
+        };
+        let mut bytes = cdr::encode(TYPE_NAME, &state).unwrap();
+        bytes.extend([0xaa; 8]);
+        // Then
+        assert_eq!(decode(&bytes).unwrap(), state);
+        // and one that is longer is of another layout
+        bytes.push(0);
+        assert!(decode(&bytes).is_err());
+    }
 
     #[test]
     fn an_opening_is_the_sum_of_the_joints_that_are_named() {

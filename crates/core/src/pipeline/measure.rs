@@ -10,6 +10,7 @@ use super::at_frames::{self, Ball, Place, Places};
 use super::detector_picture::{in_image, mask_in_image};
 use super::followed::doubted;
 use super::look::Look;
+pub use super::pictures::Pictures;
 pub use super::scaling::{Size, fitted_to, is_scaling};
 use super::{FrameInfo, MatchedFrame, check_regions};
 use crate::error::Error;
@@ -105,7 +106,7 @@ impl Measurer<'_> {
         let mut questions = Vec::new();
         let mut asked = Vec::new();
         for task in tasks {
-            let prepared = self.prepare(task);
+            let prepared = self.prepare(task, &mut Pictures::default());
             if let Some(question) = prepared.question {
                 asked.push(measured.len());
                 questions.push(question);
@@ -154,10 +155,15 @@ impl Measurer<'_> {
 
     /// Measure one frame.
     pub fn measure_one(&self, task: Task) -> Measured {
+        self.measure_among(task, &mut Pictures::default())
+    }
+
+    /// The same of one of several frames that have pictures in common, each of which is decoded once.
+    pub fn measure_among(&self, task: Task, pictures: &mut Pictures) -> Measured {
         let Prepared {
             mut measured,
             question,
-        } = self.prepare(task);
+        } = self.prepare(task, pictures);
         if let Some((frame, regions)) = question {
             let begin = Instant::now();
             let answer = self.estimator.estimate(&frame, &regions);
@@ -167,7 +173,7 @@ impl Measurer<'_> {
         measured
     }
 
-    fn prepare(&self, task: Task) -> Prepared {
+    fn prepare(&self, task: Task, pictures: &mut Pictures) -> Prepared {
         let Task {
             mut frame,
             look,
@@ -193,7 +199,7 @@ impl Measurer<'_> {
         let before_s = look.as_ref().map_or(0.0, |look| look.decode_s);
         let (color, sent_depth) = match look {
             Some(look) => (look.color.into(), look.sent_depth),
-            None => match self.image.lazy_color(&frame.image) {
+            None => match pictures.color(&self.image, &frame.image) {
                 Ok(color) => (color, None),
                 Err(error) => {
                     measured.broken = Some(Broken::of_color(&error));
@@ -221,7 +227,7 @@ impl Measurer<'_> {
                 registration: frame.registration.as_deref(),
                 intrinsics: frame.intrinsics,
             };
-            match self.decode(frame, &regions, &balls, &mut measured.broken) {
+            match self.decode(frame, &regions, &balls, pictures, &mut measured.broken) {
                 Ok(decoded) => question = Some(decoded),
                 Err(reason) => measured.measurement = Err(reason),
             }
@@ -342,13 +348,14 @@ impl Measurer<'_> {
         mut frame: DecodedFrame<'_>,
         regions: &Regions,
         balls: &[Ball],
+        pictures: &mut Pictures,
         broken: &mut Option<Broken>,
     ) -> Result<(Frame, Regions), Reason> {
         let (width, height) = (frame.color.width, frame.color.height);
         // Before the depth is decoded: a box outside the image is that frame's reason.
         let inside = check_regions(regions, width, height)?;
         let decoded = fitted(frame.intrinsics, (width, height)).and_then(|intrinsics| {
-            let depth = self.depth(&mut frame, intrinsics.as_ref(), &inside)?;
+            let depth = self.depth(&mut frame, intrinsics.as_ref(), &inside, pictures)?;
             Ok((depth, intrinsics))
         });
         let (depth, intrinsics) = decoded.map_err(|why| {
@@ -376,13 +383,15 @@ impl Measurer<'_> {
         frame: &mut DecodedFrame<'_>,
         color: Option<&Intrinsics>,
         regions: &Regions,
+        pictures: &mut Pictures,
     ) -> Result<Option<DepthImage>, Broken> {
         let (Some(decoder), Some(data)) = (&self.depth, frame.depth) else {
             return Ok(None);
         };
         let depth = match frame.sent_depth.take() {
             Some(depth) => depth,
-            None => (decoder.depth(data)).map_err(|error| Broken::new("depth image", &error))?,
+            None => (pictures.depth(decoder, data))
+                .map_err(|error| Broken::new("depth image", &error))?,
         };
         match frame.registration.or(self.registration.as_ref()) {
             None => {
@@ -526,6 +535,14 @@ impl Measured {
             color: None,
             latency: Latency::default(),
             broken: None,
+        }
+    }
+
+    /// What it tells, as `Rewarder` ranks it: what is known of the frame outranks what was measured in it.
+    pub fn reading(&self) -> Result<Measurement, Reason> {
+        match self.info.reason {
+            Some(reason) => Err(reason),
+            None => self.measurement.clone(),
         }
     }
 

@@ -8,6 +8,7 @@ mod matching;
 mod ordering;
 mod recorded;
 mod rewarding;
+mod task_matching;
 mod wild;
 
 use bytes::Bytes;

@@ -173,7 +173,7 @@ impl Settings {
                 key: "task".into(),
                 value: "given".into(),
                 expected: format!(
-                    "left out: {who} follows one distance. `label` follows whole tasks"
+                    "left out: {who} follows one distance. `label` and a live node follow whole tasks"
                 ),
             }),
         }

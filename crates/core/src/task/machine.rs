@@ -79,6 +79,11 @@ impl Machine {
         }
     }
 
+    /// Other discount and scale of the shaping, for the moments to come.
+    pub fn reconfigure(&mut self, settings: &Settings) {
+        (self.gamma, self.kappa) = (settings.reward.gamma, settings.reward.kappa);
+    }
+
     /// Another episode begins.
     pub fn begin_episode(&mut self) {
         self.enter(State::Phase(0));

@@ -92,6 +92,11 @@ impl Observer {
         }
     }
 
+    /// Another longest distance that is believed, for the moments to come.
+    pub fn reconfigure(&mut self, settings: &Settings) {
+        self.most_m = settings.estimator.max_distance_m;
+    }
+
     /// Forget how things stood: another episode begins.
     pub fn begin_episode(&mut self) {
         self.followed.clear();

@@ -38,6 +38,15 @@ impl TaskRewarder {
         }
     }
 
+    /// Take other settings on for the steps to come, in the middle of an episode: a live node's parameters. The task itself
+    /// stays as it is.
+    pub fn reconfigure(&mut self, settings: &Settings) {
+        self.observer.reconfigure(settings);
+        if let Some(machine) = &mut self.machine {
+            machine.reconfigure(settings);
+        }
+    }
+
     /// Write into a step what it says of the task; where there are phases, reward and success too. `seen` is what every camera
     /// says of every pair, the step's own first; `opening_m` is the gripper's, where it is known.
     pub fn push(&mut self, step: &mut Step, seen: &[Seen], opening_m: Option<f64>) {
@@ -58,9 +67,9 @@ impl TaskRewarder {
         step.reward = outcome.reward;
         step.shaped_reward = outcome.reward;
         step.potential = outcome.potential;
-        // A wild stamp is no moment of the recording, whatever was seen in its picture.
+        // A wild stamp is no moment of the recording and a late one none of its episode, whatever was seen in its picture.
         step.reason = match step.reason {
-            Some(Reason::WildStamp) => Some(Reason::WildStamp),
+            Some(reason @ (Reason::WildStamp | Reason::Late)) => Some(reason),
             _ => outcome.progress.err(),
         };
         step.success = outcome.success;

@@ -3,17 +3,19 @@
 
 use std::sync::atomic::Ordering;
 
-use super::LiveNode;
+use super::{LiveNode, matcher};
 use crate::error::Result;
 use crate::estimation::Estimation;
-use spatial_reward_core::pipeline::{Input, Matcher};
+use crate::pairs::pairs;
+use crate::wants::Names;
 
 impl LiveNode {
     /// Begin to load the estimator that the settings name; with it, frames and episodes are counted anew.
     pub(super) fn load(&mut self) -> Result<()> {
         let settings = self.shared.settings()?;
-        self.duplicates_before += self.matcher.duplicates();
-        self.matcher = Matcher::new(&settings, self.inputs.streams(), settings.needs_depth());
+        self.duplicates_before += self.matcher.own().duplicates();
+        self.pairs = pairs(&settings)?;
+        self.matcher = matcher(&self.pairs, &settings, &self.inputs);
         self.shared.first_open_episode.store(0, Ordering::Relaxed);
         let (sinks, progress) = (self.workbench.sinks()?, self.workbench.progress());
         self.estimation = Some(Estimation::start(&self.shared, sinks, progress)?);
@@ -22,13 +24,18 @@ impl LiveNode {
 
     /// Hear the inputs, and publish what comes of them; the next image begins an episode.
     pub(super) fn hear(&mut self, node: &mut r2r::Node) -> Result<()> {
-        let settings = self.shared.settings()?;
-        (self.inputs).subscribe(node, &settings, &self.remaps, &self.identity)?;
+        let names = Names {
+            remaps: &self.remaps,
+            identity: &self.identity,
+        };
+        self.inputs.subscribe(node, &self.pairs, names)?;
         for one in &self.inputs.subscriptions {
             tracing::info!("{} from {} ({})", one.what, one.topic, one.type_name);
         }
         self.episodes.begin_anew();
-        self.workbench.rewards.open(self.matcher.next_episode())
+        self.workbench
+            .rewards
+            .open(self.matcher.own().next_episode())
     }
 
     /// Hear and publish nothing more. An open episode is truncated; what was received and not published yet is forgotten
@@ -45,7 +52,7 @@ impl LiveNode {
             forgotten += estimation.forget_waiting();
         }
         let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
-        self.matcher.push(log_time_nanos, Input::EpisodeSplit);
+        self.matcher.split(log_time_nanos);
         let settings = self.shared.settings()?;
         let unanswered = self.shared.calls.close(why, &settings)?;
         let mut statistics = self.shared.statistics()?;

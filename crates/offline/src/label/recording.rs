@@ -99,8 +99,11 @@ impl<'a> Recording<'a> {
 
     /// Take the next step's measurement.
     pub(crate) fn push(&mut self, finished: Finished) -> Result<()> {
-        let Finished { measured, strip } = finished;
-        if let Some(broken) = measured.broken {
+        let Finished {
+            mut measured,
+            strip,
+        } = finished;
+        if let Some(broken) = measured.broken.take() {
             let noted = self.broken.entry(broken.what).or_insert_with(|| {
                 let stamp_nanos = measured.info.stamp_nanos;
                 tracing::warn!(
@@ -116,10 +119,7 @@ impl<'a> Recording<'a> {
             });
             noted.count += 1;
         }
-        let own = self.task.is_some().then(|| match measured.info.reason {
-            Some(reason) => Err(reason),
-            None => measured.measurement.clone(),
-        });
+        let own = self.task.is_some().then(|| measured.reading());
         let mut step = self
             .rewarder
             .push(measured.info, measured.measurement, measured.latency);

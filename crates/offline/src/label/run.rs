@@ -17,7 +17,7 @@ use super::registration;
 use super::request::{LabelRequest, Note};
 use super::roles::Roles;
 use super::sizes;
-use super::task::{self, Readings};
+use super::task::Readings;
 use super::transforms;
 use super::workers::Workers;
 use crate::by_stamp::ByStamp;
@@ -49,7 +49,7 @@ pub fn label(
 ) -> Result<Labelled> {
     let begin = Instant::now();
     // The first pair of a task is the one of the steps' own distance.
-    let plans = task::plans(request.settings)?;
+    let plans = request.settings.plans()?;
     let own = plans.first().cloned();
     let of_own = own.as_ref().map(|own| LabelRequest {
         settings: &own.settings,

@@ -1,6 +1,7 @@
 //! A whole task in a recording: every pair of regions measured as every camera sees it, each as if it were the only one, then
 //! all of them joined by their stamps and carried through the task's phases.
 
+mod beside;
 mod fold;
 mod gripper;
 mod measured;
@@ -8,5 +9,5 @@ mod readings;
 mod views;
 
 pub(crate) use self::fold::Fold;
-pub(crate) use self::readings::{Readings, plans};
+pub(crate) use self::readings::Readings;
 pub(crate) use self::views::{Other, add_region};

@@ -2,15 +2,15 @@
 
 use super::readings::Readings;
 use spatial_reward_core::frame::{Measurement, Reason};
-use spatial_reward_core::stamp::nanos_from_seconds;
 use spatial_reward_core::step::Step;
-use spatial_reward_core::task::{Seen, TaskRewarder};
+use spatial_reward_core::task::{Seen, TaskRewarder, When};
 
 /// Carries a task through steps.
 pub(crate) struct Fold<'a> {
     readings: &'a Readings,
     rewarder: TaskRewarder,
-    tolerance_nanos: i64,
+    /// When the image of the first step was logged.
+    begun_nanos: Option<i64>,
 }
 
 impl<'a> Fold<'a> {
@@ -20,7 +20,7 @@ impl<'a> Fold<'a> {
         Self {
             readings,
             rewarder: TaskRewarder::new(settings),
-            tolerance_nanos: nanos_from_seconds(settings.matching.tolerance_s),
+            begun_nanos: None,
         }
     }
 
@@ -32,9 +32,13 @@ impl<'a> Fold<'a> {
             pair: plan.pair.clone(),
             measured: own,
         };
-        let stamp_nanos = step.stamp_nanos;
-        let seen = self.readings.seen(own, stamp_nanos, self.tolerance_nanos);
-        let opening_m = self.readings.opening_m(stamp_nanos);
+        let when = When {
+            stamp_nanos: step.stamp_nanos,
+            log_time_nanos: step.log_time_nanos,
+        };
+        let begun_nanos = *self.begun_nanos.get_or_insert(when.log_time_nanos);
+        let seen = self.readings.seen(own, when, begun_nanos);
+        let opening_m = self.readings.opening_m(when, begun_nanos);
         self.rewarder.push(step, &seen, opening_m);
     }
 }

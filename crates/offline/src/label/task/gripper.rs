@@ -1,19 +1,15 @@
 //! How wide the gripper was open, as its joints' messages tell.
 
+use super::beside::beside;
 use crate::error::{Error, Result};
 use crate::label::request::LabelRequest;
 use spatial_reward_core::messages::joint_state;
-use spatial_reward_core::stamp::nanos_from_seconds;
+use spatial_reward_core::pipeline::reading::stamp_or;
+use spatial_reward_core::task::{Beside, When};
 use spatial_reward_rosbag2::BagReader;
 
-/// Openings over time.
-#[derive(Debug, Default)]
-pub(super) struct Openings {
-    /// Stamps and metres, by stamp.
-    at: Vec<(i64, f64)>,
-    /// One older than this says nothing.
-    most_nanos: u64,
-}
+/// Openings over time, in metres.
+pub(super) struct Openings(Beside<f64>);
 
 impl Openings {
     /// Of the task's gripper; none where phases speak of no gripper.
@@ -23,8 +19,10 @@ impl Openings {
     /// decode.
     pub(super) fn read(request: &LabelRequest<'_>) -> Result<Self> {
         let settings = request.settings;
+        // One that is older says nothing.
+        let mut openings = beside(settings, settings.matching.box_max_age_s);
         let Some(wanted) = &settings.task.gripper_topic else {
-            return Ok(Self::default());
+            return Ok(Self(openings));
         };
         let mut reader = BagReader::open(request.source)?;
         let info = reader.info().clone();
@@ -39,48 +37,39 @@ impl Openings {
                     "no topic {wanted} of type {} (task.gripper_topic): phases go by what is seen alone",
                     joint_state::TYPE_NAME
                 );
-                return Ok(Self::default());
+                return Ok(Self(openings));
             }
             return Err(Error::NoGripper {
                 path: info.path.clone(),
                 topic: wanted.clone(),
             });
         };
-        let mut at = Vec::new();
         while let Some(message) = reader.next_message()? {
             request.stop_if_asked()?;
             if message.topic != topic {
                 continue;
             }
             let state = joint_state::decode(&message.data)?;
-            let stamp_nanos = match state.header.stamp_nanos() {
-                0 => message.log_time_nanos,
-                stamp_nanos => stamp_nanos,
+            let log_time_nanos = message.log_time_nanos;
+            let when = When {
+                stamp_nanos: stamp_or(log_time_nanos, state.header.stamp_nanos()),
+                log_time_nanos,
             };
-            at.extend(
-                state
-                    .sum(&settings.task.gripper_joints)
-                    .map(|opening_m| (stamp_nanos, opening_m)),
-            );
+            if let Some(opening_m) = state.sum(&settings.task.gripper_joints) {
+                openings.hear(log_time_nanos);
+                openings.push(when, false, opening_m);
+            }
         }
-        at.sort_by_key(|(stamp_nanos, _)| *stamp_nanos);
-        if at.is_empty() {
+        if openings.values().next().is_none() {
             tracing::warn!(
                 "no message of {wanted} has the positions of the gripper's joints (task.gripper_joints)"
             );
         }
-        Ok(Self {
-            at,
-            most_nanos: nanos_from_seconds(settings.matching.box_max_age_s).unsigned_abs(),
-        })
+        Ok(Self(openings))
     }
 
     /// The nearest one in time, in metres.
-    pub(super) fn at(&self, stamp_nanos: i64) -> Option<f64> {
-        let after = self.at.partition_point(|(at, _)| *at < stamp_nanos);
-        let around = [after.checked_sub(1), Some(after)].into_iter().flatten();
-        let around = around.filter_map(|at| self.at.get(at));
-        let nearest = around.min_by_key(|(at, _)| at.abs_diff(stamp_nanos))?;
-        (nearest.0.abs_diff(stamp_nanos) <= self.most_nanos).then_some(nearest.1)
+    pub(super) fn at(&self, step: When, begun_nanos: i64) -> Option<f64> {
+        self.0.nearest(step, begun_nanos).copied()
     }
 }

@@ -19,6 +19,7 @@ use spatial_reward_core::frame::{BoundingBox, BoxOrigin, Measurement, Reason};
 use spatial_reward_core::pipeline::measure::{Measured, Measurer};
 use spatial_reward_core::pipeline::{FrameInfo, MatchedFrame};
 use spatial_reward_core::settings::Settings;
+use spatial_reward_core::task::When;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
 
 /// What was measured in one frame.
@@ -208,11 +209,18 @@ impl Reading {
             stamp_nanos: measured.info.stamp_nanos,
             log_time_nanos: measured.info.log_time_nanos,
             boxes: [first, second],
-            // As `Rewarder` ranks them: what is known of the frame outranks what was measured in it.
-            measured: match measured.info.reason {
-                Some(reason) => Err(reason),
-                None => measured.measurement,
-            },
+            measured: measured.reading(),
         }
+    }
+
+    pub(super) fn when(&self) -> When {
+        When {
+            stamp_nanos: self.stamp_nanos,
+            log_time_nanos: self.log_time_nanos,
+        }
+    }
+
+    pub(super) fn is_wild(&self) -> bool {
+        self.measured == Err(Reason::WildStamp)
     }
 }

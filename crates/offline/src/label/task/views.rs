@@ -1,6 +1,5 @@
 //! What each camera's pictures show: where its regions are, and the pictures of the other cameras that a report has.
 
-use super::measured::Reading;
 use super::readings::{Course, Readings};
 use crate::report::film_strip::{BesideFrame, CameraStrip};
 use spatial_reward_core::frame::{BoundingBox, BoxOrigin};
@@ -30,7 +29,7 @@ impl<'a> Other<'a> {
 
     /// Stamp and log time of each of its pictures, by their stamps.
     pub(crate) fn pictures(self) -> impl ExactSizeIterator<Item = (i64, i64)> {
-        let readings = self.0.readings.iter();
+        let readings = self.0.readings.values();
         readings.map(|reading| (reading.stamp_nanos, reading.log_time_nanos))
     }
 }
@@ -61,7 +60,7 @@ impl Readings {
             .iter()
             .filter(|course| course.plan.camera == camera)
         {
-            let Some(reading) = course.at(stamp_nanos) else {
+            let Some(reading) = course.readings.at(stamp_nanos) else {
                 continue;
             };
             let pair = &course.plan.pair;
@@ -93,15 +92,6 @@ impl Readings {
         };
         let strips = self.cameras().into_iter().map(strip);
         strips.filter(|strip| !strip.frames.is_empty()).collect()
-    }
-}
-
-impl Course {
-    /// What was measured in the picture of that stamp.
-    fn at(&self, stamp_nanos: i64) -> Option<&Reading> {
-        let at = (self.readings).partition_point(|reading| reading.stamp_nanos < stamp_nanos);
-        let reading = self.readings.get(at)?;
-        (reading.stamp_nanos == stamp_nanos).then_some(reading)
     }
 }
 

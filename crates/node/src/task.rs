@@ -1,0 +1,139 @@
+//! A whole task in the live node: the pairs beside the step's own measured, and all of them carried through the task's phases.
+
+use super::pairs::PairAtWork;
+use crate::error::Result;
+use spatial_reward_core::estimator::{Estimator, RegionNetworks};
+use spatial_reward_core::frame::{Measurement, Reason};
+use spatial_reward_core::pipeline::MatchedFrame;
+use spatial_reward_core::pipeline::measure::{Broken, Pictures};
+use spatial_reward_core::settings::{Plan, Settings};
+use spatial_reward_core::step::Step;
+use spatial_reward_core::task::{Seen, TaskRewarder};
+
+type Reading = std::result::Result<Measurement, Reason>;
+
+/// A task at work.
+pub(crate) struct TaskAtWork<'a> {
+    own: Plan,
+    others: Vec<Other<'a>>,
+    rewarder: TaskRewarder,
+}
+
+/// A pair beside the step's own.
+struct Other<'a> {
+    plan: Plan,
+    at_work: PairAtWork<'a>,
+    /// What was measured last, by its stamp: a frame may be the nearest to two steps.
+    last: Option<(i64, Reading)>,
+}
+
+/// What was seen beside the step's own pair.
+pub(crate) struct Beside {
+    seen: Vec<Seen>,
+    pub opening_m: Option<f64>,
+    /// Pictures that could not be used.
+    pub broken: Vec<Broken>,
+}
+
+impl<'a> TaskAtWork<'a> {
+    /// Of these pairs, the step's own first; `None` where the settings have no task.
+    ///
+    /// # Errors
+    /// A kind of pictures that this build does not read.
+    pub(crate) fn new(pairs: Vec<Plan>, estimator: &'a dyn Estimator) -> Result<Option<Self>> {
+        let mut pairs = pairs.into_iter();
+        let Some(own) = pairs.next().filter(|own| own.settings.task.is_given()) else {
+            return Ok(None);
+        };
+        let other = |plan: Plan| {
+            let none = RegionNetworks::default();
+            Ok(Other {
+                at_work: PairAtWork::new(&plan.settings, estimator, &none)?,
+                plan,
+                last: None,
+            })
+        };
+        Ok(Some(Self {
+            others: pairs.map(other).collect::<Result<_>>()?,
+            rewarder: TaskRewarder::new(&own.settings),
+            own,
+        }))
+    }
+
+    /// Other settings for the steps to come; the task is the same.
+    pub(crate) fn reconfigure(&mut self, settings: &Settings) {
+        self.rewarder.reconfigure(settings);
+    }
+
+    /// The camera of a pair beside the step's own.
+    pub(crate) fn camera(&self, at: usize) -> &str {
+        self.others.get(at).map_or("", |other| &other.plan.camera)
+    }
+
+    /// Measure the frames of the other pairs, of which those of one camera share their pictures.
+    ///
+    /// # Errors
+    /// As [`PairAtWork::measure`].
+    pub(crate) fn measure(
+        &mut self,
+        frames: Vec<Option<MatchedFrame>>,
+        opening_m: Option<f64>,
+        pictures: &mut Pictures,
+    ) -> Result<Beside> {
+        let mut beside = Beside {
+            seen: Vec::with_capacity(frames.len()),
+            opening_m,
+            broken: Vec::new(),
+        };
+        for (other, frame) in self.others.iter_mut().zip(frames) {
+            let Some(frame) = frame else { continue };
+            let measured = other.measure(frame, pictures, &mut beside.broken)?;
+            beside.seen.push(seen(&other.plan, measured));
+        }
+        Ok(beside)
+    }
+
+    /// Write into a step what it says of the task.
+    pub(crate) fn fold(&mut self, step: &mut Step, own: Reading, beside: Beside) {
+        let is_late = own == Err(Reason::Late);
+        let mut all = vec![seen(&self.own, own)];
+        // What is of an episode that has ended moves nothing.
+        let (others, opening_m) = match is_late {
+            true => (Vec::new(), None),
+            false => (beside.seen, beside.opening_m),
+        };
+        all.extend(others);
+        self.rewarder.push(step, &all, opening_m);
+    }
+}
+
+impl Other<'_> {
+    fn measure(
+        &mut self,
+        frame: MatchedFrame,
+        pictures: &mut Pictures,
+        broken: &mut Vec<Broken>,
+    ) -> Result<Reading> {
+        let stamp_nanos = frame.info.stamp_nanos;
+        if let Some((last_nanos, reading)) = &self.last
+            && *last_nanos == stamp_nanos
+        {
+            return Ok(reading.clone());
+        }
+        let mut measured = self.at_work.measure(frame, false, pictures)?;
+        // A place that is not known is told by who waited for it.
+        let is_told = measured.info.reason == Some(Reason::NoTransform);
+        broken.extend(measured.broken.take().filter(|_| !is_told));
+        let reading = measured.reading();
+        self.last = Some((stamp_nanos, reading.clone()));
+        Ok(reading)
+    }
+}
+
+fn seen(plan: &Plan, measured: Reading) -> Seen {
+    Seen {
+        camera: plan.camera.clone(),
+        pair: plan.pair.clone(),
+        measured,
+    }
+}
