@@ -386,6 +386,7 @@ impl LiveNode {
             }
             if !self.episodes.is_between() {
                 self.matcher.split(log_time_nanos);
+                self.matcher.hear_anew();
             }
         }
         Ok(())

@@ -95,15 +95,9 @@ impl<'a> TaskAtWork<'a> {
 
     /// Write into a step what it says of the task.
     pub(crate) fn fold(&mut self, step: &mut Step, own: Reading, beside: Beside) {
-        let is_late = own == Err(Reason::Late);
         let mut all = vec![seen(&self.own, own)];
-        // What is of an episode that has ended moves nothing.
-        let (others, opening_m) = match is_late {
-            true => (Vec::new(), None),
-            false => (beside.seen, beside.opening_m),
-        };
-        all.extend(others);
-        self.rewarder.push(step, &all, opening_m);
+        all.extend(beside.seen);
+        self.rewarder.push(step, &all, beside.opening_m);
     }
 }
 

@@ -92,6 +92,8 @@ def checked_regions(regions: Mapping[str, Region] | None, wanted: Sequence[str])
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return ", ".join(map(repr, names)) or "none"
     *others, last = map(repr, names)
     return f"{', '.join(others)} and {last}"
 

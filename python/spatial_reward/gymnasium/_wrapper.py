@@ -135,7 +135,9 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
         # Settings that are none are told here, before there is a picture.
         self._episodes = Episodes(how, expected)
         for name, one in rendered.items():
-            wanted = self._episodes.regions.get(name, ())
+            # The one camera of settings may have a name there and none here.
+            needed = self._episodes.regions
+            wanted = needed.get(name) or (next(iter(needed.values())) if len(needed) == 1 else ())
             self._views[name] = View(env, one, width, height, checked_regions(regions, wanted))
 
     def reset(

@@ -125,7 +125,10 @@ impl TaskMatcher {
         for other in &mut self.others {
             other.matcher.push(log_time_nanos, Input::EpisodeSplit);
         }
-        // Nothing may have been listened to before it.
+    }
+
+    /// Nothing may have been listened to before: the other cameras have a second again.
+    pub fn hear_anew(&mut self) {
         self.begun_nanos = None;
     }
 
@@ -135,6 +138,11 @@ impl TaskMatcher {
         self.own.advance(log_time_nanos);
         for other in &mut self.others {
             other.matcher.advance(log_time_nanos);
+        }
+        // Between episodes no step asks for what comes beside.
+        if self.waiting.is_empty() && !self.own.has_pending() {
+            let margin_nanos = self.wait_nanos.saturating_mul(2);
+            self.forget_before(log_time_nanos.saturating_sub(margin_nanos));
         }
     }
 
@@ -216,6 +224,15 @@ impl TaskMatcher {
         of_others && of_gripper
     }
 
+    fn forget_before(&mut self, log_time_nanos: i64) {
+        for other in &mut self.others {
+            other.frames.forget_before(log_time_nanos);
+        }
+        if let Some(openings) = &mut self.openings {
+            openings.forget_before(log_time_nanos);
+        }
+    }
+
     fn joined(&mut self, own: MatchedFrame) -> Joined {
         let step = when(&own);
         let begun_nanos = self.begun_nanos.unwrap_or(step.log_time_nanos);
@@ -227,18 +244,17 @@ impl TaskMatcher {
             let has_none = others.get(*at).is_some_and(Option::is_none);
             has_none && !other.is_some_and(|other| other.frames.is_settled(step))
         };
-        let late = (0..others.len()).filter(is_late).collect();
+        // Nothing belongs to such a frame, so nothing is missing.
+        let is_none = matches!(own.info.reason, Some(Reason::WildStamp | Reason::Late));
+        let late = (0..others.len())
+            .filter(|at| !is_none && is_late(at))
+            .collect();
         let openings = self.openings.as_ref();
         let opening_m = openings.and_then(|openings| openings.nearest(step, begun_nanos).copied());
         let oldest_nanos = (self.waiting.iter())
             .map(|frame| frame.info.log_time_nanos)
             .fold(step.log_time_nanos, i64::min);
-        for other in &mut self.others {
-            other.frames.forget_before(oldest_nanos);
-        }
-        if let Some(openings) = &mut self.openings {
-            openings.forget_before(oldest_nanos);
-        }
+        self.forget_before(oldest_nanos);
         Joined {
             own,
             others,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::config::Config;
 use super::regions::{NamedRegion, Region, Regions};
-use super::task::{Camera, Pair, Quantity, Task};
+use super::task::{Camera, Condition, Pair, Phase, Quantity, Task};
 
 /// A pair as one camera sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +37,19 @@ impl Task {
             .collect()
     }
 
-    /// Whether phases do without the gripper's opening: a condition asks for it only where it is known.
+    /// Whether phases do without the gripper's opening: a condition asks for it only where it is known, no potential is one,
+    /// and out of every phase leads something that needs none.
     pub fn may_lack_gripper(&self) -> bool {
+        let is_opening = |quantity: &Quantity| matches!(quantity, Quantity::Opening(_));
+        let does_without = |phase: &Phase| {
+            let is_potential = (phase.potential.as_ref()).is_some_and(|one| is_opening(&one.of));
+            let needs = |one: &Condition| is_opening(&one.of) && !one.if_known;
+            let mut ways = phase.next.iter().map(|way| !way.when.iter().any(needs));
+            !is_potential && ways.any(|needs_none| needs_none)
+        };
         let mut conditions = self.transitions().flat_map(|transition| &transition.when);
-        conditions
-            .any(|condition| matches!(condition.of, Quantity::Opening(_)) && condition.if_known)
+        conditions.any(|one| is_opening(&one.of) && one.if_known)
+            && self.phases.iter().all(does_without)
     }
 
     /// Those of all phases, and those from anywhere.

@@ -269,7 +269,8 @@ pub struct Condition {
     /// How long it must hold in any case, in seconds. None: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_s: Option<f64>,
-    /// Whether it is asked only where its value is known, as that of a gripper that not every robot tells of.
+    /// Whether it is asked only in episodes in which its value is known at all, as that of a gripper that not every robot
+    /// tells of.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub if_known: bool,
     /// By how much the value must go back before it no longer holds. None: a fifth of the limit.

@@ -41,6 +41,8 @@ pub struct Beside<T> {
     heard: VecDeque<i64>,
     newest_nanos: Option<i64>,
     gaps: VecDeque<i64>,
+    /// Whether what was before a clock was set back is of no use to any step to come.
+    forgets: bool,
 }
 
 impl<T> Beside<T> {
@@ -53,11 +55,20 @@ impl<T> Beside<T> {
             heard: VecDeque::new(),
             newest_nanos: None,
             gaps: VecDeque::new(),
+            forgets: false,
         }
     }
 
     /// As it comes: a step waits for so long after its own image came.
     pub fn live(tolerance_nanos: i64, wait_nanos: i64) -> Self {
+        Self {
+            forgets: true,
+            ..Self::replayed(tolerance_nanos, wait_nanos)
+        }
+    }
+
+    /// Of a recording whose steps have what a node would have had, and ask for it after all has been taken in.
+    pub fn replayed(tolerance_nanos: i64, wait_nanos: i64) -> Self {
         Self {
             wait_nanos: Some(wait_nanos),
             ..Self::recorded(tolerance_nanos)
@@ -87,7 +98,9 @@ impl<T> Beside<T> {
         let newest_nanos = self.newest_nanos.unwrap_or(stamp_nanos);
         let gap_nanos = stamp_nanos.saturating_sub(newest_nanos);
         if gap_nanos <= -SET_BACK_NANOS {
-            self.entries.clear();
+            if self.forgets {
+                self.entries.clear();
+            }
             self.gaps.clear();
             self.newest_nanos = Some(stamp_nanos);
             return;
@@ -110,6 +123,23 @@ impl<T> Beside<T> {
             (waited.as_ref()).is_none_or(|waited| waited.contains(&when.log_time_nanos))
         };
         let off = |(when, _): &&(When, T)| when.stamp_nanos.abs_diff(step.stamp_nanos);
+        if waited.is_none() {
+            // Where a clock was set back the same stamps come again: what came at another time is of another run.
+            let first = step.stamp_nanos.saturating_sub(self.tolerance_nanos);
+            let last = step.stamp_nanos.saturating_add(self.tolerance_nanos);
+            let from = |at| {
+                self.entries
+                    .partition_point(|(when, _)| when.stamp_nanos < at)
+            };
+            let near = self
+                .entries
+                .range(from(first)..from(last.saturating_add(1)));
+            let is_of_another_run = |(when, _): &&(When, T)| {
+                when.log_time_nanos.abs_diff(step.log_time_nanos) > SILENT_NANOS.unsigned_abs()
+            };
+            let nearest = near.min_by_key(|one| (is_of_another_run(one), off(one)));
+            return nearest.map(|(_, value)| value);
+        }
         let is_before = |(when, _): &(When, T)| when.stamp_nanos < step.stamp_nanos;
         let middle = self.entries.partition_point(is_before);
         let before = self.entries.range(..middle).rev().find(is_in_time);
@@ -239,6 +269,31 @@ mod tests {
         assert_eq!(beside.nearest(when(120), 0), Some(&100));
         assert_eq!(beside.nearest(when(121), 0), Some(&140));
         assert_eq!(beside.nearest(when(161), 0), None);
+    }
+
+    #[test]
+    fn a_simulator_that_was_reset_got_the_measurements_of_its_first_run() {
+        // Given a recording in which the same stamps come twice, a minute apart
+        let again = |stamp_ms: i64| When {
+            log_time_nanos: (stamp_ms + 60_001) * MS,
+            ..when(stamp_ms)
+        };
+        let mut beside = Beside::recorded(20 * MS);
+        for at in [100, 200] {
+            beside.push(when(at), false, at);
+        }
+        for at in [103, 203] {
+            beside.push(again(at), false, -at);
+        }
+        // Then each step has what came at its own time
+        assert_eq!(beside.nearest(when(200), 0), Some(&200));
+        assert_eq!(beside.nearest(again(200), 0), Some(&-203));
+        // and boxes that were logged a day late still belong to their stamps
+        let late = When {
+            log_time_nanos: 86_400_000 * MS,
+            ..when(101)
+        };
+        assert_eq!(beside.nearest(late, 0), Some(&100));
     }
 
     #[test]

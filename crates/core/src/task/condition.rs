@@ -1,6 +1,6 @@
 //! Whether a condition holds: at once where the value is beyond its limit by two standard deviations, else once it was beyond
-//! for the hold time. A value that is not known changes nothing, or does not
-//! matter where the condition is one `if_known`.
+//! for the hold time. A value that is not known changes nothing; where none
+//! was known in the whole episode, a condition that is asked `if_known` holds.
 
 use super::observed::Value;
 use crate::frame::Reason;
@@ -17,8 +17,8 @@ const HYSTERESIS_SHARE: f64 = 0.2;
 #[derive(Debug, Clone)]
 pub(super) struct Holding {
     test: Test,
-    /// What it is where the value is not known; `None`: what it was.
-    unknown: Option<bool>,
+    /// It holds where the value was never known.
+    if_known: bool,
     hold_nanos: i64,
     /// It holds no earlier than this, however sure it is.
     for_nanos: i64,
@@ -47,7 +47,7 @@ impl Holding {
         };
         Self {
             test,
-            unknown: condition.if_known.then_some(true),
+            if_known: condition.if_known,
             hold_nanos: nanos_from_seconds(condition.hold_s.unwrap_or(HOLD_S)),
             for_nanos: nanos_from_seconds(condition.for_s.unwrap_or(0.0)),
             since_nanos: None,
@@ -55,10 +55,15 @@ impl Holding {
         }
     }
 
-    /// Whether it holds with this value.
-    pub(super) fn push(&mut self, stamp_nanos: i64, value: &Result<Value, Reason>) -> bool {
+    /// Whether it holds with this value. `was_known` is whether one was known in this episode.
+    pub(super) fn push(
+        &mut self,
+        stamp_nanos: i64,
+        value: &Result<Value, Reason>,
+        was_known: bool,
+    ) -> bool {
         let Ok(value) = value else {
-            return self.unknown.unwrap_or(self.holds);
+            return self.holds || (self.if_known && !was_known);
         };
         // Once beyond, it takes more than the limit to be back.
         let was_beyond = self.since_nanos.is_some();

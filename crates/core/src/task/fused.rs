@@ -69,7 +69,9 @@ fn agreed(mut measured: Vec<One<'_>>, kind: DistanceKind) -> PairReading {
                 DistanceKind::Surface => one.distance_m,
                 DistanceKind::Center | DistanceKind::Cloud => one.std_m,
             };
-            let of = |at: &usize| (contradictions.get(*at), measured.get(*at).map(doubt));
+            // Their contradictions are equal but for rounding, which must not decide.
+            let contradiction = |at: &usize| contradictions.get(*at).filter(|_| measured.len() > 2);
+            let of = |at: &usize| (contradiction(at), measured.get(*at).map(doubt));
             of(own)
                 .partial_cmp(&of(other))
                 .unwrap_or(std::cmp::Ordering::Equal)

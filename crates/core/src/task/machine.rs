@@ -3,7 +3,7 @@
 //! state: shaping by it leaves the best policy the best (Ng, Harada and Russell 1999, theorem 1). The potential of what ends an
 //! episode is 0, as the theorem asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Holding;
 use super::observed::Observed;
@@ -23,6 +23,8 @@ pub struct Machine {
     leading: Vec<Leading>,
     /// Of the last step that was valid.
     potential: Option<f64>,
+    /// What was known in this episode.
+    known: BTreeSet<Quantity>,
     ends_on_success: bool,
 }
 
@@ -74,6 +76,7 @@ impl Machine {
             anywhere: leading(&task.anywhere),
             leading: leading(first.unwrap_or_default()),
             potential: None,
+            known: BTreeSet::new(),
             ends_on_success: settings.episodes.end_on_success,
             task,
         }
@@ -89,10 +92,17 @@ impl Machine {
         self.enter(State::Phase(0));
         self.anywhere = leading(&self.task, &self.task.anywhere);
         self.potential = None;
+        self.known.clear();
     }
 
     /// The next moment.
     pub fn push(&mut self, stamp_nanos: i64, observed: &Observed) -> Outcome {
+        let known = observed
+            .quantities
+            .iter()
+            .filter(|(_, value)| value.is_ok());
+        self.known
+            .extend(known.map(|(quantity, _)| quantity.clone()));
         let was_over = !matches!(self.state, State::Phase(_));
         if let Some(to) = self.due(stamp_nanos, observed) {
             self.enter(to);
@@ -119,6 +129,21 @@ impl Machine {
             };
             reward = end + self.kappa * term;
         }
+        self.outcome(progress, potential, reward, entered_end)
+    }
+
+    /// A moment that is none of the task's: what it was.
+    pub(super) fn unmoved(&self, reason: Reason) -> Outcome {
+        self.outcome(Err(reason), f64::NAN, f64::NAN, false)
+    }
+
+    fn outcome(
+        &self,
+        progress: Result<f64, Reason>,
+        potential: f64,
+        reward: f64,
+        entered_end: bool,
+    ) -> Outcome {
         Outcome {
             phase: self.name(),
             phase_index: match self.state {
@@ -162,9 +187,13 @@ impl Machine {
     /// Where the first transition that holds leads to. Every condition sees every moment, whether or not another one leads away.
     fn due(&mut self, stamp_nanos: i64, observed: &Observed) -> Option<State> {
         self.phase()?;
+        let known = &self.known;
         let all = self.anywhere.iter_mut().chain(&mut self.leading);
         let due: Vec<State> = all
-            .filter_map(|leading| leading.push(stamp_nanos, observed).then_some(leading.to))
+            .filter_map(|leading| {
+                let holds = leading.push(stamp_nanos, observed, known);
+                holds.then_some(leading.to)
+            })
             .collect();
         due.into_iter().find(|to| *to != self.state)
     }
@@ -221,12 +250,12 @@ fn leading(task: &Task, transitions: &[Transition]) -> Vec<Leading> {
 }
 
 impl Leading {
-    /// Whether all of its conditions hold; each of them sees the moment.
-    fn push(&mut self, stamp_nanos: i64, observed: &Observed) -> bool {
+    /// Whether all of its conditions hold; each of them sees the moment. `known` is what was known in this episode.
+    fn push(&mut self, stamp_nanos: i64, observed: &Observed, known: &BTreeSet<Quantity>) -> bool {
         let unknown = Err(Reason::DepthInvalid);
         let held = self.conditions.iter_mut().map(|(quantity, holding)| {
             let value = observed.quantities.get(quantity).unwrap_or(&unknown);
-            holding.push(stamp_nanos, value)
+            holding.push(stamp_nanos, value, known.contains(quantity))
         });
         // No short cut: a condition that is not asked would not know since when it holds.
         held.filter(|holds| !holds).count() == 0

@@ -118,6 +118,16 @@ impl Observer {
         }
     }
 
+    /// What a moment says at which nothing is to be seen.
+    pub(super) fn unknown(&self, reason: Reason) -> Observed {
+        let quantities = self.quantities.iter();
+        let pairs = self.pairs.iter();
+        Observed {
+            quantities: quantities.map(|one| (one.clone(), Err(reason))).collect(),
+            pairs: pairs.map(|one| (one.clone(), Err(reason))).collect(),
+        }
+    }
+
     /// Where each camera sees each region, by the first pair in which it does.
     fn follow(&mut self, seen: &[Seen]) {
         let mut done = BTreeSet::new();

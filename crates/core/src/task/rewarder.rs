@@ -54,8 +54,20 @@ impl TaskRewarder {
         step.episode += self.added;
         step.frame -= self.first_frame.min(step.frame);
         let stamp_nanos = step.stamp_nanos;
-        let observed = self.observer.observe(seen, opening_m);
-        let outcome = (self.machine.as_mut()).map(|machine| machine.push(stamp_nanos, &observed));
+        let (observed, outcome) = match step.reason {
+            // A wild stamp is no moment of the recording and a late one none of its episode: they move nothing.
+            Some(reason @ (Reason::WildStamp | Reason::Late)) => {
+                let machine = self.machine.as_ref();
+                let outcome = machine.map(|machine| machine.unmoved(reason));
+                (self.observer.unknown(reason), outcome)
+            }
+            _ => {
+                let observed = self.observer.observe(seen, opening_m);
+                let machine = self.machine.as_mut();
+                let outcome = machine.map(|machine| machine.push(stamp_nanos, &observed));
+                (observed, outcome)
+            }
+        };
         if let Some(outcome) = &outcome {
             self.reward(step, outcome);
         }
@@ -67,11 +79,7 @@ impl TaskRewarder {
         step.reward = outcome.reward;
         step.shaped_reward = outcome.reward;
         step.potential = outcome.potential;
-        // A wild stamp is no moment of the recording and a late one none of its episode, whatever was seen in its picture.
-        step.reason = match step.reason {
-            Some(reason @ (Reason::WildStamp | Reason::Late)) => Some(reason),
-            _ => outcome.progress.err(),
-        };
+        step.reason = outcome.progress.err();
         step.success = outcome.success;
         step.terminated = outcome.entered_end && ends_episodes;
         self.is_over = step.terminated;

@@ -1,11 +1,15 @@
 //! Tasks by hand: cameras that agree and contradict each other, conditions in doubt, phases, ends, and what is not known.
 
-use super::{Machine, Observed, Observer, Outcome, Seen, Value, fused};
+use std::collections::BTreeMap;
+
+use super::{Machine, Observed, Observer, Outcome, Seen, TaskRewarder, Value, fused};
 use crate::estimator::Profile;
 use crate::frame::{
     DistanceKind, Measurement, Reason, RegionInSpace, RegionsInSpace, StandingPlane,
 };
+use crate::pipeline::{FrameInfo, Rewarder};
 use crate::settings::{Config, Pair, Quantity, Settings};
+use crate::step::Latency;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -74,6 +78,14 @@ fn a_camera_that_contradicts_the_others_is_named_and_not_averaged() {
         (two.distance_m, two.disagreeing),
         (0.10, vec!["b".to_owned()])
     );
+}
+
+#[test]
+fn rounding_decides_between_no_two_cameras() {
+    // Given two cameras whose contradictions differ in the last bit
+    let two = fuse(&[seen("a", 0.002, 0.002), seen("b", 0.046, 0.009)]).unwrap();
+    // Then the nearer surfaces count, as always
+    assert_eq!(two.distance_m, 0.002);
 }
 
 #[test]
@@ -228,6 +240,68 @@ fn a_condition_on_what_may_not_be_known_stands_in_nobodys_way() {
     // Then only a condition that asks for it in any case is not met
     assert!(solves(", if_known: true"));
     assert!(!solves(""));
+
+    // And where it was told that it is open, a moment without it does not close it
+    let settings = settings(&task(", if_known: true"));
+    let opening = Quantity::Opening(crate::settings::Gripper::Gripper);
+    let known = |value| {
+        Ok(Value {
+            value,
+            std: Some(0.0),
+        })
+    };
+    let moment = |distance, opening_m: Result<Value, Reason>| Observed {
+        quantities: BTreeMap::from([
+            (Quantity::Distance(pair()), known(distance)),
+            (opening.clone(), opening_m),
+        ]),
+        pairs: Vec::new(),
+    };
+    let mut machine = Machine::new(&settings);
+    machine.push(0, &moment(0.3, known(0.08)));
+    let gap = machine.push(SECOND, &moment(0.01, Err(Reason::NoTransform)));
+    assert!(!gap.success);
+}
+
+#[test]
+fn a_frame_with_a_wild_stamp_moves_nothing() {
+    // Given a task that is solved by a touch
+    let settings = settings(REACH);
+    let mut rewarder = Rewarder::new(&settings);
+    let mut task = TaskRewarder::new(&settings);
+    let mut push = |at: i64, reason: Option<Reason>, surface_m: f64| {
+        let info = FrameInfo {
+            stamp_nanos: at * SECOND / 10,
+            timeline_nanos: at * SECOND / 10,
+            log_time_nanos: at * SECOND / 10,
+            frame_id: "camera".to_owned(),
+            episode: 0,
+            fingertip: None,
+            target: None,
+            fingertip_source: None,
+            target_source: None,
+            tf_m: None,
+            reason,
+        };
+        let seen = seen("", surface_m, 0.001);
+        let own = reason.map_or_else(|| seen.measured.clone(), Err);
+        let mut step = rewarder.push(info, own, Latency::default());
+        task.push(&mut step, &[seen], None);
+        step
+    };
+    push(0, None, 0.3);
+    // When a picture of some other time shows the touch
+    let wild = push(90, Some(Reason::WildStamp), 0.01);
+    // Then it is no success and has no reward, and the next one goes on from before
+    assert!(!wild.success && wild.reward.is_nan());
+    assert_eq!(wild.reason, Some(Reason::WildStamp));
+    assert_eq!(wild.task.unwrap().phase, "reach");
+    let next = push(1, None, 0.25);
+    assert!(
+        next.reward.is_finite() && next.reward > 0.0,
+        "{}",
+        next.reward
+    );
 }
 
 #[test]

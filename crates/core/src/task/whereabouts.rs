@@ -53,8 +53,14 @@ impl Whereabouts {
 
     /// As it is seen next.
     pub(super) fn follow(&mut self, place: &RegionInSpace) {
-        // What hides the table at first may show it a little later.
-        self.stood_on = self.stood_on.or(place.stands_on);
+        // What hides the table at first may show it a little later: then sizes are told along it.
+        if self.stood_on.is_none()
+            && place.stands_on.is_some()
+            && let Some(begun) = Self::begin(place)
+        {
+            *self = begun;
+            return;
+        }
         let Some([low, high]) = edges(&self.axes, place) else {
             return;
         };

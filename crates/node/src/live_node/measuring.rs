@@ -53,6 +53,7 @@ impl LiveNode {
         }
         let log_time_nanos = self.now.map_or(0, |now| now.log_time_nanos);
         self.matcher.split(log_time_nanos);
+        self.matcher.hear_anew();
         let settings = self.shared.settings()?;
         let unanswered = self.shared.calls.close(why, &settings)?;
         let mut statistics = self.shared.statistics()?;

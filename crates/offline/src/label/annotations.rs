@@ -64,12 +64,13 @@ fn cameras<'a>(job: &Job<'a>) -> Vec<Other<'a>> {
     cameras
 }
 
-/// Behind the image's. A topic that the source has there is another's, unless the bag is a labelled one.
+/// Behind the image's. A topic that the source has there is another's, unless the bag is a labelled one that has ours there.
 fn topic_beside(image: &str, info: &BagInfo) -> String {
     let beside = format!("{image}/annotations");
-    let is_there = info.topics.iter().any(|topic| topic.name == beside);
-    match is_there && reward_topic(info).is_err() {
-        true => format!("{beside}/spatial_reward"),
+    let ours = format!("{beside}/spatial_reward");
+    let has = |name: &str| info.topics.iter().any(|topic| topic.name == name);
+    match has(&ours) || (has(&beside) && reward_topic(info).is_err()) {
+        true => ours,
         false => beside,
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn beside<T>(settings: &Settings, tolerance_s: f64) -> Beside<T> {
     let matching = &settings.matching;
     let tolerance_nanos = nanos_from_seconds(tolerance_s);
     match matching.as_live {
-        true => Beside::live(tolerance_nanos, nanos_from_seconds(matching.wait_s)),
+        true => Beside::replayed(tolerance_nanos, nanos_from_seconds(matching.wait_s)),
         false => Beside::recorded(tolerance_nanos),
     }
 }
