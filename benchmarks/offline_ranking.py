@@ -84,12 +84,13 @@ class Episode:
     def true_return(self) -> float:
         potentials = self.true_progress - 1
         done = [at for at, phase in enumerate(self.phases) if phase == "done"]
-        solved = GAMMA ** done[0] if done else 0.0
+        solved = GAMMA ** (done[0] - 1) if done else 0.0
         return solved + GAMMA ** (len(potentials) - 1) * potentials[-1]
 
     @property
     def told_return(self) -> float:
-        return discounted(self.rewards) + known(self.progress)[0] - 1
+        # A row has the reward of the action before it, and the first row none.
+        return discounted(self.rewards[1:]) + known(self.progress)[0] - 1
 
     @property
     def raw(self) -> np.ndarray:
