@@ -37,8 +37,8 @@ import pyarrow.parquet as pq
 from rosbags.rosbag2 import Reader
 
 from bags import types_of
-from label_vs_python import ROOT, build, run
-from task_phases import SOLVED, bags_of, read
+from label_vs_python import build, run
+from task_phases import SOLVED, bags_of, check_frames, parser, read, settings_of
 
 PAIRS = "/ground_truth/pairs"
 GAMMA = 0.99  # reward.gamma unless settings say otherwise; those of config/tasks do not
@@ -120,27 +120,20 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="holds episodes, or is one")
-    parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
-    parser.add_argument(
-        "--settings", type=Path, default=ROOT / "config/tasks", help="holds TASK.yaml for each task (config/tasks)"
-    )
-    parser.add_argument(
+    arguments = parser(__doc__)
+    arguments.add_argument(
         "--labelled", type=Path, help="keeps what is labelled here; what is there is not labelled again"
     )
-    parser.add_argument("--only", default="", help="episodes with one of these words in their names (with commas)")
-    parser.add_argument("--each", action="store_true", help="a line an episode, too, on standard error")
-    return parser.parse_args()
+    return arguments.parse_args()
 
 
 def episode(program: Path, bag: Path, settings: Path, out: Path) -> Episode:
     truth = read(bag)
     labelled = out / bag.name
-    run([program, "label", bag, "-o", labelled, "--resume", "--quiet", "--config", settings / f"{truth.task}.yaml"])
+    chosen = settings_of(truth.task, bag, settings)
+    run([program, "label", bag, "-o", labelled, "--resume", "--quiet", "--config", chosen])
     table = pq.read_table(next(labelled.glob("*_reward.parquet")))
-    if table.num_rows != len(truth.phases):
-        sys.exit(f"{bag.name}: {table.num_rows} steps for {len(truth.phases)} frames, so they cannot be compared")
+    check_frames(bag, table.num_rows, truth)
     pairs = [name for name in table.column_names if name.endswith(".distance_m") and ".pair." in name]
     return Episode(
         truth.task,

@@ -53,18 +53,15 @@ class Judged:
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parser(__doc__).parse_args()
     program = arguments.program or build()
     judged: dict[str, list[Judged]] = {}
     for bag in bags_of(arguments.folders, arguments.only):
         truth = read(bag)
-        settings = arguments.settings / f"{truth.task}.yaml"
-        if not settings.exists():
-            sys.exit(f"{bag.name}: there are no settings {settings} for its task: name their folder with --settings")
+        settings = settings_of(truth.task, bag, arguments.settings)
         with tempfile.TemporaryDirectory() as scratch:
             found, solved = label(program, bag, settings, Path(scratch) / "out")
-        if len(found) != len(truth.phases):
-            sys.exit(f"{bag.name}: {len(found)} steps for {len(truth.phases)} frames, so they cannot be compared")
+        check_frames(bag, len(found), truth)
         one = judge(truth, found, solved)
         judged.setdefault(truth.task, []).append(one)
         if arguments.each:
@@ -72,8 +69,9 @@ def main() -> None:
     table(judged)
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser(words: str) -> argparse.ArgumentParser:
+    """What every benchmark over labelled episodes takes."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="holds episodes, or is one")
     parser.add_argument("--program", type=Path, help="a built spatial-reward (built in release mode if not given)")
     parser.add_argument(
@@ -81,7 +79,19 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", help="episodes with one of these words in their names (with commas)")
     parser.add_argument("--each", action="store_true", help="a line an episode, too, on standard error")
-    return parser.parse_args()
+    return parser
+
+
+def settings_of(task: str, bag: Path, folder: Path) -> Path:
+    settings = folder / f"{task}.yaml"
+    if not settings.exists():
+        sys.exit(f"{bag.name}: there are no settings {settings} for its task: name their folder with --settings")
+    return settings
+
+
+def check_frames(bag: Path, steps: int, truth: Truth) -> None:
+    if steps != len(truth.phases):
+        sys.exit(f"{bag.name}: {steps} steps for {len(truth.phases)} frames, so they cannot be compared")
 
 
 def bags_of(folders: list[Path], only: str) -> list[Path]:

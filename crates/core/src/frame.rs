@@ -491,17 +491,20 @@ impl StandingPlane {
 
     /// How high the lowest of some points is, in metres; NaN of none. The very lowest may be the sensor's, so it follows from
     /// those above: as far below one in twenty as one in ten is above it, for a side is seen evenly.
-    pub fn lowest_m(&self, points: &[Vector3<f32>]) -> f32 {
-        2.0 * self.height_of_share_m(points, 0.05) - self.height_of_share_m(points, 0.1)
-    }
-
-    /// The height below which so much of some points lies, in metres; NaN of none.
-    pub fn height_of_share_m(&self, points: &[Vector3<f32>], share: f32) -> f32 {
-        let mut heights: Vec<f32> = points.iter().map(|point| self.height_m(point)).collect();
+    pub fn lowest_m<'a>(&self, points: impl IntoIterator<Item = &'a [f32; 3]>) -> f32 {
+        let heights = points
+            .into_iter()
+            .map(|point| self.height_m(&Vector3::from(*point)));
+        let mut heights: Vec<f32> = heights.collect();
         heights.sort_by(f32::total_cmp);
         let last = heights.len().saturating_sub(1) as f32;
-        let at = (last * share).round() as usize;
-        heights.get(at).copied().unwrap_or(f32::NAN)
+        let at = |share: f32| {
+            heights
+                .get((last * share).round() as usize)
+                .copied()
+                .unwrap_or(f32::NAN)
+        };
+        2.0 * at(0.05) - at(0.1)
     }
 }
 

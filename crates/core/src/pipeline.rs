@@ -237,6 +237,23 @@ pub struct FrameInfo {
 }
 
 impl FrameInfo {
+    /// Of a picture of that stamp, in which no region is known.
+    pub fn at(stamp_nanos: i64) -> Self {
+        Self {
+            stamp_nanos,
+            timeline_nanos: stamp_nanos,
+            log_time_nanos: stamp_nanos,
+            frame_id: String::new(),
+            episode: 0,
+            fingertip: None,
+            target: None,
+            fingertip_source: None,
+            target_source: None,
+            tf_m: None,
+            reason: None,
+        }
+    }
+
     /// The two boxes to measure between.
     ///
     /// # Errors

@@ -189,16 +189,11 @@ impl Shown<'_> {
                 .iter()
                 .map(|one| self.words(one, all.len() > 1))
                 .collect();
-            let color = if pair.reason.is_some() {
-                WARNING
-            } else {
-                WHITE
-            };
             let [x, y] = between(from.bbox.center(), to.bbox.center());
             let mut text = self.text(
                 words.join(", "),
                 (x, y + self.text_px() / 2.0),
-                Color::new(color, 1.0),
+                Color::new(words_color(pair), 1.0),
                 Color::new(BLACK, PLATE_OPACITY),
             );
             text.metadata = measured(pair);
@@ -241,13 +236,8 @@ impl Shown<'_> {
             lines.push(("success".to_owned(), WHITE, plate));
         }
         for pair in pairs.iter().filter(|pair| self.ends(pair).is_none()) {
-            let color = if pair.reason.is_some() {
-                WARNING
-            } else {
-                WHITE
-            };
             let words = format!("{} {}", pair.name, self.words(pair, false));
-            lines.push((words, color, plate));
+            lines.push((words, words_color(pair), plate));
         }
         let (text_px, mut row) = (self.text_px(), 0.0);
         let placed = lines.into_iter().map(|(words, color, behind)| {
@@ -256,6 +246,13 @@ impl Shown<'_> {
             self.text(words, at, Color::new(color, 1.0), behind)
         });
         placed.collect()
+    }
+}
+
+fn words_color(pair: &PairStep) -> Rgb {
+    match pair.reason {
+        Some(_) => WARNING,
+        None => WHITE,
     }
 }
 
@@ -361,17 +358,10 @@ mod tests {
 
     fn step(measured: Result<f64, Reason>) -> Step {
         let info = FrameInfo {
-            stamp_nanos: STAMP,
-            timeline_nanos: STAMP,
-            log_time_nanos: STAMP,
             frame_id: "camera".into(),
-            episode: 0,
             fingertip: Some(LEFT),
             target: Some(RIGHT),
-            fingertip_source: None,
-            target_source: None,
-            tf_m: None,
-            reason: None,
+            ..FrameInfo::at(STAMP)
         };
         let measured = measured.map(|surface_m| Measurement {
             surface_m: Some(surface_m),

@@ -248,17 +248,10 @@ impl Pending {
         answers: &Answers,
     ) -> Result<()> {
         let info = FrameInfo {
-            stamp_nanos: self.header.stamp_nanos(),
-            timeline_nanos: self.header.stamp_nanos(),
             log_time_nanos: self.received_nanos,
             frame_id: self.header.frame_id.clone(),
-            episode: 0,
-            fingertip: None,
-            target: None,
-            fingertip_source: None,
-            target_source: None,
-            tf_m: None,
             reason: Some(reason),
+            ..FrameInfo::at(self.header.stamp_nanos())
         };
         let step = Rewarder::new(settings).push(info, Err(reason), Latency::default());
         let meta = StepMeta {

@@ -143,19 +143,7 @@ mod tests {
             transforms: None,
         };
         measurer.look(&MatchedFrame {
-            info: FrameInfo {
-                stamp_nanos: 1,
-                timeline_nanos: 1,
-                log_time_nanos: 1,
-                frame_id: String::new(),
-                episode: 0,
-                fingertip: None,
-                target: None,
-                fingertip_source: None,
-                target_source: None,
-                tf_m: None,
-                reason: None,
-            },
+            info: FrameInfo::at(1),
             image: image.into(),
             depth: None,
             intrinsics: None,

@@ -60,7 +60,7 @@ fn standing(
     in_ring: u8,
     center: [f64; 2],
 ) -> Option<StandingPlane> {
-    let points: Vec<Point> = seen(window, pixels).into_iter().map(Point::from).collect();
+    let points = seen(window, pixels);
     let planes = planes(window, in_box, in_ring, center);
     let planes = planes.iter().filter_map(standing_plane);
     planes.min_by(|own, other| {

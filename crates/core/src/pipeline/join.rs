@@ -254,17 +254,12 @@ impl<P: Clone> Join<P> {
 
     fn info(&self, moment: Moment, image: &PendingImage<P>, reason: Option<Reason>) -> FrameInfo {
         FrameInfo {
-            stamp_nanos: image.stamp_nanos,
             timeline_nanos: moment.stamp_nanos,
             log_time_nanos: image.log_time_nanos,
             frame_id: image.frame_id.clone(),
             episode: self.episode,
-            fingertip: None,
-            target: None,
-            fingertip_source: None,
-            target_source: None,
-            tf_m: None,
             reason,
+            ..FrameInfo::at(image.stamp_nanos)
         }
     }
 

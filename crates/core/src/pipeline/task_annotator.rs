@@ -172,17 +172,9 @@ impl TaskAnnotator {
     /// A moment of which there is no picture.
     fn nothing(&self, stamp_nanos: i64) -> Own {
         let info = FrameInfo {
-            stamp_nanos,
-            timeline_nanos: stamp_nanos,
-            log_time_nanos: stamp_nanos,
-            frame_id: String::new(),
             episode: self.episode,
-            fingertip: None,
-            target: None,
-            fingertip_source: None,
-            target_source: None,
-            tf_m: None,
             reason: Some(Reason::NoImage),
+            ..FrameInfo::at(stamp_nanos)
         };
         (info, Err(Reason::NoImage))
     }

@@ -181,9 +181,7 @@ impl Observer {
                 })
             }
             Quantity::Height(region) => self.of_region(region, seen, |followed, place| {
-                let plane = followed.stood_on?;
-                let points: Vec<Vector3<f32>> = points(place);
-                Some(plane.lowest_m(&points))
+                Some(followed.stood_on?.lowest_m(&place.points))
             }),
             Quantity::Moved(region) => {
                 self.of_region(region, seen, |followed, _| Some(followed.moved_m()))
@@ -324,12 +322,4 @@ fn touches(surface: &PairReading) -> bool {
         (TOUCH_STDS * std_m).clamp(TOUCH_M, MOST_TOUCH_M)
     });
     surface.distance_m <= reach_m
-}
-
-fn points(place: &RegionInSpace) -> Vec<Vector3<f32>> {
-    place
-        .points
-        .iter()
-        .map(|point| Vector3::from(*point))
-        .collect()
 }

@@ -271,17 +271,8 @@ fn a_frame_with_a_wild_stamp_moves_nothing() {
     let mut task = TaskRewarder::new(&settings);
     let mut push = |at: i64, reason: Option<Reason>, surface_m: f64| {
         let info = FrameInfo {
-            stamp_nanos: at * SECOND / 10,
-            timeline_nanos: at * SECOND / 10,
-            log_time_nanos: at * SECOND / 10,
-            frame_id: "camera".to_owned(),
-            episode: 0,
-            fingertip: None,
-            target: None,
-            fingertip_source: None,
-            target_source: None,
-            tf_m: None,
             reason,
+            ..FrameInfo::at(at * SECOND / 10)
         };
         let seen = seen("", surface_m, 0.001);
         let own = reason.map_or_else(|| seen.measured.clone(), Err);

@@ -22,8 +22,9 @@ pub(super) struct Whereabouts {
     axes: Matrix3<f32>,
     /// The plane that it stood on.
     pub stood_on: Option<StandingPlane>,
-    /// Sizes along the axes, as they were seen.
+    /// Sizes along the axes, as they were seen, and what follows of them: asked for often, and sorting takes a while.
     sizes: [Vec<f64>; 3],
+    size: Vector3<f32>,
     /// How far the completed region's centre is from the middle of what shows of it, where all sides show.
     offsets: [Vec<f64>; 3],
     /// The middle now, along the axes.
@@ -42,6 +43,7 @@ impl Whereabouts {
             axes,
             stood_on: place.stands_on,
             sizes: Default::default(),
+            size: high - low,
             offsets: Default::default(),
             middle: (low + high) / 2.0,
             shows: [low, high],
@@ -69,6 +71,8 @@ impl Whereabouts {
         for axis in 0..3 {
             let (low, high) = (low[axis], high[axis]);
             keep(&mut self.sizes[axis], high - low);
+            let size = percentile(&self.sizes[axis], SIZE_PERCENT);
+            self.size[axis] = size.unwrap_or_default() as f32;
             let seen = (low + high) / 2.0;
             // Where the middle may be, around that of what shows.
             let room = self.room_m(axis, high - low);
@@ -101,16 +105,11 @@ impl Whereabouts {
     /// How far it reaches from its middle in a direction of the camera's frame, of length 1: as a box along its axes does.
     pub(super) fn reach_m(&self, direction: &Vector3<f32>) -> f32 {
         let along = self.axes * direction;
-        let halves = [0, 1, 2].map(|axis| self.size_m(axis) / 2.0);
         let reach = along
             .iter()
-            .zip(halves)
-            .map(|(share, half)| half / share.abs().max(f32::EPSILON));
+            .zip(&self.size)
+            .map(|(share, size)| size / 2.0 / share.abs().max(f32::EPSILON));
         reach.fold(f32::INFINITY, f32::min)
-    }
-
-    fn size_m(&self, axis: usize) -> f32 {
-        percentile(&self.sizes[axis], SIZE_PERCENT).unwrap_or_default() as f32
     }
 
     /// How far it is from where it was first seen, in metres: as little as what showed of it then and shows of it now allows.
@@ -133,7 +132,7 @@ impl Whereabouts {
     /// How far the middle may be from that of what shows: of a part by what is hidden, and where more shows than there is by
     /// what else is in it.
     fn room_m(&self, axis: usize, shows_m: f32) -> f32 {
-        (self.size_m(axis) - shows_m).abs() / 2.0
+        (self.size[axis] - shows_m).abs() / 2.0
     }
 }
 

@@ -123,17 +123,8 @@ mod tests {
 
     fn frame(stamp_nanos: i64) -> FrameInfo {
         FrameInfo {
-            stamp_nanos,
-            timeline_nanos: stamp_nanos,
-            log_time_nanos: stamp_nanos,
             frame_id: "camera_color_optical_frame".to_owned(),
-            episode: 0,
-            fingertip: None,
-            target: None,
-            fingertip_source: None,
-            target_source: None,
-            tf_m: None,
-            reason: None,
+            ..FrameInfo::at(stamp_nanos)
         }
     }
 

@@ -226,17 +226,9 @@ mod tests {
         let bbox = Some(BoundingBox::new(0.0, 0.0, 2.0, 2.0));
         MatchedFrame {
             info: FrameInfo {
-                stamp_nanos,
-                timeline_nanos: stamp_nanos,
-                log_time_nanos: stamp_nanos,
-                frame_id: String::new(),
-                episode: 0,
                 fingertip: bbox,
                 target: bbox,
-                fingertip_source: None,
-                target_source: None,
-                tf_m: None,
-                reason: None,
+                ..FrameInfo::at(stamp_nanos)
             },
             image: image.into(),
             depth: None,

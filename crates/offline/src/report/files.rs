@@ -62,17 +62,7 @@ mod tests {
         let settings = Settings::geometry();
         let provenance = fixtures::provenance(&settings);
         let steps = fixtures::approach(5);
-        let report = Report {
-            steps: &steps,
-            truth_m: &[],
-            frames: &[],
-            camera: "",
-            others: &[],
-            settings: &settings,
-            provenance: &provenance,
-            metrics: None,
-            command: "",
-        };
+        let report = fixtures::report(&steps, &settings, &provenance);
         let files = write_all(folder.path(), "pick", &report).unwrap();
         for (path, name) in [
             (&files.parquet, "pick_reward.parquet"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::contents::Report;
 use super::provenance::Provenance;
 use spatial_reward_core::frame::{BoundingBox, BoxSource, DistanceKind, Reason};
 use spatial_reward_core::settings::Settings;
@@ -76,6 +77,25 @@ pub(crate) fn split_episode(steps: &mut [Step], begin: usize) {
     for (frame, step) in steps.iter_mut().skip(begin).enumerate() {
         step.episode += 1;
         step.frame = frame as u64;
+    }
+}
+
+/// Of these steps, without pictures, truth and figures.
+pub(crate) fn report<'a>(
+    steps: &'a [Step],
+    settings: &'a Settings,
+    provenance: &'a Provenance,
+) -> Report<'a> {
+    Report {
+        steps,
+        truth_m: &[],
+        frames: &[],
+        camera: "",
+        others: &[],
+        settings,
+        provenance,
+        metrics: None,
+        command: "",
     }
 }
 

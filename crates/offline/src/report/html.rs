@@ -170,15 +170,10 @@ mod tests {
     fn page_of(steps: &[Step], provenance: &Provenance, metrics: Option<&Metrics>) -> String {
         let settings = Settings::geometry();
         let report = Report {
-            steps,
-            truth_m: &[],
             frames: &frames(steps, 8),
-            camera: "",
-            others: &[],
-            settings: &settings,
-            provenance,
             metrics,
             command: "spatial-reward label bag",
+            ..fixtures::report(steps, &settings, provenance)
         };
         page(&report, &["x_reward.parquet"]).unwrap()
     }

@@ -65,15 +65,8 @@ mod tests {
         let settings = Settings::geometry();
         let provenance = fixtures::provenance(&settings);
         let report = Report {
-            steps,
-            truth_m: &[],
             frames,
-            camera: "",
-            others: &[],
-            settings: &settings,
-            provenance: &provenance,
-            metrics: None,
-            command: "",
+            ..fixtures::report(steps, &settings, &provenance)
         };
         png(&report).unwrap()
     }

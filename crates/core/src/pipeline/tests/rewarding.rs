@@ -9,17 +9,12 @@ use crate::random::Random;
 
 fn info(ms: i64, episode: u64) -> FrameInfo {
     FrameInfo {
-        stamp_nanos: ms * MS,
-        timeline_nanos: ms * MS,
         log_time_nanos: ms * MS + 7,
         frame_id: "camera".into(),
         episode,
         fingertip: Some(BOX),
         target: Some(box_at(50.0)),
-        fingertip_source: None,
-        target_source: None,
-        tf_m: None,
-        reason: None,
+        ..FrameInfo::at(ms * MS)
     }
 }
 

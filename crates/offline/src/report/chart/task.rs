@@ -392,17 +392,7 @@ task: {pairs: [fingertip-cube, cube-goal]}
         for task in steps.iter_mut().filter_map(|step| step.task.as_mut()) {
             (task.phase, task.progress) = (String::new(), f64::NAN);
         }
-        let report = Report {
-            steps: &steps,
-            truth_m: &[],
-            frames: &[],
-            camera: "",
-            others: &[],
-            settings: &settings,
-            provenance: &provenance,
-            metrics: None,
-            command: "",
-        };
+        let report = fixtures::report(&steps, &settings, &provenance);
         let body = draw(&report, true).body;
         assert!(!body.contains("class=\"c-phase-0 ") && !body.contains(">phase<"));
         assert!(
