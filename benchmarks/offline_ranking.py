@@ -6,7 +6,7 @@ usage: offline_ranking.py FOLDER ... [--program PROGRAM] [--settings FOLDER] [--
 Every FOLDER holds episodes, or is one. Each is labelled with the settings of its task. An episode's return is the sum
 of its rewards, each by reward.gamma less than the one before, and the first potential, which shaping takes away:
 episodes that begin at different distances are compared so. The true return is that of the same kind of reward by the
-simulator: 1 where it has the task done, and progress by its phases, within each by its exact distances.
+simulator: 5 where it has the task done, and progress by its phases, within each by its exact distances.
 
 Rows of the first table are tasks; cells are Kendall's tau-b with the true return, with the interval that 90 % of 2000
 resamplings of the episodes lie in:
@@ -37,11 +37,13 @@ import pyarrow.parquet as pq
 from rosbags.rosbag2 import Reader
 
 from bags import types_of
+from kendall import tau, tau_with_interval
 from label_vs_python import build, run
 from task_phases import SOLVED, bags_of, check_frames, parser, read, settings_of
 
 PAIRS = "/ground_truth/pairs"
-GAMMA = 0.99  # reward.gamma unless settings say otherwise; those of config/tasks do not
+# reward.gamma and task.success_reward unless settings say otherwise; those of config/tasks do not.
+GAMMA, SUCCESS = 0.99, 5.0
 # By task, its phases in their order.
 PHASES = {
     "reach": ("reach",),
@@ -63,7 +65,6 @@ LEFT = {
 }
 MOMENTS = (0.25, 0.5, 0.75, 1.0)
 WITHIN = 15  # frames, a second
-RESAMPLED = 2000
 
 
 @dataclass
@@ -82,15 +83,15 @@ class Episode:
 
     @property
     def true_return(self) -> float:
-        potentials = self.true_progress - 1
         done = [at for at, phase in enumerate(self.phases) if phase == "done"]
-        solved = GAMMA ** (done[0] - 1) if done else 0.0
-        return solved + GAMMA ** (len(potentials) - 1) * potentials[-1]
+        if done:
+            return SUCCESS * GAMMA ** (done[0] - 1)
+        return GAMMA ** (len(self.true_progress) - 1) * self.true_progress[-1]
 
     @property
     def told_return(self) -> float:
         # A row has the reward of the action before it, and the first row none.
-        return discounted(self.rewards[1:]) + known(self.progress)[0] - 1
+        return discounted(self.rewards[1:]) + known(self.progress)[0]
 
     @property
     def raw(self) -> np.ndarray:
@@ -203,21 +204,6 @@ def ranking(tasks: dict[str, list[Episode]]) -> None:
         means = [[np.mean(known(one.progress)), np.mean(one.true_progress)] for one in episodes]
         cells.append(tau_with_interval(*np.array(means).T))
         print(f"| {task} | {len(episodes)} ({np.count_nonzero(solved)}) | {' | '.join(cells)} |")
-
-
-def tau_with_interval(told: np.ndarray, true: np.ndarray) -> str:
-    random = np.random.default_rng(0)
-    picked = (random.integers(0, len(true), len(true)) for _ in range(RESAMPLED))
-    low, high = np.nanquantile([tau(told[at], true[at]) for at in picked], [0.05, 0.95])
-    return f"{tau(told, true):.2f} ({low:.2f} to {high:.2f})"
-
-
-def tau(told: np.ndarray, true: np.ndarray) -> float:
-    """Kendall's tau-b; NaN where all are equal."""
-    rows, columns = np.triu_indices(len(true), 1)
-    one, other = np.sign(told[rows] - told[columns]), np.sign(true[rows] - true[columns])
-    counted = math.sqrt(np.count_nonzero(one) * np.count_nonzero(other))
-    return float(np.sum(one * other) / counted) if counted else math.nan
 
 
 def failures(tasks: dict[str, list[Episode]]) -> None:

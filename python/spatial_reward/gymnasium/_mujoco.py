@@ -99,7 +99,7 @@ class View:
 
     def _place(self, name: str, region: Region, env: gymnasium.Env[Any, Any], seen: _Seen) -> Place:
         if isinstance(region, Named):
-            return seen.box(region, self._ids[name], self._model)
+            return seen.place(region, self._ids[name], self._model)
         if callable(region):
             place: Place = region(env)
             if not _is_place(place):
@@ -171,7 +171,7 @@ class _Seen:
     data: Any
     mujoco: Any
 
-    def box(self, region: Named, ids: npt.NDArray[np.int64], model: Any) -> Box | None:
+    def place(self, region: Named, ids: npt.NDArray[np.int64], model: Any) -> Box | Mask | None:
         if isinstance(region, Sites) and region.size_m is not None:
             return self._ball(self.data.site_xpos[ids[0]], region.size_m)
         kind = self.mujoco.mjtObj.mjOBJ_SITE if isinstance(region, Sites) else self.mujoco.mjtObj.mjOBJ_GEOM
@@ -179,6 +179,8 @@ class _Seen:
         if region.near is not None:
             center = self.data.site_xpos[_id(model, "site", region.near)]
             mask = self._near(mask, np.array(center, float), float(region.within_m or 0.0))
+        if region.as_mask:
+            return mask if mask.any() else None
         return _around(mask)
 
     def _near(self, mask: Mask, center: npt.NDArray[np.float64], within_m: float) -> Mask:

@@ -15,7 +15,7 @@ from spatial_reward.gymnasium._episode import Box, Place
 class Named:
     """Things of a model by their names."""
 
-    def __init__(self, *names: str, near: str | None = None, within_m: float | None = None):
+    def __init__(self, *names: str, near: str | None = None, within_m: float | None = None, as_mask: bool = False):
         what = type(self).__name__
         if not names or not all(isinstance(name, str) for name in names):
             raise error(
@@ -27,11 +27,12 @@ class Named:
             )
         if within_m is not None and not within_m > 0:
             raise error("region", f"{what}{names!r}: within_m is {within_m}, and must be above 0")
-        self.names, self.near, self.within_m = names, near, within_m
+        self.names, self.near, self.within_m, self.as_mask = names, near, within_m, as_mask
 
     def __repr__(self) -> str:
         near = f", near={self.near!r}, within_m={self.within_m}" if self.near else ""
-        return f"{type(self).__name__}({', '.join(map(repr, self.names))}{near})"
+        as_mask = ", as_mask=True" if self.as_mask else ""
+        return f"{type(self).__name__}({', '.join(map(repr, self.names))}{near}{as_mask})"
 
 
 class Geoms(Named):
@@ -41,6 +42,7 @@ class Geoms(Named):
         names: of geoms.
         near: of a site; only what is near it counts, such as the tips of long fingers.
         within_m: how near that is, in metres.
+        as_mask: its pixels are the region, as of one that segments; else the box around them, as a detector gives it.
     """
 
 
@@ -51,6 +53,7 @@ class Bodies(Named):
         names: of bodies.
         near: as of `Geoms`.
         within_m: as of `Geoms`.
+        as_mask: as of `Geoms`.
     """
 
 
@@ -63,16 +66,22 @@ class Sites(Named):
             is taken to be, in metres. The region is not seen where nothing in the picture is that near to it.
         near: as of `Geoms`.
         within_m: as of `Geoms`.
+        as_mask: as of `Geoms`.
     """
 
     def __init__(
-        self, *names: str, size_m: float | None = None, near: str | None = None, within_m: float | None = None
+        self,
+        *names: str,
+        size_m: float | None = None,
+        near: str | None = None,
+        within_m: float | None = None,
+        as_mask: bool = False,
     ):
-        super().__init__(*names, near=near, within_m=within_m)
+        super().__init__(*names, near=near, within_m=within_m, as_mask=as_mask)
         if size_m is not None and not size_m > 0:
             raise error("region", f"{self!r}: size_m is {size_m}, and must be above 0")
-        if size_m is not None and (near is not None or len(names) > 1):
-            raise error("region", f"{self!r}: size_m is for one site, and near for what is drawn of sites")
+        if size_m is not None and (near is not None or as_mask or len(names) > 1):
+            raise error("region", f"{self!r}: size_m is for one site, near and as_mask for what is drawn of sites")
         self.size_m = size_m
 
 

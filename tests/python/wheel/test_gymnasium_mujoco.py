@@ -154,6 +154,24 @@ def test_a_function_may_give_a_mask(slide):
     assert env._look()[0].fingertip is mask
 
 
+def test_a_region_may_be_its_pixels_in_place_of_the_box_around_them(slide):
+    # given a hand that is an L, whose box holds what is behind it too
+    as_box, as_mask = (wrapped(slide, Bodies("hand", as_mask=how)) for how in (False, True))
+    # when it is looked at
+    slide.reset()
+    x_min, y_min, x_max, y_max = map(int, as_box._look()[0].fingertip)
+    mask = as_mask._look()[0].fingertip
+    # then the mask's box is the other one, and holds pixels that are none of the hand's
+    rows, columns = np.nonzero(mask)
+    around = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert around == (x_min, y_min, x_max, y_max) and not mask[y_min:y_max, x_min:x_max].all()
+    # and what is hidden is not seen
+    hidden = wrapped(slide, target=Geoms("cube", as_mask=True), on_invalid="drop")
+    hidden.reset()
+    slide.hide()
+    assert hidden.step(np.array([0.0]))[4]["spatial_reward"]["reason"] == "no_target_box"
+
+
 def test_a_site_that_is_drawn_is_what_is_seen_of_it(slide):
     seen = measured(wrapped(slide, target=Sites("goal")))
     assert seen["valid"] and seen["target"][2] - seen["target"][0] == pytest.approx(px(0.06, 0) - px(0, 0), abs=2)
@@ -298,6 +316,7 @@ def test_what_the_model_has_not_is_refused(slide, match, options):
         ("near and within_m belong together", lambda: Bodies("a", near="tip")),
         ("within_m is 0, and must be above 0", lambda: Bodies("a", near="tip", within_m=0)),
         ("size_m is for one site", lambda: Sites("a", "b", size_m=0.1)),
+        ("size_m is for one site, near and as_mask for", lambda: Sites("a", size_m=0.1, as_mask=True)),
         (
             "'fingertip' and 'target' are needed",
             lambda: SpatialReward(Slide(), camera="front", regions={"target": CUBE}),

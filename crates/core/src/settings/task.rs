@@ -150,8 +150,9 @@ pub struct Task {
     /// What leads out of every phase, asked before the phase's own.
     #[schemars(extend("x-node" = false))]
     pub anywhere: Vec<Transition>,
-    /// What the step is worth that solves the task, beside the shaping.
-    #[default = 1.0]
+    /// What the step is worth that solves the task, beside the shaping: more than the shaping's kappa, which is what progress is
+    /// worth that ends with the task.
+    #[default = 5.0]
     #[schemars(extend("x-node" = false))]
     pub success_reward: f64,
     /// What the step is worth with which the task has failed, beside the shaping.

@@ -113,7 +113,7 @@ impl Machine {
         let potential = match (&progress, is_over) {
             // What follows a solved task is worth nothing more, whether the episode is cut there or not.
             (_, true) => 0.0,
-            (Ok(progress), false) => progress - 1.0,
+            (Ok(progress), false) => *progress,
             (Err(_), false) => f64::NAN,
         };
         let mut reward = f64::NAN;

@@ -12,6 +12,8 @@ const EDGE_PERCENT: f64 = 4.0;
 const SIZE_PERCENT: f64 = 65.0;
 /// Edges are told so well.
 const EDGE_M: f32 = 0.003;
+/// What has moved by less is where it was.
+const STILL_M: f32 = 0.01;
 /// So many frames tell how large it is; more would not tell more, and a live episode may be long.
 const MOST_FRAMES: usize = 256;
 
@@ -49,20 +51,25 @@ impl Whereabouts {
             shows: [low, high],
             began: [low, high],
         };
-        begun.follow(place);
+        begun.look(place);
         Some(begun)
     }
 
     /// As it is seen next.
     pub(super) fn follow(&mut self, place: &RegionInSpace) {
-        // What hides the table at first may show it a little later: then sizes are told along it.
+        self.look(place);
+        // What hides the table at first may show it a little later: then sizes are told along it. What has moved meanwhile is
+        // by another plane than the one that it stood on.
         if self.stood_on.is_none()
             && place.stands_on.is_some()
+            && self.moved_m() < STILL_M
             && let Some(begun) = Self::begin(place)
         {
             *self = begun;
-            return;
         }
+    }
+
+    fn look(&mut self, place: &RegionInSpace) {
         let Some([low, high]) = edges(&self.axes, place) else {
             return;
         };
@@ -242,6 +249,21 @@ mod tests {
         // then
         assert!(seen_m < 1e-6, "{seen_m}");
         assert!((bars.moved_m() - 0.05).abs() < 2e-3, "{}", bars.moved_m());
+    }
+
+    #[test]
+    fn a_plane_that_comes_near_later_does_not_undo_a_motion() {
+        // given: a bar far from any plane
+        let mut in_the_air = bar(0.0, 1.0);
+        in_the_air.stands_on = None;
+        let mut bars = Whereabouts::begin(&in_the_air).unwrap();
+
+        // when: it is seen beside one, 6 cm further on
+        bars.follow(&bar(0.06, 1.0));
+
+        // then: it has moved, and did not stand on that one
+        assert!((bars.moved_m() - 0.06).abs() < 2e-3, "{}", bars.moved_m());
+        assert!(bars.stood_on.is_none());
     }
 
     #[test]

@@ -1,0 +1,183 @@
+"""The tasks of Meta-World that learners are trained on: what the camera sees of each, and the machine that its reward follows.
+
+A machine is what a user would write for the task: come to the thing, then move it as far as it has to go, or to its goal.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import metaworld
+import mujoco
+import numpy as np
+
+from spatial_reward.gymnasium import Bodies, Geoms, RawDistanceWarning, Sites, SpatialReward
+
+# Decisions of an episode, and steps of the simulator in each: 20 decisions a second.
+DECISIONS, REPEATS = 50, 4
+RATE_HZ = 20.0
+WIDTH, HEIGHT = 128, 96
+GAMMA = 0.97
+# Between the centres of the puck and of the ball that is its goal, as Meta-World asks for it, less what is hidden of either.
+AT_GOAL_M = 0.045
+
+
+Region = Bodies | Geoms | Sites
+REACHED = {"distance": "fingertip-thing", "below": 0.02, "hysteresis": 0.02, "hold_s": 0}
+LOST = {"distance": "fingertip-thing", "above": 0.06}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: Meta-World's.
+        thing: what the hand has to come to, and to move.
+        travel_m: how far it goes until the task is solved, if that is what the task asks for.
+        goal: where it has to be brought, else.
+        azimuth: where the camera stands around the table, degrees.
+        elevation: as azimuth; below 0 it looks down.
+        budget: decisions of a training.
+    """
+
+    name: str
+    thing: Region
+    travel_m: float | None = None
+    goal: Region | None = None
+    azimuth: float = 210.0
+    elevation: float = -25.0
+    budget: int = 20_000
+
+    def camera(self) -> mujoco.MjvCamera:
+        camera = mujoco.MjvCamera()
+        camera.lookat[:] = (0.0, 0.7, 0.15)
+        camera.distance, camera.azimuth, camera.elevation = 1.0, self.azimuth, self.elevation
+        return camera
+
+    def regions(self) -> dict[str, Region]:
+        regions = {"fingertip": Bodies("rightpad", "leftpad", as_mask=True), "thing": self.thing}
+        return regions if self.goal is None else regions | {"goal": self.goal}
+
+    def machine(self) -> dict[str, Any]:
+        """Phases as settings have them: come to it, then move it."""
+        has_moved = {"moved": "thing", "above": 0.01, "hold_s": 0}
+        if self.goal is None:
+            potential = {"moved": "thing", "goal": self.travel_m, "from": 0}
+            is_home = {"moved": "thing", "above": self.travel_m, "hold_s": 0.05}
+        else:
+            potential = {"distance": "thing-goal:center", "from": 0.4}
+            is_home = {"distance": "thing-goal:center", "below": AT_GOAL_M, "hold_s": 0.05}
+        reach = {"distance": "fingertip-thing", "from": 0.3}
+        begins = [{"to": "move", "when": [REACHED]}, {"to": "move", "when": [has_moved]}]
+        ends = [{"to": "success", "when": [is_home]}, {"to": "reach", "when": [LOST]}]
+        return {
+            "pairs": ["fingertip-thing"],
+            "phases": [
+                {"name": "reach", "potential": reach, "next": begins},
+                {"name": "move", "potential": potential, "next": ends},
+            ],
+        }
+
+
+PUCK = Bodies("obj", as_mask=True)
+TASKS = {
+    "button-press": Task("button-press-v3", Geoms("btnGeom", as_mask=True), 0.068, azimuth=165.0, elevation=-6.0, budget=12_500),
+    "drawer-open": Task("drawer-open-v3", Geoms("objGeom", as_mask=True), 0.165),
+    "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.08),
+    "push": Task("push-v3", PUCK, goal=Sites("goal", as_mask=True)),
+    "pick-place": Task("pick-place-v3", PUCK, goal=Sites("goal", as_mask=True)),
+}
+
+
+class Episodes(gymnasium.Wrapper):
+    """A task of Meta-World with episodes that begin anywhere the task can, each action carried out a few times.
+
+    Its reward is Meta-World's own dense one, the mean of the steps of a decision. `info["is_success"]` is whether the task was
+    solved by now, as Meta-World counts.
+    """
+
+    def __init__(self, task: Task, seed: int):
+        self._of = metaworld.MT1(task.name, seed=seed)
+        super().__init__(self._of.train_classes[task.name]())
+        self._random = np.random.default_rng(seed)
+        inner = self.env.observation_space
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, inner.shape, np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (4,), np.float32)
+        self._decisions, self._is_solved = 0, False
+        self.env.model.vis.global_.fovy = 40.0
+        self._choose()
+
+    def reset(self, *, seed=None, options=None):
+        self._choose()
+        observation, info = self.env.reset()
+        self._decisions, self._is_solved = 0, False
+        return observation.astype(np.float32), info
+
+    def step(self, action):
+        rewards = []
+        for _ in range(REPEATS):
+            observation, reward, _, _, info = self.env.step(np.asarray(action, dtype=np.float64))
+            rewards.append(reward)
+            self._is_solved |= bool(info["success"])
+        self._decisions += 1
+        info = {"is_success": self._is_solved, "is_solved_now": bool(info["success"])}
+        return observation.astype(np.float32), float(np.mean(rewards)), False, self._decisions >= DECISIONS, info
+
+    def _choose(self) -> None:
+        tasks = self._of.train_tasks
+        self.env.set_task(tasks[self._random.integers(len(tasks))])
+
+
+class Sparse(gymnasium.Wrapper):
+    """1 in each step in which Meta-World has the task solved."""
+
+    def step(self, action):
+        observation, _, terminated, truncated, info = self.env.step(action)
+        return observation, float(info["is_solved_now"]), terminated, truncated, info
+
+
+class WithPhase(gymnasium.Wrapper):
+    """Observations that know the phase, without which the reward of a task follows from no state."""
+
+    def __init__(self, env: gymnasium.Env, phases: int):
+        super().__init__(env)
+        self._phases = phases
+        count = env.observation_space.shape[0] + phases + 1
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (count,), np.float32)
+
+    def reset(self, **arguments):
+        observation, info = self.env.reset(**arguments)
+        return self._told(observation, info), info
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self._told(observation, info), reward, terminated, truncated, info
+
+    def _told(self, observation, info):
+        measured = info["spatial_reward"]
+        phase = self._phases if measured["success"] else measured["phase_index"]
+        return np.concatenate([observation, np.eye(self._phases + 1, dtype=np.float32)[phase]])
+
+
+def measured(task: Task, env: gymnasium.Env, reward: str) -> gymnasium.Env:
+    """On what a camera sees: `task`, phases and their shaping, or `dense`, minus the distance from fingertip to thing."""
+    regions, config = task.regions(), {"reward": {"gamma": GAMMA}}
+    if reward == "task":
+        config["task"] = task.machine()
+    else:
+        regions = {"fingertip": regions["fingertip"], "target": regions["thing"]}
+        warnings.simplefilter("ignore", RawDistanceWarning)  # that is what is asked
+    env = SpatialReward(
+        env,
+        camera=task.camera(),
+        regions=regions,
+        reward=reward,
+        config=config,
+        rate_hz=RATE_HZ,
+        reset_tries=20,
+        width=WIDTH,
+        height=HEIGHT,
+    )
+    return WithPhase(env, len(task.machine()["phases"])) if reward == "task" else env
