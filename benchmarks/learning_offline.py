@@ -1,16 +1,20 @@
-"""What measured rewards tell of recordings of mixed quality, in five tasks of Meta-World: which are better, which fail and how
-early that shows, and what a policy cloned from those that they choose is worth.
+"""What measured rewards tell of recordings of mixed quality, in five tasks of Meta-World: which are better, which fail
+and how early that shows, and what a policy cloned from those that they choose is worth.
 
 usage: learning_offline.py [--task NAME ...] [--episodes N] [--seeds N] [--seed S] [-o FOLDER]
 
 Episodes of each task are recorded once (learning/episodes.py says how they differ) and kept in FOLDER. The first table:
-  return      Kendall's tau-b between the return of our reward and that of Meta-World's dense one, discounted alike, and where
-              90 % of resamplings of the episodes lie
-  -distance   the same of minus the distance from fingertip to thing, discounted
-  told        of how many episodes solved or not is told as Meta-World has it at any time, and how many are called solved and are not
-  25 % ...    of a failed and a solved episode, how often the solved one has the greater progress at that share of both
-The second: the success of a policy that is cloned from all episodes, from the third with the highest return of ours, of minus
-the distance and of Meta-World's, and from as many at random; mean over the seeds.
+  return        Kendall's tau-b between the return of our reward and what came of the episode in truth: solved, the
+                sooner the better, else by the share of its way that the thing has come; and where 90 % of resamplings
+                of the episodes lie
+  -distance     the same of minus the distance from fingertip to thing, discounted
+  Meta-World's  the same of the return of Meta-World's dense reward
+  told          of how many episodes it is told rightly whether they were solved at any time, as Meta-World counts, and
+                how many are called solved and are not
+  25 % ...      of a failed and a solved episode, how often the solved one has the greater progress at that share of
+                both
+The second: the success of a policy that is cloned from all episodes, from the third with the highest return of ours, of
+minus the distance, from those that are best in truth, and from as many at random; mean over the seeds, worst and best.
 """
 
 import argparse
@@ -29,10 +33,11 @@ import torch._dynamo
 # isort: split
 
 import numpy as np
+
+from kendall import tau_with_interval
 from learning import cloning
 from learning.episodes import Episode, collect, load, save
 from learning.tasks import TASKS, Episodes
-from kendall import tau_with_interval
 
 MOMENTS = (0.25, 0.5, 0.75)
 KEPT = 1 / 3
@@ -41,7 +46,7 @@ CHOICES = {
     "all": None,
     "ours": lambda one: one.told_return,
     "-distance": lambda one: one.raw_return,
-    "Meta-World's": lambda one: one.true_return,
+    "truth": lambda one: one.outcome,
     "at random": "random",
 }
 
@@ -81,15 +86,15 @@ def recording(task: str, arguments: argparse.Namespace) -> list[Episode]:
 
 def rank(tasks: dict[str, list[Episode]]) -> None:
     moments = " | ".join(f"{moment:.0%}" for moment in MOMENTS)
-    print(f"| task | episodes (solved) | return | -distance | told, falsely solved | {moments} |")
-    print("|" + " --- |" * (5 + len(MOMENTS)))
+    print(f"| task | episodes (solved) | return | -distance | Meta-World's | told, falsely solved | {moments} |")
+    print("|" + " --- |" * (6 + len(MOMENTS)))
     for task, episodes in tasks.items():
-        true = np.array([one.true_return for one in episodes])
+        true = np.array([one.outcome for one in episodes])
         solved = np.array([bool(one.solved.any()) for one in episodes])
         told = np.array([one.told_solved for one in episodes])
         cells = [f"{task}", f"{len(episodes)} ({np.count_nonzero(solved)})"]
-        for score in (lambda one: one.told_return, lambda one: one.raw_return):
-            cells.append(tau_with_interval(np.array([score(one) for one in episodes]), true))
+        for score in ("told_return", "raw_return", "env_return"):
+            cells.append(tau_with_interval(np.array([getattr(one, score) for one in episodes]), true))
         cells.append(f"{np.count_nonzero(told == solved)}, {np.count_nonzero(told & ~solved)}")
         for moment in MOMENTS:
             at = np.array([one.progress[round(moment * (len(one.progress) - 1))] for one in episodes])

@@ -7,9 +7,10 @@ usage: learning_online.py [--task NAME ...] [--seeds N] [--steps N] [--jobs N] [
   sparse  Meta-World's success, step by step
   raw     measured in the same pictures: minus the distance from fingertip to thing
 
-Learner, network, steps, observations and scaling of rewards are the same; with `task` the observation has the phase too. Each run
-is kept in FOLDER when it is done, and is not run again: an interrupted benchmark goes on. Writes curves.png and prints a table:
-success in the last judging, which has more episodes than those of the curve, as mean and range of the seeds.
+Learner, network, steps, observations and scaling of rewards are the same; with `task` the observation has the phase
+too. Each run is kept in FOLDER when it is done, and is not run again: an interrupted benchmark goes on. Writes
+curves.png and prints a table: success in the last judging, which has more episodes than those of the curve, as the mean
+and each seed's.
 
 Renders without a screen: MUJOCO_GL=osmesa (which is set if nothing is), or egl with a GPU.
 """
@@ -30,6 +31,7 @@ from learning import train as training
 
 import matplotlib
 import numpy as np
+
 from learning.tasks import TASKS
 
 matplotlib.use("Agg")

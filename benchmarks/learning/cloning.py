@@ -7,7 +7,7 @@ from torch import nn
 
 from learning.episodes import Episode
 
-HIDDEN, STEPS, BATCH, RATE = 128, 4000, 256, 1e-3
+HIDDEN, STEPS, BATCH, RATE = 128, 2500, 256, 1e-3
 
 
 class Clone(nn.Module):

@@ -1,8 +1,8 @@
 """Episodes of mixed quality in tasks of Meta-World, and what a camera says of them: for learning_offline.py.
 
-The hand follows the experts that Meta-World ships, and differs from them as a team's recordings do: well, shakily, past the thing,
-giving up half-way, letting go of what it carries, or at random. An episode knows what was done and seen, what Meta-World's own
-dense reward was, and what was measured in the picture.
+The hand follows the experts that Meta-World ships, and differs from them as a team's recordings do: well, shakily, past
+the thing, giving up half-way, letting go of what it carries, or at random. An episode knows what was done and seen, what
+Meta-World's own dense reward was, and what was measured in the picture.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ class Episode:
     actions: np.ndarray
     env_rewards: np.ndarray
     solved: np.ndarray  # now, as Meta-World counts
+    to_go_m: np.ndarray  # of the thing to its goal, as Meta-World knows it
     rewards: np.ndarray  # measured
     first_progress: float
     progress: np.ndarray
@@ -35,8 +36,16 @@ class Episode:
     distances: np.ndarray  # fingertip to thing; NaN where it was not measured
 
     @property
-    def true_return(self) -> float:
+    def env_return(self) -> float:
         return discounted(self.env_rewards)
+
+    @property
+    def outcome(self) -> float:
+        """What a judge would say who knows all: solved, the sooner the better; else how much of its way the thing has come."""
+        if self.solved.any():
+            return 1.0 + GAMMA ** int(np.argmax(self.solved))
+        come = 1.0 - self.to_go_m[-1] / max(self.to_go_m[0], 1e-6)
+        return round(float(np.clip(come, -1.0, 1.0)), 2)  # what was not touched is all alike
 
     @property
     def told_return(self) -> float:
@@ -93,14 +102,15 @@ def record(task: Task, env, quality: str, random: np.random.Generator) -> Episod
         observation, reward, _, _, info = env.step(action)
         seen.append(observation)
         taken.append(action)
-        steps.append((reward, info["env_reward"], info["is_solved_now"], info["spatial_reward"]))
-    rewards, env_rewards, solved, told = zip(*steps, strict=True)
+        steps.append((reward, info["env_reward"], info["is_solved_now"], info["to_go_m"], info["spatial_reward"]))
+    rewards, env_rewards, solved, to_go_m, told = zip(*steps, strict=True)
     return Episode(
         quality,
         np.array(seen)[:, :39],
         np.array(taken, dtype=np.float32),
         np.array(env_rewards),
         np.array(solved),
+        np.array(to_go_m),
         np.array(rewards),
         known_or(first, 0.0),
         filled(np.array([one["progress"] for one in told])),

@@ -61,7 +61,9 @@ def make(task: str, reward: str, seed: int) -> gymnasium.Env:
     return measured(TASKS[task], env, {"task": "task", "raw": "dense"}[reward])
 
 
-def train(task: str, reward: str, seed: int, *, steps: int, every: int, episodes: int, final: int, output: Path) -> dict:
+def train(
+    task: str, reward: str, seed: int, *, steps: int, every: int, episodes: int, final: int, output: Path
+) -> dict:
     """What came of it, which is written into `output` too."""
     torch.set_num_threads(1)
     begin, log = time.monotonic(), Invalid()
