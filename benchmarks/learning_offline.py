@@ -93,8 +93,8 @@ def rank(tasks: dict[str, list[Episode]]) -> None:
         solved = np.array([bool(one.solved.any()) for one in episodes])
         told = np.array([one.told_solved for one in episodes])
         cells = [f"{task}", f"{len(episodes)} ({np.count_nonzero(solved)})"]
-        for score in ("told_return", "raw_return", "env_return"):
-            cells.append(tau_with_interval(np.array([getattr(one, score) for one in episodes]), true))
+        scores = ("told_return", "raw_return", "env_return")
+        cells += [tau_with_interval(np.array([getattr(one, score) for one in episodes]), true) for score in scores]
         cells.append(f"{np.count_nonzero(told == solved)}, {np.count_nonzero(told & ~solved)}")
         for moment in MOMENTS:
             at = np.array([one.progress[round(moment * (len(one.progress) - 1))] for one in episodes])

@@ -1,8 +1,8 @@
 """Episodes of mixed quality in tasks of Meta-World, and what a camera says of them: for learning_offline.py.
 
 The hand follows the experts that Meta-World ships, and differs from them as a team's recordings do: well, shakily, past
-the thing, giving up half-way, letting go of what it carries, or at random. An episode knows what was done and seen, what
-Meta-World's own dense reward was, and what was measured in the picture.
+the thing, giving up half-way, letting go of what it carries, or at random. An episode knows what was done and seen,
+what Meta-World's own dense reward was, and what was measured in the picture.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ class Episode:
 
     @property
     def outcome(self) -> float:
-        """What a judge would say who knows all: solved, the sooner the better; else how much of its way the thing has come."""
+        """For who knows all: solved, the sooner the better; else how much of its way the thing has come."""
         if self.solved.any():
             return 1.0 + GAMMA ** int(np.argmax(self.solved))
         come = 1.0 - self.to_go_m[-1] / max(self.to_go_m[0], 1e-6)
