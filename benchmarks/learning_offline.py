@@ -67,7 +67,13 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS), metavar="NAME")
+    parser.add_argument(
+        "--task",
+        nargs="+",
+        choices=TASKS,
+        default=["button-press", "drawer-open", "handle-press", "push", "pick-place"],
+        metavar="NAME",
+    )
     parser.add_argument("--episodes", type=int, default=60, help="of each task (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=RECORDING_SEED, help="of the recordings (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="clonings of each choice (default: %(default)s)")
