@@ -39,6 +39,7 @@ from learning import cloning
 from learning.episodes import Episode, collect, load, save
 from learning.tasks import TASKS, Episodes
 
+FIVE = ["button-press", "drawer-open", "handle-press", "push", "pick-place"]
 MOMENTS = (0.25, 0.5, 0.75)
 KEPT = 1 / 3
 RECORDING_SEED, CLONING_SEED, JUDGING_SEED = 0, 7, 50_000
