@@ -83,7 +83,7 @@ if [ -n "${AMENT_PREFIX_PATH:-}" ]; then
     *)
       SPATIAL_REWARD_INTERFACES=$SPATIAL_REWARD_CACHE/interfaces-$({
         echo "$AMENT_PREFIX_PATH"
-        cat "$SPATIAL_REWARD_ROOT"/CMakeLists.txt "$SPATIAL_REWARD_ROOT"/scripts/ros2/python_package.py "$SPATIAL_REWARD_ROOT"/package.xml "$SPATIAL_REWARD_ROOT"/msg/* "$SPATIAL_REWARD_ROOT"/srv/*
+        cat "$SPATIAL_REWARD_ROOT"/CMakeLists.txt "$SPATIAL_REWARD_ROOT"/scripts/ros2/python_package.py "$SPATIAL_REWARD_ROOT"/package.xml "$SPATIAL_REWARD_ROOT"/msg/* "$SPATIAL_REWARD_ROOT"/srv/* "$SPATIAL_REWARD_ROOT"/scripts/ros2/foxglove_msgs/msg/*
       } | _sr_checksum)
       if [ -e "$SPATIAL_REWARD_INTERFACES/complete" ]; then
         export AMENT_PREFIX_PATH="$SPATIAL_REWARD_INTERFACES:$AMENT_PREFIX_PATH"

@@ -213,7 +213,15 @@ impl Doubt {
     }
 }
 
+/// A box with how it came about, where that is known.
+pub type SeenBox = (BoundingBox, Option<BoxOrigin>);
+
 impl BoxSource {
+    /// A box that comes from there.
+    pub fn seen(bbox: Option<BoundingBox>, source: Option<Self>) -> Option<SeenBox> {
+        bbox.map(|bbox| (bbox, source.map(|source| source.origin)))
+    }
+
     /// Of the image itself.
     pub const SEEN: Self = Self {
         origin: BoxOrigin::Seen,

@@ -55,6 +55,7 @@ use self::at_frames::Places;
 use crate::estimator::Estimator;
 use crate::frame::{
     BoundingBox, BoxSource, Detection, Frame, Intrinsics, Masks, Measurement, Reason, Regions,
+    SeenBox,
 };
 use crate::messages::TransformStamped;
 use crate::registration::Registration;
@@ -237,6 +238,14 @@ pub struct FrameInfo {
 }
 
 impl FrameInfo {
+    /// The boxes of the fingertip and of the target, as far as there are some.
+    pub fn seen(&self) -> [Option<SeenBox>; 2] {
+        [
+            BoxSource::seen(self.fingertip, self.fingertip_source),
+            BoxSource::seen(self.target, self.target_source),
+        ]
+    }
+
     /// Of a picture of that stamp, in which no region is known.
     pub fn at(stamp_nanos: i64) -> Self {
         Self {

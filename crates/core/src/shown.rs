@@ -2,7 +2,7 @@
 //! phase, or why there is no reward. As a Foxglove message; its colours are those of reports.
 
 use crate::colors::{Colors, Rgb};
-use crate::frame::{BoundingBox, BoxOrigin, Reason};
+use crate::frame::{BoundingBox, BoxOrigin, BoxSource, Reason, SeenBox};
 use crate::messages::Time;
 use crate::messages::image_annotations::{
     Color, ImageAnnotations, KeyValuePair, LINE_LOOP, LINE_STRIP, Point2, PointsAnnotation,
@@ -32,6 +32,35 @@ pub struct ShownRegion {
     pub origin: Option<BoxOrigin>,
 }
 
+impl ShownRegion {
+    /// Add a region that has a box and is not there yet.
+    pub fn add(regions: &mut Vec<Self>, name: &str, seen: Option<SeenBox>) {
+        let is_new = regions.iter().all(|region| region.name != name);
+        if let Some((bbox, origin)) = seen.filter(|(bbox, _)| is_new && bbox.is_proper()) {
+            regions.push(Self {
+                name: name.to_owned(),
+                bbox,
+                origin,
+            });
+        }
+    }
+
+    /// Those of the step's own distance, between regions of these names.
+    pub fn of_step(step: &Step, [first, second]: [&str; 2]) -> Vec<Self> {
+        let mut regions = Vec::new();
+        let of_first = BoxSource::seen(step.fingertip, step.fingertip_source);
+        let of_second = BoxSource::seen(step.target, step.target_source);
+        Self::add(&mut regions, first, of_first);
+        Self::add(&mut regions, second, of_second);
+        regions
+    }
+}
+
+/// The topic of the annotations of a topic's pictures.
+pub fn topic_beside(image: &str) -> String {
+    format!("{image}/annotations")
+}
+
 /// One picture of one camera, and what is to be said of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
@@ -52,7 +81,7 @@ pub struct Shown<'a> {
 impl Shown<'_> {
     /// The message that draws it.
     pub fn annotations(&self) -> ImageAnnotations {
-        let pairs = pairs(self.step);
+        let pairs = measured_pairs(self.step);
         let boxes = self.regions.iter().map(|region| self.outline(region));
         let lines = pairs.iter().filter_map(|pair| self.line(pair));
         let mut texts: Vec<TextAnnotation> = self
@@ -146,20 +175,20 @@ impl Shown<'_> {
     }
 
     /// Both ends of a pair, where this picture shows both.
-    fn ends(&self, pair: &PairStep) -> Option<[&ShownRegion; 2]> {
-        let (first, second) = pair.name.split_once('-')?;
+    fn ends(&self, pair: &MeasuredPair) -> Option<[&ShownRegion; 2]> {
+        let (first, second) = pair.name().split_once('-')?;
         let of = |name: &str| self.regions.iter().find(|region| region.name == name);
         Some([of(first)?, of(second)?])
     }
 
     /// From one middle to the other, half of it in each region's colour; grey where nothing was measured.
-    fn line(&self, pair: &PairStep) -> Option<PointsAnnotation> {
+    fn line(&self, pair: &MeasuredPair) -> Option<PointsAnnotation> {
         let ends = self.ends(pair)?;
         let [from, to] = ends.map(|end| end.bbox.center());
         let middle = between(from, to);
-        let colors = match pair.reason {
-            None => ends.map(|end| Color::new(self.colors.region(&end.name), 1.0)),
-            Some(_) => [Color::new(GREY, 0.7); 2],
+        let colors = match pair.is_measured() {
+            true => ends.map(|end| Color::new(self.colors.region(&end.name), 1.0)),
+            false => [Color::new(GREY, 0.7); 2],
         };
         Some(PointsAnnotation {
             timestamp: self.stamp(),
@@ -168,49 +197,47 @@ impl Shown<'_> {
             outline_color: colors[0],
             outline_colors: colors.to_vec(),
             thickness: self.thickness(),
-            metadata: measured(pair),
+            metadata: pair.facts(),
             ..PointsAnnotation::default()
         })
     }
 
     /// In the middle of each line, all kinds of a pair together.
-    fn distances(&self, pairs: &[PairStep]) -> Vec<TextAnnotation> {
-        let mut texts = Vec::new();
-        for (at, pair) in pairs.iter().enumerate() {
-            let is_first = !(pairs.iter().take(at)).any(|before| before.name == pair.name);
-            let Some([from, to]) = self.ends(pair).filter(|_| is_first) else {
-                continue;
-            };
-            let all: Vec<&PairStep> = pairs
-                .iter()
-                .filter(|other| other.name == pair.name)
-                .collect();
-            let words: Vec<String> = all
-                .iter()
-                .map(|one| self.words(one, all.len() > 1))
-                .collect();
+    fn distances(&self, pairs: &[MeasuredPair]) -> Vec<TextAnnotation> {
+        let texts = pairs.iter().filter_map(|pair| {
+            let [from, to] = self.ends(pair)?;
             let [x, y] = between(from.bbox.center(), to.bbox.center());
             let mut text = self.text(
-                words.join(", "),
+                self.words(pair),
                 (x, y + self.text_px() / 2.0),
-                Color::new(words_color(pair), 1.0),
+                Color::new(pair.words_color(), 1.0),
                 Color::new(BLACK, PLATE_OPACITY),
             );
-            text.metadata = measured(pair);
-            texts.push(text);
-        }
-        texts
+            text.metadata = pair.facts();
+            Some(text)
+        });
+        texts.collect()
     }
 
-    /// A pair's distance, or why there is none; and who saw it, where this camera did not.
-    fn words(&self, pair: &PairStep, with_kind: bool) -> String {
+    /// What a pair is in each of its kinds; where none is measured for the same reason, that once.
+    fn words(&self, pair: &MeasuredPair) -> String {
+        let is_alike = |other: &PairStep| other.reason == pair.first.reason;
+        let is_one = pair.others.is_empty() || !pair.is_measured();
+        if is_one && pair.others.iter().all(is_alike) {
+            return self.words_of_kind(&pair.first);
+        }
+        let named = pair
+            .kinds()
+            .map(|one| format!("{} {}", one.kind.name(), self.words_of_kind(one)));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// A distance, or why there is none; and who saw it, where this camera did not.
+    fn words_of_kind(&self, pair: &PairStep) -> String {
         let mut words = match pair.reason {
             Some(reason) => unmeasured(pair, reason),
             None => format!("{:.1} cm", pair.distance_m * 100.0),
         };
-        if with_kind {
-            words = format!("{} {words}", pair.kind.name());
-        }
         let saw = |camera: &String| camera == self.camera;
         if pair.reason.is_none() && !pair.cameras.is_empty() && !pair.cameras.iter().any(saw) {
             words += &format!(" ({})", pair.cameras.join(", "));
@@ -220,7 +247,7 @@ impl Shown<'_> {
 
     /// Lines in the upper left corner: the phase, what pairs say of which this picture shows no line, and why there is no
     /// reward.
-    fn status(&self, pairs: &[PairStep]) -> Vec<TextAnnotation> {
+    fn status(&self, pairs: &[MeasuredPair]) -> Vec<TextAnnotation> {
         let step = self.step;
         let plate = Color::new(BLACK, PLATE_OPACITY);
         let mut lines: Vec<(String, Rgb, Color)> = Vec::new();
@@ -236,8 +263,8 @@ impl Shown<'_> {
             lines.push(("success".to_owned(), WHITE, plate));
         }
         for pair in pairs.iter().filter(|pair| self.ends(pair).is_none()) {
-            let words = format!("{} {}", pair.name, self.words(pair, false));
-            lines.push((words, words_color(pair), plate));
+            let words = format!("{} {}", pair.name(), self.words(pair));
+            lines.push((words, pair.words_color(), plate));
         }
         let (text_px, mut row) = (self.text_px(), 0.0);
         let placed = lines.into_iter().map(|(words, color, behind)| {
@@ -249,10 +276,47 @@ impl Shown<'_> {
     }
 }
 
-fn words_color(pair: &PairStep) -> Rgb {
-    match pair.reason {
-        Some(_) => WARNING,
-        None => WHITE,
+/// A pair of regions in all kinds that it is measured in.
+struct MeasuredPair {
+    first: PairStep,
+    others: Vec<PairStep>,
+}
+
+impl MeasuredPair {
+    fn name(&self) -> &str {
+        &self.first.name
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = &PairStep> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn is_measured(&self) -> bool {
+        self.kinds().any(|one| one.reason.is_none())
+    }
+
+    fn words_color(&self) -> Rgb {
+        match self.is_measured() {
+            true => WHITE,
+            false => WARNING,
+        }
+    }
+
+    /// What its line is about; facts of a second kind have that in their names, as columns have.
+    fn facts(&self) -> Vec<KeyValuePair> {
+        let of_others = self.others.iter().flat_map(|other| {
+            let kind = other.kind.name();
+            measured(other).into_iter().map(move |fact| KeyValuePair {
+                key: format!("{kind}.{}", fact.key),
+                ..fact
+            })
+        });
+        let named = pairs_of([
+            Some(("pair", self.name().to_owned())),
+            Some(("kind", self.first.kind.name().to_owned())),
+        ]);
+        let all = named.into_iter().chain(measured(&self.first));
+        all.chain(of_others).collect()
     }
 }
 
@@ -267,7 +331,21 @@ fn unmeasured(pair: &PairStep, reason: Reason) -> String {
 }
 
 /// All pairs that a step speaks of: those of its task, or the one of its own distance.
-fn pairs(step: &Step) -> Vec<PairStep> {
+fn measured_pairs(step: &Step) -> Vec<MeasuredPair> {
+    let mut pairs: Vec<MeasuredPair> = Vec::new();
+    for one in pair_steps(step) {
+        match pairs.iter_mut().find(|pair| pair.name() == one.name) {
+            Some(pair) => pair.others.push(one),
+            None => pairs.push(MeasuredPair {
+                first: one,
+                others: Vec::new(),
+            }),
+        }
+    }
+    pairs
+}
+
+fn pair_steps(step: &Step) -> Vec<PairStep> {
     match &step.task {
         Some(task) => task.pairs.clone(),
         None => vec![PairStep {
@@ -307,11 +385,9 @@ fn number(value: f64) -> Option<String> {
     value.is_finite().then(|| value.to_string())
 }
 
-/// What a pair's line is about.
+/// A distance in numbers, or why there is none.
 fn measured(pair: &PairStep) -> Vec<KeyValuePair> {
     pairs_of([
-        Some(("pair", pair.name.clone())),
-        Some(("kind", pair.kind.name().to_owned())),
         number(pair.distance_m).map(|value| ("distance_m", value)),
         number(pair.std_m).map(|value| ("std_m", value)),
         pair.reason
@@ -384,6 +460,62 @@ mod tests {
             .iter()
             .map(|text| text.text.as_str())
             .collect()
+    }
+
+    #[test]
+    fn a_pair_of_two_kinds_had_its_line_drawn_twice_and_lost_their_names_where_it_was_not_shown() {
+        // Given a pair that is measured in two kinds, and one that is measured in none of them
+        let mut step = step(Ok(0.123));
+        let of_kind = |kind, pair: PairStep| PairStep { kind, ..pair };
+        let seen = |distance_m| pair("fingertip-cube", Ok(distance_m), &["front"]);
+        let unseen = || pair("cube-goal", Err(Reason::NoTargetBox), &[]);
+        step.task = Some(Box::new(TaskStep {
+            pairs: vec![
+                seen(0.05),
+                unseen(),
+                of_kind(DistanceKind::Center, seen(0.09)),
+                of_kind(DistanceKind::Center, unseen()),
+            ],
+            ..TaskStep::default()
+        }));
+        let colors = Colors::of(&Settings::geometry());
+        let shown = |regions| {
+            let shown = Shown {
+                stamp_nanos: STAMP,
+                size: None,
+                camera: "front",
+                regions,
+                step: &step,
+                colors: &colors,
+            };
+            shown.annotations()
+        };
+        // When a picture shows both regions of the first, and another none
+        let both = [region("fingertip", LEFT), region("cube", RIGHT)];
+        let (seen, unseen) = (shown(&both), shown(&[]));
+        // Then it has one line, which says both kinds, to people and to programs
+        let is_line = |points: &&PointsAnnotation| points.kind == LINE_STRIP;
+        let lines: Vec<_> = seen.points.iter().filter(is_line).collect();
+        assert_eq!(lines.len(), 1);
+        let facts = lines[0].metadata.iter();
+        let facts: Vec<(&str, &str)> = facts
+            .map(|fact| (fact.key.as_str(), fact.value.as_str()))
+            .collect();
+        let expected = [
+            ("pair", "fingertip-cube"),
+            ("kind", "surface"),
+            ("distance_m", "0.05"),
+            ("center.distance_m", "0.09"),
+        ];
+        assert_eq!(facts, expected);
+        let both_kinds = "surface 5.0 cm, center 9.0 cm";
+        let rest = "cube-goal no goal box";
+        assert_eq!(words(&seen), ["fingertip", "cube", both_kinds, rest]);
+        // and where it is not shown, its words have their kinds too
+        assert_eq!(
+            words(&unseen),
+            [&format!("fingertip-cube {both_kinds}"), rest]
+        );
     }
 
     fn pair(name: &str, measured: Result<f64, Reason>, cameras: &[&str]) -> PairStep {

@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 
+use super::annotations::Annotations;
 use super::calls::{Call, CallResult, Calls, Series};
 use super::clock;
 use super::debug_view::Canvas;
 use super::outputs::Rewards;
 use super::pairs::{PairAtWork, pairs, raw_image};
 use super::statistics::Statistics;
-use super::task::{Beside, TaskAtWork};
+use super::task::{Beside, Sight, TaskAtWork};
 use crate::error::poisoned;
 use crate::error::{Error, Result};
 use spatial_reward_core::estimator::{Estimator, Estimators};
 use spatial_reward_core::frame::Reason;
 use spatial_reward_core::messages::step_reward::StepMeta;
-use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Pictures, Task};
+use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Pictures, Size, Task};
 use spatial_reward_core::pipeline::{Joined, Rewarder};
 use spatial_reward_core::progress::{BoxedProgress, OnProgress};
 use spatial_reward_core::settings::{Plan, Regions, Settings};
@@ -117,6 +118,8 @@ impl Ending {
 /// What the estimation writes to.
 pub(crate) struct Sinks {
     pub rewards: Rewards,
+    /// Where they are asked for.
+    pub annotations: Option<Annotations>,
     pub canvas: Canvas,
     pub clock: Arc<Mutex<r2r::Clock>>,
 }
@@ -302,22 +305,46 @@ struct State<'a> {
     told_without_std: bool,
 }
 
+/// Who draws what was measured.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    /// The debug view, for which the picture is kept.
+    keep_color: bool,
+    /// Who looks at annotations.
+    is_annotated: bool,
+}
+
 /// What was measured at one moment.
 struct Looked {
     own: Measured,
+    /// Of its picture, where that is annotated.
+    size: Option<Size>,
     /// Of the other pairs, where a task is followed.
     beside: Option<Beside>,
 }
 
 impl Looked {
-    fn at(joined: Joined, keep_color: bool, state: &mut State<'_>) -> Result<Self> {
+    fn at(joined: Joined, drawn: Drawn, state: &mut State<'_>) -> Result<Self> {
         let mut pictures = Pictures::default();
-        let own = state.own.measure(joined.own, keep_color, &mut pictures)?;
+        let size = match drawn.is_annotated {
+            true => state.own.measurer.size_of(&joined.own, &mut pictures),
+            false => None,
+        };
+        let own = (state.own).measure(joined.own, drawn.keep_color, &mut pictures)?;
         let beside = match &mut state.task {
-            Some(task) => Some(task.measure(joined.others, joined.opening_m, &mut pictures)?),
+            Some(task) => {
+                let (others, opening_m) = (joined.others, joined.opening_m);
+                Some(task.measure(others, opening_m, drawn.is_annotated, &mut pictures)?)
+            }
             None => None,
         };
-        Ok(Self { own, beside })
+        Ok(Self { own, size, beside })
+    }
+
+    /// Where the other pairs' regions were.
+    fn take_sights(&mut self) -> Vec<Sight> {
+        let beside = self.beside.as_mut();
+        beside.map_or_else(Vec::new, |beside| std::mem::take(&mut beside.sights))
     }
 
     /// The step, and the pictures that could not be used.
@@ -397,15 +424,20 @@ impl Worker {
     fn frame(&mut self, complete: Complete, state: &mut State<'_>) -> Result<()> {
         let begin = Instant::now();
         let queue_s = (begin - complete.at).as_secs_f64();
-        let keep_color = self.sinks.canvas.wants(state.settings.live.debug_rate_hz);
+        let annotations = self.sinks.annotations.as_ref();
+        let drawn = Drawn {
+            keep_color: self.sinks.canvas.wants(state.settings.live.debug_rate_hz),
+            is_annotated: annotations.is_some_and(Annotations::is_watched),
+        };
         let late = complete.joined.late.clone();
-        let mut looked = Looked::at(complete.joined, keep_color, state)?;
+        let mut looked = Looked::at(complete.joined, drawn, state)?;
         if looked.own.info.episode < self.shared.first_open_episode.load(Ordering::Relaxed) {
             looked.own.info.reason = Some(Reason::Late);
         }
         self.refresh(state)?;
         looked.own.latency.total_s = complete.at.elapsed().as_secs_f64();
         let color = looked.own.color.take();
+        let (size, sights) = (looked.size, looked.take_sights());
         let (step, broken) = looked.into_step(state);
         warn_if_without_std(state, &step);
         let meta = meta(&state.own.measurer, &state.settings);
@@ -421,6 +453,12 @@ impl Worker {
             statistics.push_late(late.iter().map(|at| task.camera(*at)));
         }
         drop(statistics);
+        if let Some(annotations) = &mut self.sinks.annotations
+            && drawn.is_annotated
+        {
+            let publish = || annotations.publish(&step, size, &sights);
+            self.sinks.rewards.publish_beside(&step, publish)?;
+        }
         if let Some(color) = color {
             self.sinks.canvas.draw(color, step)?;
         }

@@ -1,6 +1,7 @@
 //! The live node (feature `ros`): a thin driver of the pipeline. One thread speaks with ROS, takes every
 //! message in at once and joins them to frames; another measures the newest and publishes its reward.
 
+mod annotations;
 mod answers;
 mod arguments;
 mod calls;

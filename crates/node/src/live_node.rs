@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use r2r::spatial_reward::srv::AnnotateStep;
 
+use crate::annotations::Topics;
 use crate::arguments::{Identity, Remaps};
 use crate::calls::Taken;
 use crate::clock::{Now, ReceiveClock};
@@ -179,6 +180,7 @@ impl LiveNode {
         let workbench = Workbench {
             rewards: Rewards::new(node, &settings)?,
             view: DebugView::new(node)?,
+            annotated: Topics::default(),
             clock: node.get_ros_clock(),
             progress: Arc::new(Mutex::new(progress)),
         };
@@ -215,7 +217,7 @@ impl LiveNode {
             tracing::info!("a managed node: it waits for ~/change_state");
         } else {
             live.hear(node)?;
-            live.load()?;
+            live.load(node)?;
         }
         Ok(live)
     }

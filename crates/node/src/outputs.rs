@@ -15,7 +15,7 @@ use spatial_reward_core::settings::{Output, Settings};
 use spatial_reward_core::step::Step;
 
 /// Messages kept for a subscriber that is slow for a moment: a second at 60 Hz.
-const HISTORY: usize = 60;
+pub(crate) const HISTORY: usize = 60;
 
 /// The topics of `~/step_reward`, `~/task_reward` and beside them.
 #[derive(Clone)]
@@ -109,6 +109,22 @@ impl Rewards {
         Ok(true)
     }
 
+    /// Publish what goes with a step, unless the node is to be silent about it.
+    ///
+    /// # Errors
+    /// Those of `publish`.
+    pub(crate) fn publish_beside(
+        &self,
+        step: &Step,
+        publish: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let gate = self.lock()?;
+        match gate.lets_pass(step.episode) {
+            true => publish(),
+            false => Ok(()),
+        }
+    }
+
     fn publish_task(&self, step: &Step) -> Result<()> {
         let (Some(publisher), Some(task)) = (&self.task_reward, &step.task) else {
             return Ok(());
@@ -152,7 +168,7 @@ fn task_topic(settings: &Settings) -> &str {
 }
 
 /// A count that ROS does not tell is no reason to be silent.
-fn is_heard(subscribers: Option<usize>) -> bool {
+pub(crate) fn is_heard(subscribers: Option<usize>) -> bool {
     subscribers.is_none_or(|count| count > 0)
 }
 

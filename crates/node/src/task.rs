@@ -3,9 +3,9 @@
 use super::pairs::PairAtWork;
 use crate::error::Result;
 use spatial_reward_core::estimator::{Estimator, RegionNetworks};
-use spatial_reward_core::frame::{Measurement, Reason};
+use spatial_reward_core::frame::{Measurement, Reason, SeenBox};
 use spatial_reward_core::pipeline::MatchedFrame;
-use spatial_reward_core::pipeline::measure::{Broken, Pictures};
+use spatial_reward_core::pipeline::measure::{Broken, Pictures, Size};
 use spatial_reward_core::settings::{Plan, Settings};
 use spatial_reward_core::step::Step;
 use spatial_reward_core::task::{Seen, TaskRewarder};
@@ -23,13 +23,27 @@ pub(crate) struct TaskAtWork<'a> {
 struct Other<'a> {
     plan: Plan,
     at_work: PairAtWork<'a>,
-    /// What was measured last, by its stamp: a frame may be the nearest to two steps.
-    last: Option<(i64, Reading)>,
+    /// What was measured last: a frame may be the nearest to two steps.
+    last: Option<(Sight, Reading)>,
+}
+
+/// Where the regions of a pair beside the step's own were in a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sight {
+    /// Which of those pairs.
+    pub other: usize,
+    /// The picture's stamp.
+    pub stamp_nanos: i64,
+    /// Its columns and rows, where somebody asked for them.
+    pub size: Option<Size>,
+    /// Of the first region and of the second.
+    pub boxes: [Option<SeenBox>; 2],
 }
 
 /// What was seen beside the step's own pair.
 pub(crate) struct Beside {
     seen: Vec<Seen>,
+    pub sights: Vec<Sight>,
     pub opening_m: Option<f64>,
     /// Pictures that could not be used.
     pub broken: Vec<Broken>,
@@ -70,7 +84,8 @@ impl<'a> TaskAtWork<'a> {
         self.others.get(at).map_or("", |other| &other.plan.camera)
     }
 
-    /// Measure the frames of the other pairs, of which those of one camera share their pictures.
+    /// Measure the frames of the other pairs, of which those of one camera share their pictures. `asks_size` where sights are
+    /// to tell how large those are.
     ///
     /// # Errors
     /// As [`PairAtWork::measure`].
@@ -78,16 +93,23 @@ impl<'a> TaskAtWork<'a> {
         &mut self,
         frames: Vec<Option<MatchedFrame>>,
         opening_m: Option<f64>,
+        asks_size: bool,
         pictures: &mut Pictures,
     ) -> Result<Beside> {
         let mut beside = Beside {
             seen: Vec::with_capacity(frames.len()),
+            sights: Vec::with_capacity(frames.len()),
             opening_m,
             broken: Vec::new(),
         };
-        for (other, frame) in self.others.iter_mut().zip(frames) {
+        for (at, (other, frame)) in self.others.iter_mut().zip(frames).enumerate() {
             let Some(frame) = frame else { continue };
-            let measured = other.measure(frame, pictures, &mut beside.broken)?;
+            let size = match asks_size {
+                true => other.at_work.measurer.size_of(&frame, pictures),
+                false => None,
+            };
+            let (sight, measured) = other.measure(at, frame, pictures, &mut beside.broken)?;
+            beside.sights.push(Sight { size, ..sight });
             beside.seen.push(seen(&other.plan, measured));
         }
         Ok(beside)
@@ -104,23 +126,30 @@ impl<'a> TaskAtWork<'a> {
 impl Other<'_> {
     fn measure(
         &mut self,
+        at: usize,
         frame: MatchedFrame,
         pictures: &mut Pictures,
         broken: &mut Vec<Broken>,
-    ) -> Result<Reading> {
+    ) -> Result<(Sight, Reading)> {
         let stamp_nanos = frame.info.stamp_nanos;
-        if let Some((last_nanos, reading)) = &self.last
-            && *last_nanos == stamp_nanos
+        if let Some((last, reading)) = &self.last
+            && last.stamp_nanos == stamp_nanos
         {
-            return Ok(reading.clone());
+            return Ok((*last, reading.clone()));
         }
         let mut measured = self.at_work.measure(frame, false, pictures)?;
         // A place that is not known is told by who waited for it.
         let is_told = measured.info.reason == Some(Reason::NoTransform);
         broken.extend(measured.broken.take().filter(|_| !is_told));
         let reading = measured.reading();
-        self.last = Some((stamp_nanos, reading.clone()));
-        Ok(reading)
+        let sight = Sight {
+            other: at,
+            stamp_nanos,
+            size: None,
+            boxes: measured.info.seen(),
+        };
+        self.last = Some((sight, reading.clone()));
+        Ok((sight, reading))
     }
 }
 

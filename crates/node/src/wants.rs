@@ -34,6 +34,18 @@ pub(crate) fn cameras(pairs: &[Plan]) -> Vec<&Plan> {
     first
 }
 
+/// The topic of the pictures in which a pair is measured.
+pub(crate) fn image_topic(plan: &Plan, names: Names<'_>) -> String {
+    let set = plan.settings.topics.image.as_ref();
+    let wants = Wants {
+        pair: 0,
+        camera: 0,
+        plan,
+        names,
+    };
+    wants.topic(StreamKind::Image, "image", set, "image").topic
+}
+
 /// Everything, each topic once; pictures before boxes. `is_alike` says of two cameras whether their infos are read alike.
 pub(crate) fn wanted(
     pairs: &[Plan],

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::annotations::{Annotations, Topics};
 use crate::debug_view::Canvas;
 use crate::error::Result;
 use crate::estimation::Sinks;
@@ -12,6 +13,7 @@ use spatial_reward_core::progress::{BoxedProgress, Progress};
 pub(crate) struct Workbench {
     pub rewards: Rewards,
     pub view: DebugView,
+    pub annotated: Topics,
     pub clock: Arc<Mutex<r2r::Clock>>,
     pub progress: Arc<Mutex<BoxedProgress>>,
 }
@@ -21,9 +23,10 @@ impl Workbench {
     ///
     /// # Errors
     /// The operating system gives no thread for the debug view.
-    pub(crate) fn sinks(&self) -> Result<Sinks> {
+    pub(crate) fn sinks(&self, annotations: Option<Annotations>) -> Result<Sinks> {
         Ok(Sinks {
             rewards: self.rewards.clone(),
+            annotations,
             canvas: Canvas::start(self.view.clone())?,
             clock: Arc::clone(&self.clock),
         })

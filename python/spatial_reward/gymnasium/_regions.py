@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -88,7 +88,7 @@ class Sites(Named):
 Region: TypeAlias = Named | Box | Callable[[gymnasium.Env[Any, Any]], Place]
 
 
-def checked_regions(regions: Mapping[str, Region] | None, wanted: Sequence[str]) -> dict[str, Region]:
+def checked_regions(regions: Mapping[str, Region] | None, wanted: Collection[str]) -> dict[str, Region]:
     """All regions that are wanted, each of a kind that is known."""
     given = dict(regions or {})
     if sorted(given) != sorted(wanted):
@@ -100,7 +100,7 @@ def checked_regions(regions: Mapping[str, Region] | None, wanted: Sequence[str])
     return {name: _checked(name, given[name]) for name in wanted}
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Collection[str]) -> str:
     if len(names) < 2:
         return ", ".join(map(repr, names)) or "none"
     *others, last = map(repr, names)

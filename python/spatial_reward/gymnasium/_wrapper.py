@@ -134,11 +134,12 @@ class SpatialReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType], Gener
             expected = self._camera = observers_camera(camera, regions)
         # Settings that are none are told here, before there is a picture.
         self._episodes = Episodes(how, expected)
+        needed = self._episodes.regions
+        every = checked_regions(regions, {name: None for seen in needed.values() for name in seen}) if rendered else {}
         for name, one in rendered.items():
             # The one camera of settings may have a name there and none here.
-            needed = self._episodes.regions
             wanted = needed.get(name) or (next(iter(needed.values())) if len(needed) == 1 else ())
-            self._views[name] = View(env, one, width, height, checked_regions(regions, wanted))
+            self._views[name] = View(env, one, width, height, {region: every[region] for region in wanted})
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

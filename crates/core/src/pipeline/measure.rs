@@ -153,6 +153,12 @@ impl Measurer<'_> {
         }
     }
 
+    /// The columns and rows of a frame's picture, which others of the same moment may share; `None` if it does not decode.
+    pub fn size_of(&self, frame: &MatchedFrame, pictures: &mut Pictures) -> Option<Size> {
+        let color = pictures.color(&self.image, &frame.image).ok()?;
+        Some((color.width, color.height))
+    }
+
     /// Measure one frame.
     pub fn measure_one(&self, task: Task) -> Measured {
         self.measure_among(task, &mut Pictures::default())

@@ -1,4 +1,4 @@
-//! What `label` writes.
+//! What `label` writes; annotations are a live node's too.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,9 @@ pub struct Output {
     #[default(String::from("/spatial_reward/task_reward"))]
     #[schemars(extend("x-node" = false))]
     pub task_topic: String,
-    /// Whether the bag gets what Foxglove draws over each camera's pictures: foxglove_msgs/ImageAnnotations with the regions'
-    /// boxes and names, distances and phase, on the image's topic with /annotations behind it.
-    #[schemars(extend("x-node" = false))]
+    /// Whether the bag gets, and a node publishes, what Foxglove draws over each camera's pictures:
+    /// foxglove_msgs/ImageAnnotations with the regions' boxes and names, distances and phase, on the image's topic with
+    /// /annotations behind it.
     pub annotations: bool,
     /// Annotated frames in the report's film strip.
     #[default = 8]

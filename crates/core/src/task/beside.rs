@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use crate::stamp::NANOS_PER_SECOND;
+use crate::step::Step;
 
 /// A source that was not heard of for so long is not waited for.
 const SILENT_NANOS: i64 = NANOS_PER_SECOND;
@@ -27,6 +28,25 @@ pub struct When {
     pub stamp_nanos: i64,
     /// When it was received or logged.
     pub log_time_nanos: i64,
+}
+
+impl When {
+    /// When a step's picture was.
+    pub fn of(step: &Step) -> Self {
+        Self {
+            stamp_nanos: step.stamp_nanos,
+            log_time_nanos: step.log_time_nanos,
+        }
+    }
+
+    /// How far from a moment, for who seeks what is nearest to it. Where a clock was set back the same stamps come again: what
+    /// came at another time is of another run.
+    pub fn off(self, moment: Self) -> (bool, u64) {
+        let came_apart = self.log_time_nanos.abs_diff(moment.log_time_nanos);
+        let is_of_another_run = came_apart > SILENT_NANOS.unsigned_abs();
+        let apart = self.stamp_nanos.abs_diff(moment.stamp_nanos);
+        (is_of_another_run, apart)
+    }
 }
 
 /// One source over time.
@@ -124,7 +144,6 @@ impl<T> Beside<T> {
         };
         let off = |(when, _): &&(When, T)| when.stamp_nanos.abs_diff(step.stamp_nanos);
         if waited.is_none() {
-            // Where a clock was set back the same stamps come again: what came at another time is of another run.
             let first = step.stamp_nanos.saturating_sub(self.tolerance_nanos);
             let last = step.stamp_nanos.saturating_add(self.tolerance_nanos);
             let from = |at| {
@@ -134,10 +153,7 @@ impl<T> Beside<T> {
             let near = self
                 .entries
                 .range(from(first)..from(last.saturating_add(1)));
-            let is_of_another_run = |(when, _): &&(When, T)| {
-                when.log_time_nanos.abs_diff(step.log_time_nanos) > SILENT_NANOS.unsigned_abs()
-            };
-            let nearest = near.min_by_key(|one| (is_of_another_run(one), off(one)));
+            let nearest = near.min_by_key(|(when, _)| when.off(step));
             return nearest.map(|(_, value)| value);
         }
         let is_before = |(when, _): &(When, T)| when.stamp_nanos < step.stamp_nanos;
@@ -149,11 +165,15 @@ impl<T> Beside<T> {
         is_near.then_some(&nearest.1)
     }
 
-    /// The entry of that stamp.
-    pub fn at(&self, stamp_nanos: i64) -> Option<&T> {
-        let is_before = |(when, _): &(When, T)| when.stamp_nanos < stamp_nanos;
-        let (when, value) = self.entries.get(self.entries.partition_point(is_before))?;
-        (when.stamp_nanos == stamp_nanos).then_some(value)
+    /// The entry of that stamp; of several the one that came nearest to then.
+    pub fn at(&self, moment: When) -> Option<&T> {
+        let stamp_nanos = moment.stamp_nanos;
+        let first = (self.entries).partition_point(|(when, _)| when.stamp_nanos < stamp_nanos);
+        let same = self.entries.range(first..);
+        let same = same.take_while(|(when, _)| when.stamp_nanos == stamp_nanos);
+        let apart = |when: &When| when.log_time_nanos.abs_diff(moment.log_time_nanos);
+        let nearest = same.min_by_key(|(when, _)| apart(when));
+        nearest.map(|(_, value)| value)
     }
 
     /// When something must come to be of use to a step; `None` where it may whenever.
@@ -288,6 +308,12 @@ mod tests {
         // Then each step has what came at its own time
         assert_eq!(beside.nearest(when(200), 0), Some(&200));
         assert_eq!(beside.nearest(again(200), 0), Some(&-203));
+        // and what was measured in a picture of the second run is not taken for the first one's
+        beside.push(again(100), false, -100);
+        assert_eq!(beside.at(when(100)), Some(&100));
+        assert_eq!(beside.at(again(100)), Some(&-100));
+        assert_eq!(beside.at(when(103)), Some(&-103));
+        assert_eq!(beside.at(when(104)), None);
         // and boxes that were logged a day late still belong to their stamps
         let late = When {
             log_time_nanos: 86_400_000 * MS,

@@ -47,7 +47,7 @@ impl LiveNode {
     /// The work that a state of transition stands for; what takes no time is done then.
     fn begin_work(&mut self, node: &mut r2r::Node, state: State) -> Result<()> {
         let done = match state {
-            State::Configuring => self.load(),
+            State::Configuring => self.load(node),
             State::Activating => self.hear(node),
             State::Deactivating => self.fall_silent("the node is being deactivated"),
             State::CleaningUp | State::ShuttingDown => {

@@ -11,13 +11,22 @@ use crate::wants::Names;
 
 impl LiveNode {
     /// Begin to load the estimator that the settings name; with it, frames and episodes are counted anew.
-    pub(super) fn load(&mut self) -> Result<()> {
+    pub(super) fn load(&mut self, node: &mut r2r::Node) -> Result<()> {
         let settings = self.shared.settings()?;
         self.duplicates_before += self.matcher.own().duplicates();
         self.pairs = pairs(&settings)?;
         self.matcher = matcher(&self.pairs, &settings, &self.inputs);
         self.shared.first_open_episode.store(0, Ordering::Relaxed);
-        let (sinks, progress) = (self.workbench.sinks()?, self.workbench.progress());
+        let names = Names {
+            remaps: &self.remaps,
+            identity: &self.identity,
+        };
+        let annotated = &mut self.workbench.annotated;
+        let annotations = annotated.annotations(node, &self.pairs, names, &settings)?;
+        let (sinks, progress) = (
+            self.workbench.sinks(annotations)?,
+            self.workbench.progress(),
+        );
         self.estimation = Some(Estimation::start(&self.shared, sinks, progress)?);
         Ok(())
     }

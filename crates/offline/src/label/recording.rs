@@ -15,7 +15,7 @@ use super::job::Job;
 use super::labelled::Labelled;
 use super::measurer::no_steps;
 use super::reach::OutOfReach;
-use super::task::{Fold, Readings, add_region};
+use super::task::{Fold, Readings};
 use super::workers::Finished;
 use crate::error::Result;
 use crate::report::film_strip::{CameraStrip, FilmStrip, StripFrame};
@@ -31,6 +31,7 @@ use spatial_reward_core::settings::{self, Settings};
 use spatial_reward_core::shown::ShownRegion;
 use spatial_reward_core::stamp::nanos_from_seconds;
 use spatial_reward_core::step::Step;
+use spatial_reward_core::task::When;
 use spatial_reward_core::whole_folder::WholeFolder;
 use spatial_reward_rosbag2::{BagWriter, Storage, TopicInfo};
 
@@ -159,20 +160,12 @@ impl<'a> Recording<'a> {
     /// What the step's picture shows: the regions of its own distance, and those of the task's other pairs.
     fn regions(&self, step: &Step) -> Vec<ShownRegion> {
         let own = self.readings.map(Readings::own);
-        let [first, second] = own.map_or(["fingertip", "target"], |own| {
+        let names = own.map_or(["fingertip", "target"], |own| {
             [own.pair.first.as_str(), own.pair.second.as_str()]
         });
-        let (of_first, of_second) = (step.fingertip_source, step.target_source);
-        let mut regions = Vec::new();
-        for (name, bbox, source) in [
-            (first, step.fingertip, of_first),
-            (second, step.target, of_second),
-        ] {
-            let seen = bbox.map(|bbox| (bbox, source.map(|source| source.origin)));
-            add_region(&mut regions, name, seen);
-        }
+        let mut regions = ShownRegion::of_step(step, names);
         if let (Some(readings), Some(own)) = (self.readings, own) {
-            readings.add_regions(&own.camera, step.stamp_nanos, &mut regions);
+            readings.add_regions(&own.camera, When::of(step), &mut regions);
         }
         regions
     }
@@ -184,7 +177,12 @@ impl<'a> Recording<'a> {
         };
         let beside = frames.iter().filter_map(|frame| {
             let at = usize::try_from(frame.step_index).ok()?;
-            Some((frame.step_index, self.steps.get(at)?.timeline_nanos))
+            let step = self.steps.get(at)?;
+            let when = When {
+                stamp_nanos: step.timeline_nanos,
+                ..When::of(step)
+            };
+            Some((frame.step_index, when))
         });
         readings.strips(&beside.collect::<Vec<_>>())
     }

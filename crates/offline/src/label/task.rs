@@ -10,4 +10,4 @@ mod views;
 
 pub(crate) use self::fold::Fold;
 pub(crate) use self::readings::Readings;
-pub(crate) use self::views::{Other, add_region};
+pub(crate) use self::views::Other;

@@ -32,10 +32,7 @@ impl<'a> Fold<'a> {
             pair: plan.pair.clone(),
             measured: own,
         };
-        let when = When {
-            stamp_nanos: step.stamp_nanos,
-            log_time_nanos: step.log_time_nanos,
-        };
+        let when = When::of(step);
         let begun_nanos = *self.begun_nanos.get_or_insert(when.log_time_nanos);
         let seen = self.readings.seen(own, when, begun_nanos);
         let opening_m = self.readings.opening_m(when, begun_nanos);

@@ -15,9 +15,9 @@ use crate::label::{registration, transforms};
 use crate::report::film_strip::{FilmStrip, StripFrame, StripPlan};
 use crate::role::Role;
 use spatial_reward_core::estimator::Estimator;
-use spatial_reward_core::frame::{BoundingBox, BoxOrigin, Measurement, Reason};
+use spatial_reward_core::frame::{Measurement, Reason, SeenBox};
+use spatial_reward_core::pipeline::MatchedFrame;
 use spatial_reward_core::pipeline::measure::{Measured, Measurer};
-use spatial_reward_core::pipeline::{FrameInfo, MatchedFrame};
 use spatial_reward_core::settings::Settings;
 use spatial_reward_core::task::When;
 use spatial_reward_rosbag2::{BagInfo, BagMessage, BagReader};
@@ -29,7 +29,7 @@ pub(super) struct Reading {
     /// When its image was logged.
     pub log_time_nanos: i64,
     /// Of the pair's first region and of its second.
-    pub boxes: [Option<(BoundingBox, Option<BoxOrigin>)>; 2],
+    pub boxes: [Option<SeenBox>; 2],
     /// The distances, or why there are none.
     pub measured: std::result::Result<Measurement, Reason>,
 }
@@ -40,8 +40,8 @@ pub(super) struct Passage {
     pub readings: Vec<Reading>,
     /// The topic of the pictures.
     pub image_topic: String,
-    /// Pictures that a film strip may show, with their stamps.
-    pub frames: Vec<(i64, StripFrame)>,
+    /// Pictures that a film strip may show, with when they were taken.
+    pub frames: Vec<(When, StripFrame)>,
 }
 
 /// Measure every frame, and keep pictures for a film strip where it `is_drawn`.
@@ -145,7 +145,7 @@ impl Sight {
         let frames = self.strip.map_or_else(Vec::new, FilmStrip::into_candidates);
         let stamped = frames.into_iter().filter_map(|frame| {
             let at = usize::try_from(frame.step_index).ok()?;
-            Some((self.readings.get(at)?.stamp_nanos, frame))
+            Some((self.readings.get(at)?.when(), frame))
         });
         Passage {
             frames: stamped.collect(),
@@ -196,19 +196,10 @@ impl Pass<'_> {
 
 impl Reading {
     fn of(measured: Measured) -> Self {
-        let FrameInfo {
-            fingertip,
-            fingertip_source,
-            target,
-            target_source,
-            ..
-        } = measured.info;
-        let first = fingertip.map(|bbox| (bbox, fingertip_source.map(|source| source.origin)));
-        let second = target.map(|bbox| (bbox, target_source.map(|source| source.origin)));
         Self {
             stamp_nanos: measured.info.stamp_nanos,
             log_time_nanos: measured.info.log_time_nanos,
-            boxes: [first, second],
+            boxes: measured.info.seen(),
             measured: measured.reading(),
         }
     }

@@ -24,8 +24,8 @@ pub(super) struct Course {
     pub readings: Beside<Reading>,
     /// The topic of its pictures.
     pub image_topic: String,
-    /// Pictures for a film strip, with their stamps: of the first pair of each camera beside the first.
-    pub frames: Vec<(i64, StripFrame)>,
+    /// Pictures for a film strip, with when they were taken: of the first pair of each camera beside the first.
+    pub frames: Vec<(When, StripFrame)>,
 }
 
 impl Readings {

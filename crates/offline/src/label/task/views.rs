@@ -1,10 +1,11 @@
 //! What each camera's pictures show: where its regions are, and the pictures of the other cameras that a report has.
 
+use super::measured::Reading;
 use super::readings::{Course, Readings};
 use crate::report::film_strip::{BesideFrame, CameraStrip};
-use spatial_reward_core::frame::{BoundingBox, BoxOrigin};
 use spatial_reward_core::shown::ShownRegion;
 use spatial_reward_core::stamp::seconds_between;
+use spatial_reward_core::task::When;
 
 /// A camera beside the first.
 #[derive(Clone, Copy)]
@@ -27,10 +28,9 @@ impl<'a> Other<'a> {
         Some((frame.full_width, frame.full_height))
     }
 
-    /// Stamp and log time of each of its pictures, by their stamps.
-    pub(crate) fn pictures(self) -> impl ExactSizeIterator<Item = (i64, i64)> {
-        let readings = self.0.readings.values();
-        readings.map(|reading| (reading.stamp_nanos, reading.log_time_nanos))
+    /// When each of its pictures was taken, by their stamps.
+    pub(crate) fn pictures(self) -> impl Iterator<Item = When> {
+        self.0.readings.values().map(Reading::when)
     }
 }
 
@@ -48,41 +48,43 @@ impl Readings {
         cameras
     }
 
-    /// Add the regions that a camera's picture of that stamp shows, and that are not there yet.
-    pub(crate) fn add_regions(
-        &self,
-        camera: &str,
-        stamp_nanos: i64,
-        regions: &mut Vec<ShownRegion>,
-    ) {
-        for course in self
-            .others
-            .iter()
-            .filter(|course| course.plan.camera == camera)
-        {
-            let Some(reading) = course.readings.at(stamp_nanos) else {
+    /// The picture of a camera beside the first that belongs to a step.
+    pub(crate) fn picture(&self, camera: &str, step: When, begun_nanos: i64) -> Option<When> {
+        let mut of_camera = self.of_camera(camera);
+        let nearest = of_camera.find_map(|course| course.readings.nearest(step, begun_nanos));
+        nearest.map(Reading::when)
+    }
+
+    fn of_camera(&self, camera: &str) -> impl Iterator<Item = &Course> {
+        let is_it = move |course: &&Course| course.plan.camera == camera;
+        self.others.iter().filter(is_it)
+    }
+
+    /// Add the regions that a camera's picture of then shows, and that are not there yet.
+    pub(crate) fn add_regions(&self, camera: &str, picture: When, regions: &mut Vec<ShownRegion>) {
+        for course in self.of_camera(camera) {
+            let Some(reading) = course.readings.at(picture) else {
                 continue;
             };
             let pair = &course.plan.pair;
             for (name, seen) in [&pair.first, &pair.second].into_iter().zip(reading.boxes) {
-                add_region(regions, name, seen);
+                ShownRegion::add(regions, name, seen);
             }
         }
     }
 
-    /// Film strips of the other cameras: of each the pictures nearest in time to the steps' with these indices and stamps.
-    pub(crate) fn strips(&self, beside: &[(u64, i64)]) -> Vec<CameraStrip> {
+    /// Film strips of the other cameras: of each the pictures nearest in time to those of the steps with these indices.
+    pub(crate) fn strips(&self, beside: &[(u64, When)]) -> Vec<CameraStrip> {
         let strip = |other: Other<'_>| {
-            let frames = beside.iter().filter_map(|(step_index, stamp_nanos)| {
+            let frames = beside.iter().filter_map(|(step_index, step)| {
                 let frames = other.0.frames.iter();
-                let (seen_nanos, nearest) =
-                    frames.min_by_key(|(at, _)| at.abs_diff(*stamp_nanos))?;
+                let (seen, nearest) = frames.min_by_key(|(at, _)| at.off(*step))?;
                 let mut frame = nearest.clone();
                 frame.step_index = *step_index;
-                self.add_regions(other.camera(), *seen_nanos, &mut frame.regions);
+                self.add_regions(other.camera(), *seen, &mut frame.regions);
                 Some(BesideFrame {
                     frame,
-                    later_s: seconds_between(*stamp_nanos, *seen_nanos),
+                    later_s: seconds_between(step.stamp_nanos, seen.stamp_nanos),
                 })
             });
             CameraStrip {
@@ -92,21 +94,5 @@ impl Readings {
         };
         let strips = self.cameras().into_iter().map(strip);
         strips.filter(|strip| !strip.frames.is_empty()).collect()
-    }
-}
-
-/// Add a region that has a box and is not there yet.
-pub(crate) fn add_region(
-    regions: &mut Vec<ShownRegion>,
-    name: &str,
-    seen: Option<(BoundingBox, Option<BoxOrigin>)>,
-) {
-    let is_new = regions.iter().all(|region| region.name != name);
-    if let Some((bbox, origin)) = seen.filter(|(bbox, _)| is_new && bbox.is_proper()) {
-        regions.push(ShownRegion {
-            name: name.to_owned(),
-            bbox,
-            origin,
-        });
     }
 }
