@@ -39,6 +39,9 @@ fn core(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
             };
             Some(format!("name one with {option}"))
         }
+        spatial_reward_core::Error::ConfigValue { key, .. } if key == "model.depth_scale" => {
+            Some("give --depth-scale frame, or one camera".to_owned())
+        }
         _ => None,
     }
 }

@@ -154,7 +154,7 @@ fn by_words(seen: Both<Vec<Candidate>>, from: usize, settings: &Settings) -> Reg
     };
     RegionNetworks {
         finder: Some(Finder::new(Arc::new(says), settings)),
-        segmenter: None,
+        ..RegionNetworks::default()
     }
 }
 
@@ -278,11 +278,11 @@ fn masks_that_are_followed_are_measured_and_where_there_is_none_the_region_is_lo
     let settings = settings(&yaml);
     let drawn = Arc::new(Mutex::new(Vec::new()));
     let networks = RegionNetworks {
-        finder: None,
         segmenter: Some(Arc::new(Stays {
             drawn: Arc::clone(&drawn),
             lost: 10..15,
         })),
+        ..RegionNetworks::default()
     };
     // when it is labelled from the whole recording
     label(&folder, "masks", &settings, &networks).unwrap();

@@ -2,6 +2,7 @@
 as things that compare.
 """
 
+import dataclasses
 import subprocess
 
 from builtin_interfaces.msg import Time
@@ -34,6 +35,24 @@ def comparable(value):
     return value if isinstance(value, str) else repr(float(value))
 
 
+def shows(topic):
+    """Whether a topic is one of annotations."""
+    return topic.endswith("/annotations")
+
+
+def tree(value):
+    """A message without a header, of rclpy or of rosbags, as things that compare."""
+    if hasattr(value, "get_fields_and_field_types"):
+        return {field: tree(getattr(value, field)) for field in value.get_fields_and_field_types()}
+    if dataclasses.is_dataclass(value):
+        # rosbags has a message's type and constants among its fields.
+        names = [field.name for field in dataclasses.fields(value) if field.name[0].islower()]
+        return {name: tree(getattr(value, name)) for name in names}
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return comparable(value)
+    return [tree(one) for one in value]
+
+
 def write(path, messages):
     """A bag of these messages: (log time, topic, type, CDR)."""
     store = get_typestore(Stores.ROS2_JAZZY)
@@ -53,7 +72,7 @@ def labels_as_live(bag, settings, output):
     assert result.returncode == 0, result.stderr
     added = {}
     with AnyReader([output]) as labelled:
-        rewards = [one for one in labelled.connections if one.topic.startswith("/spatial_reward/")]
-        for one, _, data in labelled.messages(rewards):
+        ours = [one for one in labelled.connections if one.topic.startswith("/spatial_reward/") or shows(one.topic)]
+        for one, _, data in labelled.messages(ours):
             added.setdefault(one.topic, []).append(labelled.deserialize(data, one.msgtype))
     return added

@@ -1,169 +1,13 @@
 """Whole tasks live: two cameras, several pairs, a gripper, phases; number for number as `label` has them."""
 
-import time
-
 import pytest
-from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, Image, JointState
-from vision_msgs.msg import Detection2DArray
+from sensor_msgs.msg import JointState
 
-from node import Node, diagnosed, run_to_exit
-from replay import labels_as_live, plain, write
-from scene import SECOND, TARGET, Frame, detections, header, request_for
-from spatial_reward.msg import StepReward, TaskReward
+from conftest import ROOT
+from node import diagnosed
+from robot import ANNOTATIONS, CAMERAS, PAIRS, PHASES, STEPS, TASKS, Robot, all_labels, approach, labelled, same
+from scene import TARGET, Frame, header, request_for
 from spatial_reward.srv import AnnotateStep
-
-START, PERIOD = 1_000 * SECOND, SECOND // 20
-# The second camera's pictures are so much later than the first one's.
-LATER = 4_000_000
-CAMERAS = ("front", "side")
-STEPS, TASKS = "/spatial_reward/step_reward", "/spatial_reward/task_reward"
-
-PAIRS = """
-topics: {fingertip: /front/boxes, fingertip_class: [fingertip]}
-regions:
-  cube: {topic: /front/boxes, class: [target]}
-  goal: {fixed: "60,45,75,75"}
-cameras:
-  front: {image: /front/image, depth: /front/depth, camera_info: /front/camera_info}
-  side:
-    image: /side/image
-    depth: /side/depth
-    camera_info: /side/camera_info
-    regions:
-      fingertip: {topic: /side/boxes}
-      cube: {topic: /side/boxes, class: [target]}
-"""
-PHASES = """
-reward: {kind: task, gamma: 0.9}
-episodes: {end_on_success: true}
-task:
-  pairs: [fingertip-cube, "cube-goal:center", fingertip-goal]
-  gripper_topic: /joints
-  gripper_joints: [left, right]
-  phases:
-    - name: reach
-      potential: {distance: fingertip-cube, from: 0.3}
-      next: [{to: close, when: [{distance: fingertip-cube, below: 0.1, hold_s: 0}]}]
-    - name: close
-      next:
-        - {to: success, when: [{opening: gripper, below: 0.02}]}
-        - {to: failure, when: [{distance: fingertip-cube, above: 0.25}]}
-"""
-
-
-def joints(stamp, opening_m):
-    position = [1.0, opening_m / 2, opening_m / 2]
-    return JointState(header=header(stamp), name=["elbow", "left", "right"], position=position)
-
-
-def camera_messages(camera, frame, stamp, boxes=("fingertip", "target")):
-    """What a camera and its detector send of a frame: topics with messages, the picture last."""
-    seen = {"fingertip": frame.fingertip, "target": TARGET}
-    return [
-        (f"/{camera}/camera_info", frame.camera_info(stamp)),
-        (f"/{camera}/depth", frame.depth(stamp)),
-        (f"/{camera}/boxes", detections(stamp, [(name, seen[name]) for name in boxes])),
-        (f"/{camera}/image", frame.image(stamp)),
-    ]
-
-
-def approach(count, side_until=None, lost=()):
-    """A recording of a gripper that comes near, closes and opens again: (log time, topic, message).
-
-    The side camera sends frames before `side_until` only, and the front detector loses the target in `lost`.
-    """
-    messages = []
-    for index in range(count):
-        stamp = START + index * PERIOD
-        frame = Frame(gap_px=max(4, 40 - 2 * (index % (count // 2))))
-        opening_m = 0.01 if index % (count // 2) > 20 else 0.08
-        seen = ("fingertip",) if index in lost else ("fingertip", "target")
-        messages.append((stamp, "/joints", joints(stamp - 1_000_000, opening_m)))
-        messages += [(stamp + 1000, topic, one) for topic, one in camera_messages("front", frame, stamp, seen)]
-        if side_until is None or index < side_until:
-            side = camera_messages("side", frame, stamp + LATER)
-            messages += [(stamp + LATER + 1000, topic, one) for topic, one in side]
-    return messages
-
-
-def topic_type(topic):
-    kinds = {"image": Image, "depth": Image, "camera_info": CameraInfo, "boxes": Detection2DArray, "joints": JointState}
-    return kinds[topic.rsplit("/", 1)[1]]
-
-
-class Robot:
-    """A node that follows the task, with two cameras and a gripper."""
-
-    def __init__(self, folder, settings, **node):
-        self.settings = folder / "task.yaml"
-        self.settings.write_text(settings)
-        parameters = {"live.queue_frames": 200} | node.pop("parameters", {})
-        self._node = Node(options=["--config", self.settings], parameters=parameters, inputs=(), connect=False, **node)
-
-    def __enter__(self):
-        node = self._node.__enter__()
-        try:
-            self.peer, self.process = node.peer, node.process
-            topics = [f"/{camera}/{what}" for camera in CAMERAS for what in ("image", "depth", "camera_info", "boxes")]
-            topics += ["/joints"] * ("gripper" in self.settings.read_text())
-            for topic in topics:
-                self.peer.publishers[topic] = self.peer.publisher(topic_type(topic), topic)
-            self.tasks = self.peer.collect(TaskReward, TASKS)
-            self.peer.connect()
-        except BaseException as error:
-            self._node.__exit__(type(error))
-            raise
-        return self
-
-    def __exit__(self, *failure):
-        self._node.__exit__(*failure)
-
-    def replay(self, messages):
-        """Publish messages at their pace: the steps, and what they say of the task."""
-        begin, start = messages[0][0], time.monotonic()
-        for logged, topic, message in messages:
-            due = start + (logged - begin) / SECOND
-            self.peer.until(lambda due=due: time.monotonic() >= due, "the next message's time")
-            self.peer.publish(topic, message)
-        return self.both(sum(topic == "/front/image" for _, topic, _ in messages))
-
-    def both(self, count):
-        self.peer.until(lambda: len(self.tasks) >= count, f"{count} steps of the task")
-        return self.peer.wait_for_steps(count), self.tasks[:count]
-
-    def show(self, gap_px, opening_m=0.08, cameras=CAMERAS):
-        """A moment of the robot: what the node says of the task."""
-        stamp, count = self.peer.next_stamp(), self.tasks.total
-        self.peer.publish("/joints", joints(stamp, opening_m))
-        for camera in cameras:
-            for topic, message in camera_messages(camera, Frame(gap_px=gap_px), stamp):
-                self.peer.publish(topic, message)
-        self.peer.until(lambda: self.tasks.total > count, "a step of the task")
-        return self.tasks[-1]
-
-
-def labelled(folder, messages, settings):
-    """The same messages as a bag, labelled as the node would: its steps, and what they say of the task."""
-    path = folder / "task.yaml"
-    path.write_text(settings)
-    serialised = [
-        (logged, topic, kind(message), bytes(serialize_message(message))) for logged, topic, message in messages
-    ]
-    write(folder / "pick", serialised)
-    by_topic = labels_as_live(folder / "pick", path, folder / "labelled")
-    return by_topic[STEPS], by_topic[TASKS]
-
-
-def kind(message):
-    package = type(message).__module__.split(".")[0]
-    return f"{package}/msg/{type(message).__name__}"
-
-
-def same(live, offline):
-    """Every field of every step and of every task, NaN for NaN."""
-    for told, labels, message_type in zip(live, offline, (StepReward, TaskReward), strict=True):
-        assert [plain(one, message_type) for one in told] == [plain(one, message_type) for one in labels]
 
 
 def test_a_replayed_task_gets_its_offline_labels_number_for_number(tmp_path):
@@ -253,6 +97,28 @@ def test_the_shaping_changes_while_the_node_runs_and_the_task_does_not(tmp_path)
         assert not [name for name in robot.peer.parameter_names() if name.startswith(("task.", "cameras."))]
 
 
+def test_drawn_boxes_of_a_task_are_followed_in_each_cameras_pictures(tmp_path):
+    # Given two cameras without a detector, and boxes that were drawn in the first picture of each
+    drawn = [",".join(f"{edge:g}" for edge in box) for box in (Frame(gap_px=40).fingertip, TARGET)]
+    regions = f"{{fingertip: {{box: ['{drawn[0]}']}}, cube: {{box: ['{drawn[1]}']}}}}"
+    cameras = "".join(
+        f"  {camera}: {{image: /{camera}/image, depth: /{camera}/depth, camera_info: /{camera}/camera_info, "
+        f"regions: {regions}}}\n"
+        for camera in ("front", "side")
+    )
+    settings = f"cameras:\n{cameras}task: {{pairs: [fingertip-cube]}}\nmatching: {{wait_s: 5.0}}\n"
+    messages = [one for one in approach(24) if not one[1].endswith(("/boxes", "/joints"))]
+    labels = labelled(tmp_path, messages, settings)
+    # Then both cameras follow them, and see the gap close
+    steps, tasks = labels
+    assert {one.fingertip_origin for one in steps[:12]} == {"followed"}
+    assert [one.pair_cameras[0] for one in tasks[:12]] == ["front,side"] * 12
+    assert tasks[11].pair_distance_m[0] < tasks[0].pair_distance_m[0] - 0.03
+    # When it is played to a node, then each step is that label
+    with Robot(tmp_path, settings) as robot:
+        same(robot.replay(messages), labels)
+
+
 def test_joints_without_the_grippers_are_told(tmp_path):
     with Robot(tmp_path, PAIRS + PHASES) as robot:
         stamp = robot.peer.next_stamp()
@@ -272,14 +138,30 @@ def test_a_call_is_no_step_of_a_task(tmp_path):
         assert (answer.status, answer.step.valid) == (AnnotateStep.Response.DONE, True)
 
 
+OWLV2, SAM2 = (ROOT / "tests" / "fixtures" / name for name in ("owlv2/a", "sam2/plain"))
+
+
 @pytest.mark.parametrize(
-    ("region", "what"), [("{words: [a red cube]}", "words"), ("{box: ['10,10,40,40'], follow: sam2}", "masks")]
+    ("cube", "network"),
+    [
+        ("{words: [the red block]}", f"detector: {{path: {OWLV2}, threshold: 0.0, take_best: true, first_pictures: 1}}"),
+        ("{box: ['110,45,140,75'], follow: sam2}", f"segmenter: {{path: {SAM2}}}"),
+    ],
 )
-def test_regions_that_need_a_network_are_refused_by_name(tmp_path, region, what):
-    path = tmp_path / "task.yaml"
-    networks = "detector: {path: /nowhere}\nsegmenter: {path: /nowhere}\n"
-    regions = f"topics: {{fingertip: /front/boxes}}\nregions: {{cube: {region}}}\n"
-    path.write_text(regions + networks + "task: {pairs: [fingertip-cube]}\n")
-    code, log = run_to_exit("--config", path)
-    assert code != 0
-    assert "regions.cube" in log and what in log
+def test_regions_of_networks_are_followed_live_as_in_recordings(tmp_path, cube, network):
+    # Given a task of which one region comes from a network, tiny and random, and stands second in one pair and first in the other
+    settings = (
+        f"topics: {{fingertip: /front/boxes}}\n{network}\n"
+        f"regions: {{cube: {cube}, goal: {{fixed: '60,45,75,75'}}}}\n"
+        "cameras:\n  front: {image: /front/image, depth: /front/depth, camera_info: /front/camera_info}\n"
+        "task: {pairs: [fingertip-cube, cube-goal]}\nmatching: {wait_s: 5.0}\noutput: {annotations: true}\n"
+    )
+    messages = [one for one in approach(8) if one[1].startswith("/front/")]
+    labels = all_labels(tmp_path, messages, settings)
+    # Then it has a box in both pairs, in the first picture at least
+    assert "cube" in [text.text for text in labels[ANNOTATIONS["front"]][0].texts]
+    reasons = labels[TASKS][0].pair_reasons
+    assert "no_target_box" not in reasons and "no_fingertip_box" not in reasons
+    # When it is played to a node, then each step is that label
+    with Robot(tmp_path, settings, cameras=("front",)) as robot:
+        same(robot.replay(messages), (labels[STEPS], labels[TASKS]))

@@ -376,14 +376,14 @@ impl Worker {
         let estimator = self.shared.estimators.open(&settings, progress)?;
         let pairs = pairs(&settings)?;
         let own = own_of(&pairs, &settings);
-        let networks = self.shared.estimators.open_networks(own, progress)?;
+        let networks = self.shared.estimators.open_networks(&settings, progress)?;
         warn_if_not_calibrated(estimator.as_ref());
         tracing::info!("ready to measure with {}", estimator.name());
         warn_if_out_of_reach(&settings, estimator.as_ref());
         let mut state = State {
-            own: PairAtWork::new(own, estimator.as_ref(), &networks)?,
+            own: PairAtWork::new(own, estimator.as_ref(), networks.of_pair(0))?,
             rewarder: Rewarder::new(own),
-            task: TaskAtWork::new(pairs.clone(), estimator.as_ref())?,
+            task: TaskAtWork::new(pairs.clone(), estimator.as_ref(), &networks)?,
             series: Series::default(),
             settings: Arc::clone(&settings),
             told_without_std: false,

@@ -1,7 +1,6 @@
 //! One pair of regions as one camera sees it, at work: what follows its regions and what measures between them.
 
 use crate::error::Result;
-use spatial_reward_core::Error as CoreError;
 use spatial_reward_core::estimator::{Estimator, RegionNetworks};
 use spatial_reward_core::messages::Decoder;
 use spatial_reward_core::pipeline::measure::{Broken, Measured, Measurer, Pictures, Task};
@@ -11,12 +10,10 @@ use spatial_reward_core::settings::{ImageTransport, Pair, Plan, Settings};
 /// All pairs that a node measures, the one of the step's own distance first; only that one where there is no task.
 ///
 /// # Errors
-/// `Error::ConfigValue` for a pair that no settings measure, and for regions that a task has only in recordings.
+/// `Error::ConfigValue` for a pair that no settings measure, and for cameras that are too many for the estimator.
 pub(crate) fn pairs(settings: &Settings) -> spatial_reward_core::Result<Vec<Plan>> {
     if settings.task.is_given() {
-        let plans = settings.plans()?;
-        plans.iter().try_for_each(refuse_networks)?;
-        return Ok(plans);
+        return settings.plans();
     }
     Ok(vec![Plan {
         camera: String::new(),
@@ -27,29 +24,6 @@ pub(crate) fn pairs(settings: &Settings) -> spatial_reward_core::Result<Vec<Plan
         },
         settings: settings.clone(),
     }])
-}
-
-/// Each pair would load networks of its own, and a camera's pictures pass through all of them.
-fn refuse_networks(plan: &Plan) -> spatial_reward_core::Result<()> {
-    let regions = &plan.settings.regions;
-    for (name, region) in [
-        (&plan.pair.first, &regions.fingertip),
-        (&plan.pair.second, &regions.target),
-    ] {
-        let what = match (region.is_sought(), region.is_followed_by_masks()) {
-            (true, _) => "named by words or an example",
-            (_, true) => "followed by masks",
-            _ => continue,
-        };
-        return Err(CoreError::ConfigValue {
-            key: format!("regions.{name}"),
-            value: what.to_owned(),
-            expected: "a topic, a frame, a fixed box, or a drawn one that is followed by correlation: a live node \
-                       with a task has no networks for regions. `label` has"
-                .to_owned(),
-        });
-    }
-    Ok(())
 }
 
 /// A pair at work.

@@ -50,25 +50,29 @@ pub(crate) struct Beside {
 }
 
 impl<'a> TaskAtWork<'a> {
-    /// Of these pairs, the step's own first; `None` where the settings have no task.
+    /// Of these pairs, the step's own first, with the networks of all; `None` where the settings have no task.
     ///
     /// # Errors
     /// A kind of pictures that this build does not read.
-    pub(crate) fn new(pairs: Vec<Plan>, estimator: &'a dyn Estimator) -> Result<Option<Self>> {
+    pub(crate) fn new(
+        pairs: Vec<Plan>,
+        estimator: &'a dyn Estimator,
+        networks: &RegionNetworks,
+    ) -> Result<Option<Self>> {
         let mut pairs = pairs.into_iter();
         let Some(own) = pairs.next().filter(|own| own.settings.task.is_given()) else {
             return Ok(None);
         };
-        let other = |plan: Plan| {
-            let none = RegionNetworks::default();
+        let other = |(plan, at): (Plan, usize)| {
+            let networks = networks.of_pair(at);
             Ok(Other {
-                at_work: PairAtWork::new(&plan.settings, estimator, &none)?,
+                at_work: PairAtWork::new(&plan.settings, estimator, networks)?,
                 plan,
                 last: None,
             })
         };
         Ok(Some(Self {
-            others: pairs.map(other).collect::<Result<_>>()?,
+            others: pairs.zip(1..).map(other).collect::<Result<_>>()?,
             rewarder: TaskRewarder::new(&own.settings),
             own,
         }))

@@ -103,6 +103,9 @@ impl From<CoreError> for Failure {
         };
         let remedy = match &error {
             CoreError::OutputRefused { .. } => Some("name another folder to write".to_owned()),
+            CoreError::ConfigValue { key, .. } if key == "model.depth_scale" => {
+                Some("give one camera, or leave depth_scale out of the configuration".to_owned())
+            }
             _ => None,
         };
         Self {

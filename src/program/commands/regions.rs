@@ -86,11 +86,11 @@ fn open(hello: &HelloOfRegions) -> anyhow::Result<RegionNetworks> {
     Ok(match finds {
         true => RegionNetworks {
             finder: estimators().open_finder(&settings, progress)?,
-            segmenter: None,
+            ..RegionNetworks::default()
         },
         false => RegionNetworks {
-            finder: None,
             segmenter: estimators().open_segmenter(&settings, progress)?,
+            ..RegionNetworks::default()
         },
     })
 }

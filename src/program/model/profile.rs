@@ -2,7 +2,7 @@
 
 use spatial_reward_core::estimator::Profile;
 use spatial_reward_core::frame::DistanceKind;
-use spatial_reward_core::settings::RelativeDepth;
+use spatial_reward_core::settings::{DepthScale, RelativeDepth};
 
 /// The model's profile.
 pub(super) const PROFILE: Profile = Profile {
@@ -10,5 +10,6 @@ pub(super) const PROFILE: Profile = Profile {
     distance: DistanceKind::Cloud,
     needs_depth: |source| source == RelativeDepth::Camera,
     needs_camera_info: false,
+    is_ordered: |scale| scale == DepthScale::Episode,
     queue_frames: 1,
 };

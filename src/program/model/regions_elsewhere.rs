@@ -48,7 +48,8 @@ impl RegionsElsewhere {
     }
 
     fn open(program: &Path, settings: &Settings, work: WorkOnRegions) -> Result<Self> {
-        let config = settings.changed_yaml()?;
+        // Not as it was typed: of a pair of a task the regions stand in the places of fingertip and target.
+        let config = settings.config().changed_yaml()?;
         let started = Process::start(program, "regions", &HelloOfRegions { config, work });
         let (process, ()) = started.map_err(failed)?;
         Ok(Self {

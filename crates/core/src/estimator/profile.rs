@@ -1,7 +1,7 @@
 //! What is known of an estimator before it is loaded.
 
 use crate::frame::DistanceKind;
-use crate::settings::RelativeDepth;
+use crate::settings::{DepthScale, RelativeDepth};
 
 /// What settings have to know of an estimator that they name.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,8 @@ pub struct Profile {
     pub needs_depth: fn(RelativeDepth) -> bool,
     /// Whether nothing can be measured without the camera's intrinsics.
     pub needs_camera_info: bool,
+    /// Whether what it says of a frame depends on those before, by what the settings take for black and white.
+    pub is_ordered: fn(DepthScale) -> bool,
     /// Frames that may wait for it in a live node, where the settings do not say: a few where measuring takes
     /// milliseconds and messages come in bursts, one where each would add the better part of a second to the next
     /// one's age.
@@ -27,6 +29,7 @@ impl Profile {
         distance: DistanceKind::Surface,
         needs_depth: |_| true,
         needs_camera_info: true,
+        is_ordered: |_| false,
         queue_frames: 4,
     };
 }

@@ -11,7 +11,7 @@ use crate::finding::{Detector, Finder};
 use crate::geometry::GeometryEstimator;
 use crate::mask_following::Segmenter;
 use crate::progress::OnProgress;
-use crate::settings::{Config, Region, Settings};
+use crate::settings::{Config, Plan, Region, Settings};
 
 /// An estimator that settings can name.
 #[derive(Clone)]
@@ -55,6 +55,15 @@ pub struct RegionNetworks {
     pub finder: Option<Finder>,
     /// Follows them by masks.
     pub segmenter: Option<Arc<dyn Segmenter>>,
+    /// Of a task, those of each pair in the order of its plans.
+    pub pairs: Vec<RegionNetworks>,
+}
+
+impl RegionNetworks {
+    /// Those of a task's pair; without a task these.
+    pub fn of_pair(&self, at: usize) -> &Self {
+        self.pairs.get(at).unwrap_or(self)
+    }
 }
 
 impl fmt::Debug for Registration {
@@ -141,7 +150,8 @@ impl Estimators {
         (self.named(settings.estimator().name)?.open)(settings, progress)
     }
 
-    /// Loads the networks that find and follow the regions of these settings; none where none is needed.
+    /// Loads the networks that find and follow the regions of these settings, or of each pair of their task; none where none
+    /// is needed.
     ///
     /// # Errors
     /// `Error::ConfigValue` where there is none in this program; the network's own.
@@ -150,9 +160,40 @@ impl Estimators {
         settings: &Settings,
         progress: OnProgress<'_>,
     ) -> Result<RegionNetworks> {
+        let plans = settings.plans()?;
+        if !plans.is_empty() {
+            return self.open_networks_of(&plans, progress);
+        }
         Ok(RegionNetworks {
             finder: self.open_finder(settings, progress)?,
             segmenter: self.open_segmenter(settings, progress)?,
+            pairs: Vec::new(),
+        })
+    }
+
+    /// A detector is told what it seeks, so each pair that seeks something else has its own. What follows is told of nothing.
+    fn open_networks_of(&self, plans: &[Plan], progress: OnProgress<'_>) -> Result<RegionNetworks> {
+        let mut opened: Vec<RegionNetworks> = Vec::with_capacity(plans.len());
+        let mut segmenter: Option<Arc<dyn Segmenter>> = None;
+        for plan in plans {
+            let alike = (plans.iter().zip(&opened))
+                .find(|(before, _)| seek_alike(&before.settings, &plan.settings));
+            let finder = match alike {
+                Some((_, alike)) => alike.finder.clone(),
+                None => self.open_finder(&plan.settings, progress)?,
+            };
+            if segmenter.is_none() {
+                segmenter = self.open_segmenter(&plan.settings, progress)?;
+            }
+            opened.push(RegionNetworks {
+                finder,
+                segmenter: segmenter.clone(),
+                pairs: Vec::new(),
+            });
+        }
+        Ok(RegionNetworks {
+            pairs: opened,
+            ..RegionNetworks::default()
         })
     }
 
@@ -201,6 +242,12 @@ impl Estimators {
             expected: format!("one of {}", self.names().collect::<Vec<_>>().join(", ")),
         })
     }
+}
+
+/// Whether the same words or examples stand in the same places.
+fn seek_alike(one: &Settings, other: &Settings) -> bool {
+    let mut pairs = both(one).into_iter().zip(both(other));
+    pairs.all(|(one, other)| one.words == other.words && one.example == other.example)
 }
 
 fn both(settings: &Settings) -> [&Region; 2] {

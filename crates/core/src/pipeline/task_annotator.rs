@@ -7,7 +7,7 @@ use super::annotator::{Placed, PlacedRegions, info, measure};
 use super::measure::Broken;
 use super::{FrameInfo, Rewarder};
 use crate::error::{Error, Result};
-use crate::estimator::{Estimator, Order};
+use crate::estimator::Estimator;
 use crate::frame::{Frame, Mask, Masks, Measurement, Reason};
 use crate::settings::{Pair, Quantity, Settings};
 use crate::step::{Latency, Step};
@@ -61,26 +61,18 @@ impl TaskAnnotator {
     /// `Error::ConfigValue` without a pair to measure, and where the estimator's answers depend on the frames before, which
     /// would be those of another camera.
     pub fn new(settings: &Settings, estimator: Box<dyn Estimator>) -> Result<Self> {
-        let refuse = |key: &str, value: &str, expected: &str| {
-            Err(Error::ConfigValue {
-                key: key.into(),
-                value: value.into(),
-                expected: expected.into(),
-            })
-        };
-        let planned = settings.planned().into_iter();
+        let planned = settings.planned();
+        settings.check_order(&planned)?;
+        let planned = planned.into_iter();
         let plans: Vec<_> = planned
             .map(|planned| (planned.camera, planned.pair))
             .collect();
         if plans.is_empty() {
-            return refuse("task", "not given", "pairs of regions to measure");
-        }
-        if settings.cameras.len() > 1 && estimator.order() == Order::Recorded {
-            return refuse(
-                "cameras",
-                "given",
-                "one where the estimator's answers depend on the frames before (model.depth_scale: episode)",
-            );
+            return Err(Error::ConfigValue {
+                key: "task".into(),
+                value: "not given".into(),
+                expected: "pairs of regions to measure".into(),
+            });
         }
         let quantities = settings.task.quantities();
         Ok(Self {

@@ -51,8 +51,10 @@ pub fn label(
     // The first pair of a task is the one of the steps' own distance.
     let plans = request.settings.plans()?;
     let own = plans.first().cloned();
+    let networks = request.networks;
     let of_own = own.as_ref().map(|own| LabelRequest {
         settings: &own.settings,
+        networks: networks.of_pair(0),
         ..*request
     });
     let request = of_own.as_ref().unwrap_or(request);
@@ -80,7 +82,7 @@ pub fn label(
     check_apart(request.target, &info.path)?;
     let placed = Placed::new(&info, &roles, request.work(), &measurer)?;
 
-    let task = Readings::read(request, plans, estimator)?;
+    let task = Readings::read(request, networks, plans, estimator)?;
     let folder = WholeFolder::create(request.target)?;
     check_still_wanted(request)?;
     let name = name_of(request.target);

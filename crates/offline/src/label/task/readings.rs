@@ -6,7 +6,7 @@ use super::measured::{Passage, Reading, measured};
 use crate::error::Result;
 use crate::label::request::LabelRequest;
 use crate::report::film_strip::StripFrame;
-use spatial_reward_core::estimator::Estimator;
+use spatial_reward_core::estimator::{Estimator, RegionNetworks};
 use spatial_reward_core::settings::Plan;
 use spatial_reward_core::task::{Beside, Seen, When};
 
@@ -29,12 +29,13 @@ pub(super) struct Course {
 }
 
 impl Readings {
-    /// Of a recording; `None` without a task.
+    /// Of a recording, with the networks of all pairs; `None` without a task.
     ///
     /// # Errors
     /// What keeps a camera's pictures or a pair's regions from being read; `Error::Interrupted`.
     pub(crate) fn read(
         request: &LabelRequest<'_>,
+        networks: &RegionNetworks,
         plans: Vec<Plan>,
         estimator: &dyn Estimator,
     ) -> Result<Option<Self>> {
@@ -43,7 +44,8 @@ impl Readings {
             return Ok(None);
         };
         let mut drawn = vec![own.camera.clone()];
-        let of = |plan: Plan| {
+        let of = |(at, plan): (usize, Plan)| {
+            let networks = networks.of_pair(at);
             tracing::info!(camera = plan.camera, "measuring {}", plan.pair);
             let is_drawn = !drawn.contains(&plan.camera);
             if is_drawn {
@@ -51,6 +53,7 @@ impl Readings {
             }
             let request = LabelRequest {
                 settings: &plan.settings,
+                networks,
                 ..*request
             };
             let Passage {
@@ -72,7 +75,7 @@ impl Readings {
         };
         Ok(Some(Self {
             own,
-            others: plans.map(of).collect::<Result<_>>()?,
+            others: (1..).zip(plans).map(of).collect::<Result<_>>()?,
             openings: Openings::read(request)?,
         }))
     }

@@ -1,0 +1,70 @@
+"""What Foxglove draws over pictures, live: on a topic beside each camera's images, and what the labelled bag has there."""
+
+import pytest
+from foxglove_msgs.msg import ImageAnnotations
+from sensor_msgs.msg import CompressedImage
+
+from conftest import SAMPLE
+from node import Node
+from replay import labels_as_live, tree
+from robot import ANNOTATIONS, PAIRS, PHASES, Robot, all_labels, approach
+from test_replay import REMAPS, TOPICS, replay
+
+SHOWN = "output: {annotations: true}\n"
+
+
+def words(annotations):
+    return [text.text for text in annotations.texts]
+
+
+def test_a_replayed_task_is_shown_as_its_labelled_bag_shows_it(tmp_path):
+    # Given a recording of two cameras, of which the first detector loses the target for a while
+    messages = approach(40, lost=range(5, 12))
+    settings = PAIRS + PHASES + SHOWN + "matching: {wait_s: 5.0, box_max_age_s: 0.06}\n"
+    labels = all_labels(tmp_path, messages, settings)
+    # When it is played to a node
+    with Robot(tmp_path, settings) as robot:
+        robot.replay(messages)
+        for camera, topic in ANNOTATIONS.items():
+            robot.peer.until(lambda topic=topic: len(robot.annotations[topic]) >= 40, f"what {camera} shows")
+            # Then each picture of each camera is shown as the bag has it
+            assert [tree(one) for one in robot.annotations[topic]] == [tree(one) for one in labels[topic]]
+        # and that is boxes with names, distances, the phase, and whose a distance is that the camera did not see
+        front, side = (robot.annotations[ANNOTATIONS[camera]] for camera in ("front", "side"))
+        assert words(front[0])[:3] == ["fingertip", "cube", "goal"]
+        assert words(side[0])[:2] == ["fingertip", "cube"]
+        assert any("(side)" in text for text in words(front[8]))
+        assert any(text.startswith("reach ") for text in words(side[0]))
+
+
+def test_a_replayed_bag_without_a_task_is_shown_as_its_labelled_bag_shows_it(tmp_path, sample_messages):
+    # given a bag with a fingertip and a target, labelled with annotations, of which some distances are too uncertain
+    topic = TOPICS["image"] + "/annotations"
+    settings = tmp_path / "shown.yaml"
+    settings.write_text(SHOWN + "reward: {max_std_m: 0.005}\n")
+    labels = labels_as_live(SAMPLE, settings, tmp_path / "labelled")[topic]
+    # when it is played to a node that shows them
+    shown = {"output.annotations": True, "reward.max_std_m": 0.005}
+    with Node(
+        parameters={"live.image_transport": "compressed", "live.queue_frames": 100} | shown,
+        remaps=REMAPS,
+        topics=TOPICS,
+        image_type=CompressedImage,
+        connect=False,
+    ) as node:
+        annotations = node.peer.collect(ImageAnnotations, topic)
+        node.peer.connect()
+        replay(node, sample_messages)
+        node.peer.until(lambda: len(annotations) >= len(labels), "what each picture shows")
+        # then each picture is shown as in the bag, with the reason where nothing was measured
+        assert [tree(one) for one in annotations] == [tree(one) for one in labels]
+        assert any(" cm" in text for one in annotations for text in words(one))
+        assert any("no reward: uncertain" in words(one) for one in annotations)
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_annotations_are_published_where_they_are_asked_for(is_asked):
+    with Node(parameters={"output.annotations": True} if is_asked else {}) as node:
+        node.peer.step_for()
+        names = [name for name, _ in node.peer.ros.get_topic_names_and_types()]
+        assert any(name.endswith("/annotations") for name in names) == is_asked
