@@ -271,6 +271,15 @@ impl Recording {
         self
     }
 
+    /// What another recording has behind it.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        for (name, type_name) in &other.topics {
+            self.declare(name, type_name);
+        }
+        self.messages.extend(other.messages.iter().cloned());
+        self
+    }
+
     /// Replace the data of a topic's messages.
     pub(crate) fn with_data(
         mut self,

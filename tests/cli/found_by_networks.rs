@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use serde_json::Value;
+use spatial_reward::messages::image_annotations::{ImageAnnotations, KeyValuePair};
+use spatial_reward::messages::task_reward;
 
 use crate::fixtures::*;
 use crate::model_fixtures::*;
@@ -103,6 +105,61 @@ fn label_begins_where_detect_finds_the_words_or_the_example() {
     let told = found(&folder, &[&fixed[..], &asked].concat());
     assert_eq!(told[1]["sought"], "3.png:100,45,130,75");
     assert_eq!(numbers(&told[1]["box"]), bbox);
+}
+
+#[test]
+fn words_for_a_named_region_of_a_task_were_never_looked_for() {
+    // given a task of which a region is sought by words, and stands first in its second pair
+    let (_guard, folder) = recording();
+    let model = in_repository("tests/fixtures/owlv2/a");
+    let config = "
+detector: {threshold: 0.0, first_pictures: 1, again_after_s: 3600, take_best: true}
+regions:
+  fingertip: {fixed: '10,50,40,70'}
+  cube: {words: [the red block]}
+  goal: {fixed: '100,45,130,75'}
+task: {pairs: [fingertip-cube, cube-goal]}
+output: {annotations: true}
+";
+    fs::write(folder.join("config.yaml"), config).unwrap();
+    let (bbox, _) = detected(&folder, &model, &["--words", "the red block"]).remove(0);
+    // when a recording is labelled
+    let asked = [
+        "label",
+        "pick.mcap",
+        "-o",
+        "out",
+        "--config",
+        "config.yaml",
+        "--detector",
+        text(&model),
+    ];
+    run(&folder, &asked).expect_code(0);
+    // then both pairs begin where the words are found
+    let (_, first) = messages(&folder.join("out"))
+        .into_iter()
+        .find(|(topic, _)| *topic == format!("{IMAGE}/annotations"))
+        .unwrap();
+    let shown = ImageAnnotations::decode(&first.data).unwrap();
+    let is_cube =
+        |fact: &KeyValuePair| (fact.key.as_str(), fact.value.as_str()) == ("region", "cube");
+    let cube = shown
+        .points
+        .iter()
+        .find(|one| one.metadata.iter().any(is_cube));
+    let corner = cube.unwrap().points[0];
+    let off = (corner.x - bbox[0]).hypot(corner.y - bbox[1]);
+    assert!(off < 1e-3, "{corner:?} {bbox:?}");
+    let (_, first) = messages(&folder.join("out"))
+        .into_iter()
+        .find(|(topic, _)| topic == "/spatial_reward/task_reward")
+        .unwrap();
+    let pairs = task_reward::decode(&first.data).unwrap();
+    let reasons = pairs.pair_reasons;
+    assert!(
+        !reasons.iter().any(|reason| reason.ends_with("_box")),
+        "{reasons:?}"
+    );
 }
 
 #[test]

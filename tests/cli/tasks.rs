@@ -422,6 +422,71 @@ fn annotations_show_what_was_measured_on_every_camera() {
 }
 
 #[test]
+fn after_a_clock_was_set_back_the_other_camera_showed_the_first_runs_boxes() {
+    // Given a simulator that is reset after 24 frames: the same stamps come again a minute later, and the bar goes back
+    let count = 24;
+    let run_of = |is_second: bool| {
+        let mirrored = move |index: i64| match is_second {
+            true => count - 1 - index,
+            false => index,
+        };
+        let later = i64::from(is_second) * 60_000_000_000;
+        let mut recording = approach_with(count, |index, now| {
+            let shown = instant(mirrored(index), count);
+            (now.color, now.depth_m, now.fingertip) = (shown.color, shown.depth_m, shown.fingertip);
+            now.log_time += later;
+        })
+        .with_second_camera("/side", b"side00");
+        for index in 0..count {
+            let stamp = START + index * PERIOD;
+            let shown = instant(mirrored(index), count);
+            let boxes = [
+                ("fingertip", shown.fingertip.unwrap()),
+                ("target", shown.target.unwrap()),
+            ];
+            let log_time = stamp + later + 3_000_000;
+            let data = detections(stamp, &boxes);
+            recording.push("/side/detections", DETECTION_TYPE, log_time, data);
+        }
+        recording
+    };
+    let (_guard, folder) = folder_with(&run_of(false).and(&run_of(true)));
+    let settings = CUBE.to_owned()
+        + &cameras()
+        + "task: {pairs: [fingertip-cube]}\noutput: {annotations: true}\n";
+    fs::write(folder.join("two.yaml"), settings).unwrap();
+    // When it is labelled
+    run(
+        &folder,
+        &["label", "pick.mcap", "-o", "out", "--config", "two.yaml"],
+    )
+    .expect_code(0);
+    // Then each picture of each camera shows the boxes of its own run, with the distance of the step beside it
+    let out = folder.join("out");
+    let distances = numbers(&out, "reward.spatial.pair.fingertip-cube.distance_m");
+    assert_eq!(distances.len(), 2 * count as usize);
+    let front = annotations(&out, &format!("{IMAGE}/annotations"));
+    let side = annotations(&out, "/side/color/image_raw/annotations");
+    assert_eq!(
+        (front.len(), side.len()),
+        (distances.len(), distances.len())
+    );
+    for at in 0..distances.len() {
+        let index = at as i64 % count;
+        let is_second = at as i64 >= count;
+        let shown = if is_second { count - 1 - index } else { index };
+        let left = instant(shown, count).fingertip.unwrap()[0];
+        let distance = format!("{:.1} cm", distances[at] * 100.0);
+        for (time, shows) in [&front[at], &side[at]] {
+            let corner = shows.points[0].points[0];
+            assert!((corner.x - left).abs() < 1e-6, "{at}: {corner:?}");
+            assert_eq!(words(shows)[2], distance, "{at}");
+            assert_eq!(*time - shows.timestamp.nanos() > 1_000_000_000, is_second);
+        }
+    }
+}
+
+#[test]
 fn annotations_of_somebody_else_stay_and_our_own_are_replaced() {
     // Given a recording in which a detector has left annotations of its own
     let mut recording = approach(4);

@@ -5,6 +5,7 @@ twice; `--program PATH` tests another build.
 """
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -55,3 +56,23 @@ def labelled(run, sample_bag, tmp_path_factory):
     result = run("label", sample_bag, "-o", out)
     assert result.returncode == 0, result.stderr
     return out
+
+
+def chromium():
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    return next(found, None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium to show the page in: apt-get install chromium")
+    # The package's tests, which share this file, have no browser.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # The sandbox needs rights that containers do not have; the page is our own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -18,7 +18,6 @@ import pyarrow.parquet
 import pytest
 import yaml
 from PIL import Image, ImageOps
-from playwright.sync_api import sync_playwright
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -35,23 +34,6 @@ LEAST_VALID_OF_VIDEO = 0.8
 # At 200 % a window of 1280x800 has half as many pixels of CSS, each of two of the screen.
 ZOOMS = {100: (1280, 800, 1), 200: (640, 400, 2)}
 DETECTIONS = "vision_msgs/msg/Detection2DArray"
-
-
-def chromium():
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    return next(found, None)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = chromium()
-    if path is None:
-        pytest.skip("there is no Chromium to show the page in: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # The sandbox needs rights that containers do not have; the page is our own.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def stamp_of(message):

@@ -1,4 +1,4 @@
-"""A robot with two cameras and a gripper for tests of whole tasks: its recordings, their labels, and a node that hears it."""
+"""A robot with two cameras and a gripper for tests of whole tasks: its recordings, their labels, a node that hears it."""
 
 import time
 
@@ -106,7 +106,9 @@ class Robot:
         node = self._node.__enter__()
         try:
             self.peer, self.process = node.peer, node.process
-            topics = [f"/{camera}/{what}" for camera in self.cameras for what in ("image", "depth", "camera_info", "boxes")]
+            topics = [
+                f"/{camera}/{what}" for camera in self.cameras for what in ("image", "depth", "camera_info", "boxes")
+            ]
             text = self.settings.read_text()
             for topic in filter(text.__contains__, [*topics, "/joints"]):
                 self.peer.publishers[topic] = self.peer.publisher(topic_type(topic), topic)

@@ -1,4 +1,4 @@
-"""What Foxglove draws over pictures, live: on a topic beside each camera's images, and what the labelled bag has there."""
+"""What Foxglove draws over pictures, live: on a topic beside each camera's images, as the labelled bag has it."""
 
 import pytest
 from foxglove_msgs.msg import ImageAnnotations

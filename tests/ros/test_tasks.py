@@ -144,12 +144,15 @@ OWLV2, SAM2 = (ROOT / "tests" / "fixtures" / name for name in ("owlv2/a", "sam2/
 @pytest.mark.parametrize(
     ("cube", "network"),
     [
-        ("{words: [the red block]}", f"detector: {{path: {OWLV2}, threshold: 0.0, take_best: true, first_pictures: 1}}"),
+        (
+            "{words: [the red block]}",
+            f"detector: {{path: {OWLV2}, threshold: 0.0, take_best: true, first_pictures: 1}}",
+        ),
         ("{box: ['110,45,140,75'], follow: sam2}", f"segmenter: {{path: {SAM2}}}"),
     ],
 )
 def test_regions_of_networks_are_followed_live_as_in_recordings(tmp_path, cube, network):
-    # Given a task of which one region comes from a network, tiny and random, and stands second in one pair and first in the other
+    # Given a task of which one region, second in one pair and first in the other, comes from a tiny random network
     settings = (
         f"topics: {{fingertip: /front/boxes}}\n{network}\n"
         f"regions: {{cube: {cube}, goal: {{fixed: '60,45,75,75'}}}}\n"

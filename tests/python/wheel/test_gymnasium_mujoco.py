@@ -373,3 +373,25 @@ def test_a_task_s_regions_are_named_by_the_model_and_several_cameras_see_them(sl
     del regions["goal"]
     with pytest.raises(sr.Error, match="'cube', 'fingertip' and 'goal' are needed"):
         SpatialReward(Slide(), camera="front", regions=regions, reward="task", config=config)
+
+
+def test_two_cameras_that_see_different_regions_were_refused(slide):
+    # given a task of two pairs, and a second camera that the configuration says sees the first pair alone
+    seen = {name: {"topic": f"/side/{name}"} for name in ("fingertip", "cube")}
+    config = {
+        "task": {"pairs": ["fingertip-cube", "cube-goal"]},
+        "regions": {name: {"topic": f"/front/{name}"} for name in ("cube", "goal")},
+        "cameras": {"front": {"image": "/front"}, "side": {"image": "/side", "regions": seen}},
+    }
+    regions = {"fingertip": FINGER, "cube": CUBE, "goal": Sites("goal")}
+    how = {"camera": {"front": "front", "side": "lens"}, "config": config}
+    # when both are wrapped
+    env = SpatialReward(slide, regions=regions, **how)
+    told = measured(env)["pairs"]
+    # then each is asked for the regions that it sees
+    assert told["fingertip-cube"]["cameras"] == ["front", "side"]
+    assert told["cube-goal"]["cameras"] == ["front"]
+    # and one that no camera sees is refused as ever
+    with pytest.raises(sr.Error, match="'cup', and 'cube', 'fingertip' and 'goal' are needed"):
+        SpatialReward(slide, regions={**regions, "cup": CUBE}, **how)
+    env.close()
