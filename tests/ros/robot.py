@@ -1,4 +1,4 @@
-"""A robot with two cameras and a gripper for tests of whole tasks: its recordings, their labels, a node that hears it."""
+"""A robot with two cameras and a gripper for tests of whole tasks: its recordings, their labels, a node for it."""
 
 import time
 

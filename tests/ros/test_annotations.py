@@ -5,7 +5,8 @@ from foxglove_msgs.msg import ImageAnnotations
 from sensor_msgs.msg import CompressedImage
 
 from conftest import SAMPLE
-from node import Node
+from manager import Manager
+from node import Node, usual_topic
 from replay import labels_as_live, tree
 from robot import ANNOTATIONS, PAIRS, PHASES, Robot, all_labels, approach
 from test_replay import REMAPS, TOPICS, replay
@@ -68,3 +69,19 @@ def test_annotations_are_published_where_they_are_asked_for(is_asked):
         node.peer.step_for()
         names = [name for name, _ in node.peer.ros.get_topic_names_and_types()]
         assert any(name.endswith("/annotations") for name in names) == is_asked
+
+
+def test_a_managed_node_annotates_by_the_settings_that_it_was_configured_with_last():
+    topic = f"{usual_topic('image')}/annotations"
+    with Node(parameters={"live.managed": True, "output.annotations": True}, connect=False) as node:
+        manager = Manager(node)
+        count = lambda: node.peer.ros.count_publishers(topic)  # noqa: E731
+        # given a node that was configured twice
+        for _ in range(2):
+            assert manager.change(label="configure")
+            node.peer.until(lambda: count() == 1, "one publisher of annotations")
+            assert manager.change(label="cleanup")
+        # when it is configured without annotations, then nobody publishes them any more
+        assert node.peer.set_parameters({"output.annotations": False})[0].successful
+        assert manager.change(label="configure")
+        node.peer.until(lambda: count() == 0, "no publisher of annotations")
