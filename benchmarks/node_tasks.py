@@ -18,7 +18,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from node_vs_rclpy import (
     SETTLE_SECONDS,
     START_SECONDS,
     WARM_UP_SECONDS,
+    Listener,
     Message,
     cpu_seconds,
     end,
@@ -225,32 +225,23 @@ def tell(result: dict, arguments: argparse.Namespace) -> None:
     )
 
 
-class Heard:
-    """Subscribes rewards and diagnostics in a thread of this process; looked into afterwards."""
+class Heard(Listener):
+    """What the node says of the task."""
 
     def __init__(self):
         from diagnostic_msgs.msg import DiagnosticArray
-        from rclpy.executors import SingleThreadedExecutor
-        from rclpy.node import Node
         from rclpy.qos import QoSProfile
 
         from spatial_reward.msg import StepReward, TaskReward
 
+        super().__init__()
         self.messages: list[tuple[str, bytes, int]] = []
         self.diagnostics: dict[str, str] = {}
-        self.node = Node("benchmark_subscriber")
         for name, kind in (("step_reward", StepReward), ("task_reward", TaskReward)):
             take = lambda data, name=name: self.messages.append((name, data, time.time_ns()))  # noqa: E731
             self.node.create_subscription(kind, f"/spatial_reward/{name}", take, QoSProfile(depth=1000), raw=True)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self.on_diagnostics, 10)
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self.executor.spin, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.executor.shutdown()
-        self.thread.join(5)
+        self.executor.wake()
 
     def on_diagnostics(self, message) -> None:
         for status in message.status:
