@@ -67,7 +67,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", nargs="+", choices=TASKS, default=["drawer-open", "window-close"], metavar="NAME")
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=["faucet-open", "window-close"], metavar="NAME")
     parser.add_argument("--reward", nargs="+", choices=training.REWARDS, default=list(training.REWARDS))
     parser.add_argument("--seeds", type=int, default=3, help="runs of each task and reward (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="decisions of a training (the task's, in learning/tasks.py)")
