@@ -5,8 +5,8 @@ usage: learning_offline.py [--task NAME ...] [--episodes N] [--seeds N] [--seed 
 
 Episodes of each task are recorded once (learning/episodes.py says how they differ) and kept in FOLDER. The first table:
   return        Kendall's tau-b between the return of our reward and what came of the episode in truth: solved, the
-                sooner the better, else by the share of its way that the thing has come; and where 90 % of resamplings
-                of the episodes lie
+                sooner the better, else by the share of its way that the thing has come, else by how near the hand is to
+                it; and where 90 % of resamplings of the episodes lie
   -distance     the same of minus the distance from fingertip to thing, discounted
   Meta-World's  the same of the return of Meta-World's dense reward
   told          of how many episodes it is told rightly whether they were solved at any time, as Meta-World counts, and

@@ -17,6 +17,8 @@ from learning.tasks import DECISIONS, GAMMA, Episodes, Task, measured
 QUALITIES = ("expert", "noisy", "shaky", "beside", "stops", "drops", "random")
 # How far the hand believes the thing to be from where it is, in "beside".
 BESIDE_M = 0.12
+# The share of its way that a thing comes at least if somebody moves it.
+TOUCHED = 0.02
 
 
 @dataclass
@@ -41,11 +43,15 @@ class Episode:
 
     @property
     def outcome(self) -> float:
-        """For who knows all: solved, the sooner the better; else how much of its way the thing has come."""
+        """For who knows all: solved, the sooner the better; else how much of its way the thing has come; else how near
+        the hand is to it."""
         if self.solved.any():
             return 1.0 + GAMMA ** int(np.argmax(self.solved))
         come = 1.0 - self.to_go_m[-1] / max(self.to_go_m[0], 1e-6)
-        return round(float(np.clip(come, -1.0, 1.0)), 2)  # what was not touched is all alike
+        if come >= TOUCHED:
+            return float(min(come, 1.0))
+        hand, thing = self.observations[-1][:3], self.observations[-1][4:7]
+        return -float(np.linalg.norm(hand - thing))
 
     @property
     def told_return(self) -> float:

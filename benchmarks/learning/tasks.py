@@ -24,7 +24,7 @@ GAMMA = 0.97
 # So long a thing has to be home: what a picture misjudges once is no success.
 SEEN_S = 0.1
 # Between the centres of the puck and of the ball that is its goal: some less than the 5 and 7 cm of Meta-World.
-AT_GOAL_M = 0.045
+AT_GOAL_M = 0.055
 
 
 Region = Bodies | Geoms | Sites
@@ -88,10 +88,10 @@ class Task:
 PUCK = Bodies("obj", as_mask=True)
 TASKS = {
     "button-press": Task(
-        "button-press-v3", Geoms("btnGeom", as_mask=True), 0.068, azimuth=165.0, elevation=-6.0, budget=12_500
+        "button-press-v3", Geoms("btnGeom", as_mask=True), 0.062, azimuth=165.0, elevation=-6.0, budget=12_500
     ),
     "drawer-open": Task("drawer-open-v3", Geoms("objGeom", as_mask=True), 0.165),
-    "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.08),
+    "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.088),
     "faucet-open": Task("faucet-open-v3", Bodies("faucet_link", as_mask=True), 0.05, budget=10_000),
     "window-open": Task("window-open-v3", Bodies("windowb_a", as_mask=True), 0.18, azimuth=150.0),
     "window-close": Task("window-close-v3", Bodies("windowb_a", as_mask=True), 0.08, azimuth=150.0, budget=15_000),
