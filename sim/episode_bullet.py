@@ -13,7 +13,7 @@ from bag import FRAMES_PER_SECOND
 from bullet_stage import Canvas, tiled
 from camera import Picture, View
 from episode_rules import Facts
-from episode_scene import Block, Gaps, Layout, Scene, facts_of
+from episode_scene import Block, Gaps, Layout, Scene, facts_of, lean_of, leaning
 
 LAYOUT = Layout(np.array([0.5, 0.0]), np.array([0.1, 0.17]), 0.0, 180.0, 0.045, 1)
 STEPS = 32  # of physics a frame
@@ -44,7 +44,7 @@ class BulletWorld(Canvas):
         pybullet.changeConstraint(fingers, gearRatio=-1, erp=0.1, maxForce=50, **self.engine)
         colour = appearance.target_colour(rng, held_out)
         self.block = self._block(scene.thing, colour, 0.15)
-        self.mark = None
+        self.mark, self.walls = None, []
         if scene.goal:
             other = appearance.any_colour(rng)
             while np.abs(other - colour).max() < 0.3:
@@ -71,10 +71,11 @@ class BulletWorld(Canvas):
         pybullet.changeDynamics(table, -1, lateralFriction=0.8, **self.engine)
 
     def _block(self, block: Block, colour: np.ndarray, mass: float) -> int:
-        solid = block.solid(np.zeros(3), np.eye(3))
-        vertices, faces = solids.mesh(solid)
-        seen, shape = self.drawn([vertices[faces]], colour), -1
-        if not block.flat:
+        meshes = [solids.mesh(part) for part in block.parts()]
+        seen, shape = self.drawn([vertices[faces] for vertices, faces in meshes], colour), -1
+        if block.wall:
+            self.walls = [self._wall(block, part) for part in block.parts()]
+        elif not block.flat:
             half = block.half
             shape = (
                 pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=list(half), **self.engine)
@@ -89,6 +90,19 @@ class BulletWorld(Canvas):
                 body, -1, lateralFriction=0.9, spinningFriction=0.005, rollingFriction=0.0005, **self.engine
             )
         return body
+
+    def _wall(self, block: Block, part: solids.Solid) -> int:
+        """A part of a container, to run into: a shape of several parts would be taken for its hull."""
+        turn = Rotation.from_euler("z", block.turn)
+        size = (
+            {"shapeType": pybullet.GEOM_BOX, "halfExtents": list(part.size)}
+            if part.kind == "box"
+            else {"shapeType": pybullet.GEOM_CYLINDER, "radius": part.size[0], "height": 2 * part.size[1]}
+        )
+        place = np.array(self._place(block)) + turn.apply(part.position)
+        turned = (turn * Rotation.from_matrix(part.rotation)).as_quat()
+        shape = pybullet.createCollisionShape(**size, **self.engine)
+        return pybullet.createMultiBody(0, shape, -1, list(place), list(turned), **self.engine)
 
     def _place(self, block: Block) -> list[float]:
         return [*block.place, float(block.half[2])]
@@ -123,13 +137,14 @@ class BulletWorld(Canvas):
         for _ in range(8):
             self.advance(self.scene.start, WIDEST)
 
-    def _angles(self, tip: np.ndarray) -> list[float]:
-        wanted = tip + np.array([0, 0, BELOW])
+    def _angles(self, tip: np.ndarray, lean: float = 0.0) -> list[float]:
+        to_side = leaning(LAYOUT, lean)
+        wanted = tip + to_side.apply([0, 0, BELOW])
         return pybullet.calculateInverseKinematics(
             self.arm,
             HAND,
             list(wanted),
-            DOWN,
+            list((to_side * Rotation.from_quat(DOWN)).as_quat()),
             lowerLimits=[-2.9, -1.8, -2.9, -3.1, -2.9, 0.0, -2.9],
             upperLimits=[2.9, 1.8, 2.9, 0.0, 2.9, 3.8, 2.9],
             jointRanges=[5.8, 3.6, 5.8, 3.1, 5.8, 3.8, 5.8],
@@ -144,13 +159,13 @@ class BulletWorld(Canvas):
         for joint, angle in zip(ARM, self._angles(tip), strict=True):
             pybullet.resetJointState(self.arm, joint, angle, **self.engine)
 
-    def advance(self, tip: np.ndarray, opening: float) -> None:
-        """One frame of physics with the hand led to `tip` and the fingers to `opening`."""
+    def advance(self, tip: np.ndarray, opening: float, lean: float = 0.0) -> None:
+        """One frame of physics with the hand led to `tip`, the fingers to `opening` and `lean` to the side."""
         pybullet.setJointMotorControlArray(
             self.arm,
             ARM,
             pybullet.POSITION_CONTROL,
-            targetPositions=self._angles(tip),
+            targetPositions=self._angles(tip, lean),
             forces=[300.0] * 7,
             positionGains=[0.25] * 7,
             velocityGains=[1.0] * 7,
@@ -201,13 +216,15 @@ class BulletWorld(Canvas):
     def facts(self) -> Facts:
         left, right = (self._gap(self.arm, self.block, finger) for finger in (LEFT, RIGHT))
         gap, top, goal = np.inf, 0.0, self.scene.goal
-        bottom = self.scene.thing.solid(*self._pose(self.block)).lowest()
+        place, turn = self._pose(self.block)
+        bottom = self.scene.thing.solid(place, turn).lowest()
         if goal:
-            at, turn = self._pose(self.mark)
-            top = 0.0 if goal.flat else 2 * at[2] - goal.solid(at, turn).lowest()
+            at, goal_turn = self._pose(self.mark)
+            top = goal.wall if goal.flat or goal.wall else 2 * at[2] - goal.solid(at, goal_turn).lowest()
             beside = max(0.0, float(np.linalg.norm((self.thing() - at)[:2])) - goal.half[0] - self.scene.thing.half[0])
-            gap = np.hypot(beside, max(0.0, bottom - goal.top)) if goal.flat else self._gap(self.block, self.mark, -1)
-        return facts_of(self, Gaps(left, right, float(gap), bottom, top))
+            above = np.hypot(beside, max(0.0, bottom - goal.top))
+            gap = above if goal.flat else min(self._gap(self.block, it, -1) for it in self.walls or [self.mark])
+        return facts_of(self, Gaps(left, right, float(gap), bottom, top, lean_of(turn)))
 
     def _gap(self, body: int, other: int, link: int) -> float:
         found = pybullet.getClosestPoints(body, other, 5.0, link, -1, **self.engine)

@@ -4,12 +4,13 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 import appearance
 from bag import FRAMES_PER_SECOND
 from camera import Picture, View
 from episode_rules import Facts
-from episode_scene import Block, Gaps, Layout, Scene, facts_of
+from episode_scene import Block, Gaps, Layout, Scene, facts_of, lean_of, leaning
 from studio import Studio
 from tasks import Task
 
@@ -68,11 +69,15 @@ class MujocoWorld:
         placed = spec.worldbody.add_body(name="goal", pos=place, quat=turn)
         if goal.free:
             placed.add_freejoint(name="goal:joint")
-        marker = placed.add_geom(name="goal", type=TYPES[goal.kind], size=self._size(goal), rgba=[1, 1, 1, 1])
-        if goal.flat:
-            marker.contype = marker.conaffinity = 0
-        else:
-            _solid(marker)
+        for i, part in enumerate(goal.parts()):
+            size = [*part.size, 0][:3]
+            x, y, z, w = Rotation.from_matrix(part.rotation).as_quat()
+            shape = {"type": TYPES[part.kind], "size": size, "pos": list(part.position), "quat": [w, x, y, z]}
+            marker = placed.add_geom(name=f"goal{i or ''}", rgba=[1, 1, 1, 1], **shape)
+            if goal.flat:
+                marker.contype = marker.conaffinity = 0
+            else:
+                _solid(marker)
         if goal.free:  # said outright: Meta-World's compiler makes no inertia of what is drawn
             placed.mass, placed.inertia = 0.4, [0.4 / 6 * goal.top**2] * 3
             placed.ipos, placed.iquat, placed.explicitinertial = [0, 0, 0], [1, 0, 0, 0], True
@@ -163,13 +168,16 @@ class MujocoWorld:
         return self.data.geom_xpos[bar] + [0.0, 0.0345, -0.015]
 
     def goal(self) -> np.ndarray:
-        part = self.sim.other_parts["cabinet" if self.scene.task == "open_drawer" else "goal"]
-        return self.data.geom_xpos[part[0]].copy()
+        if self.scene.task != "open_drawer":
+            return self.data.body("goal").xpos.copy()
+        return self.data.geom_xpos[self.sim.other_parts["cabinet"][0]].copy()
 
-    def advance(self, tip: np.ndarray, opening: float) -> None:
-        """One frame of physics with the hand led to `tip` and the fingers to `opening`."""
+    def advance(self, tip: np.ndarray, opening: float, lean: float = 0.0) -> None:
+        """One frame of physics with the hand led to `tip`, the fingers to `opening` and `lean` to the side."""
         m, d = self.model, self.data
-        d.mocap_pos[0], d.mocap_quat[0] = tip - self.offset, self.turned
+        to_side = leaning(self.layout, lean)
+        d.mocap_pos[0] = tip - to_side.apply(self.offset)
+        d.mocap_quat[0] = (to_side * Rotation.from_quat(self.turned, scalar_first=True)).as_quat(scalar_first=True)
         for _ in range(self.steps):
             for i, name in enumerate(self.sim.robot.finger_joints):
                 at = d.qpos[m.joint(name).qposadr[0]]
@@ -189,13 +197,17 @@ class MujocoWorld:
         if goal:
             geoms = sim.other_parts["goal"]
             gap = sim.gap(self.solids, geoms)
-            top = top if goal.flat else 2 * self.goal()[2] - self._lowest(goal, geoms[0])
+            top = top + goal.wall if goal.flat or goal.wall else 2 * self.goal()[2] - self._lowest(goal, geoms[0])
         thing = self.scene.thing
         bottom = self._lowest(thing, self.solids[0]) if thing else self.thing()[2] - HANDLE_RADIUS
-        return facts_of(self, Gaps(left, right, gap, bottom, top))
+        lean = lean_of(self._turn(self.solids[0])) if thing else 0.0
+        return facts_of(self, Gaps(left, right, gap, bottom, top, lean))
 
     def _lowest(self, block: Block, geom: int) -> float:
-        return block.solid(self.data.geom_xpos[geom], self.data.geom_xmat[geom].reshape(3, 3)).lowest()
+        return block.solid(self.data.geom_xpos[geom], self._turn(geom)).lowest()
+
+    def _turn(self, geom: int) -> np.ndarray:
+        return self.data.geom_xmat[geom].reshape(3, 3)
 
     def snapshot(self) -> Any:
         return self.data.qpos.copy()

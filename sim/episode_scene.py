@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+import solids
 from camera import Picture, View
 from episode_rules import Facts
 from solids import Solid
 
 FLAT = 0.001  # half the height of a marker that lies flat on the table, metres
+BOARDS = 20  # of a round wall
+TALL = {"insert": (0.085, 0.105), "pour": (0.08, 0.12)}  # tasks of a peg and of a cup, with their heights, metres
 
 
 @dataclass
@@ -21,6 +25,7 @@ class Block:
     place: np.ndarray  # x, y
     turn: float = 0.0
     free: bool = True  # whether physics moves it
+    wall: float = 0.0  # of a container that is open above: how thick; 0: solid
 
     @property
     def top(self) -> float:
@@ -30,6 +35,22 @@ class Block:
     def flat(self) -> bool:
         """Whether it is but a marker on the table."""
         return self.top < 3 * FLAT
+
+    def parts(self) -> list[Solid]:
+        """What it is made of, about its middle: itself, or a container's floor and walls."""
+        if not self.wall:
+            return [self.solid(np.zeros(3), np.eye(3))]
+        x, y, z = self.half
+        w = self.wall / 2
+        if self.kind == "box":
+            sides = [(w, y, z, (s * (x - w), 0, 0)) for s in (-1, 1)] + [(x, w, z, (0, s * (y - w), 0)) for s in (-1, 1)]
+            return [solids.box(x, y, w, (0, 0, w - z)), *(solids.box(*side) for side in sides)]
+        boards = [solids.cylinder(x - w, (0, 0, -z), (0, 0, self.wall - z))]
+        for turn in np.arange(BOARDS) / BOARDS * 2 * np.pi:
+            c, s = np.cos(turn), np.sin(turn)
+            turned = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+            boards.append(solids.box(w, x * np.tan(np.pi / BOARDS), z, (c * (x - w), s * (x - w), 0), turned))
+        return boards
 
     def solid(self, position: np.ndarray, rotation: np.ndarray) -> Solid:
         """The block where it is now."""
@@ -76,7 +97,7 @@ class World(Protocol):
     def hook(self) -> np.ndarray: ...  # where the fingertips are behind a drawer's handle
     def thing(self) -> np.ndarray: ...
     def goal(self) -> np.ndarray: ...
-    def advance(self, tip: np.ndarray, opening: float) -> None: ...
+    def advance(self, tip: np.ndarray, opening: float, lean: float = 0.0) -> None: ...
     def facts(self) -> Facts: ...
     def snapshot(self) -> Any: ...
     def show(self, snapshot: Any) -> None: ...
@@ -87,13 +108,15 @@ class World(Protocol):
 
 @dataclass
 class Gaps:
-    """What an engine knows of a frame: gaps of both fingers to the thing, of the thing to the goal, lowest points."""
+    """What an engine knows of a frame: gaps of both fingers to the thing, of the thing to the goal, lowest points, how far the
+    thing leans."""
 
     left: float
     right: float
     goal: float
     bottom: float  # of the thing, in the world
-    top: float  # of the goal
+    top: float  # of the goal, or of a container's floor
+    lean: float  # of the thing, radians
 
 
 def facts_of(world: World, gaps: Gaps) -> Facts:
@@ -108,6 +131,7 @@ def facts_of(world: World, gaps: Gaps) -> Facts:
         above_goal=gaps.bottom - gaps.top,
         moved=float(np.linalg.norm(thing - world.first)),
         opening=world.opening(),
+        tilt=gaps.lean,
         pairs={},
     )
     facts.pairs = {
@@ -118,6 +142,7 @@ def facts_of(world: World, gaps: Gaps) -> Facts:
         "heights": {"fingertip": float(min(world.ends()[:, 2]) - table), name: facts.height},
         "opening": facts.opening,
         "moved": facts.moved,
+        "tilt": facts.tilt,
     }
     if "cabinet" in world.parts:
         facts.pairs["center:handle-cabinet"] = float(np.linalg.norm(thing - world.goal()))
@@ -128,16 +153,28 @@ def facts_of(world: World, gaps: Gaps) -> Facts:
     return facts
 
 
+def lean_of(turn: np.ndarray) -> float:
+    """How far what stood upright leans, radians."""
+    return float(np.arccos(np.clip(turn[2, 2], -1, 1)))
+
+
+def leaning(layout: Layout, lean: float) -> Rotation:
+    """A hand that leans to the side, about the axis across which its fingers do not close: what they hold goes along."""
+    return Rotation.from_rotvec(np.eye(3)[1 - layout.closing] * lean)
+
+
 def arrange(task: str, layout: Layout, rng: np.random.Generator) -> Scene:
     """Draws a scene; the goal lies 12 to 24 cm from the thing."""
     thing = _block(rng, layout.widest)
+    if task in TALL:
+        thing.half[2] = rng.uniform(*TALL[task]) / 2
     thing.place = _spot(layout, rng)
     goal = None
-    if task in ("push", "pick_and_place", "stack"):
-        goal = _goal(task, rng)
+    if task in ("push", "pick_and_place", "stack", *TALL):
+        goal = _container(task, thing, rng) if task in TALL else _goal(task, rng)
         while not _fits(task, layout, goal.place - thing.place):
             thing.place, goal.place = _spot(layout, rng), _spot(layout, rng)
-    height = layout.table + rng.uniform(0.12, 0.2)
+    height = layout.table + rng.uniform(0.12, 0.2) + (0.05 if task in TALL else 0.0)
     around = thing.place
     start = around.copy()
     while not 0.07 <= np.linalg.norm(start - around) <= 0.2:
@@ -163,6 +200,20 @@ def _block(rng: np.random.Generator, widest: float) -> Block:
     half = np.array([depth, width, height]) / 2
     turn = float(rng.uniform(-0.3, 0.3))
     return Block("cylinder" if kind == "cylinder" else "box", half, np.zeros(2), turn)
+
+
+def _container(task: str, thing: Block, rng: np.random.Generator) -> Block:
+    """A box or a round cup: one that takes a peg whatever way it is turned, and is so high that fingers that hold the peg's
+    upper end stay above it; or a bowl to pour into."""
+    wall = rng.uniform(0.002, 0.004)
+    if task == "insert":
+        room = float(np.hypot(*thing.half[:2])) if thing.kind == "box" else thing.half[0]
+        radius, height = room + rng.uniform(0.005, 0.009) + wall, thing.top - 0.026
+    else:
+        radius, height = rng.uniform(0.05, 0.065), rng.uniform(0.03, 0.045)
+    half = np.array([radius, radius, height / 2])
+    kind = str(rng.choice(["box", "cylinder"]))
+    return Block(kind, half, np.zeros(2), float(rng.uniform(-0.5, 0.5)), free=False, wall=wall)
 
 
 def _goal(task: str, rng: np.random.Generator) -> Block:

@@ -12,6 +12,8 @@ from episode_rules import LOST, TOUCH
 from episode_scene import Scene, World
 
 Script = Iterator[tuple[np.ndarray, float]]
+HELD = {"insert": 0.018, "pour": 0.028}  # what is held by its upper end: how far below it the fingertips are, metres
+POURED = (np.radians(72), np.radians(95))  # how far a cup is tilted that is poured out
 OUTCOMES = {  # what is tried in ten episodes in a row
     "reach": "success failure success retry failure success success failure success failure",
     "push": "success failure retry success failure success success failure retry success",
@@ -32,6 +34,7 @@ class Hand:
         self.wide = world.widest()
         self.opening = self.wide
         self.speed = rng.uniform(0.3, 0.42)
+        self.lean = 0.0  # to the side, radians
         self.table = world.layout.table
 
     def wait(self, frames: int) -> Script:
@@ -53,6 +56,13 @@ class Hand:
         """Opens or closes the fingers."""
         while abs(to - self.opening) > 1e-4:
             self.opening += float(np.clip(to - self.opening, -speed / FRAMES_PER_SECOND, speed / FRAMES_PER_SECOND))
+            yield self.at, self.opening
+
+    def roll(self, to: float, speed: float) -> Script:
+        """Leans to the side, at a speed in radians/s."""
+        step = speed / FRAMES_PER_SECOND
+        while abs(to - self.lean) > 1e-4:
+            self.lean += float(np.clip(to - self.lean, -step, step))
             yield self.at, self.opening
 
     def grip(self) -> Script:
@@ -148,7 +158,7 @@ def _pick(hand: Hand, outcome: str) -> Script:
     if outcome == "drop_retry":
         yield from hand.wait(5)
         yield from hand.set_opening(hand.wide, 0.4)
-        yield from hand.go(np.r_[hand.at[:2], hand.table + 0.1])
+        yield from hand.go(np.r_[hand.at[:2], hand.table + max(0.1, hand.scene.thing.top + 0.03)])
         yield from _grasp(hand, np.zeros(3))
         yield from _carry(hand, "success")
     if outcome == "drop":
@@ -158,7 +168,8 @@ def _pick(hand: Hand, outcome: str) -> Script:
 def _grasp(hand: Hand, aside: np.ndarray) -> Script:
     thing = hand.world.thing() + aside
     half = float(thing[2] - hand.table)
-    depth = float(np.clip(half - 0.008, 0.01, 0.02))
+    held = HELD.get(hand.scene.task)
+    depth = 2 * half - held if held else float(np.clip(half - 0.008, 0.01, 0.02))
     yield from hand.go(hand.over(thing, max(2 * half + 0.03, hand.at[2] - hand.table - 0.05)))
     yield from hand.go(hand.over(thing, depth), hand.speed * 0.8)
     yield from hand.grip()
@@ -179,10 +190,18 @@ def _carry(hand: Hand, outcome: str) -> Script:
             yield from hand.wait(int(rng.integers(5, 10)))
             yield from hand.lift(-high, 0.1)
         return
+    if drops and task in HELD:  # from higher it would fall over
+        yield from hand.lift(rng.uniform(0.02, 0.03), 0.12)
+        yield from _drop(hand)
+        return
     yield from hand.lift(high, 0.22)
+    if task == "pour":
+        yield from _pour(hand, outcome)
+        return
     shift = world.thing() - hand.at
     aim = world.goal() - shift
-    if outcome == "failure":
+    stays_above = task == "insert" and outcome == "failure" and rng.random() < 0.4
+    if outcome == "failure" and not stays_above:
         angle = rng.uniform(0, 2 * np.pi)
         aim = aim + np.array([np.cos(angle), np.sin(angle), 0]) * rng.uniform(0.1, 0.13)
     way = np.r_[aim[:2], hand.at[2]] - hand.at
@@ -191,9 +210,24 @@ def _carry(hand: Hand, outcome: str) -> Script:
         yield from _drop(hand)
         return
     yield from hand.go(hand.at + way)
-    if outcome == "failure" and rng.random() < 0.3:
-        return  # stops over a wrong place
+    if stays_above or (outcome == "failure" and rng.random() < 0.3):
+        return  # stops over the goal, or over a wrong place
     yield from _put_down(hand)
+
+
+def _pour(hand: Hand, outcome: str) -> Script:
+    """Tilts the cup beside the goal; what fails stays above it, tilts too little, or elsewhere."""
+    rng, world = hand.rng, hand.world
+    fails = rng.choice(["upright", "too little", "elsewhere"]) if outcome == "failure" else ""
+    angle = rng.uniform(0, 2 * np.pi)
+    aside = rng.uniform(0.19, 0.22) if fails == "elsewhere" else rng.uniform(0.0, 0.03)
+    aim = world.goal() - (world.thing() - hand.at) + np.array([np.cos(angle), np.sin(angle), 0]) * aside
+    yield from hand.go(np.r_[aim[:2], hand.at[2]])
+    yield from hand.wait(int(rng.integers(1, 5)))
+    if fails == "upright":
+        return
+    side, far = rng.choice([-1, 1]), rng.uniform(*(np.radians((20, 45)) if fails == "too little" else POURED))
+    yield from hand.roll(side * far, rng.uniform(0.9, 1.6))
 
 
 def _put_down(hand: Hand) -> Script:

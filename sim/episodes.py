@@ -35,6 +35,8 @@ PROMPTS = {
     "pick_and_place": "put the object on the goal",
     "open_drawer": "open the drawer",
     "stack": "stack the object on the other cube",
+    "insert": "put the object into the container",
+    "pour": "pour the cup out over the bowl",
 }
 ROBOTS = {"mujoco": ("fetch", "sawyer"), "pybullet": ("panda",)}
 FEWEST, MOST = 45, 160  # frames of an episode that is used
@@ -111,8 +113,9 @@ def _world(robot: str, scene, options: argparse.Namespace, rng: np.random.Genera
 def _play(world: World, scene, outcome: str, rng: np.random.Generator) -> episode_bag.Episode | None:
     """Plays without pictures; None where the episode came out otherwise than it was to, or is too long or short."""
     snapshots, facts = [world.snapshot()], [world.facts()]
-    for tip, opening in script(Hand(world, scene, rng), outcome):
-        world.advance(tip, opening)
+    hand = Hand(world, scene, rng)
+    for tip, opening in script(hand, outcome):
+        world.advance(tip, opening, hand.lean)
         snapshots.append(world.snapshot())
         facts.append(world.facts())
         if len(facts) > MOST:
