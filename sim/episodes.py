@@ -41,6 +41,7 @@ PROMPTS = {
 ROBOTS = {"mujoco": ("fetch", "sawyer"), "pybullet": ("panda",)}
 FEWEST, MOST = 45, 160  # frames of an episode that is used
 TRIES, VIEWS = 20, 60
+FALLEN = 0.5  # leans more than a hand leaves standing, radians
 APART = 40.0  # degrees between the directions of two cameras
 NEAREST = 0.2  # anything nearer to the camera means that it stands inside the robot, metres
 
@@ -139,6 +140,10 @@ def _as_meant(task: str, outcome: str, facts: list[Facts], named: list[str]) -> 
         before = [phase for i, phase in enumerate(named[:-1]) if named[i + 1] == "reach" and phase != "reach"]
         if not before or before[0] == "grasp":
             return False
+    if outcome != "drop" and any(
+        f.tilt > FALLEN and phase in ("reach", "grasp") for f, phase in zip(facts, named, strict=True)
+    ):
+        return False  # it fell over
     tries = sum(phase in ("grasp", "push") and named[i - 1] == "reach" for i, phase in enumerate(named))
     if tries > (2 if outcome in ("retry", "drop_retry") else 1):
         return False  # what was to be held or pushed jumped off

@@ -480,6 +480,9 @@ pub struct RegionInSpace {
     pub points: Vec<[f32; 3]>,
     /// The plane around it that its lowest part is nearest to; `None` where none is seen.
     pub stands_on: Option<StandingPlane>,
+    /// The z axis of the TF frame that it is at, of length 1; `None` where it is at none.
+    #[serde(default)]
+    pub axis: Option<[f64; 3]>,
 }
 
 /// A plane that things stand on, above which the camera is.

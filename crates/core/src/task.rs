@@ -8,7 +8,9 @@
 
 mod beside;
 mod condition;
+mod cylinder;
 mod fused;
+mod leaning;
 mod machine;
 #[cfg(test)]
 mod mdp_tests;

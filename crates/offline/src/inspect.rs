@@ -235,7 +235,7 @@ impl Rehearsal {
         let is_missing = |stamp_nanos: i64| {
             let regions = [&settings.regions.fingertip, &settings.regions.target];
             let mut found = regions.into_iter();
-            found.any(|region| at_frames::point_in(camera, region, tree, stamp_nanos).is_err())
+            found.any(|region| at_frames::place_in(camera, region, tree, stamp_nanos).is_err())
         };
         let missing = (self.stamps.iter())
             .filter(|(stamp_nanos, is_to_be_placed)| *is_to_be_placed && is_missing(*stamp_nanos))

@@ -31,6 +31,7 @@ pub(super) fn in_space(
                 RING_FINGERTIP,
                 window.fingertip.center(),
             ),
+            axis: None,
         },
         target: RegionInSpace {
             center: target_center.into(),
@@ -42,6 +43,7 @@ pub(super) fn in_space(
                 RING_TARGET,
                 window.target.center(),
             ),
+            axis: None,
         },
     }
 }

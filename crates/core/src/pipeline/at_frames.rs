@@ -33,6 +33,8 @@ pub struct Places {
 pub struct Place {
     /// In the camera's coordinates, in metres.
     pub point: Vector3<f64>,
+    /// The z axis of its frame, in the camera's coordinates and of length 1.
+    pub axis: Vector3<f64>,
     /// How old that is.
     pub source: BoxSource,
 }
@@ -46,10 +48,9 @@ impl Places {
         stamp_nanos: i64,
     ) -> Self {
         let place = |region: &Region| {
-            let found = point_in(camera_frame, region, transforms, stamp_nanos);
-            let place = |(point, source)| Ok(Place { point, source });
+            let found = place_in(camera_frame, region, transforms, stamp_nanos);
             let words = |error| Some(Err(not_known(camera_frame, region, transforms, &error)));
-            found.map_or_else(words, |found| found.map(place))
+            found.map_or_else(words, |found| found.map(Ok))
         };
         Self {
             fingertip: place(&regions.fingertip),
@@ -100,17 +101,16 @@ pub fn tf_m(
     Ok(Some(between.norm()))
 }
 
-/// Where a region's point is in a camera's coordinates, in metres, and how old that is; `None` for a region that is at
-/// no frame.
+/// Where a region's point is in a camera's coordinates, and how old that is; `None` for a region that is at no frame.
 ///
 /// # Errors
 /// Why the frame is not found from the camera's at the stamp.
-pub fn point_in(
+pub fn place_in(
     camera_frame: &str,
     region: &Region,
     transforms: &TransformTree,
     stamp_nanos: i64,
-) -> Result<Option<(Vector3<f64>, BoxSource)>, TransformError> {
+) -> Result<Option<Place>, TransformError> {
     let Some(frame) = &region.frame else {
         return Ok(None);
     };
@@ -121,7 +121,11 @@ pub fn point_in(
         doubt: Doubt::default(),
     };
     let point = looked.into_from * offset(region);
-    Ok(Some((point.coords, source)))
+    Ok(Some(Place {
+        point: point.coords,
+        axis: looked.into_from * Vector3::z(),
+        source,
+    }))
 }
 
 /// What TF contradicts was measured at something else: between the surfaces of the balls at both frames, `tf_m` apart, there is
@@ -273,15 +277,19 @@ mod tests {
         // given a tip with an offset along its axis
         let tip = at("tip", [0.0, 0.0, 0.5]);
         // when it is asked for in the camera's coordinates
-        let found = point_in("/camera", &tip, &transforms(), 7).unwrap();
+        let found = place_in("/camera", &tip, &transforms(), 7).unwrap();
         // then
-        let (point, source) = found.unwrap();
-        assert_eq!(point, Vector3::new(0.25, 0.0, 0.5));
+        let Place {
+            point,
+            axis,
+            source,
+        } = found.unwrap();
+        assert_eq!((point, axis), (Vector3::new(0.25, 0.0, 0.5), Vector3::z()));
         assert_eq!((source.origin, source.age_s), (BoxOrigin::Frame, 0.0));
         // and a region at no frame has no point, and one that nobody named is an error
-        let of_boxes = point_in("camera", &Region::default(), &transforms(), 7);
+        let of_boxes = place_in("camera", &Region::default(), &transforms(), 7);
         assert_eq!(of_boxes, Ok(None));
-        assert!(point_in("camera", &at("mug", [0.0; 3]), &transforms(), 7).is_err());
+        assert!(place_in("camera", &at("mug", [0.0; 3]), &transforms(), 7).is_err());
     }
 
     #[test]

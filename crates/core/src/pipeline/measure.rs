@@ -5,6 +5,7 @@ use std::iter::repeat;
 use std::time::Instant;
 
 use bytes::Bytes;
+use nalgebra::Vector3;
 
 use super::at_frames::{self, Ball, Place, Places};
 use super::detector_picture::{in_image, mask_in_image};
@@ -70,6 +71,8 @@ pub struct Measured {
     pub latency: Latency,
     /// Why a picture did not decode, for the log.
     pub broken: Option<Broken>,
+    /// The z axes of the frames that fingertip and target are at.
+    axes: [Option<Vector3<f64>>; 2],
 }
 
 /// A frame with its pixels.
@@ -320,6 +323,7 @@ impl Measurer<'_> {
             (target, places.target, Reason::NoTargetBox, true),
         ] {
             let Some(place) = place else { continue };
+            let axis = place.as_ref().ok().map(|place| place.axis);
             let info = &mut measured.info;
             match ball(region, place, camera) {
                 Ok((ball, source)) => {
@@ -328,6 +332,8 @@ impl Measurer<'_> {
                         true => (info.target, info.target_source) = (bbox, source),
                         false => (info.fingertip, info.fingertip_source) = (bbox, source),
                     }
+                    let [of_fingertip, of_target] = &mut measured.axes;
+                    *(if is_target { of_target } else { of_fingertip }) = axis;
                     balls.push(ball);
                 }
                 Err(_) if info.reason.is_some() => {}
@@ -469,7 +475,7 @@ fn ball(
     place: Result<Place, String>,
     camera: Option<Intrinsics>,
 ) -> Result<(Ball, BoxSource), Unplaced> {
-    let Place { point, source } = place.map_err(Unplaced::NoTransform)?;
+    let Place { point, source, .. } = place.map_err(Unplaced::NoTransform)?;
     let camera = camera.ok_or(Unplaced::NoCamera)?;
     let ball = Ball::seen(point, region.size_m, &camera).ok_or(Unplaced::Unseen)?;
     Ok((ball, source))
@@ -541,6 +547,7 @@ impl Measured {
             color: None,
             latency: Latency::default(),
             broken: None,
+            axes: [None; 2],
         }
     }
 
@@ -568,6 +575,11 @@ impl Measured {
         self.measurement = answer
             .and_then(|answer| at_frames::believed(regions, self.info.tf_m, answer))
             .map(|answer| doubted(answer, &self.info, frame));
+        let axes = self.axes.map(|axis| axis.map(Into::into));
+        let places = self.measurement.as_mut().ok();
+        if let Some(places) = places.and_then(|measured| measured.in_space.as_mut()) {
+            [places.fingertip.axis, places.target.axis] = axes;
+        }
         self.latency.estimate_s = estimate_s;
     }
 }

@@ -87,6 +87,7 @@ impl Task {
                 quantity,
                 Quantity::Height(_)
                     | Quantity::Moved(_)
+                    | Quantity::Tilt(_)
                     | Quantity::Beside(_)
                     | Quantity::RestsOn(_)
                     | Quantity::Inside(_)
@@ -105,14 +106,14 @@ impl Quantity {
             | Self::RestsOn(pair)
             | Self::Inside(pair)
             | Self::Contact(pair) => Some(pair),
-            Self::Height(_) | Self::Moved(_) | Self::Opening(_) => None,
+            Self::Height(_) | Self::Moved(_) | Self::Tilt(_) | Self::Opening(_) => None,
         }
     }
 
     /// The one region that it is of, if it is of one.
     pub fn region(&self) -> Option<&str> {
         match self {
-            Self::Height(region) | Self::Moved(region) => Some(region),
+            Self::Height(region) | Self::Moved(region) | Self::Tilt(region) => Some(region),
             _ => None,
         }
     }

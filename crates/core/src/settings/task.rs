@@ -210,6 +210,9 @@ pub enum Quantity {
     Height(String),
     /// How far a region's centre is from where it was when the episode began, in metres. As height.
     Moved(String),
+    /// How far a region leans from how it stood or lay when the episode began, in radians: its longest direction, or the z axis
+    /// of the TF frame that it is at. As height, and it is longer than wide.
+    Tilt(String),
     /// How far the centres of a pair are apart seen from above, in metres. As height.
     Beside(Pair),
     /// How wide the gripper is open, in metres: the sum of its joints. The value is `gripper`.
@@ -238,6 +241,7 @@ impl fmt::Display for Quantity {
             Self::Distance(pair) => write!(formatter, "distance {pair}"),
             Self::Height(region) => write!(formatter, "height {region}"),
             Self::Moved(region) => write!(formatter, "moved {region}"),
+            Self::Tilt(region) => write!(formatter, "tilt {region}"),
             Self::Beside(pair) => write!(formatter, "beside {pair}"),
             Self::Opening(_) => formatter.write_str("opening gripper"),
             Self::RestsOn(pair) => write!(formatter, "rests_on {pair}"),

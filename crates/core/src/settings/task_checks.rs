@@ -200,7 +200,7 @@ fn check_potential(phase: &str, potential: &Potential) -> Result<()> {
         Quantity::RestsOn(_) | Quantity::Inside(_) | Quantity::Contact(_) => refuse(
             key,
             of.to_string(),
-            "a quantity with a value: distance, height, moved or opening",
+            "a quantity with a value: distance, height, moved, tilt, beside or opening",
         ),
         _ => Ok(()),
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nalgebra::Vector3;
 
 use super::fused::fused;
+use super::leaning::Leaning;
 use super::reading::{PairReading, Seen};
 use super::whereabouts::Whereabouts;
 use crate::frame::{DistanceKind, Reason, RegionInSpace, StandingPlane};
@@ -27,7 +28,7 @@ const PLACE_STD_M: f64 = 0.004;
 /// A quantity's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Value {
-    /// In metres, or 1 and 0 of what holds or not.
+    /// In metres or radians, or 1 and 0 of what holds or not.
     pub value: f64,
     /// One standard deviation; `None` where it is not known.
     pub std: Option<f64>,
@@ -51,6 +52,8 @@ pub struct Observer {
     most_m: f64,
     /// By region and camera.
     followed: BTreeMap<(String, String), Whereabouts>,
+    /// The same of those whose tilt phases speak of.
+    leaning: BTreeMap<(String, String), Leaning>,
 }
 
 impl Observer {
@@ -89,6 +92,7 @@ impl Observer {
             kind: own_kind,
             most_m: settings.estimator.max_distance_m,
             followed: BTreeMap::new(),
+            leaning: BTreeMap::new(),
         }
     }
 
@@ -100,6 +104,7 @@ impl Observer {
     /// Forget how things stood: another episode begins.
     pub fn begin_episode(&mut self) {
         self.followed.clear();
+        self.leaning.clear();
     }
 
     /// What is seen now. `opening_m` is the gripper's, where it is known.
@@ -142,7 +147,11 @@ impl Observer {
                 if !done.insert((name, &one.camera)) {
                     continue;
                 }
-                match self.followed.entry((name.clone(), one.camera.clone())) {
+                let key = (name.clone(), one.camera.clone());
+                if self.quantities.contains(&Quantity::Tilt(name.clone())) {
+                    self.leaning.entry(key.clone()).or_default().follow(place);
+                }
+                match self.followed.entry(key) {
                     Entry::Occupied(mut known) => known.get_mut().follow(place),
                     Entry::Vacant(new) => {
                         if let Some(begun) = Whereabouts::begin(place) {
@@ -186,6 +195,7 @@ impl Observer {
             Quantity::Moved(region) => {
                 self.of_region(region, seen, |followed, _| Some(followed.moved_m()))
             }
+            Quantity::Tilt(region) => self.tilt(region, seen),
             Quantity::Beside(pair) => self.of_two(pair, seen, |two| Value {
                 value: two.beside_m().into(),
                 std: Some(PLACE_STD_M),
@@ -227,6 +237,26 @@ impl Observer {
             }
         }
         Err(reason)
+    }
+
+    /// What the surest camera says.
+    fn tilt(&self, region: &str, seen: &[Seen]) -> Result<Value, Reason> {
+        let mut reason = Reason::DepthInvalid;
+        let mut surest: Option<Value> = None;
+        for one in seen {
+            if one.pair.first != region && one.pair.second != region {
+                continue;
+            }
+            if one.in_space().is_none() {
+                reason = one.measured.as_ref().err().copied().unwrap_or(reason);
+                continue;
+            }
+            let key = (region.to_owned(), one.camera.clone());
+            let tilt = self.leaning.get(&key).and_then(Leaning::tilt);
+            let is_surer = |tilt: &Value| surest.is_none_or(|surest| tilt.std < surest.std);
+            surest = tilt.filter(is_surer).or(surest);
+        }
+        surest.ok_or(reason)
     }
 
     fn followed_by(&self, one: &Seen, region: &str) -> Option<&Whereabouts> {

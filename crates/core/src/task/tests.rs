@@ -347,6 +347,7 @@ fn thing(x: f32, y: f32, bottom_m: f32) -> RegionInSpace {
             up: [0.0, 0.0, -1.0],
             camera_m: 1.0,
         }),
+        axis: None,
     }
 }
 

@@ -199,6 +199,7 @@ mod tests {
                 up: [0.0, 0.0, -1.0],
                 camera_m: 0.82,
             }),
+            axis: None,
         }
     }
 
