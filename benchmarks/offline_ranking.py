@@ -51,9 +51,11 @@ PHASES = {
     "pick_and_lift": ("reach", "grasp", "lift"),
     "pick_and_place": ("reach", "grasp", "carry", "place"),
     "stack": ("reach", "grasp", "carry", "place"),
+    "insert": ("reach", "grasp", "carry", "insert"),
+    "pour": ("reach", "grasp", "carry", "pour"),
     "open_drawer": ("reach", "grasp", "open"),
 }
-# What is left of a phase in truth, metres; a grasp has no way to go.
+# What is left of a phase in truth, metres or radians; a grasp has no way to go.
 LEFT = {
     "reach": lambda f: min(value for name, value in f.items() if name in ("fingertip-cube", "fingertip-handle")),
     "push": lambda f: f["beside:cube-goal"],
@@ -61,6 +63,8 @@ LEFT = {
     "lift": lambda f: 0.05 - f["heights"]["cube"],
     "carry": lambda f: f["beside:cube-goal"],
     "place": lambda f: f["cube-goal"],
+    "insert": lambda f: f["heights"]["cube"],
+    "pour": lambda f: 1.05 - f["tilt"],
     "open": lambda f: 0.12 - f["moved"],
 }
 MOMENTS = (0.25, 0.5, 0.75, 1.0)

@@ -327,7 +327,7 @@ class QuantityStep:
 
     @property
     def value(self) -> float:
-        """In metres, or 1 and 0 of what holds or not; NaN where it is not known."""
+        """In metres or radians, or 1 and 0 of what holds or not; NaN where it is not known."""
 
     @property
     def std(self) -> float:

@@ -6,9 +6,10 @@ use std::path::Path;
 use parquet::file::reader::SerializedFileReader;
 use parquet::record::Field;
 use spatial_reward::messages::image_annotations::{self, ImageAnnotations};
-use spatial_reward::messages::{StepReward, task_reward};
+use spatial_reward::messages::{StepReward, TaskReward, task_reward};
 
 use crate::fixtures::*;
+use crate::frames::{TF, TF_TYPE, approach_with_tf, transform};
 
 const TASK: &str = "/spatial_reward/task_reward";
 /// The block again, under a name of its own; and the bar as its goal, which no sensor tells from the bar.
@@ -532,6 +533,52 @@ fn annotations_of_somebody_else_stay_and_our_own_are_replaced() {
     // and without the setting there are none
     run(&plain, &["label", "pick.mcap", "-o", "off"]).expect_code(0);
     assert!(annotations(&plain.join("off"), &beside).is_empty());
+}
+
+#[test]
+fn a_region_at_a_frame_leans_as_its_frame_does() {
+    // Given a recording in which the cup's frame leans by a fifth of a radian more with every frame
+    let mut recording = approach_with_tf(8);
+    for index in 0..8 {
+        let instant = instant(index, 8);
+        let (sin, cos) = (0.1 * index as f64).sin_cos();
+        let data = transform(instant.stamp, "cup", "lid", [0.0; 3], [sin, 0.0, 0.0, cos]);
+        recording.push(TF, TF_TYPE, instant.log_time, data);
+    }
+    let (_guard, folder) = folder_with(&recording);
+    let settings = "
+regions:
+  fingertip: {frame: tip, size_m: 0.1}
+  cup: {frame: lid, size_m: 0.15}
+reward: {kind: task}
+task:
+  pairs: [fingertip-cup]
+  phases:
+    - name: pour
+      potential: {tilt: cup, goal: 1.05, from: 0}
+      next: [{to: success, when: [{tilt: cup, above: 1.05}]}]
+";
+    fs::write(folder.join("pour.yaml"), settings).unwrap();
+    // When
+    run(
+        &folder,
+        &["label", "pick.mcap", "-o", "out", "--config", "pour.yaml"],
+    )
+    .expect_code(0);
+    // Then each step has its tilt, exactly, and from 60 degrees on it is poured
+    let told: Vec<(usize, TaskReward)> = (messages(&folder.join("out")).into_iter())
+        .filter(|(topic, _)| topic == TASK)
+        .map(|(_, message)| task_reward::decode(&message.data).unwrap())
+        .enumerate()
+        .collect();
+    assert_eq!(told.len(), 8);
+    for (index, task) in told {
+        assert_eq!(task.quantity_names, ["tilt cup"]);
+        let off = task.quantity_values[0] - 0.2 * index as f64;
+        assert!(off.abs() < 1e-6 && task.quantity_std[0] == 0.0, "{task:?}");
+        let expected = if index < 6 { "pour" } else { "success" };
+        assert_eq!(task.phase, expected, "{index}");
+    }
 }
 
 #[test]

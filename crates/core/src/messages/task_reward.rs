@@ -75,7 +75,7 @@ pub struct TaskReward {
     pub pair_disagreeing: Vec<String>,
     /// Such as `height cube`.
     pub quantity_names: Vec<String>,
-    /// In metres, or 1 and 0.
+    /// In metres or radians, or 1 and 0.
     pub quantity_values: Vec<f64>,
     /// NaN where it is not known.
     pub quantity_std: Vec<f64>,

@@ -1,5 +1,5 @@
-//! A cylinder of known size, laid so that its surface goes through seen points: where it is and how it is turned. Boxes and
-//! cups are near enough to one that the direction of their axis is told.
+//! A cylinder of known size, or one that widens, laid so that its surface goes through seen points: where it is and how it is
+//! turned. Boxes and cups are near enough to one that the direction of their axis is told.
 
 use std::f64::consts::TAU;
 
@@ -21,8 +21,11 @@ const LEVER_M: f64 = 0.04;
 /// How large it is, in metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Size {
+    /// Half-way.
     pub radius_m: f64,
     pub half_length_m: f64,
+    /// By how much the radius grows along the axis, as a share of the way.
+    pub taper: f64,
 }
 
 /// Where it is, in the frame of the points.
@@ -105,10 +108,10 @@ fn distance(point: &Vector3<f64>, size: Size, pose: &Pose) -> (f64, Vector3<f64>
     let radial = from - pose.axis.into_inner() * along;
     let out = radial.try_normalize(1e-9).unwrap_or_default();
     let end = pose.axis.into_inner() * along.signum();
-    let (side_m, end_m) = (
-        radial.norm() - size.radius_m,
-        along.abs() - size.half_length_m,
-    );
+    let slant = 1.0_f64.hypot(size.taper);
+    let side_m = (radial.norm() - size.radius_m - size.taper * along) / slant;
+    let end_m = along.abs() - size.half_length_m;
+    let out = (out - pose.axis.into_inner() * size.taper) / slant;
     if side_m > 0.0 && end_m > 0.0 {
         let off_m = side_m.hypot(end_m);
         (off_m, (out * side_m + end * end_m) / off_m)

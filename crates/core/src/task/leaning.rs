@@ -23,6 +23,11 @@ const UPRIGHT_RAD: f64 = 0.2;
 const FEWEST_POINTS: usize = 12;
 /// What is seen along its axis shows no width: the sine of the angle between both.
 const ALONG_SIGHT: f64 = 0.2;
+/// What widens upwards, or downwards, does so by one of these.
+const TAPERS: [f64; 8] = [0.05, -0.05, 0.1, -0.1, 0.15, -0.15, 0.2, -0.2];
+/// It has to fit better than a cylinder by so much, in units of the fit's cost, of which a radian that the fit leans, though the
+/// thing stands, counts as one.
+const TAPER_COST: f64 = 0.03;
 /// A radian away from the last axis has to fit better by so much, in units of the fit's cost.
 const TURN_COST: f64 = 0.1;
 /// No axis is told better, nor is one of use that is told worse, in radians.
@@ -40,6 +45,8 @@ pub(super) struct Leaning {
     pose: Option<Pose>,
     lengths: Vec<f64>,
     widths: Vec<f64>,
+    /// By how much it widens along the axis.
+    taper: f64,
     now: Option<Value>,
 }
 
@@ -79,6 +86,9 @@ impl Leaning {
             let axis = longest(&points, &middle, up)?;
             self.stood = Some(axis);
             self.keep_size(&points, &middle, &axis);
+            if axis == up {
+                self.taper = taper(&points, &middle, up, self.size()?);
+            }
         }
         let stood = self.stood?;
         let size = self.size()?;
@@ -114,8 +124,30 @@ impl Leaning {
         (length >= LONGER_STANDING * width).then_some(Size {
             radius_m: width / 2.0,
             half_length_m: length / 2.0,
+            taper: self.taper,
         })
     }
+}
+
+/// By how much what stands upright widens: as it has to for what is seen of its one side not to lean.
+fn taper(
+    points: &[Vector3<f64>],
+    middle: &Vector3<f64>,
+    up: Unit<Vector3<f64>>,
+    size: Size,
+) -> f64 {
+    let cost = |taper: f64| {
+        let found = fit(points, Size { taper, ..size }, behind(middle, up, size));
+        found.cost + angle(&up, &found.pose.axis)
+    };
+    let (mut best, mut least) = (0.0, cost(0.0) - TAPER_COST);
+    for taper in TAPERS {
+        let cost = cost(taper);
+        if cost < least {
+            (best, least) = (taper, cost);
+        }
+    }
+    best
 }
 
 /// The best of what is found from the last pose on, from where the points are now, and from their own longest direction.
@@ -171,6 +203,7 @@ fn longest(
     let along = spread(&flat, &flat_middle);
     let aside = Unit::try_new(up.cross(&along), 1e-9)?;
     let widest = extent(points, &aside)?.max(height);
+    width(points, middle, &along)?;
     (extent(points, &along)? >= LONGER_LYING * widest).then_some(along)
 }
 
@@ -245,15 +278,25 @@ mod tests {
 
     /// A cup of so many metres' radius and height.
     fn cup(radius: f64, height: f64) -> impl Iterator<Item = ([f64; 3], [f64; 3])> {
+        widening(radius, height, 0.0)
+    }
+
+    /// One whose radius grows upwards by a share of the way, and is `radius` half-way.
+    fn widening(
+        radius: f64,
+        height: f64,
+        taper: f64,
+    ) -> impl Iterator<Item = ([f64; 3], [f64; 3])> {
         let turns = (0..16).map(|at| f64::from(at) / 16.0 * std::f64::consts::TAU);
         turns.flat_map(move |turn| {
             let (y, x) = turn.sin_cos();
             let side = (0..9).map(move |at| {
                 let z = (f64::from(at) / 8.0 - 0.5) * height;
-                ([radius * x, radius * y, z], [x, y, 0.0])
+                let out = radius + taper * z;
+                ([out * x, out * y, z], [x, y, -taper])
             });
             let top = (1..4).map(move |ring| {
-                let out = radius * f64::from(ring) / 4.0;
+                let out = (radius + taper * height / 2.0) * f64::from(ring) / 4.0;
                 ([out * x, out * y, height / 2.0], [0.0, 0.0, 1.0])
             });
             side.chain(top)
@@ -310,6 +353,12 @@ mod tests {
     #[test]
     fn a_cup_leans_by_its_angle() {
         leans(|| Box::new(cup(0.022, 0.1)), 1.0);
+    }
+
+    #[test]
+    fn the_slanted_side_of_a_cup_is_no_lean() {
+        leans(|| Box::new(widening(0.033, 0.1, 0.13)), 1.0);
+        leans(|| Box::new(widening(0.033, 0.1, -0.08)), 1.0);
     }
 
     #[test]

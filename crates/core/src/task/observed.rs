@@ -319,7 +319,13 @@ impl Two<'_> {
     /// Over the other or in it, with its centre lower than that one's top and not under it.
     fn is_inside(&self) -> bool {
         let [bottom, top] = self.other.heights(&self.plane);
-        self.is_over() && self.above_m(top) < -PLACE_STD_M as f32 && self.above_m(bottom) > 0.0
+        let mut middle = self.plane.height_m(&self.own.center());
+        let [shows_from, shows_to] = self.own.shows_m(&self.plane);
+        if shows_from <= top + PLACE_STD_M as f32 {
+            // What is hidden of it is in the other.
+            middle = middle.min(shows_to - self.own.reach_m(&Vector3::from(self.plane.up)));
+        }
+        self.is_over() && middle < top - PLACE_STD_M as f32 && middle > bottom
     }
 
     /// How far the own centre is above a height.

@@ -47,7 +47,7 @@ pub struct PairStep {
 pub struct QuantityStep {
     /// As settings have it, such as `height cube`.
     pub name: String,
-    /// In metres, or 1 and 0 of what holds or not; NaN where it is not known.
+    /// In metres or radians, or 1 and 0 of what holds or not; NaN where it is not known.
     pub value: f64,
     /// One standard deviation; NaN where it is not known.
     pub std: f64,

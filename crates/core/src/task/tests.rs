@@ -333,15 +333,21 @@ fn a_phase_falls_back_and_the_potential_with_it() {
 
 /// A thing of 4 cm seen by a camera that looks straight down on a table 1 m below: its middle, and its lowest part's height.
 fn thing(x: f32, y: f32, bottom_m: f32) -> RegionInSpace {
+    column(x, y, bottom_m, 0.04)
+}
+
+/// One of so many metres' height.
+fn column(x: f32, y: f32, bottom_m: f32, height_m: f32) -> RegionInSpace {
     let at = |dx: f32, dy: f32, height: f32| [x + dx, y + dy, 1.0 - height];
     let mut points = Vec::new();
     for dx in [-0.02, 0.0, 0.02] {
         for dy in [-0.02, 0.0, 0.02] {
-            points.extend([0.0, 0.02, 0.04].map(|above| at(dx, dy, bottom_m + above)));
+            let heights = (0..=20).map(|step| height_m * step as f32 / 20.0);
+            points.extend(heights.map(|above| at(dx, dy, bottom_m + above)));
         }
     }
     RegionInSpace {
-        center: at(0.0, 0.0, bottom_m + 0.02),
+        center: at(0.0, 0.0, bottom_m + height_m / 2.0),
         points,
         stands_on: Some(StandingPlane {
             up: [0.0, 0.0, -1.0],
@@ -424,6 +430,71 @@ fn heights_and_what_lies_on_what_are_told_against_the_table_of_the_beginning() {
 }
 
 #[test]
+fn what_was_hidden_by_the_box_that_it_is_in_was_on_it() {
+    // Given a peg of 10 cm that stands beside a box of 7 cm
+    let settings = settings(
+        "{phases: [{name: a, next: [{to: success, when: [{inside: fingertip-target}]}]}]}",
+    );
+    let mut observer = Observer::new(&settings);
+    let goal = || column(0.2, 0.0, 0.0, 0.07);
+    let mut is_inside = |own: RegionInSpace| {
+        let observed = observer.observe(&[in_space(own, goal(), 0.0)], None);
+        let (_, value) = observed.quantities.into_iter().next().unwrap();
+        value.unwrap().value > 0.5
+    };
+    let shown = |bottom_m: f32, from_m: f32, to_m: f32| {
+        let mut peg = column(0.2, 0.0, bottom_m, 0.1);
+        let is_shown = |point: &[f32; 3]| (from_m..=to_m).contains(&(1.0 - point[2]));
+        peg.points.retain(is_shown);
+        peg
+    };
+    for _ in 0..4 {
+        assert!(!is_inside(column(0.0, 0.0, 0.0, 0.1)));
+    }
+    // When it is held above it, its upper part hidden by a hand
+    assert!(!is_inside(shown(0.085, 0.0, 1.0)));
+    assert!(!is_inside(shown(0.085, 0.0, 0.15)));
+    // and lowered into it, so that the box hides the lower part
+    let lowered = [0.06, 0.03, 0.01, 0.0].map(|bottom_m| is_inside(shown(bottom_m, 0.07, 1.0)));
+    // Then it is inside once its middle is
+    assert_eq!(lowered, [false, false, true, true]);
+}
+
+#[test]
+fn the_tilt_is_of_the_surest_camera_that_sees_the_region() {
+    // Given a bottle that one camera sees, and of which another one knows the frame
+    let settings = settings(
+        "{phases: [{name: pour, next: [{to: success, when: [{tilt: target, above: 1}]}]}], pairs: [fingertip-target]}",
+    );
+    let mut observer = Observer::new(&settings);
+    let mut tilt = |axes: [Option<[f64; 3]>; 2]| {
+        let seen = ["front", "side"]
+            .into_iter()
+            .zip(axes)
+            .map(|(camera, axis)| {
+                let bottle = RegionInSpace {
+                    axis,
+                    ..column(0.2, 0.1, 0.0, 0.12)
+                };
+                let mut seen = in_space(thing(0.0, 0.0, 0.0), bottle, 0.1);
+                seen.camera = camera.to_owned();
+                seen
+            });
+        let seen: Vec<Seen> = seen.collect();
+        let observed = observer.observe(&seen, None);
+        observed.quantities.into_values().next().unwrap()
+    };
+    let upright = tilt([None, Some([0.0, 0.0, -1.0])]).unwrap();
+    assert_eq!((upright.value, upright.std), (0.0, Some(0.0)));
+    // When the frame leans, and when it is not known
+    let leaning = tilt([None, Some([0.6, 0.0, -0.8])]).unwrap();
+    let alone = tilt([None, None]).unwrap();
+    // Then it is the frame's tilt, and what the points tell
+    assert!((leaning.value - 0.6_f64.asin()).abs() < 1e-9);
+    assert!(alone.value < 0.1 && alone.std.unwrap() > 0.0, "{alone:?}");
+}
+
+#[test]
 fn a_task_that_speaks_of_what_there_is_not_is_refused_by_name() {
     let refused = |yaml: &str, words: &str| {
         let text = Config::from_yaml(yaml).unwrap_err().to_string();
@@ -473,10 +544,14 @@ fn a_task_that_speaks_of_what_there_is_not_is_refused_by_name() {
         &phase("next: [{to: success, when: [{opening: gripper, below: 1}]}]"),
         "gripper_topic",
     );
-    refused(
-        &phase("next: [{to: success, when: [{height: cup, above: 1}]}]"),
-        "task.pairs",
-    );
+    for quantity in ["height", "tilt"] {
+        refused(
+            &phase(&format!(
+                "next: [{{to: success, when: [{{{quantity}: cup, above: 1}}]}}]"
+            )),
+            "task.pairs",
+        );
+    }
     refused(
         &phase(
             "potential: {contact: fingertip-target, from: 1}, next: [{to: success, when: [{contact: fingertip-target}]}]",

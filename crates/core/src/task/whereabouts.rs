@@ -109,6 +109,16 @@ impl Whereabouts {
         [middle - half, middle + half]
     }
 
+    /// How high the lowest and the highest that shows of it now are above a plane, in metres.
+    pub(super) fn shows_m(&self, plane: &StandingPlane) -> [f32; 2] {
+        // Across the plane only the axis counts that goes along its way up.
+        let middle = self.axes.transpose() * ((self.shows[0] + self.shows[1]) / 2.0);
+        let along = (self.axes * Vector3::from(plane.up)).abs();
+        let half = along.dot(&(self.shows[1] - self.shows[0])) / 2.0;
+        let middle = plane.height_m(&middle);
+        [middle - half, middle + half]
+    }
+
     /// How far it reaches from its middle in a direction of the camera's frame, of length 1: as a box along its axes does.
     pub(super) fn reach_m(&self, direction: &Vector3<f32>) -> f32 {
         let along = self.axes * direction;
