@@ -43,8 +43,9 @@ class Block:
         x, y, z = self.half
         w = self.wall / 2
         if self.kind == "box":
-            sides = [(w, y, z, (s * (x - w), 0, 0)) for s in (-1, 1)] + [(x, w, z, (0, s * (y - w), 0)) for s in (-1, 1)]
-            return [solids.box(x, y, w, (0, 0, w - z)), *(solids.box(*side) for side in sides)]
+            sides = [solids.box(w, y, z, (s * (x - w), 0, 0)) for s in (-1, 1)]
+            ends = [solids.box(x, w, z, (0, s * (y - w), 0)) for s in (-1, 1)]
+            return [solids.box(x, y, w, (0, 0, w - z)), *sides, *ends]
         boards = [solids.cylinder(x - w, (0, 0, -z), (0, 0, self.wall - z))]
         for turn in np.arange(BOARDS) / BOARDS * 2 * np.pi:
             c, s = np.cos(turn), np.sin(turn)
@@ -108,8 +109,7 @@ class World(Protocol):
 
 @dataclass
 class Gaps:
-    """What an engine knows of a frame: gaps of both fingers to the thing, of the thing to the goal, lowest points, how far the
-    thing leans."""
+    """What an engine knows of a frame: gaps of fingers to the thing and of that to the goal, lowest points, a lean."""
 
     left: float
     right: float
@@ -159,7 +159,7 @@ def lean_of(turn: np.ndarray) -> float:
 
 
 def leaning(layout: Layout, lean: float) -> Rotation:
-    """A hand that leans to the side, about the axis across which its fingers do not close: what they hold goes along."""
+    """A hand that leans to the side: about the axis about which its fingers hold a thing by their whole length."""
     return Rotation.from_rotvec(np.eye(3)[1 - layout.closing] * lean)
 
 
@@ -203,8 +203,7 @@ def _block(rng: np.random.Generator, widest: float) -> Block:
 
 
 def _container(task: str, thing: Block, rng: np.random.Generator) -> Block:
-    """A box or a round cup: one that takes a peg whatever way it is turned, and is so high that fingers that hold the peg's
-    upper end stay above it; or a bowl to pour into."""
+    """A box or a cup that takes a peg whatever way it is turned, below the fingers that hold it; a bowl to pour into."""
     wall = rng.uniform(0.002, 0.004)
     if task == "insert":
         room = float(np.hypot(*thing.half[:2])) if thing.kind == "box" else thing.half[0]

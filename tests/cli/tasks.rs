@@ -5,8 +5,9 @@ use std::path::Path;
 
 use parquet::file::reader::SerializedFileReader;
 use parquet::record::Field;
+use spatial_reward::messages::StepReward;
 use spatial_reward::messages::image_annotations::{self, ImageAnnotations};
-use spatial_reward::messages::{StepReward, TaskReward, task_reward};
+use spatial_reward::messages::task_reward::{self, TaskReward};
 
 use crate::fixtures::*;
 use crate::frames::{TF, TF_TYPE, approach_with_tf, transform};

@@ -2,7 +2,7 @@
 //! for the hold time. A value that is not known changes nothing; where none
 //! was known in the whole episode, a condition that is asked `if_known` holds.
 
-use super::observed::Value;
+use super::reading::Value;
 use crate::frame::Reason;
 use crate::settings::Condition;
 use crate::stamp::nanos_from_seconds;

@@ -4,7 +4,7 @@
 use nalgebra::{Matrix3, SymmetricEigen, Unit, Vector3};
 
 use super::cylinder::{Fit, Pose, Size, fit};
-use super::observed::Value;
+use super::reading::Value;
 use crate::frame::RegionInSpace;
 use crate::statistics::percentile;
 

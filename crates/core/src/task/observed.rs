@@ -8,7 +8,7 @@ use nalgebra::Vector3;
 
 use super::fused::fused;
 use super::leaning::Leaning;
-use super::reading::{PairReading, Seen};
+use super::reading::{PairReading, Seen, Value};
 use super::whereabouts::Whereabouts;
 use crate::frame::{DistanceKind, Reason, RegionInSpace, StandingPlane};
 use crate::settings::{Pair, Quantity, Settings};
@@ -24,15 +24,6 @@ const RESTING_M: f32 = 0.025;
 /// The standard deviation of a height and of a place, which no estimator tells: that of a surface seen by a depth camera at
 /// arm's length.
 const PLACE_STD_M: f64 = 0.004;
-
-/// A quantity's value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Value {
-    /// In metres or radians, or 1 and 0 of what holds or not.
-    pub value: f64,
-    /// One standard deviation; `None` where it is not known.
-    pub std: Option<f64>,
-}
 
 /// All quantities at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,4 +1,4 @@
-//! What cameras say of pairs at one moment.
+//! What cameras say of pairs at one moment, and the values that follow.
 
 use crate::frame::{DistanceKind, Measurement, Reason, RegionsInSpace};
 use crate::settings::Pair;
@@ -25,6 +25,15 @@ pub struct PairReading {
     pub cameras: Vec<String>,
     /// Those that contradict it beyond what their standard deviations allow: they are left out.
     pub disagreeing: Vec<String>,
+}
+
+/// A quantity's value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Value {
+    /// In metres or radians, or 1 and 0 of what holds or not.
+    pub value: f64,
+    /// One standard deviation; `None` where it is not known.
+    pub std: Option<f64>,
 }
 
 impl Seen {
