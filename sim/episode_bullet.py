@@ -138,13 +138,15 @@ class BulletWorld(Canvas):
             self.advance(self.scene.start, WIDEST)
 
     def _angles(self, tip: np.ndarray, lean: float = 0.0) -> list[float]:
-        to_side = leaning(LAYOUT, lean)
-        wanted = tip + to_side.apply([0, 0, BELOW])
+        wanted, turned = tip + np.array([0, 0, BELOW]), DOWN
+        if lean:
+            to_side = leaning(LAYOUT, lean)
+            wanted, turned = tip + to_side.apply([0, 0, BELOW]), (to_side * Rotation.from_quat(DOWN)).as_quat()
         return pybullet.calculateInverseKinematics(
             self.arm,
             HAND,
             list(wanted),
-            list((to_side * Rotation.from_quat(DOWN)).as_quat()),
+            list(turned),
             lowerLimits=[-2.9, -1.8, -2.9, -3.1, -2.9, 0.0, -2.9],
             upperLimits=[2.9, 1.8, 2.9, 0.0, 2.9, 3.8, 2.9],
             jointRanges=[5.8, 3.6, 5.8, 3.1, 5.8, 3.8, 5.8],

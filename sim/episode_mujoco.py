@@ -175,9 +175,11 @@ class MujocoWorld:
     def advance(self, tip: np.ndarray, opening: float, lean: float = 0.0) -> None:
         """One frame of physics with the hand led to `tip`, the fingers to `opening` and `lean` to the side."""
         m, d = self.model, self.data
-        to_side = leaning(self.layout, lean)
-        d.mocap_pos[0] = tip - to_side.apply(self.offset)
-        d.mocap_quat[0] = (to_side * Rotation.from_quat(self.turned, scalar_first=True)).as_quat(scalar_first=True)
+        d.mocap_pos[0], d.mocap_quat[0] = tip - self.offset, self.turned
+        if lean:
+            to_side = leaning(self.layout, lean)
+            d.mocap_pos[0] = tip - to_side.apply(self.offset)
+            d.mocap_quat[0] = (to_side * Rotation.from_quat(self.turned, scalar_first=True)).as_quat(scalar_first=True)
         for _ in range(self.steps):
             for i, name in enumerate(self.sim.robot.finger_joints):
                 at = d.qpos[m.joint(name).qposadr[0]]

@@ -203,7 +203,7 @@ def _block(rng: np.random.Generator, widest: float) -> Block:
 
 
 def _container(task: str, thing: Block, rng: np.random.Generator) -> Block:
-    """A box or a cup that takes a peg whatever way it is turned, below the fingers that hold it; a bowl to pour into."""
+    """A box or a cup that takes a peg whatever way it is turned, below the fingers that hold it; or a bowl."""
     wall = rng.uniform(0.002, 0.004)
     if task == "insert":
         room = float(np.hypot(*thing.half[:2])) if thing.kind == "box" else thing.half[0]
