@@ -94,12 +94,17 @@ impl Leaning {
         let size = self.size()?;
         let last = (self.pose).unwrap_or_else(|| behind(&middle, stood, size));
         let found = laid(&points, &middle, size, last);
+        // Of a strip of it that shows nobody can tell whether that goes along it or around it.
+        let shown = extent(&points, &found.pose.axis)?;
+        if shown < LONGER_STANDING * 2.0 * size.radius_m || found.std_rad > MOST_STD_RAD {
+            return None;
+        }
         self.pose = Some(found.pose);
         let tilt = angle(&stood, &found.pose.axis);
         if tilt < UPRIGHT_RAD && self.lengths.len() < MOST_FRAMES {
             self.keep_size(&points, &middle, &found.pose.axis);
         }
-        (found.std_rad < MOST_STD_RAD).then(|| Value {
+        Some(Value {
             value: tilt,
             std: Some(found.std_rad.hypot(LEAST_STD_RAD)),
         })
@@ -369,6 +374,25 @@ mod tests {
     #[test]
     fn a_cup_of_which_fingers_hide_the_upper_part_leans_as_well() {
         leans(|| Box::new(cup(0.022, 0.1)), 0.015);
+    }
+
+    #[test]
+    fn a_strip_above_a_hand_turned_a_cup_upside_down() {
+        // given: a cup that stands
+        let mut leaning = Leaning::default();
+        let upright = turn([1.0, 0.0, 0.0], 0.0);
+        (0..3).for_each(|_| leaning.follow(&seen(cup(0.022, 0.1), &upright, 1.0)));
+        // when: all but its foot is hidden
+        for hidden in [0.0, -0.02, -0.03] {
+            leaning.follow(&seen(cup(0.022, 0.1), &upright, hidden));
+            // then: it is upright, or nobody knows
+            let tilt = leaning.tilt().map_or(0.0, |tilt| tilt.value);
+            assert!(tilt < 0.1, "{hidden}: {tilt}");
+        }
+        assert_eq!(leaning.tilt(), None);
+        // and it stands as before once it is seen again
+        leaning.follow(&seen(cup(0.022, 0.1), &upright, 1.0));
+        assert!(leaning.tilt().unwrap().value < 0.1);
     }
 
     #[test]
