@@ -6,7 +6,7 @@ usage: offline_ranking.py FOLDER ... [--program PROGRAM] [--settings FOLDER] [--
 Every FOLDER holds episodes, or is one. Each is labelled with the settings of its task. An episode's return is the sum
 of its rewards, each by reward.gamma less than the one before, and the first potential, which shaping takes away:
 episodes that begin at different distances are compared so. The true return is that of the same kind of reward by the
-simulator: 5 where it has the task done, and progress by its phases, within each by its exact distances.
+simulator: 2 where it has the task done, and progress by its phases, within each by its exact distances.
 
 Rows of the first table are tasks; cells are Kendall's tau-b with the true return, with the interval that 90 % of 2000
 resamplings of the episodes lie in:
@@ -43,7 +43,7 @@ from task_phases import SOLVED, bags_of, check_frames, parser, read, settings_of
 
 PAIRS = "/ground_truth/pairs"
 # reward.gamma and task.success_reward unless settings say otherwise; those of config/tasks do not.
-GAMMA, SUCCESS = 0.99, 5.0
+GAMMA, SUCCESS = 0.99, 2.0
 # By task, its phases in their order.
 PHASES = {
     "reach": ("reach",),

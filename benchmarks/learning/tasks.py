@@ -21,6 +21,8 @@ DECISIONS, REPEATS = 50, 4
 RATE_HZ = 20.0
 WIDTH, HEIGHT = 128, 96
 GAMMA = 0.97
+# What a solved task is worth, in progresses.
+SUCCESS = 5.0
 # So long a thing has to be home: what a picture misjudges once is no success.
 SEEN_S = 0.1
 # Between the centres of the puck and of the ball that is its goal: some less than the 5 and 7 cm of Meta-World.
@@ -77,6 +79,7 @@ class Task:
         begins = [{"to": "move", "when": [REACHED]}, {"to": "move", "when": [has_moved]}]
         ends = [{"to": "success", "when": [is_home]}, {"to": "reach", "when": [LOST]}]
         return {
+            "success_reward": SUCCESS,
             "pairs": ["fingertip-thing"],
             "phases": [
                 {"name": "reach", "potential": reach, "next": begins},

@@ -189,7 +189,7 @@ fn phases_give_reward_and_success() {
     let progress = numbers(&out, "reward.spatial.progress");
     let sum: f64 = rewards.iter().sum();
     assert!(
-        (sum - (5.0 - progress[0])).abs() < 1e-6,
+        (sum - (2.0 - progress[0])).abs() < 1e-6,
         "{sum}, {progress:?}"
     );
     // and the bag says the same

@@ -46,9 +46,9 @@ def by_hand(before_m, after_m):
 def test_the_reward_follows_the_phases_and_info_tells_them():
     # when the block comes nearer by 3 cm a step, from 18 to 3
     reset, rows = episode(wrapped(), [1, 1, 1, 1, 1, 0])
-    # then each step is worth the progress, and solving it 5
+    # then each step is worth the progress, and solving it 2
     expected = [by_hand(0.18, 0.15), by_hand(0.15, 0.12), by_hand(0.12, 0.09), by_hand(0.09, 0.06)]
-    expected += [5 + by_hand(0.06, None), 0.0]
+    expected += [2 + by_hand(0.06, None), 0.0]
     assert [reward for reward, _ in rows] == pytest.approx(expected, abs=1e-5)
     # and info says how far it is
     told = [reset, *(info for _, info in rows)]

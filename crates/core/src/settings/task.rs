@@ -152,7 +152,7 @@ pub struct Task {
     pub anywhere: Vec<Transition>,
     /// What the step is worth that solves the task, beside the shaping: more than the shaping's kappa, which is what progress is
     /// worth that ends with the task.
-    #[default = 5.0]
+    #[default = 2.0]
     #[schemars(extend("x-node" = false))]
     pub success_reward: f64,
     /// What the step is worth with which the task has failed, beside the shaping.

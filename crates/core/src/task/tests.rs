@@ -168,7 +168,7 @@ fn a_condition_in_doubt_holds_after_its_hold_and_a_sure_one_at_once() {
     let sure = walk(&settings, &[Some((0.3, 0.01)), Some((0.015, 0.002))]);
     assert!(sure[1].success && sure[1].entered_end && !sure[0].success);
     assert!(
-        (sure[1].reward - (5.0 - 0.4)).abs() < 1e-12,
+        (sure[1].reward - (2.0 - 0.4)).abs() < 1e-12,
         "{}",
         sure[1].reward
     );
@@ -194,7 +194,7 @@ fn an_unknown_distance_gives_no_reward_and_breaks_no_hold() {
         .iter()
         .map(|at: &usize| outcomes[*at].reward)
         .sum();
-    assert!((sum - (5.0 - 0.4)).abs() < 1e-12, "{sum}");
+    assert!((sum - (2.0 - 0.4)).abs() < 1e-12, "{sum}");
 }
 
 #[test]
