@@ -95,7 +95,7 @@ TASKS = {
     ),
     "drawer-open": Task("drawer-open-v3", Geoms("objGeom", as_mask=True), 0.165),
     "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.088),
-    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link", as_mask=True), 0.05, budget=10_000),
+    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link", as_mask=True), 0.05, budget=15_000),
     "window-open": Task("window-open-v3", Bodies("windowb_a", as_mask=True), 0.18, azimuth=150.0),
     "window-close": Task("window-close-v3", Bodies("windowb_a", as_mask=True), 0.08, azimuth=150.0, budget=15_000),
     "push": Task("push-v3", PUCK, goal=Sites("goal", as_mask=True)),
