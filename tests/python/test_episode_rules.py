@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "sim"))
 from episode_rules import Facts, phases
 
-FAR = Facts(0.1, 0.1, height=0.0, beside=0.2, above_goal=-0.01, moved=0.0, opening=0.08, pairs={})
+FAR = Facts(0.1, 0.1, height=0.0, beside=0.2, above_goal=-0.01, moved=0.0, opening=0.08, tilt=0.0, pairs={})
 HELD = replace(FAR, gap_left=0.001, gap_right=0.002)
 CARRIED = replace(HELD, height=0.1, above_goal=0.09)
 OVER = replace(CARRIED, beside=0.04)
@@ -56,3 +56,17 @@ def test_a_hold_that_is_interrupted_begins_anew():
 
     # Then
     assert found == ["reach"] * 7 + ["done"] * 2
+
+
+def test_a_cup_that_leans_by_sixty_degrees_for_half_a_second_beside_the_goal_is_poured_out():
+    # Given
+    beside = replace(CARRIED, beside=0.09)
+    leans, too_far = replace(beside, tilt=1.06), replace(CARRIED, beside=0.15, tilt=1.06)
+
+    # When
+    found = phases(
+        "pour", [CARRIED, HELD, CARRIED, too_far, beside, *[leans] * 8, replace(beside, tilt=1.0), *[leans] * 9]
+    )
+
+    # Then
+    assert found == ["grasp", "grasp", "carry", "carry", *["pour"] * 18, "done"]

@@ -20,7 +20,7 @@ impl Settings {
     /// All pairs of the task, the one of the step's own distance first; none without a task.
     ///
     /// # Errors
-    /// `Error::ConfigValue` for a pair that no settings measure; those of [`check_order`](Self::check_order).
+    /// `Error::ConfigValue` for a pair that no settings measure; an order that does not work with them.
     pub fn plans(&self) -> Result<Vec<Plan>> {
         let planned = self.planned();
         self.check_order(&planned)?;
