@@ -5,6 +5,7 @@ A machine is what a user would write for the task: come to the thing, then move 
 goal.
 """
 
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,12 @@ TASKS = {
     "push": Task("push-v3", PUCK, goal=Sites("goal", as_mask=True)),
     "pick-place": Task("pick-place-v3", PUCK, goal=Sites("goal", as_mask=True)),
 }
+
+
+def check(names: list[str]) -> None:
+    """Leave with a message where one is none of these."""
+    if unknown := [name for name in names if name not in TASKS]:
+        sys.exit(f"there is no task {', '.join(unknown)}; there are {', '.join(TASKS)}")
 
 
 class Episodes(gymnasium.Wrapper):
