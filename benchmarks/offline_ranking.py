@@ -26,7 +26,6 @@ second, and how many frames later, the median.
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -37,8 +36,8 @@ import pyarrow.parquet as pq
 from rosbags.rosbag2 import Reader
 
 from bags import types_of
-from kendall import tau, tau_with_interval
 from label_vs_python import build, run
+from ranks import discounted, in_order, known, tau, tau_with_interval
 from task_phases import SOLVED, bags_of, check_frames, parser, read, settings_of
 
 PAIRS = "/ground_truth/pairs"
@@ -95,7 +94,7 @@ class Episode:
     @property
     def told_return(self) -> float:
         # A row has the reward of the action before it, and the first row none.
-        return discounted(self.rewards[1:]) + known(self.progress)[0]
+        return discounted(self.rewards[1:], GAMMA) + known(self.progress)[0]
 
     @property
     def raw(self) -> np.ndarray:
@@ -175,27 +174,13 @@ def true_progress(task: str, phases: list[str], measured: list[dict]) -> np.ndar
     return np.array(progress)
 
 
-def discounted(values: np.ndarray) -> float:
-    """The sum; what is not known adds nothing."""
-    return float(np.nansum(values * GAMMA ** np.arange(len(values))))
-
-
-def known(values: np.ndarray) -> np.ndarray:
-    """With the last one that is known where one is not; the first known one before."""
-    at = np.flatnonzero(np.isfinite(values))
-    if not len(at):
-        return np.zeros(len(values))
-    places = np.searchsorted(at, np.arange(len(values)), side="right") - 1
-    return values[at[np.maximum(places, 0)]]
-
-
 def ranking(tasks: dict[str, list[Episode]]) -> None:
     scores = {
         "return": lambda one: one.told_return,
-        "summed": lambda one: discounted(one.rewards),
+        "summed": lambda one: discounted(one.rewards, GAMMA),
         "progress": lambda one: known(one.progress)[-1],
-        "-distance": lambda one: discounted(-known(one.distances[:, 0])),
-        "-distances": lambda one: discounted(one.raw),
+        "-distance": lambda one: discounted(-known(one.distances[:, 0]), GAMMA),
+        "-distances": lambda one: discounted(one.raw, GAMMA),
         "-last": lambda one: -known(one.distances[:, -1])[-1],
     }
     print(f"| task | episodes (solved) | {' | '.join(scores)} | solved, failed | mean |")
@@ -229,9 +214,7 @@ def right_order(episodes: list[Episode], values, moment: float) -> float:
     at = [values(one)[round(moment * (len(one.phases) - 1))] for one in episodes]
     solved = np.array([value for value, one in zip(at, episodes, strict=True) if one.solved])
     failed = np.array([value for value, one in zip(at, episodes, strict=True) if not one.solved])
-    if not (len(solved) and len(failed)):
-        return math.nan
-    return float(np.mean((np.sign(solved[:, None] - failed[None, :]) + 1) / 2))
+    return in_order(solved, failed)
 
 
 def went_back(episodes: list[Episode]) -> tuple[int, list[int]]:

@@ -1,6 +1,5 @@
 """A policy cloned from episodes: what a filter of recordings is worth is what is learned from those that it leaves."""
 
-import gymnasium
 import numpy as np
 import torch
 from torch import nn
@@ -26,6 +25,11 @@ class Clone(nn.Module):
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         return self.layers(((observations - self.mean) * self.scale).clamp(-5, 5))  # (batch, actions)
 
+    @torch.no_grad()
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        """What it does there."""
+        return self(torch.as_tensor(observation[None]))[0].numpy().clip(-1, 1)
+
 
 def clone(episodes: list[Episode], seed: int) -> Clone:
     """By least absolute errors, which the hands that shake pull less."""
@@ -42,17 +46,3 @@ def clone(episodes: list[Episode], seed: int) -> Clone:
         loss.backward()
         optimizer.step()
     return policy
-
-
-@torch.no_grad()
-def success(policy: Clone, env: gymnasium.Env, episodes: int) -> float:
-    """The share of episodes that it solves."""
-    solved = []
-    for _ in range(episodes):
-        (observation, _), is_over = env.reset(), False
-        while not is_over:
-            action = policy(torch.as_tensor(observation[None]))[0].numpy()
-            observation, _, terminated, truncated, info = env.step(np.clip(action, -1, 1))
-            is_over = terminated or truncated
-        solved.append(info["is_success"])
-    return float(np.mean(solved))

@@ -13,6 +13,7 @@ import numpy as np
 from metaworld.policies import ENV_POLICY_MAP
 
 from learning.tasks import DECISIONS, GAMMA, Episodes, Task, measured
+from ranks import discounted, known
 
 QUALITIES = ("expert", "noisy", "shaky", "beside", "stops", "drops", "random")
 # How far the hand believes the thing to be from where it is, in "beside".
@@ -39,7 +40,7 @@ class Episode:
 
     @property
     def env_return(self) -> float:
-        return discounted(self.env_rewards)
+        return discounted(self.env_rewards, GAMMA)
 
     @property
     def outcome(self) -> float:
@@ -56,24 +57,11 @@ class Episode:
     @property
     def told_return(self) -> float:
         """With the first potential, which shaping takes away, so that beginnings far off are no merit."""
-        return discounted(self.rewards) + self.first_progress
+        return discounted(self.rewards, GAMMA) + self.first_progress
 
     @property
     def raw_return(self) -> float:
-        return discounted(-filled(self.distances))
-
-
-def discounted(values: np.ndarray) -> float:
-    return float(np.sum(values * GAMMA ** np.arange(len(values))))
-
-
-def filled(values: np.ndarray) -> np.ndarray:
-    """With the last known value where one is not known."""
-    known = np.flatnonzero(np.isfinite(values))
-    if not len(known):
-        return np.zeros(len(values))
-    places = np.searchsorted(known, np.arange(len(values)), side="right") - 1
-    return values[known[np.maximum(places, 0)]]
+        return discounted(-known(self.distances), GAMMA)
 
 
 def collect(task: Task, count: int, seed: int) -> list[Episode]:
@@ -119,7 +107,7 @@ def record(task: Task, env, quality: str, random: np.random.Generator) -> Episod
         np.array(to_go_m),
         np.array(rewards),
         known_or(first, 0.0),
-        filled(np.array([one["progress"] for one in told])),
+        known(np.array([one["progress"] for one in told])),
         bool(told[-1]["success"]),
         np.array([one["distance_m"] for one in told]),
     )

@@ -12,10 +12,10 @@ import torch._dynamo
 
 import numpy as np
 
-from kendall import tau_with_interval
 from learning import cloning
 from learning.episodes import Episode, collect, load, save
-from learning.tasks import TASKS, Episodes, check
+from learning.tasks import TASKS, Episodes, check, success
+from ranks import in_order, tau_with_interval
 
 MOMENTS = (0.25, 0.5, 0.75)
 KEPT = 1 / 3
@@ -68,12 +68,6 @@ def rank(tasks: dict[str, list[Episode]]) -> None:
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def in_order(better: np.ndarray, worse: np.ndarray) -> float:
-    if not (len(better) and len(worse)):
-        return float("nan")
-    return float(np.mean((np.sign(better[:, None] - worse[None, :]) + 1) / 2))
-
-
 def clone(task: str, episodes: list[Episode], arguments: argparse.Namespace) -> list[str]:
     torch.set_num_threads(1)
     env, cells = Episodes(TASKS[task], JUDGING_SEED), []
@@ -81,7 +75,7 @@ def clone(task: str, episodes: list[Episode], arguments: argparse.Namespace) -> 
         found = []
         for seed in range(CLONING_SEED, CLONING_SEED + arguments.seeds):
             chosen = choose(episodes, choice, seed)
-            found.append(cloning.success(cloning.clone(chosen, seed), env, arguments.judged))
+            found.append(success(env, cloning.clone(chosen, seed).act, arguments.judged))
         cells.append(f"{np.mean(found):.0%} ({min(found):.0%} to {max(found):.0%})")
     return cells
 

@@ -7,6 +7,7 @@ goal.
 
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,3 +208,15 @@ def measured(task: Task, env: gymnasium.Env, reward: str) -> gymnasium.Env:
         height=HEIGHT,
     )
     return WithPhase(env, len(task.machine()["phases"])) if reward == "task" else env
+
+
+def success(env: gymnasium.Env, act: Callable[[np.ndarray], np.ndarray], episodes: int) -> float:
+    """The share of episodes that are solved by who acts so."""
+    solved = []
+    for _ in range(episodes):
+        (observation, _), is_over = env.reset(), False
+        while not is_over:
+            observation, _, terminated, truncated, info = env.step(act(observation))
+            is_over = terminated or truncated
+        solved.append(info["is_success"])
+    return float(np.mean(solved))

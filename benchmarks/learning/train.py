@@ -10,14 +10,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
 import gymnasium
-import numpy as np
 import torch
 import torch._dynamo
 from sbx import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from learning.tasks import GAMMA, TASKS, Episodes, Sparse, measured
+from learning.tasks import GAMMA, TASKS, Episodes, Sparse, measured, success
 
 REWARDS = {
     "task": "measured: phases, shaped",
@@ -89,12 +88,4 @@ def train(
 
 def judged(learner: SAC, normalizer: VecNormalize, env: gymnasium.Env, episodes: int) -> float:
     """The share of episodes that are solved, without exploration."""
-    solved = []
-    for _ in range(episodes):
-        (observation, _), is_over = env.reset(), False
-        while not is_over:
-            action, _ = learner.predict(normalizer.normalize_obs(observation), deterministic=True)
-            observation, _, terminated, truncated, info = env.step(action)
-            is_over = terminated or truncated
-        solved.append(info["is_success"])
-    return float(np.mean(solved))
+    return success(env, lambda seen: learner.predict(normalizer.normalize_obs(seen), deterministic=True)[0], episodes)
