@@ -34,7 +34,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", nargs="+", default=["faucet-open", "window-close"], metavar="NAME")
+    parser.add_argument("--task", nargs="+", default=["faucet-open", "plate-slide"], metavar="NAME")
     parser.add_argument("--reward", nargs="+", choices=REWARDS, default=REWARDS)
     parser.add_argument("--seeds", type=int, default=3, help="runs of each task and reward (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="decisions of a training (the task's, in learning/tasks.py)")

@@ -1,8 +1,7 @@
 """The tasks of Meta-World that learners are trained on: what the camera sees of each, and the machine that its reward
 follows.
 
-A machine is what a user would write for the task: come to the thing, then move it as far as it has to go, or to its
-goal.
+A machine is what a user would write for the task: come to the thing, then move it as far as it has to go, or home.
 """
 
 import sys
@@ -23,17 +22,34 @@ DECISIONS, REPEATS = 50, 4
 RATE_HZ = 20.0
 WIDTH, HEIGHT = 128, 96
 GAMMA = 0.97
-# What a solved task is worth, in progresses.
-SUCCESS = 5.0
 # So long a thing has to be home: what a picture misjudges once is no success.
 SEEN_S = 0.1
-# Between the centres of the puck and of the ball that is its goal: some less than the 5 and 7 cm of Meta-World.
-AT_GOAL_M = 0.055
+# A place that Meta-World marks with some pixels is marked with a ball of this radius.
+MARKER_M = 0.02
 
 
 Region = Bodies | Geoms | Sites
 REACHED = {"distance": "fingertip-thing", "below": 0.02, "hysteresis": 0.02, "hold_s": 0}
 LOST = {"distance": "fingertip-thing", "above": 0.08}
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a thing has to be brought.
+
+    Attributes:
+        region: what is seen there.
+        quantity: of thing and region, as a machine asks for it.
+        below: metres of it that are near enough.
+        start: how many there are at first, about.
+        is_marker: it is a site, and drawn as large as `MARKER_M`.
+    """
+
+    region: Region
+    quantity: dict[str, str]
+    below: float
+    start: float
+    is_marker: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,8 @@ class Task:
     Attributes:
         name: Meta-World's.
         thing: what the hand has to come to, and to move.
-        travel_m: how far it goes until the task is solved, if that is what the task asks for.
-        goal: where it has to be brought, else.
+        travel_m: how far it goes until the task is solved, if any direction will do.
+        home: where it has to be brought, else.
         azimuth: where the camera stands around the table, degrees.
         elevation: as azimuth; below 0 it looks down.
         budget: decisions of a training.
@@ -53,7 +69,7 @@ class Task:
     name: str
     thing: Region
     travel_m: float | None = None
-    goal: Region | None = None
+    home: Home | None = None
     azimuth: float = 210.0
     elevation: float = -25.0
     budget: int = 20_000
@@ -66,22 +82,21 @@ class Task:
 
     def regions(self) -> dict[str, Region]:
         regions = {"fingertip": Bodies("rightpad", "leftpad", as_mask=True), "thing": self.thing}
-        return regions if self.goal is None else regions | {"goal": self.goal}
+        return regions if self.home is None else regions | {"goal": self.home.region}
 
     def machine(self) -> dict[str, Any]:
         """Phases as settings have them: come to it, then move it."""
         has_moved = {"moved": "thing", "above": 0.01, "hold_s": 0}
-        if self.goal is None:
+        if self.home is None:
             potential = {"moved": "thing", "goal": self.travel_m, "from": 0}
             is_home = {"moved": "thing", "above": self.travel_m, "for_s": SEEN_S}
         else:
-            potential = {"distance": "thing-goal:center", "from": 0.4}
-            is_home = {"distance": "thing-goal:center", "below": AT_GOAL_M, "for_s": SEEN_S}
+            potential = {**self.home.quantity, "from": self.home.start}
+            is_home = {**self.home.quantity, "below": self.home.below, "for_s": SEEN_S}
         reach = {"distance": "fingertip-thing", "from": 0.3}
         begins = [{"to": "move", "when": [REACHED]}, {"to": "move", "when": [has_moved]}]
         ends = [{"to": "success", "when": [is_home]}, {"to": "reach", "when": [LOST]}]
         return {
-            "success_reward": SUCCESS,
             "pairs": ["fingertip-thing"],
             "phases": [
                 {"name": "reach", "potential": reach, "next": begins},
@@ -91,17 +106,30 @@ class Task:
 
 
 PUCK = Bodies("obj", as_mask=True)
+# Some less than the 5 and 7 cm between the centres that Meta-World asks for.
+AT_BALL = Home(Sites("goal", as_mask=True), {"distance": "thing-goal:center"}, 0.055, 0.4)
+# A tap can be turned the wrong way too, so that how far its handle has moved says nothing.
+TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.03, 0.2, is_marker=True)
+IN_NET = Home(Bodies("puck_goal", as_mask=True), {"beside": "thing-goal"}, 0.06, 0.3)
 TASKS = {
     "button-press": Task(
         "button-press-v3", Geoms("btnGeom", as_mask=True), 0.062, azimuth=165.0, elevation=-6.0, budget=12_500
     ),
     "drawer-open": Task("drawer-open-v3", Geoms("objGeom", as_mask=True), 0.165),
     "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.088),
-    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link", as_mask=True), 0.05, budget=15_000),
+    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link2", as_mask=True), home=TURNED, budget=15_000),
+    "plate-slide": Task(
+        "plate-slide-v3",
+        Bodies("puck_channel", as_mask=True),
+        home=IN_NET,
+        azimuth=135.0,
+        elevation=-30.0,
+        budget=15_000,
+    ),
     "window-open": Task("window-open-v3", Bodies("windowb_a", as_mask=True), 0.18, azimuth=150.0),
     "window-close": Task("window-close-v3", Bodies("windowb_a", as_mask=True), 0.08, azimuth=150.0, budget=15_000),
-    "push": Task("push-v3", PUCK, goal=Sites("goal", as_mask=True)),
-    "pick-place": Task("pick-place-v3", PUCK, goal=Sites("goal", as_mask=True)),
+    "push": Task("push-v3", PUCK, home=AT_BALL),
+    "pick-place": Task("pick-place-v3", PUCK, home=AT_BALL),
 }
 
 
@@ -128,6 +156,9 @@ class Episodes(gymnasium.Wrapper):
         self._decisions, self._is_solved = 0, False
         self.env.model.vis.global_.fovy = 40.0
         self.env.model.mat_reflectance[:] = 0.0  # which costs a third of a picture
+        if task.home is not None and task.home.is_marker:
+            for name in task.home.region.names:
+                self.env.model.site(name).size[:] = MARKER_M
         self._choose()
 
     def reset(self, *, seed=None, options=None):

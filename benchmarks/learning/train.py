@@ -29,8 +29,9 @@ LEARNER = {
     "gamma": GAMMA,
     "learning_starts": 1000,
     "train_freq": 10,
-    "gradient_steps": 30,
-    "policy_kwargs": {"net_arch": [128, 128]},
+    "gradient_steps": 80,
+    # Without layer norm so many updates learn nothing.
+    "policy_kwargs": {"net_arch": [128, 128], "layer_norm": True},
 }
 # Far from those of training.
 JUDGING_SEED = 100_000
