@@ -7,11 +7,14 @@ twice; `--program PATH` tests another build.
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+# What judges photos is shared with the benchmark.
+sys.path.append(str(ROOT / "benchmarks"))
 
 
 def pytest_addoption(parser):

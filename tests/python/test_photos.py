@@ -4,7 +4,6 @@ the published file's form. Needs pytest, numpy, scipy and Pillow.
 
 import json
 import math
-import re
 import subprocess
 import time
 
@@ -13,20 +12,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from photo_rooms.answers import POLES, hour, length_m, said_to_be_more
 from photo_scenes import make
 
 SCENES = 60
-UNITS = {"centimeters": 0.01, "inches": 1 / 39.3701, "feet": 1 / 3.28084, "meters": 1.0}
 # As much as there is to ask, so that every kind is asked often.
 EVERYTHING = "photos: {pairs: 10, questions: 24}\n"
-POLES = {
-    "left_right": ("left", "right"),
-    "above_below": (("above", "higher up"), ("below", "lower down")),
-    "front_behind": ("in front of", "behind"),
-    "big_small": ("bigger", "smaller"),
-    "tall_short": ("taller", "shorter"),
-    "wide_thin": ("wider", "thinner"),
-}
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["gravity in a file", "gravity estimated"])
@@ -42,7 +33,7 @@ def made(request, run, tmp_path_factory):
 
 
 def turns(made, *categories):
-    """Scene and truth of both, question and answer, of all turns of these categories whose regions are wholly seen."""
+    """Category, truth of both, answer and scene of all turns of these categories whose regions are wholly seen."""
     rooms, rows, _ = made
     for row in rows:
         scene, known = rooms[row["photo"]]
@@ -50,12 +41,7 @@ def turns(made, *categories):
         for turn, (category, mentions) in enumerate(zip(row["categories"], row["mentions"], strict=True)):
             names = [row["regions"][number] for number in mentions]
             if category in categories and all(name in known for name in names):
-                yield category, [known[name] for name in names], said[2 * turn], said[2 * turn + 1], scene
-
-
-def length_m(answer):
-    value, unit = re.search(r"([\d.]+) (centimeters|inches|feet|meters)", answer).groups()
-    return float(value) * UNITS[unit]
+                yield category, [known[name] for name in names], said[2 * turn + 1], scene
 
 
 def extent(thing, axis):
@@ -83,7 +69,7 @@ def true_m(category, things):
 def test_lengths_are_the_renderers(made):
     """Within 10 % (median) for things of 20 cm and more, within 2 cm for smaller ones."""
     shares, smalls, counts = {}, [], {}
-    for category, things, _, answer, _ in turns(made, "width", "height", "direct_distance"):
+    for category, things, answer, _ in turns(made, "width", "height", "direct_distance"):
         true, said = true_m(category, things), length_m(answer)
         counts[category] = counts.get(category, 0) + 1
         if true >= 0.2:
@@ -97,16 +83,6 @@ def test_lengths_are_the_renderers(made):
     assert all(median < 0.1 for median in medians.values())
     assert len(smalls) > 30
     assert np.median(smalls) < 0.02
-
-
-def said_to_be_more(category, question, answer):
-    """Whether the answer says that the first thing is more so."""
-    more = POLES[category][0]
-    more = more if isinstance(more, tuple) else (more,)
-    if answer.startswith(("Yes", "No")):
-        return any(word in answer for word in more)
-    first = "Region [0]" in answer
-    return first == (any(word in answer for word in more) or "nearer" in answer)
 
 
 def is_more(category, a, b):
@@ -124,8 +100,8 @@ def is_more(category, a, b):
 
 def test_comparisons_are_the_renderers(made):
     right = {}
-    for category, things, question, answer, _ in turns(made, *POLES):
-        said = said_to_be_more(category, question, answer)
+    for category, things, answer, _ in turns(made, *POLES):
+        said = said_to_be_more(category, answer)
         right.setdefault(category, []).append(said == is_more(category, *things))
     shares = {category: (float(np.mean(of)), len(of)) for category, of in right.items()}
     print("comparisons right:", shares)
@@ -136,11 +112,10 @@ def test_comparisons_are_the_renderers(made):
 
 def test_directions_are_within_an_hour(made):
     near = []
-    for _, (a, b), _, answer, _ in turns(made, "direction"):
-        hour = int(re.search(r"(\d+) o'clock", answer).group(1))
+    for _, (a, b), answer, _ in turns(made, "direction"):
         across, _, ahead = center(b) - center(a)
         true = math.degrees(math.atan2(across, ahead)) / 30
-        off = abs((hour - true + 6) % 12 - 6)
+        off = abs((hour(answer) - true + 6) % 12 - 6)
         near.append(off <= 1)
     print("directions within an hour:", np.mean(near), "of", len(near))
     assert len(near) > 50

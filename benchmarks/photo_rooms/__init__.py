@@ -1,0 +1,1 @@
+"""Photos of made-up rooms from several renderers, with files beside them and the truth: for photo_accuracy.py."""
