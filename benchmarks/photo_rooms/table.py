@@ -59,6 +59,7 @@ def figures() -> list[Figure]:
     )
     made.append(Figure("up, degrees off (median)", lambda it: it.up_off, np.median, degrees, most=3.0))
     made.append(Figure("up, degrees off (95 %)", lambda it: it.up_off, lambda of: np.quantile(of, 0.95), degrees))
+    made.append(Figure("up, degrees off (most)", lambda it: it.up_off, np.max, degrees))
     return made
 
 
