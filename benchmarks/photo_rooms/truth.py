@@ -15,6 +15,7 @@ from photo_rooms.room import HEIGHT, WIDTH, Room, Thing
 LEAST_PX = 60
 LEAST_SHARE = 0.97  # of what would be seen of it if it were alone
 MARGIN_PX = 2
+MOST_OFF_M = 0.002  # of a drawn thing from its mesh (median)
 POINTS = 3000  # of a surface, for distances
 
 
@@ -49,10 +50,14 @@ def truth(room: Room, picture: Picture) -> dict:
 
 
 def _is_whole(mask: np.ndarray, thing: Thing, picture: Picture) -> bool:
-    alone = np.isfinite(depth_of(thing.triangles(), picture.camera))
+    depth = depth_of(thing.triangles(), picture.camera)
+    alone = np.isfinite(depth)
     if mask.sum() < max(LEAST_PX, LEAST_SHARE * alone.sum()):
         return False
     rows, columns = np.nonzero(alone)
+    off = float(np.median(np.abs(picture.depth - depth)[mask & alone]))
+    if off > MOST_OFF_M:
+        raise ValueError(f"the {thing.name} is drawn {1000 * off:.1f} mm from where it is: the camera looks elsewhere")
     inside = min(rows.min(), columns.min()) >= MARGIN_PX
     return bool(inside and rows.max() < HEIGHT - MARGIN_PX and columns.max() < WIDTH - MARGIN_PX)
 

@@ -4,6 +4,7 @@ numpy, scipy and Pillow.
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,17 @@ def test_what_is_hidden_in_part_or_cut_by_the_edge_is_not_judged():
     hidden = box("hidden", (0.3, 0.3, 0.3), (0.1, 3.0, 1.0))
     cut = box("cut", (0.3, 0.3, 0.3), (-1.3, 2.0, 1.0))
     assert set(known(box("front", (0.1, 0.1, 0.1), (0, 2.0, 1.0)), hidden, cut)["things"]) == {"front"}
+
+
+def test_a_renderer_whose_camera_looks_elsewhere_is_refused():
+    # Given a floor tile whose renderer looks through the corners of pixels and says that it is their middles
+    tile = box("tile", (0.8, 0.8, 0.02), (0, 3.0, 0.01))
+    scene = Room(Camera(np.array([0, 0, 1.0]), AHEAD, 500.0), [tile])
+    picture = engines.draw(scene)
+    off = replace(picture, camera=replace(picture.camera, cy=picture.camera.cy + 0.5))
+    # When the truth is asked for, then it is refused
+    with pytest.raises(ValueError, match="the camera looks elsewhere"):
+        truth.truth(scene, off)
 
 
 def test_a_z_buffer_gives_the_depth_of_a_plane_through_the_middles_of_pixels():
