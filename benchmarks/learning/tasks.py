@@ -25,7 +25,7 @@ GAMMA = 0.97
 # So long a thing has to be home: what a picture misjudges once is no success.
 SEEN_S = 0.1
 # A place that Meta-World marks with some pixels is marked with a ball of this radius.
-MARKER_M = 0.02
+MARKER_M = 0.015
 
 
 Region = Bodies | Geoms | Sites
@@ -109,8 +109,8 @@ PUCK = Bodies("obj", as_mask=True)
 # Some less than the 5 and 7 cm between the centres that Meta-World asks for.
 AT_BALL = Home(Sites("goal", as_mask=True), {"distance": "thing-goal:center"}, 0.055, 0.4)
 # A tap can be turned the wrong way too, so that how far its handle has moved says nothing.
-TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.03, 0.2, is_marker=True)
-IN_NET = Home(Bodies("puck_goal", as_mask=True), {"beside": "thing-goal"}, 0.06, 0.3)
+TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.008, 0.2, is_marker=True)
+IN_NET = Home(Bodies("puck_goal", as_mask=True), {"beside": "thing-goal"}, 0.08, 0.3)
 TASKS = {
     "button-press": Task(
         "button-press-v3", Geoms("btnGeom", as_mask=True), 0.062, azimuth=165.0, elevation=-6.0, budget=12_500

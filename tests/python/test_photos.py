@@ -133,7 +133,8 @@ def test_gravity_is_right_where_it_is_claimed(made):
     off = degrees_off(rooms, rows)
     print(f"up: {len(off)} of {len(rows)} claimed, median {np.median(off):.3f}, most {max(off):.2f} degrees off")
     assert len(off) > SCENES / 2
-    assert np.median(off) < 3
+    # Exact planes: one that is degrees off has lost the floor on its way to it.
+    assert max(off) < 0.5
 
 
 def test_gravity_withstands_depth_that_is_bent(run, tmp_path):

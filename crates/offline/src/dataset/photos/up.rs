@@ -83,6 +83,8 @@ pub(super) fn estimated(depth: &DepthImage, intrinsics: &Intrinsics) -> Option<U
     if best.total <= 0.0 {
         return None;
     }
+    // One that began some degrees off may have lost the floor in the last narrow rounds; from where it came to it is near.
+    let direction = refined(direction, &places);
     let enough = (best.level / ENOUGH_LEVEL).min(1.0);
     let alone = (2.0 * (1.0 - second / best.total)).clamp(0.0, 1.0);
     Some(Up {
