@@ -330,7 +330,16 @@ fn an_endpoint_that_misbehaves_costs_tries_and_no_question() {
         &[&alone[..], &["--overwrite"]].concat(),
     )
     .expect_code(0);
-    assert_eq!(count(&ended, "requests"), 5 * of_way(7), "{ended}");
+    assert_eq!(count(&ended, "asked"), of_way(7), "{ended}");
+    assert_eq!(refused(&ended, "silence"), 5 * of_way(7), "{ended}");
+    // and is not given up where it answers a greeting
+    assert_eq!(
+        5 * of_way(7),
+        10,
+        "as many in a row are a reason to greet it"
+    );
+    let greeting = endpoint.asked().pop().unwrap().request;
+    assert!(greeting.contains("Say hello"), "{greeting}");
 }
 
 #[test]
