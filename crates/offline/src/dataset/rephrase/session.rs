@@ -172,3 +172,64 @@ fn published<'t>(
         "rle": of_mentions("rle"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::rephrase::{Chat, Reply, Trouble};
+    use spatial_reward_core::training_row::TrainingRow;
+
+    /// Says the same to everything.
+    struct Says(&'static str);
+
+    impl Chat for Says {
+        fn post(&self, _: &str) -> std::result::Result<Reply, Trouble> {
+            let body = json!({"choices": [{"message": {"content": self.0}}]}).to_string();
+            Ok(Reply {
+                status: 200,
+                body,
+                retry_after: None,
+            })
+        }
+    }
+
+    #[test]
+    fn a_question_that_names_the_regions_the_other_way_round_has_their_boxes_so() {
+        // Given a row, and a model that mentions its second region first
+        let row = r#"{"filename": "images/a.png", "depth": "depth/a.png", "photo": "a", "bbox": [[0, 0, 1, 1], [1, 0, 2, 1]],
+            "rle": ["of 0", "of 1"], "mentions": [[0, 1]], "categories": ["direct_distance"], "conversations": [
+            {"from": "human", "value": "<image>\nHow far is <mask> <depth> from <mask> <depth>?"},
+            {"from": "gpt", "value": "4.87 inches"}]}"#;
+        let says = Says(
+            r#"{"Question": "What lies between <region1> and <region0>?", "Answer": "<region0> is 4.87 inches away from <region1>."}"#,
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let (target, stop) = (folder.path().join("rows"), AtomicBool::new(false));
+        let rephrase = Rephrase {
+            chat: &says,
+            url: "",
+            model: "m",
+            requests: 2,
+        };
+        let session = Session::open(rephrase, &target, &stop).unwrap();
+        // When it is asked about the row
+        session.ask([row, row].into_iter()).unwrap();
+        let reworded = session.reworded(row).unwrap().unwrap();
+        // Then once, and what a training reads has the regions in the order of the new question
+        assert_eq!(session.counts().requests, 1);
+        let read = TrainingRow::parse(&reworded.row).unwrap();
+        assert_eq!(read.turns[0].mentions, [1, 0]);
+        assert_eq!(
+            read.turns[0].question,
+            "What lies between <mask> <depth> and <mask> <depth>?"
+        );
+        assert_eq!(
+            read.turns[0].answer,
+            "Region [1] is 4.87 inches away from Region [0]."
+        );
+        // and the published form boxes and masks
+        let published: Value = serde_json::from_str(&reworded.published).unwrap();
+        assert_eq!(published["rle"], json!(["of 1", "of 0"]));
+        assert_eq!(published["bbox"][0], json!([1, 0, 2, 1]));
+    }
+}
