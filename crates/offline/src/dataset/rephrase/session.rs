@@ -176,7 +176,7 @@ fn published<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::rephrase::{Chat, Reply, Trouble};
+    use crate::dataset::rephrase::endpoint::{Chat, Reply, Trouble};
     use spatial_reward_core::training_row::TrainingRow;
 
     /// Says the same to everything.
