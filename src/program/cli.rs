@@ -815,12 +815,16 @@ Examples:
   spatial-reward dataset pick -o data --fingertip-box 310,200,352,260@1.5 --target-frame cup --target-size 0.08
                                                           no detector: drawn and followed, and where TF says
   spatial-reward dataset photos/ -o data --shard 2/4      photos with files beside them: the second quarter
+  spatial-reward dataset photos/ -o data --rephrase http://127.0.0.1:8000/v1 --rephrase-model MODEL
+                                                          and each photo's questions in other words, as a second row
 
 The new folder has dataset.jsonl (a line a frame), images/, depth/ (relative, as the model sees it),
 metric/ (millimetres) and dataset.json (where it comes from, and what was left out and why).
 Without an accelerometer's topic nothing is asked that needs to know which way is up.
 Of photos it also has published.json (the rows in the published file's form), scenes.jsonl (what is asked about)
 and errors.jsonl (what is wrong with which photo).
+What --rephrase is told stays in DIR.rephrased.jsonl, and is not asked again. The endpoint's key is read from
+SPATIAL_REWARD_REPHRASE_KEY, and stands in no file.
 Exit codes: 0 fine, 1 error, 2 usage, 3 finished, but a bag was damaged (it is used as far as it goes), or errors.jsonl
 has rows.")]
 pub(crate) struct Dataset {
@@ -887,6 +891,27 @@ pub(crate) struct Dataset {
     pub imu_topic: Option<String>,
     #[command(flatten)]
     pub regions: RegionOptions,
+    #[command(flatten)]
+    pub rephrasing: RephraseOptions,
+}
+
+/// Who gives a data set's questions other words.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rephrasing")]
+pub(crate) struct RephraseOptions {
+    /// Of photos: ask a language model for other words for each question and answer; they are checked, and stand in a row of
+    /// their own. An OpenAI-compatible endpoint, as far as /v1.
+    #[arg(long, value_name = "URL", requires = "rephrase_model")]
+    pub rephrase: Option<String>,
+    /// The model's name at the endpoint.
+    #[arg(long, value_name = "NAME", requires = "rephrase")]
+    pub rephrase_model: Option<String>,
+    /// An answer that takes longer is none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub rephrase_timeout: u16,
+    /// Requests at a time.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub rephrase_requests: u16,
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {

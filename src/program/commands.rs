@@ -3,6 +3,7 @@
 mod ask;
 mod bench;
 mod calibrate;
+mod chat;
 mod dataset;
 mod dataset_photos;
 mod depth;

@@ -1,7 +1,7 @@
 //! What to do about an error, in the words of the command line: the libraries say it as data.
 
 use spatial_reward_offline::label::roles::Role;
-use spatial_reward_offline::{Error as OfflineError, Remedy};
+use spatial_reward_offline::{EndpointTrouble, Error as OfflineError, Remedy};
 
 /// An error with what led to it, leaving out causes that the words before already tell, and with its way out.
 pub(crate) fn in_words(error: &anyhow::Error) -> String {
@@ -110,6 +110,14 @@ pub(crate) fn of_offline(remedy: &Remedy) -> String {
         Remedy::OtherRegionsFile => "name another file with --regions".into(),
         Remedy::TypeBoxes => {
             "cut it into parts, or draw with --fingertip-box and --target-box of label, which holds no bag".into()
+        }
+        Remedy::Endpoint(trouble) => {
+            let mend = match trouble {
+                EndpointTrouble::Away => "once it answers",
+                EndpointTrouble::Key => "with its key in SPATIAL_REWARD_REPHRASE_KEY",
+                EndpointTrouble::Name => "with what it is called in --rephrase and --rephrase-model",
+            };
+            format!("what is done is kept, and {mend} the same command with --resume goes on")
         }
         _ => String::new(),
     }

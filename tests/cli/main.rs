@@ -13,6 +13,7 @@ mod bad_outputs;
 mod bench;
 mod calibrations;
 mod cameras;
+mod chat_endpoint;
 mod dataset;
 mod dataset_sources;
 #[cfg(feature = "torch")]
@@ -42,6 +43,7 @@ mod nano;
 mod odd_bags;
 mod picking;
 mod registration;
+mod rephrasing;
 mod runs;
 #[cfg(feature = "torch")]
 mod segmenting;

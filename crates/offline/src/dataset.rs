@@ -5,7 +5,7 @@
 //! thread (`frame_work`): boxes (`parts`) become regions with clouds (`regions`), clouds level
 //! boxes (`shape`) and a scene graph (`scene`), that questions and answers (`questions`, `templates`,
 //! `wording`), which are written as a line (`row`) beside its pictures (`pictures`).
-//! Photos are another source of such rows (`photos`).
+//! Photos are another source of such rows (`photos`), and a language model of other words for what they ask (`rephrase`).
 
 mod build;
 mod extras;
@@ -17,6 +17,7 @@ pub mod photos;
 mod pictures;
 mod questions;
 mod regions;
+pub mod rephrase;
 mod report;
 mod request;
 mod row;

@@ -353,12 +353,23 @@ pub enum Error {
 
     /// An unfinished output was begun of something else.
     #[error(
-        "{path} was begun with other settings, another seed or other photos",
+        "{path} was begun with other settings, another seed, other photos or another model that rephrases",
         path = path.display()
     )]
     OtherRun {
         /// The unfinished output.
         path: PathBuf,
+    },
+
+    /// A chat endpoint cannot be asked on; what it said until then is kept.
+    #[error("the endpoint {url} {why}")]
+    Endpoint {
+        /// Where it is.
+        url: String,
+        /// What it does, or what a request met.
+        why: String,
+        /// What of it is wrong.
+        trouble: EndpointTrouble,
     },
 
     /// Someone asked the work to stop, and what is done of it is kept.
@@ -374,6 +385,17 @@ pub enum Error {
         /// What would have been made.
         path: PathBuf,
     },
+}
+
+/// Why a chat endpoint cannot be asked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointTrouble {
+    /// It does not answer.
+    Away,
+    /// It wants a key, or another one.
+    Key,
+    /// It is no such endpoint, or has no such model.
+    Name,
 }
 
 /// A way out of an error, for whoever knows how it is typed.
@@ -413,6 +435,8 @@ pub enum Remedy {
     OtherRegionsFile,
     /// Type the boxes instead of drawing them.
     TypeBoxes,
+    /// Mend what is wrong with a chat endpoint, and go on.
+    Endpoint(EndpointTrouble),
 }
 
 impl Error {
@@ -448,6 +472,7 @@ impl Error {
             }
             Self::RegionsSyntax { .. } => Some(Remedy::OtherRegionsFile),
             Self::TooLong { .. } => Some(Remedy::TypeBoxes),
+            Self::Endpoint { trouble, .. } => Some(Remedy::Endpoint(*trouble)),
             Self::OtherSettings { .. } | Self::OtherRun { .. } => {
                 Some(Remedy::ReplaceOutput { resume: false })
             }

@@ -20,4 +20,4 @@ mod role;
 pub mod truth;
 mod video;
 
-pub use error::{Error, Remedy, Result, UnfoundRegion};
+pub use error::{EndpointTrouble, Error, Remedy, Result, UnfoundRegion};

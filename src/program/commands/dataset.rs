@@ -39,8 +39,9 @@ pub(super) fn run(options: Dataset, terminal: &Terminal) -> anyhow::Result<Outco
         !options.resume
             && options.shard.is_none()
             && options.vocabulary.is_none()
-            && options.depth_model.is_none(),
-        "--resume, --shard, --vocabulary and --depth-model are for photos, and these are bags"
+            && options.depth_model.is_none()
+            && options.rephrasing.rephrase.is_none(),
+        "--resume, --shard, --vocabulary, --depth-model and --rephrase are for photos, and these are bags"
     );
     dataset::check_target(&options.output, options.overwrite)?;
     let sources = discover::sources(&options.bags)?;

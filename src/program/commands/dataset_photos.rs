@@ -7,7 +7,9 @@ use spatial_reward_core::Error;
 use spatial_reward_core::settings::Settings;
 use spatial_reward_offline::dataset;
 use spatial_reward_offline::dataset::photos::{self, PhotosReport, PhotosRequest};
+use spatial_reward_offline::dataset::rephrase::{Rephrase, Rephrased};
 
+use super::chat::Endpoint;
 use super::output::{command_line, print, print_json};
 use super::photo_networks::PhotoNetworks;
 use super::settings::{config_file, processors, ready};
@@ -37,6 +39,7 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
             Some(text)
         }
     };
+    let endpoint = Endpoint::of(&options.rephrasing)?;
     // Nothing is loaded for what could not be written.
     if !options.resume {
         dataset::check_target(&options.output, options.overwrite)?;
@@ -53,6 +56,12 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
         vocabulary: vocabulary.as_deref(),
         networks: networks.of_photos(),
         depth_model: options.depth_model.as_deref(),
+        rephrase: endpoint.as_ref().map(|endpoint| Rephrase {
+            chat: endpoint,
+            url: endpoint.url(),
+            model: endpoint.model(),
+            requests: options.rephrasing.rephrase_requests.into(),
+        }),
         every: options.every,
         seed: options.seed,
         jobs: options.jobs.map_or_else(processors, usize::from),
@@ -106,6 +115,9 @@ fn in_words(report: &PhotosReport, request: &PhotosRequest<'_>) -> String {
             counts.rows_without_gravity
         ));
     }
+    if let Some(rephrased) = &report.rephrased {
+        lines.extend(of_rephrasing(rephrased));
+    }
     if report.errors > 0 {
         lines.push(format!(
             "  {} photos could not be used: errors.jsonl says why",
@@ -113,4 +125,24 @@ fn in_words(report: &PhotosReport, request: &PhotosRequest<'_>) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn of_rephrasing(it: &Rephrased) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "  {} more rows by {}: {} questions in other words, {} stand in the templates' alone",
+            it.rows, it.model, it.questions, it.left
+        ),
+        format!(
+            "  {} asked about, {} known from before; {} requests, {} + {} tokens",
+            it.asked, it.from_cache, it.requests, it.prompt_tokens, it.completion_tokens
+        ),
+    ];
+    if !it.refused.is_empty() {
+        let reasons = it.refused.iter();
+        let reasons = reasons.map(|(reason, count)| format!("{reason} {count}"));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        lines.push(format!("  tries that gave nothing: {reasons}"));
+    }
+    lines
 }

@@ -20,6 +20,7 @@ use super::sidecars::Reader;
 use super::words;
 use super::work::Workshop;
 use crate::dataset::pictures::{DEPTH, IMAGES, METRIC};
+use crate::dataset::rephrase::{Rephrase, Rephrased, Session};
 use crate::dataset::tally::Tally;
 use crate::dataset::target::{PROVENANCE, ROWS, check_target};
 use crate::error::{Error, Result};
@@ -54,6 +55,8 @@ pub struct PhotosRequest<'a> {
     pub networks: Networks<'a>,
     /// What its depth is of, beside the settings: rows of two networks are not mixed.
     pub depth_model: Option<&'a str>,
+    /// Who gives other words for what is asked, if anybody.
+    pub rephrase: Option<Rephrase<'a>>,
     /// Every so manieth photo; at least 1.
     pub every: u64,
     /// What chance begins with: the same seed gives the same data set.
@@ -87,12 +90,16 @@ pub struct PhotosReport {
     pub counts: Tally,
     /// Photos that are rows of `errors.jsonl`.
     pub errors: u64,
+    /// What rephrasing gave and cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rephrased: Option<Rephrased>,
 }
 
 /// Make a data set of photos. What is wrong with one is a row of `errors.jsonl`, and the others go on.
 ///
 /// # Errors
-/// A target that cannot be written, `Error::NoRows`, `Error::Paused` on a stop, with what is done kept for `resume`.
+/// A target that cannot be written, `Error::NoRows`; `Error::Paused` on a stop and `Error::Endpoint` where nobody rephrases,
+/// with what is done kept for `resume`.
 pub fn build(request: &PhotosRequest<'_>, progress: OnProgress<'_>) -> Result<PhotosReport> {
     for source in request.sources {
         check_apart(request.target, source)?;
@@ -104,7 +111,9 @@ pub fn build(request: &PhotosRequest<'_>, progress: OnProgress<'_>) -> Result<Ph
     {
         let digest = request.settings.digest()?;
         let own = (report.config_digest.as_str(), report.seed, report.shard);
-        let is_same = own == (digest.as_str(), request.seed, request.shard);
+        let rephrased = report.rephrased.as_ref().map(|it| it.model.as_str());
+        let is_same = own == (digest.as_str(), request.seed, request.shard)
+            && rephrased == request.rephrase.map(|it| it.model);
         return is_same.then_some(report).ok_or_else(|| Error::OtherRun {
             path: request.target.into(),
         });
@@ -114,7 +123,14 @@ pub fn build(request: &PhotosRequest<'_>, progress: OnProgress<'_>) -> Result<Ph
     let folder = unfinished(request.target);
     let parts = begin(request, &folder, &photos)?;
     work(request, &folder, &parts, &photos, progress)?;
-    let report = join(request, &folder, &parts, photos.len())?;
+    let session = match request.rephrase {
+        Some(rephrase) => Some(Session::open(rephrase, request.target, request.stop)?),
+        None => None,
+    };
+    if let Some(session) = &session {
+        ask(session, &parts, photos.len(), progress)?;
+    }
+    let report = join(request, &folder, &parts, photos.len(), session.as_ref())?;
     parts.remove()?;
     put_in_place(&folder, request.target)?;
     Ok(report)
@@ -232,12 +248,35 @@ fn work(
     })
 }
 
-/// The files of the data set, from all parts in order.
+/// Ask for other words for what all parts ask. They are done by then: nothing waits for an endpoint, and where it is away
+/// nothing of them is lost.
+fn ask(
+    session: &Session<'_>,
+    parts: &Parts,
+    photos: usize,
+    progress: OnProgress<'_>,
+) -> Result<()> {
+    for part in 0..photos.div_ceil(PHOTOS) {
+        let done = parts.read(part)?;
+        session.ask(done.iter().filter_map(|done| done.row.as_deref()))?;
+        progress(Progress {
+            subject: "rephrasing",
+            done: photos.min((part + 1) * PHOTOS) as f64,
+            total: Some(photos as f64),
+            unit: Unit::Photos,
+            figure: Some(("requests", session.counts().requests as f64)),
+        });
+    }
+    Ok(())
+}
+
+/// The files of the data set, from all parts in order; a photo's questions in other words behind those of the templates.
 fn join(
     request: &PhotosRequest<'_>,
     folder: &Path,
     parts: &Parts,
     photos: usize,
+    session: Option<&Session<'_>>,
 ) -> Result<PhotosReport> {
     let mut lines = Lines::create(folder)?;
     let (mut counts, mut errors) = (Tally::default(), 0);
@@ -246,6 +285,15 @@ fn join(
             counts.add(&done.tally);
             errors += u64::from(done.error.is_some());
             lines.write(&done)?;
+            if let (Some(session), Some(row)) = (session, &done.row)
+                && let Some(reworded) = session.reworded(row)?
+            {
+                lines.write(&Done {
+                    row: Some(reworded.row),
+                    published: Some(reworded.published),
+                    ..Done::default()
+                })?;
+            }
         }
     }
     lines.finish()?;
@@ -281,6 +329,7 @@ fn join(
         config_digest: request.settings.digest()?,
         counts,
         errors,
+        rephrased: session.map(Session::counts),
     };
     let path = folder.join(PROVENANCE);
     let text =
