@@ -30,6 +30,7 @@ LEARNER = {
     "learning_starts": 1000,
     "train_freq": 10,
     "gradient_steps": 80,
+    "n_steps": 4,
     # Without layer norm so many updates learn nothing.
     "policy_kwargs": {"net_arch": [128, 128], "layer_norm": True},
 }
