@@ -248,8 +248,9 @@ fn what_was_said_is_not_asked_again() {
     assert_eq!(count(&again(&[]), "requests"), 1);
     // and what somebody changed to another fact is asked again, too
     let text = fs::read_to_string(&kept).unwrap();
-    let changed = text.replacen(" inches", " feet", 1);
-    assert_ne!(changed, text);
+    // (the last one, for the line that was cut is still there, and is read no more)
+    let (before, after) = text.rsplit_once(" inches").unwrap();
+    let changed = format!("{before} feet{after}");
     fs::write(&kept, changed).unwrap();
     assert_eq!(count(&again(&[]), "requests"), 1);
     // and both halves have the rows of the whole
