@@ -14,7 +14,7 @@ const KEY: &str = "sk-nobody-shall-see-this";
 const CONFIG: &str = "photos: {height_px: 0}\n";
 
 /// A folder with two photos of three blocks each before a wall, and what belongs to them.
-fn photos() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn photos() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     fs::create_dir(path.join("photos")).unwrap();
@@ -68,7 +68,7 @@ fn photo(path: &Path, blocks: &[(&str, [u32; 4], f64)]) {
 }
 
 /// The program on the photos, asking the endpoint.
-fn rephrased(folder: &Path, url: &str, more: &[&str]) -> Ended {
+pub(crate) fn rephrased(folder: &Path, url: &str, more: &[&str]) -> Ended {
     let fixed = ["dataset", "photos", "--config", "config.yaml", "--json"];
     let asking = ["--rephrase", url, "--rephrase-model", "wordy"];
     let mut command = program(folder);

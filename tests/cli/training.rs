@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::chat_endpoint::ChatEndpoint;
 use crate::fixtures::*;
 use crate::model_fixtures::*;
+use crate::rephrasing::{photos, rephrased};
 use crate::stuck::Stuck;
 
 const FRAMES: i64 = 8;
@@ -254,6 +256,23 @@ fn a_loss_that_is_no_number_stops_with_the_last_good_state() {
 
     ended.expect_error(&["the training has diverged", "--resume", "--learning-rate"]);
     assert!(state(&folder, "out")["step"].as_u64().unwrap() < 50);
+}
+
+#[test]
+fn questions_from_photos_are_learned_in_both_wordings() {
+    // Given what two photos are asked, by templates and in other words
+    let (_guard, folder) = photos();
+    let endpoint = ChatEndpoint::well_behaved();
+    rephrased(&folder, &endpoint.url(), &["-o", "data"]).expect_code(0);
+    let text = fs::read_to_string(folder.join("data/dataset.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 4);
+    let shape = in_repository("tests/fixtures/tiny_shape.yaml");
+    fs::copy(shape, folder.join("tiny.yaml")).unwrap();
+    // When a network is trained on it
+    let ended = train(&folder, "out", &["--steps", "2"]).expect_code(0);
+    // Then no row is left out
+    assert_eq!(ended.json()["broken_rows"], 0);
+    assert!(!ended.stderr.contains("left out"), "{ended}");
 }
 
 #[test]
