@@ -117,7 +117,7 @@ TASKS = {
     ),
     "drawer-open": Task("drawer-open-v3", Geoms("objGeom", as_mask=True), 0.165),
     "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.088),
-    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link2", as_mask=True), home=TURNED, budget=12_500),
+    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link2", as_mask=True), home=TURNED, budget=10_000),
     "plate-slide": Task(
         "plate-slide-v3",
         Bodies("puck_channel", as_mask=True),
