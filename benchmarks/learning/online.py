@@ -54,7 +54,7 @@ def of(runs: list[dict], task: str, reward: str) -> list[dict]:
 def plot(runs: list[dict], path: Path) -> None:
     """Success against decisions: means of the seeds, and from the worst to the best."""
     tasks = list(dict.fromkeys(run["task"] for run in runs))
-    figure, axes = plt.subplots(1, len(tasks), figsize=(4.5 * len(tasks), 3.4), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, len(tasks), figsize=(4.5 * len(tasks), 4.0), layout="constrained", squeeze=False)
     for axis, task in zip(axes[0], tasks, strict=True):
         for reward, label in training.REWARDS.items():
             if chosen := of(runs, task, reward):
@@ -69,7 +69,8 @@ def plot(runs: list[dict], path: Path) -> None:
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("solved")
-    axes[0][-1].legend(title="trained on", loc="upper left", frameon=False, fontsize=8)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, title="trained on", loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
 
 
