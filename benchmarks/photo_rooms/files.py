@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from photo_rooms.engines import ENGINES, Picture, engine
-from photo_rooms.room import HEIGHT, WIDTH, Room, build
+from photo_rooms.regions import region
+from photo_rooms.room import Room, build
 from photo_rooms.truth import truth
 
 TRUTH = "truth.json"
@@ -44,7 +45,7 @@ def write(folder: Path, name: str, room: Room, picture: Picture) -> None:
     Image.fromarray(picture.colour).save(folder / f"{name}.png")
     np.save(folder / f"{name}.depth.npy", picture.depth.astype(np.float32))
     regions = [
-        {"name": thing.name, "score": 0.9, "box": _box(mask), "mask": _coded(mask)}
+        region(thing.name, mask)
         for number, thing in enumerate(room.things)
         if thing.name and (mask := picture.seen == number).any()
     ]
@@ -65,15 +66,3 @@ def without_gravity(folder: Path, target: Path) -> None:
             (target / path.name).write_text(json.dumps(camera))
         elif path.name != TRUTH:
             os.link(path, target / path.name)
-
-
-def _box(mask: np.ndarray) -> list[int]:
-    rows, columns = np.nonzero(mask)
-    return [int(at) for at in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)]
-
-
-def _coded(mask: np.ndarray) -> dict:
-    """COCO's runs, down the columns, beginning with those outside."""
-    flat = np.concatenate([[0], mask.T.reshape(-1).astype(int), [2]])
-    runs = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(flat))]))
-    return {"size": [HEIGHT, WIDTH], "counts": runs.tolist()}

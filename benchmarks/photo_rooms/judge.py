@@ -41,8 +41,7 @@ def judged(engine: str, rows: list[dict], truths: dict[str, dict]) -> Judged:
         if truth["engine"] != engine:
             continue
         if "up" in row:
-            cosine = float(np.dot(row["up"], truth["up"]))
-            result.up_off.append(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))))
+            result.up_off.append(degrees_between(row["up"], truth["up"]))
         asked = set()
         for category, names, answer in _turns(row, truth):
             # One thing's size is asked for with each other thing.
@@ -66,9 +65,7 @@ def _judge(result: Judged, truth: dict, category: str, names: list[str], answer:
         right = said_to_be_more(category, answer) == is_more(category, *(thing["whole"] for thing in things))
         result.right.setdefault(category, []).append(right)
     elif category == "direction":
-        a, b = (_center(thing["whole"]) for thing in things)
-        true = math.degrees(math.atan2(b[0] - a[0], b[2] - a[2])) / 30
-        result.hours_off.append(abs((hour(answer) - true + 6) % 12 - 6))
+        result.hours_off.append(hours_off(answer, *(thing["whole"] for thing in things)))
     else:
         whole, seen = (_length(category, things, names, truth, part) for part in ("whole", "seen"))
         result.lengths.setdefault(category, []).append(Length(length_m(answer), whole, seen))
@@ -76,28 +73,40 @@ def _judge(result: Judged, truth: dict, category: str, names: list[str], answer:
 
 def _length(category: str, things: list[dict], names: list[str], truth: dict, part: str) -> float:
     if category in AXES:
-        return _side(things[0][part], AXES[category])
+        return side(things[0][part], AXES[category])
     if category in BETWEEN:
         axis = BETWEEN[category]
-        return float(abs(_center(things[0][part])[axis] - _center(things[1][part])[axis]))
+        return float(abs(center(things[0][part])[axis] - center(things[1][part])[axis]))
     return next(known[part] for known in truth["distances"] if set(known["of"]) == set(names))
 
 
 def is_more(category: str, a: dict, b: dict) -> bool:
     """Of two extents, whether the first is more so."""
     if category == "left_right":
-        return bool(_center(a)[0] < _center(b)[0])
+        return bool(center(a)[0] < center(b)[0])
     if category == "above_below":
-        return bool(_center(a)[1] > _center(b)[1])
+        return bool(center(a)[1] > center(b)[1])
     if category == "front_behind":
         return a["min"][2] < b["min"][2]
     axes = {"tall_short": [1], "wide_thin": [0]}.get(category, range(3))
-    return math.prod(_side(a, axis) for axis in axes) > math.prod(_side(b, axis) for axis in axes)
+    return math.prod(side(a, axis) for axis in axes) > math.prod(side(b, axis) for axis in axes)
 
 
-def _side(extent: dict, axis: int) -> float:
+def hours_off(answer: str, a: dict, b: dict) -> float:
+    """How far the clock's hour that is said is from where the second thing is, seen from the first."""
+    across, _, ahead = center(b) - center(a)
+    true = math.degrees(math.atan2(across, ahead)) / 30
+    return abs((hour(answer) - true + 6) % 12 - 6)
+
+
+def degrees_between(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two directions of length 1."""
+    return math.degrees(math.acos(min(1.0, max(-1.0, float(np.dot(a, b))))))
+
+
+def side(extent: dict, axis: int) -> float:
     return extent["max"][axis] - extent["min"][axis]
 
 
-def _center(extent: dict) -> np.ndarray:
+def center(extent: dict) -> np.ndarray:
     return (np.array(extent["min"]) + extent["max"]) / 2

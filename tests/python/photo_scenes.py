@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+# Also where no pytest has done so.
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+from photo_rooms.regions import region
+
 WIDTH, HEIGHT = 480, 360
 # The world: x right, y up, z ahead; a camera's optical frame: x right, y down, z ahead.
 OPTICAL = np.diag([1.0, -1.0, 1.0])
@@ -113,14 +117,6 @@ class Scene:
         return known
 
 
-def run_lengths(mask):
-    """COCO's runs of a mask, down the columns."""
-    flat = np.concatenate([[0], mask.T.reshape(-1).astype(int), [2]])
-    edges = np.flatnonzero(np.diff(flat))
-    runs = np.diff(np.concatenate([[0], edges]))
-    return runs.tolist()
-
-
 def write(scene, folder, name, gravity):
     """The photo and what lies beside it; the truth of its boxes comes back."""
     depth, seen = scene.render()
@@ -132,11 +128,7 @@ def write(scene, folder, name, gravity):
     for number in range(len(scene.boxes)):
         mask = seen == number
         if mask.any():
-            rows, columns = np.nonzero(mask)
-            corners = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-            mask = {"size": [HEIGHT, WIDTH], "counts": run_lengths(mask)}
-            region = {"name": f"box {number}", "score": 0.9, "box": [int(at) for at in corners], "mask": mask}
-            regions.append(region)
+            regions.append(region(f"box {number}", mask))
     (folder / f"{name}.regions.json").write_text(json.dumps({"regions": regions}))
     camera = {"fx": scene.focal, "fy": scene.focal, "cx": scene.cx, "cy": scene.cy}
     if gravity:

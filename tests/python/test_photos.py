@@ -3,7 +3,6 @@ the published file's form. Needs pytest, numpy, scipy and Pillow.
 """
 
 import json
-import math
 import subprocess
 import time
 
@@ -12,7 +11,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from photo_rooms.answers import POLES, hour, length_m, said_to_be_more
+from photo_rooms.answers import POLES, length_m, said_to_be_more
+from photo_rooms.judge import degrees_between, hours_off, is_more, side
 from photo_scenes import make
 
 SCENES = 60
@@ -44,14 +44,6 @@ def turns(made, *categories):
                 yield category, [known[name] for name in names], said[2 * turn + 1], scene
 
 
-def extent(thing, axis):
-    return thing["max"][axis] - thing["min"][axis]
-
-
-def center(thing):
-    return (np.array(thing["min"]) + thing["max"]) / 2
-
-
 def surface_distance(a, b):
     """The mean from each seen point of one to the nearest of the other, both ways."""
     a, b = a["surface"], b["surface"]
@@ -60,9 +52,9 @@ def surface_distance(a, b):
 
 def true_m(category, things):
     if category == "width":
-        return extent(things[0], 0)
+        return side(things[0], 0)
     if category == "height":
-        return extent(things[0], 1)
+        return side(things[0], 1)
     return surface_distance(*things)
 
 
@@ -85,19 +77,6 @@ def test_lengths_are_the_renderers(made):
     assert np.median(smalls) < 0.02
 
 
-def is_more(category, a, b):
-    if category == "left_right":
-        return center(a)[0] < center(b)[0]
-    if category == "above_below":
-        return center(a)[1] > center(b)[1]
-    if category == "front_behind":
-        return a["min"][2] < b["min"][2]
-    axis = {"tall_short": 1, "wide_thin": 0}.get(category)
-    if axis is None:
-        return math.prod(extent(a, k) for k in range(3)) > math.prod(extent(b, k) for k in range(3))
-    return extent(a, axis) > extent(b, axis)
-
-
 def test_comparisons_are_the_renderers(made):
     right = {}
     for category, things, answer, _ in turns(made, *POLES):
@@ -113,10 +92,7 @@ def test_comparisons_are_the_renderers(made):
 def test_directions_are_within_an_hour(made):
     near = []
     for _, (a, b), answer, _ in turns(made, "direction"):
-        across, _, ahead = center(b) - center(a)
-        true = math.degrees(math.atan2(across, ahead)) / 30
-        off = abs((hour(answer) - true + 6) % 12 - 6)
-        near.append(off <= 1)
+        near.append(hours_off(answer, a, b) <= 1)
     print("directions within an hour:", np.mean(near), "of", len(near))
     assert len(near) > 50
     assert np.mean(near) >= 0.95
@@ -124,8 +100,7 @@ def test_directions_are_within_an_hour(made):
 
 def degrees_off(rooms, rows):
     """How far up is from the truth in the rows that say where it is."""
-    truths = ((row["up"], rooms[row["photo"]][0].world.T @ [0, 1, 0]) for row in rows if "up" in row)
-    return [math.degrees(math.acos(min(1.0, float(np.dot(up, true))))) for up, true in truths]
+    return [degrees_between(row["up"], rooms[row["photo"]][0].world.T @ [0, 1, 0]) for row in rows if "up" in row]
 
 
 def test_gravity_is_right_where_it_is_claimed(made):

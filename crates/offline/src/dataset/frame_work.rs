@@ -17,6 +17,7 @@ use super::source::{Decoders, Joined};
 use super::tally::Tally;
 use super::wire::picture_file;
 use crate::error::{Error, Result};
+use spatial_reward_core::digest;
 use spatial_reward_core::frame::{
     BoundingBox, DepthImage, Intrinsics, LazyColorImage, Measurement, Reason,
 };
@@ -218,11 +219,7 @@ impl Workshop<'_> {
         digest.update(piece.joined.index.to_le_bytes());
         digest.update(piece.joined.frame.info.stamp_nanos.to_le_bytes());
         digest.update(piece.name.as_bytes());
-        let digest = digest.finalize();
-        digest
-            .iter()
-            .take(8)
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+        digest::seed(&digest.finalize())
     }
 
     fn write(

@@ -61,9 +61,16 @@ pub(crate) struct Message {
 /// The turns as the published data set writes them. Regions have a `<depth>` where the frame has one.
 pub(crate) fn conversations(turns: &[Turn], has_depth: bool) -> Vec<Message> {
     let region = format::region(has_depth);
-    let mut messages = Vec::with_capacity(2 * turns.len());
-    for turn in turns {
+    in_turn(turns.iter().map(|turn| {
         let question = turn.question.replace("{0}", region).replace("{1}", region);
+        (question, turn.answer.clone())
+    }))
+}
+
+/// Questions and their answers, the picture before the first.
+pub(crate) fn in_turn(said: impl Iterator<Item = (String, String)>) -> Vec<Message> {
+    let mut messages = Vec::new();
+    for (question, answer) in said {
         messages.push(Message {
             from: "human",
             value: match messages.is_empty() {
@@ -73,7 +80,7 @@ pub(crate) fn conversations(turns: &[Turn], has_depth: bool) -> Vec<Message> {
         });
         messages.push(Message {
             from: "gpt",
-            value: turn.answer.clone(),
+            value: answer,
         });
     }
     messages

@@ -10,6 +10,7 @@ use image::{ExtendedColorType, RgbImage, imageops};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use spatial_reward_core::digest;
 use spatial_reward_core::frame::{BoundingBox, ColorImage};
 use spatial_reward_core::geometry::Point;
 use spatial_reward_core::imaging::Disparity;
@@ -251,10 +252,7 @@ impl Workshop<'_> {
             .chain_update(self.seed.to_le_bytes())
             .chain_update(name)
             .finalize();
-        digest
-            .iter()
-            .take(8)
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+        digest::seed(&digest)
     }
 
     fn write(

@@ -1,6 +1,7 @@
 //! A row's turns as the model is shown them: regions are `<region0>` and `<region1>`, in the order of the question.
 
 use sha2::{Digest, Sha256};
+use spatial_reward_core::digest;
 use spatial_reward_core::prompt::format;
 use spatial_reward_core::training_row::{TrainingRow, Turn};
 
@@ -63,10 +64,7 @@ fn drawn(filename: &str, turn: usize) -> u64 {
         .chain_update(filename)
         .chain_update((turn as u64).to_le_bytes())
         .finalize();
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |draw, byte| draw << 8 | u64::from(*byte))
+    digest::seed(&digest)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the model is told, in our words, and the key of what is asked.
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use spatial_reward_core::digest;
 
 use super::pair::{Pair, tag};
 use super::refusal::Refusal;
@@ -61,8 +61,7 @@ pub(super) fn greeting(model: &str) -> String {
 
 /// By all that is asked, model, words and pair: whoever asks it again has the answer already.
 pub(super) fn key(model: &str, pair: &Pair) -> String {
-    let digest = Sha256::digest(request(model, pair, None));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::sha256(request(model, pair, None).as_bytes())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::pair::{Pair, pairs_of};
 use super::prompt;
 use super::reply::Worded;
 use super::wording::{Turn, accepted, turn};
+use crate::dataset::row::in_turn;
 use crate::error::{Error, Result};
 
 /// The ending of the file beside a data set that keeps what was said.
@@ -102,7 +103,9 @@ impl<'a> Session<'a> {
         }
         counts.rows += 1;
         counts.questions += turns.len() as u64;
-        let conversations = conversations(turns.iter().map(|(_, turn)| turn));
+        let said = turns.iter().map(|(_, turn)| turn);
+        let said = said.map(|turn| (turn.question.clone(), turn.answer.clone()));
+        let conversations = json!(in_turn(said));
         let published = published(&fields, &conversations, turns.iter().map(|(_, turn)| turn));
         let mentions = turns.iter().map(|(_, turn)| &turn.mentions);
         let mentions: Vec<_> = mentions.collect();
@@ -138,19 +141,6 @@ impl<'a> Session<'a> {
 fn beside(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!("{name}.{ENDING}"))
-}
-
-fn conversations<'t>(turns: impl Iterator<Item = &'t Turn>) -> Value {
-    let mut messages = Vec::new();
-    for turn in turns {
-        let asked = match messages.is_empty() {
-            true => format::with_image(&turn.question),
-            false => turn.question.clone(),
-        };
-        messages.push(json!({"from": "human", "value": asked}));
-        messages.push(json!({"from": "gpt", "value": turn.answer}));
-    }
-    Value::Array(messages)
 }
 
 /// Boxes and masks once for each mention, in order.

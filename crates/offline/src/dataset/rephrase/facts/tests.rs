@@ -13,6 +13,42 @@ fn pair(category: &str, question: &str, answer: &str) -> Pair {
     }
 }
 
+fn distance() -> Pair {
+    pair(
+        "direct_distance",
+        "How far is <region0> from <region1>?",
+        "4.87 inches",
+    )
+}
+
+fn width() -> Pair {
+    pair("width", "How wide is <region0>?", "4.92 feet")
+}
+
+fn hour() -> Pair {
+    pair(
+        "direction",
+        "Standing at <region0>, in which direction is <region1>?",
+        "4 o'clock",
+    )
+}
+
+fn left() -> Pair {
+    pair(
+        "left_right",
+        "Is <region0> to the left of <region1>?",
+        "No, <region0> is to the right of <region1>.",
+    )
+}
+
+fn tall() -> Pair {
+    pair(
+        "tall_short",
+        "Which one is taller, <region0> or <region1>?",
+        "<region1> is taller.",
+    )
+}
+
 fn said(pair: &Pair, question: &str, answer: &str) -> Result<(), Refusal> {
     let worded = Worded {
         question: question.into(),
@@ -131,11 +167,7 @@ fn a_question_that_is_turned_round_is_another_one() {
 
 #[test]
 fn other_words_for_the_same_facts_are_taken() {
-    let distance = pair(
-        "direct_distance",
-        "How far is <region0> from <region1>?",
-        "4.87 inches",
-    );
+    let distance = distance();
     let across = pair(
         "horizontal_distance",
         "How far apart are <region0> and <region1> horizontally?",
@@ -146,32 +178,20 @@ fn other_words_for_the_same_facts_are_taken() {
         "How much higher or lower is <region0> than <region1>?",
         "50.00 centimeters",
     );
-    let width = pair("width", "How wide is <region0>?", "4.92 feet");
+    let width = width();
     let height = pair(
         "height",
         "Give the height of <region0>.",
         "It is 12.00 inches tall.",
     );
-    let hour = pair(
-        "direction",
-        "Standing at <region0>, in which direction is <region1>?",
-        "4 o'clock",
-    );
-    let left = pair(
-        "left_right",
-        "Is <region0> to the left of <region1>?",
-        "No, <region0> is to the right of <region1>.",
-    );
+    let hour = hour();
+    let left = left();
     let front = pair(
         "front_behind",
         "Would you say that <region0> is behind <region1>?",
         "Yes, <region0> is behind <region1>.",
     );
-    let tall = pair(
-        "tall_short",
-        "Which one is taller, <region0> or <region1>?",
-        "<region1> is taller.",
-    );
+    let tall = tall();
     let high = pair(
         "above_below",
         "Of <region0> and <region1>, which is lower down?",
@@ -280,27 +300,11 @@ fn other_words_for_the_same_facts_are_taken() {
 
 #[test]
 fn other_facts_are_refused() {
-    let distance = pair(
-        "direct_distance",
-        "How far is <region0> from <region1>?",
-        "4.87 inches",
-    );
-    let width = pair("width", "How wide is <region0>?", "4.92 feet");
-    let hour = pair(
-        "direction",
-        "Standing at <region0>, in which direction is <region1>?",
-        "4 o'clock",
-    );
-    let left = pair(
-        "left_right",
-        "Is <region0> to the left of <region1>?",
-        "No, <region0> is to the right of <region1>.",
-    );
-    let tall = pair(
-        "tall_short",
-        "Which one is taller, <region0> or <region1>?",
-        "<region1> is taller.",
-    );
+    let distance = distance();
+    let width = width();
+    let hour = hour();
+    let left = left();
+    let tall = tall();
     let asked = "How far do <region0> and <region1> lie apart?";
     let (numbers, facts) = (Refusal::Numbers, Refusal::Facts);
     for (pair, question, answer, why) in [
