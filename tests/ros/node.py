@@ -295,15 +295,18 @@ class Peer:
         self.pump(0.1)
 
     def connect(self):
-        """Wait until the node and this peer know all of each other's ends.
+        """Wait until the node and this peer know all of each other's ends, and the graph has the node's name.
 
         A count of matched ends says that this side knows. That the node does too is said by its answer
-        to a client made after everything else: discovery is in order.
+        to a client made after everything else: discovery is in order. Names come by a topic of their own, at times
+        after the first messages.
         """
+        namespace, name = self.private.rsplit("/", 1)
 
         def known():
             return (
-                all(publisher.get_subscription_count() for publisher in self.publishers.values())
+                (name, namespace or "/") in self.ros.get_node_names_and_namespaces()
+                and all(publisher.get_subscription_count() for publisher in self.publishers.values())
                 and all(subscription.get_publisher_count() for subscription in self._subscriptions)
                 and all(client.service_is_ready() for client in self._clients.values())
             )

@@ -66,9 +66,13 @@ def test_a_replayed_bag_without_a_task_is_shown_as_its_labelled_bag_shows_it(tmp
 @pytest.mark.parametrize("is_asked", [False, True])
 def test_annotations_are_published_where_they_are_asked_for(is_asked):
     with Node(parameters={"output.annotations": True} if is_asked else {}) as node:
-        node.peer.step_for()
-        names = [name for name, _ in node.peer.ros.get_topic_names_and_types()]
-        assert any(name.endswith("/annotations") for name in names) == is_asked
+        peer = node.peer
+        peer.step_for()
+        has_topic = lambda: bool(peer.ros.count_publishers(f"{usual_topic('image')}/annotations"))  # noqa: E731
+        if is_asked:
+            peer.until(has_topic, "annotations")
+        peer.settle()
+        assert has_topic() == is_asked
 
 
 def test_a_managed_node_annotates_by_the_settings_that_it_was_configured_with_last():

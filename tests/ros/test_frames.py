@@ -287,7 +287,7 @@ def test_static_transforms_outlast_what_a_managed_node_is_told():
         peer.forget()
         # then it still knows them, and none of its subscriptions is left behind
         assert_at_tip(rewarded(peer), Frame())
-        assert len(peer.ros.get_subscriptions_info_by_topic("/tf_static")) == 1
+        peer.until(lambda: peer.ros.count_subscribers("/tf_static") == 1, "the end of the former subscription")
 
 
 def rewarded(peer):

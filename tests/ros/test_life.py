@@ -38,17 +38,22 @@ def test_a_node_without_arguments_has_the_usual_names():
         peer = node.peer
         assert_rewarded_again(peer)
         # then its topics and services have the names of the documentation
-        topics = dict(peer.ros.get_topic_names_and_types())
-        assert topics["/spatial_reward/step_reward"] == ["spatial_reward/msg/StepReward"]
-        assert topics["/reward"] == ["std_msgs/msg/Float64"]
-        assert topics["/episode_done"] == topics["/episode_truncated"] == ["std_msgs/msg/Bool"]
-        assert topics["/spatial_reward/debug_image/compressed"] == ["sensor_msgs/msg/CompressedImage"]
-        assert topics["/diagnostics"] == ["diagnostic_msgs/msg/DiagnosticArray"]
-        assert topics["/task_prompt"] == ["std_msgs/msg/String"]
-        services = dict(peer.ros.get_service_names_and_types())
-        assert services["/spatial_reward/start_episode"] == ["std_srvs/srv/Trigger"]
-        assert services["/spatial_reward/end_episode"] == ["std_srvs/srv/Trigger"]
-        assert services["/spatial_reward/annotate_step"] == ["spatial_reward/srv/AnnotateStep"]
+        topics = {
+            "/spatial_reward/step_reward": ["spatial_reward/msg/StepReward"],
+            "/reward": ["std_msgs/msg/Float64"],
+            "/episode_done": ["std_msgs/msg/Bool"],
+            "/episode_truncated": ["std_msgs/msg/Bool"],
+            "/spatial_reward/debug_image/compressed": ["sensor_msgs/msg/CompressedImage"],
+            "/diagnostics": ["diagnostic_msgs/msg/DiagnosticArray"],
+            "/task_prompt": ["std_msgs/msg/String"],
+        }
+        services = {
+            "/spatial_reward/start_episode": ["std_srvs/srv/Trigger"],
+            "/spatial_reward/end_episode": ["std_srvs/srv/Trigger"],
+            "/spatial_reward/annotate_step": ["spatial_reward/srv/AnnotateStep"],
+        }
+        peer.until(lambda: topics.items() <= dict(peer.ros.get_topic_names_and_types()).items(), "the topics")
+        peer.until(lambda: services.items() <= dict(peer.ros.get_service_names_and_types()).items(), "the services")
         assert peer.ros.get_node_names().count("spatial_reward") == 1
 
 

@@ -256,8 +256,10 @@ def test_inputs_are_given_up_in_inactive_and_none_are_left_behind(manager):
     for _ in range(5):
         assert manager.change(3) and manager.change(4) and manager.change(2) and manager.change(1)
     assert manager.change(3)
+    subscribers = lambda: [peer.ros.count_subscribers(topic) for topic in [*topics, "/task_prompt"]]  # noqa: E731
+    peer.until(lambda: subscribers() == [1] * 6, "one subscription of each")
     peer.settle()
-    assert [peer.ros.count_subscribers(topic) for topic in [*topics, "/task_prompt"]] == [1] * 6
+    assert subscribers() == [1] * 6
     assert rewarded(peer).valid
 
 

@@ -32,7 +32,8 @@ def test_a_replayed_task_gets_its_offline_labels_number_for_number(tmp_path):
         # and one subscription does for all that want a topic
         _, values = diagnosed(robot.peer, "inputs")
         assert values["front_fingertip_and_cube_boxes_topic"] == "/front/boxes"
-        assert [robot.peer.ros.count_subscribers(f"/{camera}/image") for camera in CAMERAS] == [1, 1]
+        subscribers = lambda: [robot.peer.ros.count_subscribers(f"/{camera}/image") for camera in CAMERAS]  # noqa: E731
+        robot.peer.until(lambda: subscribers() == [1, 1], "one subscription of each camera")
 
 
 def test_steps_go_on_without_a_camera_that_stops(tmp_path):
