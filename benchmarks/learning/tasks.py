@@ -42,14 +42,14 @@ class Home:
         quantity: of thing and region, as a machine asks for it.
         below: metres of it that are near enough.
         start: how many there are at first, about.
-        is_marker: it is a site, and drawn as large as `MARKER_M`.
+        marker: it is a site, drawn as large as `MARKER_M`, this far from where Meta-World has it (metres).
     """
 
     region: Region
     quantity: dict[str, str]
     below: float
     start: float
-    is_marker: bool = False
+    marker: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,9 @@ class Task:
 PUCK = Bodies("obj", as_mask=True)
 # Some less than the 5 and 7 cm between the centres that Meta-World asks for.
 AT_BALL = Home(Sites("goal", as_mask=True), {"distance": "thing-goal:center"}, 0.055, 0.4)
-# A tap can be turned the wrong way too, so that how far its handle has moved says nothing.
-TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.008, 0.2, is_marker=True)
+# A tap can be turned the wrong way too, so that how far its handle has moved says nothing. The marker would be inside
+# the handle that has come there: it is put where the handle stops.
+TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.022, 0.2, marker=(0.0, 0.03, 0.0))
 IN_NET = Home(Bodies("puck_goal", as_mask=True), {"beside": "thing-goal"}, 0.08, 0.3)
 TASKS = {
     "button-press": Task(
@@ -156,14 +157,16 @@ class Episodes(gymnasium.Wrapper):
         self._decisions, self._is_solved = 0, False
         self.env.model.vis.global_.fovy = 40.0
         self.env.model.mat_reflectance[:] = 0.0  # which costs a third of a picture
-        if task.home is not None and task.home.is_marker:
-            for name in task.home.region.names:
-                self.env.model.site(name).size[:] = MARKER_M
+        self._home = task.home if task.home is not None and task.home.marker is not None else None
+        for name in self._home.region.names if self._home else ():
+            self.env.model.site(name).size[:] = MARKER_M
         self._choose()
 
     def reset(self, *, seed=None, options=None):
         self._choose()
         observation, info = self.env.reset()
+        for name in self._home.region.names if self._home else ():
+            self.env.model.site(name).pos += self._home.marker
         # Some tasks put their things in place and leave it to the first step to move what is drawn there.
         mujoco.mj_forward(self.env.model, self.env.data)
         self._decisions, self._is_solved = 0, False

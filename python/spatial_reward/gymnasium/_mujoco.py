@@ -18,6 +18,7 @@ from spatial_reward._errors import error
 from spatial_reward._native import Camera, Tracked
 from spatial_reward.gymnasium._episode import Box, Observed, Place
 from spatial_reward.gymnasium._regions import Bodies, Geoms, Named, Region, Sites
+from spatial_reward.gymnasium._renderer import Renderer
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -39,7 +40,7 @@ class View:
     def __init__(
         self, env: gymnasium.Env[Any, Any], camera: Any, width: int, height: int, regions: Mapping[str, Region]
     ):
-        self._renderer: Any = None
+        self._renderer: Renderer
         self._release: weakref.finalize[Any, View] | None = None
         if not (width > 0 and height > 0):
             raise error("camera", f"a picture of {width}x{height} pixels has none")
@@ -61,22 +62,13 @@ class View:
         if callable(prepare):
             # gymnasium-robotics draws its goal where it was until then.
             prepare()
-        renderer = self._renderer
-        renderer.update_scene(data, self._named_camera)
-        renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
-        color = np.ascontiguousarray(renderer.render())
-        renderer.enable_depth_rendering()
-        depth = np.array(renderer.render(), dtype=np.float32, order="C")
-        renderer.enable_segmentation_rendering()
-        ids, kinds = np.moveaxis(renderer.render(), -1, 0)
-        renderer.disable_segmentation_rendering()
-        # Where nothing is drawn, depth is the far end of what is.
-        depth[kinds == -1] = math.nan
-        eye = _Eye.of(renderer.scene, *self._size)
-        seen = _Seen(depth, np.asarray(ids), np.asarray(kinds), eye, data, mujoco)
+        picture = self._renderer.draw(data, self._named_camera)
+        picture.depth[picture.kinds == -1] = math.nan
+        eye = _Eye.of(self._renderer.scene, *self._size)
+        seen = _Seen(picture.depth, picture.ids, picture.kinds, eye, data, mujoco)
         places = {name: self._place(name, region, env, seen) for name, region in self._regions.items()}
         fingertip, target = places.pop("fingertip", None), places.pop("target", None)
-        return Observed(color, depth, fingertip, target, regions=places), eye.camera
+        return Observed(picture.color, picture.depth, fingertip, target, regions=places), eye.camera
 
     def close(self) -> None:
         """Give the renderer's memory back."""
@@ -95,7 +87,7 @@ class View:
                     _id(model, "site", region.near)
         self._renderer = _renderer(model, *self._size, self._mujoco)
         # When nobody has the view any more, or the program ends, too: MuJoCo's own end comes after OpenGL's.
-        self._release = weakref.finalize(self, _close, self._renderer)
+        self._release = weakref.finalize(self, self._renderer.close)
 
     def _place(self, name: str, region: Region, env: gymnasium.Env[Any, Any], seen: _Seen) -> Place:
         if isinstance(region, Named):
@@ -243,14 +235,14 @@ def _simulation(env: gymnasium.Env[Any, Any], mujoco: Any) -> tuple[Any, Any]:
     return model, data
 
 
-def _renderer(model: Any, width: int, height: int, mujoco: Any) -> Any:
+def _renderer(model: Any, width: int, height: int, mujoco: Any) -> Renderer:
     quality, screen = model.vis.quality, model.vis.global_
     before = quality.offsamples, screen.offwidth, screen.offheight
     # Pixels that mix an edge with what is behind it would have depths between the two.
     quality.offsamples = 0
     screen.offwidth, screen.offheight = max(width, screen.offwidth), max(height, screen.offheight)
     try:
-        return mujoco.Renderer(model, height, width)
+        return Renderer(mujoco, model, width, height)
     except Exception as cause:  # OpenGL's own kinds of errors, down to AttributeError
         raise error(
             "rendering",
@@ -259,14 +251,6 @@ def _renderer(model: Any, width: int, height: int, mujoco: Any) -> Any:
         ) from cause
     finally:
         quality.offsamples, screen.offwidth, screen.offheight = before
-
-
-def _close(renderer: Any) -> None:
-    context = getattr(renderer, "_gl_context", None)
-    if context is not None:
-        # What it frees is looked up in the current context, which may be another renderer's.
-        context.make_current()
-    renderer.close()
 
 
 def _check_camera(model: Any, camera: Any, mujoco: Any) -> None:

@@ -18,6 +18,7 @@ from gymnasium.utils.env_checker import check_env  # noqa: E402 - after what may
 
 import spatial_reward as sr  # noqa: E402 - after what may be missing
 from spatial_reward.gymnasium import Bodies, Geoms, Sites, SpatialReward  # noqa: E402 - after what may be missing
+from spatial_reward.gymnasium._renderer import Renderer  # noqa: E402 - after what may be missing
 
 # A finger that slides along x, on a hand, 30 cm from a cube; the cameras look along y from 1 m before them.
 SCENE = """
@@ -89,6 +90,33 @@ def slide():
     except Exception as cause:  # as many kinds as there are platforms
         pytest.skip(f"MuJoCo cannot render here: {cause}")
     return world
+
+
+@pytest.mark.parametrize("camera", ["front", "lens", 1, -1, "aimed"])
+def test_pictures_are_those_of_mujocos_own_renderer(slide, camera):
+    # given a camera by its name, by its number, the free one, and one that was aimed
+    if camera == "aimed":
+        camera = mujoco.MjvCamera()
+        camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = (0, 0, 0.2), 1.2, 70.0, -20.0
+    slide.model.vis.quality.offsamples = 0
+    slide.reset()
+    with mujoco.Renderer(slide.model, 90, 120) as theirs:
+        theirs.update_scene(slide.data, camera)
+        theirs.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
+        color = theirs.render()
+        theirs.enable_depth_rendering()
+        depth = theirs.render().copy()
+        theirs.enable_segmentation_rendering()
+        shown = theirs.render()
+    # when it is drawn in two passes, then it is what three of MuJoCo's give
+    ours = Renderer(mujoco, slide.model, 120, 90)
+    picture = ours.draw(slide.data, camera)
+    ours.close()
+    ours.close()  # once more does no harm
+    np.testing.assert_array_equal(picture.color, color)
+    np.testing.assert_array_equal(np.stack([picture.ids, picture.kinds], axis=-1), shown)
+    np.testing.assert_allclose(picture.depth, depth, rtol=1e-6)
+    assert len(np.unique(shown.reshape(-1, 2), axis=0)) > 3
 
 
 FINGER, CUBE = Bodies("finger"), Geoms("cube")
