@@ -110,7 +110,9 @@ PUCK = Bodies("obj", as_mask=True)
 AT_BALL = Home(Sites("goal", as_mask=True), {"distance": "thing-goal:center"}, 0.055, 0.4)
 # A tap can be turned the wrong way too, so that how far its handle has moved says nothing. The marker would be inside
 # the handle that has come there: it is put where the handle stops.
-TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.022, 0.2, marker=(0.0, 0.03, 0.0))
+TURNED = Home(Sites("goal_open", as_mask=True), {"distance": "thing-goal"}, 0.022, 0.25, marker=(0.0, 0.03, 0.0))
+# The end of the handle: where it is turned from, while all of it is near the hand at its hinge too.
+HANDLE = Bodies("faucet_link2", near="handleStartOpen", within_m=0.06, as_mask=True)
 IN_NET = Home(Bodies("puck_goal", as_mask=True), {"beside": "thing-goal"}, 0.08, 0.3)
 TASKS = {
     "button-press": Task(
@@ -118,7 +120,7 @@ TASKS = {
     ),
     "drawer-open": Task("drawer-open-v3", Geoms("objGeom", as_mask=True), 0.165),
     "handle-press": Task("handle-press-v3", Bodies("handle_link", as_mask=True), 0.088),
-    "faucet-open": Task("faucet-open-v3", Bodies("faucet_link2", as_mask=True), home=TURNED, budget=10_000),
+    "faucet-open": Task("faucet-open-v3", HANDLE, home=TURNED, budget=10_000),
     "plate-slide": Task(
         "plate-slide-v3",
         Bodies("puck_channel", as_mask=True),
