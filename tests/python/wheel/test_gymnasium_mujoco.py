@@ -2,6 +2,7 @@
 the model."""
 
 import gc
+import math
 import os
 import subprocess
 import sys
@@ -423,3 +424,56 @@ def test_two_cameras_that_see_different_regions_were_refused(slide):
     with pytest.raises(sr.Error, match="'cup', and 'cube', 'fingertip' and 'goal' are needed"):
         SpatialReward(slide, regions={**regions, "cup": CUBE}, **how)
     env.close()
+
+
+CARTON = """
+<mujoco>
+  <visual><global offwidth="160" offheight="120"/></visual>
+  <worldbody>
+    <light pos="0 -2 2"/>
+    <camera name="front" pos="0 -0.9 0.5" xyaxes="1 0 0 0 0.45 0.9" fovy="45"/>
+    <geom name="table" type="box" size="0.6 0.4 0.01" pos="0 0 -0.01" rgba="0.6 0.5 0.4 1"/>
+    <body name="finger"><geom type="box" size="0.01 0.01 0.03" pos="-0.2 0 0.1" rgba="0 1 0 1"/></body>
+    <body name="carton" pos="0 0 0.02">
+      <joint name="lean" type="hinge" axis="0 1 0" range="0 1.5"/>
+      <geom name="carton" type="box" size="0.03 0.03 0.08" pos="0 0 0.08" rgba="1 0 0 1" mass="1"/>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+POURED = 1.0  # radians
+POUR = {
+    "reward": {"gamma": 1.0},
+    "task": {
+        "pairs": ["fingertip-carton"],
+        "phases": [
+            {
+                "name": "pour",
+                "potential": {"tilt": "carton", "goal": POURED, "from": 0},
+                "next": [{"to": "success", "when": [{"tilt": "carton", "above": POURED, "hold_s": 0}]}],
+            }
+        ],
+    },
+}
+
+
+def test_how_far_a_carton_leans_is_its_joint_s_angle_and_leads_the_task(slide):
+    # given a carton that stands
+    env = SpatialReward(
+        Slide(CARTON),
+        camera="front",
+        regions={"fingertip": Bodies("finger", as_mask=True), "carton": Geoms("carton", as_mask=True)},
+        reward="task",
+        config=POUR,
+    )
+    env.reset()
+    # when it leans further by 0.1 radians a step
+    told = [env.step([0.1])[4]["spatial_reward"] for _ in range(13)]
+    env.close()
+    # then the angle is the joint's, to 3 degrees
+    angles = [info["quantities"]["tilt carton"]["value"] for info in told if not info["success"]]
+    assert angles == pytest.approx([0.1 * (step + 1) for step in range(len(angles))], abs=math.radians(3))
+    # and the task is done where it is poured, for which the measured angle has to be sure of it
+    solved = [info["success"] for info in told].index(True)
+    assert 0.1 * (solved + 1) == pytest.approx(POURED + 0.1, abs=0.11)
+    assert [info["progress"] for info in told[:solved]] == pytest.approx([angle / POURED for angle in angles], abs=0.01)
