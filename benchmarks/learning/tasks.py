@@ -127,7 +127,7 @@ TASKS = {
         home=IN_NET,
         azimuth=135.0,
         elevation=-30.0,
-        budget=15_000,
+        budget=20_000,
     ),
     "window-open": Task("window-open-v3", Bodies("windowb_a", as_mask=True), 0.18, azimuth=150.0),
     "window-close": Task("window-close-v3", Bodies("windowb_a", as_mask=True), 0.08, azimuth=150.0, budget=15_000),
@@ -224,9 +224,12 @@ class WithPhase(gymnasium.Wrapper):
         return np.concatenate([observation, np.eye(self._phases + 1, dtype=np.float32)[phase]])
 
 
-def measured(task: Task, env: gymnasium.Env, reward: str) -> gymnasium.Env:
-    """On what a camera sees: `task`, phases and their shaping, or `dense`, minus the distance from hand to thing."""
-    regions, config = task.regions(), {"reward": {"gamma": GAMMA}}
+def measured(task: Task, env: gymnasium.Env, reward: str, gamma: float = GAMMA) -> gymnasium.Env:
+    """On what a camera sees: `task`, phases and their shaping, or `dense`, minus the distance from hand to thing.
+
+    `gamma` is the shaping's.
+    """
+    regions, config = task.regions(), {"reward": {"gamma": gamma}}
     if reward == "task":
         config["task"] = task.machine()
     else:

@@ -34,6 +34,9 @@ LEARNER = {
     # Without layer norm so many updates learn nothing.
     "policy_kwargs": {"net_arch": [128, 128], "layer_norm": True},
 }
+# Where episodes are cut off and a learner looks beyond their end, shaping with the learner's own discount prefers no
+# action until success has been found. Without discount it does: progress is worth something as long as it lasts.
+SHAPING_GAMMA = 1.0
 # Far from those of training.
 JUDGING_SEED = 100_000
 
@@ -59,7 +62,7 @@ def make(task: str, reward: str, seed: int) -> gymnasium.Env:
         return Sparse(env)
     if reward == "env":
         return env
-    return measured(TASKS[task], env, {"task": "task", "raw": "dense"}[reward])
+    return measured(TASKS[task], env, {"task": "task", "raw": "dense"}[reward], SHAPING_GAMMA)
 
 
 def train(

@@ -59,6 +59,7 @@ pub mod colors;
 mod depth_image;
 pub mod detection;
 pub mod digest;
+pub mod endpoint;
 pub mod error;
 pub mod estimator;
 pub mod finding;

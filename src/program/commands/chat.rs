@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Context;
+use spatial_reward_core::endpoint::is_this_machine;
 use spatial_reward_offline::dataset::rephrase::{Chat, Reply, Trouble};
 use ureq::{Agent, Timeout};
 
@@ -161,14 +162,6 @@ fn host_of(base: &str) -> Option<&str> {
     is_plain.then_some(host)
 }
 
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
-        _ => host,
-    };
-    name == "localhost" || name == "[::1]" || name.starts_with("127.")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,11 +184,5 @@ mod tests {
         ] {
             assert_eq!(host_of(other), None, "{other}");
         }
-        assert!(
-            is_this_machine("127.0.0.1:8000")
-                && is_this_machine("[::1]:1")
-                && is_this_machine("localhost")
-        );
-        assert!(!is_this_machine("api.example.org") && !is_this_machine("10.0.0.1:8000"));
     }
 }

@@ -13,7 +13,7 @@ const STATES: usize = 5;
 const ACTIONS: usize = 3;
 
 /// A random task: two or three phases that lead to random ones beside the next, by the distances of two pairs.
-fn random_settings(random: &mut Random, kappa: f64) -> Settings {
+fn random_settings(random: &mut Random, gamma: f64, kappa: f64) -> Settings {
     let count = 2 + random.below(2);
     let limit = |random: &mut Random| 0.1 + 0.08 * random.below(10) as f64;
     let pairs = ["fingertip-target", "target-fingertip"];
@@ -44,7 +44,7 @@ fn random_settings(random: &mut Random, kappa: f64) -> Settings {
     }
     let failure = -0.1 * random.below(10) as f64;
     let text = format!(
-        "reward: {{kind: task, gamma: {GAMMA}, kappa: {kappa}}}\ntask:\n  failure_reward: {failure}\n  phases:\n{}",
+        "reward: {{kind: task, gamma: {gamma}, kappa: {kappa}}}\ntask:\n  failure_reward: {failure}\n  phases:\n{}",
         phases
             .replace("\n  - ", "\n    - ")
             .replacen("  - ", "    - ", 1)
@@ -103,10 +103,12 @@ fn random_world(random: &mut Random) -> World {
 /// A state of the product: the world's, and the machine's with the end that it may have reached.
 type Node = (usize, i64);
 
-/// The value of every action in every state of the product, and each state's potential; `machines` are those in each state.
+/// The value of every action in every state of the product to who discounts by `GAMMA`, and each state's potential. Beside
+/// the reward, each step is worth `bonus` times the potential of the state that it leads to.
 fn values(
     settings: &Settings,
     world: &World,
+    bonus: f64,
 ) -> (BTreeMap<Node, [f64; ACTIONS]>, BTreeMap<Node, f64>) {
     let mut machines: BTreeMap<Node, (Machine, f64, bool)> = BTreeMap::new();
     let mut due = Vec::new();
@@ -136,7 +138,7 @@ fn values(
             let mut machine = machine.clone();
             let outcome = machine.push(1, &look(settings, state, world));
             let to = (state, outcome.phase_index);
-            out.push((to, outcome.reward));
+            out.push((to, outcome.reward + bonus * outcome.potential));
             machines.entry(to).or_insert((
                 machine,
                 outcome.potential,
@@ -178,22 +180,51 @@ fn the_best_policy_is_the_same_with_and_without_the_shaping() {
     for seed in 0..60 {
         // Given a random world and a random task in it
         let world = random_world(&mut Random(seed + 1));
-        let shaped = random_settings(&mut Random(1000 + seed), 1.0 + seed as f64 % 3.0);
-        let plain = random_settings(&mut Random(1000 + seed), 1e-300);
+        let shaped = random_settings(&mut Random(1000 + seed), GAMMA, 1.0 + seed as f64 % 3.0);
+        let plain = random_settings(&mut Random(1000 + seed), GAMMA, 1e-300);
         // When the value of every action is iterated with the shaping and without
-        let (shaped_values, potentials) = values(&shaped, &world);
-        let (plain_values, _) = values(&plain, &world);
+        let (shaped_values, potentials) = values(&shaped, &world, 0.0);
+        let (plain_values, _) = values(&plain, &world, 0.0);
         // Then they differ by the state's potential alone, whatever the action, so that the same ones are best
-        assert_eq!(shaped_values.len(), plain_values.len());
+        assert_differ_by_potential(
+            &shaped_values,
+            &plain_values,
+            &potentials,
+            shaped.reward.kappa,
+        );
+    }
+}
+
+#[test]
+fn shaping_without_discount_is_worth_a_part_of_progress_in_each_step_to_who_discounts() {
+    for seed in 0..60 {
+        // Given a random world and a random task in it, whose shaping is not discounted
+        let world = random_world(&mut Random(seed + 1));
+        let shaped = random_settings(&mut Random(1000 + seed), 1.0, 1.0 + seed as f64 % 3.0);
+        let plain = random_settings(&mut Random(1000 + seed), 1.0, 1e-300);
         let kappa = shaped.reward.kappa;
-        for (node, of) in &shaped_values {
-            for (own, other) in of.iter().zip(&plain_values[node]) {
-                let expected = other - kappa * potentials[node];
-                assert!(
-                    (own - expected).abs() < 1e-9,
-                    "seed {seed}, {node:?}: {own} and {expected}"
-                );
-            }
+        // When a learner values it that does discount, and one without shaping that is paid for progress in each step
+        let (shaped_values, potentials) = values(&shaped, &world, 0.0);
+        let (paid_values, _) = values(&plain, &world, kappa * (1.0 - GAMMA));
+        // Then they differ by the state's potential alone
+        assert_differ_by_potential(&shaped_values, &paid_values, &potentials, kappa);
+    }
+}
+
+fn assert_differ_by_potential(
+    shaped: &BTreeMap<Node, [f64; ACTIONS]>,
+    plain: &BTreeMap<Node, [f64; ACTIONS]>,
+    potentials: &BTreeMap<Node, f64>,
+    kappa: f64,
+) {
+    assert_eq!(shaped.len(), plain.len());
+    for (node, of) in shaped {
+        for (own, other) in of.iter().zip(&plain[node]) {
+            let expected = other - kappa * potentials[node];
+            assert!(
+                (own - expected).abs() < 1e-9,
+                "{node:?}: {own} and {expected}"
+            );
         }
     }
 }
@@ -202,8 +233,8 @@ fn the_best_policy_is_the_same_with_and_without_the_shaping() {
 fn a_potential_that_was_not_nought_at_an_end_would_be_noticed() {
     // Given the same, with a potential that stays where it was at the end of a task
     let world = random_world(&mut Random(5));
-    let settings = random_settings(&mut Random(1004), 1.0);
-    let (values, potentials) = values(&settings, &world);
+    let settings = random_settings(&mut Random(1004), GAMMA, 1.0);
+    let (values, potentials) = values(&settings, &world, 0.0);
     // Then ends are among the states, and they have none
     let ends: Vec<Node> = potentials
         .keys()
@@ -223,7 +254,7 @@ fn what_shaping_adds_telescopes_over_an_episode_that_ends_and_over_one_that_is_c
         // Given a walk through a random task
         let mut random = Random(seed + 77);
         let world = random_world(&mut random);
-        let settings = random_settings(&mut Random(500 + seed), 1.0);
+        let settings = random_settings(&mut Random(500 + seed), GAMMA, 1.0);
         let mut machine = Machine::new(&settings);
         let (mut sum, mut discount, mut first, mut last, mut ends) =
             (0.0, 1.0, f64::NAN, f64::NAN, 0.0);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hf_hub::Repo;
 use hf_hub::api::RepoInfo;
+use spatial_reward_core::endpoint::is_this_machine;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
@@ -56,7 +57,8 @@ impl<'a> Client<'a> {
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE));
-        if is_this_machine(&options.endpoint) {
+        let authority = origin(&options.endpoint).rsplit("://").next();
+        if authority.is_some_and(is_this_machine) {
             // No proxy elsewhere could reach it.
             config = config.proxy(None);
         }
@@ -244,12 +246,6 @@ fn origin(url: &str) -> &str {
         .and_then(|rest| rest.find(['/', '?', '#']))
         .map_or(url.len(), |at| host + at);
     url.get(..end).unwrap_or(url)
-}
-
-fn is_this_machine(endpoint: &str) -> bool {
-    let host = origin(endpoint).split("://").last().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    host == "localhost" || host == "[::1]" || host.starts_with("127.")
 }
 
 /// Whether a word from the hub may become a file name in the cache.

@@ -87,7 +87,9 @@ pub(super) struct Said {
 #[derive(Deserialize)]
 struct Completion {
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    /// Read as far as it can be: words are not lost for what was not counted.
+    #[serde(default)]
+    usage: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -98,13 +100,6 @@ struct Choice {
 #[derive(Deserialize)]
 struct Message {
     content: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Usage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
 }
 
 /// What a reply means.
@@ -131,13 +126,13 @@ pub(super) fn heard(reply: &Reply) -> Heard {
 
 /// `None` where no message of a model is in it.
 fn said(body: &str) -> Option<Said> {
-    let completion: Completion = serde_json::from_str(body).ok()?;
-    let message = completion.choices.into_iter().next()?.message;
-    let usage = completion.usage.unwrap_or_default();
+    let Completion { choices, usage } = serde_json::from_str(body).ok()?;
+    let message = choices.into_iter().next()?.message;
+    let counted = |what: &str| usage.get(what).and_then(serde_json::Value::as_u64);
     Some(Said {
         words: message.content.unwrap_or_default(),
-        prompt_tokens: usage.prompt_tokens,
-        completion_tokens: usage.completion_tokens,
+        prompt_tokens: counted("prompt_tokens").unwrap_or(0),
+        completion_tokens: counted("completion_tokens").unwrap_or(0),
     })
 }
 
@@ -204,6 +199,25 @@ mod tests {
         for nothing in ["", "{", "[]", "<html>", r#"{"choices": []}"#] {
             let heard = heard(&reply(200, nothing));
             assert!(matches!(&heard, Heard::Failed(why) if why.contains("no chat completion")));
+        }
+    }
+
+    #[test]
+    fn words_whose_cost_was_not_counted_were_lost() {
+        for usage in [
+            "null",
+            r#"{"prompt_tokens": null, "completion_tokens": 3}"#,
+            r#"{"prompt_tokens": "12", "completion_tokens": 3.5}"#,
+            "[]",
+        ] {
+            let body = format!(
+                r#"{{"choices": [{{"message": {{"content": "Hello"}}}}], "usage": {usage}}}"#
+            );
+            let heard = heard(&reply(200, &body));
+            assert!(
+                matches!(&heard, Heard::Said(said) if said.words == "Hello" && said.prompt_tokens == 0),
+                "{usage}: {heard:?}"
+            );
         }
     }
 
