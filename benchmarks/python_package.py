@@ -1,12 +1,12 @@
 """What the Python package costs beside the engine: a step's overhead, threads, memory, and the process with the model.
 
-    scripts/benchmark python_package [BAG] [--steps 2000] [--model-steps 20]
+    scripts/benchmark python_package [BAG] [--steps 2000] [--model-steps 20] [--kept-steps 100000]
 
 `overhead` is a step of 640x480 pixels that measures nothing, for it has no regions: arguments, arrays, reward and
 result. `threads` is the rate of two threads with an Annotator each, beside the rate of one in the same run, in turns.
-`the way to another process` is what a step costs whose pixels go to a process that answers at once (a stand-in, written
-in Python), and `model` a step by the vision-language model in a process of its own: the program that
-SPATIAL_REWARD_PROGRAM names.
+`memory` is what the process grows by in such steps, and in steps that measure. `the way to another process` is what a
+step costs whose pixels go to a process that answers at once (a stand-in, written in Python), and `model` a step by the
+vision-language model in a process of its own: the program that SPATIAL_REWARD_PROGRAM names.
 """
 
 import argparse
@@ -49,6 +49,13 @@ def seconds_a_step(annotator, frame, steps, **regions):
     return (time.perf_counter() - begin) / steps
 
 
+def memory_after(annotator, frame, steps, **regions):
+    """The largest that the process was until then, in KiB."""
+    for _ in range(steps):
+        annotator.step(frame.color, frame.depth, **regions)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def rate_of_threads(frame, count, steps):
     """Steps a second of so many threads together."""
     regions = {"fingertip": frame.fingertip, "target": frame.target}
@@ -70,6 +77,7 @@ def main():
     parser.add_argument("bag", nargs="?", type=Path, default=SAMPLE)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--model-steps", type=int, default=20)
+    parser.add_argument("--kept-steps", type=int, default=100_000, help="after which memory is looked at (100,000)")
     options = parser.parse_args()
     frame = list(sr.Recording(options.bag))[5]
     regions = {"fingertip": frame.fingertip, "target": frame.target}
@@ -88,11 +96,12 @@ def main():
     each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
     print(f"two threads    {statistics.median(ratios):8.2f} of the rate of one (each: {each})")
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for _ in range(100_000):
-        annotator.step(frame.color, frame.depth)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(f"memory         {grown / 1024:8.1f} MiB more after 100,000 steps of arrays of their own")
+    for kind, where in (("measure nothing", {}), ("measure", regions)):
+        grown = [
+            memory_after(annotator, frame, steps, **where) for steps in (options.kept_steps // 50, options.kept_steps)
+        ]
+        kept = f"{(grown[1] - grown[0]) / 1024:8.1f} MiB more after {options.kept_steps:,} steps"
+        print(f"memory         {kept} of arrays of their own that {kind}")
 
     program = os.environ.get("SPATIAL_REWARD_PROGRAM")
     with tempfile.TemporaryDirectory() as folder:

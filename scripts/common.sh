@@ -39,17 +39,29 @@ with_lock() {
   exec 9>&-
 }
 
-# make_venv FOLDER [OPTION]: with pip inside, whichever way this machine's Python offers one.
+# pythons LOWEST BELOW: this machine's Pythons from 3.LOWEST to below 3.BELOW that can make virtual environments, one of each,
+# `python3` first.
+pythons() {
+  local python version found=" "
+  for python in python3 python3.{10..15} "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python; do
+    version=$("$python" -c 'import ensurepip, sys; print(sys.version_info[1])' 2>/dev/null) || continue
+    if [[ $version -lt $1 || $version -ge $2 || $found == *" $version "* ]]; then continue; fi
+    found+="$version "
+    printf '%s\n' "$python"
+  done
+}
+
+# make_venv FOLDER [OPTION]: with pip inside, whichever way this machine's Python offers one; of $base_python, if that is set.
 make_venv() {
-  local version
-  python3 -I -m venv "${@:2}" "$1" >/dev/null 2>&1 && return
-  version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  local version python=${base_python:-python3}
+  "$python" -I -m venv "${@:2}" "$1" >/dev/null 2>&1 && return
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   # Debian ships `venv` without its installer of pip, which is a package of its own.
-  if apt_install "Python's virtual environments" "python$version-venv" && python3 -I -m venv "${@:2}" --clear "$1"; then
+  if apt_install "Python's virtual environments" "python$version-venv" && "$python" -I -m venv "${@:2}" --clear "$1"; then
     return
   fi
-  python3 -m pip --version >/dev/null 2>&1 && python3 -I -m venv "${@:2}" --clear --without-pip "$1" &&
-    python3 -m pip --python "$1/bin/python" install --quiet pip
+  "$python" -m pip --version >/dev/null 2>&1 && "$python" -I -m venv "${@:2}" --clear --without-pip "$1" &&
+    "$python" -m pip --python "$1/bin/python" install --quiet pip
 }
 
 # python_environment FOLDER REQUIREMENTS WHAT [OPTION]: a virtual environment of pinned packages, unless it is there.

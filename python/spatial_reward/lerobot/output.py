@@ -73,8 +73,8 @@ def staged(dataset: Dataset, out: Path | None) -> Iterator[Path]:
     final = dataset.root.resolve() if out is None else out
     if out is None:
         _check_in_place(dataset.root)
-    elif os.path.lexists(out):
-        raise error("output_exists", f"{out} exists, and would be replaced", "name another folder to write", str(out))
+    else:
+        _check_beside(dataset.root, out)
     folder = final.parent / f".{final.name}.{os.getpid()}.partial"
     try:
         folder.mkdir(parents=True)
@@ -145,6 +145,15 @@ def provenance(root: Path) -> dict[str, Any]:
     return whole
 
 
+def _check_beside(root: Path, out: Path) -> None:
+    if os.path.lexists(out):
+        raise error("output_exists", f"{out} exists, and would be replaced", "name another folder to write", str(out))
+    if out.resolve().is_relative_to(root.resolve()):
+        # Whatever copies the dataset or sends it to a hub would take it along, the next label too.
+        words = f"{out} is inside of the dataset {root}, and would become a part of it"
+        raise error("output", words, "name a folder beside it", str(out))
+
+
 def _check_in_place(root: Path) -> None:
     linked = [path for path in (root, root / "meta", root / INFO) if path.is_symlink()]
     if linked:
@@ -161,7 +170,7 @@ def _take_over(root: Path, folder: Path, own: set[Path], in_place: bool) -> None
     for parent, folders, files in os.walk(root, followlinks=True):
         relative = Path(parent).relative_to(root)
         _check_links(Path(parent), folders)
-        # An output inside of the dataset is none of it.
+        # A link out of the dataset may lead to what is being written.
         folders[:] = [name for name in folders if not Path(parent, name).samefile(folder)]
         (folder / relative).mkdir(exist_ok=True)
         # As it was, but for a folder that is read-only: it is to be written into.

@@ -904,15 +904,33 @@ def test_all_else_that_lies_in_a_dataset_comes_along(copied, tmp_path):
     (copied / "README.md").write_text("mine")
     (copied / "notes.partial").mkdir()
     (copied / "notes.partial" / "a.txt").write_text("mine too")
-    # an output inside of the dataset is none of it
-    labelled(copied, copied / "rewarded")
-    labelled(copied, tmp_path / "out", columns="other.reward")
-    for out in (copied / "rewarded", tmp_path / "out"):
-        assert (out / "README.md").read_text() == "mine"
-        assert (out / "notes.partial" / "a.txt").read_text() == "mine too"
-    assert not (copied / "rewarded" / "rewarded").exists()
+    # and a link to where the output will be
+    (tmp_path / "outputs").mkdir()
+    (copied / "outputs").symlink_to(tmp_path / "outputs")
+    labelled(copied, tmp_path / "outputs" / "out")
+    assert (tmp_path / "outputs" / "out" / "README.md").read_text() == "mine"
+    assert (tmp_path / "outputs" / "out" / "notes.partial" / "a.txt").read_text() == "mine too"
+    assert list((tmp_path / "outputs" / "out" / "outputs").iterdir()) == []
     (copied / "again").symlink_to(copied)
     assert "leads back" in str(refused(copied, tmp_path / "third"))
+
+
+@pytest.mark.parametrize("inside", ["rewarded", "data/rewarded", "new/../new/rewarded"])
+def test_an_output_inside_of_its_dataset_was_copied_with_its_videos_by_the_next_label(inside, copied, tmp_path):
+    # given a dataset and a link to it
+    (tmp_path / "link").symlink_to(copied)
+    before = sorted(copied.rglob("*"))
+    for root in (copied, tmp_path / "link"):
+        # when the copy is to lie in it
+        with pytest.raises(sr.Error) as raised:
+            labelled(root, copied / inside, progress=lambda *_: pytest.fail("it was measured"))
+        # then that is refused before anything is measured, and nothing is left
+        assert raised.value.kind == "output" and raised.value.path == str(copied / inside)
+        assert f"{copied / inside} is inside of the dataset {root}" in raised.value.message
+        assert raised.value.remedy == "name a folder beside it"
+        assert sorted(copied.rglob("*")) == before
+    # and tables may lie there, as LeRobot looks for them
+    labelled(copied, None, sidecar=copied / "sarm_progress.parquet")
 
 
 def test_how_earlier_rewards_came_about_stays_written(copied, tmp_path):
