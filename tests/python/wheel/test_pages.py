@@ -35,12 +35,22 @@ def test_an_example_runs_as_it_stands_there(code, tmp_path):
     for peer in PEERS:
         if re.search(rf"^(import|from) (spatial_reward\.)?{peer}\b", code, re.MULTILINE):
             pytest.importorskip(peer, reason=f"{peer} is not installed")
-    # given a folder in which the sample's folder is at hand, and a way to render without a screen
-    (tmp_path / "data").symlink_to(ROOT / "data")
-    environment = {"MUJOCO_GL": "osmesa", **os.environ}
-    # when
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     # then
+    assert said(code, tmp_path)
+
+
+def test_the_first_example_learned_no_more_than_a_constant(tmp_path):
+    # when README's first lines are run, then they learn the reward to less than half of a constant's error
+    words = said(EXAMPLES[0].values[0], tmp_path)
+    learnt, constant = map(float, re.search(r"learnt to within (\S+) m, a constant is off by (\S+) m", words).groups())
+    assert 0 < learnt < constant / 2
+
+
+def said(code, folder):
+    """What an example prints in a folder in which the sample's folder is at hand, with a way to render without a screen."""
+    (folder / "data").symlink_to(ROOT / "data")
+    environment = {"MUJOCO_GL": "osmesa", **os.environ}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    return done.stdout.strip()
