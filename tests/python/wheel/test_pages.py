@@ -47,7 +47,7 @@ def test_the_first_example_learned_no_more_than_a_constant(tmp_path):
 
 
 def said(code, folder):
-    """What an example prints in a folder in which the sample's folder is at hand, with a way to render without a screen."""
+    """What an example prints in a folder that has the sample, with a way to render without a screen."""
     (folder / "data").symlink_to(ROOT / "data")
     environment = {"MUJOCO_GL": "osmesa", **os.environ}
     command = [sys.executable, "-c", code]
