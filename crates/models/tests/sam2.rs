@@ -439,9 +439,31 @@ fn frequencies_that_are_stored_once_are_found() {
 }
 
 #[test]
+fn the_first_segment_anything_is_refused_with_what_takes_its_place() {
+    // Given a folder as facebook/sam-vit-base is, whose parts have keys of their own
+    let folder = tempfile::tempdir().unwrap();
+    let config = json!({
+        "architectures": ["SamModel"],
+        "mask_decoder_config": {"model_type": "", "layer_norm_eps": 1e-6, "hidden_act": "relu"},
+        "model_type": "sam",
+        "prompt_encoder_config": {"image_embedding_size": 64, "image_size": 1024, "patch_size": 16},
+        "vision_config": {"global_attn_indexes": [2, 5, 8, 11], "use_rel_pos": true, "window_size": 14},
+    });
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    // When
+    let error = Segmenter::load(folder.path(), SINGLE)
+        .unwrap_err()
+        .to_string();
+    // Then
+    for words in ["config.json", "SAM 1", "facebook/sam2.1-hiera-tiny"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
 fn a_configuration_that_does_not_fit_is_named() {
     let cases = [
-        ("/model_type", json!("sam"), "model_type"),
+        ("/model_type", json!("sam3"), "model_type"),
         ("/image_size", json!(128), "image_size"),
         ("/num_maskmem", json!(0), "num_maskmem"),
         (

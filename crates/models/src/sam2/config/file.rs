@@ -13,10 +13,20 @@ use crate::error::{Error, Result};
 /// The way out of every problem with a configuration.
 const SUPPORTED: &str = "Give a folder with SAM 2.1, tiny to large, in the Hugging Face layout";
 
+/// The first Segment Anything has another picture encoder, and no memory.
+const FIRST: &str = "model_type is 'sam', which is SAM 1; only SAM 2.1 is read";
+const AFTER_THE_FIRST: &str =
+    "Give facebook/sam2.1-hiera-tiny, -small, -base-plus or -large, which take the same boxes";
+
+/// What tells one model from another.
+#[derive(Debug, Deserialize)]
+struct Kind {
+    model_type: String,
+}
+
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::sam2) struct Sam2Config {
-    model_type: String,
     #[serde(default)]
     pub vision_config: VisionConfig,
     #[serde(default)]
@@ -41,14 +51,19 @@ impl Sam2Config {
         let path = folder.join("config.json");
         let problem = |what: String| Error::checkpoint(&path, what, SUPPORTED);
         let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        let mut config: Self = parse(&text).map_err(problem)?;
-        match config.model_type.as_str() {
-            "sam2_video" => config.memory = Some(parse(&text).map_err(problem)?),
-            "sam2" => {}
+        let kind: Kind = parse(&text).map_err(problem)?;
+        let has_memory = match kind.model_type.as_str() {
+            "sam2_video" => true,
+            "sam2" => false,
+            "sam" => return Err(Error::checkpoint(&path, FIRST, AFTER_THE_FIRST)),
             other => {
                 let what = format!("model_type is '{other}', but must be 'sam2_video' or 'sam2'");
                 return Err(problem(what));
             }
+        };
+        let mut config: Self = parse(&text).map_err(problem)?;
+        if has_memory {
+            config.memory = Some(parse(&text).map_err(problem)?);
         }
         match config.problem() {
             Some(what) => Err(problem(what)),
