@@ -7,4 +7,8 @@ fn main() {
     if let Ok(libraries) = std::env::var("DEP_SPATIAL_REWARD_MODELS_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
     }
+    // There where that libtorch has CUDA, which nothing calls by name.
+    if let Ok(forced) = std::env::var("DEP_SPATIAL_REWARD_MODELS_LIBTORCH_CUDA") {
+        println!("cargo::rustc-link-arg={forced}");
+    }
 }

@@ -13,6 +13,7 @@ import json
 import math
 import shutil
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -419,16 +420,22 @@ def write_weights(folder: Path, tensors: dict, dtype: torch.dtype, seed: int, bi
     places, total = {}, 0
     for file, keys in zip(names, shards, strict=True):
         content = {}
-        for key in keys:
-            if bits and key.endswith(".weight") and len(tensors[key][0]) == 2 and "embed" not in key:
-                content |= drawn_in_bits(key, *tensors[key], 8 if key == "lm_head.weight" else bits, seed)
-            else:
-                content[key] = drawn(key, *tensors[key], dtype, seed)
+        # A generator draws on one core, and each tensor has its own.
+        with ThreadPoolExecutor() as pool:
+            for part in pool.map(lambda key: stored(key, *tensors[key], dtype=dtype, seed=seed, bits=bits), keys):
+                content |= part
         save_file(content, folder / file, metadata={"format": "pt"})
         places |= dict.fromkeys(content, file)
         total += sum(tensor.numel() * tensor.itemsize for tensor in content.values())
     if len(shards) > 1:
         write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
+
+
+def stored(name: str, size: tuple, how: tuple, *, dtype: torch.dtype, seed: int, bits: int | None) -> dict:
+    """What a file holds of a tensor: itself, or what stands for it in few bits."""
+    if bits and name.endswith(".weight") and len(size) == 2 and "embed" not in name:
+        return drawn_in_bits(name, size, how, 8 if name == "lm_head.weight" else bits, seed)
+    return {name: drawn(name, size, how, dtype, seed)}
 
 
 def drawn_in_bits(name: str, size: tuple, how: tuple[float, float], bits: int, seed: int) -> dict[str, torch.Tensor]:

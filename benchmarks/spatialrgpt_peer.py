@@ -68,6 +68,8 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
+    # Float32 is float32 on a GPU too, whose convolutions would round to ten bits.
+    torch.backends.cudnn.allow_tf32 = False
     with torch.inference_mode():
         arguments.run(arguments)
 

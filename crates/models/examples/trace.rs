@@ -1,5 +1,5 @@
 //! Dumps what is inside SpatialRGPT for a folder of inputs, under the names that the golden tensors
-//! have, as caseN.safetensors and caseN.json.
+//! have, as caseN.safetensors and caseN.json. benchmarks/traces.py compares two such folders.
 //!
 //! `cargo run --release -p spatial-reward-models --example trace -- --model DIR --inputs DIR --out DIR`
 
@@ -31,6 +31,9 @@ struct Options {
     /// The longest answer in tokens.
     #[arg(long, default_value_t = 24)]
     max_new_tokens: u32,
+    /// Tensors to write, as `d1.first_logits` [default: all].
+    #[arg(long, num_args = 1..)]
+    names: Vec<String>,
 }
 
 fn dtype(name: &str) -> Result<Dtype, serde_json::Error> {
@@ -52,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     };
     let settings = Settings::new(config, Profile::GEOMETRY)?;
     let reasoner = spatialrgpt::reasoner(&settings, &options.model)?;
-    let cases = spatialrgpt::trace(&reasoner, &options.inputs, &options.out)?;
+    let cases = spatialrgpt::trace(&reasoner, &options.inputs, &options.out, &options.names)?;
     println!("{cases} cases in {}", options.out.display());
     Ok(())
 }

@@ -149,7 +149,7 @@ impl Fixture {
             let out = tempfile::tempdir().unwrap();
             let meta = self.meta(case, turns).to_string();
             fs::write(out.path().join("meta.json"), meta).unwrap();
-            assert_eq!(trace(&model, out.path(), out.path()).unwrap(), 1);
+            assert_eq!(trace(&model, out.path(), out.path(), &[]).unwrap(), 1);
             Case {
                 name: format!("{} case{case}", self.name),
                 golden: read_tensors(&golden.join(format!("case{case}.safetensors"))),

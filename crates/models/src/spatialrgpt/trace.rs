@@ -62,16 +62,17 @@ type Tensors = Vec<(String, Tensor)>;
 
 /// Runs every case of `inputs/meta.json`, writes `caseN.safetensors` and `caseN.json` into `out`, and
 /// says how many there were. Case 0 also has every
-/// layer of the vision tower.
+/// layer of the vision tower. Of the tensors it writes those called one of `names`, or all where no name is given.
 ///
 /// # Errors
 /// What the inputs, the model or the file system refuse.
-pub fn trace(reasoner: &Reasoner, inputs: &Path, out: &Path) -> Result<usize> {
+pub fn trace(reasoner: &Reasoner, inputs: &Path, out: &Path, names: &[String]) -> Result<usize> {
     let cases = Case::read(inputs)?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     for (number, case) in cases.iter().enumerate() {
         let tracer = Tracer::new(reasoner, case, inputs)?;
-        let (tensors, answers) = tracer.run(number == 0)?;
+        let (mut tensors, answers) = tracer.run(number == 0)?;
+        tensors.retain(|(name, _)| names.is_empty() || names.contains(name));
         let file = out.join(format!("case{number}.safetensors"));
         let tensors = in_float32(tensors).map_err(torch_error("keep the tensors"))?;
         Tensor::write_safetensors(&tensors, &file).map_err(torch_error("write the tensors"))?;
