@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 import camera
+import glide
 from bag import Frame
 from simulators import Simulator
 from studio import Studio
@@ -56,7 +57,7 @@ def _view(studio: Studio, moments: list[np.ndarray]) -> camera.View:
     sim, rng = studio.sim, studio.rng
     _show(sim, moments[-1])
     middle = (_tip_at(sim, moments[0]) + sim.target_point()) / 2
-    return camera.random_view(sim.robot.facing_azimuth, middle + rng.normal(0, 0.04, 3), studio.held_out, rng)
+    return camera.random_view(sim.robot.facing_azimuth, middle + rng.normal(0, 0.04, 3), studio.held_out, rng, sim.robot.cameras)
 
 
 def _show(sim: Simulator, state: np.ndarray) -> None:
@@ -84,6 +85,8 @@ def _evenly(sim: Simulator, states: list[np.ndarray], count: int) -> list[np.nda
 def _play(studio: Studio) -> list[np.ndarray] | None:
     """Plays an episode; its states up to the first touch, or None where the hand never came near."""
     sim, rng = studio.sim, studio.rng
+    if sim.env is None:
+        return glide.play(studio, TOUCH, NEAR_ENOUGH)
     policy = _fetch_policy(sim, rng) if sim.task.simulator == "fetch" else _metaworld_policy(sim, rng)
     observation = _wander(sim, rng)
     states, gaps = [sim.data.qpos.copy()], [sim.gap(sim.finger_geoms, sim.target_geoms)]
