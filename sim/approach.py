@@ -57,7 +57,9 @@ def _view(studio: Studio, moments: list[np.ndarray]) -> camera.View:
     sim, rng = studio.sim, studio.rng
     _show(sim, moments[-1])
     middle = (_tip_at(sim, moments[0]) + sim.target_point()) / 2
-    return camera.random_view(sim.robot.facing_azimuth, middle + rng.normal(0, 0.04, 3), studio.held_out, rng, sim.robot.cameras)
+    return camera.random_view(
+        sim.robot.facing_azimuth, middle + rng.normal(0, 0.04, 3), studio.held_out, rng, sim.robot.cameras
+    )
 
 
 def _show(sim: Simulator, state: np.ndarray) -> None:

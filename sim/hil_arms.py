@@ -17,9 +17,7 @@ def _panda(rng: np.random.Generator) -> Model:
         hand="base",
         home={f"joint{i + 1}": angle for i, angle in enumerate(HOME)},
         finger_joints={f"{s}_{link}_joint": (at, 0.0) for s in SIDES for link, at in FINGERS.items()},
-        fingers=tuple(
-            tuple(f"{s}_{link}" for link in (*FINGERS, "pad", "silicone_pad")) for s in SIDES
-        ),
+        fingers=tuple(tuple(f"{s}_{link}" for link in (*FINGERS, "pad", "silicone_pad")) for s in SIDES),
         palm=("base", "base_mount"),
         drawn=lambda geom: geom.group == 2,
     )

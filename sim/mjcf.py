@@ -1,4 +1,4 @@
-"""MJCF files of robots, brought down to what a picture needs: bodies, joints that place them, geoms and their assets."""
+"""MJCF files of robots, brought down to what a picture needs: bodies with joints and geoms, and their assets."""
 
 import importlib.util
 from collections.abc import Callable, Iterable

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+import appearance
 import mjcf
 import shaped_hand
 from rigs import GRIPPERS
@@ -72,7 +73,7 @@ def _of_hand(name: str) -> str:
 
 def _with_shaped_hand(arm: str, rng: np.random.Generator) -> Model:
     root = _arm(arm)
-    hand = shaped_hand.build(mjcf.body(root, MOUNT), rng)
+    hand = shaped_hand.build(mjcf.body(root, MOUNT), [appearance.robot_colour(rng) for _ in range(3)], rng)
     return Model(
         mjcf=root,
         hand=MOUNT,

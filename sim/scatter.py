@@ -80,7 +80,9 @@ def hand_rotation(studio: Studio) -> np.ndarray:
     turn = _about([0, 0, 1], rng.uniform(-np.pi / 2, np.pi / 2))
     if rng.random() < 0.5:
         side = rng.uniform(0, 2 * np.pi)
-        turn = _about([np.cos(side), np.sin(side), 0], rng.uniform(0, np.radians(studio.sim.robot.steepest_tilt))) @ turn
+        turn = (
+            _about([np.cos(side), np.sin(side), 0], rng.uniform(0, np.radians(studio.sim.robot.steepest_tilt))) @ turn
+        )
     return turn @ studio.sim.home_rotation
 
 

@@ -18,7 +18,7 @@ def _arm(rng: np.random.Generator) -> Model:
         mjcf.add(root, section)
     column, upper, fore = rng.uniform(0.15, 0.4), rng.uniform(0.25, 0.42), rng.uniform(0.22, 0.4)
     thick = rng.uniform(0.025, 0.06)
-    look = [appearance.any_colour(rng) if rng.random() < 0.6 else np.full(3, rng.uniform(0, 1)) for _ in "12"]
+    look = [appearance.robot_colour(rng) for _ in range(2)]
     square = bool(rng.random() < 0.4)
     body = mjcf.add(root.find("worldbody"), "body", name="shaped/base")
     _round(body, (0, 0, 0), (0, 0, 0.04), thick * 2, look[1])
@@ -39,14 +39,19 @@ def _arm(rng: np.random.Generator) -> Model:
             _round(body, (0, -radius * 1.3, 0), (0, radius * 1.3, 0), radius * 1.1, look[1])
         if square:
             mjcf.add(
-                body, "geom", type="box", size=(radius * 0.8, radius * 0.8, length / 2), pos=(0, 0, length / 2),
-                rgba=(*look[i % 2], 1), group="2",
+                body,
+                "geom",
+                type="box",
+                size=(radius * 0.8, radius * 0.8, length / 2),
+                pos=(0, 0, length / 2),
+                rgba=(*look[i % 2], 1),
+                group="2",
             )
         else:
             _round(body, (0, 0, 0), (0, 0, length), radius, look[i % 2])
         home[f"shaped/{name}"], height = rest, length
     mount = mjcf.add(body, "body", name="shaped/mount", pos=(0, 0, height))
-    hand = shaped_hand.build(mount, rng)
+    hand = shaped_hand.build(mount, [appearance.robot_colour(rng) for _ in range(3)], rng)
     reach = 0.75 * (upper + fore)
     return Model(
         mjcf=root,
@@ -60,9 +65,7 @@ def _arm(rng: np.random.Generator) -> Model:
 
 
 def _round(body: Element, start: tuple, end: tuple, radius: float, colour: np.ndarray) -> None:
-    mjcf.add(
-        body, "geom", type="cylinder", size=radius, fromto=(*start, *end), rgba=(*colour, 1), group="2"
-    )
+    mjcf.add(body, "geom", type="cylinder", size=radius, fromto=(*start, *end), rgba=(*colour, 1), group="2")
 
 
 ROBOTS = {"arm": _arm}

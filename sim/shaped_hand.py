@@ -1,11 +1,12 @@
 """Hands of drawn shapes: one to four fingers, straight, tapered, hooked, curved, bent or round, on a palm."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-import appearance
 import mjcf
 
 SHAPES = ("plate", "tapered", "hooked", "curved", "bent", "round")
@@ -21,16 +22,15 @@ class Hand:
     palm: tuple[str, ...]
 
 
-def build(mount: Element, rng: np.random.Generator) -> Hand:
-    """Adds a hand to a body, z towards the fingertips. Fingers slide outwards to open."""
+def build(mount: Element, colours: Sequence[np.ndarray], rng: np.random.Generator) -> Hand:
+    """Adds a hand to a body, z towards the fingertips. Fingers slide outwards to open. Colours: palm, fingers, pads."""
     count = int(rng.choice(4, p=COUNTS)) + 1
     length, width, thick = rng.uniform(0.035, 0.11), rng.uniform(0.007, 0.026), rng.uniform(0.004, 0.014)
-    closed = thick / 2 + rng.uniform(0.0005, 0.003) if count < 3 else width * 0.6 + 0.002
+    closed = thick / 2 + rng.uniform(0.0015, 0.004) + (0.6 * width if count > 2 else 0.0)  # sides must not meet either
     opened = closed + rng.uniform(0.015, 0.05)
-    colours = [appearance.any_colour(rng) if rng.random() < 0.5 else np.full(3, rng.uniform(0.05, 0.95)) for _ in "123"]
     height = rng.uniform(0.02, 0.1)
     palm = mjcf.add(mount, "body", name="shaped/palm")
-    _palm(palm, height, opened + thick, width, colours[0], rng)
+    _palm(palm, (opened + thick, width, height), colours[0], rng)
     shape = SHAPES[rng.integers(len(SHAPES))]
     joints, fingers, seed = {}, [], int(rng.integers(2**31))
     for i in range(count):
@@ -46,7 +46,9 @@ def build(mount: Element, rng: np.random.Generator) -> Hand:
     return Hand(joints, tuple(fingers), ("shaped/palm",))
 
 
-def _palm(body: Element, height: float, reach: float, width: float, colour: np.ndarray, rng: np.random.Generator) -> None:
+def _palm(body: Element, size: tuple, colour: np.ndarray, rng: np.random.Generator) -> None:
+    """A box or a cylinder, and at times the flange by which it is fixed."""
+    reach, width, height = size
     broad = max(width * rng.uniform(0.6, 2.0), 0.012)
     if rng.random() < 0.5:
         _geom(body, "box", (reach * rng.uniform(0.8, 1.2), broad, height / 2), (0, 0, height / 2), colour)
@@ -72,7 +74,7 @@ def _finger(body: Element, shape: str, size: tuple, colours: list, rng: np.rando
             _geom(body, "box", (thick / 2 * part, width / 2 * part, length / steps / 2), middle, main)
     elif shape == "hooked":
         _geom(body, "box", (thick / 2, width / 2, length / 2), (thick * 1.2, 0, length / 2), main)
-        _geom(body, "box", (thick, width / 2, thick * 0.7), (0.4 * thick, 0, length + thick * 0.4), pad)
+        _geom(body, "box", (thick, width / 2, thick * 0.7), (0.5 * thick, 0, length + thick * 0.4), pad)
     else:
         _bowed(body, shape, size, main, rng)
     if shape in ("plate", "hooked") and rng.random() < 0.5:
@@ -86,7 +88,7 @@ def _bowed(body: Element, shape: str, size: tuple, colour: np.ndarray, rng: np.r
     along = np.linspace(0, 1, 9 if shape == "curved" else 3)
     out = bulge * (np.sin(np.pi * along) if shape == "curved" else 1 - np.abs(2 * along - 1))
     points = np.stack([out, np.zeros_like(along), along * length], 1)
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in itertools.pairwise(points):
         mjcf.add(body, "geom", type="capsule", size=thick / 2, fromto=(*start, *end), rgba=(*colour, 1), group="2")
 
 

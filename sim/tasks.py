@@ -1,7 +1,8 @@
 """Which simulator tasks are recorded, what is the target in each, and what is kept out of training.
 
-Of the robots at the workbench (workbench.py) each is a task, whose target is drawn. The other robots and tasks come from gymnasium-robotics (Fetch) and Meta-World (Sawyer). A part is chosen by body, and where one
+Robots and tasks come from gymnasium-robotics (Fetch) and Meta-World (Sawyer). A part is chosen by body, and where one
 body holds several parts, by mesh: `"drawer_link/drawerhandle"` is the mesh `drawerhandle` of the body `drawer_link`.
+At the workbench (workbench.py) each robot is a task; its target is drawn.
 """
 
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ import robots
 import solids
 import stage
 import things
-from simulators import DISTRACTORS, HIDDEN_GROUP, Robot, Simulator, add_distractors, add_patterns
+from simulators import DISTRACTORS, Robot, Simulator, add_distractors, add_patterns
 from tasks import Task
 
 TABLELESS = 0.25  # how often robot and things stand on the floor
@@ -30,7 +30,6 @@ class Workbench(Simulator):
     def __init__(self, task: Task, rng: np.random.Generator):
         self.task, self.env = task, None
         self.made = robots.make(task.simulator, task.name, rng)
-        self.target_geom_count = 0
         self.model = self._compile(rng)
         self.data = mujoco.MjData(self.model)
         self.robot = Robot(
@@ -82,7 +81,9 @@ class Workbench(Simulator):
             half = [(x1 - back + rng.uniform(0.05, 0.5)) / 2, (y1 - y0) / 2 + rng.uniform(0.05, 0.5), 0.02]
             world.add_geom(name="table", type=box, size=half, pos=[back + half[0], (y0 + y1) / 2, -0.02], group=1)
             side = rng.uniform(0.08, 0.16)
-            world.add_geom(name="pedestal", type=box, size=[side, side, -floor / 2], pos=[0, 0, floor / 2 - 0.002], group=1)
+            world.add_geom(
+                name="pedestal", type=box, size=[side, side, -floor / 2], pos=[0, 0, floor / 2 - 0.002], group=1
+            )
         for i in range(int(rng.integers(0, WALLS + 1))):
             turn, far, height = rng.uniform(0, 2 * np.pi), rng.uniform(1.2, 3.5), rng.uniform(0.6, 2.5)
             world.add_geom(
