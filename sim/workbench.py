@@ -8,9 +8,11 @@ from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
+from PIL import Image
 
 import appearance
 import camera
+import mjcf
 import robots
 import solids
 import stage
@@ -21,6 +23,8 @@ from tasks import Task
 TABLELESS = 0.25  # how often robot and things stand on the floor
 SHAPELESS = 0.6  # how often the target is one solid, which changes from frame to frame
 WALLS = 3
+PICTURES = 2  # of the spare textures so many are pictures that robosuite ships
+MATERIALS = ("wood", "plaster", "tile", "brick", "felt", "metal", "steel", "ceramic", "clay", "dirt")
 TIP_SLICE = 0.003  # a fingertip's end is the middle of what lies within this distance of its farthest point, metres
 
 
@@ -49,6 +53,7 @@ class Workbench(Simulator):
         if rng.random() < 0.35:
             self._repaint(rng)
         appearance.fill_textures(self.model, rng)
+        _use_pictures(self.model, rng)
 
     def _compile(self, rng: np.random.Generator) -> mujoco.MjModel:
         spec = mujoco.MjSpec.from_string(ElementTree.tostring(self.made.mjcf, encoding="unicode"))
@@ -179,6 +184,18 @@ class Workbench(Simulator):
 
     def close(self) -> None:
         """There is no environment to close."""
+
+
+def _use_pictures(m: mujoco.MjModel, rng: np.random.Generator) -> None:
+    """Wood, plaster and the like in place of some of the drawn patterns."""
+    files = sorted((mjcf.package("robosuite") / "models" / "assets" / "textures").glob("*.png"))
+    files = [file for file in files if any(word in file.name for word in MATERIALS)]
+    spare = [texture for texture in range(m.ntex) if m.tex(texture).name.startswith("pattern")]
+    for texture, file in zip(spare[:PICTURES], rng.permutation(np.array(files, object)), strict=False):
+        height, width, start = m.tex_height[texture], m.tex_width[texture], m.tex_adr[texture]
+        with Image.open(file) as picture:
+            pixels = np.asarray(picture.convert("RGB").resize((width, height)))
+        m.tex_data[start : start + pixels.size] = pixels.reshape(-1)
 
 
 def _corners(m: mujoco.MjModel, geom: int) -> np.ndarray:
