@@ -35,7 +35,7 @@ def record(studio: Studio, frames: int) -> list[Frame]:
     best: list[Frame] = []
     for _ in range(VIEWS):
         view = _view(studio, moments)
-        if sum(_shoot(studio, view, moments, i) is not None for i in checks) < len(checks) - 1:
+        if sum(_shoot(studio, view, moments, i, coloured=False) is not None for i in checks) < len(checks) - 1:
             continue
         shots = [shot for i in range(frames) if (shot := _shoot(studio, view, moments, i)) is not None]
         best = max(best, shots, key=len)
@@ -44,9 +44,11 @@ def record(studio: Studio, frames: int) -> list[Frame]:
     return best if len(best) >= VISIBLE * frames else []
 
 
-def _shoot(studio: Studio, view: camera.View, moments: list[np.ndarray], index: int) -> Frame | None:
+def _shoot(
+    studio: Studio, view: camera.View, moments: list[np.ndarray], index: int, coloured: bool = True
+) -> Frame | None:
     _show(studio.sim, moments[index])
-    shot = studio.shoot(view)
+    shot = studio.shoot(view, coloured)
     if shot is not None:
         shot.index = index
     return shot
@@ -57,9 +59,7 @@ def _view(studio: Studio, moments: list[np.ndarray]) -> camera.View:
     sim, rng = studio.sim, studio.rng
     _show(sim, moments[-1])
     middle = (_tip_at(sim, moments[0]) + sim.target_point()) / 2
-    return camera.random_view(
-        sim.robot.facing_azimuth, middle + rng.normal(0, 0.04, 3), studio.held_out, rng, sim.robot.cameras
-    )
+    return camera.random_view(sim.robot.facing_azimuth, middle + rng.normal(0, 0.04, 3), studio.held_out, rng)
 
 
 def _show(sim: Simulator, state: np.ndarray) -> None:

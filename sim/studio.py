@@ -119,7 +119,7 @@ class Studio:
             for g in self.sim.target_geoms
         )
 
-    def shoot(self, view: camera.View) -> Frame | None:
+    def shoot(self, view: camera.View, coloured: bool = True) -> Frame | None:
         """Takes a frame, or returns None where the fingertip or the target is out of view or hidden."""
         sim = self.sim
         intrinsics, pose = self.eye.aim(sim.data, view)
@@ -133,7 +133,8 @@ class Studio:
         known = truth.judge(sim, picture, self.names)
         if known is None:
             return None
-        return Frame(self.eye.colour(self.shadows), picture.depth, intrinsics, pose[:3, :3].T @ [0.0, 0.0, 1.0], known)
+        colour = self.eye.colour(self.shadows) if coloured else np.zeros((0, 0, 3), np.uint8)
+        return Frame(colour, picture.depth, intrinsics, pose[:3, :3].T @ [0.0, 0.0, 1.0], known)
 
     def close(self) -> None:
         self.eye.close()
