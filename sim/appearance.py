@@ -32,6 +32,11 @@ def any_colour(rng: np.random.Generator) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.1, 1.0)))
 
 
+def robot_colour(rng: np.random.Generator) -> np.ndarray:
+    """A colour for a part of a robot: half of them grey, from black to white."""
+    return np.full(3, rng.uniform(0.03, 0.97)) if rng.random() < 0.5 else any_colour(rng)
+
+
 def target_colour(rng: np.random.Generator, held_out: bool) -> np.ndarray:
     """A colour for the target, inside `HELD_OUT_HUES` for a held-out recording and outside for training."""
     low, high = HELD_OUT_HUES

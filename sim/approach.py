@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 import camera
+import glide
 from bag import Frame
 from simulators import Simulator
 from studio import Studio
@@ -34,7 +35,7 @@ def record(studio: Studio, frames: int) -> list[Frame]:
     best: list[Frame] = []
     for _ in range(VIEWS):
         view = _view(studio, moments)
-        if sum(_shoot(studio, view, moments, i) is not None for i in checks) < len(checks) - 1:
+        if sum(_shoot(studio, view, moments, i, coloured=False) is not None for i in checks) < len(checks) - 1:
             continue
         shots = [shot for i in range(frames) if (shot := _shoot(studio, view, moments, i)) is not None]
         best = max(best, shots, key=len)
@@ -43,9 +44,11 @@ def record(studio: Studio, frames: int) -> list[Frame]:
     return best if len(best) >= VISIBLE * frames else []
 
 
-def _shoot(studio: Studio, view: camera.View, moments: list[np.ndarray], index: int) -> Frame | None:
+def _shoot(
+    studio: Studio, view: camera.View, moments: list[np.ndarray], index: int, coloured: bool = True
+) -> Frame | None:
     _show(studio.sim, moments[index])
-    shot = studio.shoot(view)
+    shot = studio.shoot(view, coloured)
     if shot is not None:
         shot.index = index
     return shot
@@ -84,6 +87,8 @@ def _evenly(sim: Simulator, states: list[np.ndarray], count: int) -> list[np.nda
 def _play(studio: Studio) -> list[np.ndarray] | None:
     """Plays an episode; its states up to the first touch, or None where the hand never came near."""
     sim, rng = studio.sim, studio.rng
+    if sim.env is None:
+        return glide.play(studio, TOUCH, NEAR_ENOUGH)
     policy = _fetch_policy(sim, rng) if sim.task.simulator == "fetch" else _metaworld_policy(sim, rng)
     observation = _wander(sim, rng)
     states, gaps = [sim.data.qpos.copy()], [sim.gap(sim.finger_geoms, sim.target_geoms)]

@@ -9,10 +9,13 @@ ITERATIONS = 40
 DAMPING = 0.05
 
 
-def reach(sim: Simulator, tip: np.ndarray, rotation: np.ndarray, rng: np.random.Generator) -> float:
+def reach(
+    sim: Simulator, tip: np.ndarray, rotation: np.ndarray, rng: np.random.Generator, afresh: bool = True
+) -> float:
     """Moves the arm so that the mean of the fingertips is at `tip` and the hand is turned as `rotation` says.
 
-    Returns how far off the fingertip ended, in metres. Starts near the rest pose, so arms look natural.
+    Returns how far off the fingertip ended, in metres. Starts near the rest pose, so arms look natural; not `afresh`
+    it goes on from where it is, as a hand on its way does.
     """
     m, d = sim.model, sim.data
     joints = [m.joint(name).id for name in sim.robot.arm_joints]
@@ -20,7 +23,8 @@ def reach(sim: Simulator, tip: np.ndarray, rotation: np.ndarray, rng: np.random.
     low, high = m.jnt_range[joints].T
     limited = m.jnt_limited[joints].astype(bool)
     low, high = np.where(limited, low, -np.inf), np.where(limited, high, np.inf)
-    d.qpos[qpos] = np.clip(sim.home[qpos] + rng.normal(0, 0.1, len(qpos)), low, high)
+    if afresh:
+        d.qpos[qpos] = np.clip(sim.home[qpos] + rng.normal(0, 0.1, len(qpos)), low, high)
     jacobian = np.zeros((6, m.nv))
     for _ in range(ITERATIONS):
         mujoco.mj_kinematics(m, d)

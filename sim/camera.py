@@ -27,7 +27,24 @@ class Picture:
     world_from_camera: np.ndarray
 
 
-def random_view(facing: float, look_at: np.ndarray, held_out: bool, rng: np.random.Generator) -> View:
+@dataclass(frozen=True)
+class Cameras:
+    """The cameras of a recording: from where they look, and how wide."""
+
+    elevation: tuple[float, float]  # degrees
+    distance: tuple[float, float]  # metres
+    usual_fovy: float  # degrees; so often as `usual` says, else drawn from `fovy`
+    usual: float
+    fovy: tuple[float, float]
+
+
+NEAR = Cameras((15, 60), (0.5, 1.5), 45.0, 0.6, (40, 60))
+WIDE = Cameras((8, 75), (0.4, 1.7), 45.0, 0.2, (32, 80))
+
+
+def random_view(
+    facing: float, look_at: np.ndarray, held_out: bool, rng: np.random.Generator, cameras: Cameras = NEAR
+) -> View:
     """A random camera that looks near `look_at`; its side of the robot is a held-out one or never one."""
     low, high = HELD_OUT_SIDE
     side = rng.uniform(low, high) * rng.choice([-1, 1]) if held_out else rng.uniform(-165, 165)
@@ -36,10 +53,11 @@ def random_view(facing: float, look_at: np.ndarray, held_out: bool, rng: np.rand
     camera = mujoco.MjvCamera()
     camera.type = mujoco.mjtCamera.mjCAMERA_FREE
     camera.azimuth = facing + side
-    camera.elevation = -rng.uniform(15, 60)
-    camera.distance = 0.5 + rng.random() ** 1.5  # nearer views more often: far ones show the regions small
+    camera.elevation = -rng.uniform(*cameras.elevation)
+    nearest, farthest = cameras.distance  # nearer views more often: far ones show the regions small
+    camera.distance = nearest + (farthest - nearest) * rng.random() ** 1.5
     camera.lookat[:] = look_at
-    fovy = 45.0 if rng.random() < 0.6 else rng.uniform(40, 60)
+    fovy = cameras.usual_fovy if rng.random() < cameras.usual else rng.uniform(*cameras.fovy)
     return View(camera, fovy, float(np.clip(rng.normal(0, 4), -12, 12)))
 
 

@@ -127,7 +127,8 @@ def count_of(text: str) -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder for the bags, one folder a scene; scenes already there are kept")
-    parser.add_argument("--simulator", choices=["fetch", "metaworld", "both"], default="both")
+    simulators = [*tasks.GROUPS["all"], *tasks.GROUPS]
+    parser.add_argument("--simulator", choices=simulators, default="both", help="several take turns scene by scene")
     parser.add_argument("--task", default="all-training", help="a task, all-training or all-held-out")
     parser.add_argument(
         "--mode",

@@ -37,7 +37,7 @@ def _view(studio: Studio) -> camera.View:
     sim, rng = studio.sim, studio.rng
     tip, target = sim.fingertips().mean(0), sim.target_point()
     look_at = tip + (target - tip) * rng.random() + rng.normal(0, 0.05, 3)
-    return camera.random_view(sim.robot.facing_azimuth, look_at, studio.held_out, rng)
+    return camera.random_view(sim.robot.facing_azimuth, look_at, studio.held_out, rng, sim.robot.cameras)
 
 
 def _arrange(studio: Studio) -> bool:
@@ -47,13 +47,13 @@ def _arrange(studio: Studio) -> bool:
     if studio.static_base:
         _move_base(studio)
     else:
-        _move_target(studio)
+        move_target(studio)
     sim.refresh()
     arm.open_fingers(sim, rng.random())
     offset = _offset(studio)
     wanted = sim.target_point() + offset
     wanted[2] = max(wanted[2], sim.robot.table_height + 0.003)
-    reached = arm.reach(sim, wanted, _hand_rotation(studio), rng) < 0.02
+    reached = arm.reach(sim, wanted, hand_rotation(studio), rng) < 0.02
     if not reached and np.linalg.norm(offset) < 0.15 and not studio.static_base:
         _shift_target(studio, sim.fingertips().mean(0) - offset)  # keep close pairs close: the target follows the hand
     if sim.fingertips()[:, 2].min() < sim.robot.table_height - 0.003:
@@ -74,13 +74,15 @@ def _offset(studio: Studio) -> np.ndarray:
     return direction * distance
 
 
-def _hand_rotation(studio: Studio) -> np.ndarray:
+def hand_rotation(studio: Studio) -> np.ndarray:
     """The rest pose turned about the vertical, half of the time tilted too."""
     rng = studio.rng
     turn = _about([0, 0, 1], rng.uniform(-np.pi / 2, np.pi / 2))
     if rng.random() < 0.5:
         side = rng.uniform(0, 2 * np.pi)
-        turn = _about([np.cos(side), np.sin(side), 0], rng.uniform(0, np.radians(40))) @ turn
+        turn = (
+            _about([np.cos(side), np.sin(side), 0], rng.uniform(0, np.radians(studio.sim.robot.steepest_tilt))) @ turn
+        )
     return turn @ studio.sim.home_rotation
 
 
@@ -91,15 +93,15 @@ def _about(axis, angle: float) -> np.ndarray:
     return matrix.reshape(3, 3)
 
 
-def _move_target(studio: Studio) -> None:
-    """Puts a free target anywhere on the table, a quarter of the time above it, in any orientation at times."""
+def move_target(studio: Studio, lifting: float = 0.25) -> None:
+    """Puts a free target anywhere on the table, at times (a share) above it, in any orientation at times."""
     sim, rng = studio.sim, studio.rng
     primitive, height = studio.primitive_target(), None
     if primitive is not None:
         height = appearance.reshape(sim.model, primitive, rng, (0.015, 0.04), capsules=False)
     x0, x1, y0, y1 = sim.robot.table_area
     address = _free_joint(studio)
-    lifted = rng.uniform(0.02, 0.25) if rng.random() < 0.25 else 0.0
+    lifted = rng.uniform(0.02, 0.25) if rng.random() < lifting else 0.0
     rest = sim.home[address + 2] if height is None else sim.robot.table_height + height
     sim.data.qpos[address : address + 3] = rng.uniform(x0, x1), rng.uniform(y0, y1), rest + lifted
     turned = upright(rng)

@@ -14,6 +14,7 @@ import mujoco
 import numpy as np
 
 import appearance
+import camera
 from tasks import Task
 
 DISTRACTORS = 6
@@ -34,6 +35,8 @@ class Robot:
     table_area: tuple[float, float, float, float]  # x_min, x_max, y_min, y_max that the arm reaches
     facing_azimuth: float  # the azimuth of a camera that looks straight at the robot's front
     table_bodies: tuple[str, ...]
+    steepest_tilt: float = 40.0  # degrees by which half of the hands are tilted at most
+    cameras: camera.Cameras = camera.NEAR
 
 
 FETCH = Robot(
@@ -85,6 +88,7 @@ class Simulator:
         unwrapped = self.env.unwrapped
         self.model: mujoco.MjModel = unwrapped.model
         self.data: mujoco.MjData = unwrapped.data
+        self.backdrop: list[list[int]] = []  # walls: painted anew in each frame, each for itself
         self._find_regions()
         self._hide_clutter()
         appearance.fill_textures(self.model, rng)
@@ -178,17 +182,22 @@ def add_patterns(spec: mujoco.MjSpec, rng: np.random.Generator) -> None:
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = f"pattern{i}"
 
 
+def add_distractors(spec: mujoco.MjSpec) -> None:
+    """Boxes below the floor that `Studio` gives other shapes and brings up."""
+    for i in range(DISTRACTORS):
+        body = spec.worldbody.add_body(name=f"distractor{i}", pos=[0, 0, -5])
+        body.add_geom(
+            name=f"distractor{i}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02] * 3, contype=0, conaffinity=0, group=1
+        )
+
+
 def _compile(path: str, rng: np.random.Generator, furnish: Furnish | None) -> mujoco.MjModel:
     spec = mujoco.MjSpec.from_file(path)
     add_patterns(spec, rng)
     for texture in spec.textures:
         if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX and texture.builtin != mujoco.mjtBuiltin.mjBUILTIN_NONE:
             texture.rgb1, texture.rgb2 = rng.uniform(0, 1, 3), rng.uniform(0, 1, 3)
-    for i in range(DISTRACTORS):
-        body = spec.worldbody.add_body(name=f"distractor{i}", pos=[0, 0, -5])
-        body.add_geom(
-            name=f"distractor{i}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02] * 3, contype=0, conaffinity=0, group=1
-        )
+    add_distractors(spec)
     if furnish:
         furnish(spec)
     model = spec.compile()

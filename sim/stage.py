@@ -70,6 +70,21 @@ def _compile(props: Props, rng: np.random.Generator) -> mujoco.MjModel:
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     add_patterns(spec, rng)
+    add_sky(spec, rng)
+    world = spec.worldbody
+    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], pos=[0, 0, FLOOR])
+    world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=list(TABLE), pos=[0, 0, -TABLE[2]])
+    add_solids(world, "target", props.target, props.target_colour)
+    for name, (solids, colour) in props.others.items():
+        add_solids(world, f"other {name}", solids, colour)
+    _add_rig(spec, props)
+    spec.visual.map.znear, spec.visual.map.zfar, spec.stat.extent = 0.02, 30.0, 1.0
+    spec.stat.center = [0, 0, 0]
+    return finished(spec)
+
+
+def add_sky(spec: mujoco.MjSpec, rng: np.random.Generator) -> None:
+    """A sky of two colours and two lights, for `appearance.shuffle_lights` to move."""
     spec.add_texture(
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
@@ -79,17 +94,12 @@ def _compile(props: Props, rng: np.random.Generator) -> mujoco.MjModel:
         width=128,
         height=768,
     )
-    world = spec.worldbody
     for _ in range(2):
-        world.add_light(pos=[0, 0, 2], dir=[0, 0, -1], directional=True)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], pos=[0, 0, FLOOR])
-    world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=list(TABLE), pos=[0, 0, -TABLE[2]])
-    _add_solids(world, "target", props.target, props.target_colour)
-    for name, (solids, colour) in props.others.items():
-        _add_solids(world, f"other {name}", solids, colour)
-    _add_rig(spec, props)
-    spec.visual.map.znear, spec.visual.map.zfar, spec.stat.extent = 0.02, 30.0, 1.0
-    spec.stat.center = [0, 0, 0]
+        spec.worldbody.add_light(pos=[0, 0, 2], dir=[0, 0, -1], directional=True)
+
+
+def finished(spec: mujoco.MjSpec) -> mujoco.MjModel:
+    """The compiled model, with balls that are round."""
     model = spec.compile()
     model.vis.quality.shadowsize = 1024
     model.vis.quality.numslices, model.vis.quality.numstacks = 64, 32  # else a ball is an edgy one, 0.3 mm off
@@ -116,7 +126,7 @@ def _add_rig(spec: mujoco.MjSpec, props: Props) -> None:
             contype=0,
             conaffinity=0,
         )
-    _add_solids(gripper, "arm", props.rig.forearm, np.full(3, forearm_grey(props.rig.name)))
+    add_solids(gripper, "arm", props.rig.forearm, np.full(3, forearm_grey(props.rig.name)))
 
 
 def forearm_grey(name: str) -> float:
@@ -124,7 +134,8 @@ def forearm_grey(name: str) -> float:
     return 0.25 + 0.65 * (sum(name.encode()) % 7) / 6
 
 
-def _add_solids(body, prefix: str, solids: list[Solid], colour: np.ndarray) -> None:
+def add_solids(body, prefix: str, solids: list[Solid], colour: np.ndarray) -> None:
+    """Solids as geoms of a body that nothing collides with, named prefix/0 and up."""
     for i, solid in enumerate(solids):
         quaternion = np.zeros(4)
         mujoco.mju_mat2Quat(quaternion, solid.rotation.reshape(-1))

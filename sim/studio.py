@@ -10,7 +10,8 @@ import camera
 import truth
 from bag import Frame
 from simulators import DISTRACTORS, Furnish, Simulator
-from tasks import Task
+from tasks import WORKBENCH, Task
+from workbench import Workbench
 
 HIDDEN_PLACE = np.array([0.0, 0.0, -5.0])  # below the floor: unused distractors wait there
 NEAREST = 0.2  # anything nearer to the camera means that it stands inside the robot, metres
@@ -28,7 +29,7 @@ class Studio:
         rng: np.random.Generator,
         furnish: Furnish | None = None,
     ):
-        self.sim = Simulator(task, rng, furnish)
+        self.sim = Workbench(task, rng) if task.simulator in WORKBENCH else Simulator(task, rng, furnish)
         self.eye = camera.Eye(self.sim.model, *size)
         self.held_out, self.rng = held_out, rng
         self.names: dict[str, list[int]] = {}
@@ -58,6 +59,8 @@ class Studio:
             appearance.paint(m, sim.table_geoms, appearance.any_colour(rng), rng, textured=0.5)
         if rng.random() < 0.85:
             appearance.paint(m, sim.floor_geoms, appearance.any_colour(rng), rng, textured=0.5)
+        for geoms in sim.backdrop:
+            appearance.paint(m, geoms, appearance.any_colour(rng), rng, textured=0.6)
         if rng.random() < 0.3:
             appearance.paint(m, sim.finger_geoms, appearance.any_colour(rng), rng)
         self.names = {}
@@ -116,7 +119,7 @@ class Studio:
             for g in self.sim.target_geoms
         )
 
-    def shoot(self, view: camera.View) -> Frame | None:
+    def shoot(self, view: camera.View, coloured: bool = True) -> Frame | None:
         """Takes a frame, or returns None where the fingertip or the target is out of view or hidden."""
         sim = self.sim
         intrinsics, pose = self.eye.aim(sim.data, view)
@@ -130,7 +133,8 @@ class Studio:
         known = truth.judge(sim, picture, self.names)
         if known is None:
             return None
-        return Frame(self.eye.colour(self.shadows), picture.depth, intrinsics, pose[:3, :3].T @ [0.0, 0.0, 1.0], known)
+        colour = self.eye.colour(self.shadows) if coloured else np.zeros((0, 0, 3), np.uint8)
+        return Frame(colour, picture.depth, intrinsics, pose[:3, :3].T @ [0.0, 0.0, 1.0], known)
 
     def close(self) -> None:
         self.eye.close()

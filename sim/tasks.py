@@ -2,6 +2,7 @@
 
 Robots and tasks come from gymnasium-robotics (Fetch) and Meta-World (Sawyer). A part is chosen by body, and where one
 body holds several parts, by mesh: `"drawer_link/drawerhandle"` is the mesh `drawerhandle` of the body `drawer_link`.
+At the workbench (workbench.py) each robot is a task; its target is drawn.
 """
 
 from dataclasses import dataclass, field
@@ -35,6 +36,33 @@ def _metaworld(
     return Task("metaworld", f"{name}-v3", target, prompt, held_out, named)
 
 
+def _workbench(engine: str, robot: str, held_out: bool = False) -> Task:
+    return Task(engine, robot, ("target",), "pick up the object", held_out)
+
+
+WORKBENCH = {
+    "robosuite": (
+        "panda-panda",
+        "ur5e-robotiq85",
+        "sawyer-rethink",
+        "iiwa-robotiq140",
+        "jaco-jaco",
+        "kinova3-robotiq85",
+        "panda-robotiq140",
+        "ur5e-robotiq3f",
+        "iiwa-panda",
+        "kinova3-rethink",
+        "ur5e-shaped",
+        "panda-shaped",
+        "iiwa-shaped",
+        "kinova3-shaped",
+    ),
+    "aloha": ("viperx",),
+    "xarm": ("xarm7",),
+    "shaped": ("arm",),
+    "hil": ("panda-2f85",),
+}
+HELD_OUT_ENGINES = ("hil",)  # nothing is trained on them
 TASKS = (
     _fetch("FetchPickAndPlace-v4", "pick up the object"),
     _fetch("FetchPush-v4", "push the object"),
@@ -82,12 +110,18 @@ TASKS = (
     _metaworld("hand-insert", ("obj",), "pick up the block", held_out=True),
     _metaworld("assembly", ("asmbly_peg",), "pick up the ring by its handle", held_out=True, peg=("peg",)),
     _metaworld("disassemble", ("asmbly_peg",), "lift the ring off the peg", held_out=True, peg=("peg",)),
+    *(_workbench(engine, robot, engine in HELD_OUT_ENGINES) for engine, known in WORKBENCH.items() for robot in known),
 )
+GROUPS = {  # what --simulator takes beside a simulator's own name
+    "both": ("fetch", "metaworld"),
+    "workbench": tuple(WORKBENCH),
+    "all": ("fetch", "metaworld", *WORKBENCH),
+}
 
 
 def select(simulator: str, wanted: str) -> list[Task]:
     """The tasks that `--simulator` and `--task` ask for; an unknown name is an error that lists the known ones."""
-    pool = [task for task in TASKS if simulator in ("both", task.simulator)]
+    pool = [task for task in TASKS if task.simulator in GROUPS.get(simulator, (simulator,))]
     if wanted in ("all-training", "all-held-out"):
         return [task for task in pool if task.held_out == (wanted == "all-held-out")]
     chosen = [task for task in pool if wanted in (task.key, task.name)]

@@ -174,6 +174,12 @@ def place(kind: Kind, rng: np.random.Generator) -> Placed:
     return Placed(parts, block, leaning)
 
 
+def lying(kind: Kind, rng: np.random.Generator) -> list[Solid]:
+    """A thing that lies about the origin on a table, held up by nothing."""
+    parts = kind.build(rng)
+    return _moved(parts, np.eye(3), (0, 0, -min(part.lowest() for part in parts)))
+
+
 def clutter(rng: np.random.Generator) -> Solid:
     """One upright object of no meaning."""
     a, b, c = rng.uniform(0.012, 0.045, 3)
