@@ -18,6 +18,7 @@ mod node;
 #[path = "program/node/absent.rs"]
 mod node;
 mod outcome;
+mod photo_set;
 mod remedies;
 #[cfg(feature = "video")]
 #[path = "program/video/present.rs"]
@@ -37,6 +38,7 @@ use spatial_reward_offline::inspect::Inspection;
 use spatial_reward_offline::label::Labelled;
 
 pub use self::outcome::Outcome;
+pub use self::photo_set::{PhotoMaker, PhotoSet, PhotoSetError, Rephrasing};
 
 /// Runs the program with these arguments, of which the first is its name. It takes over the process's signals and its
 /// logging, as a program does: once a process, and not beside other work.

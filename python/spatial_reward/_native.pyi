@@ -19,6 +19,7 @@ __all__ = [
     "MeasuredRecording",
     "Measurement",
     "PairStep",
+    "PhotoSet",
     "QuantityStep",
     "Recording",
     "Step",
@@ -685,6 +686,88 @@ class MeasuredRecording:
     def distance(self) -> str: ...
     @property
     def estimator(self) -> str: ...
+
+@final
+class PhotoSet:
+    """A data set of photos, as `spatial-reward dataset` makes it, whose parts several processes may make.
+
+    One process begins it and joins its parts once none is missing; those that make parts, on this machine or on others
+    that see its folder, are given the same arguments. `vocabulary` is a text of words; `rephrase` and what belongs to
+    it is for who joins. Networks are asked in a process of a program that has them, see `SPATIAL_REWARD_PROGRAM`.
+
+    Raises:
+        Error: settings that are none.
+    """
+
+    def __new__(
+        cls,
+        photos: Sequence[_Path],
+        out: _Path,
+        *,
+        config: _Config | None = None,
+        vocabulary: str | None = None,
+        detector: str | None = None,
+        segmenter: str | None = None,
+        depth_model: str | None = None,
+        every: int = 1,
+        seed: int = 0,
+        jobs: int | None = None,
+        rephrase: str | None = None,
+        rephrase_model: str | None = None,
+        rephrase_timeout: int = 60,
+        rephrase_requests: int = 4,
+    ) -> PhotoSet: ...
+    @property
+    def has_networks(self) -> bool:
+        """Networks are named, so they are asked for what lies beside no photo."""
+
+    def begin(self, *, resume: bool = True) -> dict[str, Any] | None:
+        """Begin, or go on where a run was ended. Until `join` or `close` no other process begins the same.
+
+        Returns:
+            What `dataset.json` says where all is made already, else None.
+
+        Raises:
+            Error: of kind `other_run` for an output of something else; `output_exists` for one that is there, or is
+                begun, without `resume`; `output_held` where another has it; `no_photos` for a path without one.
+        """
+
+    @property
+    def photos(self) -> int:
+        """How many photos there are, once it is begun."""
+
+    @property
+    def missing(self) -> list[tuple[int, int, int]]:
+        """The parts that are to be made, each with the number of its first photo, from 0, and that behind its last."""
+
+    @property
+    def parts_folder(self) -> os.PathLike[str]:
+        """Where parts are kept; it goes with `join`."""
+
+    def load(self) -> None:
+        """Load what makes parts, of a set that any process has begun; `make` does so, too.
+
+        Raises:
+            Error: nothing is begun that is seen from here, or something else; networks that cannot be loaded.
+        """
+
+    def make(self, part: int) -> dict[str, int]:
+        """Make a part, unless it is made: how many `photos` are in it, of which `rows` and `errors` came.
+
+        Raises:
+            Error: of kind `output_held` where another process is at work on it; what cannot be written.
+        """
+
+    def join(self, *, progress: _Progress | None = None) -> dict[str, Any]:
+        """Make the data set of the parts: what `dataset.json` says.
+
+        Raises:
+            Error: of kind `unfinished` where a part is missing, `no_rows` where no photo gave one, `endpoint` where one
+                does not answer.
+        """
+
+    def close(self) -> None:
+        """Let go of it: others may go on then. Parts that are made stay."""
 
 def main(arguments: Sequence[str | os.PathLike[str]]) -> int:
     """The program with these arguments, the first of which is its name: the exit code. Once a process."""

@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Find and follow regions in pictures that another process sends (it has no networks of its own).
     #[command(hide = true)]
     Regions,
+    /// Make parts of a data set of photos for another process (it has no networks of its own).
+    #[command(hide = true)]
+    PhotoParts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

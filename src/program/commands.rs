@@ -3,7 +3,7 @@
 mod ask;
 mod bench;
 mod calibrate;
-mod chat;
+pub(super) mod chat;
 mod dataset;
 mod dataset_photos;
 mod depth;
@@ -14,7 +14,8 @@ mod evaluate;
 pub(super) mod inspect;
 pub(super) mod label;
 pub(crate) mod output;
-mod photo_networks;
+pub(super) mod photo_networks;
+mod photo_parts;
 mod pick;
 mod regions;
 mod segment;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Outco
         Command::Dataset(options) => dataset::run(*options, terminal),
         Command::Estimate => estimate::run(),
         Command::Regions => regions::run(),
+        Command::PhotoParts => photo_parts::run(terminal),
         Command::Node(options) => live(&options, terminal),
     }
 }

@@ -65,6 +65,14 @@ pub(crate) fn start(options: &Logging, is_node: bool) -> Terminal {
 }
 
 impl Terminal {
+    /// One on which nothing is shown: of a process that is not the program's own.
+    pub(crate) fn silent() -> Self {
+        Self {
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            format: LogFormat::Human,
+        }
+    }
+
     /// A progress bar; invisible where stderr is no terminal.
     pub(crate) fn bar(&self, name: &str) -> ProgressBar {
         let style = ProgressStyle::with_template(

@@ -30,6 +30,7 @@ use crate::program::logging::Terminal;
 pub(crate) use detector::{Detector, Queries};
 use elsewhere::Elsewhere;
 pub(crate) use metric_depth::{DepthEstimate, MetricDepth};
+pub(crate) use process::{Process, named as other_program};
 use profile::PROFILE;
 pub(crate) use quantise::quantise;
 pub(crate) use regions::{detector, segmenter};

@@ -150,6 +150,9 @@ impl From<OfflineError> for Failure {
                     | OfflineError::FinishedMeanwhile { path }
                     | OfflineError::RecordedLate { path }
                     | OfflineError::OutputExists { path, .. }
+                    | OfflineError::OtherRun { path }
+                    | OfflineError::Paused { path }
+                    | OfflineError::NoRows { path, .. }
                     | OfflineError::NotATable { path, .. }
                     | OfflineError::NotLabelled { path, .. } => Some(shown(path)),
                     _ => None,
@@ -233,6 +236,7 @@ fn words(remedy: &Remedy) -> Option<String> {
         ),
         Remedy::OtherRegionsFile => "name another file of regions".to_owned(),
         Remedy::TypeBoxes => "cut it into parts, or give the boxes as numbers".to_owned(),
+        Remedy::Endpoint(_) => "what is done is kept, and the same call goes on from it".to_owned(),
         _ => return None,
     })
 }

@@ -214,6 +214,18 @@ pub(crate) fn truth(given: Option<&Bound<'_, PyDict>>) -> PyResult<TruthTopics> 
 /// As many threads as the program takes.
 const MOST_JOBS: i64 = 1024;
 
+/// How many threads are asked for; one a processor where nobody says.
+pub(crate) fn threads(jobs: Option<i64>) -> PyResult<usize> {
+    match jobs {
+        None => Ok(available_parallelism().map_or(1, usize::from)),
+        Some(jobs @ 1..=MOST_JOBS) => Ok(jobs as usize),
+        Some(jobs) => {
+            let words = format!("jobs is {jobs}, and must be from 1 to {MOST_JOBS}");
+            Err(Failure::of("config", words).into())
+        }
+    }
+}
+
 /// Label one bag; `None` where it was finished before.
 #[pyfunction]
 #[pyo3(signature = (bag, out, *, config = None, reward = None, distance = None, estimator = None, fingertip = None,
@@ -258,14 +270,7 @@ pub(crate) fn label(
         }
     };
     let truth = self::truth(truth)?;
-    let jobs = match jobs {
-        None => available_parallelism().map_or(1, usize::from),
-        Some(jobs @ 1..=MOST_JOBS) => jobs as usize,
-        Some(jobs) => {
-            let words = format!("jobs is {jobs}, and must be from 1 to {MOST_JOBS}");
-            return Err(Failure::of("config", words).into());
-        }
-    };
+    let jobs = threads(jobs)?;
     let digest = settings.digest().map_err(raised)?;
     if check_target(&out, if_exists, &digest).map_err(raised)? {
         return Ok(None);

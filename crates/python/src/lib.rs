@@ -17,6 +17,7 @@ mod log;
 mod measured;
 mod measured_recording;
 mod named;
+mod photo_set;
 mod pickle;
 mod process;
 mod recording;
@@ -50,6 +51,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<labelled::Labelled>()?;
     module.add_class::<measured::Measurement>()?;
     module.add_class::<measured_recording::MeasuredRecording>()?;
+    module.add_class::<photo_set::PhotoSet>()?;
     module.add_class::<recording::Frame>()?;
     module.add_class::<recording::Frames>()?;
     module.add_class::<recording::Recording>()?;

@@ -16,7 +16,8 @@ import socket
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -27,7 +28,8 @@ from ray.exceptions import RayError, RayTaskError
 from spatial_reward._errors import error
 from spatial_reward.ray import _session
 from spatial_reward.ray._places import Place
-from spatial_reward.ray._tasks import BagTask, DatasetTask, Job, Outcome, attempt, failed
+from spatial_reward.ray._progress import Progress
+from spatial_reward.ray._tasks import Job, Outcome, Task, attempt, failed
 
 ATTEMPTS = 3
 """How often a job is tried that dies with its worker, or meets storage that fails."""
@@ -41,7 +43,7 @@ log = logging.getLogger("spatial_reward.ray")
 class Worker:
     """An actor: a process with a task and a folder of its own, which the next worker here removes if this is killed."""
 
-    def __init__(self, task: BagTask | DatasetTask, scratch: str | None, seen: Place | None) -> None:
+    def __init__(self, task: Task, scratch: str | None, seen: Place | None) -> None:
         self._task = task
         self._seen = seen
         root = Path(scratch or tempfile.gettempdir()) / f"spatial_reward-fleet-{os.getuid()}"
@@ -52,8 +54,10 @@ class Worker:
         task.begin(self._scratch)
 
     def check(self) -> dict[str, Any]:
-        """Who this is, and whether it sees the folder of outputs."""
+        """Who this is, and whether it sees the folder of outputs; then it is ready."""
         seen = self._seen is None or (self._seen.local or Path()).exists()
+        if seen:
+            self._task.ready()
         return {"pid": os.getpid(), "node": socket.gethostname(), "seen": seen}
 
     def do(self, job: Job) -> Outcome:
@@ -86,13 +90,59 @@ def _sweep(root: Path) -> None:
 
 
 @dataclass
+class Crew:
+    """Who works on which task, and who hears of it."""
+
+    task: Task
+    seen_in: Place
+    """A folder that all workers have to see."""
+    wants: _session.Wants
+    scratch: str | None
+    progress: Progress
+    told: Callable[[Any, Outcome, int], None]
+    """Hears of each job's end once; progress is another's."""
+    tick: Callable[[], None] = lambda: None
+    """Hears of time passing."""
+    ended: Callable[[], None] = lambda: None
+    """Whatever ends a run that was begun, this is called then."""
+
+    def work(self, jobs: Sequence[Job]) -> str | None:
+        """Do jobs on a Ray that is there or is begun for it; why that ended before all was tried, where it did.
+
+        Raises:
+            Error: no cluster at the address, no worker starts, or they do not see the folder.
+        """
+        with ExitStack() as closing:
+            seen = _session.token(closing, self.seen_in)
+            size = closing.enter_context(_session.session(self.wants, len(jobs)))
+            shown = closing.enter_context(self.progress)
+            actor = ray.remote(Worker).options(
+                num_cpus=self.wants.num_cpus,
+                num_gpus=self.wants.num_gpus,
+                max_restarts=0,
+                scheduling_strategy="SPREAD",
+            )
+
+            def tick(busy: int) -> None:
+                shown.tick(busy)
+                self.tick()
+
+            fleet = Fleet(lambda: actor.remote(self.task, self.scratch, seen), size, self.told, tick)
+            try:
+                fleet.run(jobs)
+            finally:
+                self.ended()
+            return fleet.stopped
+
+
+@dataclass
 class Fleet:
     """Runs jobs on actors; `told` hears of each job's end once, `tick` of time passing."""
 
     start: Callable[[], Any]
     """Begins an actor of `Worker`."""
     size: int
-    told: Callable[[Job, Outcome, int], None]
+    told: Callable[[Any, Outcome, int], None]
     tick: Callable[[int], None]
     stopped: str | None = None
     _pending: deque[tuple[Job, int]] = field(default_factory=deque)
@@ -102,7 +152,7 @@ class Fleet:
     _failures: dict[str, Outcome] = field(default_factory=dict)
     _lost_at_once: int = 0
 
-    def run(self, jobs: list[Job]) -> None:
+    def run(self, jobs: Sequence[Job]) -> None:
         """Do all jobs, or as many as there are workers for.
 
         Raises:

@@ -30,11 +30,11 @@ class Progress:
             self._write(0, "\n")
         return False
 
-    def done(self, status: str) -> None:
-        """A job has ended."""
-        self._done += 1
-        self._worked += status != "skipped"
-        self._failed += status == "failed"
+    def done(self, status: str, count: int = 1) -> None:
+        """A job has ended, which counts for so many."""
+        self._done += count
+        self._worked += count * (status != "skipped")
+        self._failed += count * (status == "failed")
         if self._call is not None:
             self._call(self._done, self._total)
 

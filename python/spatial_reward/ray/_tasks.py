@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,8 +26,9 @@ from spatial_reward import _native
 from spatial_reward._errors import error
 from spatial_reward.ray._places import LAST, Place, fetch, fetch_files, publish, state, table_of
 
-Status = Literal["labelled", "no_valid_step", "skipped", "failed", "unfinished"]
+Status = Literal["labelled", "no_valid_step", "made", "skipped", "failed", "unfinished"]
 Error = _native.Error
+T = TypeVar("T")
 
 HELD_S = 10.0
 """How long an output may be held: a process that was killed gives it back within moments, another fleet does not."""
@@ -35,7 +36,7 @@ HELD_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording or dataset, by the path that the tables call it, and where its output goes."""
+    """One recording, dataset or part of one, by the path that the tables call it, and where its output goes."""
 
     path: str
     source: Place
@@ -61,6 +62,24 @@ class Outcome:
     """There is no room where the worker writes: it can do nothing more."""
 
 
+class Task(Protocol):
+    """What workers do with jobs."""
+
+    def begin(self, scratch: Path) -> None:
+        """Lay out what each job needs, in a worker's folder."""
+
+    def ready(self) -> None:
+        """Load what each job needs; the folder of outputs is seen by then."""
+
+    def __call__(self, job: Any, scratch: Path) -> Outcome:
+        """Do a job in a folder of its own."""
+
+
+REPLACING = {"output_exists", "other_settings", "output_refused", "other_run"}
+"""Kinds of errors over an output that is there; a fleet replaces none."""
+OTHER_FOLDER = "name another folder for the outputs, or remove this one"
+
+
 def failed(problem: BaseException) -> Outcome:
     """What a job's exception becomes."""
     if isinstance(problem, Error):
@@ -71,8 +90,8 @@ def failed(problem: BaseException) -> Outcome:
     again = full or kind in {"storage", "output_held"}
     if full:
         remedy = "make room, then call this again: what is finished stays"
-    elif kind in {"output_exists", "other_settings", "output_refused"}:
-        remedy = "name another folder for the outputs, or remove this one"
+    elif kind in REPLACING:
+        remedy = OTHER_FOLDER
     return Outcome("failed", kind=kind, message=message, remedy=remedy, again=again, full=full)
 
 
@@ -98,9 +117,12 @@ class BagTask:
         """Lay out what each bag needs in a worker's folder."""
         self._files = {"config": self.config, "regions": None}
         if isinstance(self.config, bytes):
-            self._files["config"] = _written(scratch / "config.yaml", self.config)
+            self._files["config"] = written(scratch / "config.yaml", self.config)
         if self.regions is not None:
-            self._files["regions"] = _written(scratch / "regions.yaml", self.regions)
+            self._files["regions"] = written(scratch / "regions.yaml", self.regions)
+
+    def ready(self) -> None:
+        """Nothing is loaded: what a bag needs is loaded with it."""
 
     def check(self) -> None:
         """Raise what is wrong with the settings, before a million bags fail for it."""
@@ -160,20 +182,29 @@ class BagTask:
         return True
 
     def _label(self, bag: Path, target: Path) -> _native.Labelled | None:
-        given_up = time.monotonic() + HELD_S
-        while True:
-            try:
-                exists: Literal["resume", "fail"] = "resume" if self.resume else "fail"
-                return _native.label(bag, target, if_exists=exists, **self.options, **self._files)
-            except Error as problem:  # noqa: PERF203 - an attempt is a whole bag
-                if problem.kind == "finished_meanwhile":
-                    return None
-                if problem.kind != "output_held" or time.monotonic() > given_up:
-                    raise
-                time.sleep(0.2)
+        exists: Literal["resume", "fail"] = "resume" if self.resume else "fail"
+        try:
+            return patiently(lambda: _native.label(bag, target, if_exists=exists, **self.options, **self._files))
+        except Error as problem:
+            if problem.kind == "finished_meanwhile":
+                return None
+            raise
 
 
-def _written(path: Path, contents: bytes) -> Path:
+def patiently(act: Callable[[], T]) -> T:
+    """Act on an output, which another process may hold for a while."""
+    given_up = time.monotonic() + HELD_S
+    while True:
+        try:
+            return act()
+        except Error as problem:  # noqa: PERF203 - an attempt is a whole bag
+            if problem.kind != "output_held" or time.monotonic() > given_up:
+                raise
+            time.sleep(0.2)
+
+
+def written(path: Path, contents: bytes) -> Path:
+    """A file with these contents."""
     path.write_bytes(contents)
     return path
 
@@ -202,8 +233,8 @@ class DatasetTask:
     def begin(self, scratch: Path) -> None:
         """Nothing is needed."""
 
-    def check(self) -> None:
-        """The settings are the other module's; it checks them with each dataset."""
+    def ready(self) -> None:
+        """Nothing is loaded."""
 
     def __call__(self, job: Job, scratch: Path) -> Outcome:
         """Label a dataset, unless its copy is there."""
@@ -238,7 +269,7 @@ def _as_json(value: Any) -> Any:
     return str(value)
 
 
-def attempt(task: BagTask | DatasetTask, job: Job, scratch: Path) -> Outcome:
+def attempt(task: Task, job: Job, scratch: Path) -> Outcome:
     """Do a job in a folder of its own; whatever goes wrong is its outcome."""
     work = scratch / "job"
     try:

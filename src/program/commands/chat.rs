@@ -22,7 +22,7 @@ const REPLY_BYTES: u64 = 1 << 20;
 const HIDDEN: &str = "***";
 
 /// An endpoint, and a model there.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     agent: Agent,
     url: String,
     model: String,
@@ -34,7 +34,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// A URL or a key that is none.
-    pub(super) fn of(options: &RephraseOptions) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn of(options: &RephraseOptions) -> anyhow::Result<Option<Self>> {
         let (Some(base), Some(model)) = (&options.rephrase, &options.rephrase_model) else {
             return Ok(None);
         };
@@ -75,11 +75,11 @@ impl Endpoint {
         }))
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         &self.model
     }
 

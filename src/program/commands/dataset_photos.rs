@@ -44,7 +44,7 @@ pub(super) fn run(options: &Dataset, terminal: &Terminal) -> anyhow::Result<Outc
     if !options.resume {
         dataset::check_target(&options.output, options.overwrite)?;
     }
-    let networks = PhotoNetworks::open(options, &settings, terminal)?;
+    let networks = PhotoNetworks::open(options.depth_model.as_deref(), &settings, terminal)?;
     let stop = end_on_signal(terminal, GO_ON)?;
     let request = PhotosRequest {
         sources: &options.bags,

@@ -7,7 +7,6 @@ use spatial_reward_core::imaging::Mask;
 use spatial_reward_core::settings::{Dtype, Settings};
 use spatial_reward_offline::dataset::photos::{self, FoundRegion, Networks};
 
-use crate::program::cli::Dataset;
 use crate::program::logging::Terminal;
 use crate::program::model::{Detector, MetricDepth, Queries, Segmenter};
 use crate::program::remedies::in_words;
@@ -15,7 +14,7 @@ use crate::program::remedies::in_words;
 /// Those that are named. One photo at a time: a network has the processor, or the GPU, for itself. The segmenter sees to that
 /// itself.
 #[derive(Default)]
-pub(super) struct PhotoNetworks {
+pub(crate) struct PhotoNetworks {
     detector: Option<Held<Words>>,
     segmenter: Option<Segmenter>,
     depth: Option<Held<MetricDepth>>,
@@ -29,12 +28,12 @@ struct Words {
 }
 
 impl PhotoNetworks {
-    /// Load those that the command or its settings name.
+    /// Load those that are named, finders and segmenters in the settings.
     ///
     /// # Errors
     /// What is wrong with one, by name.
-    pub(super) fn open(
-        options: &Dataset,
+    pub(crate) fn open(
+        depth_model: Option<&str>,
         settings: &Settings,
         terminal: &Terminal,
     ) -> anyhow::Result<Self> {
@@ -52,7 +51,7 @@ impl PhotoNetworks {
             let segmenter = Segmenter::open(model, device, Dtype::Auto, terminal)?;
             networks.segmenter = Some(segmenter);
         }
-        if let Some(model) = &options.depth_model {
+        if let Some(model) = depth_model {
             let depth = MetricDepth::open(model, device, Dtype::Auto, terminal)?;
             networks.depth = Some(Held::new(depth));
         }
@@ -60,7 +59,7 @@ impl PhotoNetworks {
     }
 
     /// As the work takes them.
-    pub(super) fn of_photos(&self) -> Networks<'_> {
+    pub(crate) fn of_photos(&self) -> Networks<'_> {
         Networks {
             detector: self
                 .detector

@@ -27,6 +27,7 @@ use crate::program::outcome::Outcome;
 use absent_networks::not_here;
 pub(crate) use absent_networks::{DepthEstimate, Detector, MetricDepth, Queries, Segmenter};
 use elsewhere::Elsewhere;
+pub(crate) use process::Process;
 use profile::PROFILE;
 use regions_elsewhere::RegionsElsewhere;
 
@@ -37,7 +38,7 @@ pub(crate) const IS_HERE: bool = false;
 pub(crate) fn registration() -> Registration {
     Registration {
         profile: PROFILE,
-        open: Arc::new(|settings, _| match process::named().or_else(on_path) {
+        open: Arc::new(|settings, _| match other_program() {
             Some(program) => Elsewhere::estimator(&program, settings),
             None => Err(spatial_reward_core::Error::Estimator(
                 not_in_this_build().into(),
@@ -46,9 +47,14 @@ pub(crate) fn registration() -> Registration {
     }
 }
 
+/// Another build of this program, which may have the networks.
+pub(crate) fn other_program() -> Option<PathBuf> {
+    process::named().or_else(on_path)
+}
+
 /// Finds regions by words or by an example: another build of this program does.
 pub(crate) fn detector() -> OpenDetector {
-    Arc::new(|settings, _| match process::named().or_else(on_path) {
+    Arc::new(|settings, _| match other_program() {
         Some(program) => RegionsElsewhere::detector(&program, settings),
         None => Err(spatial_reward_core::Error::Estimator(not_here().into())),
     })
@@ -56,7 +62,7 @@ pub(crate) fn detector() -> OpenDetector {
 
 /// Follows regions by masks: another build of this program does.
 pub(crate) fn segmenter() -> OpenSegmenter {
-    Arc::new(|settings, _| match process::named().or_else(on_path) {
+    Arc::new(|settings, _| match other_program() {
         Some(program) => RegionsElsewhere::segmenter(&program, settings),
         None => Err(spatial_reward_core::Error::Estimator(not_here().into())),
     })

@@ -17,14 +17,14 @@ use super::wire::{Greeting, receive, send};
 const VARIABLE: &str = "SPATIAL_REWARD_PROGRAM";
 
 /// A process that answers on its streams.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     pub out: BufWriter<ChildStdin>,
     pub input: BufReader<ChildStdout>,
 }
 
 /// The program that is asked, where somebody named one.
-pub(super) fn named() -> Option<PathBuf> {
+pub(crate) fn named() -> Option<PathBuf> {
     let named = env::var_os(VARIABLE).filter(|named| !named.is_empty());
     named.map(PathBuf::from)
 }
@@ -34,7 +34,7 @@ impl Process {
     ///
     /// # Errors
     /// If the program cannot be started or is not what it should be; what it says against the settings.
-    pub(super) fn start<Properties: DeserializeOwned>(
+    pub(crate) fn start<Properties: DeserializeOwned>(
         program: &Path,
         command: &str,
         hello: &impl Serialize,

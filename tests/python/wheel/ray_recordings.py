@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,14 @@ ENVIRONMENT = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pa
 """Of other processes, which find the package and these modules."""
 
 
-@pytest.fixture(scope="module")
-def ray_of_two():
-    """A Ray with two processors, which a run takes as it is."""
+@contextmanager
+def ray_of(processors):
+    """A Ray with so many processors, which a run takes as it is."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Workers find the tests' modules, whose functions stand for others'.
     environment = {"env_vars": {"PYTHONPATH": ENVIRONMENT["PYTHONPATH"]}}
     ray.init(
-        num_cpus=2,
+        num_cpus=processors,
         num_gpus=0,
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
@@ -35,6 +36,17 @@ def ray_of_two():
     )
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray_of_two():
+    with ray_of(2):
+        yield
+
+
+def worker_processes(caplog):
+    """Those that the log has told of; it is at INFO."""
+    return [record.args[0] for record in caplog.records if record.msg.startswith("a worker is process")]
 
 
 @pytest.fixture(scope="session")

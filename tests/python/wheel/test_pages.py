@@ -17,7 +17,7 @@ EXAMPLES = [
     if re.search(r"^(import|from) spatial_reward", code, re.MULTILINE)
 ]
 # What they read or write is the reader's own.
-OTHERS_DATA = re.compile(r"recordings/pick|run_1|s3://")
+OTHERS_DATA = re.compile(r"recordings/pick|run_1|s3://|\"photos\"")
 
 # What some examples need beyond the package.
 PEERS = ("gymnasium", "mujoco", "ray", "stable_baselines3")

@@ -17,6 +17,7 @@ from ray_recordings import (  # noqa: F401 - fixtures are found by their names
     recordings,
     rows,
     short_bag,
+    worker_processes,
 )
 
 import spatial_reward.ray as fleet
@@ -29,8 +30,7 @@ def test_killed_workers_cost_nothing_but_an_attempt(ray_of_two, recordings, plai
 
     def kill(done, _):
         if done == 2:
-            pids = [record.args[0] for record in caplog.records if record.msg.startswith("a worker is process")]
-            for pid in pids:
+            for pid in worker_processes(caplog):
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)
 

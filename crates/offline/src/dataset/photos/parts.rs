@@ -33,6 +33,7 @@ pub(super) struct Done {
 }
 
 /// The kept parts of a run.
+#[derive(Debug)]
 pub(super) struct Parts {
     folder: PathBuf,
 }
@@ -55,7 +56,24 @@ impl Parts {
         }
     }
 
-    fn path(&self, part: usize) -> PathBuf {
+    /// Those of a run that was begun, as [`open`](Self::open) tells of them.
+    ///
+    /// # Errors
+    /// `Error::Core` where none was.
+    pub(super) fn begun(data_set: &Path, identity: &str) -> Result<Option<Self>> {
+        let folder = data_set.join(FOLDER);
+        let run = folder.join(RUN);
+        let known = fs::read_to_string(&run).map_err(Error::io("read", &run))?;
+        Ok((known == identity).then_some(Self { folder }))
+    }
+
+    /// Where they are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A part's file.
+    pub(super) fn path(&self, part: usize) -> PathBuf {
         self.folder.join(format!("{part:08}.jsonl"))
     }
 
@@ -96,7 +114,7 @@ impl Parts {
     ///
     /// # Errors
     /// `Error::Output`.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(super) fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.folder).map_err(|error| Error::output(&self.folder, error))
     }
 }
