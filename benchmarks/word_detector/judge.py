@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """How often two phrases find fingertip and target in first pictures of robots and tasks that training never saw.
 
-usage: judge.py PICTURES --model FOLDER [--program spatial-reward] [--json FILE]
+usage: PYTHONPATH=benchmarks python -m word_detector.judge PICTURES --model FOLDER [--program spatial-reward] [--json FILE]
 
 A picture counts where the best box for `robot gripper fingertip` and the best one for the target's words (colour and shape,
 such as `red cube`) each share at least half with the true one (intersection over union). With --program the boxes are those
@@ -15,8 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import phrases
-import pictures
+from . import phrases, pictures
 
 ENOUGH = 0.5
 WANTED = 0.8
@@ -124,7 +122,7 @@ def main() -> None:
     if options.program:
         told = answers_of_program(options.program, options.model, asked)
     else:
-        import checkpoint
+        from . import checkpoint
 
         told = answers(*checkpoint.load(options.model), asked)
     rows = table(asked, told)

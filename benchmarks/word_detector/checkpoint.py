@@ -34,8 +34,8 @@ def tokenizer(words: list[str]) -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="!", model_max_length=CONTEXT)
 
 
-def begin(nano: Path, vocabulary: int) -> Owlv2ForObjectDetection:
-    """A network whose vision tower is nano's, as far as the layout has a place for it."""
+def begin(nano: Path, vocabulary: int, sample: torch.Tensor) -> Owlv2ForObjectDetection:
+    """A network whose vision tower is nano's, as far as the layout has a place for it. `sample`: pixels (B, 3, S, S)."""
     seen = json.loads((nano / "vision_tower" / "config.json").read_text())
     vision = {
         key: seen[key]
@@ -59,7 +59,7 @@ def begin(nano: Path, vocabulary: int) -> Owlv2ForObjectDetection:
     config._attn_implementation = "sdpa"
     model = Owlv2ForObjectDetection(config)
     _begin_text(model)
-    _adopt(model, load_file(nano / "vision_tower" / "model.safetensors"))
+    _adopt(model, load_file(nano / "vision_tower" / "model.safetensors"), sample)
     return model
 
 
@@ -88,8 +88,8 @@ def _begin_text(model: Owlv2ForObjectDetection) -> None:
 
 
 @torch.no_grad()
-def _adopt(model: Owlv2ForObjectDetection, nano: dict[str, torch.Tensor]) -> None:
-    """nano's tower has no class token and no first norm: the token begins as signs, the norm as what scales least."""
+def _adopt(model: Owlv2ForObjectDetection, nano: dict[str, torch.Tensor], sample: torch.Tensor) -> None:
+    """nano's tower has no class token, and neither first nor last norm: the first begins as what changes least."""
     tower = model.owlv2.vision_model
     nano = {key.removeprefix("vision_model."): tensor.float() for key, tensor in nano.items()}
     layers = {key: tensor for key, tensor in nano.items() if key.startswith("encoder.")}
@@ -100,13 +100,8 @@ def _adopt(model: Owlv2ForObjectDetection, nano: dict[str, torch.Tensor]) -> Non
     tower.embeddings.patch_embedding.weight.copy_(nano["embeddings.patch_embedding.weight"])
     tower.embeddings.position_embedding.weight[1:].copy_(places)
     tower.embeddings.position_embedding.weight[0].zero_()
-    signs = torch.randint(0, 2, (places.shape[1],), generator=torch.Generator().manual_seed(0)) * 2.0 - 1
-    tower.embeddings.class_embedding.copy_(signs * 2)
-    typical = (places + torch.randn(places.shape) * places.std()).std(-1).mean()
-    tower.pre_layernorm.weight.fill_(float(typical))
-    if "post_layernorm.weight" in nano:
-        tower.post_layernorm.weight.copy_(nano["post_layernorm.weight"])
-        tower.post_layernorm.bias.copy_(nano["post_layernorm.bias"])
+    tower.embeddings.class_embedding.normal_(0, 1, generator=torch.Generator().manual_seed(0))
+    tower.pre_layernorm.weight.fill_(float(tower.embeddings(sample)[:, 1:].std(-1).mean()))
 
 
 def save(model: Owlv2ForObjectDetection, weights: dict[str, torch.Tensor], words: CLIPTokenizer, folder: Path) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from phrases import Phrase
+
+from .phrases import Phrase
 
 NEAR, INNER = 0.55, 0.25  # patches within so many patches, or this share of the box, of its middle answer
 ALPHA, GAMMA = 0.35, 2.0  # of the focal loss

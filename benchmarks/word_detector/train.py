@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Trains a small OWLv2 on pictures of `sim/sightings.py`, beginning with nano's vision tower.
 
-usage: train.py PICTURES OUT --held-out PICTURES [--steps N] [--batch N] [--seed S]
+usage: PYTHONPATH=benchmarks python -m word_detector.train PICTURES OUT --held-out PICTURES [--steps N] [--batch N] [--seed S]
 
 OUT/model is the checkpoint, OUT/curve.csv how many of the held-out pictures it answers along the way, OUT/state.pt what
 an interrupted training goes on from: the same command again. Torch, transformers, tokenizers, safetensors and Pillow as in
@@ -15,15 +14,13 @@ import random
 import time
 from pathlib import Path
 
-import checkpoint
-import judge
-import losses
 import numpy as np
-import phrases
-import pictures
 import torch
 
+from . import checkpoint, judge, losses, phrases, pictures
+
 ROOT = Path(__file__).parents[2]
+SIDE = 280  # of nano's pictures, pixels
 WARM_UP = 150
 DECAY = 0.998  # of the mean of the weights, which is what is judged and saved
 
@@ -33,9 +30,15 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     words = checkpoint.tokenizer(phrases.words())
-    model = checkpoint.begin(options.nano, len(words))
-    training = Training(model, words, options)
-    training.run(pictures.read(options.pictures), judge.questions(pictures.read(options.held_out)))
+    rows = pictures.read(options.pictures)
+    sample = [pictures.plain(row, SIDE).pixels for row in rows[:: max(1, len(rows) // 8)]]
+    model = checkpoint.begin(options.nano, len(words), _normal(torch.from_numpy(np.stack(sample))))
+    Training(model, words, options).run(rows, judge.questions(pictures.read(options.held_out)))
+
+
+def _normal(pixels: torch.Tensor) -> torch.Tensor:
+    """As the network sees pixels of 0 to 1."""
+    return (pixels - checkpoint.SPREAD[0]) / checkpoint.SPREAD[0]
 
 
 class Training:
@@ -92,7 +95,7 @@ class Training:
         boxes = torch.from_numpy(np.stack([aim.boxes[:count] for aim in aims]))
         owned = torch.from_numpy(np.stack([aim.owned[:count] for aim in aims]))
         pixels = torch.from_numpy(np.stack([example.pixels for example in examples]))
-        logits, found, objects = self._forward((pixels - 0.5) / 0.5, [phrase.text for phrase in asked], count)
+        logits, found, objects = self._forward(_normal(pixels), [phrase.text for phrase in asked], count)
         of_words = losses.focal(logits, classes)
         of_boxes = losses.of_boxes(found[owned], boxes[owned])
         of_objects = losses.focal(objects, owned.to(torch.int8))
