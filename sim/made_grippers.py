@@ -17,7 +17,9 @@ FAMILIES = ("jaws", "jaws", "bent", "bent", "claw", "hook", "rod", "suction")
 def make(rng: np.random.Generator) -> rigs.Rig:
     """A gripper of a random family at a random openness; z points from the palm to the fingertips."""
     family = str(rng.choice(FAMILIES))
-    fingers = {"jaws": _jaws, "bent": _bent, "claw": _claw, "hook": _hook, "rod": _rod, "suction": _suction}[family](rng)
+    fingers = {"jaws": _jaws, "bent": _bent, "claw": _claw, "hook": _hook, "rod": _rod, "suction": _suction}[family](
+        rng
+    )
     colours = [_machine_colour(rng) for _ in range(4)]
     one_colour = rng.random() < 0.5
     parts = [
@@ -104,7 +106,9 @@ def _links(rng: np.random.Generator, count: int, first: float, bends: list[float
         end = at + long * np.array([np.sin(bend), 0, np.cos(bend)])
         if square:
             turned = np.array([[np.cos(bend), 0, np.sin(bend)], [0, 1, 0], [-np.sin(bend), 0, np.cos(bend)]])
-            made.append(solids.box(radius, radius * rng.uniform(0.7, 1.4), long / 2 + radius / 2, (at + end) / 2, turned))
+            made.append(
+                solids.box(radius, radius * rng.uniform(0.7, 1.4), long / 2 + radius / 2, (at + end) / 2, turned)
+            )
         else:
             made.append(solids.capsule(radius, at, end))
         at, radius = end, radius * rng.uniform(0.7, 1.0)

@@ -62,7 +62,9 @@ def arm(task_name: str, size: tuple[int, int], rng: np.random.Generator) -> Iter
             if not frames:
                 return
             frame = frames[0]
-            yield Sighting(frame.colour, _named(frame.truth, FINGERTIP | {"target": _target_word(studio)}), robot, task.key)
+            yield Sighting(
+                frame.colour, _named(frame.truth, FINGERTIP | {"target": _target_word(studio)}), robot, task.key
+            )
     finally:
         studio.close()
 

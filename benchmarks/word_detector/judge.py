@@ -107,7 +107,9 @@ def table(asked: list[Question], told: list[tuple]) -> list[dict]:
     for name in [*sorted({(q.robot, q.task) for q in asked}), None]:
         mine = [i for i, q in enumerate(asked) if name in (None, (q.robot, q.task))]
         found = shares([asked[i] for i in mine], [told[i] for i in mine])
-        rows.append({"robot": name[0] if name else "all", "task": name[1] if name else "", "pictures": len(mine), **found})
+        rows.append(
+            {"robot": name[0] if name else "all", "task": name[1] if name else "", "pictures": len(mine), **found}
+        )
     return rows
 
 
@@ -128,7 +130,9 @@ def main() -> None:
     rows = table(asked, told)
     for row in rows:
         name = f"{row['robot']} {row['task']}".strip()
-        print(f"{name:28} {row['pictures']:4}  " + "  ".join(f"{k} {row[k]:.1%}" for k in ("fingertip", "target", "both")))
+        print(
+            f"{name:28} {row['pictures']:4}  " + "  ".join(f"{k} {row[k]:.1%}" for k in ("fingertip", "target", "both"))
+        )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     print(f"asked: both in {WANTED:.0%}")

@@ -64,7 +64,10 @@ def of_boxes(found: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
     """Boxes as centre and size, (K, 4): how far off by their own size, and generalised overlap."""
     size = aim[:, 2:].clamp(min=1e-3)
     off = (found - aim) / torch.cat([size, size], 1)
-    return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1) * 2 + (1 - overlap(found, aim)).mean() * 2
+    return (
+        torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1) * 2
+        + (1 - overlap(found, aim)).mean() * 2
+    )
 
 
 def corners(boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

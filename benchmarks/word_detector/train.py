@@ -21,8 +21,8 @@ from . import checkpoint, judge, losses, phrases, pictures
 
 ROOT = Path(__file__).parents[2]
 SIDE = 280  # of nano's pictures, pixels
-WARM_UP = 150
-DECAY = 0.998  # of the mean of the weights, which is what is judged and saved
+WARM_UP = 100
+MEAN_EVERY, DECAY = 4, 0.99  # of the mean of the weights, which is what is judged and saved
 
 
 def main() -> None:
@@ -84,7 +84,7 @@ class Training:
         return self.rates[group] * fall * min(1.0, (self.step + 1) / WARM_UP)
 
     def _learn(self, rows: list[dict], rng: random.Random) -> tuple[float, float, float]:
-        whole = rng.random() < 0.2  # else only the patches that have picture
+        whole = rng.random() < 0.12  # else only the patches that have picture
         examples = [pictures.varied(row, self.side, rng, whole) for row in rows]
         asked = [phrase for example in examples for phrase in phrases.ask(example.regions, rng)]
         asked = list({phrase.text: phrase for phrase in asked}.values())
@@ -105,11 +105,15 @@ class Training:
         (of_words + of_boxes + 0.2 * of_objects).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
-        keep = min(DECAY, (self.step + 1) / (self.step + 20))
-        with torch.no_grad():
-            for name, weight in self.model.state_dict().items():
-                self.mean[name].lerp_(weight, 1 - keep)
+        if self.step % MEAN_EVERY == 0:
+            self._take_mean()
         return of_words.item(), of_boxes.item(), of_objects.item()
+
+    @torch.no_grad()
+    def _take_mean(self) -> None:
+        keep = min(DECAY, (self.step + 1) / (self.step + 20))
+        for name, weight in self.model.state_dict().items():
+            self.mean[name].lerp_(weight, 1 - keep)
 
     def _forward(self, pixels: torch.Tensor, texts: list[str], count: int):
         """Logits (B, N, Q), boxes (B, N, 4) and objectness (B, N) of the first `count` patches; the others are not seen."""
@@ -155,7 +159,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--held-out", type=Path, required=True, help="pictures of robots and tasks that are not trained")
+    parser.add_argument(
+        "--held-out", type=Path, required=True, help="pictures of robots and tasks that are not trained"
+    )
     parser.add_argument("--nano", type=Path, default=ROOT / "models" / "nano")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=8)
