@@ -1,7 +1,7 @@
-"""Grippers that nobody builds: jaws, bent fingers, claws, hooks, rods and suction cups of random shapes, sizes and colours.
+"""Grippers that nobody builds: jaws, bent fingers, claws, hooks, rods and suction cups of random shapes and colours.
 
-They are drawn like the grippers of packages (`rigs.Rig`), and are there so that a detector learns what makes a fingertip,
-not how three robots' fingers look.
+They are drawn like the grippers of packages (`rigs.Rig`), and are there so that a detector learns what makes a
+fingertip, not how a few robots' fingers look.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Where the pictures of `sightings.py` come from: arms in their simulators, grippers alone, and the starts of whole tasks.
+"""Where the pictures of `sightings.py` come from: arms in their simulators, grippers alone, the starts of tasks.
 
 Each source yields pictures without end, with the pixels and the words of what is in them.
 """

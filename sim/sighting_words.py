@@ -1,4 +1,4 @@
-"""What is seen of a region, in words: the colour of its lit pixels, which other colours it may be called, and its shape."""
+"""What is seen of a region, in words: the colour of its lit pixels, what else it may be called, and its shape."""
 
 import colorsys
 

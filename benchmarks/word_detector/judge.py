@@ -1,11 +1,11 @@
 """How often two phrases find fingertip and target in first pictures of robots and tasks that training never saw.
 
-usage: PYTHONPATH=benchmarks python -m word_detector.judge PICTURES --model FOLDER [--program spatial-reward] [--json FILE]
+usage: PYTHONPATH=benchmarks python -m word_detector.judge PICTURES --model FOLDER [--program PROGRAM] [--json FILE]
 
-A picture counts where the best box for `robot gripper fingertip` and the best one for the target's words (colour and shape,
-such as `red cube`) each share at least half with the true one (intersection over union). With --program the boxes are those
-that `detect` tells, else transformers'. Asked is about targets that are cubes, boxes, balls or cylinders of one
-colour, where no other thing of the picture has the same words.
+A picture counts where the best box for `robot gripper fingertip` and the best one for the target's words (colour and
+shape, such as `red cube`) each share at least half with the true one (intersection over union). With --program the
+boxes are those that `detect` tells, else transformers'. Asked is about targets that are cubes, boxes, balls or
+cylinders of one colour, where no other thing of the picture has the same words.
 """
 
 import argparse

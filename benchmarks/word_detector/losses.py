@@ -17,7 +17,7 @@ ALPHA, GAMMA = 0.35, 2.0  # of the focal loss
 
 @dataclass
 class Wanted:
-    """Of one picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; boxes (N, 4), owned (N)."""
+    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; (N, 4) boxes, (N)."""
 
     classes: np.ndarray
     boxes: np.ndarray

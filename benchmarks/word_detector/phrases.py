@@ -20,7 +20,9 @@ NOUNS = {
 }
 ANYTHING = ("thing", "object")
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "grey", "white")
-OTHERS = tuple("capsule banana pen plate mug bowl screwdriver cable spatula".split())
+OTHERS = ("capsule", "banana", "pen", "plate", "mug", "bowl", "screwdriver", "cable", "spatula")
+# Parts of Meta-World's tasks.
+PARTS = ("button", "handle", "lever", "dial", "hammer", "stick", "peg", "drawer", "cabinet", "wall", "bin", "door")
 PRIMITIVES = tuple(NOUNS)
 TEMPLATES = ("{}", "{}", "the {}", "a {}", "a photo of a {}")
 ASKED_FINGERTIP = FINGERTIP[0]
@@ -29,9 +31,8 @@ ASKED_FINGERTIP = FINGERTIP[0]
 def words() -> list[str]:
     """All words that phrases are made of."""
     nouns = [noun for some in NOUNS.values() for noun in some]
-    own = "button handle lever dial hammer stick peg drawer cabinet wall bin door window".split()
     frames = " ".join(TEMPLATES).replace("{}", "").split()
-    return sorted({*" ".join(FINGERTIP).split(), *nouns, *ANYTHING, *COLOURS, *OTHERS, *own, *frames})
+    return sorted({*" ".join(FINGERTIP).split(), *nouns, *ANYTHING, *COLOURS, *OTHERS, *PARTS, *frames})
 
 
 class Phrase:

@@ -1,4 +1,4 @@
-"""Recorded sightings as a detector's examples: pictures, cut and mirrored at random, with the boxes that are in them."""
+"""Recorded sightings as a detector's examples: pictures, cut and mirrored at random, with the boxes in them."""
 
 import json
 import random

@@ -1,10 +1,9 @@
 """Trains a small OWLv2 on pictures of `sim/sightings.py`, beginning with nano's vision tower.
 
-usage: PYTHONPATH=benchmarks python -m word_detector.train PICTURES OUT --held-out PICTURES [--steps N] [--batch N] [--seed S]
+usage: PYTHONPATH=benchmarks python -m word_detector.train PICTURES OUT --held-out PICTURES [OPTIONS]
 
-OUT/model is the checkpoint, OUT/curve.csv how many of the held-out pictures it answers along the way, OUT/state.pt what
-an interrupted training goes on from: the same command again. Torch, transformers, tokenizers, safetensors and Pillow as in
-tests/fixtures/owlv2/README.md.
+OUT/model is the checkpoint, OUT/curve.csv how many of the held-out pictures it answers along the way, OUT/state.pt
+what an interrupted training goes on from: the same command again. Needs benchmarks/requirements-networks.txt.
 """
 
 import argparse
@@ -116,7 +115,7 @@ class Training:
             self.mean[name].lerp_(weight, 1 - keep)
 
     def _forward(self, pixels: torch.Tensor, texts: list[str], count: int):
-        """Logits (B, N, Q), boxes (B, N, 4) and objectness (B, N) of the first `count` patches; the others are not seen."""
+        """Logits (B, N, Q), boxes (B, N, 4) and objectness (B, N) of the first `count` patches; others are not seen."""
         model = self.model
         tower = model.owlv2.vision_model
         with torch.autocast("cpu", torch.bfloat16):

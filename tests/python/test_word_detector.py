@@ -9,7 +9,7 @@ from PIL import Image
 from word_detector import judge, phrases, pictures
 
 
-def region(shape, colour=None, box=(0, 0, 10, 10), near_colours=(), near_shapes=(), target=False):
+def region(shape, colour=None, box=(0, 0, 10, 10), *, near_colours=(), near_shapes=(), target=False):
     return {
         "shape": shape,
         "colour": colour,
@@ -70,7 +70,7 @@ def test_a_picture_counts_where_both_boxes_share_half(tmp_path):
     # given a question
     tip, cube = region("fingertip", box=(0, 0, 10, 10)), region("cube", "red", (20, 10, 30, 20), target=True)
     (question,) = judge.questions(recorded(tmp_path, [tip, cube]))
-    # when boxes are told of which one has two thirds of the fingertip in common, one exactly half of the target, one less
+    # when boxes are told that share two thirds with the fingertip, half with the target, and less than half
     good, half, less = [0, 0, 10, 15], [20, 10, 30, 30], [20, 10, 30, 31]
     # then half is enough, and both have to have it
     assert judge.shares([question], [(good, half)]) == {"fingertip": 1.0, "target": 1.0, "both": 1.0}
@@ -90,7 +90,7 @@ def test_a_cut_picture_keeps_its_boxes_on_what_they_are_of(tmp_path):
     for _ in range(30):
         # when it is cut and mirrored
         example = pictures.varied(row, 80, rng, any_shape=True)
-        left, top, right, bottom = (int(round(float(edge) * 80)) for edge in example.regions[0]["box"])
+        left, top, right, bottom = (round(float(edge) * 80) for edge in example.regions[0]["box"])
         # then the box is where the red is
         red = example.pixels[0] - example.pixels[1]
         inside = red[top + 1 : bottom - 1, left + 1 : right - 1]
