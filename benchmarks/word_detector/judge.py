@@ -118,9 +118,10 @@ def main() -> None:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--program", help="the built program, whose boxes are judged then")
+    parser.add_argument("--questions", type=int, help="only so many, of all robots and tasks")
     parser.add_argument("--json", type=Path, help="where the rows are written too")
     options = parser.parse_args()
-    asked = questions(pictures.read(options.pictures))
+    asked = questions(pictures.read(options.pictures))[: options.questions]
     if options.program:
         told = answers_of_program(options.program, options.model, asked)
     else:
