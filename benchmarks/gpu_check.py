@@ -10,8 +10,8 @@ name. `--dry-run` does the same on the processor with tiny shapes. `--programs` 
 examples/trace and examples/time_stages; `--python` one with benchmarks/requirements-torch.txt (without it a dry run
 leaves out what needs PyTorch).
 
-Exit codes: 0 what was compared holds; 1 something does not or failed, or there was no time to compare; 2 the machine lacks
-something.
+Exit codes: 0 what was compared holds; 1 something does not or failed, or there was no time to compare; 2 the machine
+lacks something.
 """
 
 import argparse

@@ -117,7 +117,7 @@ impl PhotoSet {
     /// Those of [`Run::begin`]; an endpoint that is none.
     pub fn begin(&self, resume: bool) -> Result<Begun> {
         let stop = AtomicBool::new(false);
-        self.with_endpoint(&stop, resume, |request| Run::begin(request))
+        self.with_endpoint(&stop, resume, Run::begin)
     }
 
     /// Join a run's parts, of which none is missing.
@@ -191,7 +191,7 @@ impl PhotoSet {
 pub struct PhotoMaker(Inner);
 
 enum Inner {
-    Here(photos::PartMaker, PhotoNetworks),
+    Here(Box<(photos::PartMaker, PhotoNetworks)>),
     /// In a process of a program that has the networks.
     Elsewhere(Process),
 }
@@ -219,7 +219,7 @@ impl PhotoMaker {
         let maker = photos::PartMaker::open(&set.request(Networks::default(), &stop))?;
         let networks = PhotoNetworks::open(set.depth_model.as_deref(), &set.settings, terminal);
         let networks = networks.map_err(|error| no_networks(&error))?;
-        Ok(Self(Inner::Here(maker, networks)))
+        Ok(Self(Inner::Here(Box::new((maker, networks)))))
     }
 
     /// Make a part.
@@ -228,7 +228,8 @@ impl PhotoMaker {
     /// Those of [`photos::PartMaker::make`]; a process that is gone.
     pub fn make(&mut self, set: &PhotoSet, part: usize, stop: &AtomicBool) -> Result<Made> {
         match &mut self.0 {
-            Inner::Here(maker, networks) => {
+            Inner::Here(here) => {
+                let (maker, networks) = here.as_mut();
                 Ok(maker.make(&set.request(networks.of_photos(), stop), part)?)
             }
             Inner::Elsewhere(process) => {

@@ -152,12 +152,11 @@ fn metres_of_a_jpeg_are_those_of_transformers() {
             for (ours, theirs) in pairs {
                 if theirs < FAR {
                     share = share.max((ours / theirs - 1.0).abs());
-                } else {
-                    inverse = inverse.max((1.0 / ours - 1.0 / theirs).abs());
                 }
+                inverse = inverse.max((1.0 / ours - 1.0 / theirs).abs());
             }
             println!("{name} {shape}: {share:.1e} of a distance, {inverse:.1e} per metre");
-            assert!(share <= 1e-4 && inverse <= 1e-5);
+            assert!(share <= 1e-4 && inverse <= 1e-4);
             // And so is the focal length where one is told
             let focal_px = expected("focal_px").map(|focal| focal[0]);
             assert_eq!(found.focal_px.is_some(), focal_px.is_some());
