@@ -20,15 +20,17 @@ mod npy;
 mod objects;
 mod parts;
 mod problem;
+mod request;
 mod run;
 mod sidecars;
 mod up;
 mod words;
 mod work;
 
-pub use self::build::{PhotosReport, PhotosRequest, build};
+pub use self::build::build;
 pub use self::list::has_photos;
 pub use self::making::{Made, PartMaker};
 pub use self::networks::{DepthModel, Detector, FoundRegion, MetricDepth, Networks, Segmenter};
+pub use self::request::{PhotosReport, PhotosRequest};
 pub use self::run::{Begun, Run};
 pub use self::words::parse as words;

@@ -12,9 +12,9 @@ use spatial_reward_core::digest;
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 use spatial_reward_core::whole_folder::Claim;
 
-use super::build::PhotosRequest;
 use super::list::{Listed, listed};
 use super::parts::{Done, PHOTOS, Parts};
+use super::request::PhotosRequest;
 use super::sidecars::Reader;
 use super::words;
 use super::work::Workshop;

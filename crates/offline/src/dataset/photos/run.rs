@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 use spatial_reward_core::whole_folder::{Claim, put_in_place, recover};
 
-use super::build::{PhotosReport, PhotosRequest};
 use super::lines::{ERRORS, Lines};
 use super::list::Listed;
 use super::making::{Making, identity, of_shard, unfinished};
 use super::parts::{Done, PHOTOS, Parts};
+use super::request::{PhotosReport, PhotosRequest};
 use crate::dataset::pictures::{DEPTH, IMAGES, METRIC};
 use crate::dataset::rephrase::Session;
 use crate::dataset::tally::Tally;
