@@ -64,6 +64,7 @@ def plot(runs: list[dict], path: Path) -> None:
                 axis.plot(steps, curves.mean(0), color=COLORS[reward], linewidth=2, label=label)
         axis.set_title(task, fontsize=11)
         axis.set_xlabel("decisions")
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
         axis.set_ylim(-0.03, 1.03)
         axis.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0))
         axis.grid(alpha=0.3)
