@@ -40,6 +40,7 @@ from lerobot.datasets.aggregate import aggregate_datasets
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 import spatial_reward as sr
+import stand_in
 from spatial_reward.lerobot import label_dataset
 from spatial_reward.lerobot.ahead import ahead
 from spatial_reward.lerobot.dataset import Dataset, Episode, open_dataset
@@ -52,26 +53,6 @@ NAME = "benchmark/frames"
 FPS = 15
 WINDOW = 16
 ALLOWED = 0.5
-# Takes frames as the program's `estimate` does, and says of each that its regions are as far apart.
-STAND_IN = """#!{python}
-import json, sys
-source, out = sys.stdin.buffer, sys.stdout.buffer
-def say(what):
-    out.write(json.dumps(what).encode() + b"\\n")
-    out.flush()
-source.readline()
-say({{"Ready": {{"batch": 1, "in_order": False, "least_m": 0, "is_calibrated": True, "model_digest": "", "prompt": "",
-    "calibration": None}}}})
-told = {{"distances": [None, None, None, None, {bits}, None], "own_confidence": None, "answer": None}}
-pixels = bytearray()
-while line := source.readline():
-    frames = json.loads(line)["frames"]
-    for frame in frames:
-        width, height = frame["color"]
-        pixels = pixels if len(pixels) == width * height * 3 else bytearray(width * height * 3)
-        source.readinto(pixels)
-    say({{"frames": [{{"Ok": told}} for _ in frames]}})
-"""
 STAND_IN_M = 0.2
 
 Box = tuple[float, float, float, float]
@@ -199,8 +180,8 @@ def labelled(root: Path, boxes: Boxes, scratch: Path) -> Row:
     """All that `label_dataset` does, but for the model."""
     program = scratch / "stand_in"
     (bits,) = struct.unpack("<Q", struct.pack("<d", STAND_IN_M))
-    program.write_text(STAND_IN.format(python=sys.executable, bits=bits))
-    program.chmod(0o755)
+    distances = [None, None, None, None, bits, None]
+    stand_in.write(program, {"Ok": {"distances": distances, "own_confidence": None, "answer": None}})
     os.environ["SPATIAL_REWARD_PROGRAM"] = str(program)
     clock = Clock()
     with clock:

@@ -13,32 +13,15 @@ import argparse
 import os
 import resource
 import statistics
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 import spatial_reward as sr
+import stand_in
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "fetch_approach"
-# Takes frames as the program's `estimate` does, and measures nothing.
-STAND_IN = """#!{python}
-import json, sys
-source, out = sys.stdin.buffer, sys.stdout.buffer
-def say(what):
-    out.write(json.dumps(what).encode() + b"\\n")
-    out.flush()
-source.readline()
-say({{"Ready": {{"batch": 1, "in_order": False, "least_m": 0, "is_calibrated": True, "model_digest": "", "prompt": "",
-    "calibration": None}}}})
-while line := source.readline():
-    frames = json.loads(line)["frames"]
-    for frame in frames:
-        (width, height), depth = frame["color"], frame["depth"] or (0, 0)
-        source.read(width * height * 3 + depth[0] * depth[1] * 4)
-    say({{"frames": [{{"Err": "model_error"}} for _ in frames]}})
-"""
 
 
 def seconds_a_step(annotator, frame, steps, **regions):
@@ -105,10 +88,9 @@ def main():
 
     program = os.environ.get("SPATIAL_REWARD_PROGRAM")
     with tempfile.TemporaryDirectory() as folder:
-        stand_in = Path(folder) / "stand_in"
-        stand_in.write_text(STAND_IN.format(python=sys.executable))
-        stand_in.chmod(0o755)
-        os.environ["SPATIAL_REWARD_PROGRAM"] = str(stand_in)
+        program_there = Path(folder) / "stand_in"
+        stand_in.write(program_there, {"Err": "model_error"})
+        os.environ["SPATIAL_REWARD_PROGRAM"] = str(program_there)
         elsewhere = sr.Annotator(estimator="spatialrgpt", camera=frame.camera)
         way = [seconds_a_step(elsewhere, frame, options.steps // 10, **regions) for _ in range(5)]
     print(f"the way to another process {1e3 * statistics.median(way):.2f} ms a step")

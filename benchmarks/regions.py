@@ -30,6 +30,7 @@ import numpy as np
 from rosbags.rosbag2 import Reader
 
 from bags import types_of
+from boxes import iou
 
 ROLES = ("fingertip", "target")
 REWARDS = "/spatial_reward/step_reward"
@@ -233,14 +234,14 @@ def read(labelled: Path) -> Steps:
 def overlaps(truth: Steps, steps: Steps) -> np.ndarray:
     """IoU by frame after the first and region; NaN where no truth is known."""
     stamps = sorted(truth.boxes)[1:]
-    return np.array([[iou(truth.boxes[at][role], steps.boxes[at][role]) for role in ROLES] for at in stamps])
+    return np.array([[found(truth.boxes[at][role], steps.boxes[at][role]) for role in ROLES] for at in stamps])
 
 
 def judge(truth: Steps, steps: Steps | None, by_words: bool) -> Row:
     row = Row()
     if by_words:
         first = min(truth.boxes)
-        is_there = [steps is not None and iou(truth.boxes[first][role], steps.boxes[first][role]) for role in ROLES]
+        is_there = [steps is not None and found(truth.boxes[first][role], steps.boxes[first][role]) for role in ROLES]
         row.found.append(all(overlap >= FOUND_IOU for overlap in is_there))
     if steps is None:
         return row
@@ -259,13 +260,11 @@ def judge(truth: Steps, steps: Steps | None, by_words: bool) -> Row:
     return row
 
 
-def iou(truth: np.ndarray, box: np.ndarray) -> float:
+def found(truth: np.ndarray, box: np.ndarray) -> float:
+    """How well a box is found: not at all where there is none, and nothing to say where none is true."""
     if not np.isfinite(truth).all():
         return float("nan")
-    if not np.isfinite(box).all():
-        return 0.0
-    common = np.maximum(np.minimum(truth[2:], box[2:]) - np.maximum(truth[:2], box[:2]), 0).prod()
-    return float(common / ((truth[2:] - truth[:2]).prod() + (box[2:] - box[:2]).prod() - common))
+    return float(iou(truth, box)) if np.isfinite(box).all() else 0.0
 
 
 def table(rows: dict[tuple[str, str], Row]) -> str:

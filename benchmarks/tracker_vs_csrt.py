@@ -29,6 +29,8 @@ import numpy as np
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from boxes import iou
+
 ROLES = ("fingertip", "target")
 INSTANCES = "/ground_truth/instances/image_raw"
 WRONG_IOU = 0.2
@@ -284,11 +286,6 @@ def judge(recording: Recording, followed: Followed, role: str) -> dict[str, np.n
     wrong = valid & (overlap < WRONG_IOU)
     hidden = known & recording.hidden[role]
     return {"iou": overlap[seen], "wrong": wrong[known], "valid": valid[seen], "hidden": valid[hidden]}
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    common = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0).prod(axis=1)
-    return common / ((a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - common)
 
 
 def kind_of(boxes: np.ndarray) -> str:

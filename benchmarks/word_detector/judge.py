@@ -14,6 +14,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from boxes import iou
+
 from . import phrases, pictures
 
 ENOUGH = 0.5
@@ -81,17 +83,10 @@ def answers_of_program(program: str, model: Path, asked: list[Question]) -> list
     return told
 
 
-def overlap(a, b) -> float:
-    """Intersection over union."""
-    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(0.0, wide) * max(0.0, high)
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
-
-
 def shares(asked: list[Question], told: list[tuple]) -> dict[str, float]:
     """The share of pictures in which fingertip, target and both are found."""
-    tip = [overlap(box, question.fingertip) >= ENOUGH for question, (box, _) in zip(asked, told, strict=True)]
-    target = [overlap(box, question.target) >= ENOUGH for question, (_, box) in zip(asked, told, strict=True)]
+    tip = [iou(box, question.fingertip) >= ENOUGH for question, (box, _) in zip(asked, told, strict=True)]
+    target = [iou(box, question.target) >= ENOUGH for question, (_, box) in zip(asked, told, strict=True)]
     both = [a and b for a, b in zip(tip, target, strict=True)]
     count = max(1, len(asked))
     return {

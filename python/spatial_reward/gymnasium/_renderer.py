@@ -110,11 +110,10 @@ class Renderer:
 
     def _shapes(self) -> npt.NDArray[np.int32]:
         """Kind and id of what is drawn in each colour of the pass for segmentation; colour 0 is nothing."""
-        drawn = [(one.segid + 1, one.objtype, one.objid) for one in self.scene.geoms[: self.scene.ngeom]]
         shapes = np.full((self.scene.ngeom + 1, 2), -1, np.int32)
-        for color, kind, number in drawn:
-            if color > 0:
-                shapes[color] = kind, number
+        for one in self.scene.geoms[: self.scene.ngeom]:
+            if one.segid >= 0:
+                shapes[one.segid + 1] = one.objtype, one.objid
         return shapes
 
     def _metres(self, buffer: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
