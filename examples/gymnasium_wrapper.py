@@ -33,6 +33,10 @@ waits for the reward with the frame's stamp; start that node with `live.image_re
 publish by themselves, use `mode="topic"` and let `observe` return the stamp of the frame to wait for, in
 nanoseconds; with `observe=None` the first frame that was taken after the action counts.
 
+A request of 640x480 pixels has 2.1 MB, and Fast DDS lends its sender half a megabyte: start the training with
+`FASTRTPS_DEFAULT_PROFILES_FILE` set to config/fast_dds.xml, or it waits four times as long for each reward, and at
+times seconds, until what was lost is sent again.
+
 **Invalid steps.** The node cannot measure every frame: the target may be hidden, the depth may have holes. Such
 a step has no reward, and a zero would be a lie that a learner believes. `on_invalid` says what `step()` does:
 

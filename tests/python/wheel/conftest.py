@@ -10,9 +10,30 @@ import spatial_reward as sr
 ROOT = Path(__file__).resolve().parents[3]
 
 
+SAMPLE = ROOT / "data" / "fetch_approach"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--bag", action="append", default=[], type=Path, help="a recording on which steps must equal labels, too"
+    )
+
+
+def pytest_generate_tests(metafunc):
+    if "recorded_bag" in metafunc.fixturenames:
+        bags = [SAMPLE, *metafunc.config.getoption("--bag")]
+        metafunc.parametrize("recorded_bag", bags, ids=[bag.name for bag in bags], scope="session")
+
+
+@pytest.fixture(scope="session")
+def recorded_frames(recorded_bag):
+    """All frames of a recording: the sample, and those that the command line names."""
+    return list(sr.Recording(recorded_bag))
+
+
 @pytest.fixture(scope="session")
 def sample_bag():
-    return ROOT / "data" / "fetch_approach"
+    return SAMPLE
 
 
 @pytest.fixture(scope="session")

@@ -16,20 +16,22 @@ import spatial_reward as sr
 
 @pytest.mark.parametrize("distance", ["surface", "center", "cloud"])
 @pytest.mark.parametrize("reward", ["dense", "shaped", "progress"])
-def test_steps_equal_the_labels_of_the_same_frames_bit_for_bit(sample_bag, frames, tmp_path, reward, distance):
+def test_steps_equal_the_labels_of_the_same_frames_bit_for_bit(
+    recorded_bag, recorded_frames, tmp_path, reward, distance
+):
     # given the labels of a bag
-    labelled = sr.label(sample_bag, tmp_path / "out", reward=reward, distance=distance)
+    labelled = sr.label(recorded_bag, tmp_path / "out", reward=reward, distance=distance)
     rows = pq.read_table(labelled.parquet).to_pylist()
     # when its frames are annotated as arrays
-    annotator = sr.Annotator(reward=reward, distance=distance, camera=frames[0].camera)
+    annotator = sr.Annotator(reward=reward, distance=distance, camera=recorded_frames[0].camera)
     steps = [
         annotator.step(
             frame.color, frame.depth, fingertip=frame.fingertip, target=frame.target, stamp_ns=frame.stamp_ns
         )
-        for frame in frames
+        for frame in recorded_frames
     ]
     # then all that the table says is said
-    assert len(steps) == len(rows) == 80
+    assert len(steps) == len(rows) > 0
     for step, row in zip(steps, rows, strict=True):
         same = {
             "next.reward": np.float32(step.reward),
