@@ -3,6 +3,7 @@ the published file's form. Needs pytest, numpy, scipy and Pillow.
 """
 
 import json
+import shutil
 import subprocess
 import time
 
@@ -215,3 +216,23 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(program, run, tmp_path
     assert run("dataset", rooms, "-o", tmp_path / "ended", "--seed", 5, "--resume").returncode == 1
     assert run("dataset", rooms, "-o", tmp_path / "ended", "--resume").returncode == 0
     assert files(tmp_path / "ended") == files(tmp_path / "whole")
+
+
+def test_a_finished_set_of_other_photos_and_words_was_taken_as_its_own_by_resume(run, tmp_path):
+    # Given a finished set of photos
+    rooms, words = tmp_path / "rooms", tmp_path / "words.txt"
+    make(rooms, 4, gravity=False)
+    command = ["dataset", rooms, "-o", tmp_path / "out"]
+    assert run(*command).returncode == 0
+    before = files(tmp_path / "out")
+    assert run(*command, "--resume").returncode == 0
+    # When it is gone on with for words of one's own, for fewer photos, or with a photo more
+    words.write_text("chair\n")
+    results = [run(*command, "--vocabulary", words, "--resume"), run(*command, "--every", 2, "--resume")]
+    shutil.copy(rooms / "room_000.png", rooms / "room_more.png")
+    results.append(run(*command, "--resume"))
+    # Then each is refused, and what is there stays
+    for result in results:
+        assert result.returncode == 1, result.stdout
+        assert "begun with other settings" in result.stderr
+    assert files(tmp_path / "out") == before

@@ -351,13 +351,14 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// An unfinished output was begun of something else.
+    /// What is to be gone on with was begun of something else.
     #[error(
-        "{path} was begun with other settings, another seed, other photos or another model that rephrases",
+        "{path} was begun with other settings or words, of other photos, or with another seed, network for depth or model that \
+         rephrases",
         path = path.display()
     )]
     OtherRun {
-        /// The unfinished output.
+        /// The output, finished or not.
         path: PathBuf,
     },
 

@@ -63,6 +63,10 @@ pub struct PhotosReport {
     pub photos: Value,
     /// Digest of the settings in force.
     pub config_digest: String,
+    /// Digest of all that the rows follow from: settings, words, depth's network, seed and the photos' names. Only the same run
+    /// takes a finished folder as its own.
+    #[serde(default)]
+    pub identity: String,
     /// Over all photos; a photo is a frame.
     pub counts: Tally,
     /// Photos that are rows of `errors.jsonl`.

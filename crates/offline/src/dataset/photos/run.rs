@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use spatial_reward_core::digest;
 use spatial_reward_core::progress::{OnProgress, Progress, Unit};
 use spatial_reward_core::whole_folder::{Claim, put_in_place, recover};
 
@@ -48,14 +49,14 @@ impl Run {
         }
         let claim = Claim::take(request.target)?;
         recover(request.target)?;
+        let photos = of_shard(request)?;
         if request.resume
             && let Some(report) = finished(request.target)
         {
-            let digest = request.settings.digest()?;
-            let own = (report.config_digest.as_str(), report.seed, report.shard);
+            let identity = digest::sha256(identity(request, &photos)?.as_bytes());
             let rephrased = report.rephrased.as_ref().map(|it| it.model.as_str());
-            let is_same = own == (digest.as_str(), request.seed, request.shard)
-                && rephrased == request.rephrase.map(|it| it.model);
+            let is_same =
+                report.identity == identity && rephrased == request.rephrase.map(|it| it.model);
             return match is_same {
                 true => Ok(Begun::Finished(Box::new(report))),
                 false => Err(Error::OtherRun {
@@ -64,7 +65,6 @@ impl Run {
             };
         }
         check_target(request.target, request.overwrite)?;
-        let photos = of_shard(request)?;
         let folder = unfinished(request.target);
         let parts = prepare(request, &folder, &photos)?;
         Ok(Begun::Open(Self {
@@ -193,6 +193,7 @@ impl Run {
             shard: request.shard,
             photos,
             config_digest: request.settings.digest()?,
+            identity: digest::sha256(identity(request, &self.photos)?.as_bytes()),
             counts,
             errors,
             rephrased: session.map(Session::counts),
