@@ -13,15 +13,17 @@ from .phrases import Phrase
 
 NEAR, INNER = 0.55, 0.25  # patches within so many patches, or this share of the box, of its middle answer
 ALPHA, GAMMA = 0.35, 2.0  # of the focal loss
+FINGERTIP = 3.0  # what the fingertip's patches weigh: one region of some six, and half of what is asked
 
 
 @dataclass
 class Wanted:
-    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; (N, 4) boxes, (N)."""
+    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; (N, 4) boxes, (N), (N)."""
 
     classes: np.ndarray
     boxes: np.ndarray
     owned: np.ndarray
+    weights: np.ndarray
 
 
 def wanted(regions: list[dict], asked: list[Phrase], grid: int) -> Wanted:
@@ -30,6 +32,7 @@ def wanted(regions: list[dict], asked: list[Phrase], grid: int) -> Wanted:
     centres = np.stack(np.meshgrid(at, at, indexing="xy"), -1).reshape(-1, 2)  # row by row
     classes = np.zeros((grid * grid, len(asked)), np.int8)
     boxes, owned = np.zeros((grid * grid, 4), np.float32), np.full(grid * grid, np.inf)
+    weights = np.ones(grid * grid, np.float32)
     meant = np.array([[phrase.means(region) for phrase in asked] for region in regions], np.int8)
     inner = []
     for region in regions:
@@ -43,31 +46,30 @@ def wanted(regions: list[dict], asked: list[Phrase], grid: int) -> Wanted:
         mine = central & (far < owned)
         owned[mine] = far[mine]
         boxes[mine] = [(left + right) / 2, (top + bottom) / 2, *size]
+        weights[mine] = FINGERTIP if region["shape"] == "fingertip" else 1.0
     for row, (_, inside, _) in zip(meant, inner, strict=True):
         classes[np.ix_(inside, row != 0)] = -1
     for row, (central, _, far) in zip(meant, inner, strict=True):
         classes[np.ix_(central & (far <= owned), row == 1)] = 1
-    return Wanted(classes, boxes, np.isfinite(owned))
+    return Wanted(classes, boxes, np.isfinite(owned), weights)
 
 
-def focal(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Of scores; what is -1 costs nothing."""
+def focal(logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Of scores; what is -1 costs nothing. `weights` are of what is 1."""
     aim = (classes > 0).float()
     cost = torch.nn.functional.binary_cross_entropy_with_logits(logits, aim, reduction="none")
     score = torch.sigmoid(logits)
     sure = torch.where(aim > 0, score, 1 - score)
-    weight = torch.where(aim > 0, ALPHA, 1 - ALPHA) * (1 - sure) ** GAMMA
-    return (cost * weight * (classes >= 0)).sum() / aim.sum().clamp(min=1)
+    weight = torch.where(aim > 0, ALPHA * weights, 1 - ALPHA) * (1 - sure) ** GAMMA
+    return (cost * weight * (classes >= 0)).sum() / (aim * weights).sum().clamp(min=1)
 
 
-def of_boxes(found: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
+def of_boxes(found: torch.Tensor, aim: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Boxes as centre and size, (K, 4): how far off by their own size, and generalised overlap."""
     size = aim[:, 2:].clamp(min=1e-3)
     off = (found - aim) / torch.cat([size, size], 1)
-    return (
-        torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1) * 2
-        + (1 - overlap(found, aim)).mean() * 2
-    )
+    away = torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1, reduction="none").mean(1)
+    return 2 * ((away + 1 - overlap(found, aim)) * weights).sum() / weights.sum().clamp(min=1)
 
 
 def corners(boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
