@@ -18,7 +18,7 @@ FINGERTIP = 3.0  # what the fingertip's patches weigh: one region of some six, a
 
 @dataclass
 class Wanted:
-    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; (N, 4) boxes, (N), (N)."""
+    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; then boxes, (N, 4)."""
 
     classes: np.ndarray
     boxes: np.ndarray

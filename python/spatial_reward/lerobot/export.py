@@ -152,6 +152,10 @@ def export(
     folder = Path(out)
     if folder.exists() or folder.is_symlink():
         raise error("exists", f"{folder} exists already", "give another folder, or remove this one", str(folder))
+    for bag in paths:
+        if folder.resolve().is_relative_to(Path(bag).resolve()):
+            words = f"{folder} is inside of the recording {bag}, which is never written to"
+            raise error("output", words, "name a folder beside it", str(folder))
     _check(depth=depth, image_key=image_key, on_invalid=on_invalid, alignment=alignment, fps=fps)
     wanted = ((video, COLOR_CODEC, "video=False"), (depth == "video", DEPTH_CODEC, "depth='image'"))
     _need_packages({encoder: instead for needed, encoder, instead in wanted if needed})

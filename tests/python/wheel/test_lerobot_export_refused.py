@@ -148,3 +148,15 @@ def test_an_interrupt_leaves_nothing(bag, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         export(bag, tmp_path / "out", progress=interrupt)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_output_inside_of_the_recording_was_written_into_it(bags, tmp_path):
+    # given a recording, when a dataset is to lie in its folder
+    bag = bags.write(tmp_path / "bag")
+    before = sorted(bag.iterdir())
+    with pytest.raises(sr.Error) as refused:
+        export(bag, bag / "dataset", video=False, depth=None)
+    # then it is refused, and nothing is written
+    assert refused.value.kind == "output"
+    assert "is inside of the recording" in str(refused.value)
+    assert sorted(bag.iterdir()) == before
