@@ -40,7 +40,7 @@ class View:
     def __init__(
         self, env: gymnasium.Env[Any, Any], camera: Any, width: int, height: int, regions: Mapping[str, Region]
     ):
-        self._renderer: Renderer
+        self._renderer: Renderer | None = None
         self._release: weakref.finalize[Any, View] | None = None
         if not (width > 0 and height > 0):
             raise error("camera", f"a picture of {width}x{height} pixels has none")
@@ -62,9 +62,10 @@ class View:
         if callable(prepare):
             # gymnasium-robotics draws its goal where it was until then.
             prepare()
-        picture = self._renderer.draw(data, self._named_camera)
+        renderer = self._draws()
+        picture = renderer.draw(data, self._named_camera)
         picture.depth[picture.kinds == -1] = math.nan
-        eye = _Eye.of(self._renderer.scene, *self._size)
+        eye = _Eye.of(renderer.scene, *self._size)
         seen = _Seen(picture.depth, picture.ids, picture.kinds, eye, data, mujoco)
         places = {name: self._place(name, region, env, seen) for name, region in self._regions.items()}
         fingertip, target = places.pop("fingertip", None), places.pop("target", None)
@@ -85,9 +86,17 @@ class View:
                 _check_drawn(model, name, region, self._ids[name])
                 if region.near is not None:
                     _id(model, "site", region.near)
-        self._renderer = _renderer(model, *self._size, self._mujoco)
-        # When nobody has the view any more, or the program ends, too: MuJoCo's own end comes after OpenGL's.
-        self._release = weakref.finalize(self, self._renderer.close)
+        self._renderer = None
+
+    def _draws(self) -> Renderer:
+        """The renderer, begun by whoever draws first: AsyncVectorEnv makes an environment before it forks, and software
+        OpenGL that has begun does not survive that.
+        """
+        if self._renderer is None:
+            self._renderer = _renderer(self._model, *self._size, self._mujoco)
+            # When nobody has the view any more, or the program ends, too: MuJoCo's own end comes after OpenGL's.
+            self._release = weakref.finalize(self, self._renderer.close)
+        return self._renderer
 
     def _place(self, name: str, region: Region, env: gymnasium.Env[Any, Any], seen: _Seen) -> Place:
         if isinstance(region, Named):

@@ -477,3 +477,24 @@ def test_how_far_a_carton_leans_is_its_joint_s_angle_and_leads_the_task(slide):
     solved = [info["success"] for info in told].index(True)
     assert 0.1 * (solved + 1) == pytest.approx(POURED + 0.1, abs=0.11)
     assert [info["progress"] for info in told[:solved]] == pytest.approx([angle / POURED for angle in angles], abs=0.01)
+
+
+def test_workers_that_are_forked_hung_because_their_parent_had_begun_to_draw():
+    # given a fresh process that has drawn nothing, when it forks environments that draw
+    program = """
+import gymnasium
+from spatial_reward.gymnasium import Bodies, SpatialReward
+
+def make():
+    regions = {"fingertip": Bodies("fingertip"), "target": Bodies("target")}
+    return SpatialReward(gymnasium.make("Reacher-v5"), camera=-1, regions=regions, on_invalid="drop")
+
+envs = gymnasium.vector.AsyncVectorEnv([make] * 2, context="fork")
+envs.reset(seed=0)
+print(envs.step(envs.action_space.sample())[4]["spatial_reward"]["valid"])
+envs.close()
+"""
+    done = subprocess.run([sys.executable, "-E", "-c", program], check=False, capture_output=True, text=True)
+    # then they draw and measure
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["[", "True", "True]"], done.stdout
