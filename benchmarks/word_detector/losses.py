@@ -18,7 +18,9 @@ FINGERTIP = 3.0  # what the fingertip's patches weigh: one region of some six, a
 
 @dataclass
 class Wanted:
-    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; then boxes, (N, 4)."""
+    """Of a picture: (N, Q) 1 where a phrase is answered, 0 where not, -1 where either will do; (N, 4) boxes; and (N)
+    which patches have one, and what they weigh.
+    """
 
     classes: np.ndarray
     boxes: np.ndarray

@@ -29,6 +29,7 @@ from spatial_reward.lerobot._export_grid import rate_of
 from spatial_reward.lerobot._export_pictures import COLOR_CODEC, DEPTH_CODEC
 from spatial_reward.lerobot._export_rewards import POLICIES, Alignment, OnInvalid
 from spatial_reward.lerobot.dataset import PROVENANCE
+from spatial_reward.lerobot.output import check_outside
 
 if TYPE_CHECKING:
     from spatial_reward.lerobot._export_run import Run
@@ -153,9 +154,7 @@ def export(
     if folder.exists() or folder.is_symlink():
         raise error("exists", f"{folder} exists already", "give another folder, or remove this one", str(folder))
     for bag in paths:
-        if folder.resolve().is_relative_to(Path(bag).resolve()):
-            words = f"{folder} is inside of the recording {bag}, which is never written to"
-            raise error("output", words, "name a folder beside it", str(folder))
+        check_outside(Path(bag), folder, "recording")
     _check(depth=depth, image_key=image_key, on_invalid=on_invalid, alignment=alignment, fps=fps)
     wanted = ((video, COLOR_CODEC, "video=False"), (depth == "video", DEPTH_CODEC, "depth='image'"))
     _need_packages({encoder: instead for needed, encoder, instead in wanted if needed})

@@ -148,9 +148,13 @@ def provenance(root: Path) -> dict[str, Any]:
 def _check_beside(root: Path, out: Path) -> None:
     if os.path.lexists(out):
         raise error("output_exists", f"{out} exists, and would be replaced", "name another folder to write", str(out))
+    check_outside(root, out, "dataset")
+
+
+def check_outside(root: Path, out: Path, what: str) -> None:
+    """Whatever copies `root` or sends it to a hub would take along what is inside of it, the next label too."""
     if out.resolve().is_relative_to(root.resolve()):
-        # Whatever copies the dataset or sends it to a hub would take it along, the next label too.
-        words = f"{out} is inside of the dataset {root}, and would become a part of it"
+        words = f"{out} is inside of the {what} {root}, and would become a part of it"
         raise error("output", words, "name a folder beside it", str(out))
 
 

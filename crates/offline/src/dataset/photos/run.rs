@@ -33,6 +33,7 @@ pub enum Begun {
 #[derive(Debug)]
 pub struct Run {
     folder: PathBuf,
+    identity: String,
     photos: Vec<Listed>,
     parts: Parts,
     _claim: Claim,
@@ -50,13 +51,13 @@ impl Run {
         let claim = Claim::take(request.target)?;
         recover(request.target)?;
         let photos = of_shard(request)?;
+        let identity = identity(request, &photos)?;
         if request.resume
             && let Some(report) = finished(request.target)
         {
-            let identity = digest::sha256(identity(request, &photos)?.as_bytes());
             let rephrased = report.rephrased.as_ref().map(|it| it.model.as_str());
-            let is_same =
-                report.identity == identity && rephrased == request.rephrase.map(|it| it.model);
+            let is_same = report.identity == digest::sha256(identity.as_bytes())
+                && rephrased == request.rephrase.map(|it| it.model);
             return match is_same {
                 true => Ok(Begun::Finished(Box::new(report))),
                 false => Err(Error::OtherRun {
@@ -66,9 +67,10 @@ impl Run {
         }
         check_target(request.target, request.overwrite)?;
         let folder = unfinished(request.target);
-        let parts = prepare(request, &folder, &photos)?;
+        let parts = prepare(request, &folder, &identity)?;
         Ok(Begun::Open(Self {
             folder,
+            identity,
             photos,
             parts,
             _claim: claim,
@@ -193,7 +195,7 @@ impl Run {
             shard: request.shard,
             photos,
             config_digest: request.settings.digest()?,
-            identity: digest::sha256(identity(request, &self.photos)?.as_bytes()),
+            identity: digest::sha256(self.identity.as_bytes()),
             counts,
             errors,
             rephrased: session.map(Session::counts),
@@ -234,7 +236,7 @@ fn finished(target: &Path) -> Option<PhotosReport> {
 }
 
 /// The folder to work in, as far as it was filled before.
-fn prepare(request: &PhotosRequest<'_>, folder: &Path, photos: &[Listed]) -> Result<Parts> {
+fn prepare(request: &PhotosRequest<'_>, folder: &Path, identity: &str) -> Result<Parts> {
     if folder.is_dir() && !request.resume {
         if !request.overwrite {
             return Err(Error::OutputExists {
@@ -248,7 +250,7 @@ fn prepare(request: &PhotosRequest<'_>, folder: &Path, photos: &[Listed]) -> Res
         let path = folder.join(name);
         fs::create_dir_all(&path).map_err(|error| Error::output(&path, error))?;
     }
-    Parts::open(folder, &identity(request, photos)?)?.ok_or_else(|| Error::OtherRun {
+    Parts::open(folder, identity)?.ok_or_else(|| Error::OtherRun {
         path: folder.into(),
     })
 }
