@@ -7,9 +7,17 @@ use crate::frame::Distortion;
 /// s1 s2 s3 s4, tau_x tau_y.
 const COUNTS: [usize; 5] = [4, 5, 8, 12, 14];
 
-/// The lens of a model's name and its coefficients. Without a coefficient that is not 0 there is no distortion, whatever
-/// the model.
+/// The lens that a message names. Without a coefficient that is not 0 there is no distortion, whatever the model: as
+/// image_geometry reads it, for drivers leave the name where there is nothing to say.
 pub(super) fn distortion(type_name: &str, model: &str, d: &[f64]) -> Result<Distortion> {
+    match is_distorted(d) {
+        true => lens(type_name, model, d),
+        false => Ok(Distortion::None),
+    }
+}
+
+/// The lens of a model's name and its coefficients.
+fn lens(type_name: &str, model: &str, d: &[f64]) -> Result<Distortion> {
     let refuse = |expected: &str| {
         Error::decode(
             type_name,
@@ -19,10 +27,8 @@ pub(super) fn distortion(type_name: &str, model: &str, d: &[f64]) -> Result<Dist
     if d.iter().any(|value| !value.is_finite()) {
         return Err(refuse("they must be finite"));
     }
-    if !is_distorted(d) {
-        return Ok(Distortion::None);
-    }
     match model {
+        "plumb_bob" | "rational_polynomial" if !is_distorted(d) => Ok(Distortion::None),
         "plumb_bob" | "rational_polynomial" => {
             if !COUNTS.contains(&d.len()) {
                 return Err(refuse("OpenCV reads 4, 5, 8, 12 or 14 of this model"));
@@ -46,7 +52,7 @@ pub(super) fn distortion(type_name: &str, model: &str, d: &[f64]) -> Result<Dist
                  writes every model as k1 k2 p1 p2 k3 k4 k5 k6 means k3 and k4 by the fifth and sixth: \
                  publish the four in their order, or the rectified picture",
             )),
-            _ => Err(refuse("equidistant has 4")),
+            _ => Err(refuse("equidistant has 4 (all 0 for an ideal fisheye)")),
         },
         _ => Err(refuse(
             "supported models are plumb_bob, rational_polynomial and equidistant",
@@ -55,13 +61,13 @@ pub(super) fn distortion(type_name: &str, model: &str, d: &[f64]) -> Result<Dist
 }
 
 impl Distortion {
-    /// The lens of a `distortion_model` as `sensor_msgs/CameraInfo` names it, and its coefficients in OpenCV's order; none,
-    /// or only zeros, is no distortion.
+    /// The lens of a `distortion_model` as `sensor_msgs/CameraInfo` names it, and its coefficients in OpenCV's order, as
+    /// somebody said both: none, or only zeros, is no distortion, save that a fisheye whose four are 0 is one still.
     ///
     /// # Errors
     /// `Error::Decode` for another model, for as many coefficients as it has not, and for those that are not finite.
     pub fn of_model(model: &str, coefficients: &[f64]) -> Result<Self> {
-        distortion("camera", model, coefficients)
+        lens("camera", model, coefficients)
     }
 }
 
@@ -73,7 +79,7 @@ pub(super) fn is_distorted(d: &[f64]) -> bool {
 mod tests {
     use super::*;
 
-    fn lens(model: &str, d: &[f64]) -> Result<Distortion> {
+    fn read(model: &str, d: &[f64]) -> Result<Distortion> {
         distortion("CameraInfo", model, d)
     }
 
@@ -81,7 +87,7 @@ mod tests {
     fn coefficients_go_to_their_model() {
         let zeros = [0.0; 8];
         for (model, d) in [("plumb_bob", &zeros[..5]), ("", &[]), ("whatever", &zeros)] {
-            assert_eq!(lens(model, d).unwrap(), Distortion::None);
+            assert_eq!(read(model, d).unwrap(), Distortion::None);
         }
         let all: Vec<f64> = (1..=14).map(f64::from).collect();
         let brown_conrady = |count: usize| {
@@ -92,17 +98,17 @@ mod tests {
         // OpenCV goes by the number alone, and so do drivers
         for model in ["plumb_bob", "rational_polynomial"] {
             for count in [4, 5, 8] {
-                let found = lens(model, &all[..count]).unwrap();
+                let found = read(model, &all[..count]).unwrap();
                 assert_eq!(found, brown_conrady(count), "{model} {count}");
             }
             for count in [12, 14] {
                 let mut full = [0.0; 14];
                 full[..count].copy_from_slice(&all[..count]);
-                let found = lens(model, &all[..count]).unwrap();
+                let found = read(model, &all[..count]).unwrap();
                 assert_eq!(found, Distortion::ThinPrism(full), "{model} {count}");
                 // Neither prism nor tilt: the lens that every picture had before
                 full[8..].fill(0.0);
-                let found = lens(model, &full[..count]).unwrap();
+                let found = read(model, &full[..count]).unwrap();
                 assert_eq!(found, brown_conrady(8), "{model} {count}");
             }
         }
@@ -111,9 +117,27 @@ mod tests {
             vec![1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0],
         ] {
             assert_eq!(
-                lens("equidistant", &d).unwrap(),
+                read("equidistant", &d).unwrap(),
                 Distortion::Equidistant([1.0, 2.0, 3.0, 4.0])
             );
+        }
+    }
+
+    #[test]
+    fn a_fisheye_of_zeros_is_no_pinhole_where_somebody_says_so() {
+        // r = f theta, where a pinhole has r = f tan(theta)
+        let ideal = Distortion::of_model("equidistant", &[0.0; 4]).unwrap();
+        assert_eq!(ideal, Distortion::Equidistant([0.0; 4]));
+        // A message that says the same is an empty one
+        assert_eq!(read("equidistant", &[0.0; 4]).unwrap(), Distortion::None);
+        for coefficients in [&[][..], &[0.0; 5], &[0.0; 8]] {
+            let plain = Distortion::of_model("plumb_bob", coefficients).unwrap();
+            assert_eq!(plain, Distortion::None);
+        }
+        // Nor does a model that nobody knows pass because it has no coefficients
+        for (model, expected) in [("equidistant", "has 4"), ("fish", "supported models")] {
+            let refused = Distortion::of_model(model, &[]).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{refused}");
         }
     }
 
@@ -134,7 +158,7 @@ mod tests {
             ),
             ("plumb_bob", vec![f64::NAN; 5], "finite"),
         ] {
-            let text = lens(model, &d).unwrap_err().to_string();
+            let text = read(model, &d).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
         }
     }

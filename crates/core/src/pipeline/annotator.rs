@@ -1,6 +1,7 @@
 //! From frames that are decoded already to steps, one after the other: for a program that has pictures and regions in its
 //! own memory, such as a simulator's loop. What a bag and a node do beyond it is joining messages.
 
+use super::clock::EpisodeClock;
 use super::followed::doubted;
 use super::measure::{Broken, fit};
 use super::{FrameInfo, Rewarder, estimate};
@@ -28,7 +29,7 @@ pub struct PlacedRegions {
 pub struct Annotator {
     estimator: Box<dyn Estimator>,
     rewarder: Rewarder,
-    episode: u64,
+    clock: EpisodeClock,
 }
 
 impl Annotator {
@@ -37,27 +38,29 @@ impl Annotator {
         Self {
             estimator,
             rewarder: Rewarder::new(settings),
-            episode: 0,
+            clock: EpisodeClock::default(),
         }
     }
 
     /// A new episode begins with the next frame.
     pub fn reset(&mut self) {
-        self.episode += 1;
+        self.clock.reset();
     }
 
     /// The next step. Depth and intrinsics may be of another resolution of the same picture. The frame's `episode` is set
-    /// here.
+    /// here: a stamp that is set back by a second or more begins a new one, as in a recording.
     ///
     /// # Errors
     /// If depth or intrinsics are of another picture; nothing is rewarded then.
     pub fn annotate(&mut self, frame: Frame, regions: &PlacedRegions) -> Result<Step, Broken> {
+        let clock = self.clock.at(frame.stamp_nanos);
         let frame = Frame {
-            episode: self.episode,
+            episode: clock.episode(),
             ..frame
         };
         let info = info(&frame, regions);
         let measured = measure(self.estimator.as_ref(), frame, &info, &regions.masks)?;
+        self.clock = clock;
         Ok((self.rewarder).push(info, measured, Latency::default()))
     }
 }
@@ -192,6 +195,45 @@ mod tests {
         annotator.reset();
         let third = step(&mut annotator, 10, 200);
         assert_eq!((third.episode, third.frame, third.reward), (1, 0, 0.0));
+    }
+
+    #[test]
+    fn stamps_that_are_set_back_begin_an_episode_and_the_hold_anew() {
+        // given a success that wants a touch of 0.2 s, and a touch that began at 100 s
+        let settings = Settings::from_yaml("success: {hold_s: 0.2, enter_m: 0.3, exit_m: 0.4}");
+        let settings = settings.unwrap();
+        let estimator = GeometryEstimator::new(&settings.geometry);
+        let mut annotator = Annotator::new(&settings, Box::new(estimator));
+        let mut step = |millis: i64| {
+            let (frame, regions) = frame(10, millis * 1_000_000);
+            let step = annotator.annotate(frame, &regions).unwrap();
+            (step.episode, step.frame, step.success)
+        };
+        assert_eq!(step(100_000), (0, 0, false));
+        assert_eq!(step(100_300), (0, 1, true));
+        // when the clock starts over, then so do the episode and the hold, which ends as early as the first one did
+        assert_eq!(step(0), (1, 0, false));
+        assert_eq!(step(300), (1, 1, true));
+        // and a stamp that is less than a second off is a late frame of the same episode
+        assert_eq!(step(250).0, 1);
+    }
+
+    #[test]
+    fn a_refused_frame_sets_no_clock() {
+        // given a frame, and one from the future whose depth is of another picture
+        let mut annotator = annotator();
+        let (first, regions) = frame(20, 0);
+        annotator.annotate(first, &regions).unwrap();
+        let (future, _) = frame(20, 100_000_000_000);
+        let broken = Frame {
+            depth: Some(DepthImage::new(30, 200, vec![1.0; 6000])),
+            ..future
+        };
+        // when it is refused
+        annotator.annotate(broken, &regions).unwrap_err();
+        // then the next one is no step back
+        let (next, regions) = frame(10, 100);
+        assert_eq!(annotator.annotate(next, &regions).unwrap().episode, 0);
     }
 
     #[test]

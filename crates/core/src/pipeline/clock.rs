@@ -6,6 +6,44 @@ use crate::stamp::NANOS_PER_SECOND;
 /// An image this far behind the newest one is a clock that was set back, not a late image.
 pub(super) const RESET_NANOS: i64 = NANOS_PER_SECOND;
 
+/// Which episode a frame in memory belongs to: a new one begins where it is asked for, and where stamps are set back as
+/// far as a recording's clock has to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct EpisodeClock {
+    episode: u64,
+    newest_nanos: Option<i64>,
+}
+
+impl EpisodeClock {
+    /// A new episode, whose stamps may begin wherever they do.
+    pub(super) fn reset(&mut self) {
+        *self = Self {
+            episode: self.episode + 1,
+            newest_nanos: None,
+        };
+    }
+
+    /// The clock with a frame of this stamp. It is another one, so that a frame that is refused leaves no trace.
+    pub(super) fn at(self, stamp_nanos: i64) -> Self {
+        let begun = match self.newest_nanos {
+            Some(newest) if stamp_nanos <= newest.saturating_sub(RESET_NANOS) => {
+                let mut begun = self;
+                begun.reset();
+                begun
+            }
+            _ => self,
+        };
+        Self {
+            newest_nanos: begun.newest_nanos.max(Some(stamp_nanos)),
+            ..begun
+        }
+    }
+
+    pub(super) fn episode(self) -> u64 {
+        self.episode
+    }
+}
+
 /// A stamp in its epoch. Moments order by epoch first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {

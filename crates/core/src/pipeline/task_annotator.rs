@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::annotator::{Placed, PlacedRegions, info, measure};
+use super::clock::EpisodeClock;
 use super::measure::Broken;
 use super::{FrameInfo, Rewarder};
 use crate::error::{Error, Result};
@@ -48,8 +49,11 @@ pub struct TaskAnnotator {
     needs_opening: bool,
     rewarder: Rewarder,
     task: TaskRewarder,
-    episode: u64,
+    clock: EpisodeClock,
 }
+
+/// The episode and the stamp of what is seen.
+type Moment = (u64, i64);
 
 /// What was made of the step's own pair, or what there is where its camera shows nothing.
 type Own = (FrameInfo, Result<Measurement, Reason>);
@@ -82,7 +86,7 @@ impl TaskAnnotator {
                 && (quantities.iter()).any(|quantity| matches!(quantity, Quantity::Opening(_))),
             rewarder: Rewarder::new(settings),
             task: TaskRewarder::new(settings),
-            episode: 0,
+            clock: EpisodeClock::default(),
         })
     }
 
@@ -111,11 +115,11 @@ impl TaskAnnotator {
 
     /// A new episode begins with the next moment.
     pub fn reset(&mut self) {
-        self.episode += 1;
+        self.clock.reset();
     }
 
     /// The step of a moment, by what cameras of these names see in it. The step is one of the first camera; where that one
-    /// shows nothing, the others carry the task.
+    /// shows nothing, the others carry the task. A stamp that is set back by a second or more begins a new episode.
     ///
     /// # Errors
     /// If depth or intrinsics are of another picture; nothing is rewarded then.
@@ -125,14 +129,16 @@ impl TaskAnnotator {
         views: &BTreeMap<String, View>,
         opening_m: Option<f64>,
     ) -> Result<Step, Misfit> {
+        let clock = self.clock.at(stamp_nanos);
+        let at = (clock.episode(), stamp_nanos);
         let mut own: Option<Own> = None;
         let mut seen = Vec::with_capacity(self.plans.len());
         for (camera, pair) in &self.plans {
             let Some(view) = views.get(camera) else {
-                own.get_or_insert_with(|| self.nothing(stamp_nanos));
+                own.get_or_insert_with(|| nothing(at));
                 continue;
             };
-            let (info, measured) = self.measured(view, pair, stamp_nanos).map_err(|broken| {
+            let (info, measured) = self.measured(view, pair, at).map_err(|broken| {
                 let camera = camera.clone();
                 Misfit { camera, broken }
             })?;
@@ -143,16 +149,18 @@ impl TaskAnnotator {
                 measured,
             });
         }
-        let (info, measured) = own.unwrap_or_else(|| self.nothing(stamp_nanos));
+        let (info, measured) = own.unwrap_or_else(|| nothing(at));
+        self.clock = clock;
         let mut step = self.rewarder.push(info, measured, Latency::default());
         self.task.push(&mut step, &seen, opening_m);
         Ok(step)
     }
 
-    fn measured(&self, view: &View, pair: &Pair, stamp_nanos: i64) -> Result<Own, Broken> {
+    fn measured(&self, view: &View, pair: &Pair, at: Moment) -> Result<Own, Broken> {
+        let (episode, stamp_nanos) = at;
         let regions = view.between(&pair.first, &pair.second);
         let frame = Frame {
-            episode: self.episode,
+            episode,
             stamp_nanos,
             ..view.frame.clone()
         };
@@ -160,16 +168,16 @@ impl TaskAnnotator {
         let measured = measure(self.estimator.as_ref(), frame, &info, &regions.masks)?;
         Ok((info, measured))
     }
+}
 
-    /// A moment of which there is no picture.
-    fn nothing(&self, stamp_nanos: i64) -> Own {
-        let info = FrameInfo {
-            episode: self.episode,
-            reason: Some(Reason::NoImage),
-            ..FrameInfo::at(stamp_nanos)
-        };
-        (info, Err(Reason::NoImage))
-    }
+/// A moment of which there is no picture.
+fn nothing((episode, stamp_nanos): Moment) -> Own {
+    let info = FrameInfo {
+        episode,
+        reason: Some(Reason::NoImage),
+        ..FrameInfo::at(stamp_nanos)
+    };
+    (info, Err(Reason::NoImage))
 }
 
 impl View {
