@@ -36,6 +36,7 @@ use spatial_reward_core::settings::Settings;
 use spatial_reward_core::video::VideoDecoders;
 use spatial_reward_offline::inspect::Inspection;
 use spatial_reward_offline::label::Labelled;
+use spatial_reward_rosbag2::Loss;
 
 pub use self::outcome::Outcome;
 pub use self::photo_set::{PhotoMaker, PhotoSet, PhotoSetError, Rephrasing};
@@ -72,6 +73,14 @@ pub fn video_decoders() -> VideoDecoders {
 /// None that is known: it is what the program prints.
 pub fn labelled_as_json(labelled: &Labelled, settings: &Settings) -> serde_json::Result<Value> {
     serde_json::to_value(commands::label::Done::new(labelled, settings))
+}
+
+/// What of a recording could not be read, as `label --json` tells of it.
+///
+/// # Errors
+/// As [`labelled_as_json`].
+pub fn loss_as_json(loss: &Loss) -> serde_json::Result<Value> {
+    serde_json::to_value(commands::label::LossReport::from(loss))
 }
 
 /// What an inspection found, in words and as `inspect --json` tells it.

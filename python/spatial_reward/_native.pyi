@@ -18,6 +18,7 @@ __all__ = [
     "Labelled",
     "MeasuredRecording",
     "Measurement",
+    "Messages",
     "PairStep",
     "PhotoSet",
     "QuantityStep",
@@ -68,8 +69,8 @@ class Camera:
     """A pinhole camera: a point at (x, y, z) in its optical frame is seen at (fx x / z + cx, fy y / z + cy).
 
     All of fx, fy, cx and cy are pixels, and a pixel's middle is half a pixel beyond its corner. `distortion` has
-    OpenCV's coefficients in their order: 4, 5, 8, 12 or 14 of `plumb_bob` (also `rational_polynomial`), or 4 of
-    `equidistant`.
+    OpenCV's coefficients in their order: 4, 5, 8, 12 or 14 of `plumb_bob` (also `rational_polynomial`), none or only
+    zeros for a pinhole, or the 4 of `equidistant`, whose zeros are an ideal fisheye.
     Width and height are of the picture that the rest is for; one that was resized since is fitted.
 
     Raises:
@@ -147,7 +148,7 @@ class Tracker:
             updated first.
 
     Raises:
-        Error: a box without area or outside the picture.
+        Error: a box without area or outside the picture, and pictures of several sizes.
     """
 
     def __new__(
@@ -422,7 +423,8 @@ class Annotator:
             views: of several cameras, in the place of all of these: by the camera's name a dict with `color`, `depth`
                 and `regions`. What a camera does not show the others carry.
             opening_m: how wide the gripper is open, where phases speak of it; NaN where that is not known.
-            stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before.
+            stamp_s: when, in seconds. Without a stamp it is 1 / rate_hz after the step before. One that is set back by
+                a second or more begins a new episode, as in a recording.
             stamp_ns: the same in nanoseconds, as recordings have it: a float of today's seconds since 1970 is off
                 by up to 120 of them.
 
@@ -454,8 +456,9 @@ class Annotator:
 
 @final
 class Labelled:
-    """What came of labelling a recording."""
+    """What came of labelling a recording. It stands for its folder wherever a path is wanted: `evaluate(labelled)`."""
 
+    def __fspath__(self) -> str: ...
     @property
     def folder(self) -> os.PathLike[str]:
         """The labelled bag."""
@@ -607,8 +610,30 @@ class Frame:
 class Frames:
     """The frames of a recording, one after the other; a few are read ahead."""
 
+    @property
+    def loss(self) -> dict[str, Any] | None:
+        """What of the recording could not be read, as of `Labelled`; known once the last frame was taken."""
+
     def __iter__(self) -> Frames: ...
     def __next__(self) -> Frame: ...
+
+@final
+class Messages:
+    """The messages of a recording as they were written, in the order of their log times, also of a damaged one.
+
+    Args:
+        bag: where it is.
+        topics: of which; by default of all.
+    """
+
+    def __new__(cls, bag: _Path, topics: Sequence[str] = ...) -> Messages: ...
+    @property
+    def topics(self) -> list[tuple[str, str, tuple[str, str] | None]]:
+        """Of each topic its name, its type, and the encoding and the text of the type's definition, if there is one."""
+
+    def __iter__(self) -> Messages: ...
+    def __next__(self) -> tuple[str, int, bytes]:
+        """The topic, the log time in nanoseconds, and the bytes."""
 
 @final
 class Recording:

@@ -69,9 +69,12 @@ fn a_folder_that_is_no_labelled_bag_is_never_replaced() {
     let (_guard, folder) = folder_with(&approach(3));
     fs::create_dir(folder.join("photos")).unwrap();
     fs::write(folder.join("photos/cat.jpg"), "meow").unwrap();
-    for option in ["--overwrite", "--resume"] {
-        run(&folder, &["label", "pick.mcap", "-o", "photos", option])
-            .expect_error(&["photos", "never replaced"]);
+    for options in [&["--overwrite"][..], &["--resume"], &[]] {
+        let asked = [&["label", "pick.mcap", "-o", "photos"], options].concat();
+        let ended = run(&folder, &asked);
+        let ended = ended.expect_error(&["photos", "never replaced"]);
+        // What would be refused is not offered
+        assert!(!ended.stderr.contains("--overwrite"), "{ended}");
     }
     assert_eq!(names_in(&folder.join("photos")), ["cat.jpg"]);
 }

@@ -127,6 +127,8 @@ fn a_lost_region_says_when_and_how_it_is_drawn_again() {
         words.iter().all(|words| ended.stderr.contains(words)),
         "{ended}"
     );
+    // and it does not suspect a detector that there is not
+    assert!(!ended.stderr.contains("detector answers"), "{ended}");
     // and a second drawing makes the approach valid
     let again = [
         typed("fingertip", &detected, 0),

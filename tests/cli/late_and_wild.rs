@@ -170,12 +170,17 @@ fn a_detector_with_a_smaller_picture_is_warned_of() {
     assert!(!ended.stderr.contains(words), "{ended}");
     // and a region that has no boxes of the detector's has no setting for its picture
     let fixed = ["--target-fixed", "50,22,65,38"];
-    let (_, ended) = labels(&halved.without(TARGET), &fixed);
+    let without_target = halved.without(TARGET);
+    let (_, ended) = labels(&without_target, &fixed);
     assert!(ended.stderr.contains(words), "{ended}");
     assert!(
         !ended.stderr.contains("regions.target.picture_size"),
         "{ended}"
     );
+    // nor does anything speak of a detector where boxes are fixed
+    let both = [&fixed[..], &["--fingertip-fixed", "5,25,20,35"]].concat();
+    let (_, ended) = labels(&without_target.without(FINGERTIP), &both);
+    assert!(!ended.stderr.contains("detector answers"), "{ended}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Labelling a recording from Python.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -51,6 +52,10 @@ impl Labelled {
     #[staticmethod]
     fn _restored(text: &str) -> PyResult<Self> {
         restored(text)
+    }
+
+    fn __fspath__(&self) -> &OsStr {
+        self.folder.as_os_str()
     }
 
     #[getter]
@@ -111,11 +116,7 @@ impl Labelled {
 
     #[getter]
     fn advice<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let text = self
-            .told
-            .get("advice")
-            .and_then(|advice| advice.get("text"));
-        to_python(py, text.unwrap_or(&Value::Null))
+        to_python(py, self.advice_text().unwrap_or(&Value::Null))
     }
 
     /// What of the source could not be read.
@@ -161,6 +162,10 @@ impl Labelled {
 }
 
 impl Labelled {
+    fn advice_text(&self) -> Option<&Value> {
+        self.told.get("advice")?.get("text")
+    }
+
     fn member<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.told.get(name).unwrap_or(&Value::Null))
     }
@@ -293,8 +298,13 @@ pub(crate) fn label(
         };
         label_bag(&request, estimator.as_ref(), progress)
     })?;
-    let labelled = labelled.map_err(raised)?;
-    Labelled::new(&labelled, &settings).map(Some)
+    let labelled = Labelled::new(&labelled.map_err(raised)?, &settings)?;
+    // Who looks at no field of the result learns it all the same, as from the program.
+    if let Some(advice) = labelled.advice_text().and_then(Value::as_str) {
+        let folder = labelled.folder.display();
+        py.detach(|| tracing::warn!("{folder}: {advice}"));
+    }
+    Ok(Some(labelled))
 }
 
 /// What the user may have meant otherwise.

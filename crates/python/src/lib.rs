@@ -16,6 +16,7 @@ mod labelled;
 mod log;
 mod measured;
 mod measured_recording;
+mod messages;
 mod named;
 mod photo_set;
 mod pickle;
@@ -51,6 +52,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<labelled::Labelled>()?;
     module.add_class::<measured::Measurement>()?;
     module.add_class::<measured_recording::MeasuredRecording>()?;
+    module.add_class::<messages::Messages>()?;
     module.add_class::<photo_set::PhotoSet>()?;
     module.add_class::<recording::Frame>()?;
     module.add_class::<recording::Frames>()?;

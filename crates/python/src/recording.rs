@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use spatial_reward::bag::Loss;
 use spatial_reward::program;
 use spatial_reward_core::estimator::{Estimator, RegionNetworks};
 use spatial_reward_core::frame::{ColorImage, DepthImage};
@@ -24,6 +25,7 @@ use crate::boxes::{Edges, edges};
 use crate::calls::interruptible;
 use crate::camera::Camera;
 use crate::error::{Failure, raised};
+use crate::json::to_python;
 use crate::log;
 use crate::process::Made;
 use crate::regions::sources;
@@ -93,6 +95,8 @@ impl Recording {
 #[pyclass(frozen, module = "spatial_reward")]
 pub(crate) struct Frames {
     receive: Mutex<Receiver<OfflineResult<ReadFrame>>>,
+    /// Known once they have all been read.
+    loss: Arc<Mutex<Option<Loss>>>,
     stop: Arc<AtomicBool>,
     made: Made,
 }
@@ -129,6 +133,8 @@ impl Frames {
         let (send, receive) = mpsc::sync_channel(AHEAD);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let loss = Arc::new(Mutex::new(None));
+        let lost = Arc::clone(&loss);
         thread::spawn(move || {
             let video = program::video_decoders();
             let read = program::estimators()
@@ -142,13 +148,15 @@ impl Frames {
                     };
                     each_frame(request, &mut |frame| send.send(Ok(frame)).is_ok())
                 });
-            if let Err(error) = read {
+            match read {
+                Ok(loss) => *lost.lock().unwrap_or_else(PoisonError::into_inner) = loss,
                 // Nobody waits any more where this fails.
-                let _ = send.send(Err(error));
+                Err(error) => drop(send.send(Err(error))),
             }
         });
         Self {
             receive: Mutex::new(receive),
+            loss,
             stop,
             made: Made::here(),
         }
@@ -157,6 +165,18 @@ impl Frames {
 
 #[pymethods]
 impl Frames {
+    /// What of the recording could not be read.
+    #[getter]
+    fn loss<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let loss = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(loss) = loss.as_ref() else {
+            return Ok(None);
+        };
+        let told = program::loss_as_json(loss);
+        let told = told.map_err(|error| PyErr::from(Failure::of("report", error.to_string())))?;
+        to_python(py, &told).map(Some)
+    }
+
     fn __iter__(this: Py<Self>) -> Py<Self> {
         this
     }

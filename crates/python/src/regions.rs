@@ -6,7 +6,7 @@ use spatial_reward_core::pipeline::task_annotator::PlacedRegion;
 use spatial_reward_core::settings::{Config, DrawnBox, Region};
 
 use crate::arrays;
-use crate::boxes::bbox;
+use crate::boxes::{Else, bbox};
 use crate::error::Failure;
 use crate::tracker::Tracked;
 
@@ -30,7 +30,7 @@ pub(crate) fn region(
         // A mask without a pixel says that the object is not seen.
         return Ok(bbox.map(|bbox| seen(bbox, mask)));
     }
-    Ok(Some(seen(bbox(what, given)?, None)))
+    Ok(Some(seen(bbox(what, given, Else::Mask)?, None)))
 }
 
 /// Where a recording's regions come from, as arguments say.
@@ -63,7 +63,7 @@ fn source(
         return Ok(());
     }
     *topic = None;
-    let bbox = bbox(what, given)?;
+    let bbox = bbox(what, given, Else::Nothing)?;
     if !bbox.is_proper() {
         let words =
             format!("{what} is a box without area: x_min < x_max and y_min < y_max is needed");

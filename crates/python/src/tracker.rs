@@ -9,7 +9,7 @@ use spatial_reward_core::pipeline::annotator::Placed;
 use spatial_reward_core::tracking::{Cover, StartError};
 
 use crate::arrays;
-use crate::boxes::{Edges, bbox, edges};
+use crate::boxes::{Edges, Else, bbox, edges};
 use crate::error::Failure;
 use crate::process::Made;
 
@@ -80,6 +80,8 @@ pub(crate) struct Tracker {
 /// A follower after some pictures.
 struct State {
     follower: Follower,
+    /// Width and height of all pictures, those of the first.
+    size: Option<(u32, u32)>,
     pictures: i64,
     last: Sight,
 }
@@ -99,6 +101,7 @@ impl Tracker {
             made: Made::here(),
             state: Mutex::new(State {
                 follower: Follower::default(),
+                size: None,
                 pictures: 0,
                 last: Sight::Lost,
             }),
@@ -147,8 +150,18 @@ impl Tracker {
             );
             return Err(Failure::of("array", words).into());
         }
+        let size = (color.width, color.height);
+        let first = self.state()?.size;
+        if let Some(first) = first.filter(|first| *first != size) {
+            let words = format!(
+                "color has {}x{} pixels, and the pictures before {}x{}",
+                size.0, size.1, first.0, first.1
+            );
+            let remedy = "pictures of another size are followed by another Tracker";
+            return Err(Failure::of("array", words).remedy(remedy).into());
+        }
         let drawn = drawn
-            .map(|drawn| bbox("box", drawn))
+            .map(|drawn| bbox("box", drawn, Else::Nothing))
             .transpose()?
             .map(|bbox| Drawing { bbox, on: None });
         let other: Option<Cover> = match other {
@@ -160,6 +173,7 @@ impl Tracker {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let State {
                 follower,
+                size: of_all,
                 pictures,
                 last,
             } = &mut *state;
@@ -170,6 +184,7 @@ impl Tracker {
                 Some((&color, depth.as_ref())),
                 other.as_ref(),
             )?;
+            *of_all = Some(size);
             *last = seen.unwrap_or(Sight::Lost);
             Ok::<_, StartError>(*last)
         });

@@ -59,6 +59,8 @@ class Run:
         self.as_recorded = as_recorded
         self.plan, self.folder, self.progress = plan, folder, progress
         self.sources: list[dict[str, Any]] = []
+        self.loss: dict[str, dict[str, Any]] = {}
+        """Of each recording that was damaged: what of it could not be read."""
         self.reward_kinds: dict[str, str] = {}
         self._rows = 0
         self._scratch = folder / "scratch"
@@ -252,7 +254,8 @@ class _Bag:
         recording = self._measured or Recording(
             self.bag, config=plan.config, fingertip=plan.fingertip, target=plan.target
         )
-        for frame in recording.frames(as_recorded=self.run.as_recorded):
+        frames = recording.frames(as_recorded=self.run.as_recorded)
+        for frame in frames:
             if frame.episode != self._frame_episode:
                 self._end_of_grid()
                 self._frame_episode = frame.episode
@@ -265,6 +268,8 @@ class _Bag:
             for time_ns, taken in self._grid.add(frame.stamp_ns, frame):
                 self._row(time_ns, taken)
         self._end_of_grid()
+        if frames.loss is not None:
+            self.run.loss[self.name] = frames.loss
 
     def _too_long(self, gap_s: float, at_s: float) -> Exception:
         return error(

@@ -4,16 +4,16 @@ Messages are decoded by the definitions in the recording. Their time is their he
 without a header (or with an empty one) it is when it was recorded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spatial_reward._errors import error
+from spatial_reward._native import Messages
 from spatial_reward.lerobot._export_fields import Field, WithoutJoint, WrongField
 
 _NS = 1_000_000_000
@@ -121,48 +121,72 @@ def read(
     *,
     prompts: bool,
 ) -> Topics:
-    """Read what is asked for, in one pass over the recording."""
+    """Read what is asked for, in one pass over the recording, as far as that goes where it is cut off."""
     if not (state or action or prompts):
         return Topics([], [], [])
+    name = str(bag)
+    signals = [*state, *action]
+    collected = [_Collected(signal, name) for signal in signals]
+    said: list[tuple[int, str]] = []
+    types: dict[str, str] = {}
+    definitions: dict[str, tuple[str, str] | None] = {}
+    for topic, kind, definition in Messages(bag).topics:
+        types[topic] = kind if kind.count("/") > 1 else kind.replace("/", "/msg/")
+        definitions[topic] = definition
+    spoken = _prompt_topic(types, task_topic, name) if prompts else None
+    for signal in signals:
+        if signal.topic not in types:
+            raise error("no_topic", f"there is no topic {signal.topic}", _offered(types), name)
+    wanted = sorted({signal.topic for signal in signals} | ({spoken} if spoken else set()))
+    decode = _decoder({types[topic]: definitions[topic] for topic in wanted}, name)
+    for topic, log_ns, raw in Messages(bag, wanted):
+        message = decode(raw, types[topic])
+        if topic == spoken:
+            said.append((log_ns, str(getattr(message, "data", ""))))
+        for one in collected:
+            if one.signal.topic == topic:
+                one.take(message, log_ns)
+    series = [one.series() for one in collected]
+    return Topics(series[: len(state)], series[len(state) :], said)
+
+
+def _decoder(definitions: Mapping[str, tuple[str, str] | None], bag: str) -> Callable[[bytes, str], object]:
+    """Decodes messages of these types: by their definitions, or as ROS 2 knows them where the recording has none (old
+    sqlite3 recordings have none)."""
     try:
-        from rosbags.highlevel import AnyReader
-        from rosbags.typesys import Stores, get_typestore
+        from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
     except ImportError:
         raise error(
             "missing_package",
             "state, action and task topics are read with rosbags",
             "pip install spatial-reward[lerobot]",
         ) from None
-    name = str(bag)
-    signals = [*state, *action]
-    collected = [_Collected(signal, name) for signal in signals]
-    said: list[tuple[int, str]] = []
+    from rosbags.serde import SerdeError
+
+    types = dict(get_typestore(Stores.ROS2_HUMBLE).fielddefs)
+    store = get_typestore(Stores.EMPTY)
     try:
-        # Types that the recording does not define (old sqlite3 recordings define none) are those of ROS 2.
-        with AnyReader([Path(bag)], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
-            there = {connection.topic: connection.msgtype for connection in reader.connections}
-            spoken = _prompt_topic(there, task_topic, name) if prompts else None
-            for signal in signals:
-                if signal.topic not in there:
-                    raise error("no_topic", f"there is no topic {signal.topic}", _offered(there), name)
-            wanted = {signal.topic for signal in signals} | ({spoken} if spoken else set())
-            connections = [connection for connection in reader.connections if connection.topic in wanted]
-            for connection, log_ns, raw in reader.messages(connections):
-                message = reader.deserialize(raw, connection.msgtype)
-                if connection.topic == spoken:
-                    said.append((log_ns, str(getattr(message, "data", ""))))
-                for one in collected:
-                    if one.signal.topic == connection.topic:
-                        one.take(message, log_ns)
-    except (OSError, ValueError, KeyError, NotImplementedError) as cause:
-        raise error("topics", f"the topics cannot be read: {cause}", None, name) from cause
-    except Exception as cause:
-        # rosbags' errors have no common base; ours pass as they are.
-        if type(cause).__module__.startswith("rosbags"):
-            raise error("topics", f"the topics cannot be read: {cause}", None, name) from cause
-        raise
-    series = [one.series() for one in collected]
-    return Topics(series[: len(state)], series[len(state) :], said)
+        for kind, definition in definitions.items():
+            if definition is None:
+                continue
+            encoding, text = definition
+            if encoding == "ros2idl":
+                # Several files follow each other, each below a line that names it.
+                for part in text.split("=" * 80 + "\n"):
+                    types |= get_types_from_idl(part.split("\n", 1)[1] if part.startswith("IDL: ") else part)
+            else:
+                types |= get_types_from_msg(text, kind)
+        store.register(types)
+    except TypesysError as cause:
+        raise error("topics", f"the topics' definitions cannot be read: {cause}", None, bag) from cause
+
+    def decode(raw: bytes, kind: str) -> object:
+        try:
+            return store.deserialize_cdr(raw, kind)
+        except (SerdeError, TypesysError, ValueError, KeyError, IndexError) as cause:
+            raise error("topics", f"a message of {kind} cannot be read: {cause}", None, bag) from cause
+
+    return decode
 
 
 def _offered(there: Mapping[str, str]) -> str:

@@ -84,6 +84,8 @@ class Exported:
     """Pictures of the recordings that are in no row."""
     invalid: dict[str, int]
     """How many rows could not be measured, by the reason."""
+    loss: dict[str, dict[str, Any]]
+    """What of recordings could not be read, by their paths, as `Labelled.loss` has it; what was read is exported."""
     sources: list[dict[str, Any]] = field(repr=False)
     """Of each episode: from which recording, and what became of its frames; as in meta/spatial_reward.json."""
 
@@ -152,7 +154,7 @@ def export(
         raise error("no_bags", "there is no recording to export", "give at least one bag")
     folder = Path(out)
     if folder.exists() or folder.is_symlink():
-        raise error("exists", f"{folder} exists already", "give another folder, or remove this one", str(folder))
+        raise error("output_exists", f"{folder} exists already", "give another folder, or remove this one", str(folder))
     for bag in paths:
         check_outside(Path(bag), folder, "recording")
     _check(depth=depth, image_key=image_key, on_invalid=on_invalid, alignment=alignment, fps=fps)
@@ -196,7 +198,7 @@ def export(
             _log.info("%s was recorded late: all recordings are read again, by their stamps", late.path)
             shutil.rmtree(partial)
             run = _carried(paths, plan, partial, progress, as_recorded=False)
-        exported = _exported(folder, plan.fps, run.sources)
+        exported = _exported(folder, plan.fps, run)
         _write_provenance(partial, plan, exported, run.reward_kinds)
         _settle(partial, folder)
     except OSError as cause:
@@ -266,7 +268,8 @@ def _carried(
     return run
 
 
-def _exported(folder: Path, fps: int, sources: list[dict[str, Any]]) -> Exported:
+def _exported(folder: Path, fps: int, run: "Run") -> Exported:
+    sources = run.sources
     invalid: dict[str, int] = {}
     for source in sources:
         for reason, count in source["invalid"].items():
@@ -279,6 +282,7 @@ def _exported(folder: Path, fps: int, sources: list[dict[str, Any]]) -> Exported
         sum(source["repeated"] for source in sources),
         sum(source["left_out"] for source in sources),
         invalid,
+        run.loss,
         sources,
     )
 
@@ -299,6 +303,7 @@ def _write_provenance(partial: Path, plan: Plan, exported: Exported, kinds: dict
         "fps": plan.fps,
         "repeated": exported.repeated,
         "left_out": exported.left_out,
+        "loss": exported.loss,
         "episodes": exported.sources,
         "state": [_signal(signal) for signal in plan.state],
         "action": [_signal(signal) for signal in plan.action],

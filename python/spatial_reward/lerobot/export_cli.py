@@ -13,6 +13,8 @@ from spatial_reward import Error
 from spatial_reward._errors import error
 
 # How an error's way out is said here.
+DATA_LOSS = 3
+"""The exit code of what is finished, of recordings that were damaged; the program's own."""
 _FLAGS = {
     "depth=None": "--depth none",
     "depth='image'": "--depth image",
@@ -146,7 +148,7 @@ def _way_out(raised: Error) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command with its arguments (those after `export`): the exit code."""
+    """Run the command with its arguments (those after `export`): the exit code, 3 where a recording was damaged."""
     from spatial_reward.lerobot.export import export
 
     given = _parser().parse_args(arguments)
@@ -193,4 +195,7 @@ def main(arguments: Sequence[str]) -> int:
     if done.invalid:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(done.invalid.items()))
         print(f"rows without a measured reward ({given.on_invalid}): {reasons}")
-    return 0
+    for bag, loss in done.loss.items():
+        count = "an unknown number of" if loss["messages"] is None else loss["messages"]
+        print(f"warning: {bag}: {count} messages could not be read, and the rest is exported", file=sys.stderr)
+    return DATA_LOSS if done.loss else 0

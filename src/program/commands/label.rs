@@ -21,6 +21,7 @@ use spatial_reward_offline::label::{
     self, Advice, BoxDelay, Cause, FoundRegion, LabelRequest, Labelled, Note, OutOfReach,
 };
 use spatial_reward_offline::regions_file::{BagRegions, RegionsFile};
+use spatial_reward_rosbag2::Loss;
 
 use super::discover::{self, Job};
 use super::output::{check_free, command_line, print, print_json, write_whole};
@@ -408,10 +409,19 @@ struct OutOfReachReport {
 }
 
 #[derive(Debug, Serialize)]
-struct LossReport {
+pub(crate) struct LossReport {
     /// null if nobody can tell.
     messages: Option<u64>,
     findings: Vec<String>,
+}
+
+impl From<&Loss> for LossReport {
+    fn from(loss: &Loss) -> Self {
+        Self {
+            messages: loss.messages_lost,
+            findings: loss.items.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 impl RunReport {
@@ -556,10 +566,7 @@ impl Done {
                 .iter()
                 .map(|(role, found)| (role.key(), found.count))
                 .collect(),
-            loss: labelled.loss.as_ref().map(|loss| LossReport {
-                messages: loss.messages_lost,
-                findings: loss.items.iter().map(ToString::to_string).collect(),
-            }),
+            loss: labelled.loss.as_ref().map(LossReport::from),
             seconds: labelled.seconds,
             frames_per_s: labelled.steps as f64 / labelled.seconds.max(1e-9),
         }

@@ -82,7 +82,7 @@ class BagWriter:
         """A recording of the sample's first frames at these times; crop = (height, width)."""
         times_s = [PERIOD_S * index for index in range(frames)] if times_s is None else times_s
         with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-            self._writer, self._connections = writer, {}
+            self._writer, self._connections, self._messages = writer, {}, []
             for text in prompts:
                 self._put("/task_prompt", "std_msgs/msg/String", START_NS, text)
             for index, time_s in enumerate(times_s):
@@ -90,13 +90,16 @@ class BagWriter:
             if signals:
                 for time_s in np.arange(0, times_s[-1] + signal_period_s, signal_period_s):
                     self._signals(float(time_s), joints)
+            # As a recorder writes them: what belongs to one time lies beside each other.
+            for message in sorted(self._messages, key=lambda message: message[1]):
+                writer.write(*message)
         return path
 
     def _put(self, topic, kind, stamp_ns, *values):
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self.store)
         raw = self.store.serialize_cdr(self.type(kind)(*values), kind)
-        self._writer.write(self._connections[topic], stamp_ns, raw)
+        self._messages.append((self._connections[topic], stamp_ns, raw))
 
     def _frame(self, index, stamp_ns, crop, depth, without_target):
         color, measured, fingertip, target, camera = self.frames[index % len(self.frames)]

@@ -91,6 +91,40 @@ def test_an_episode_begins_anew_with_reset(scene):
     assert second.stamp_s == pytest.approx(1 / 30)
 
 
+def test_stamps_that_are_set_back_begin_an_episode(scene):
+    # given a success that wants 0.2 s, held once already
+    config = {"success": {"enter_m": 0.5, "exit_m": 0.6, "hold_s": 0.2}}
+    annotator = sr.Annotator(camera=scene.camera, config=config)
+
+    def step(stamp_s):
+        done = annotator.step(scene.color, scene.depth, fingertip=scene.fingertip, target=scene.target, stamp_s=stamp_s)
+        return done.episode, done.frame, done.success
+
+    assert [step(50.0), step(50.2)] == [(0, 0, False), (0, 1, True)]
+    # when a simulator's clock starts over without a reset, then it is held anew, in another episode
+    assert [step(0.0), step(0.2)] == [(1, 0, False), (1, 1, True)]
+    # and a reset whose stamps start over is one new episode, no two
+    annotator.reset()
+    assert step(0.0) == (2, 0, False)
+
+
+def test_an_ideal_fisheye_is_no_pinhole(scene):
+    # given the same pixels of a wide picture, near its edges
+    lens = {"distortion": [0.0] * 4, "model": "equidistant"}
+    cameras = [sr.Camera(100, 100, 80, 60, 160, 120, **given) for given in ({}, lens)]
+    scene.depth[:] = 1.1
+    scene.depth[40:80, 8:40] = scene.depth[40:80, 120:152] = 0.6
+    where = {"fingertip": (8, 40, 40, 80), "target": (120, 40, 152, 80)}
+    plain_m, fisheye_m = (sr.measure(scene.color, scene.depth, camera, **where).surface_m for camera in cameras)
+    # then a fisheye has them further to the sides: 40 pixels off the axis are 0.4 rad
+    assert plain_m == pytest.approx(2 * 0.4 * 0.6, abs=0.01)
+    assert fisheye_m == pytest.approx(2 * math.tan(0.4) * 0.6, abs=0.01)
+    # and nobody's spelling passes for a pinhole
+    for model, words in (("fish", "'fish'"), ("equidistant", "has 4")):
+        with pytest.raises(sr.Error, match=words):
+            sr.Camera(100, 100, 80, 60, 160, 120, model=model)
+
+
 def test_a_mask_says_which_pixels_are_the_object(scene):
     # given a third block beside the target, which a box around both holds too
     annotator = sr.Annotator(camera=scene.camera)
@@ -110,6 +144,16 @@ def test_a_mask_says_which_pixels_are_the_object(scene):
         annotator.step(scene.color, scene.depth, fingertip=masks[0], target=~masks[1] & masks[1]).reason
         == "no_target_box"
     )
+
+
+class OtherLibrary:
+    """An array as other libraries have them: with a shape, and lists of it on request."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def tolist(self):
+        return np.ones(self.shape, bool).tolist()
 
 
 BAD_ARRAYS = {
@@ -138,6 +182,16 @@ BAD_ARRAYS = {
     "depth of three dimensions": (lambda s: {"depth": s.depth[..., None]}, "[120, 160, 1]", "depth[..., 0]"),
     "depth of another picture": (lambda s: {"depth": s.depth[:60].copy()}, "160x60", "160x120"),
     "no pixels": (lambda s: {"color": np.zeros((0, 160, 3), np.uint8)}, "no pixels", ""),
+    "a width and a height for corners": (
+        lambda s: {"fingertip": (80, 60, 40, 40)},
+        "fingertip is (80, 60, 40, 40), which ends before it begins",
+        "(x, y, x + width, y + height)",
+    ),
+    "another library's mask": (
+        lambda s: {"target": OtherLibrary((120, 160))},
+        "target is a OtherLibrary of shape (120, 160)",
+        "numpy.asarray",
+    ),
     "a box of three": (lambda s: {"fingertip": (1, 2, 3)}, "fingertip is (1, 2, 3)", "x_min"),
     "a name for a box": (lambda s: {"target": "/detections"}, "target is '/detections'", "x_min"),
     "a mask of numbers": (lambda s: {"target": np.ones((120, 160))}, "target is of shape [120, 160]", "astype(bool)"),

@@ -3,8 +3,11 @@
 import io
 import json
 import logging
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -265,6 +268,39 @@ def test_the_task_is_the_topics_or_the_callers(bag, bags, tmp_path):
     assert tasks[0] == {"task_index": [0, 1], "__index_level_0__": ["touch the cube", "lift it"]}
     assert tasks[1] == {"task_index": [0], "__index_level_0__": ["push"]}
     assert column(said.folder, "task_index").tolist() == [0] * 12 + [1] * 3 + [0] * 12
+
+
+def test_a_recording_that_is_cut_off_is_exported_as_far_as_it_goes(bags, tmp_path):
+    # given a recorder that was killed: the file ends in the midst of a message
+    whole = bags.write(tmp_path / "whole")
+    cut = Path(shutil.copytree(whole, tmp_path / "cut"))
+    (file,) = (path for path in cut.iterdir() if path.suffix != ".yaml")
+    os.truncate(file, file.stat().st_size * 6 // 10)
+    # when it is exported, with its signals, and the task that its topic says
+    done = export_png(cut, tmp_path / "out", state=[{"topic": "/joint_states", "fields": ["position"]}], max_gap_s=60)
+    # then what can be read is there as it is of the whole one
+    assert 2 < done.frames < 12
+    same = export_png(whole, tmp_path / "same", state=[{"topic": "/joint_states", "fields": ["position"]}])
+    rows = done.frames - 1  # the last one's action led to a frame that was lost
+    for name in ("next.reward", "observation.state"):
+        assert np.array_equal(column(done.folder, name)[:rows], column(same.folder, name)[:rows]), name
+    # and what cannot is told, in the metadata and by the exit code too
+    assert list(done.loss) == [str(cut)] and done.loss[str(cut)]["findings"] and same.loss == {}
+    provenance = json.loads((done.folder / "meta" / "spatial_reward.json").read_text())
+    assert provenance["loss"] == done.loss
+    command = [
+        sys.executable,
+        "-m",
+        "spatial_reward",
+        "export",
+        cut,
+        "--lerobot",
+        tmp_path / "again",
+        "--max-gap",
+        "60",
+    ]
+    ended = subprocess.run([*command, "--images", "--depth", "image"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 3 and "messages could not be read" in ended.stderr, ended.stderr
 
 
 def test_files_grow_to_a_size_and_no_further(bag, tmp_path, monkeypatch):

@@ -121,7 +121,7 @@ def test_what_exists_is_not_touched(bag, tmp_path):
     # when
     error = refused(bag, out)
     # then
-    assert (error.kind, error.path) == ("exists", str(out))
+    assert (error.kind, error.path) == ("output_exists", str(out))
     assert (out / "kept").read_text() == "mine"
 
 

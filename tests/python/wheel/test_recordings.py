@@ -28,7 +28,7 @@ def test_a_recording_is_labelled_and_evaluated_in_two_calls(labelled):
     assert labelled.loss is None
     assert labelled.topics["image"] == "/camera/color/image_raw/compressed"
     # when they are held against the bag's truth
-    evaluation = sr.evaluate(labelled.folder)
+    evaluation = sr.evaluate(labelled)
     # then
     assert evaluation.steps_with_truth == 80
     assert 0 < evaluation.metrics["mae_m"] < 0.005
@@ -203,6 +203,9 @@ def test_a_lost_region_makes_a_step_invalid(frames):
     lost = tracker.update(wall, np.full_like(frame.depth, 2.0))
     # then
     assert lost.lost and lost.box is None
+    # and a picture of another size is none of its own
+    with pytest.raises(sr.Error, match="320x240 pixels, and the pictures before 640x480"):
+        tracker.update(np.zeros((240, 320, 3), np.uint8))
     step = sr.Annotator(camera=frame.camera).step(frame.color, frame.depth, fingertip=frame.fingertip, target=lost)
     assert step.reason == "lost_box"
 

@@ -25,13 +25,13 @@ pub fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     let is_empty = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
     let is_data_set = target.join(ROWS).is_file() && target.join(PROVENANCE).is_file();
     match overwrite {
+        _ if !is_empty && !is_data_set => refuse(
+            "it exists and is no data set of this program, so it is never replaced: remove it yourself",
+        ),
+        true => Ok(()),
         false => Err(Error::OutputExists {
             path: target.into(),
             can_resume: false,
         }),
-        true if is_empty || is_data_set => Ok(()),
-        true => refuse(
-            "it exists and is no data set of this program, so it is never replaced: remove it yourself",
-        ),
     }
 }

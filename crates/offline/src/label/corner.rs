@@ -25,15 +25,16 @@ pub(super) fn tell(intake: &Intake<'_>, settings: &Settings) {
     if fingertip.picture_size.is_some() || target.picture_size.is_some() {
         return;
     }
-    // A region of another source has no pixels of the detector's.
+    // A region of another source, such as a drawn box, has no pixels of a detector's.
     let detected = [(Role::Fingertip, fingertip), (Role::Target, target)]
         .into_iter()
         .filter(|(_, region)| region.is_detected());
-    let settings: Vec<String> = detected
-        .map(|(role, _)| format!("regions.{}.picture_size", role.key()))
+    let detected: Vec<Role> = detected.map(|(role, _)| role).collect();
+    let settings: Vec<String> = (detected.iter())
+        .map(|role| format!("regions.{}.picture_size", role.key()))
         .collect();
-    let streams = [Role::Fingertip, Role::Target].map(|role| intake.evidence().stream(role));
-    let boxes = || streams.iter().flatten().flat_map(|stream| &stream.boxes);
+    let streams = || (detected.iter()).filter_map(|role| intake.evidence().stream(*role));
+    let boxes = || streams().flat_map(|stream| &stream.boxes);
     let reach = |far: [f64; 2], bbox: &spatial_reward_core::frame::BoundingBox| {
         [far[0].max(bbox.x_max), far[1].max(bbox.y_max)]
     };

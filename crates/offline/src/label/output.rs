@@ -51,16 +51,16 @@ pub fn check_target(target: &Path, if_exists: IfExists, config_digest: &str) -> 
     }
     let is_empty = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
     match if_exists {
+        _ if !is_empty && !is_labelled_bag(target) => Err(Error::output_refused(
+            target,
+            "it exists and is no bag that this program labelled, so it is never replaced: remove it \
+             yourself",
+        )),
         IfExists::Fail => Err(Error::OutputExists {
             path: target.into(),
             can_resume: true,
         }),
         _ if is_empty => Ok(false),
-        _ if !is_labelled_bag(target) => Err(Error::output_refused(
-            target,
-            "it exists and is no bag that this program labelled, so it is never replaced: remove it \
-             yourself",
-        )),
         IfExists::Overwrite => Ok(false),
         IfExists::Resume => {
             let found = provenance::read_config_digest(&table_of(target))?;
