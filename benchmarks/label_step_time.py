@@ -1,11 +1,14 @@
 """How long a whole `label` step with the model takes, and where the time goes.
 
-usage: label_step_time.py [--bag BAG] [--model MODEL] [--dtype TYPE] [--repeats N] [--program BIN] [--stages BIN]
+usage: label_step_time.py [--bag BAG] [--model MODEL] [--dtype TYPE] [--batch N] [--repeats N] [--program BIN]
+                          [--stages BIN] [--before BIN]
 
 Labels a bag as a user would and reads the steps' own times back from the rewards in its copy: decoding, and a step's
 share of the batch that the network takes. The wall time is that of the whole program, its start and the writing of
 bag, table and reports among it, over the steps. Then times the network's stages one by one on frames of the same
 bag (crates/models/examples/time_stages.rs). Prints tables in Markdown.
+With --batch 1 each frame is answered before the next one is looked at, as the live node does it. With --before, another
+build's program labels in turns with it, and the ratio of their steps is printed in place of the stages.
 Run it on an otherwise idle machine. Programs that are not given are built in release mode.
 """
 
@@ -47,8 +50,11 @@ STAGES = {
 def main() -> None:
     arguments = parse()
     program = arguments.program or build("--features", "torch", "--bin", "spatial-reward")
-    stages = arguments.stages or build("--package", "spatial-reward-models", "--example", "time_stages")
     print(f"{processor()}, {os.cpu_count()} cores; {arguments.bag.name}, {arguments.model.name}, {arguments.dtype}\n")
+    if arguments.before:
+        print_ratios(program, arguments)
+        return
+    stages = arguments.stages or build("--package", "spatial-reward-models", "--example", "time_stages")
     print("| `label`, a step | p50 | p95 | wall time of the program |")
     print("| --- | --- | --- | --- |")
     longest = 0
@@ -68,10 +74,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bag", type=Path, default=ROOT / "data" / "fetch_approach", help="640x480 (the sample bag)")
     parser.add_argument("--model", type=Path, default=MODEL, help="checkpoint (models/nano)")
     parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16"), help="(bfloat16)")
+    parser.add_argument("--batch", type=int, help="frames that are answered together (model.batch's default)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each (3)")
     parser.add_argument("--new-tokens", type=int, default=8, help="of an answer, for the stages (8)")
     parser.add_argument("--program", type=Path, help="spatial-reward, built with the feature torch")
     parser.add_argument("--stages", type=Path, help="the example time_stages")
+    parser.add_argument("--before", type=Path, help="another build's spatial-reward")
     arguments = parser.parse_args()
     if arguments.repeats < 1 or arguments.new_tokens < 2:
         parser.error("--repeats is 1 or more, --new-tokens 2 or more")
@@ -88,6 +96,8 @@ def labelled(program: Path, arguments: argparse.Namespace, depth: str) -> dict:
             "--dtype": arguments.dtype,
             "--relative-depth": depth,
         }
+        if arguments.batch:
+            options["--batch"] = arguments.batch
         done = run([program, "label", arguments.bag, "-o", output, "--quiet", *words(options)])
         with Reader(output) as reader:
             store = typestore(reader)
@@ -101,6 +111,18 @@ def labelled(program: Path, arguments: argparse.Namespace, depth: str) -> dict:
         "wall": 1e3 * done.seconds / len(steps),
         "longest": max(len(step.answer) for step in steps),
     }
+
+
+def print_ratios(program: Path, arguments: argparse.Namespace) -> None:
+    """Both programs in turns: what other work on the machine does to one, it does to the other."""
+    print("| a step | before | now | now / before |\n| --- | --- | --- | --- |")
+    for name, depth in VARIANTS.items():
+        times: dict[Path, list[float]] = {arguments.before: [], program: []}
+        for _ in range(arguments.repeats):
+            for build_of, found in times.items():
+                found.append(labelled(build_of, arguments, depth)["p50"])
+        before, now = (median(found) for found in times.values())
+        print(f"| {name} | {before:.1f} ms | {now:.1f} ms | {now / before:.2f} |", flush=True)
 
 
 def print_variant(name: str, runs: list[dict]) -> None:
