@@ -12,8 +12,8 @@ use crate::error::raised;
 use crate::log;
 use crate::process::Made;
 
-/// So many messages that nobody wants are passed over before signals are looked at.
-const TURN: usize = 10_000;
+/// So many messages that nobody wants are passed over before signals are looked at: pictures take some milliseconds each.
+const TURN: usize = 64;
 
 /// A topic: its name, its type, and the encoding and the text of its definition where the recording has one.
 type Topic = (String, String, Option<(String, String)>);
