@@ -3,8 +3,10 @@
 
 Both take the same picture through image processor, vision tower and heads, and compare it with phrases that were
 read before: what a recording's second picture costs. Processes take turns, because a machine's speed changes.
-Usage: owlv2_vs_pytorch.py PROGRAM [--rounds 3] [--repeats 2] [--threads 2], PROGRAM being the example time_detector;
-torch, torchvision, transformers, safetensors and Pillow as in tests/fixtures/owlv2/README.md.
+
+usage: owlv2_vs_pytorch.py --program FILE [--rounds 3] [--repeats 2] [--threads 2] [--folder DIR]
+
+The program is the example time_detector; the Python that runs this has benchmarks/requirements-networks.txt.
 """
 
 import argparse
@@ -68,8 +70,8 @@ def peer(folder, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", type=Path, required=True, help="the example time_detector")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
@@ -88,7 +90,7 @@ def main():
         words = [word for phrase in WORDS for word in ("--words", phrase)]
         repeats = ["--repeats", str(options.repeats)]
         ours = [options.program, "--model", folder, "--picture", folder / "picture.png", *words, *repeats]
-        theirs = [sys.executable, __file__, options.program, "--peer", "--folder", folder, *repeats]
+        theirs = [sys.executable, __file__, "--program", options.program, "--peer", "--folder", folder, *repeats]
         measured = {"spatial_reward": [], "pytorch": []}
         for _ in range(options.rounds):
             for name, command in (("spatial_reward", ours), ("pytorch", theirs)):
