@@ -154,6 +154,28 @@ impl SpatialRgpt {
         draft: &mut Draft,
     ) -> TchResult<Vec<Generated>> {
         let (batch, ..) = prompts.size3()?;
+        // By rows, prompts gain nothing from each other, and what was read of one is let go before the next is.
+        let together = match self.is_by_rows()? {
+            true => 1,
+            false => batch,
+        };
+        let mut answers = Vec::with_capacity(batch as usize);
+        for first in (0..batch).step_by(together as usize) {
+            let prompts = prompts.f_narrow(0, first, together)?;
+            answers.extend(self.continue_together(&prompts, prefix, limits, draft)?);
+        }
+        Ok(answers)
+    }
+
+    /// Embeddings of prompts that are read at once (B, T, C) -> their continuations.
+    fn continue_together(
+        &self,
+        prompts: &Tensor,
+        prefix: &[i64],
+        limits: &Limits,
+        draft: &mut Draft,
+    ) -> TchResult<Vec<Generated>> {
+        let (batch, ..) = prompts.size3()?;
         let Some(mut begun) = self.begin(prompts, prefix, limits, None)? else {
             return Ok(vec![Generated::default(); batch as usize]);
         };
@@ -197,7 +219,12 @@ impl SpatialRgpt {
         }
     }
 
-    /// Reads prompts (B, T, C); `None` where no token may follow.
+    /// Whether prompts are read by rows, one by one.
+    fn is_by_rows(&self) -> TchResult<bool> {
+        Ok(self.llm.is_for_rows() && self.rows()?.is_some())
+    }
+
+    /// Reads prompts (B, T, C), of which there is one where they are read by rows; `None` where no token may follow.
     fn begin(
         &self,
         prompts: &Tensor,
@@ -214,7 +241,8 @@ impl SpatialRgpt {
         let room = room as usize;
         let begun = match self.rows()? {
             Some(rows) if self.llm.is_for_rows() => {
-                self.begin_by_rows(rows, prompts, prefix, room, hidden)
+                let prompt = prompts.f_squeeze_dim(0)?; // (T, C)
+                self.begin_by_rows(rows, &prompt, prefix, room, hidden)
             }
             _ => self.begin_by_libtorch(prompts, room, hidden),
         };
@@ -240,34 +268,29 @@ impl SpatialRgpt {
     fn begin_by_rows(
         &self,
         rows: &RowDecoder,
-        prompts: &Tensor,
+        prompt: &Tensor,
         prefix: &[i64],
         room: usize,
-        mut hidden: Option<&mut Vec<Tensor>>,
+        hidden: Option<&mut Vec<Tensor>>,
     ) -> TchResult<Begun> {
-        let (batch, length, _) = prompts.size3()?;
+        let (length, _) = prompt.size2()?;
         let _team = Team::gather(&self.crew);
         let room_in_all = length as usize + room + MOST_NODES + 1;
-        let (mut sequences, mut logits) = (Vec::new(), Vec::new());
-        for row in 0..batch {
-            let prompt = prompts.f_select(0, row)?; // (T, C)
-            let (mut sequence, read) = match prefix.len() as i64 {
-                read if read > 0 && read < length => {
-                    let beginning = prompt.f_narrow(0, 0, read)?;
-                    (
-                        self.begun_with(rows, prefix, &beginning, room_in_all)?,
-                        read,
-                    )
-                }
-                _ => (rows.sequence(room_in_all), 0),
-            };
-            let rest = prompt.f_narrow(0, read, length - read)?;
-            logits.extend(rows.read(&mut sequence, &rest, hidden.as_deref_mut())?);
-            sequences.push(sequence);
-        }
+        let (mut sequence, read) = match prefix.len() as i64 {
+            read if read > 0 && read < length => {
+                let beginning = prompt.f_narrow(0, 0, read)?;
+                (
+                    self.begun_with(rows, prefix, &beginning, room_in_all)?,
+                    read,
+                )
+            }
+            _ => (rows.sequence(room_in_all), 0),
+        };
+        let rest = prompt.f_narrow(0, read, length - read)?;
+        let logits = rows.read(&mut sequence, &rest, hidden)?;
         Ok(Begun {
-            read: Read::Rows(sequences),
-            logits: Tensor::f_from_slice(&logits)?.f_reshape([batch, -1])?,
+            read: Read::Rows(sequence),
+            logits: Tensor::f_from_slice(&logits)?.f_unsqueeze(0)?,
             room,
         })
     }
@@ -312,7 +335,7 @@ impl SpatialRgpt {
         following.wrote(last, |id| self.is_digit(id));
         let mut of_cache;
         let sequence = match &mut begun.read {
-            Read::Rows(sequences) => &mut sequences[row as usize],
+            Read::Rows(sequence) => sequence,
             Read::Cache(cache) => {
                 of_cache = Sequence::new(cache, row, begun.room + MOST_NODES + 1)?;
                 &mut of_cache
@@ -462,8 +485,8 @@ struct Begun {
 /// What stands of them for the tokens that follow.
 enum Read {
     Cache(Cache),
-    /// One of each prompt.
-    Rows(Vec<Sequence>),
+    /// Of one prompt.
+    Rows(Sequence),
 }
 
 #[cfg(test)]
