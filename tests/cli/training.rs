@@ -156,9 +156,9 @@ fn a_polite_stop_saves_where_it_is() {
 
     let saved = state(&folder, "out")["step"].as_u64().unwrap();
     if ended.code == Some(1) {
-        // A step took so long here that it was ended in the middle of it: what was saved before is whole.
+        // A step, or saving it, took so long here that it was ended in the middle: what was saved is whole, be it of the
+        // beginning or of now, and goes on below.
         ended.expect_error(&["interrupted", "--resume"]);
-        assert_eq!(saved, 0);
     } else {
         let ended = ended.expect_code(0);
         let step = ended.json()["step"].as_u64().unwrap();
