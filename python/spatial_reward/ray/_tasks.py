@@ -132,9 +132,10 @@ class BagTask:
             self._probe(folder, self._files)
 
     def _probe(self, folder: str, files: dict[str, Any]) -> None:
-        none = Path(folder) / "no bag"
+        none, taken = Path(folder) / "no bag", Path(folder) / "taken"
+        taken.mkdir(exist_ok=True)
         try:
-            _native.label(none, folder, **self.options, **files)
+            _native.label(none, taken, **self.options, **files)
         except Error as problem:
             # An output that exists is refused once the settings are read and before anything is opened; only with drawn
             # boxes their bag is opened before.

@@ -491,7 +491,7 @@ def make():
 
 envs = gymnasium.vector.AsyncVectorEnv([make] * 2, context="fork")
 envs.reset(seed=0)
-print(envs.step(envs.action_space.sample())[4]["spatial_reward"]["valid"])
+print(envs.step(0 * envs.action_space.sample())[4]["spatial_reward"]["valid"])
 envs.close()
 """
     done = subprocess.run([sys.executable, "-E", "-c", program], check=False, capture_output=True, text=True)
