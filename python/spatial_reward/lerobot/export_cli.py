@@ -12,9 +12,9 @@ from typing import Any
 from spatial_reward import Error
 from spatial_reward._errors import error
 
-# How an error's way out is said here.
+# What is finished, of recordings that were damaged: the program's own exit code.
 DATA_LOSS = 3
-"""The exit code of what is finished, of recordings that were damaged; the program's own."""
+# How an error's way out is said here.
 _FLAGS = {
     "depth=None": "--depth none",
     "depth='image'": "--depth image",
